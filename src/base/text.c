@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+void text_init(struct text *t, char *buf, size_t size)
+{
+	t->buf = buf;
+	t->size = size;
+	t->len = 0;
+	buf[0] = '\0';
+}
+
+static void put(struct text *t, const char *s, size_t len)
+{
+	size_t room = t->size - 1 - t->len;
+
+	if (len > room)
+		len = room;
+	memcpy(t->buf + t->len, s, len);
+	t->len += len;
+	t->buf[t->len] = '\0';
+}
+
+void text_str(struct text *t, const char *s)
+{
+	put(t, s, strlen(s));
+}
+
+static void number(struct text *t, uint64_t v, unsigned base)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	put(t, digits + i, sizeof(digits) - i);
+}
+
+void text_u64(struct text *t, uint64_t v)
+{
+	number(t, v, 10);
+}
+
+void text_hex(struct text *t, uint64_t v)
+{
+	text_str(t, "0x");
+	number(t, v, 16);
+}
+
+size_t utf8_length(const uint8_t *p, size_t len)
+{
+	static const struct {
+		uint8_t mask, lead;
+		uint32_t min;
+	} form[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	uint32_t c;
+
+	for (size_t n = 0; n < 4 && n < len; n++) {
+		if ((p[0] & form[n].mask) != form[n].lead)
+			continue;
+		c = p[0] & (uint8_t)~form[n].mask;
+		for (size_t i = 1; i <= n; i++) {
+			if ((p[i] & 0xc0) != 0x80)
+				return 0;
+			c = c << 6 | (p[i] & 0x3f);
+		}
+		if (c < form[n].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+			return 0;
+		return n + 1;
+	}
+	return 0;
+}
+
+/* C1 control characters (U+0080 to U+009F) steer terminals just as the ASCII ones do. */
+static bool printable(const uint8_t *p, size_t n)
+{
+	if (n == 1)
+		return p[0] >= 0x20 && p[0] < 0x7f;
+	return n > 2 || (n == 2 && !(p[0] == 0xc2 && p[1] < 0xa0));
+}
+
+static void escape(struct text *t, const uint8_t *p, size_t len, size_t limit, bool quotes)
+{
+	size_t shown = len < limit ? len : limit;
+	size_t i = 0, n;
+
+	while (i < shown) {
+		n = utf8_length(p + i, len - i);
+		if (printable(p + i, n) && !(quotes && (p[i] == '"' || p[i] == '\\'))) {
+			put(t, (const char *)p + i, n);
+			i += n;
+		} else {
+			char hex[4] = {'\\', 'x', "0123456789abcdef"[p[i] >> 4],
+				       "0123456789abcdef"[p[i] & 15]};
+
+			put(t, hex, sizeof(hex));
+			i++;
+		}
+	}
+	if (shown < len)
+		text_str(t, "...");
+}
+
+void text_escape(struct text *t, const void *bytes, size_t len, size_t limit)
+{
+	escape(t, bytes, len, limit, false);
+}
+
+void text_quote(struct text *t, const void *bytes, size_t len, size_t limit)
+{
+	text_str(t, "\"");
+	escape(t, bytes, len, limit, true);
+	text_str(t, "\"");
+}

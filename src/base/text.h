@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Builds a bounded, always terminated string without printf, so that the pure negotiator can say
+ * what is wrong. Text that does not fit is cut. Nothing here blocks or allocates.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct text {
+	char *buf; /* the caller's; terminated after every call */
+	size_t size;
+	size_t len;
+};
+
+/* Starts an empty string in buf (size at least 1), which must outlive *t. */
+void text_init(struct text *t, char *buf, size_t size);
+void text_str(struct text *t, const char *s);
+void text_u64(struct text *t, uint64_t v);
+void text_hex(struct text *t, uint64_t v); /* with 0x, no leading zeroes */
+
+/*
+ * Appends foreign bytes in double quotes. Control characters, quotes, backslashes, DEL and
+ * anything that is not valid UTF-8 appear as \xNN, so that a terminal or a log cannot be
+ * attacked. At most `limit` input bytes are shown; "..." marks the cut.
+ */
+void text_quote(struct text *t, const void *bytes, size_t len, size_t limit);
+
+/* As text_quote() without the surrounding quotes and without escaping quotes. */
+void text_escape(struct text *t, const void *bytes, size_t len, size_t limit);
+
+/*
+ * The length (1 to 4) of the valid UTF-8 sequence at p, or 0 when there is none (RFC 3629:
+ * overlong forms, surrogates and values above U+10FFFF are invalid).
+ */
+size_t utf8_length(const uint8_t *p, size_t len);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rest of the program may ask of nbd.ko. Two implementations: generic netlink
+ * (kernel/netlink.c) and the old ioctls (kernel/ioctl.c). Every call may block for long (the
+ * netlink family holds a global mutex while it waits for a socket), so none may be made on an
+ * event loop's thread; calls on one struct kernel must not overlap. No call opens /dev/nbdN
+ * except those of the ioctl implementation.
+ */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nbd/export.h"
+
+#define KERNEL_CONNECTIONS_MAX 16
+#define KERNEL_INDEX_AUTO      (-1)
+
+struct kernel;
+
+enum kernel_backend {
+	KERNEL_BACKEND_AUTO, /* netlink, or ioctl where the family is missing */
+	KERNEL_BACKEND_NETLINK,
+	KERNEL_BACKEND_IOCTL,
+};
+
+struct kernel_attach {
+	int index; /* of /dev/nbdN, or KERNEL_INDEX_AUTO */
+	const int *fds; /* borrowed: the kernel takes its own references */
+	size_t n_fds;   /* 1 to KERNEL_CONNECTIONS_MAX */
+	uint64_t size;  /* bytes, a multiple of block_size */
+	uint32_t block_size;   /* bytes: a power of two, 512 at least */
+	uint16_t server_flags; /* NBD_TX_* */
+	uint64_t timeout;      /* seconds a request may take; 0: for ever. Always sent (KERNEL: T) */
+	uint64_t dead_timeout; /* seconds I/O waits for a new connection; 0: fails at once */
+	const char *identifier; /* stored in sysfs `backend`; borrowed */
+};
+
+enum kernel_event {
+	KERNEL_EVENT_NONE,      /* nothing (more) to report */
+	KERNEL_EVENT_LINK_DEAD, /* one connection of the device died */
+	KERNEL_EVENT_OVERFLOW,  /* events were lost: look at everything */
+	KERNEL_EVENT_ENDED,     /* ioctl only: NBD_DO_IT returned, the device is detached */
+};
+
+/* One table per implementation; members follow the functions below. */
+struct kernel_ops {
+	const char *name; /* "netlink" or "ioctl" */
+	int (*attach)(struct kernel *k, const struct kernel_attach *a, int *ret_index,
+		      struct err *err);
+	int (*detach)(struct kernel *k, int index, struct err *err);
+	int (*event_fd)(const struct kernel *k);
+	enum kernel_event (*next_event)(struct kernel *k, int index);
+	void (*free)(struct kernel *k);
+};
+
+struct kernel {
+	const struct kernel_ops *ops;
+};
+
+/*
+ * Loads the nbd module if it is missing (by running modprobe, which may block), then opens the
+ * wanted backend. For AUTO with a missing netlink family, *ret_fallback is set true and the
+ * caller warns. Errors: ERR_SYSTEM (no module, no privilege, no family). Free with kernel_free().
+ */
+int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,
+	       struct err *err);
+
+/*
+ * Configures a device. *ret_index is the index in use (chosen by the kernel for AUTO). Errors:
+ * ERR_BUSY with -EBUSY (attached or open: worth a short retry), ERR_SYSTEM (EPERM, a block size or
+ * socket type this kernel cannot take), ERR_USAGE (no such device). After any error but -EBUSY
+ * the kernel may have shut the sockets down: dial again.
+ */
+static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
+				struct err *err)
+{
+	return k->ops->attach(k, a, ret_index, err);
+}
+
+/* Disconnects; not being connected is success. Does not flush: see kernel/claim.h. */
+static inline int kernel_detach(struct kernel *k, int index, struct err *err)
+{
+	return k->ops->detach(k, index, err);
+}
+
+/* A descriptor to poll for POLLIN; owned by k. May be used on the loop's thread. */
+static inline int kernel_event_fd(const struct kernel *k)
+{
+	return k->ops->event_fd(k);
+}
+
+/* The next event that concerns `index`; never blocks. Call until KERNEL_EVENT_NONE. */
+static inline enum kernel_event kernel_next_event(struct kernel *k, int index)
+{
+	return k->ops->next_event(k, index);
+}
+
+/* Accepts NULL. With ioctl, ends the device's kernel thread and so detaches it. */
+static inline void kernel_free(struct kernel *k)
+{
+	if (k)
+		k->ops->free(k);
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a server says about an export, in host byte order. A plain value: no ownership, no
+ * pointers, so it can cross a process boundary as bytes and be checked on arrival.
+ */
+#ifndef NBD_EXPORT_H
+#define NBD_EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* proto.md, "String values": a string MUST NOT exceed 4096 bytes. */
+#define NBD_STRING_MAX 4096
+
+/* Transmission flags, proto.md "Transmission flags". */
+enum {
+	NBD_TX_HAS_FLAGS = 1 << 0,
+	NBD_TX_READ_ONLY = 1 << 1,
+	NBD_TX_SEND_FLUSH = 1 << 2,
+	NBD_TX_SEND_FUA = 1 << 3,
+	NBD_TX_ROTATIONAL = 1 << 4,
+	NBD_TX_SEND_TRIM = 1 << 5,
+	NBD_TX_SEND_WRITE_ZEROES = 1 << 6,
+	NBD_TX_SEND_DF = 1 << 7,
+	NBD_TX_CAN_MULTI_CONN = 1 << 8,
+	NBD_TX_SEND_RESIZE = 1 << 9,
+	NBD_TX_SEND_CACHE = 1 << 10,
+	NBD_TX_SEND_FAST_ZERO = 1 << 11,
+	NBD_TX_BLOCK_STATUS_PAYLOAD = 1 << 12,
+};
+
+enum nbd_style {
+	NBD_STYLE_OLD,      /* no options: one export, chosen by the port */
+	NBD_STYLE_NEW,      /* EXPORT_NAME only */
+	NBD_STYLE_FIXED_NEW /* options with replies */
+};
+
+struct nbd_export {
+	uint64_t size;       /* bytes, below 2^63 */
+	uint16_t flags;      /* NBD_TX_*; 0 unless HAS_FLAGS is set */
+	uint32_t min_block;  /* bytes; 0: the server declared no block sizes */
+	uint32_t pref_block; /* bytes; 0 with min_block 0 */
+	uint32_t max_block;  /* maximum payload in bytes; 0: undeclared, UINT32_MAX: unlimited */
+	enum nbd_style style;
+	char name[NBD_STRING_MAX + 1];        /* canonical name if the server sent one, else "" */
+	char description[NBD_STRING_MAX + 1]; /* "" if none */
+};
+
+/*
+ * True if every field is one that a careful negotiator can produce: sizes in range, block sizes
+ * powers of two in order, strings terminated and valid UTF-8. For values from another process.
+ */
+bool nbd_export_valid(const struct nbd_export *e);
+
+/*
+ * True if two connections lead to the same export as far as the handshake tells: size, flags and
+ * block sizes are equal (the names are the server's to vary).
+ */
+bool nbd_export_equal(const struct nbd_export *a, const struct nbd_export *b);
+
+#endif

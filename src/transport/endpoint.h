@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where an export is served: the value that a URI or the positional form parses to. Owns its
+ * strings; endpoint_done() frees them and leaves an empty value. Never blocks.
+ */
+#ifndef TRANSPORT_ENDPOINT_H
+#define TRANSPORT_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NBD_DEFAULT_PORT 10809 /* IANA; uri.md */
+
+enum endpoint_type { ENDPOINT_TCP, ENDPOINT_UNIX, ENDPOINT_VSOCK };
+
+/* tls-type of uri.md. UNSET: not in the URI; chosen by which credentials are given. */
+enum endpoint_tls_type { TLS_TYPE_UNSET, TLS_TYPE_ANON, TLS_TYPE_X509, TLS_TYPE_PSK };
+
+struct endpoint {
+	enum endpoint_type type;
+	char *host;       /* TCP: a name or a literal without brackets, scope kept */
+	uint16_t port;    /* TCP */
+	char *path;       /* UNIX: path_len bytes, first is NUL for an abstract name */
+	size_t path_len;
+	uint32_t cid;        /* VSOCK */
+	uint32_t vsock_port; /* VSOCK */
+	char *export_name;   /* never NULL once filled; "" is the default export */
+
+	bool tls; /* nbds: fail rather than go on without TLS */
+	enum endpoint_tls_type tls_type;
+	bool tls_verify_peer; /* default true */
+	char *tls_hostname;
+	char *tls_username;
+	char *tls_certificates; /* directory */
+	char *tls_psk_file;
+};
+
+/* Starts an empty TCP endpoint with the defaults of uri.md. */
+void endpoint_init(struct endpoint *e);
+void endpoint_done(struct endpoint *e);
+
+/*
+ * The canonical URI without secrets (no user name, no key files, no credentials directory),
+ * percent-encoded so that it is one line of printable ASCII; the same endpoint always gives the
+ * same text. This is the default backend identifier. The caller frees it; NULL means no memory.
+ */
+char *endpoint_uri(const struct endpoint *e);
+
+/* For people: `server.example:10809`, `[::1]:10809`, `unix:/run/nbd.sock`, `vsock:2:10809`;
+ * escaped, cut to fit. Returns buf. */
+char *endpoint_describe(const struct endpoint *e, char *buf, size_t size);
+
+#endif
