@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# nbd-attach: `make demo` and `make check` install what they need; `make` only builds.
+#
+#   make                 build/nbd-attach
+#   make demo            install what is needed, build, show the main job in a guest
+#   make check           the same for the tests
+#   make SAN=address,undefined ...   any target, instrumented, in a build directory of its own
+
+CC          ?= cc
+CLANG       ?= clang
+PKG_CONFIG  ?= pkg-config
+SAN         ?=
+COV         ?=
+BUILD       ?= build$(if $(SAN),/san)$(if $(COV),/cov)
+VERSION     := 0.1
+
+prefix      ?= /usr/local
+sbindir     ?= $(prefix)/sbin
+mandir      ?= $(prefix)/share/man
+
+PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser libseccomp libcap-ng
+ifeq ($(filter deps demo check check-long check-kernels clean help lint,$(MAKECMDGOALS)),)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
+$(error libraries are missing: `tests/deps build` installs them)
+endif
+endif
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+
+# A flag is used where compiler and linker take it.
+probe        = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+HARDEN      := $(call probe,-fstack-protector-strong) $(call probe,-fstack-clash-protection) \
+	$(call probe,-fcf-protection=full) -fPIE
+HARDEN_LD   := -pie $(call probe,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
+FORTIFY     := $(if $(SAN)$(COV),,$(or $(call probe,-O2 -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
+comma       := ,
+
+OPT         := $(if $(COV),-O0,-O2)
+CFLAGS      ?= -g
+ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) \
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc $(PKG_CFLAGS) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
+	$(if $(COV),--coverage) $(CFLAGS)
+ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(LDFLAGS)
+
+SRC         := $(sort $(wildcard src/*.c src/*/*.c))
+OBJ         := $(SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ     := $(filter-out $(BUILD)/src/main.o $(BUILD)/src/cmd-%.o,$(OBJ))
+PURE_OBJ    := $(filter $(BUILD)/src/nbd/%,$(OBJ))
+
+.PHONY: all
+all: $(BUILD)/nbd-attach
+
+$(BUILD)/nbd-attach: $(OBJ)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libnbd-attach.a: $(LIB_OBJ)
+	@rm -f $@; ar rcs $@ $^
+
+-include $(OBJ:.o=.d)
+
+include tests/tests.mk
+
+.PHONY: clean
+clean:
+	rm -rf build
