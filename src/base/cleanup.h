@@ -38,20 +38,20 @@ static inline void close_filep(FILE **f)
 #define _cleanup_free_ _cleanup_(free_charp)
 #define _cleanup_file_ _cleanup_(close_filep)
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int *take_fd_ = &(fd);                                                             \
-		int taken_fd_ = *take_fd_;                                                         \
-		*take_fd_ = -1;                                                                    \
-		taken_fd_;                                                                         \
+#define TAKE_FD(fd)                        \
+	({                                 \
+		int *take_fd_ = &(fd);     \
+		int taken_fd_ = *take_fd_; \
+		*take_fd_ = -1;            \
+		taken_fd_;                 \
 	})
 
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) *take_ptr_ = &(p);                                                   \
-		__typeof__(p) taken_ptr_ = *take_ptr_;                                             \
-		*take_ptr_ = NULL;                                                                 \
-		taken_ptr_;                                                                        \
+#define TAKE_PTR(p)                                    \
+	({                                             \
+		__typeof__(p) *take_ptr_ = &(p);       \
+		__typeof__(p) taken_ptr_ = *take_ptr_; \
+		*take_ptr_ = NULL;                     \
+		taken_ptr_;                            \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -10,17 +10,18 @@
 
 enum log_sink { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
-/* `name` (borrowed for the life of the process) leads every line; messages above `level` go nowhere. */
+/* `name` (borrowed for the life of the process) leads every line; messages above `level` go
+ * nowhere. */
 void log_init(const char *name, enum log_sink sink, int level);
 void log_set_sink(enum log_sink sink);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_error(...)   log_line(LOG_ERR, __VA_ARGS__)
+#define log_error(...)	 log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
-#define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...)    log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)   log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_notice(...)	 log_line(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)	 log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	 log_line(LOG_DEBUG, __VA_ARGS__)
 
 #endif

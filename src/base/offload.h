@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One helper thread for calls that may block (kernel/kernel.h), so that the loop never does. The
+ * thread exists from the start: nothing is created when memory is short. One job at a time.
+ */
+#ifndef BASE_OFFLOAD_H
+#define BASE_OFFLOAD_H
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+
+struct offload;
+
+typedef void offload_fn(void *arg);
+
+/* Starts the thread, all signals blocked in it. NULL: errno. */
+struct offload *offload_new(struct loop *loop);
+
+/*
+ * Ends the thread. If a job is blocked (in the kernel, uninterruptibly) it cannot be ended: the
+ * thread and the struct are left to the process's exit, and false is returned.
+ */
+bool offload_free(struct offload *o);
+
+/*
+ * Runs work(arg) on the thread, then done(arg) on the loop. arg must live until then. Returns 0,
+ * or -EBUSY while a job is under way.
+ */
+int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg);
+bool offload_busy(const struct offload *o);
+
+#endif
