@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "report/json.h"
+#include "report/rundir.h"
+
+/* One row a key: the file, its parser, the text and the JSON all come from this table. */
+enum field_type { FIELD_TEXT, FIELD_INT, FIELD_I64, FIELD_U32, FIELD_U64, FIELD_BOOL };
+
+static const struct field {
+	const char *key, *json, *label;
+	enum field_type type;
+	size_t offset, size;
+} fields[] = {
+#define FIELD(k, j, l, t, member)                                                               \
+	{                                                                                       \
+		k, j, l, t, offsetof(struct state, member), sizeof(((struct state *)0)->member) \
+	}
+    FIELD("STATE", "state", "state", FIELD_TEXT, name),
+    FIELD("SINCE", "since", NULL, FIELD_I64, since),
+    FIELD("PID", "pid", "supervisor", FIELD_INT, pid),
+    FIELD("URI", "uri", "export", FIELD_TEXT, uri),
+    FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),
+    FIELD("IDENTIFIER", "identifier", "identifier", FIELD_TEXT, identifier),
+    FIELD("BACKEND", "backend", "kernel by", FIELD_TEXT, backend),
+    FIELD("SIZE", "size", NULL, FIELD_U64, size),
+    FIELD("BLOCK_SIZE", "block-size", "block size", FIELD_U32, block_size),
+    FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),
+    FIELD("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
+    FIELD("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
+#undef FIELD
+};
+
+static const void *at(const struct state *s, const struct field *f)
+{
+	return (const char *)s + f->offset;
+}
+
+static void value_text(const struct state *s, const struct field *f, char *buf, size_t size)
+{
+	switch (f->type) {
+	case FIELD_TEXT:
+		snprintf(buf, size, "%s", (const char *)at(s, f));
+		break;
+	case FIELD_INT:
+		snprintf(buf, size, "%d", *(const int *)at(s, f));
+		break;
+	case FIELD_I64:
+		snprintf(buf, size, "%" PRId64, *(const int64_t *)at(s, f));
+		break;
+	case FIELD_U32:
+		snprintf(buf, size, "%" PRIu32, *(const uint32_t *)at(s, f));
+		break;
+	case FIELD_U64:
+		snprintf(buf, size, "%" PRIu64, *(const uint64_t *)at(s, f));
+		break;
+	case FIELD_BOOL:
+		snprintf(buf, size, "%s", *(const bool *)at(s, f) ? "yes" : "no");
+		break;
+	}
+}
+
+int state_write(const struct state *s)
+{
+	struct rundir_path path = rundir_device(s->index, "state");
+	struct rundir_path temp = rundir_device(s->index, "state.new");
+	char value[STATE_TEXT_MAX];
+	FILE *f = fopen(temp.text, "we");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	fchmod(fileno(f), 0644);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		value_text(s, &fields[i], value, sizeof(value));
+		fprintf(f, "%s=%s\n", fields[i].key, value);
+	}
+	if (fflush(f) == EOF || rename(temp.text, path.text) < 0) {
+		ret = -errno;
+		unlink(temp.text);
+	}
+	fclose(f);
+	return ret;
+}
+
+static void set_field(struct state *s, const struct field *f, const char *value)
+{
+	void *p = (char *)s + f->offset;
+	struct text t;
+
+	switch (f->type) {
+	case FIELD_TEXT:
+		text_init(&t, p, f->size);
+		text_escape(&t, value, strlen(value), f->size);
+		break;
+	case FIELD_INT:
+		*(int *)p = atoi(value);
+		break;
+	case FIELD_I64:
+		*(int64_t *)p = strtoll(value, NULL, 10);
+		break;
+	case FIELD_U32:
+		*(uint32_t *)p = (uint32_t)strtoul(value, NULL, 10);
+		break;
+	case FIELD_U64:
+		*(uint64_t *)p = strtoull(value, NULL, 10);
+		break;
+	case FIELD_BOOL:
+		*(bool *)p = strcmp(value, "yes") == 0;
+		break;
+	}
+}
+
+int state_read(int index, struct state *ret_state, struct err *err)
+{
+	struct rundir_path path = rundir_device(index, "state");
+	_cleanup_file_ FILE *f = fopen(path.text, "re");
+	char line[STATE_TEXT_MAX + 64];
+
+	if (!f && errno == ENOENT)
+		return -ENOENT;
+	if (!f)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
+	memset(ret_state, 0, sizeof(*ret_state));
+	ret_state->index = index;
+	while (fgets(line, sizeof(line), f)) {
+		char *value = strchr(line, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		value[strcspn(value, "\n")] = '\0';
+		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+			if (strcmp(line, fields[i].key) == 0)
+				set_field(ret_state, &fields[i], value);
+	}
+	return 0;
+}
+
+void state_remove(int index)
+{
+	struct rundir_path path = rundir_device(index, "state");
+
+	unlink(path.text);
+}
+
+char *size_text(uint64_t bytes, char *buf, size_t len)
+{
+	static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	size_t i = 0;
+
+	while (bytes && bytes % 1024 == 0 && i + 1 < ARRAY_SIZE(unit)) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(buf, len, "%" PRIu64 " %s", bytes, unit[i]);
+	return buf;
+}
+
+void state_print(const struct state *s, FILE *out)
+{
+	char value[STATE_TEXT_MAX], size[64], since[64] = "";
+	time_t seconds = (time_t)s->since;
+	struct tm tm;
+
+	if (s->since && localtime_r(&seconds, &tm))
+		strftime(since, sizeof(since), " since %Y-%m-%d %H:%M:%S", &tm);
+	fprintf(out, "/dev/nbd%d: %s%s\n", s->index, s->name, since);
+	fprintf(out, "  %-12s %s\n", "size", size_text(s->size, size, sizeof(size)));
+	if (s->connections)
+		fprintf(out, "  %-12s %u, alive %u\n", "connections", s->connections, s->alive);
+	for (size_t i = 1; i < ARRAY_SIZE(fields); i++) {
+		value_text(s, &fields[i], value, sizeof(value));
+		if (fields[i].label && value[0] && strcmp(value, "0") != 0)
+			fprintf(out, "  %-12s %s\n", fields[i].label, value);
+	}
+}
+
+void state_json(const struct state *s, struct json *j)
+{
+	char device[32];
+
+	snprintf(device, sizeof(device), "/dev/nbd%d", s->index);
+	json_object(j, NULL);
+	json_string(j, "device", device);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const struct field *f = &fields[i];
+
+		switch (f->type) {
+		case FIELD_TEXT:
+			json_string(j, f->json, at(s, f));
+			break;
+		case FIELD_INT:
+			json_u64(j, f->json, (uint64_t)(*(const int *)at(s, f)));
+			break;
+		case FIELD_I64:
+			json_u64(j, f->json, (uint64_t)(*(const int64_t *)at(s, f)));
+			break;
+		case FIELD_U32:
+			json_u64(j, f->json, *(const uint32_t *)at(s, f));
+			break;
+		case FIELD_U64:
+			json_u64(j, f->json, *(const uint64_t *)at(s, f));
+			break;
+		case FIELD_BOOL:
+			json_bool(j, f->json, *(const bool *)at(s, f));
+			break;
+		}
+	}
+	json_end_object(j);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a supervisor tells the world: /run/nbd-attach/nbdN.state, KEY=VALUE lines, replaced
+ * atomically. It describes and never decides: the kernel and the locks are the truth. Readable by
+ * everybody, so no secret may enter it.
+ */
+#ifndef REPORT_STATE_H
+#define REPORT_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+#define STATE_TEXT_MAX 16384 /* a canonical URI: 4096 bytes, each as %XX, and the rest */
+
+struct state {
+	int index;     /* of /dev/nbdN */
+	int pid;       /* the supervisor; 0: none */
+	char name[16]; /* of the state: fsm.h, or "unsupervised" */
+	int64_t since; /* seconds since 1970 */
+	char uri[STATE_TEXT_MAX];
+	char identifier[STATE_TEXT_MAX];
+	char address[256]; /* the server's, in use */
+	char backend[16];  /* "netlink" or "ioctl"; "" if unknown */
+	uint64_t size;	   /* bytes */
+	uint32_t block_size;
+	bool read_only;
+	unsigned connections;
+	unsigned alive; /* connections that are not dead */
+};
+
+/* Writes the file; the directory must exist. 0 or -errno. */
+int state_write(const struct state *s);
+
+/*
+ * Reads it. 0, -ENOENT (no file), or another -errno with *err; lines it does not know are passed
+ * over. The text is checked: values are printable and bounded.
+ */
+int state_read(int index, struct state *ret_state, struct err *err);
+void state_remove(int index);
+
+/* One paragraph for people, or one JSON object for programs. */
+void state_print(const struct state *s, FILE *out);
+struct json;
+void state_json(const struct state *s, struct json *j);
+
+/* `10 GiB`, `41472 bytes`: exact when it is a whole number of units. Returns buf. */
+char *size_text(uint64_t bytes, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/background.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static volatile sig_atomic_t child_pid;
+
+static void forward(int signal)
+{
+	if (child_pid > 0)
+		kill(child_pid, signal);
+}
+
+static int wait_for_report(int fd, pid_t child)
+{
+	struct sigaction action = {.sa_handler = forward};
+	uint8_t status = 1;
+	ssize_t n;
+
+	child_pid = child;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	do {
+		n = read(fd, &status, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1) {
+		log_error("the supervisor ended before the device was ready");
+		return 1;
+	}
+	/* A child that failed is gone in a moment; its locks are then free when we return. */
+	if (status)
+		waitpid(child, NULL, 0);
+	return status;
+}
+
+int background_start(int *ret_report_fd, int *ret_status, struct err *err)
+{
+	int fd[2];
+	pid_t child;
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	child = fork();
+	if (child < 0) {
+		close(fd[0]);
+		close(fd[1]);
+		return err_errno(err, ERR_SYSTEM, errno, "cannot start the supervisor");
+	}
+	if (child == 0) {
+		close(fd[0]);
+		setsid();
+		*ret_report_fd = fd[1];
+		return 0;
+	}
+	close(fd[1]);
+	*ret_status = wait_for_report(fd[0], child);
+	close(fd[0]);
+	return 1;
+}
+
+void background_report(int report_fd, int status)
+{
+	uint8_t byte = (uint8_t)status;
+
+	/* The parent may have been killed: then nobody waits for the answer. */
+	(void)!write(report_fd, &byte, 1);
+	close(report_fd);
+}
+
+void background_detach(void)
+{
+	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	log_set_sink(LOG_TO_SYSLOG);
+	(void)!chdir("/");
+	if (null < 0)
+		return;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null <= STDERR_FILENO)
+		null = -1;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "report/rundir.h"
+
+struct control {
+	struct loop *loop;
+	control_fn *fn;
+	void *arg;
+	char path[PATH_MAX];
+	int listen_fd;
+	struct loop_io *listen_io;
+	int caller_fd; /* -1: nobody waits */
+	struct loop_io *caller_io;
+	bool asked;
+};
+
+static int address(const char *path, struct sockaddr_un *ret_sa)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sa.sun_path, path);
+	*ret_sa = sa;
+	return 0;
+}
+
+static void drop_caller(struct control *c)
+{
+	loop_io_free(c->caller_io);
+	c->caller_io = NULL;
+	if (c->caller_fd >= 0)
+		close(c->caller_fd);
+	c->caller_fd = -1;
+	c->asked = false;
+}
+
+static void send_answer(int fd, int status, const char *sentence)
+{
+	char answer[ERR_MESSAGE_MAX + 16];
+	int len = snprintf(answer, sizeof(answer), "%d %s", status, sentence);
+
+	if (len >= (int)sizeof(answer))
+		len = sizeof(answer) - 1;
+	send(fd, answer, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void control_answer(struct control *c, int status, const char *sentence)
+{
+	if (c->caller_fd >= 0)
+		send_answer(c->caller_fd, status, sentence);
+	drop_caller(c);
+}
+
+static void on_caller(int fd, uint32_t events, void *arg)
+{
+	struct control *c = arg;
+	char request[32] = "";
+	ssize_t n = recv(fd, request, sizeof(request) - 1, MSG_DONTWAIT);
+
+	(void)events;
+	if (n <= 0) {
+		drop_caller(c); /* gone; what it asked for goes on */
+		return;
+	}
+	if (c->asked)
+		return;
+	c->asked = true;
+	if (strcmp(request, "detach") == 0)
+		c->fn(false, c->arg);
+	else if (strcmp(request, "detach force") == 0)
+		c->fn(true, c->arg);
+	else
+		control_answer(c, 2,
+			       "the supervisor does not know that request: it may be of "
+			       "another version");
+}
+
+static void on_connection(int listen_fd, uint32_t events, void *arg)
+{
+	struct control *c = arg;
+	_cleanup_fd_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
+		return;
+	if (c->caller_fd >= 0) {
+		send_answer(fd, 3,
+			    "another command is talking to this device's supervisor: try "
+			    "again");
+		return;
+	}
+	c->caller_io = loop_io_new(c->loop, fd, EPOLLIN, on_caller, c);
+	if (c->caller_io)
+		c->caller_fd = TAKE_FD(fd);
+}
+
+int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
+		struct control **ret_control, struct err *err)
+{
+	struct rundir_path path = rundir_device(index, "control");
+	struct control *c = calloc(1, sizeof(*c));
+	struct sockaddr_un sa;
+	mode_t mask;
+	int ret;
+
+	if (!c)
+		return err_errno(err, ERR_SYSTEM, ENOMEM, "cannot listen on %s", path.text);
+	*c = (struct control){.loop = loop, .fn = fn, .arg = arg, .listen_fd = -1, .caller_fd = -1};
+	memcpy(c->path, path.text, sizeof(c->path));
+	ret = address(path.text, &sa);
+	if (ret < 0)
+		goto fail;
+	/* Left behind by a supervisor that was killed: the device's lock, which we hold, says so.
+	 */
+	unlink(path.text);
+	c->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0177);
+	ret = c->listen_fd < 0 ? -errno : 0;
+	if (ret == 0 && (bind(c->listen_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+			 listen(c->listen_fd, 4) < 0))
+		ret = -errno;
+	umask(mask);
+	if (ret < 0)
+		goto fail;
+	c->listen_io = loop_io_new(loop, c->listen_fd, EPOLLIN, on_connection, c);
+	if (!c->listen_io) {
+		ret = -errno;
+		goto fail;
+	}
+	*ret_control = c;
+	return 0;
+fail:
+	control_free(c);
+	return err_errno(err, ERR_SYSTEM, -ret, "cannot listen on %s", path.text);
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	drop_caller(c);
+	loop_io_free(c->listen_io);
+	if (c->listen_fd >= 0) {
+		unlink(c->path);
+		close(c->listen_fd);
+	}
+	free(c);
+}
+
+int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, struct err *err)
+{
+	struct rundir_path path = rundir_device(index, "control");
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+	const char *request = force ? "detach force" : "detach";
+	char answer[ERR_MESSAGE_MAX + 16];
+	struct sockaddr_un sa;
+	char *sentence;
+	ssize_t n;
+	int ret = fd < 0 ? -errno : address(path.text, &sa);
+
+	if (ret == 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			return -ENOENT;
+		ret = -errno;
+	}
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
+				 path.text);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
+	n = recv(fd, answer, sizeof(answer) - 1, 0);
+	if (n < 0)
+		return err_errno(err, ERR_FAILED, errno, "the supervisor does not answer");
+	answer[n] = '\0';
+	sentence = strchr(answer, ' ');
+	if (!sentence)
+		return err_set(err, ERR_FAILED, EPIPE, "the supervisor ended before it answered");
+	*ret_status = atoi(answer);
+	err_set(err, ERR_FAILED, 0, "%s", sentence + 1);
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a command talks to a running supervisor: /run/nbd-attach/nbdN.control, SOCK_SEQPACKET,
+ * root only (mode 0600 and SO_PEERCRED). One request and one answer a connection, as text:
+ * `detach` or `detach force`; `STATUS SENTENCE`, STATUS being the exit status to end with.
+ */
+#ifndef SUPERVISE_CONTROL_H
+#define SUPERVISE_CONTROL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct control;
+
+/* A request arrived; answer it with control_answer(), now or later. One is open at a time; a
+ * second caller is answered BUSY at once. */
+typedef void control_fn(bool force, void *arg);
+
+/* Listens; *ret_control is the caller's. SYSTEM error. Does not block. */
+int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
+		struct control **ret_control, struct err *err);
+void control_answer(struct control *c, int status, const char *sentence);
+/* Accepts NULL; an unanswered caller sees the connection close. Removes the socket's name. */
+void control_free(struct control *c);
+
+/*
+ * The command's side; blocks until the answer, at most limit_ms. 0 with *ret_status and the
+ * sentence in err->message; -ENOENT when no supervisor listens; another -errno with *err.
+ */
+int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, struct err *err);
+
+#endif
