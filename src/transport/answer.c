@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The parent's side of worker.h: sending a job, and believing an answer only after a check. */
+#include "transport/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+
+int worker_send_job(int fd, const struct worker_job *job, int sock)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)job, sizeof(*job)}; /* sendmsg() does not write there */
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &sock, sizeof(int));
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int worker_receive(int fd, void *buf, size_t size)
+{
+	struct iovec iov = {buf, size};
+	/* Without room for control data the kernel drops descriptors that were sent along. */
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	/* A process killed with a job unread gives ECONNRESET. */
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	if (n == 0 && !(msg.msg_flags & MSG_TRUNC))
+		return 0;
+	if ((size_t)n != size || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return -EPROTO;
+	return 1;
+}
+
+static bool terminated(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL;
+}
+
+static bool utf8(const char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_length((const uint8_t *)s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool failure_valid(struct worker_answer *a)
+{
+	char raw[ERR_MESSAGE_MAX];
+	struct text t;
+
+	if (a->ret >= 0 || a->ret < -4095 || !terminated(a->err.message, sizeof(raw)) ||
+	    a->err.message[0] == '\0')
+		return false;
+	/* Kinds that a handshake can end with. BUSY, for one, is the kernel's to say. */
+	if (a->err.kind != ERR_FAILED && a->err.kind != ERR_USAGE && a->err.kind != ERR_RETRY &&
+	    a->err.kind != ERR_PERMANENT && a->err.kind != ERR_SYSTEM)
+		return false;
+	memcpy(raw, a->err.message, sizeof(raw));
+	text_init(&t, a->err.message, sizeof(a->err.message));
+	text_escape(&t, raw, strlen(raw), sizeof(raw));
+	return true;
+}
+
+static bool answer_valid(struct worker_answer *a, enum nego_goal goal)
+{
+	const struct nbd_export *e = &a->export;
+
+	switch ((enum worker_answer_type)a->type) {
+	case WORKER_READY:
+		return true;
+	case WORKER_LISTED:
+		return goal == NEGO_GOAL_LIST && terminated(e->name, sizeof(e->name)) &&
+		       terminated(e->description, sizeof(e->description)) && utf8(e->name) &&
+		       utf8(e->description);
+	case WORKER_DONE:
+		return goal == NEGO_GOAL_LIST || nbd_export_valid(e);
+	case WORKER_FAILED:
+		return failure_valid(a);
+	}
+	return false;
+}
+
+int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err *err)
+{
+	if (answer_valid(a, goal))
+		return 0;
+	return err_set(err, ERR_PERMANENT, EPROTO,
+		       "the handshake process gave an invalid answer: the server may have "
+		       "attacked it");
+}
+
+int worker_ended_err(const struct process_end *end, const char *what, struct err *err)
+{
+	if (end->exited)
+		return err_set(err, ERR_RETRY, ECHILD,
+			       "the %s process ended with status %d and without an answer", what,
+			       end->value);
+	/* From outside: an administrator, or the kernel short of memory. */
+	if (end->value == SIGKILL || end->value == SIGTERM)
+		return err_set(err, ERR_RETRY, ECHILD,
+			       "the %s process was killed from outside (by hand, or for lack of "
+			       "memory)",
+			       what);
+	return err_set(err, ERR_PERMANENT, ECHILD,
+		       "the %s process crashed (signal %d, %s): the server may have attacked it",
+		       what, end->value, strsignal(end->value));
+}

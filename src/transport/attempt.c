@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/attempt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "transport/dial.h"
+#include "transport/sockopts.h"
+#include "transport/worker.h"
+
+/* RFC 1035 section 2.3.4, as text. */
+#define HOST_MAX 253
+
+/* What a listing may cost the caller's memory; no server in use comes near. */
+#define LISTED_MAX 65536
+
+/* Messages taken from a worker before the loop's other sources get their turn. */
+#define ANSWERS_PER_EVENT 32
+
+/* The worker's own limit is only a backup and comes after ours. */
+#define WORKER_GRACE_MS 1000
+
+enum attempt_phase {
+	PHASE_RESOLVE,
+	PHASE_CONNECT,
+	PHASE_HANDSHAKE,
+	PHASE_END, /* answered; waiting for the worker to end */
+	PHASE_DONE,
+};
+
+struct attempt {
+	struct loop *loop;
+	const struct endpoint *endpoint;
+	enum nego_goal goal;
+	uint32_t timeout_ms;
+	uint64_t deadline;
+	attempt_done_fn *done;
+	attempt_listed_fn *listed;
+	void *arg;
+
+	enum attempt_phase phase;
+	struct source source;
+	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
+	struct helpers *helpers;
+	struct helpers *own_helpers; /* NULL if they are the caller's */
+	struct helper *helper;	     /* the resolver, then the worker */
+	struct helper *early;	     /* a worker that gets ready meanwhile */
+	struct loop_io *io;	     /* on the helper */
+	struct loop_timer *deadline_timer, *start_timer;
+	struct dial *dial;
+	resolve_lookup_fn *lookup;
+
+	struct attempt_result result;
+	struct err err;
+	int ret;
+	size_t n_listed;
+	struct worker_answer answer;
+};
+
+static void stop_watching(struct attempt *a)
+{
+	loop_io_free(a->io);
+	a->io = NULL;
+}
+
+/* Frees everything that is under way; what has been learnt stays. */
+static void stop(struct attempt *a)
+{
+	stop_watching(a);
+	loop_timer_free(a->deadline_timer);
+	loop_timer_free(a->start_timer);
+	a->deadline_timer = NULL;
+	a->start_timer = NULL;
+	dial_free(a->dial);
+	a->dial = NULL;
+	helper_release(a->helper);
+	helper_release(a->early);
+	a->helper = NULL;
+	a->early = NULL;
+	a->phase = PHASE_DONE;
+}
+
+void attempt_free(struct attempt *a)
+{
+	if (!a)
+		return;
+	stop(a);
+	helpers_free(a->own_helpers);
+	close_fdp(&a->result.fd);
+	free(a);
+}
+
+/* The callback may free the attempt: nothing of it may be used afterwards. */
+static void fail(struct attempt *a, int ret)
+{
+	struct err err = a->err;
+
+	stop(a);
+	close_fdp(&a->result.fd);
+	a->result.fd = -1;
+	a->done(a, ret, NULL, &err, a->arg);
+}
+
+static void succeed(struct attempt *a)
+{
+	struct attempt_result result = a->result;
+
+	a->result.fd = -1;
+	stop(a);
+	a->done(a, 0, &result, NULL, a->arg);
+	close_fdp(&result.fd);
+}
+
+static int watch(struct attempt *a, int fd, loop_io_fn *fn)
+{
+	stop_watching(a);
+	a->io = loop_io_new(a->loop, fd, EPOLLIN, fn, a);
+	if (!a->io)
+		return err_errno(&a->err, ERR_FAILED, errno, "cannot watch a helper process");
+	return 0;
+}
+
+static void on_deadline(void *arg)
+{
+	struct attempt *a = arg;
+	char where[ADDRESS_TEXT_MAX], limit[32], detail[600] = "; ";
+	struct text t;
+
+	snprintf(limit, sizeof(limit), a->timeout_ms % 1000 ? "%u.%03u s" : "%u s",
+		 a->timeout_ms / 1000, a->timeout_ms % 1000);
+	switch (a->phase) {
+	case PHASE_RESOLVE:
+		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
+			"the host name of %s could not be resolved within %s: the name server does "
+			"not answer",
+			a->what, limit);
+		break;
+	case PHASE_CONNECT:
+		text_init(&t, detail + 2, sizeof(detail) - 2);
+		if (!dial_failures(a->dial, &t))
+			detail[0] = '\0';
+		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
+			"no connection to %s within %s: the host may be down, or a firewall drops "
+			"the packets%s",
+			a->what, limit, detail);
+		break;
+	case PHASE_HANDSHAKE:
+	case PHASE_END:
+		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
+			"no answer from %s within %s: the server may be stopped, overloaded, or "
+			"not an NBD server",
+			address_describe(&a->result.peer, where, sizeof(where)), limit);
+		break;
+	case PHASE_DONE:
+		return;
+	}
+	fail(a, -ETIMEDOUT);
+}
+
+/* The worker has ended, so its copy of the socket is closed. */
+static void on_worker_end(int fd, uint32_t events, void *arg)
+{
+	struct attempt *a = arg;
+	struct process_end end;
+	char where[ADDRESS_TEXT_MAX];
+	int ret = a->ret;
+
+	(void)fd;
+	(void)events;
+	if (!process_reap(&a->helper->process, &end))
+		return;
+	/* A success counts only if nothing odd happened after it was told. */
+	if (ret == 0 && (a->answer.type != WORKER_DONE || !end.exited || end.value != 0))
+		ret = worker_ended_err(&end, "handshake", &a->err);
+	if (ret == 0 && a->goal == NEGO_GOAL_GO)
+		ret = sockopts_hand_over(a->result.fd, &a->err);
+	if (ret < 0) {
+		/* A system that cannot confine a process is not the server's fault. */
+		if (a->err.kind != ERR_SYSTEM)
+			err_prefix(&a->err,
+				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
+		fail(a, ret);
+		return;
+	}
+	if (a->goal != NEGO_GOAL_GO) {
+		close_fdp(&a->result.fd);
+		a->result.fd = -1;
+	}
+	succeed(a);
+}
+
+/* ret: how the handshake ended, with a->err. The worker's end is next, however it comes. */
+static void await_end(struct attempt *a, int ret)
+{
+	a->ret = ret;
+	a->phase = PHASE_END;
+	ret = watch(a, a->helper->process.pidfd, on_worker_end);
+	if (ret < 0)
+		fail(a, ret);
+}
+
+/* One message of the worker's. False: there is none now, or it was the last. */
+static bool take_answer(struct attempt *a)
+{
+	struct worker_answer *answer = &a->answer;
+	int ret = worker_receive(a->helper->process.fd, answer, sizeof(*answer));
+
+	if (ret == -EAGAIN)
+		return false;
+	if (ret == 0) {
+		answer->type = 0; /* the way it ended says why */
+		await_end(a, 0);
+		return false;
+	}
+	if (ret != 1)
+		answer->type = 0; /* refused below */
+	ret = worker_answer_check(answer, a->goal, &a->err);
+	if (ret == 0 && answer->type == WORKER_LISTED && ++a->n_listed > LISTED_MAX)
+		ret = err_set(&a->err, ERR_PERMANENT, E2BIG,
+			      "the server lists more than %d exports", LISTED_MAX);
+	if (ret < 0) {
+		process_kill(&a->helper->process);
+		await_end(a, ret);
+		return false;
+	}
+	switch ((enum worker_answer_type)answer->type) {
+	case WORKER_READY:
+		return true;
+	case WORKER_LISTED:
+		if (a->listed)
+			a->listed(answer->export.name, answer->export.description, a->arg);
+		return true;
+	case WORKER_DONE:
+		a->result.export = answer->export;
+		await_end(a, 0);
+		return false;
+	case WORKER_FAILED:
+		a->err = answer->err;
+		await_end(a, answer->ret);
+		return false;
+	}
+	return false;
+}
+
+static void on_worker(int fd, uint32_t events, void *arg)
+{
+	struct attempt *a = arg;
+
+	(void)fd;
+	(void)events;
+	for (int i = 0; i < ANSWERS_PER_EVENT && take_answer(a); i++)
+		;
+}
+
+static void handshake(struct attempt *a)
+{
+	uint64_t now = loop_now();
+	struct worker_job job = {
+	    .goal = (uint32_t)a->goal,
+	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
+	};
+	int ret;
+
+	a->phase = PHASE_HANDSHAKE;
+	snprintf(job.name, sizeof(job.name), "%s",
+		 a->endpoint->export_name ? a->endpoint->export_name : "");
+	a->helper = TAKE_PTR(a->early);
+	ret = a->helper ? 0 : helpers_take(a->helpers, &a->helper, &a->err);
+	if (ret == 0) {
+		ret = worker_send_job(a->helper->process.fd, &job, a->result.fd);
+		/* One that has ended left its reason, which is read below. */
+		if (ret == -EPIPE || ret == -ECONNRESET)
+			ret = 0;
+		else if (ret < 0)
+			err_errno(&a->err, ERR_FAILED, -ret, "cannot pass the socket to a worker");
+	}
+	if (ret == 0)
+		ret = watch(a, a->helper->process.fd, on_worker);
+	if (ret < 0)
+		fail(a, ret);
+}
+
+static void on_dialled(int ret, int fd, const struct address *peer, const struct err *err,
+		       void *arg)
+{
+	struct attempt *a = arg;
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (ret < 0) {
+		a->err = *err;
+		fail(a, ret);
+		return;
+	}
+	a->result.fd = fd;
+	a->result.peer = *peer;
+	dial_free(TAKE_PTR(a->dial));
+	if (peer->sa.ss_family == AF_UNIX) {
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+			ret = err_errno(&a->err, ERR_FAILED, errno, "cannot tell who serves %s",
+					a->what);
+			fail(a, ret);
+			return;
+		}
+		a->result.unix_uid = cred.uid;
+	}
+	handshake(a);
+}
+
+static void connect_now(struct attempt *a)
+{
+	int ret;
+
+	a->phase = PHASE_CONNECT;
+	ret = dial_new(a->loop, a->what, &a->result.addresses, &a->source, on_dialled, a, &a->dial,
+		       &a->err);
+	if (ret < 0)
+		fail(a, ret);
+}
+
+static void on_resolver_end(int fd, uint32_t events, void *arg)
+{
+	struct attempt *a = arg;
+	struct process_end end;
+
+	(void)fd;
+	(void)events;
+	if (process_reap(&a->helper->process, &end))
+		fail(a, worker_ended_err(&end, "resolver", &a->err));
+}
+
+static void on_resolver(int fd, uint32_t events, void *arg)
+{
+	struct attempt *a = arg;
+	struct resolve_answer answer;
+	int ret = worker_receive(fd, &answer, sizeof(answer));
+
+	(void)events;
+	if (ret == -EAGAIN)
+		return;
+	if (ret == 0) {
+		/* The way it ends says why. */
+		ret = watch(a, a->helper->process.pidfd, on_resolver_end);
+		if (ret < 0)
+			fail(a, ret);
+		return;
+	}
+	stop_watching(a);
+	if (ret < 0)
+		answer = (struct resolve_answer){.ret = 1}; /* refused as invalid */
+	ret = resolve_answer_check(&answer, a->endpoint->host, a->endpoint->port,
+				   &a->result.addresses, &a->err);
+	helper_release(TAKE_PTR(a->helper));
+	if (ret < 0)
+		fail(a, ret);
+	else
+		connect_now(a);
+}
+
+static void on_start(void *arg)
+{
+	struct attempt *a = arg;
+	struct resolve_job job = {
+	    .sandbox = helpers_sandbox(a->helpers),
+	    .host = a->endpoint->host,
+	    .port = a->endpoint->port,
+	    .lookup = a->lookup,
+	};
+	int ret = 0;
+
+	/* Confining a new worker takes a while, which name and connection can use. */
+	if (helpers_spares(a->helpers) == 0)
+		ret = helpers_take(a->helpers, &a->early, &a->err);
+	if (ret == 0 && a->result.addresses.n > 0) {
+		connect_now(a);
+		return;
+	}
+	if (ret == 0)
+		ret = helpers_start(a->helpers, "nbd-resolve", resolve_run, &job, &a->helper,
+				    &a->err);
+	if (ret == 0)
+		ret = watch(a, a->helper->process.fd, on_resolver);
+	if (ret < 0)
+		fail(a, ret);
+}
+
+/* What is wrong whatever the network does. Fills a->source and a->result.addresses. */
+static int check(struct attempt *a, const struct attempt_config *cfg, struct err *err)
+{
+	const struct endpoint *e = cfg->endpoint;
+	int ret = source_parse(cfg->source, &a->source, err);
+
+	if (ret < 0)
+		return ret;
+	/* Never go on in plaintext. */
+	if (e->tls)
+		return err_set(err, ERR_SYSTEM, ENOTSUP, "TLS is not built into this version");
+	if (e->type != ENDPOINT_TCP && cfg->source)
+		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
+	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
+		return err_set(err, ERR_USAGE, ENAMETOOLONG,
+			       "the export name is longer than %d bytes", NBD_STRING_MAX);
+	if (cfg->addresses && cfg->addresses->n > 0) {
+		a->result.addresses = *cfg->addresses;
+		return 0;
+	}
+	if (e->type == ENDPOINT_TCP && (!e->host[0] || strlen(e->host) > HOST_MAX))
+		return err_set(err, ERR_USAGE, EINVAL, "a host name has 1 to %d characters",
+			       HOST_MAX);
+	ret = address_list_literal(e, &a->result.addresses, err);
+	return ret < 0 ? ret : 0;
+}
+
+int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_done_fn *done,
+		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt, struct err *err)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	int ret;
+
+	if (!a)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	*a = (struct attempt){
+	    .loop = loop,
+	    .endpoint = cfg->endpoint,
+	    .goal = cfg->goal,
+	    .timeout_ms = cfg->timeout_ms,
+	    .deadline = loop_now() + cfg->timeout_ms,
+	    .done = done,
+	    .listed = listed,
+	    .arg = arg,
+	    .helpers = cfg->helpers,
+	    .lookup = cfg->lookup ? cfg->lookup : resolve_lookup,
+	    .result.fd = -1,
+	};
+	endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
+	ret = check(a, cfg, err);
+	if (ret == 0 && !a->helpers) {
+		ret = helpers_new(loop, &(struct helpers_config){0}, &a->own_helpers, err);
+		a->helpers = a->own_helpers;
+	}
+	if (ret == 0) {
+		a->deadline_timer = loop_timer_new(loop, on_deadline, a);
+		a->start_timer = loop_timer_new(loop, on_start, a);
+		if (!a->deadline_timer || !a->start_timer)
+			ret = err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	}
+	if (ret < 0) {
+		attempt_free(a);
+		return ret;
+	}
+	loop_timer_set(a->deadline_timer, cfg->timeout_ms);
+	loop_timer_set(a->start_timer, 0);
+	*ret_attempt = a;
+	return 0;
+}

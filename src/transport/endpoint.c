@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/endpoint.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+void endpoint_init(struct endpoint *e)
+{
+	*e = (struct endpoint){
+	    .type = ENDPOINT_TCP,
+	    .port = NBD_DEFAULT_PORT,
+	    .vsock_port = NBD_DEFAULT_PORT,
+	    .tls_verify_peer = true,
+	};
+}
+
+void endpoint_done(struct endpoint *e)
+{
+	free(e->host);
+	free(e->path);
+	free(e->export_name);
+	free(e->tls_hostname);
+	free(e->tls_username);
+	free(e->tls_certificates);
+	free(e->tls_psk_file);
+	endpoint_init(e);
+}
+
+/* RFC 3986 section 2.3, and the slash, which a path and a query may hold as it is. */
+static bool unreserved(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~/", c));
+}
+
+static void encode(FILE *f, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		fprintf(f, unreserved((unsigned char)bytes[i]) ? "%c" : "%%%02X",
+			(unsigned char)bytes[i]);
+}
+
+/*
+ * One text for one host: names in lower case (RFC 4343), IPv6 in the form of RFC 5952, which is
+ * what inet_ntop() writes; the scope of a link-local address as RFC 6874 has it.
+ */
+static void encode_host(FILE *f, const char *host)
+{
+	const char *scope = strchr(host, '%');
+	char literal[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+	_cleanup_free_ char *bare = NULL;
+
+	if (!strchr(host, ':')) {
+		for (; *host; host++)
+			encode(f, (const char[]){(char)tolower((unsigned char)*host)}, 1);
+		return;
+	}
+	bare = scope ? strndup(host, (size_t)(scope - host)) : strdup(host);
+	fputc('[', f);
+	if (bare && inet_pton(AF_INET6, bare, &in6) == 1 &&
+	    inet_ntop(AF_INET6, &in6, literal, sizeof(literal)))
+		fputs(literal, f);
+	else
+		encode(f, host, scope ? (size_t)(scope - host) : strlen(host));
+	if (scope) {
+		fputs("%25", f);
+		encode(f, scope + 1, strlen(scope + 1));
+	}
+	fputc(']', f);
+}
+
+static void write_uri(FILE *f, const struct endpoint *e)
+{
+	const char *export_name = e->export_name ? e->export_name : "";
+
+	fputs(e->tls ? "nbds" : "nbd", f);
+	switch (e->type) {
+	case ENDPOINT_TCP:
+		fputs("://", f);
+		encode_host(f, e->host ? e->host : "");
+		if (e->port != NBD_DEFAULT_PORT)
+			fprintf(f, ":%u", e->port);
+		break;
+	case ENDPOINT_UNIX:
+		fputs("+unix://", f);
+		break;
+	case ENDPOINT_VSOCK:
+		fprintf(f, "+vsock://%u", e->cid);
+		if (e->vsock_port != NBD_DEFAULT_PORT)
+			fprintf(f, ":%u", e->vsock_port);
+		break;
+	}
+	fputc('/', f);
+	encode(f, export_name, strlen(export_name));
+	if (e->type == ENDPOINT_UNIX) {
+		fputs("?socket=", f);
+		encode(f, e->path, e->path_len);
+	}
+}
+
+char *endpoint_uri(const struct endpoint *e)
+{
+	char *uri = NULL;
+	size_t len;
+	FILE *f = open_memstream(&uri, &len);
+	bool failed;
+
+	if (!f)
+		return NULL;
+	write_uri(f, e);
+	failed = ferror(f);
+	if (fclose(f) != 0 || failed) {
+		free(uri);
+		return NULL;
+	}
+	return uri;
+}
+
+char *endpoint_describe(const struct endpoint *e, char *buf, size_t size)
+{
+	bool brackets = e->host && strchr(e->host, ':');
+	struct text t;
+
+	text_init(&t, buf, size);
+	switch (e->type) {
+	case ENDPOINT_TCP:
+		text_str(&t, brackets ? "[" : "");
+		if (e->host)
+			text_escape(&t, e->host, strlen(e->host), 255);
+		text_str(&t, brackets ? "]:" : ":");
+		text_u64(&t, e->port);
+		break;
+	case ENDPOINT_UNIX:
+		text_str(&t, "unix:");
+		if (e->path_len && e->path[0] == '\0') {
+			text_str(&t, "@");
+			text_escape(&t, e->path + 1, e->path_len - 1, 255);
+		} else {
+			text_escape(&t, e->path, e->path_len, 255);
+		}
+		break;
+	case ENDPOINT_VSOCK:
+		text_str(&t, "vsock:");
+		text_u64(&t, e->cid);
+		text_str(&t, ":");
+		text_u64(&t, e->vsock_port);
+		break;
+	}
+	return buf;
+}

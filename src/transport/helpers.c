@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/helpers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "transport/worker.h"
+
+struct helpers {
+	struct loop *loop;
+	struct sandbox *sandbox;
+	struct helpers_config cfg;
+	struct worker_config worker_cfg;
+	struct helper *spares; /* not handed out */
+	struct helper *dying;  /* killed, not reaped */
+};
+
+static void put_into(struct helper **list, struct helper *helper)
+{
+	helper->next = *list;
+	helper->link = list;
+	if (helper->next)
+		helper->next->link = &helper->next;
+	*list = helper;
+}
+
+static void take_out(struct helper *helper)
+{
+	if (!helper->link)
+		return;
+	*helper->link = helper->next;
+	if (helper->next)
+		helper->next->link = helper->link;
+	helper->link = NULL;
+}
+
+int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct helpers **ret_helpers,
+		struct err *err)
+{
+	struct helpers *h = calloc(1, sizeof(*h));
+	int ret;
+
+	if (!h)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	ret = sandbox_new(&h->sandbox, err);
+	if (ret < 0) {
+		free(h);
+		return ret;
+	}
+	h->loop = loop;
+	h->cfg = *cfg;
+	h->worker_cfg = (struct worker_config){
+	    .sandbox = h->sandbox,
+	    .lock_memory = cfg->lock_memory,
+	};
+	if (!h->cfg.worker)
+		h->cfg.worker = worker_run;
+	*ret_helpers = h;
+	return 0;
+}
+
+static void reaped(struct helper *helper)
+{
+	take_out(helper);
+	loop_io_free(helper->io);
+	free(helper);
+}
+
+static void on_end(int fd, uint32_t events, void *arg)
+{
+	struct helper *helper = arg;
+
+	(void)fd;
+	(void)events;
+	if (process_reap(&helper->process, NULL))
+		reaped(helper);
+}
+
+/* One that cannot be killed sees its socket close; only its reaping is left to init. */
+static void end_now(struct helper *helper)
+{
+	bool killed = process_kill(&helper->process) == 0;
+
+	close_fdp(&helper->process.fd);
+	helper->process.fd = -1;
+	if (killed)
+		process_wait(&helper->process);
+	close_fdp(&helper->process.pidfd);
+	reaped(helper);
+}
+
+void helpers_free(struct helpers *h)
+{
+	if (!h)
+		return;
+	while (h->spares)
+		end_now(h->spares);
+	while (h->dying)
+		end_now(h->dying);
+	sandbox_free(h->sandbox);
+	free(h);
+}
+
+void helper_release(struct helper *helper)
+{
+	if (!helper)
+		return;
+	take_out(helper);
+	loop_io_free(helper->io);
+	helper->io = NULL;
+	process_kill(&helper->process);
+	if (process_reap(&helper->process, NULL)) {
+		reaped(helper);
+		return;
+	}
+	close_fdp(&helper->process.fd);
+	helper->process.fd = -1;
+	put_into(&helper->owner->dying, helper);
+	/* Without memory for this it is reaped by helpers_free() at the latest. */
+	helper->io =
+	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,
+		  struct helper **ret_helper, struct err *err)
+{
+	struct helper *helper = calloc(1, sizeof(*helper));
+	int ret;
+
+	if (!helper)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	helper->owner = h;
+	helper->process = PROCESS_NONE;
+	ret = process_start(&helper->process, name, run, arg, err);
+	if (ret < 0) {
+		free(helper);
+		return ret;
+	}
+	*ret_helper = helper;
+	return 0;
+}
+
+/* A spare says that it is ready, or why not, or ends. */
+static void on_spare(int fd, uint32_t events, void *arg)
+{
+	struct helper *helper = arg;
+	struct worker_answer answer;
+	struct err err;
+	int ret = worker_receive(fd, &answer, sizeof(answer));
+
+	(void)events;
+	if (ret == -EAGAIN)
+		return;
+	if (ret == 1 && worker_answer_check(&answer, NEGO_GOAL_GO, &err) == 0) {
+		if (answer.type == WORKER_READY && !helper->ready) {
+			helper->ready = true;
+			return;
+		}
+		if (answer.type == WORKER_FAILED)
+			log_warning("a spare handshake process failed: %s", answer.err.message);
+	} else {
+		log_warning("a spare handshake process ended before it was needed");
+	}
+	helper_release(helper);
+}
+
+static int start_worker(struct helpers *h, struct helper **ret_helper, struct err *err)
+{
+	return helpers_start(h, "nbd-handshake", h->cfg.worker, &h->worker_cfg, ret_helper, err);
+}
+
+int helpers_fill(struct helpers *h, struct err *err)
+{
+	struct helper *helper;
+	int ret;
+
+	for (size_t n = helpers_spares(h); n < h->cfg.spares; n++) {
+		ret = start_worker(h, &helper, err);
+		if (ret < 0)
+			return ret;
+		helper->io = loop_io_new(h->loop, helper->process.fd, EPOLLIN, on_spare, helper);
+		if (!helper->io) {
+			ret = -errno;
+			helper_release(helper);
+			return err_errno(err, ERR_SYSTEM, -ret, "cannot watch a helper process");
+		}
+		put_into(&h->spares, helper);
+	}
+	return 0;
+}
+
+size_t helpers_spares(const struct helpers *h)
+{
+	size_t n = 0;
+
+	for (const struct helper *helper = h->spares; helper; helper = helper->next)
+		n++;
+	return n;
+}
+
+size_t helpers_ready(const struct helpers *h)
+{
+	size_t n = 0;
+
+	for (const struct helper *helper = h->spares; helper; helper = helper->next)
+		n += helper->ready;
+	return n;
+}
+
+int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err)
+{
+	struct helper *helper = h->spares;
+
+	while (helper && !helper->ready && helper->next)
+		helper = helper->next;
+	if (!helper)
+		return start_worker(h, ret_helper, err);
+	take_out(helper);
+	loop_io_free(helper->io);
+	helper->io = NULL;
+	*ret_helper = helper;
+	return 0;
+}
+
+const struct sandbox *helpers_sandbox(const struct helpers *h)
+{
+	return h->sandbox;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The helper processes of one loop: workers standing ready, helpers at work, and those told to
+ * end but not reaped yet. Owns them all. Nothing blocks (a fork takes about a millisecond)
+ * but helpers_free(), which waits for processes that were killed.
+ *
+ * Create it in the process that uses it, after going into the background: helpers die with the
+ * thread that started them.
+ */
+#ifndef TRANSPORT_HELPERS_H
+#define TRANSPORT_HELPERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "transport/process.h"
+#include "transport/sandbox.h"
+
+struct helpers;
+
+struct helpers_config {
+	size_t spares;	   /* workers that stand ready, confined, before they are needed */
+	bool lock_memory;  /* see struct worker_config */
+	process_fn *worker; /* NULL: worker_run(); tests put a lying one here */
+};
+
+struct helper {
+	struct process process;
+
+	/* Private to helpers.c. */
+	struct helpers *owner;
+	struct helper *next, **link;
+	struct loop_io *io;
+	bool ready;
+};
+
+/* 0 or -errno with *err (SYSTEM). No process is started yet. */
+int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct helpers **ret_helpers,
+		struct err *err);
+void helpers_free(struct helpers *h); /* accepts NULL; attempts that use it must be gone */
+
+/*
+ * Starts spares until there are as many as configured, counting those still getting ready. One
+ * that fails later (its sandbox, or somebody killed it) is logged and dropped. 0 or -errno.
+ */
+int helpers_fill(struct helpers *h, struct err *err);
+size_t helpers_spares(const struct helpers *h); /* ready or getting ready */
+size_t helpers_ready(const struct helpers *h);	/* ready: confined and waiting */
+
+/*
+ * A worker for one job: a spare, a ready one first, or a new one. The caller ends it with
+ * helper_release(). It may still send WORKER_READY. 0 or -errno.
+ */
+int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err);
+
+/* Another kind of helper. As helpers_take() and process_start(). */
+int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,
+		  struct helper **ret_helper, struct err *err);
+
+/* Ends and forgets it: killed if it still runs, reaped when it has ended. Accepts NULL. */
+void helper_release(struct helper *helper);
+
+const struct sandbox *helpers_sandbox(const struct helpers *h);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Landlock: the kernel's own check on files, ports and signals, a second wall behind the system
+ * call filter. Nothing here allocates or blocks.
+ */
+#ifndef TRANSPORT_LANDLOCK_H
+#define TRANSPORT_LANDLOCK_H
+
+#include "transport/sandbox.h"
+
+/*
+ * Denies this thread, for good, all that the running kernel's Landlock can deny and the profile
+ * does not need. no_new_privs must be set. Returns 1, or 0 if the kernel has no Landlock (before
+ * 5.13, or not enabled), or -errno.
+ */
+int landlock_enter(enum sandbox_profile profile);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/resolve.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+int resolve_lookup(const char *host, uint16_t port, struct address_list *ret_list)
+{
+	/* Without AI_ADDRCONFIG, which hides loopback addresses from a host with no other: a
+	 * family that is not there fails to connect at once. */
+	const struct addrinfo hints = {
+	    .ai_flags = AI_NUMERICSERV,
+	    .ai_socktype = SOCK_STREAM,
+	};
+	struct address_list list = {0};
+	struct addrinfo *ai = NULL;
+	char service[8];
+	int ret;
+
+	snprintf(service, sizeof(service), "%u", port);
+	ret = getaddrinfo(host, service, &hints, &ai);
+	if (ret != 0)
+		return ret;
+	for (const struct addrinfo *i = ai; i; i = i->ai_next) {
+		struct address a = {.len = i->ai_addrlen};
+
+		if (i->ai_addrlen > sizeof(a.sa))
+			continue;
+		memcpy(&a.sa, i->ai_addr, i->ai_addrlen);
+		address_list_add(&list, &a);
+	}
+	freeaddrinfo(ai);
+	*ret_list = list;
+	return 0;
+}
+
+void resolve_run(int fd, pid_t parent, const void *arg)
+{
+	static struct resolve_answer answer; /* of this process alone: forked for one job */
+	const struct resolve_job *job = arg;
+	struct address_list list = {0};
+
+	answer.ret = sandbox_enter(job->sandbox, SANDBOX_RESOLVE, parent, &answer.err);
+	if (answer.ret == 0) {
+		answer.eai = job->lookup(job->host, job->port, &list);
+		answer.system_errno = answer.eai == EAI_SYSTEM ? errno : 0;
+		answer.n = (uint32_t)list.n;
+		memcpy(answer.item, list.item, list.n * sizeof(list.item[0]));
+	}
+	if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) != (ssize_t)sizeof(answer))
+		_exit(1);
+}
+
+static int failed(const struct resolve_answer *a, const char *host, struct err *err)
+{
+	if (a->eai == EAI_NONAME || a->eai == EAI_NODATA)
+		return err_set(err, ERR_RETRY, ENOENT,
+			       "no address is known for the host name %s: is it spelt right?",
+			       host);
+	if (a->eai == EAI_AGAIN)
+		return err_set(err, ERR_RETRY, EAGAIN,
+			       "no name server answers for the host name %s", host);
+	if (a->eai == EAI_SYSTEM && a->system_errno > 0)
+		return err_errno(err, ERR_RETRY, a->system_errno, "cannot resolve the host name %s",
+				 host);
+	return err_set(err, ERR_RETRY, EIO, "cannot resolve the host name %s: %s", host,
+		       gai_strerror(a->eai));
+}
+
+int resolve_answer_check(const struct resolve_answer *a, const char *host, uint16_t port,
+			 struct address_list *ret_list, struct err *err)
+{
+	struct address_list list = {0};
+	char quoted[300], message[ERR_MESSAGE_MAX];
+	struct text t;
+
+	text_init(&t, quoted, sizeof(quoted));
+	text_quote(&t, host, strlen(host), 255);
+	if (a->ret < 0 && a->ret >= -4095 && memchr(a->err.message, '\0', ERR_MESSAGE_MAX)) {
+		text_init(&t, message, sizeof(message));
+		text_escape(&t, a->err.message, strlen(a->err.message), ERR_MESSAGE_MAX);
+		return err_set(err, ERR_SYSTEM, -a->ret, "%s", message);
+	}
+	if (a->ret == 0 && a->eai != 0)
+		return failed(a, quoted, err);
+	if (a->ret != 0 || a->n > ADDRESSES_MAX)
+		goto invalid;
+	for (uint32_t i = 0; i < a->n; i++) {
+		if (!address_resolved_valid(&a->item[i], port))
+			goto invalid;
+		address_list_add(&list, &a->item[i]);
+	}
+	if (list.n == 0)
+		return err_set(err, ERR_RETRY, ENOENT, "no address is known for the host name %s",
+			       quoted);
+	address_list_interleave(&list);
+	*ret_list = list;
+	return 0;
+invalid:
+	return err_set(err, ERR_PERMANENT, EPROTO,
+		       "the resolver process gave an invalid answer for the host name %s: a name "
+		       "server may have attacked it",
+		       quoted);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that asks for a name's addresses: unprivileged and confined as far as
+ * getaddrinfo() and its NSS modules allow, it sends one message and exits. What it says is
+ * checked before it is believed: DNS answers are bytes from the network.
+ */
+#ifndef TRANSPORT_RESOLVE_H
+#define TRANSPORT_RESOLVE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "transport/address.h"
+#include "transport/sandbox.h"
+
+/* Fills *ret_list with up to ADDRESSES_MAX addresses. 0 or an EAI_ code. May block for long. */
+typedef int resolve_lookup_fn(const char *host, uint16_t port, struct address_list *ret_list);
+
+resolve_lookup_fn resolve_lookup; /* getaddrinfo() */
+
+struct resolve_job {
+	const struct sandbox *sandbox; /* borrowed, as host; both copied by fork */
+	const char *host;
+	uint16_t port;
+	resolve_lookup_fn *lookup;
+};
+
+struct resolve_answer {
+	int32_t ret;	      /* 0, or -errno with err: the sandbox failed */
+	int32_t eai;	      /* 0 or EAI_ code */
+	int32_t system_errno; /* with EAI_SYSTEM */
+	uint32_t n;
+	struct address item[ADDRESSES_MAX];
+	struct err err;
+};
+
+/* A process_fn; arg is a struct resolve_job. */
+void resolve_run(int fd, pid_t parent, const void *arg);
+
+/*
+ * Gives the addresses of a correct answer, without duplicates, families in turns. -errno with
+ * *err: the lookup failed (RETRY: names come back when DNS does), the process could not be
+ * confined (SYSTEM), or lied (PERMANENT). `host` is for the sentence.
+ */
+int resolve_answer_check(const struct resolve_answer *a, const char *host, uint16_t port,
+			 struct address_list *ret_list, struct err *err);
+
+#endif

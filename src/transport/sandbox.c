@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "transport/landlock.h"
+#include "transport/process.h"
+#include "transport/seccomp-filter.h"
+
+#define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */
+
+struct sandbox {
+	bool change_identity;
+	uid_t uid;
+	gid_t gid;
+	char account[33];
+	struct seccomp_filter filter[SANDBOX_RESOLVE + 1];
+};
+
+/*
+ * The local files only: a name service (LDAP and the like) would bring bytes from the network
+ * into this process, which is root. The second file is where image-based systems keep theirs.
+ */
+static bool find_account(struct sandbox *s, const char *name)
+{
+	static const char *const files[] = {"/etc/passwd", "/usr/lib/passwd"};
+	struct passwd *pw;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_file_ FILE *f = fopen(files[i], "re");
+
+		while (f && (pw = fgetpwent(f))) {
+			/* An account with root's id would be no sandbox. */
+			if (strcmp(pw->pw_name, name) != 0 || pw->pw_uid == 0 || pw->pw_gid == 0)
+				continue;
+			s->uid = pw->pw_uid;
+			s->gid = pw->pw_gid;
+			snprintf(s->account, sizeof(s->account), "%s", name);
+			return true;
+		}
+	}
+	return false;
+}
+
+int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
+{
+	struct sandbox *s = calloc(1, sizeof(*s));
+	int ret = 0;
+
+	if (!s)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	s->change_identity = geteuid() == 0;
+	if (s->change_identity && !find_account(s, SANDBOX_ACCOUNT) && !find_account(s, "nobody")) {
+		s->uid = NOBODY_ID;
+		s->gid = NOBODY_ID;
+		snprintf(s->account, sizeof(s->account), "%d", NOBODY_ID);
+	}
+	for (int profile = SANDBOX_HANDSHAKE; ret == 0 && profile <= SANDBOX_RESOLVE; profile++)
+		ret = seccomp_filter_build((enum sandbox_profile)profile, &s->filter[profile], err);
+	if (ret < 0) {
+		sandbox_free(s);
+		return ret;
+	}
+	*ret_sandbox = s;
+	return 0;
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	free(s);
+}
+
+const char *sandbox_account(const struct sandbox *s)
+{
+	return s->change_identity ? s->account : NULL;
+}
+
+static int limit_resources(enum sandbox_profile profile, struct err *err)
+{
+	const struct {
+		int resource;
+		rlim_t most;
+	} limit[] = {
+	    {RLIMIT_CORE, 0},
+	    {RLIMIT_FSIZE, 0},
+	    {RLIMIT_NPROC, 0},
+	    {RLIMIT_MSGQUEUE, 0},
+	    /* Room for the one descriptor a job brings, or for getaddrinfo()'s files. */
+	    {RLIMIT_NOFILE, profile == SANDBOX_HANDSHAKE ? 8 : 64},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
+		const struct rlimit value = {limit[i].most, limit[i].most};
+
+		if (setrlimit((__rlimit_resource_t)limit[i].resource, &value) < 0)
+			return err_errno(err, ERR_SYSTEM, errno, "cannot set a resource limit");
+	}
+	return 0;
+}
+
+static int change_identity(const struct sandbox *s, struct err *err)
+{
+	uid_t r, e, saved;
+
+	/* While CAP_SETPCAP is still there. */
+	capng_clear(CAPNG_SELECT_BOUNDS);
+	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "cannot empty the capability bounding set: CAP_SETPCAP is missing");
+	if (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
+	    setresuid(s->uid, s->uid, s->uid) < 0)
+		return err_errno(err, ERR_SYSTEM, errno,
+				 "cannot become account %s (uid %u): in a container or user "
+				 "namespace, CAP_SETUID and CAP_SETGID are needed and this uid "
+				 "must be mapped",
+				 s->account, s->uid);
+	if (getresuid(&r, &e, &saved) < 0 || r != s->uid || e != s->uid || saved != s->uid ||
+	    setuid(0) == 0)
+		return err_set(err, ERR_SYSTEM, EPERM, "the change to account %s did not hold",
+			       s->account);
+	return 0;
+}
+
+static int drop_capabilities(struct err *err)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_clear(CAPNG_SELECT_AMBIENT);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
+		return err_set(err, ERR_SYSTEM, EPERM, "cannot drop the capabilities");
+	if (capng_get_caps_process() < 0 ||
+	    capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+		return err_set(err, ERR_SYSTEM, EPERM, "the capabilities are still there");
+	return 0;
+}
+
+static int lock_down(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
+		     struct err *err)
+{
+	int ret;
+
+	/* After the change of identity, which sets the first and clears the second. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot forbid tracing");
+	ret = process_die_with(parent);
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot follow the parent's end");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot give up new privileges");
+	ret = landlock_enter(profile);
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot enter a Landlock domain");
+	ret = seccomp_filter_install(&s->filter[profile]);
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret,
+				 "cannot install the system call filter (the kernel needs "
+				 "CONFIG_SECCOMP_FILTER)");
+	return 0;
+}
+
+int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
+		  struct err *err)
+{
+	int ret = limit_resources(profile, err);
+
+	if (ret == 0 && s->change_identity)
+		ret = change_identity(s, err);
+	if (ret == 0)
+		ret = drop_capabilities(err);
+	if (ret == 0)
+		ret = lock_down(s, profile, parent, err);
+	if (ret < 0)
+		err_prefix(err, "cannot confine the helper process: ");
+	return ret;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Takes every right away from the current process that it does not need to talk to a server (or
+ * to resolve a name), for good. sandbox_new() does in the parent, once, all that can be done
+ * early: it reads /etc/passwd and builds the system call filters, so that sandbox_enter() in a
+ * child opens no file and allocates nothing.
+ *
+ * What is in force afterwards, beside the filter of the profile:
+ *  - root becomes a system account of its own (all uids and gids, no supplementary groups);
+ *    another user stays who they are;
+ *  - no capability in any set, no new privileges, not dumpable (so no ptrace by the same uid);
+ *  - no new process, no file growth, no core, few descriptors;
+ *  - Landlock with nothing allowed, where the kernel has it;
+ *  - SIGKILL when the parent ends.
+ * Any of it failing is an error, Landlock missing from the kernel excepted.
+ */
+#ifndef TRANSPORT_SANDBOX_H
+#define TRANSPORT_SANDBOX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define SANDBOX_ACCOUNT "nbd-attach" /* made by sysusers; without it: nobody */
+
+enum sandbox_profile {
+	/* Receive and send on descriptors it has, poll, close, exit; all else is SIGSYS. */
+	SANDBOX_HANDSHAKE,
+	/* getaddrinfo(): read files and use sockets; no write, execution, tracing, signals. */
+	SANDBOX_RESOLVE,
+};
+
+struct sandbox;
+
+/* 0 or -errno with *err (SYSTEM). Reads files only; no name service is asked. */
+int sandbox_new(struct sandbox **ret_sandbox, struct err *err);
+void sandbox_free(struct sandbox *s); /* accepts NULL */
+
+/* The account the processes run as; NULL: the caller's. Owned by s. */
+const char *sandbox_account(const struct sandbox *s);
+
+/*
+ * Enters it, in a process with one thread, whose parent is `parent`. 0, or -errno with *err
+ * (SYSTEM): then the process is in an unknown state between and must only report and exit.
+ */
+int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
+		  struct err *err);
+
+#endif

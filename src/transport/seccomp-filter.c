@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/seccomp-filter.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/seccomp.h>
+
+#include "base/cleanup.h"
+
+/*
+ * The handshake needs no more: descriptors it has or receives, the clock, the end. It allocates
+ * nothing, so even memory is out of reach. sendmsg() is missing because it could pass a
+ * descriptor out; sendto() is there without an address.
+ */
+static const int handshake_allowed[] = {
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(ppoll_time64),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_gettime64),
+    SCMP_SYS(close),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(exit_group),
+#if defined(__SANITIZE_ADDRESS__) || defined(SANDBOX_INSTRUMENTED)
+    /* What the sanitizer's runtime does while the program runs and when it reports. */
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(brk),
+    SCMP_SYS(futex),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getpid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(getrusage),
+#endif
+};
+
+/* What getaddrinfo() and the NSS modules behind it never do, and an intruder would. */
+static const int resolve_denied[] = {
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(clone),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(process_madvise),
+    SCMP_SYS(process_mrelease),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(kill),
+    SCMP_SYS(tkill),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(rt_sigqueueinfo),
+    SCMP_SYS(rt_tgsigqueueinfo),
+    SCMP_SYS(listen),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(chroot),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(io_setup),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(personality),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(shmget),
+    SCMP_SYS(msgget),
+    SCMP_SYS(semget),
+    SCMP_SYS(mq_open),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(chown),
+    SCMP_SYS(fchown),
+    SCMP_SYS(lchown),
+    SCMP_SYS(fchownat),
+    SCMP_SYS(setxattr),
+    SCMP_SYS(lsetxattr),
+    SCMP_SYS(fsetxattr),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(setuid),
+    SCMP_SYS(setgid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(setgroups),
+    SCMP_SYS(capset),
+    SCMP_SYS(setpriority),
+    SCMP_SYS(sched_setattr),
+    SCMP_SYS(sched_setscheduler),
+};
+
+/* The families a resolver uses: DNS, local services such as nscd and resolved, and netlink to
+ * ask for this host's addresses. */
+static bool resolve_family(int family)
+{
+	return family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK;
+}
+
+static int add_handshake(scmp_filter_ctx ctx)
+{
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(handshake_allowed); i++) {
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, handshake_allowed[i], 0);
+		if (ret < 0)
+			return ret;
+	}
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+}
+
+static int add_resolve(scmp_filter_ctx ctx)
+{
+	const uint32_t deny = SCMP_ACT_ERRNO(EPERM);
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(resolve_denied); i++) {
+		ret = seccomp_rule_add(ctx, deny, resolve_denied[i], 0);
+		if (ret < 0)
+			return ret;
+	}
+	/* As on a kernel without it: its arguments cannot be looked at. */
+	ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	/* Its own limits a process may read; not touch those of others of the same account. */
+	if (ret == 0)
+		ret =
+		    seccomp_rule_add(ctx, deny, SCMP_SYS(prlimit64), 1, SCMP_A0_32(SCMP_CMP_NE, 0));
+	for (int family = 0; ret == 0 && family < AF_NETLINK; family++)
+		if (!resolve_family(family))
+			ret = seccomp_rule_add(ctx, deny, SCMP_SYS(socket), 1,
+					       SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)family));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, deny, SCMP_SYS(socket), 1,
+				       SCMP_A0_32(SCMP_CMP_GT, AF_NETLINK));
+	return ret;
+}
+
+/* libseccomp hands a program out through a descriptor only (until 2.6). */
+static int export(scmp_filter_ctx ctx, struct seccomp_filter *ret_filter)
+{
+	_cleanup_fd_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	struct seccomp_filter f = {0};
+	ssize_t size;
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = seccomp_export_bpf(ctx, fd);
+	if (ret < 0)
+		return ret;
+	size = lseek(fd, 0, SEEK_END);
+	if (size <= 0 || (size_t)size > sizeof(f.program) || (size_t)size % sizeof(f.program[0]))
+		return -E2BIG;
+	if (pread(fd, f.program, (size_t)size, 0) != size)
+		return -EIO;
+	f.n = (size_t)size / sizeof(f.program[0]);
+	*ret_filter = f;
+	return 0;
+}
+
+int seccomp_filter_build(enum sandbox_profile profile, struct seccomp_filter *ret_filter,
+			 struct err *err)
+{
+	bool handshake = profile == SANDBOX_HANDSHAKE;
+	scmp_filter_ctx ctx = seccomp_init(handshake ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW);
+	int ret = -ENOMEM;
+
+	if (ctx) {
+		/* A call by another architecture's table is nobody's need. */
+		ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+		if (ret == 0)
+			ret = handshake ? add_handshake(ctx) : add_resolve(ctx);
+		if (ret == 0)
+			ret = export(ctx, ret_filter);
+		seccomp_release(ctx);
+	}
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot build the system call filter");
+	return 0;
+}
+
+int seccomp_filter_install(const struct seccomp_filter *f)
+{
+	const struct sock_fprog program = {
+	    .len = (unsigned short)f->n,
+	    .filter = (struct sock_filter *)f->program, /* the kernel copies it */
+	};
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/sockopts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+/*
+ * An idle link to a dead peer ends after IDLE + CNT * INTVL = 10 s. A peer that is alive answers
+ * probes even when it does not read. TCP_USER_TIMEOUT stays unset on purpose: tcp(7), and seen,
+ * it also cuts a peer that acknowledges but does not read, which then still executes what it
+ * holds, over newer data.
+ */
+#define KEEPALIVE_IDLE_S     4
+#define KEEPALIVE_INTERVAL_S 2
+#define KEEPALIVE_COUNT	     3
+
+int source_parse(const char *text, struct source *ret_source, struct err *err)
+{
+	struct source source = {.kind = SOURCE_ANY};
+	struct text quoted;
+	char what[64];
+	size_t len = text ? strlen(text) : 0;
+	bool plausible = len > 0 && len < IF_NAMESIZE;
+
+	if (!text) {
+		*ret_source = source;
+		return 0;
+	}
+	if (address_from_literal(text, 0, &source.address)) {
+		source.kind = SOURCE_ADDRESS;
+		*ret_source = source;
+		return 0;
+	}
+	/* What the kernel accepts as an interface's name (dev_valid_name). */
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '/' || text[i] == ':' || isspace((unsigned char)text[i]))
+			plausible = false;
+	if (!plausible || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
+		text_init(&quoted, what, sizeof(what));
+		text_quote(&quoted, text, len, 40);
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "--source %s is neither an address nor a network interface's name",
+			       what);
+	}
+	source.kind = SOURCE_INTERFACE;
+	memcpy(source.interface, text, len);
+	*ret_source = source;
+	return 0;
+}
+
+static int set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int set_tcp(int fd)
+{
+	const struct {
+		int level, option, value;
+	} wanted[] = {
+	    {IPPROTO_TCP, TCP_NODELAY, 1},
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+	    {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT},
+	};
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		ret = set_int(fd, wanted[i].level, wanted[i].option, wanted[i].value);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_source(int fd, int family, const struct source *source)
+{
+	switch (source->kind) {
+	case SOURCE_ANY:
+		return 0;
+	case SOURCE_ADDRESS:
+		if (source->address.sa.ss_family != family)
+			return -EADDRNOTAVAIL;
+		/* The port is chosen at connect(), when the destination is known: many
+		 * connections may then share one local port. Best effort. */
+		set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+		if (bind(fd, (const void *)&source->address.sa, source->address.len) < 0)
+			return -errno;
+		return 0;
+	case SOURCE_INTERFACE:
+		if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, source->interface,
+			       (socklen_t)strlen(source->interface)) < 0)
+			return -errno;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int sockopts_socket(int family, const struct source *source)
+{
+	bool internet = family == AF_INET || family == AF_INET6;
+	_cleanup_fd_ int fd =
+	    socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, internet ? IPPROTO_TCP : 0);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (internet) {
+		ret = set_tcp(fd);
+		if (ret == 0)
+			ret = set_source(fd, family, source);
+		if (ret < 0)
+			return ret;
+	}
+	return TAKE_FD(fd);
+}
+
+int sockopts_hand_over(int fd, struct err *err)
+{
+	const struct timeval never = {0};
+	int flags = fcntl(fd, F_GETFL);
+	int pending = 0;
+	socklen_t len = sizeof(pending);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof(never)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) < 0)
+		return err_errno(err, ERR_FAILED, errno,
+				 "cannot prepare the socket for the kernel");
+	if (pending)
+		return err_errno(err, ERR_RETRY, pending,
+				 "the server closed the connection after the handshake");
+	return 0;
+}

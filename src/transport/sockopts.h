@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of a socket that is to carry NBD: before it connects, and before the kernel gets
+ * it (what nbd.ko wants of a socket). No ownership; nothing blocks.
+ */
+#ifndef TRANSPORT_SOCKOPTS_H
+#define TRANSPORT_SOCKOPTS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "transport/address.h"
+
+/* --source, parsed: where connections come from. */
+enum source_kind { SOURCE_ANY, SOURCE_ADDRESS, SOURCE_INTERFACE };
+
+struct source {
+	enum source_kind kind;
+	struct address address;     /* port 0 */
+	char interface[IF_NAMESIZE]; /* may not exist yet: it is looked up at each connection */
+};
+
+/* NULL text gives SOURCE_ANY. -EINVAL (USAGE) if it can be neither. */
+int source_parse(const char *text, struct source *ret_source, struct err *err);
+
+/*
+ * A non-blocking, close-on-exec stream socket of `family`, TCP proper for the internet families
+ * (nbd.ko refuses MPTCP), with its options set and bound to the source. Returns the descriptor
+ * (the caller's) or -errno; EADDRNOTAVAIL also if the source is of another family.
+ */
+int sockopts_socket(int family, const struct source *source);
+
+/*
+ * Makes a shaken-hands socket ready for the kernel: blocking, no send or receive timeout (one
+ * left set kills an idle link in nbd.ko), no error pending. 0 or -errno (RETRY if the
+ * peer is gone already).
+ */
+int sockopts_hand_over(int fd, struct err *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that talks to a server: confined first (sandbox.h), then given one connected
+ * socket over SCM_RIGHTS, it shakes hands in straight-line blocking code, closes the socket,
+ * answers with values only, and exits. No descriptor ever travels back: the parent kept its own
+ * of the socket it connected, and uses it after this process has ended.
+ *
+ * Messages are structs, as both sides are the same program; those from the worker are checked
+ * by worker_answer_check() before a field is believed, because a server may own the worker.
+ */
+#ifndef TRANSPORT_WORKER_H
+#define TRANSPORT_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nbd/export.h"
+#include "nbd/nego.h"
+#include "transport/process.h"
+#include "transport/sandbox.h"
+
+struct worker_job {
+	uint32_t goal; /* enum nego_goal */
+	uint32_t timeout_ms;
+	char name[NBD_STRING_MAX + 1];
+};
+
+enum worker_answer_type {
+	WORKER_READY = 1, /* confined, waiting for its job */
+	WORKER_LISTED,	  /* one export, in export.name and export.description; more follows */
+	WORKER_DONE,	  /* export, unless the goal was LIST */
+	WORKER_FAILED,	  /* ret, err */
+};
+
+struct worker_answer {
+	uint32_t type;
+	int32_t ret; /* -errno with FAILED, else 0 */
+	struct err err;
+	struct nbd_export export;
+};
+
+struct worker_config {
+	const struct sandbox *sandbox; /* borrowed; copied by fork */
+	bool lock_memory; /* mlock(2) all of it: for swap or root on the device itself */
+};
+
+/* A process_fn; arg is a struct worker_config. */
+void worker_run(int fd, pid_t parent, const void *arg);
+
+/* Sends the job with sock (borrowed) over fd. Does not block. 0 or -errno. */
+int worker_send_job(int fd, const struct worker_job *job, int sock);
+
+/*
+ * Receives one message of `size` bytes exactly from a helper's fd, without any descriptor a
+ * helper might add. Returns 1, 0 at the end, -EAGAIN if there is none yet, -EPROTO if its length
+ * is another, or -errno. Does not block.
+ */
+int worker_receive(int fd, void *buf, size_t size);
+
+/*
+ * Makes an answer safe to use, or refuses it: known type, one that fits the goal, everything in
+ * range, strings terminated, UTF-8, messages printable (they are escaped here). 0, or -EPROTO
+ * with *err (PERMANENT).
+ */
+int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err *err);
+
+/* Why a helper that gave no (full) answer ended, as an error. Returns -errno. `what` names it. */
+int worker_ended_err(const struct process_end *end, const char *what, struct err *err);
+
+#endif
