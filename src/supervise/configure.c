@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/configure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "kernel/sysfs.h"
+#include "kernel/tune.h"
+#include "kernel/usage.h"
+#include "report/rundir.h"
+#include "supervise/lock.h"
+
+#define BUSY_LIMIT_MS 3000
+#define BUSY_PAUSE_MS 20
+#define AUTO_DEVICES  256 /* far more than anybody attaches; nbd.ko makes nodes on demand */
+
+static int attached_already(int index, struct err *err)
+{
+	char backend[1024] = "";
+	char shown[256];
+	struct text t;
+
+	sysfs_backend(index, backend, sizeof(backend));
+	text_init(&t, shown, sizeof(shown));
+	if (backend[0]) {
+		text_str(&t, " to ");
+		text_quote(&t, backend, strlen(backend), 150);
+	}
+	return err_set(err, ERR_BUSY, EBUSY,
+		       "/dev/nbd%d is attached already%s: `nbd-attach --detach nbd%d` frees it",
+		       index, shown, index);
+}
+
+/* Which devices have been tried and how is only known here: one device, EBUSY waited out. */
+static int attach_one(struct configure *c, int index, unsigned limit_ms)
+{
+	uint64_t end = loop_now() + limit_ms;
+	struct kernel_attach a = c->attach;
+	int ret;
+
+	a.index = index;
+	for (;;) {
+		if (sysfs_attached(index))
+			return attached_already(index, &c->err);
+		ret = kernel_attach(c->kernel, &a, &c->index, &c->err);
+		if (ret != -EBUSY || loop_now() >= end)
+			break;
+		usleep(BUSY_PAUSE_MS * 1000);
+	}
+	if (ret == -EBUSY && !sysfs_attached(index)) {
+		struct usage usage;
+
+		if (usage_find(index, 0, &usage, NULL) == 0 && usage.n)
+			err_set(&c->err, ERR_BUSY, EBUSY, "%s", usage.sentence);
+	}
+	return ret;
+}
+
+static int attach_any(struct configure *c)
+{
+	struct rundir_path path;
+	char what[32];
+	int ret = -EBUSY;
+
+	for (int i = 0; i < AUTO_DEVICES && ret == -EBUSY; i++) {
+		if (sysfs_attached(i))
+			continue;
+		path = rundir_device(i, "lock");
+		snprintf(what, sizeof(what), "/dev/nbd%d", i);
+		ret = lock_take(path.text, what, &c->lock_fd, &c->err);
+		if (ret < 0)
+			continue;
+		ret = attach_one(c, i, 0);
+		if (ret == 0)
+			return 0;
+		close(TAKE_FD(c->lock_fd));
+	}
+	if (ret == -EBUSY)
+		err_set(&c->err, ERR_BUSY, EBUSY, "no free NBD device: %d were tried",
+			AUTO_DEVICES);
+	return ret;
+}
+
+void configure_work(void *arg)
+{
+	struct configure *c = arg;
+	struct tune tune;
+
+	if (c->attach.index == KERNEL_INDEX_AUTO)
+		c->ret = attach_any(c);
+	else
+		c->ret = attach_one(c, c->attach.index, BUSY_LIMIT_MS);
+	if (c->ret < 0)
+		return;
+	tune = (struct tune){.max_payload = c->max_payload, .flags = c->attach.server_flags};
+	c->ret = tune_device(c->index, &tune, &c->err);
+	if (c->ret < 0)
+		kernel_detach(c->kernel, c->index, NULL);
+}

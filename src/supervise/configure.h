@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hand-over: locks, the kernel's device, its queue. One blocking function for the helper
+ * thread (base/offload.h); nothing else touches the struct meanwhile.
+ */
+#ifndef SUPERVISE_CONFIGURE_H
+#define SUPERVISE_CONFIGURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+
+struct configure {
+	struct kernel *kernel;	     /* borrowed */
+	struct kernel_attach attach; /* attach.index KERNEL_INDEX_AUTO: any free device */
+	uint32_t max_payload;	     /* the server's, in bytes; 0: undeclared */
+	int lock_fd;		     /* the device's lock, if held already; else -1 */
+
+	int ret;	/* out: 0 or -errno with err */
+	struct err err; /* out */
+	int index;	/* out: the device */
+};
+
+/*
+ * Attaches (arg is a struct configure *). EBUSY, which a passing udev probe causes (KERNEL.md:
+ * anybody who has the node open), is tried again for some seconds; with AUTO the next device is
+ * tried instead. lock_fd is filled for the chosen device and stays the caller's to close. After a
+ * failure the sockets may be shut down.
+ */
+void configure_work(void *arg);
+
+#endif

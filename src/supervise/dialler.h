@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gets the connections of one attachment: the first one tells what the export is and how many the
+ * server allows, then the others are dialled in parallel to the same address and compared with
+ * it. Lives on the loop, never blocks. Owns what it dialled until dialler_take().
+ */
+#ifndef SUPERVISE_DIALLER_H
+#define SUPERVISE_DIALLER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "transport/attempt.h"
+
+struct dialler;
+
+struct dialler_config {
+	const struct endpoint *endpoint; /* borrowed for the dialler's life */
+	const char *source;		 /* borrowed; NULL: any */
+	uint32_t timeout_ms;		 /* for each attempt */
+};
+
+/* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */
+typedef void dialler_fn(int ret, const struct err *err, void *arg);
+
+/* NULL: no memory. */
+struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
+			    void *arg);
+void dialler_free(struct dialler *d); /* accepts NULL; closes what was not taken */
+
+/* Drops all connections and dials the first one. The answer comes through fn, never from inside. */
+void dialler_first(struct dialler *d);
+
+/* Dials until there are `n` (1 to LINKS_MAX) connections; n = 1 answers at once, from inside. */
+void dialler_join(struct dialler *d, unsigned n);
+
+/* What the first connection told; valid after its success. Borrowed. */
+const struct nbd_export *dialler_export(const struct dialler *d);
+const struct address *dialler_peer(const struct dialler *d);
+
+/* Moves the next connection out: a descriptor for the caller to own, or -1 when none is left. */
+int dialler_take(struct dialler *d);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Detaching with care: look who uses the device, claim it exclusively and flush it (in a child
+ * process, because opening and flushing can block for ever), disconnect (on the helper thread),
+ * wait until it is really free. Never blocks the loop; every step has a bound.
+ *
+ * A flush may take as long as it makes progress: the bound counts from the last completed
+ * request.
+ */
+#ifndef SUPERVISE_RELEASE_H
+#define SUPERVISE_RELEASE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/offload.h"
+#include "kernel/kernel.h"
+#include "supervise/links.h"
+
+struct release;
+
+struct release_config {
+	int index;
+	struct kernel *kernel;	 /* borrowed */
+	struct offload *offload; /* borrowed; idle */
+	struct links *links;	 /* borrowed; NULL: not known (no supervisor) */
+	bool read_only;		 /* nothing to flush, and the claim opens for reading */
+	bool force;		 /* used or not, flushed or not */
+	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
+};
+
+/*
+ * Called once, on the loop: 0 (detached and free; err->message is a remark or ""), or -errno: BUSY
+ * (in use: the sentence names by whom), RETRY (the server does not confirm the flush), others. It
+ * may free r.
+ */
+typedef void release_fn(int ret, const struct err *err, void *arg);
+
+/* Starts at once. NULL: no memory. */
+struct release *release_new(struct loop *loop, const struct release_config *cfg, release_fn *fn,
+			    void *arg);
+void release_free(struct release *r); /* accepts NULL */
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/sysfs.h"
+#include "report/rundir.h"
+#include "supervise/lock.h"
+
+/* Leaves *err alone if it is NULL, so that callers may have set s->err themselves. */
+static void fail(struct supervisor *s, const struct err *err)
+{
+	bool again;
+
+	if (err)
+		s->err = *err;
+	again = s->err.kind == ERR_RETRY && loop_now() < s->wait_end;
+	if (again && s->state == FSM_STARTING && s->wait_end != 0)
+		log_info("%s; trying again", s->err.message);
+	supervisor_raise(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP);
+}
+
+static int take_identifier(struct supervisor *s)
+{
+	struct rundir_path path = rundir_identifier(s->cfg.identifier);
+	char what[256];
+	struct text t;
+
+	/* Two clients may read one export; two that write it corrupt each other's file system. */
+	if (s->identifier_lock >= 0 || s->plan.flags & NBD_TX_READ_ONLY)
+		return 0;
+	text_init(&t, what, sizeof(what));
+	text_quote(&t, s->cfg.identifier, strlen(s->cfg.identifier), 200);
+	return lock_take(path.text, what, &s->identifier_lock, &s->err);
+}
+
+static int make_plan(struct supervisor *s)
+{
+	struct plan_wish wish = {
+	    .read_only = s->cfg.read_only,
+	    .block_size = s->cfg.block_size,
+	    .connections = s->cfg.connections,
+	    .kernel_block = sysfs_kernel_block_max(),
+	};
+	int ret = plan_make(dialler_export(s->dialler), &wish, &s->plan, &s->err);
+
+	if (ret < 0)
+		return ret;
+	if (s->plan.cut)
+		log_warning("the export's size is no multiple of the block size %u: its last %llu "
+			    "bytes cannot be reached",
+			    s->plan.block_size, (unsigned long long)s->plan.cut);
+	if (s->plan.connections < s->cfg.connections)
+		log_warning("the server does not promise that several connections see the same "
+			    "data: using 1, not %u",
+			    s->cfg.connections);
+	return take_identifier(s);
+}
+
+void supervisor_dialled(int ret, const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (ret < 0) {
+		fail(s, err);
+	} else if (s->state == FSM_JOINING) {
+		supervisor_raise(s, FSM_JOINED);
+	} else if (make_plan(s) < 0) {
+		fail(s, NULL);
+	} else {
+		supervisor_raise(s, FSM_DIALLED);
+	}
+}
+
+static int fill_report(struct supervisor *s)
+{
+	struct state *r = &s->report;
+	char *uri = endpoint_uri(s->cfg.endpoint);
+
+	if (!uri)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	*r = (struct state){
+	    .index = s->index,
+	    .pid = getpid(),
+	    .size = s->plan.size,
+	    .block_size = s->plan.block_size,
+	    .read_only = s->plan.flags & NBD_TX_READ_ONLY,
+	    .connections = links_count(s->links),
+	};
+	snprintf(r->uri, sizeof(r->uri), "%s", uri);
+	snprintf(r->identifier, sizeof(r->identifier), "%s", s->cfg.identifier);
+	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
+	address_describe(dialler_peer(s->dialler), r->address, sizeof(r->address));
+	free(uri);
+	return 0;
+}
+
+static int open_up(struct supervisor *s)
+{
+	int ret = fill_report(s);
+
+	if (ret == 0)
+		ret = control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+	if (ret == 0 && links_watch(s->links) < 0)
+		ret = err_set(&s->err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
+	return ret;
+}
+
+static void configured(void *arg)
+{
+	struct supervisor *s = arg;
+	bool term = s->term_pending;
+
+	s->device_lock = s->configure.lock_fd;
+	s->term_pending = false;
+	s->err = s->configure.err;
+	if (s->configure.ret == 0) {
+		s->index = s->configure.index;
+		s->configure.ret = open_up(s);
+		if (s->configure.ret < 0) /* fresh and unused: this cannot block */
+			kernel_detach(s->kernel, s->index, NULL);
+	}
+	if (s->configure.ret < 0) {
+		links_clear(s->links);
+		if (term)
+			s->wait_end = 0;
+		fail(s, NULL);
+		return;
+	}
+	supervisor_raise(s, FSM_CONFIGURED);
+	if (term)
+		supervisor_raise(s, FSM_TERMINATE);
+}
+
+void supervisor_configure(struct supervisor *s)
+{
+	struct kernel_attach *a = &s->configure.attach;
+	int fd;
+
+	while ((fd = dialler_take(s->dialler)) >= 0) {
+		if (links_add(s->links, fd) < 0)
+			close(fd);
+	}
+	*a = (struct kernel_attach){
+	    .index = s->cfg.index,
+	    .size = s->plan.size,
+	    .block_size = s->plan.block_size,
+	    .server_flags = s->plan.flags,
+	    .timeout = s->cfg.timeout,
+	    .identifier = s->cfg.identifier,
+	};
+	a->fds = links_fds(s->links, &a->n_fds);
+	s->configure.kernel = s->kernel;
+	s->configure.max_payload = dialler_export(s->dialler)->max_block;
+	s->configure.lock_fd = s->device_lock;
+	offload_run(s->offload, configure_work, configured, &s->configure);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "report/rundir.h"
+#include "supervise/background.h"
+#include "supervise/lock.h"
+
+static void pause_over(void *arg)
+{
+	supervisor_raise(arg, FSM_RETRY_DUE);
+}
+
+static void signalled(int fd, uint32_t events, void *arg)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGHUP)
+		supervisor_raise(arg, FSM_TERMINATE);
+}
+
+static int catch_signals(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0)
+		return -errno;
+	s->signal_io = loop_io_new(s->loop, s->signal_fd, EPOLLIN, signalled, s);
+	return s->signal_io ? 0 : -errno;
+}
+
+static int prepare_loop(struct supervisor *s)
+{
+	struct dialler_config cfg = {
+	    .endpoint = s->cfg.endpoint,
+	    .source = s->cfg.source,
+	    .timeout_ms = s->cfg.connect_timeout_ms,
+	};
+
+	s->loop = loop_new();
+	if (!s->loop || catch_signals(s) < 0)
+		return -ENOMEM;
+	s->pause = loop_timer_new(s->loop, pause_over, s);
+	s->settle = loop_timer_new(s->loop, supervisor_look, s);
+	s->links = links_new(s->loop, supervisor_link_died, s);
+	s->dialler = dialler_new(s->loop, &cfg, supervisor_dialled, s);
+	return s->pause && s->settle && s->links && s->dialler ? 0 : -ENOMEM;
+}
+
+static int prepare_kernel(struct supervisor *s)
+{
+	bool fallback = false;
+	int ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, &s->err);
+
+	if (ret < 0)
+		return ret;
+	if (fallback)
+		log_warning("this kernel's nbd has no netlink interface: using ioctl, where the "
+			    "device ends with this process and cannot be kept through an outage");
+	s->kernel_io =
+	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
+	s->offload = offload_new(s->loop);
+	if (!s->kernel_io || !s->offload)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "cannot start the helper thread");
+	return 0;
+}
+
+static int prepare(struct supervisor *s)
+{
+	char what[32];
+	struct rundir_path path;
+	int ret;
+
+	if (prepare_loop(s) < 0)
+		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
+	ret = prepare_kernel(s);
+	if (ret == 0)
+		ret = rundir_make(&s->err);
+	if (ret < 0 || s->cfg.index == KERNEL_INDEX_AUTO)
+		return ret;
+	path = rundir_device(s->cfg.index, "lock");
+	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
+	return lock_take(path.text, what, &s->device_lock, &s->err);
+}
+
+static void done(struct supervisor *s)
+{
+	bool idle;
+
+	if (s->index >= 0 && !s->left)
+		state_remove(s->index);
+	release_free(s->release);
+	control_free(s->control);
+	dialler_free(s->dialler);
+	loop_io_free(s->kernel_io);
+	loop_io_free(s->signal_io);
+	idle = offload_free(s->offload);
+	if (idle)
+		kernel_free(s->kernel);
+	links_free(s->links);
+	loop_timer_free(s->pause);
+	loop_timer_free(s->settle);
+	loop_free(s->loop);
+	close_fdp(&s->signal_fd);
+	close_fdp(&s->device_lock);
+	close_fdp(&s->identifier_lock);
+}
+
+int supervisor_run(const struct supervisor_config *cfg)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	int status;
+
+	if (!s) {
+		log_error("out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	*s = (struct supervisor){
+	    .cfg = *cfg, .index = -1, .signal_fd = -1, .device_lock = -1, .identifier_lock = -1};
+	s->wait_end = cfg->wait_ms == SUPERVISOR_WAIT_FOREVER ? UINT64_MAX
+		      : cfg->wait_ms			      ? loop_now() + cfg->wait_ms
+							      : 0;
+	if (prepare(s) < 0) {
+		log_error("%s", s->err.message);
+		status = err_exit_status(s->err.kind);
+	} else {
+		supervisor_carry_out(s, FSM_DIAL);
+		status = loop_run(s->loop);
+	}
+	done(s);
+	if (s->cfg.report_fd >= 0)
+		background_report(s->cfg.report_fd, status);
+	free(s);
+	return status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Carries out the table of fsm.h for one device: dials, hands over, watches, detaches. Blocks in
+ * its own event loop until the attachment ends.
+ */
+#ifndef SUPERVISE_SUPERVISOR_H
+#define SUPERVISE_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+#include "transport/endpoint.h"
+
+#define SUPERVISOR_WAIT_FOREVER UINT64_MAX
+
+struct supervisor_config {
+	int index;			 /* of /dev/nbdN, or KERNEL_INDEX_AUTO: any free one */
+	const struct endpoint *endpoint; /* borrowed, as all pointers here */
+	const char *identifier;		 /* for the kernel's `backend` */
+	const char *source;		 /* NULL: any */
+	bool read_only;
+	uint32_t block_size;	     /* bytes; 0: the server's minimum */
+	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */
+	uint64_t timeout;	     /* seconds for a request; 0: for ever */
+	uint32_t connect_timeout_ms; /* for each attempt */
+	uint64_t wait_ms;	     /* keep trying so long; 0: every address once */
+	enum kernel_backend backend;
+	bool foreground; /* report to our caller, not to a waiting parent process */
+	int report_fd;	 /* background: where background_report() goes; taken */
+};
+
+/*
+ * Runs to the end and returns the exit status. Errors are logged. Call it before any thread or
+ * other signal handling exists in the process.
+ */
+int supervisor_run(const struct supervisor_config *cfg);
+
+#endif
