@@ -12,6 +12,49 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnbd-attach.a
 
 -include $(UNIT:=.d)
 
-.PHONY: unit
-unit: $(UNIT)
-	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+.PHONY: unit unit-build
+unit-build: $(UNIT)
+unit: unit-build
+	@tests/unit/run $(BUILD)
+
+.PHONY: deps
+deps:
+	@tests/deps
+
+.PHONY: demo
+demo:
+	@tests/deps demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo
+
+# Every suite, one after the other; the last line counts.
+.PHONY: check check-kernels
+check:
+	@tests/deps check
+	@tests/check
+
+check-kernels:
+	@tests/deps check
+	@$(MAKE) --no-print-directory all
+	@tests/check-kernels
+
+.PHONY: lint
+lint: $(PURE_OBJ)
+	@tests/lint/includes
+	@tests/lint/pure $(PURE_OBJ)
+	@tests/lint/style
+	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
+
+.PHONY: states
+states: $(BUILD)/tests/states
+	@$<
+
+$(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+.PHONY: valgrind
+valgrind: unit-build
+	@VALGRIND=1 tests/unit/run $(BUILD)
+
+-include tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk

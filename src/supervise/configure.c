@@ -18,7 +18,7 @@
 #define BUSY_PAUSE_MS 20
 #define AUTO_DEVICES  256 /* far more than anybody attaches; nbd.ko makes nodes on demand */
 
-static int attached_already(int index, struct err *err)
+int configure_attached_already(int index, struct err *err)
 {
 	char backend[1024] = "";
 	char shown[256];
@@ -45,7 +45,7 @@ static int attach_one(struct configure *c, int index, unsigned limit_ms)
 	a.index = index;
 	for (;;) {
 		if (sysfs_attached(index))
-			return attached_already(index, &c->err);
+			return configure_attached_already(index, &c->err);
 		ret = kernel_attach(c->kernel, &a, &c->index, &c->err);
 		if (ret != -EBUSY || loop_now() >= end)
 			break;

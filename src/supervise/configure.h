@@ -31,4 +31,7 @@ struct configure {
  */
 void configure_work(void *arg);
 
+/* The BUSY error for a device that is attached; returns -EBUSY. Reads sysfs. */
+int configure_attached_already(int index, struct err *err);
+
 #endif

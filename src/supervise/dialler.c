@@ -11,6 +11,7 @@
 struct dialler {
 	struct loop *loop;
 	struct dialler_config cfg;
+	struct helpers *helpers;
 	dialler_fn *fn;
 	void *arg;
 
@@ -34,21 +35,30 @@ static void start_failed(void *arg)
 	d->fn(d->start_ret, &d->start_err, d->arg);
 }
 
-struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
-			    void *arg)
+int dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn, void *arg,
+		struct dialler **ret_dialler, struct err *err)
 {
+	struct helpers_config helpers = {.spares = cfg->spares};
 	struct dialler *d = calloc(1, sizeof(*d));
+	int ret;
 
 	if (!d)
-		return NULL;
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	d->loop = loop;
 	d->cfg = *cfg;
 	d->fn = fn;
 	d->arg = arg;
 	d->failed = loop_timer_new(loop, start_failed, d);
-	if (!d->failed)
-		free(TAKE_PTR(d));
-	return d;
+	ret = d->failed ? helpers_new(loop, &helpers, &d->helpers, err)
+			: err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	if (ret == 0)
+		ret = helpers_fill(d->helpers, err);
+	if (ret < 0) {
+		dialler_free(d);
+		return ret;
+	}
+	*ret_dialler = d;
+	return 0;
 }
 
 static void drop_attempts(struct dialler *d)
@@ -72,6 +82,7 @@ void dialler_free(struct dialler *d)
 	if (!d)
 		return;
 	drop_all(d);
+	helpers_free(d->helpers);
 	loop_timer_free(d->failed);
 	free(d);
 }
@@ -125,6 +136,7 @@ static int start(struct dialler *d, const struct address_list *addresses)
 	    .source = d->cfg.source,
 	    .goal = NEGO_GOAL_GO,
 	    .timeout_ms = d->cfg.timeout_ms,
+	    .helpers = d->helpers,
 	};
 	size_t slot = 0;
 

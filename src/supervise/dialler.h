@@ -24,10 +24,11 @@ struct dialler_config {
 /* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */
 typedef void dialler_fn(int ret, const struct err *err, void *arg);
 
-/* NULL: no memory. */
-struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
-			    void *arg);
-void dialler_free(struct dialler *d); /* accepts NULL; closes what was not taken */
+/* 0, or -errno with a SYSTEM error. Starts the first spare worker. */
+int dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn, void *arg,
+		struct dialler **ret_dialler, struct err *err);
+/* Accepts NULL; closes what was not taken, kills and reaps its helper processes. */
+void dialler_free(struct dialler *d);
 
 /* Drops all connections and dials the first one. The answer comes through fn, never from inside. */
 void dialler_first(struct dialler *d);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "kernel/sysfs.h"
 #include "report/rundir.h"
 #include "supervise/background.h"
 #include "supervise/lock.h"
@@ -47,20 +48,13 @@ static int catch_signals(struct supervisor *s)
 
 static int prepare_loop(struct supervisor *s)
 {
-	struct dialler_config cfg = {
-	    .endpoint = s->cfg.endpoint,
-	    .source = s->cfg.source,
-	    .timeout_ms = s->cfg.connect_timeout_ms,
-	};
-
 	s->loop = loop_new();
 	if (!s->loop || catch_signals(s) < 0)
 		return -ENOMEM;
 	s->pause = loop_timer_new(s->loop, pause_over, s);
 	s->settle = loop_timer_new(s->loop, supervisor_look, s);
 	s->links = links_new(s->loop, supervisor_link_died, s);
-	s->dialler = dialler_new(s->loop, &cfg, supervisor_dialled, s);
-	return s->pause && s->settle && s->links && s->dialler ? 0 : -ENOMEM;
+	return s->pause && s->settle && s->links ? 0 : -ENOMEM;
 }
 
 static int prepare_kernel(struct supervisor *s)
@@ -81,10 +75,34 @@ static int prepare_kernel(struct supervisor *s)
 	return 0;
 }
 
+static int prepare_dialler(struct supervisor *s)
+{
+	struct dialler_config cfg = {
+	    .endpoint = s->cfg.endpoint,
+	    .source = s->cfg.source,
+	    .timeout_ms = s->cfg.connect_timeout_ms,
+	    .spares = 1,
+	};
+
+	return dialler_new(s->loop, &cfg, supervisor_dialled, s, &s->dialler, &s->err);
+}
+
+static int lock_device(struct supervisor *s)
+{
+	struct rundir_path path = rundir_device(s->cfg.index, "lock");
+	char what[32];
+	int ret;
+
+	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
+	ret = lock_take(path.text, what, &s->device_lock, &s->err);
+	if (ret == 0 && sysfs_attached(s->cfg.index))
+		ret = configure_attached_already(s->cfg.index, &s->err);
+	return ret;
+}
+
+/* What can fail without the server comes first: a wrong device costs nobody a connection. */
 static int prepare(struct supervisor *s)
 {
-	char what[32];
-	struct rundir_path path;
 	int ret;
 
 	if (prepare_loop(s) < 0)
@@ -92,11 +110,9 @@ static int prepare(struct supervisor *s)
 	ret = prepare_kernel(s);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
-	if (ret < 0 || s->cfg.index == KERNEL_INDEX_AUTO)
-		return ret;
-	path = rundir_device(s->cfg.index, "lock");
-	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
-	return lock_take(path.text, what, &s->device_lock, &s->err);
+	if (ret == 0 && s->cfg.index != KERNEL_INDEX_AUTO)
+		ret = lock_device(s);
+	return ret < 0 ? ret : prepare_dialler(s);
 }
 
 static void done(struct supervisor *s)

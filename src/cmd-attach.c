@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cmd.h"
+#include "supervise/background.h"
+#include "supervise/supervisor.h"
+
+static int prepare(const struct options *o, char **ret_identifier, struct supervisor_config *ret,
+		   struct err *err)
+{
+	_cleanup_free_ char *identifier =
+	    o->identifier ? strdup(o->identifier) : endpoint_uri(&o->endpoint);
+
+	if (!identifier)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	*ret_identifier = TAKE_PTR(identifier);
+	*ret = (struct supervisor_config){
+	    .index = o->index,
+	    .endpoint = &o->endpoint,
+	    .identifier = *ret_identifier,
+	    .source = o->source,
+	    .read_only = o->read_only,
+	    .block_size = o->block_size,
+	    .connections = o->connections,
+	    .timeout = o->timeout,
+	    .connect_timeout_ms = o->connect_timeout_ms,
+	    .wait_ms = !o->wait	    ? 0
+		       : o->wait_ms ? o->wait_ms
+				    : SUPERVISOR_WAIT_FOREVER,
+	    .backend = o->backend,
+	    .foreground = o->foreground,
+	    .report_fd = -1,
+	};
+	return 0;
+}
+
+static int start(struct supervisor_config *cfg, struct err *err)
+{
+	int status, ret;
+
+	if (!cfg->foreground) {
+		ret = background_start(&cfg->report_fd, &status, err);
+		if (ret < 0)
+			return err_exit_status(err->kind);
+		if (ret > 0)
+			return status;
+	}
+	return supervisor_run(cfg);
+}
+
+int cmd_attach(const struct options *o)
+{
+	_cleanup_free_ char *identifier = NULL;
+	struct supervisor_config cfg;
+	struct err err = {.message = ""};
+	int status;
+
+	if (prepare(o, &identifier, &cfg, &err) < 0)
+		status = err_exit_status(err.kind);
+	else
+		status = start(&cfg, &err);
+	if (err.message[0])
+		log_error("%s", err.message);
+	return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd-probe.h"
+#include "cmd.h"
+#include "report/json.h"
+
+#define SHOWN_MAX 4096
+
+static void escaped(const char *text, char *buf, size_t size)
+{
+	struct text t;
+
+	text_init(&t, buf, size);
+	text_escape(&t, text, strlen(text), SHOWN_MAX);
+}
+
+static void print_text(const char *name, const char *description, void *arg)
+{
+	char shown[4 * SHOWN_MAX + 1];
+
+	(void)arg;
+	escaped(name, shown, sizeof(shown));
+	fputs(name[0] ? shown : "\"\" (the default export)", stdout);
+	if (description[0]) {
+		escaped(description, shown, sizeof(shown));
+		printf("\t%s", shown);
+	}
+	putchar('\n');
+}
+
+static void print_json(const char *name, const char *description, void *arg)
+{
+	struct json *j = arg;
+
+	json_object(j, NULL);
+	json_string(j, "name", name);
+	if (description[0])
+		json_string(j, "description", description);
+	json_end_object(j);
+}
+
+int cmd_list(const struct options *o)
+{
+	struct nbd_export *export = calloc(1, sizeof(*export));
+	char address[256], *text = NULL;
+	size_t len = 0;
+	/* Kept back until the end, so that a server that fails half-way leaves no broken JSON. */
+	FILE *memory = open_memstream(&text, &len);
+	struct json j;
+	int status;
+
+	if (!export || !memory) {
+		free(export);
+		return err_exit_status(ERR_SYSTEM);
+	}
+	json_init(&j, memory);
+	json_object(&j, NULL);
+	json_array(&j, "exports");
+	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, export, address,
+		       sizeof(address));
+	json_end_array(&j);
+	if (status == 0)
+		json_string(&j, "server", address);
+	json_end_object(&j);
+	json_finish(&j);
+	fclose(memory);
+	if (status == 0 && o->json)
+		fputs(text, stdout);
+	free(text);
+	free(export);
+	return status;
+}

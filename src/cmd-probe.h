@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What --list and --info share: one attempt, run to its end. */
+#ifndef CMD_PROBE_H
+#define CMD_PROBE_H
+
+#include "options.h"
+#include "transport/attempt.h"
+
+/*
+ * Blocks at most --connect-timeout. Returns 0 with *ret_export and the peer's address (as for
+ * people) in `address`, or the exit status, the error being logged. `listed` and its argument as in
+ * attempt_new(), NULL for INFO.
+ */
+int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
+	  struct nbd_export *ret_export, char *address, size_t address_size);
+
+#endif

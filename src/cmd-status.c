@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cmd.h"
+#include "kernel/sysfs.h"
+#include "report/json.h"
+#include "report/rundir.h"
+#include "report/state.h"
+#include "supervise/lock.h"
+
+/* What the kernel says of a device that no living supervisor describes. */
+static void from_kernel(int index, struct state *s)
+{
+	char backend[STATE_TEXT_MAX] = "";
+	struct text t;
+
+	memset(s, 0, sizeof(*s));
+	s->index = index;
+	snprintf(s->name, sizeof(s->name), "unsupervised");
+	s->size = sysfs_size(index);
+	s->read_only = sysfs_read_only(index);
+	s->block_size = sysfs_block_size(index);
+	sysfs_backend(index, backend, sizeof(backend));
+	text_init(&t, s->identifier, sizeof(s->identifier));
+	text_escape(&t, backend, strlen(backend), sizeof(s->identifier) / 4);
+}
+
+/* 0, or -ENOENT: the device is not attached and no supervisor is at work on it. */
+static int describe(int index, struct state *s)
+{
+	struct rundir_path lock = rundir_device(index, "lock");
+	struct err err;
+	int pid = lock_holder(lock.text);
+
+	if (pid && state_read(index, s, &err) == 0 && s->pid == pid)
+		return 0;
+	if (!sysfs_attached(index))
+		return -ENOENT;
+	from_kernel(index, s);
+	return 0;
+}
+
+static void show(const struct state *s, struct json *j)
+{
+	if (j)
+		state_json(s, j);
+	else
+		state_print(s, stdout);
+}
+
+static int show_one(int index, struct state *s, struct json *j)
+{
+	if (describe(index, s) < 0) {
+		if (!j)
+			printf("/dev/nbd%d: not attached\n", index);
+		return 1;
+	}
+	show(s, j);
+	return 0;
+}
+
+int cmd_status(const struct options *o)
+{
+	struct state *s = malloc(sizeof(*s));
+	struct json j;
+	int status = 0;
+
+	if (!s) {
+		log_error("out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	json_init(&j, stdout);
+	if (o->json)
+		json_array(&j, NULL);
+	if (o->device) {
+		status = show_one(o->index, s, o->json ? &j : NULL);
+	} else {
+		for (int i = sysfs_next_device(-1); i >= 0; i = sysfs_next_device(i))
+			if (describe(i, s) == 0)
+				show(s, o->json ? &j : NULL);
+	}
+	if (o->json) {
+		json_end_array(&j);
+		json_finish(&j);
+	}
+	free(s);
+	return status;
+}

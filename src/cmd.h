@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One function a verb. Each takes the parsed command line, prints what it has to say, and returns
+ * the exit status (the man page's EXIT STATUS). They block until done.
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include "options.h"
+
+int cmd_attach(const struct options *o);
+int cmd_detach(const struct options *o);
+int cmd_check(const struct options *o);
+int cmd_status(const struct options *o);
+int cmd_list(const struct options *o);
+int cmd_info(const struct options *o);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cmd.h"
+#include "options.h"
+
+static int run(const struct options *o)
+{
+	switch (o->verb) {
+	case VERB_ATTACH:
+		return cmd_attach(o);
+	case VERB_DETACH:
+		return cmd_detach(o);
+	case VERB_CHECK:
+		return cmd_check(o);
+	case VERB_STATUS:
+		return cmd_status(o);
+	case VERB_LIST:
+		return cmd_list(o);
+	case VERB_INFO:
+		return cmd_info(o);
+	case VERB_HELP:
+		options_help(stdout);
+		return 0;
+	case VERB_VERSION:
+		printf("nbd-attach %s\n", VERSION);
+		return 0;
+	case VERB_COMPLETION:
+		options_completion(stdout);
+		return 0;
+	}
+	return err_exit_status(ERR_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct err err;
+	int status;
+
+	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
+	if (options_parse(argc, argv, &options, &err) < 0) {
+		log_error("%s", err.message);
+		exit(err_exit_status(err.kind));
+	}
+	log_init("nbd-attach", LOG_TO_STDERR,
+		 options.quiet	   ? LOG_WARNING
+		 : options.verbose ? LOG_DEBUG
+				   : LOG_INFO);
+	status = run(&options);
+	options_done(&options);
+	/* A full disk or a closed pipe must not look like success. */
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		log_error("cannot write to standard output");
+		status = status ? status : err_exit_status(ERR_FAILED);
+	}
+	exit(status);
+}
