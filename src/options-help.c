@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "options-table.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+#define COLUMNS	    79 /* a terminal of 80 wraps at its last one */
+#define HELP_COLUMN 29
+
+/* "  -N, --export NAME"; returns its length. */
+static size_t left_side(const struct option_def *def, char *buf, size_t size)
+{
+	char letter[] = {'-', def->letter, ',', ' ', '\0'};
+	struct text t;
+
+	text_init(&t, buf, size);
+	text_str(&t, "  ");
+	text_str(&t, def->letter ? letter : "    ");
+	text_str(&t, "--");
+	text_str(&t, def->name);
+	if (def->value == VALUE_OPTIONAL) {
+		text_str(&t, "[=");
+		text_str(&t, def->shown);
+		text_str(&t, "]");
+	} else if (def->shown) {
+		text_str(&t, " ");
+		text_str(&t, def->shown);
+	}
+	return t.len;
+}
+
+static void print_wrapped(FILE *f, const char *s, size_t column)
+{
+	while (*s) {
+		size_t room = COLUMNS - HELP_COLUMN;
+		size_t len = strlen(s);
+
+		if (len > room) {
+			len = room;
+			while (s[len] != ' ')
+				len--;
+		}
+		fprintf(f, "%*s%.*s\n", (int)(HELP_COLUMN - column), "", (int)len, s);
+		s += len + (s[len] == ' ');
+		column = 0;
+	}
+}
+
+void options_help(FILE *f)
+{
+	fputs("Usage: nbd-attach [OPTION]... DEVICE HOST [EXPORT]\n"
+	      "       nbd-attach [OPTION]... DEVICE URI\n"
+	      "       nbd-attach [OPTION]... --unix PATH DEVICE [EXPORT]\n"
+	      "       nbd-attach --detach|--check|--status|--list|--info ...\n"
+	      "\n"
+	      "Attach an NBD export to a block device, and watch over it in the background.\n"
+	      "\n"
+	      "  DEVICE   /dev/nbd0, nbd0, or auto for a free one, whose name is printed\n"
+	      "  HOST     a name or an address, with :PORT if need be; IPv6 as [ADDRESS]:PORT\n"
+	      "  URI      nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH,\n"
+	      "           nbd+vsock://CID/EXPORT; with TLS nbds://, nbds+unix://, nbds+vsock://\n"
+	      "  EXPORT   the name of the export; default the empty name\n",
+	      f);
+	for (unsigned g = 0; g < OPTION_GROUPS; g++) {
+		fprintf(f, "\n%s:\n", options_groups[g]);
+		for (size_t i = 0; i < options_count; i++) {
+			const struct option_def *def = &options_table[i];
+			char left[COLUMNS + 1];
+			size_t len;
+
+			if (def->group != g || def->hidden)
+				continue;
+			len = left_side(def, left, sizeof(left));
+			fputs(left, f);
+			if (len + 2 > HELP_COLUMN) {
+				fputc('\n', f);
+				len = 0;
+			}
+			print_wrapped(f, def->help, len);
+		}
+	}
+	fputs("\nWith --unix PATH, --list and --info take no HOST.\n"
+	      "\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the device is in use,\n"
+	      "4 the server cannot be reached, 5 it refuses, 6 this system cannot do it.\n"
+	      "nbd-attach(8) has the details and examples.\n",
+	      f);
+}

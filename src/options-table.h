@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of options. An entry says everything about an option: how it is written, which verbs
+ * take it, where its value goes and within which bounds, what --help says, what the shell offers.
+ */
+#ifndef OPTIONS_TABLE_H
+#define OPTIONS_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
+
+#define OPTIONS_VERBS (VERB_COMPLETION + 1)
+
+/* The words that follow a verb, in this order. --unix stands for the server's. */
+struct verb_def {
+	const char *option; /* the long option that asks for it; NULL for attach */
+	bool takes_device;
+	bool device_optional;
+	bool takes_server;
+	bool takes_export; /* always optional */
+};
+
+extern const struct verb_def options_verbs[OPTIONS_VERBS];
+
+enum option_group { GROUP_VERB, GROUP_SERVER, GROUP_DEVICE, GROUP_RUN, OPTION_GROUPS };
+
+extern const char *const options_groups[OPTION_GROUPS];
+
+enum option_value { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL };
+
+enum option_hint { HINT_NONE, HINT_FILE, HINT_INTERFACE };
+
+struct option_def;
+
+/* value: NULL if none was given. 0, or -errno with *err, which names the option. */
+typedef int option_set_fn(struct options *o, const struct option_def *def, const char *value,
+			  struct err *err);
+
+struct option_def {
+	const char *name; /* long, without dashes */
+	char letter;	  /* 0: none */
+	enum option_value value;
+	enum option_hint hint;
+	enum option_group group;
+	bool hidden;
+	unsigned verbs;	    /* 1 << VERB_*: where it means something */
+	const char *shown;  /* how the value, or what follows a verb, is shown; or NULL */
+	const char *help;   /* one sentence without a full stop; wrapped */
+	option_set_fn *set; /* options-value.c */
+
+	/* For `set`. */
+	enum verb verb;
+	size_t field;		    /* offset in struct options */
+	uint32_t min, max;	    /* numbers; durations in ms */
+	const char *const *choices; /* NULL-terminated, in the order of an enum */
+};
+
+extern const struct option_def options_table[];
+extern const size_t options_count;
+
+option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number,
+    option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
+    option_set_identifier, option_set_source, option_set_wait, option_set_verbose, option_set_quiet;
+
+/* "--detach"; "attaching" for the verb that has no option. */
+const char *verb_name(enum verb verb);
+
+#endif

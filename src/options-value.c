@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* What an option does with its value: checked in full, then stored in struct options. */
+#include "options-table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "transport/sockopts.h"
+#include "uri-parts.h"
+
+static void *field_of(struct options *o, const struct option_def *def)
+{
+	return (char *)o + def->field;
+}
+
+static int store_text(struct options *o, const struct option_def *def, const char *value,
+		      struct err *err)
+{
+	char **field = field_of(o, def);
+	char *copy = strdup(value);
+
+	if (!copy)
+		return part_no_memory(err);
+	free(*field); /* given again: the last one counts */
+	*field = copy;
+	return 0;
+}
+
+int option_set_verb(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	(void)value;
+	if (o->verb != VERB_ATTACH && o->verb != def->verb)
+		return part_bad(err, "%s and %s do not go together", verb_name(o->verb),
+				verb_name(def->verb));
+	o->verb = def->verb;
+	return 0;
+}
+
+int option_set_flag(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	bool *field = field_of(o, def);
+
+	(void)value;
+	(void)err;
+	*field = true;
+	return 0;
+}
+
+int option_set_text(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	return store_text(o, def, value, err);
+}
+
+static int number(struct options *o, const struct option_def *def, const char *value,
+		  uint64_t *ret_number)
+{
+	int r = part_number(value, strlen(value), def->min, def->max, ret_number);
+
+	if (r == 0)
+		*(uint32_t *)field_of(o, def) = (uint32_t)*ret_number;
+	return r;
+}
+
+int option_set_number(struct options *o, const struct option_def *def, const char *value,
+		      struct err *err)
+{
+	uint64_t n;
+
+	if (number(o, def, value, &n) != 0)
+		return part_bad(err, "--%s must be a number from %u to %u, not %s", def->name,
+				def->min, def->max, quoted_str(value).text);
+	return 0;
+}
+
+int option_set_whole_seconds(struct options *o, const struct option_def *def, const char *value,
+			     struct err *err)
+{
+	uint64_t n;
+
+	if (number(o, def, value, &n) != 0)
+		return part_bad(err, "--%s must be a whole number of seconds from %u to %u, not %s",
+				def->name, def->min, def->max, quoted_str(value).text);
+	return 0;
+}
+
+int option_set_power(struct options *o, const struct option_def *def, const char *value,
+		     struct err *err)
+{
+	uint64_t n;
+
+	if (number(o, def, value, &n) != 0 || (n & (n - 1)) != 0)
+		return part_bad(err, "--%s must be a power of two from %u to %u, not %s", def->name,
+				def->min, def->max, quoted_str(value).text);
+	return 0;
+}
+
+/* Decimal seconds with at most three decimals, in ms. False: anything else. */
+static bool parse_ms(const char *s, uint32_t min, uint32_t max, uint32_t *ret_ms)
+{
+	static const unsigned scale[] = {1000, 100, 10, 1};
+	size_t whole = strcspn(s, ".");
+	size_t decimals = s[whole] ? strlen(s + whole + 1) : 0;
+	uint64_t seconds, part = 0;
+
+	if (s[whole] && (decimals < 1 || decimals > 3))
+		return false;
+	if (part_number(s, whole, 0, UINT32_MAX, &seconds) != 0)
+		return false;
+	if (decimals && part_number(s + whole + 1, decimals, 0, 999, &part) != 0)
+		return false;
+	seconds = seconds * 1000 + part * scale[decimals];
+	if (seconds < min || seconds > max)
+		return false;
+	*ret_ms = (uint32_t)seconds;
+	return true;
+}
+
+int option_set_seconds(struct options *o, const struct option_def *def, const char *value,
+		       struct err *err)
+{
+	if (!parse_ms(value, def->min, def->max, field_of(o, def)))
+		return part_bad(err,
+				"--%s must be a number of seconds from %u.%u to %u, with three "
+				"decimals at most, not %s",
+				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
+				quoted_str(value).text);
+	return 0;
+}
+
+int option_set_wait(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	o->wait = true;
+	o->wait_ms = 0;
+	return value ? option_set_seconds(o, def, value, err) : 0;
+}
+
+int option_set_backend(struct options *o, const struct option_def *def, const char *value,
+		       struct err *err)
+{
+	for (unsigned i = 0; def->choices[i]; i++) {
+		if (strcmp(value, def->choices[i]) == 0) {
+			o->backend = (enum kernel_backend)i;
+			return 0;
+		}
+	}
+	return part_bad(err, "--%s must be one of %s, not %s", def->name, def->shown,
+			quoted_str(value).text);
+}
+
+/* One line in sysfs, compared byte by byte at each reconnect. */
+int option_set_identifier(struct options *o, const struct option_def *def, const char *value,
+			  struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len < def->min || len > def->max || !part_printable(value, len))
+		return part_bad(err,
+				"--%s must be a text of %u to %u bytes without control characters, "
+				"not %s",
+				def->name, def->min, def->max, quoted(value, len).text);
+	return store_text(o, def, value, err);
+}
+
+int option_set_source(struct options *o, const struct option_def *def, const char *value,
+		      struct err *err)
+{
+	struct source source;
+	int r = source_parse(value, &source, err);
+
+	return r == 0 ? store_text(o, def, value, err) : r;
+}
+
+int option_set_verbose(struct options *o, const struct option_def *def, const char *value,
+		       struct err *err)
+{
+	(void)def;
+	(void)value;
+	(void)err;
+	o->log_level = o->log_level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
+	return 0;
+}
+
+int option_set_quiet(struct options *o, const struct option_def *def, const char *value,
+		     struct err *err)
+{
+	(void)def;
+	(void)value;
+	(void)err;
+	o->log_level = LOG_ERR;
+	return 0;
+}

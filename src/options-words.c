@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "options-words.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "options-table.h"
+#include "uri-parts.h"
+#include "uri.h"
+
+/* Linux has 20 bits for the minor numbers of a major number (MINORMASK), and nbd one of these. */
+#define INDEX_MAX ((1U << 20) - 1)
+
+/* "nbd7" and "/dev/nbd7" give 7. What follows the digits is returned, NULL for other text. */
+static const char *parse_nbd(const char *s, int *ret_index)
+{
+	size_t digits;
+	uint64_t n;
+
+	if (strncmp(s, "/dev/", 5) == 0)
+		s += 5;
+	if (strncmp(s, "nbd", 3) != 0)
+		return NULL;
+	s += 3;
+	digits = strspn(s, "0123456789");
+	if ((s[0] == '0' && digits > 1) || part_number(s, digits, 0, INDEX_MAX, &n) != 0)
+		return NULL;
+	*ret_index = (int)n;
+	return s + digits;
+}
+
+static bool is_device(const char *s)
+{
+	int index;
+	const char *rest = parse_nbd(s, &index);
+
+	return rest && !*rest;
+}
+
+static int parse_device(struct options *o, const char *s, struct err *err)
+{
+	const char *rest;
+	char name[16];
+
+	if (strcmp(s, "auto") == 0) {
+		if (o->verb != VERB_ATTACH)
+			return part_bad(err, "auto is for attaching: %s needs the name of a device",
+					verb_name(o->verb));
+		o->index = KERNEL_INDEX_AUTO;
+		o->device = strdup(s);
+		return o->device ? 0 : part_no_memory(err);
+	}
+	rest = parse_nbd(s, &o->index);
+	if (!rest)
+		return part_bad(
+		    err, "%s is not an NBD device: write /dev/nbd0, nbd0%s", quoted_str(s).text,
+		    o->verb == VERB_ATTACH ? ", or auto for a free one" : " or the like");
+	if (rest[0] == 'p' && rest[1] && rest[1 + strspn(rest + 1, "0123456789")] == '\0')
+		return part_bad(err, "%s is a partition: name the device itself, nbd%d",
+				quoted_str(s).text, o->index);
+	if (*rest)
+		return part_bad(err, "%s is not an NBD device: write /dev/nbd%d or nbd%d",
+				quoted_str(s).text, o->index, o->index);
+	snprintf(name, sizeof(name), "nbd%d", o->index);
+	o->device = strdup(name);
+	return o->device ? 0 : part_no_memory(err);
+}
+
+/* The device or the server is missing from words that attach. */
+static int explain_missing(const struct options *o, const struct words *words, bool server,
+			   struct err *err)
+{
+	if (words->n == 0 && o->verb == VERB_ATTACH)
+		return part_bad(err, "a DEVICE and a server are needed" TRY_HELP);
+	if (words->n == 0)
+		return part_bad(err, "%s needs %s" TRY_HELP, verb_name(o->verb),
+				server ? "a HOST or a URI" : "a DEVICE");
+	if (is_device(words->word[0]) || strcmp(words->word[0], "auto") == 0)
+		return part_bad(err, "the server of %s, a HOST or a URI, is missing" TRY_HELP,
+				words->word[0]);
+	return part_bad(err, "%s stands alone, but a DEVICE and a server are needed" TRY_HELP,
+			quoted_str(words->word[0]).text);
+}
+
+/* nbd-client wants the server first. */
+static bool is_swapped(const struct options *o, const struct words *words)
+{
+	return o->verb == VERB_ATTACH && words->n > 1 && !o->unix_path &&
+	       !is_device(words->word[0]) && strcmp(words->word[0], "auto") != 0 &&
+	       is_device(words->word[1]);
+}
+
+static int parse_server(struct options *o, const char *server, const char *export_name,
+			struct err *err)
+{
+	int r;
+
+	if (export_name && o->export_name)
+		return part_bad(err, "the export is given twice: with --export, and as %s",
+				quoted_str(export_name).text);
+	if (!export_name)
+		export_name = o->export_name;
+	if (!o->unix_path)
+		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
+	else if (o->port)
+		r = part_bad(err, "--port and --unix do not go together");
+	else
+		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
+	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
+		r = part_bad(err, "--source is for TCP servers");
+	return r;
+}
+
+/* A device outlives the directory that its command was typed in. */
+static int make_absolute(char **path, struct err *err)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *absolute;
+
+	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
+		return 0;
+	cwd = getcwd(NULL, 0);
+	if (!cwd)
+		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
+	if (asprintf(&absolute, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *path) < 0)
+		return part_no_memory(err);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+static int make_paths_absolute(struct endpoint *e, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = make_absolute(&e->tls_certificates, err);
+
+	if (r == 0)
+		r = make_absolute(&e->tls_psk_file, err);
+	if (r < 0 || e->type != ENDPOINT_UNIX || e->path[0] == '\0')
+		return r;
+	path = strdup(e->path);
+	if (!path)
+		return part_no_memory(err);
+	r = make_absolute(&path, err);
+	return r == 0 ? part_socket(e, path, strlen(path), err) : r;
+}
+
+int words_apply(struct options *o, const struct words *words, struct err *err)
+{
+	const struct verb_def *def = &options_verbs[o->verb];
+	bool server_word = def->takes_server && !o->unix_path;
+	size_t max = (size_t)def->takes_device + server_word + def->takes_export;
+	size_t min = (size_t)(def->takes_device && !def->device_optional) + server_word;
+	size_t i = 0;
+	const char *server, *export_name;
+	int r;
+
+	if (is_swapped(o, words))
+		return part_bad(err, "the device comes first: nbd-attach %s %s", words->word[1],
+				quoted_str(words->word[0]).text);
+	if (words->n < min)
+		return explain_missing(o, words, def->takes_server, err);
+	if (words->n > max)
+		return part_bad(err, "%s is one word too many%s" TRY_HELP,
+				quoted_str(words->word[max]).text,
+				def->takes_server && o->unix_path ? " after --unix" : "");
+	if (def->takes_device && i < words->n) {
+		r = parse_device(o, words->word[i++], err);
+		if (r < 0)
+			return r;
+	}
+	if (!def->takes_server)
+		return 0;
+	server = server_word ? words->word[i++] : NULL;
+	export_name = i < words->n ? words->word[i] : NULL;
+	r = parse_server(o, server, export_name, err);
+	return r == 0 && o->verb == VERB_ATTACH ? make_paths_absolute(&o->endpoint, err) : r;
+}

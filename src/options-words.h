@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What the words beside the options mean for each verb. Nothing blocks. */
+#ifndef OPTIONS_WORDS_H
+#define OPTIONS_WORDS_H
+
+#include <stddef.h>
+
+#include "options.h"
+
+/* More words than any verb takes, so that the first one too many can be named. */
+#define OPTIONS_WORDS_MAX 4
+
+/* Appends this to a sentence about the command line as a whole. */
+#define TRY_HELP "; try nbd-attach --help"
+
+struct words {
+	size_t n; /* may exceed OPTIONS_WORDS_MAX: the rest was not kept */
+	const char *word[OPTIONS_WORDS_MAX]; /* borrowed */
+};
+
+/*
+ * Fills device, index and endpoint of *o, whose other fields are set. Returns 0, or -errno with
+ * *err; *o then remains fit for options_done().
+ */
+int words_apply(struct options *o, const struct words *words, struct err *err);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. One table (options-table.c) is behind the parser, --help and the completion.
+ *
+ * options_parse() neither prints nor exits; it calls getopt_long(3), so one thread at a time. It
+ * does not block.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+#include "transport/endpoint.h"
+
+enum verb {
+	VERB_ATTACH, /* the default */
+	VERB_DETACH,
+	VERB_CHECK,
+	VERB_STATUS,
+	VERB_LIST,
+	VERB_INFO,
+	VERB_HELP,
+	VERB_VERSION,
+	VERB_COMPLETION, /* hidden: print the bash completion */
+};
+
+#define OPTIONS_CONNECT_TIMEOUT 10000 /* ms */
+
+struct options {
+	enum verb verb;
+
+	/* DEVICE: attach, detach and check have one; status may have none, *device NULL then. */
+	char *device; /* "nbd0", the name without directory; or "auto" (attach) */
+	int index;    /* its number, or KERNEL_INDEX_AUTO */
+
+	/* attach, list, info: the server and, but for list, the export. Paths are absolute for
+	 * attach, which outlives the working directory. */
+	struct endpoint endpoint;
+	char *source; /* passed source_parse(); NULL: any */
+	uint32_t connect_timeout_ms;
+
+	/* attach */
+	bool read_only;
+	uint32_t connections; /* 1 to KERNEL_CONNECTIONS_MAX */
+	uint32_t block_size;  /* bytes; 0: the server's choice */
+	uint32_t timeout;     /* the kernel's request timeout in seconds; 0: none */
+	char *identifier;     /* NULL: endpoint_uri() */
+	bool foreground;
+	bool wait;	  /* keep trying until the server is there */
+	uint32_t wait_ms; /* for so long; 0: without end */
+
+	enum kernel_backend backend; /* attach, detach */
+	bool force;		     /* detach */
+	bool json;		     /* status, list, info */
+	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
+
+	/* As given; the endpoint has been made from them. NULL: not given. */
+	char *export_name;
+	char *port;
+	char *unix_path;
+};
+
+/*
+ * Fills *ret_options, to be freed with options_done(). Returns -errno with an ERR_USAGE sentence
+ * (ERR_FAILED for want of memory); *ret_options is then untouched. For HELP, VERSION and
+ * COMPLETION nothing but the verb counts, and the rest of the command line is not looked at.
+ */
+int options_parse(int argc, char **argv, struct options *ret_options, struct err *err);
+void options_done(struct options *o);
+
+void options_help(FILE *f);
+
+/* A bash completion script (completion/bash.c). It needs bash 4 and runs no program. */
+void options_completion(FILE *f);
+
+#endif
