@@ -27,7 +27,7 @@ static void say(int status, int index, const char *remark)
 	if (status)
 		log_error("%s", remark);
 	else
-		log_info("/dev/nbd%d: detached%s%s", index, remark[0] ? "; " : "", remark);
+		log_notice("/dev/nbd%d: detached%s%s", index, remark[0] ? "; " : "", remark);
 }
 
 static void released(int ret, const struct err *err, void *arg)
@@ -43,15 +43,13 @@ static void released(int ret, const struct err *err, void *arg)
 static int detach_alone(int index, bool force, struct err *err)
 {
 	struct outcome out = {.loop = loop_new(), .index = index};
-	struct release_config cfg = {
-	    .index = index,
-	    .read_only = sysfs_read_only(index),
-	    .force = force,
-	};
+	struct release_config cfg = {.index = index, .force = force};
+	struct sysfs_device device;
 	struct release *release;
 	bool fallback;
 	int status;
 
+	cfg.read_only = sysfs_device(index, &device) == 0 && device.read_only;
 	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
 		return err_exit_status(err->kind);
 	cfg.offload = out.loop ? offload_new(out.loop) : NULL;

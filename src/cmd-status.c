@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +18,17 @@
 static void from_kernel(int index, struct state *s)
 {
 	char backend[STATE_TEXT_MAX] = "";
+	struct sysfs_device device;
 	struct text t;
 
 	memset(s, 0, sizeof(*s));
 	s->index = index;
 	snprintf(s->name, sizeof(s->name), "unsupervised");
-	s->size = sysfs_size(index);
-	s->read_only = sysfs_read_only(index);
-	s->block_size = sysfs_block_size(index);
+	if (sysfs_device(index, &device) == 0) {
+		s->size = device.size;
+		s->read_only = device.read_only;
+		s->block_size = device.block_size;
+	}
 	sysfs_backend(index, backend, sizeof(backend));
 	text_init(&t, s->identifier, sizeof(s->identifier));
 	text_escape(&t, backend, strlen(backend), sizeof(s->identifier) / 4);
@@ -64,6 +68,31 @@ static int show_one(int index, struct state *s, struct json *j)
 	return 0;
 }
 
+static int is_nbd(const struct dirent *d)
+{
+	int index, end = 0;
+
+	return sscanf(d->d_name, "nbd%d%n", &index, &end) == 1 && d->d_name[end] == '\0';
+}
+
+static int show_all(struct state *s, struct json *j)
+{
+	struct dirent **disk;
+	int index, n = scandir("/sys/block", &disk, is_nbd, versionsort);
+
+	if (n < 0) {
+		log_error("cannot read /sys/block: %s", strerror(errno));
+		return err_exit_status(ERR_SYSTEM);
+	}
+	for (int i = 0; i < n; i++) {
+		if (sscanf(disk[i]->d_name, "nbd%d", &index) == 1 && describe(index, s) == 0)
+			show(s, j);
+		free(disk[i]);
+	}
+	free(disk);
+	return 0;
+}
+
 int cmd_status(const struct options *o)
 {
 	struct state *s = malloc(sizeof(*s));
@@ -80,9 +109,7 @@ int cmd_status(const struct options *o)
 	if (o->device) {
 		status = show_one(o->index, s, o->json ? &j : NULL);
 	} else {
-		for (int i = sysfs_next_device(-1); i >= 0; i = sysfs_next_device(i))
-			if (describe(i, s) == 0)
-				show(s, o->json ? &j : NULL);
+		status = show_all(s, o->json ? &j : NULL);
 	}
 	if (o->json) {
 		json_end_array(&j);

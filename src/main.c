@@ -48,10 +48,7 @@ int main(int argc, char **argv)
 		log_error("%s", err.message);
 		exit(err_exit_status(err.kind));
 	}
-	log_init("nbd-attach", LOG_TO_STDERR,
-		 options.quiet	   ? LOG_WARNING
-		 : options.verbose ? LOG_DEBUG
-				   : LOG_INFO);
+	log_init("nbd-attach", LOG_TO_STDERR, options.log_level);
 	status = run(&options);
 	options_done(&options);
 	/* A full disk or a closed pipe must not look like success. */

@@ -19,6 +19,7 @@ struct dialler_config {
 	const struct endpoint *endpoint; /* borrowed for the dialler's life */
 	const char *source;		 /* borrowed; NULL: any */
 	uint32_t timeout_ms;		 /* for each attempt */
+	unsigned spares; /* workers made ready while the first connection is dialled */
 };
 
 /* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */

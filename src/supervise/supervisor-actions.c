@@ -34,9 +34,9 @@ static void report_ready(struct supervisor *s)
 {
 	char size[64];
 
-	log_info("/dev/nbd%d: attached to %s, %s%s", s->index, s->report.address,
-		 size_text(s->plan.size, size, sizeof(size)),
-		 s->report.read_only ? ", read-only" : "");
+	log_notice("/dev/nbd%d: attached to %s, %s%s", s->index, s->report.address,
+		   size_text(s->plan.size, size, sizeof(size)),
+		   s->report.read_only ? ", read-only" : "");
 	if (s->cfg.index == KERNEL_INDEX_AUTO) {
 		printf("/dev/nbd%d\n", s->index);
 		fflush(stdout);
@@ -222,8 +222,8 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
 		end(s, 1);
 		break;
 	case FSM_END_DONE:
-		log_info("/dev/nbd%d: detached%s%s", s->index, s->err.message[0] ? "; " : "",
-			 s->err.message);
+		log_notice("/dev/nbd%d: detached%s%s", s->index, s->err.message[0] ? "; " : "",
+			   s->err.message);
 		answer(s, 0, s->err.message);
 		end(s, 0);
 		break;

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/release.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "kernel/claim.h"
+#include "kernel/sysfs.h"
+#include "kernel/usage.h"
+
+#define STALL_MS       10000 /* without a completed request, the flush has failed */
+#define STALL_FORCE_MS 1000
+#define TICK_MS	       100
+#define CUT_MS	       500  /* a disconnect that takes longer is blocked by the peer: cut it */
+#define FREE_MS	       2000 /* the kernel frees a device that nobody holds within some 20 ms */
+
+enum step {
+	STEP_LOOK,	 /* on the helper thread: who uses it */
+	STEP_FLUSH,	 /* in the claim's process: open exclusively, fsync */
+	STEP_DISCONNECT, /* on the helper thread */
+	STEP_FREE,	 /* waiting until the kernel lets go of it */
+};
+
+struct release {
+	struct release_config cfg;
+	struct loop *loop;
+	release_fn *fn;
+	void *arg;
+	enum step step;
+	struct loop_timer *tick;
+
+	int look_ret; /* of the helper thread */
+	struct usage usage;
+	int detach_ret;
+	struct err err;
+
+	struct claim claim;
+	struct loop_io *claim_io;
+	uint64_t completed; /* requests, at the last look */
+	uint64_t since;	    /* when it last changed, or the step began */
+};
+
+/* Documentation/block/stat.rst: reads, writes, discards and flushes that are done. */
+static uint64_t completed_requests(int index)
+{
+	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
+	char stat[512];
+
+	if (sysfs_read_at(SYSFS_ROOT, index, "stat", stat, sizeof(stat)) == 0)
+		sscanf(stat, "%llu %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %llu %*u %*u %*u %llu",
+		       &reads, &writes, &discards, &flushes);
+	return reads + writes + discards + flushes;
+}
+
+static void enter(struct release *r, enum step step)
+{
+	r->step = step;
+	r->since = loop_now();
+}
+
+static void finish(struct release *r, int ret)
+{
+	loop_timer_cancel(r->tick);
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	claim_release(&r->claim);
+	if (ret == 0)
+		r->err.kind = ERR_FAILED;
+	r->fn(ret, &r->err, r->arg);
+}
+
+static bool lost(const struct release *r)
+{
+	return r->cfg.links && links_alive(r->cfg.links) == 0;
+}
+
+static void disconnect_work(void *arg)
+{
+	struct release *r = arg;
+
+	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
+}
+
+static void disconnected(void *arg)
+{
+	struct release *r = arg;
+
+	if (r->detach_ret < 0) {
+		finish(r, r->detach_ret);
+		return;
+	}
+	r->err.message[0] = '\0';
+	/* The claim is the last opener: with it gone the kernel tears the device down. */
+	claim_release(&r->claim);
+	enter(r, STEP_FREE);
+	loop_timer_set(r->tick, 0);
+}
+
+static void disconnect(struct release *r)
+{
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	enter(r, STEP_DISCONNECT);
+	/* A dead peer's full socket would block the goodbye (KERNEL.md, Hangs). */
+	if (lost(r))
+		links_shutdown(r->cfg.links);
+	loop_timer_set(r->tick, TICK_MS);
+	offload_run(r->cfg.offload, disconnect_work, disconnected, r);
+}
+
+static void flushed(int fd, uint32_t events, void *arg)
+{
+	struct release *r = arg;
+	int ret = claim_finish(&r->claim, &r->err);
+
+	(void)fd;
+	(void)events;
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	if (ret < 0 && !r->cfg.force)
+		finish(r, ret);
+	else
+		disconnect(r);
+}
+
+static void flush(struct release *r)
+{
+	int ret;
+
+	enter(r, STEP_FLUSH);
+	r->completed = completed_requests(r->cfg.index);
+	ret = claim_start(r->cfg.index, r->cfg.read_only, !r->cfg.force, &r->claim, &r->err);
+	if (ret == 0) {
+		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, flushed, r);
+		if (!r->claim_io)
+			ret = err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	}
+	if (ret == 0)
+		loop_timer_set(r->tick, TICK_MS);
+	else if (r->cfg.force)
+		disconnect(r);
+	else
+		finish(r, ret);
+}
+
+static void looked(void *arg)
+{
+	struct release *r = arg;
+
+	if (r->cfg.force) {
+		/* Even then a flush is tried, while there is somebody to take it. */
+		(lost(r) ? disconnect : flush)(r);
+		return;
+	}
+	if (r->look_ret < 0 || r->usage.n) {
+		finish(r, err_set(&r->err, ERR_BUSY, EBUSY, "%s",
+				  r->look_ret < 0 ? "cannot tell whether it is in use"
+						  : r->usage.sentence));
+	} else if (r->cfg.cautious && r->usage.unsure) {
+		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
+				  "some processes cannot be looked into, so it may be in use"));
+	} else if (lost(r)) {
+		/* The last close has written everything or failed: nothing is left to flush. */
+		disconnect(r);
+	} else {
+		flush(r);
+	}
+}
+
+static void look_work(void *arg)
+{
+	struct release *r = arg;
+
+	r->look_ret = usage_find(r->cfg.index, 0, &r->usage, NULL);
+}
+
+static void tick_flush(struct release *r)
+{
+	uint64_t completed = completed_requests(r->cfg.index);
+
+	if (completed != r->completed) {
+		r->completed = completed;
+		r->since = loop_now();
+	}
+	if (loop_now() - r->since < (r->cfg.force ? STALL_FORCE_MS : STALL_MS)) {
+		loop_timer_set(r->tick, TICK_MS);
+	} else if (r->cfg.force) {
+		if (r->cfg.links)
+			links_shutdown(r->cfg.links);
+		disconnect(r);
+	} else {
+		finish(r,
+		       err_set(&r->err, ERR_RETRY, ETIMEDOUT,
+			       "the server has not confirmed the flush of /dev/nbd%d, so it stays "
+			       "attached: try again, or use --force and lose what is not written",
+			       r->cfg.index));
+	}
+}
+
+static void tick_free(struct release *r)
+{
+	if (sysfs_device_free(r->cfg.index)) {
+		finish(r, 0);
+	} else if (loop_now() - r->since < FREE_MS) {
+		loop_timer_set(r->tick, TICK_MS / 10);
+	} else {
+		struct usage usage;
+		bool known = usage_find(r->cfg.index, 0, &usage, NULL) == 0 && usage.n;
+
+		err_set(&r->err, ERR_FAILED, 0,
+			"/dev/nbd%d is disconnected, and free again when its last user is gone%s%s",
+			r->cfg.index, known ? ": " : "", known ? usage.sentence : "");
+		finish(r, 0);
+	}
+}
+
+static void tick(void *arg)
+{
+	struct release *r = arg;
+
+	switch (r->step) {
+	case STEP_LOOK:
+		break;
+	case STEP_FLUSH:
+		tick_flush(r);
+		break;
+	case STEP_DISCONNECT:
+		if (loop_now() - r->since >= CUT_MS && r->cfg.links)
+			links_shutdown(r->cfg.links);
+		loop_timer_set(r->tick, TICK_MS);
+		break;
+	case STEP_FREE:
+		tick_free(r);
+		break;
+	}
+}
+
+struct release *release_new(struct loop *loop, const struct release_config *cfg, release_fn *fn,
+			    void *arg)
+{
+	struct release *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct release){.cfg = *cfg, .loop = loop, .fn = fn, .arg = arg};
+	claim_init(&r->claim);
+	r->tick = loop_timer_new(loop, tick, r);
+	if (!r->tick) {
+		free(TAKE_PTR(r));
+		return NULL;
+	}
+	enter(r, STEP_LOOK);
+	offload_run(cfg->offload, look_work, looked, r);
+	return r;
+}
+
+void release_free(struct release *r)
+{
+	if (!r)
+		return;
+	loop_timer_free(r->tick);
+	loop_io_free(r->claim_io);
+	claim_release(&r->claim);
+	free(r);
+}
