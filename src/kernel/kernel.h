@@ -18,6 +18,9 @@
 
 #define KERNEL_CONNECTIONS_MAX 16
 #define KERNEL_INDEX_AUTO      (-1)
+/* Bytes of an identifier: the driver prints it into a page of sysfs without a look at its length.
+ */
+#define KERNEL_IDENTIFIER_MAX 4000
 
 struct kernel;
 
@@ -28,22 +31,23 @@ enum kernel_backend {
 };
 
 struct kernel_attach {
-	int index; /* of /dev/nbdN, or KERNEL_INDEX_AUTO */
-	const int *fds; /* borrowed: the kernel takes its own references */
-	size_t n_fds;   /* 1 to KERNEL_CONNECTIONS_MAX */
-	uint64_t size;  /* bytes, a multiple of block_size */
+	int index;	       /* of /dev/nbdN, or KERNEL_INDEX_AUTO */
+	const int *fds;	       /* borrowed: the kernel takes its own references */
+	size_t n_fds;	       /* 1 to KERNEL_CONNECTIONS_MAX */
+	uint64_t size;	       /* bytes, a multiple of block_size */
 	uint32_t block_size;   /* bytes: a power of two, 512 at least */
 	uint16_t server_flags; /* NBD_TX_* */
-	uint64_t timeout;      /* seconds a request may take; 0: for ever. Always sent (KERNEL: T) */
+	uint64_t timeout; /* seconds a request may take; 0: for ever. Always sent (KERNEL: T) */
 	uint64_t dead_timeout; /* seconds I/O waits for a new connection; 0: fails at once */
-	const char *identifier; /* stored in sysfs `backend`; borrowed */
+	const char
+	    *identifier; /* stored in sysfs `backend` (5.14); KERNEL_IDENTIFIER_MAX; borrowed */
 };
 
 enum kernel_event {
-	KERNEL_EVENT_NONE,      /* nothing (more) to report */
+	KERNEL_EVENT_NONE,	/* nothing (more) to report */
 	KERNEL_EVENT_LINK_DEAD, /* one connection of the device died */
-	KERNEL_EVENT_OVERFLOW,  /* events were lost: look at everything */
-	KERNEL_EVENT_ENDED,     /* ioctl only: NBD_DO_IT returned, the device is detached */
+	KERNEL_EVENT_OVERFLOW,	/* events were lost: look at everything */
+	KERNEL_EVENT_ENDED,	/* ioctl only: NBD_DO_IT returned, the device is detached */
 };
 
 /* One table per implementation; members follow the functions below. */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of NBD devices, as people write them and as the system does. Nothing here blocks or opens
+ * a device.
+ */
+#ifndef KERNEL_DEVICE_H
+#define KERNEL_DEVICE_H
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+
+/* Minor numbers have 20 bits: include/linux/kdev_t.h. */
+#define DEVICE_INDEX_MAX ((1 << 20) - 1)
+
+struct device_name {
+	char text[24];
+};
+
+/* "/dev/nbd7" */
+struct device_name device_node(int index);
+
+/*
+ * Reads "/dev/nbd7", "nbd7" or "auto" (KERNEL_INDEX_AUTO). Errors: ERR_USAGE, with -EINVAL, for
+ * partitions, other devices and numbers no kernel can have.
+ */
+int device_parse(const char *word, int *ret_index, struct err *err);
+
+/*
+ * The largest index the loaded module can have: its max_part takes minor numbers away. Reads
+ * sysfs.
+ */
+int device_index_limit(void);
+
+#endif

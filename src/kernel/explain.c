@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/explain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/device.h"
+#include "kernel/sysfs.h"
+
+static struct device_name name_of(int index)
+{
+	struct device_name name = {.text = "an NBD device"};
+
+	return index == KERNEL_INDEX_AUTO ? name : device_node(index);
+}
+
+int attach_check(const struct kernel_attach *a, struct err *err)
+{
+	int limit = device_index_limit();
+	uint32_t block_max = sysfs_kernel_block_max();
+
+	if (a->index != KERNEL_INDEX_AUTO && a->index > limit)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "there can be no /dev/nbd%d: the last one here is /dev/nbd%d",
+			       a->index, limit);
+	if (a->n_fds == 0 || a->n_fds > KERNEL_CONNECTIONS_MAX)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "a device takes 1 to %d connections, not %zu",
+			       KERNEL_CONNECTIONS_MAX, a->n_fds);
+	if (a->n_fds > 1 && !(a->server_flags & NBD_TX_CAN_MULTI_CONN))
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "the server does not promise that several connections see the same "
+			       "data (CAN_MULTI_CONN): use one connection");
+	if (a->block_size < 512 || (a->block_size & (a->block_size - 1)) ||
+	    a->block_size > block_max)
+		return err_set(err, ERR_SYSTEM, EINVAL,
+			       "this kernel cannot use blocks of %u bytes: it takes powers of two "
+			       "from 512 to %u",
+			       a->block_size, block_max);
+	if (a->size > INT64_MAX || a->size % a->block_size)
+		return err_set(
+		    err, ERR_USAGE, EINVAL,
+		    "a size of %llu bytes is no multiple of the block size %u, or beyond "
+		    "what a device can have",
+		    (unsigned long long)a->size, a->block_size);
+	/* The driver prints it into one page of sysfs without looking at its length. */
+	if (strlen(a->identifier) > KERNEL_IDENTIFIER_MAX)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "the identifier is longer than %d bytes: choose another with "
+			       "--identifier",
+			       KERNEL_IDENTIFIER_MAX);
+	return 0;
+}
+
+int privilege_explain(struct err *err)
+{
+	return err_set(err, ERR_SYSTEM, EPERM, "nbd-attach needs root (CAP_SYS_ADMIN)");
+}
+
+int attach_explain(const struct kernel_attach *a, int error, struct err *err)
+{
+	struct device_name name = name_of(a->index);
+
+	switch (-error) {
+	case EPERM:
+	case EACCES:
+		return privilege_explain(err);
+	case EBUSY:
+		return err_set(err, ERR_BUSY, EBUSY,
+			       "%s is attached already, or a process has it open: choose another, "
+			       "or auto",
+			       name.text);
+	case EINVAL:
+		return err_set(err, ERR_SYSTEM, EINVAL,
+			       "the kernel refuses to attach %s: it does not take this kind of "
+			       "connection, or the device is just going away (its log says more)",
+			       name.text);
+	default:
+		return err_errno(err, ERR_FAILED, -error, "cannot attach %s", name.text);
+	}
+}
+
+int detach_explain(int index, int error, struct err *err)
+{
+	if (error == -EPERM || error == -EACCES)
+		return privilege_explain(err);
+	return err_errno(err, ERR_FAILED, -error, "cannot detach /dev/nbd%d", index);
+}

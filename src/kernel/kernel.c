@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/kernel.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "kernel/explain.h"
+#include "kernel/ioctl.h"
+#include "kernel/netlink.h"
+#include "kernel/sysfs.h"
+
+#define MODPROBE "/sbin/modprobe"
+
+/* True if modprobe could be run; what came of it shows in sysfs. */
+static bool run_modprobe(void)
+{
+	static char name[] = "modprobe", module[] = "nbd",
+		    path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *argv[] = {name, module, NULL}, *envp[] = {path, NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	pid_t pid;
+	int ret;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	/* Its own complaint would be a second one; our sentence says how to see it. */
+	for (int fd = 0; fd < 3; fd++)
+		posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	ret = posix_spawn(&pid, MODPROBE, &files, &attr, argv, envp);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	if (ret != 0)
+		return false;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return true;
+}
+
+static int load_module(struct err *err)
+{
+	struct utsname u = {.release = "?"};
+	bool ran;
+
+	if (sysfs_module_present())
+		return 0;
+	ran = run_modprobe();
+	if (sysfs_module_present())
+		return 0;
+	uname(&u);
+	if (!ran)
+		return err_set(err, ERR_SYSTEM, ENOENT,
+			       "the nbd module is not loaded and %s cannot be run: load it by hand",
+			       MODPROBE);
+	return err_set(
+	    err, ERR_SYSTEM, ENODEV,
+	    "the nbd module of kernel %s cannot be loaded: `modprobe nbd` says why (is the "
+	    "package with this kernel's modules installed, and has the machine been "
+	    "restarted since the kernel was updated?)",
+	    u.release);
+}
+
+static bool privileged(void)
+{
+	/* If the capabilities cannot be read, the kernel's own check decides later. */
+	return capng_get_caps_process() < 0 ||
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+}
+
+int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,
+	       struct err *err)
+{
+	bool missing = false;
+	int ret;
+
+	if (!privileged())
+		return privilege_explain(err);
+	ret = load_module(err);
+	if (ret < 0)
+		return ret;
+	if (backend != KERNEL_BACKEND_IOCTL) {
+		ret = netlink_new(ret_kernel, &missing, err);
+		if (ret == 0 || backend == KERNEL_BACKEND_NETLINK || !missing)
+			return ret;
+	}
+	ret = ioctl_new(ret_kernel, err);
+	if (ret == 0 && missing)
+		*ret_fallback = true;
+	return ret;
+}

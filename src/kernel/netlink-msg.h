@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The nbd family's messages, built and read in memory: no socket, nothing blocks. Messages belong
+ * to the caller (nlmsg_free()); buffers are borrowed.
+ */
+#ifndef KERNEL_NETLINK_MSG_H
+#define KERNEL_NETLINK_MSG_H
+
+#include <stddef.h>
+
+#include "kernel/kernel.h"
+
+struct nl_msg;
+struct nlmsghdr;
+
+/*
+ * CONNECT. Every setting is sent, also the zeroes: what is left out survives from the device's
+ * earlier user. Only the index is left out, for KERNEL_INDEX_AUTO (an index of -1 is EINVAL since
+ * 5.5). NULL: no memory, or the identifier does not fit.
+ */
+struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a);
+
+/* DISCONNECT. NULL: no memory. */
+struct nl_msg *netlink_msg_disconnect(int family, int index);
+
+/*
+ * The device's index in a reply to CONNECT or in a LINK_DEAD event: 0, or -EBADMSG when the
+ * message is of another family or command, or carries no index that makes sense.
+ */
+int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *ret_index);
+
+/*
+ * True if a datagram from the multicast group holds a LINK_DEAD for `index`. Anything malformed
+ * in it is passed over.
+ */
+bool netlink_msg_link_dead(const void *datagram, size_t len, int family, int index);
+
+#endif

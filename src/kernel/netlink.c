@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/netlink.h"
+
+#include <errno.h>
+#include <linux/nbd-netlink.h>
+#include <netlink/errno.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "kernel/device.h"
+#include "kernel/explain.h"
+#include "kernel/netlink-msg.h"
+#include "kernel/sysfs.h"
+
+struct netlink {
+	struct kernel base; /* first */
+	int family;
+	struct nl_sock *commands;
+	struct nl_sock *events;
+};
+
+/* What a command came to; filled by the callbacks. */
+struct answer {
+	int family;
+	bool done;
+	int error; /* 0 or -errno, from the kernel's own reply */
+	int index; /* from the reply to CONNECT, or -1 */
+};
+
+static struct netlink *netlink_of(const struct kernel *k)
+{
+	return (struct netlink *)(uintptr_t)k;
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	struct answer *answer = arg;
+
+	(void)from;
+	answer->error = e->error;
+	answer->done = true;
+	return NL_STOP;
+}
+
+static int on_ack(struct nl_msg *msg, void *arg)
+{
+	struct answer *answer = arg;
+
+	(void)msg;
+	answer->done = true;
+	return NL_STOP;
+}
+
+static int on_reply(struct nl_msg *msg, void *arg)
+{
+	struct answer *answer = arg;
+
+	/* Any other message leaves the index as it is. */
+	netlink_msg_index(nlmsg_hdr(msg), answer->family, NBD_CMD_CONNECT, &answer->index);
+	return NL_OK;
+}
+
+static int exchange(struct netlink *n, struct nl_msg *msg, struct nl_cb *cb, struct answer *answer)
+{
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_reply, answer);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, answer);
+	/* libnl's own error numbers lose the kernel's, so the callback keeps it. */
+	nl_cb_err(cb, NL_CB_CUSTOM, on_error, answer);
+	if (nl_send_auto(n->commands, msg) < 0)
+		return -EIO;
+	while (!answer->done)
+		if (nl_recvmsgs(n->commands, cb) < 0 && !answer->done)
+			return -EIO;
+	return answer->error;
+}
+
+/*
+ * Sends msg (consumed) and waits for the kernel's acknowledgement. *ret_index is -1 if the reply
+ * carries none.
+ */
+static int command(struct netlink *n, struct nl_msg *msg, int *ret_index)
+{
+	struct answer answer = {.family = n->family, .index = -1};
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	int ret = -ENOMEM;
+
+	if (msg && cb)
+		ret = exchange(n, msg, cb, &answer);
+	nl_cb_put(cb);
+	nlmsg_free(msg);
+	if (ret == 0 && ret_index)
+		*ret_index = answer.index;
+	return ret;
+}
+
+static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
+			  struct err *err)
+{
+	struct netlink *n = netlink_of(k);
+	int index = a->index;
+	int ret = attach_check(a, err);
+
+	if (ret < 0)
+		return ret;
+	ret = command(n, netlink_msg_connect(n->family, a), &index);
+	if (ret < 0)
+		return attach_explain(a, ret, err);
+	if (index < 0)
+		index = a->index; /* the kernel had no memory for the reply */
+	if (index < 0)
+		return err_set(err, ERR_FAILED, EIO,
+			       "the kernel attached a device and did not say which: look for it "
+			       "in /sys/block/nbd*/backend");
+	*ret_index = index;
+	return 0;
+}
+
+static int netlink_detach(struct kernel *k, int index, struct err *err)
+{
+	struct netlink *n = netlink_of(k);
+	int ret = command(n, netlink_msg_disconnect(n->family, index), NULL);
+
+	/* EINVAL: there is no such device, or it is going away. */
+	if (ret == 0 || (ret == -EINVAL && !sysfs_attached(index)))
+		return 0;
+	return detach_explain(index, ret, err);
+}
+
+static int netlink_event_fd(const struct kernel *k)
+{
+	return nl_socket_get_fd(netlink_of(k)->events);
+}
+
+static enum kernel_event netlink_next_event(struct kernel *k, int index)
+{
+	struct netlink *n = netlink_of(k);
+	struct sockaddr_nl from = {0};
+	uint8_t datagram[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
+	socklen_t from_len;
+	ssize_t len;
+
+	for (;;) {
+		from_len = sizeof(from);
+		len = recvfrom(nl_socket_get_fd(n->events), datagram, sizeof(datagram),
+			       MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
+		if (len < 0 && errno == ENOBUFS)
+			return KERNEL_EVENT_OVERFLOW;
+		if (len < 0 && errno != EINTR)
+			return KERNEL_EVENT_NONE;
+		/* Port 0 is the kernel; another process may have sent anything. */
+		if (len > 0 && from_len == sizeof(from) && from.nl_pid == 0 &&
+		    netlink_msg_link_dead(datagram, (size_t)len, n->family, index))
+			return KERNEL_EVENT_LINK_DEAD;
+	}
+}
+
+static void netlink_free(struct kernel *k)
+{
+	struct netlink *n = netlink_of(k);
+
+	nl_socket_free(n->commands);
+	nl_socket_free(n->events);
+	free(n);
+}
+
+static const struct kernel_ops netlink_ops = {
+    .name = "netlink",
+    .attach = netlink_attach,
+    .detach = netlink_detach,
+    .event_fd = netlink_event_fd,
+    .next_event = netlink_next_event,
+    .free = netlink_free,
+};
+
+/* 0, or a libnl error number (negative). */
+static int open_sockets(struct netlink *n)
+{
+	int group, ret;
+
+	n->commands = nl_socket_alloc();
+	n->events = nl_socket_alloc();
+	if (!n->commands || !n->events)
+		return -NLE_NOMEM;
+	if ((ret = genl_connect(n->commands)) < 0 || (ret = genl_connect(n->events)) < 0)
+		return ret;
+	n->family = genl_ctrl_resolve(n->commands, NBD_GENL_FAMILY_NAME);
+	if (n->family < 0)
+		return n->family;
+	group = genl_ctrl_resolve_grp(n->commands, NBD_GENL_FAMILY_NAME, NBD_GENL_MCAST_GROUP_NAME);
+	if (group < 0)
+		return group;
+	/* Before any CONNECT, so that no death goes unseen. */
+	return nl_socket_add_memberships(n->events, group, 0);
+}
+
+int netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err)
+{
+	struct netlink *n = calloc(1, sizeof(*n));
+	int ret;
+
+	if (!n)
+		return err_errno(err, ERR_SYSTEM, ENOMEM, "cannot prepare netlink");
+	n->base.ops = &netlink_ops;
+	ret = open_sockets(n);
+	if (ret == 0) {
+		*ret_kernel = &n->base;
+		return 0;
+	}
+	netlink_free(&n->base);
+	if (ret == -NLE_OBJ_NOTFOUND) {
+		*ret_missing = true;
+		return err_set(err, ERR_SYSTEM, ENOENT,
+			       "this kernel's nbd module offers no netlink interface here (it may "
+			       "be hidden in a network namespace): use --backend ioctl");
+	}
+	return err_set(err, ERR_SYSTEM, EIO, "cannot use the kernel's netlink interface: %s",
+		       nl_geterror(ret));
+}

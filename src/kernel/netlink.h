@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nbd.ko through its generic netlink family. Two sockets live as long as the struct: commands
+ * block and are for the helper thread, LINK_DEAD events arrive on the other and are for the loop.
+ * The command socket is never replaced: it was proposed (July 2026) that a device end with the
+ * socket that configured it.
+ */
+#ifndef KERNEL_NETLINK_H
+#define KERNEL_NETLINK_H
+
+#include "kernel/kernel.h"
+
+/*
+ * Blocks while another process's command holds the family. *ret_missing is set true, and -ENOENT
+ * returned, when the kernel has no such family (in a network namespace of its own: before 6.4).
+ * Other errors: ERR_SYSTEM.
+ */
+int netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define SYSFS_PATH_MAX 512
+
+static int read_file(const char *path, char *buf, size_t size)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, buf + len, size - len)) > 0) {
+		len += (size_t)n;
+		if (len == size)
+			return -E2BIG;
+	}
+	if (n < 0)
+		return -errno;
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return 0;
+}
+
+static int parse_number(const char *text, uint64_t *ret_value)
+{
+	char *end;
+	uint64_t value;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end)
+		return -EINVAL;
+	*ret_value = value;
+	return 0;
+}
+
+static int attribute_path(char *path, const char *root, int index, const char *attribute)
+{
+	int len = snprintf(path, SYSFS_PATH_MAX, "%s/block/nbd%d/%s", root, index, attribute);
+
+	return len < SYSFS_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size)
+{
+	char path[SYSFS_PATH_MAX];
+	int ret = attribute_path(path, root, index, attribute);
+
+	return ret < 0 ? ret : read_file(path, buf, size);
+}
+
+int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t *ret_value)
+{
+	char text[32];
+	int ret = sysfs_read_at(root, index, attribute, text, sizeof(text));
+
+	return ret < 0 ? ret : parse_number(text, ret_value);
+}
+
+int sysfs_write_at(const char *root, int index, const char *attribute, const char *value)
+{
+	char path[SYSFS_PATH_MAX];
+	int ret = attribute_path(path, root, index, attribute);
+	_cleanup_fd_ int fd = -1;
+
+	if (ret < 0)
+		return ret;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+bool sysfs_attached_at(const char *root, int index)
+{
+	char path[SYSFS_PATH_MAX];
+
+	return attribute_path(path, root, index, "pid") == 0 && access(path, F_OK) == 0;
+}
+
+bool sysfs_device_free_at(const char *root, int index)
+{
+	uint64_t sectors = 0;
+
+	if (sysfs_attached_at(root, index))
+		return false;
+	return sysfs_number_at(root, index, "size", &sectors) == -ENOENT || sectors == 0;
+}
+
+int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device)
+{
+	uint64_t pid, sectors, block, ro;
+	int ret = sysfs_number_at(root, index, "pid", &pid);
+
+	if (ret < 0)
+		return ret == -ENOENT ? -ENODEV : ret;
+	if ((ret = sysfs_number_at(root, index, "size", &sectors)) < 0 ||
+	    (ret = sysfs_number_at(root, index, "queue/logical_block_size", &block)) < 0 ||
+	    (ret = sysfs_number_at(root, index, "ro", &ro)) < 0)
+		return ret;
+	if (pid > INT32_MAX || sectors > UINT64_MAX / 512 || block > UINT32_MAX)
+		return -EINVAL;
+	*ret_device = (struct sysfs_device){
+	    .pid = (int)pid, .size = sectors * 512, .block_size = (uint32_t)block, .read_only = ro};
+	return 0;
+}
+
+bool sysfs_attached(int index)
+{
+	return sysfs_attached_at(SYSFS_ROOT, index);
+}
+
+bool sysfs_device_free(int index)
+{
+	return sysfs_device_free_at(SYSFS_ROOT, index);
+}
+
+int sysfs_device(int index, struct sysfs_device *ret_device)
+{
+	return sysfs_device_at(SYSFS_ROOT, index, ret_device);
+}
+
+int sysfs_backend(int index, char *buf, size_t size)
+{
+	return sysfs_read_at(SYSFS_ROOT, index, "backend", buf, size);
+}
+
+int sysfs_module_parameter(const char *name, uint64_t *ret_value)
+{
+	char path[SYSFS_PATH_MAX], text[32];
+	int ret;
+
+	if (snprintf(path, sizeof(path), SYSFS_ROOT "/module/nbd/parameters/%s", name) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	ret = read_file(path, text, sizeof(text));
+	return ret < 0 ? ret : parse_number(text, ret_value);
+}
+
+bool sysfs_module_present(void)
+{
+	return access(SYSFS_ROOT "/module/nbd", F_OK) == 0;
+}
+
+uint32_t sysfs_kernel_block_max(void)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	/* 6.15 takes blocks larger than a page where it has transparent huge pages. */
+	if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major > 6 || (major == 6 && minor >= 15)) && page < 65536 &&
+	    access(SYSFS_ROOT "/kernel/mm/transparent_hugepage", F_OK) == 0)
+		return 65536;
+	return page;
+}

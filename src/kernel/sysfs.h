@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What sysfs says about an NBD device, and the few things that can be set there. Reading opens no
+ * device and never blocks; writing a queue attribute can wait until the queue's requests are done,
+ * for as long as the peer is dead: never on an event loop's thread.
+ *
+ * Functions whose name ends in _at take the root of the tree ("/sys"), so that tests can give
+ * another.
+ */
+#ifndef KERNEL_SYSFS_H
+#define KERNEL_SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nbd/export.h"
+
+#define SYSFS_ROOT "/sys"
+
+/* An attribute of /sys/block/nbdN, as text without the newline: 0, -ENOENT, -E2BIG, or others. */
+int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size);
+
+/* The same as a number: also -EINVAL. */
+int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t *ret_value);
+
+/* Writes an attribute. May block (see above). 0 or -errno. */
+int sysfs_write_at(const char *root, int index, const char *attribute, const char *value);
+
+/* True if the device is configured: its `pid` exists only as long. */
+bool sysfs_attached_at(const char *root, int index);
+
+/*
+ * True if nothing is left of an earlier attachment: no `pid` and no capacity. With somebody
+ * having it open, a disconnected device keeps both until the last close. Also true for a device
+ * that does not exist (yet).
+ */
+bool sysfs_device_free_at(const char *root, int index);
+
+/* What an attached device is, as the kernel has it. */
+struct sysfs_device {
+	int pid;	     /* of who attached it (stale for netlink; a thread's for ioctl) */
+	uint64_t size;	     /* bytes */
+	uint32_t block_size; /* bytes */
+	bool read_only;
+};
+
+/* 0 or -ENODEV (not attached), others. */
+int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device);
+
+/* As the _at functions, on the running system. */
+bool sysfs_attached(int index);
+bool sysfs_device_free(int index);
+int sysfs_device(int index, struct sysfs_device *ret_device);
+
+/*
+ * The identifier stored in the kernel (`backend`, since 5.14): 0, -ENOENT (not attached, or
+ * attached without one, or an older kernel), -E2BIG.
+ */
+int sysfs_backend(int index, char *buf, size_t size);
+
+/* A number from /sys/module/nbd/parameters: 0 or -errno. */
+int sysfs_module_parameter(const char *name, uint64_t *ret_value);
+
+/* True if the nbd module is there, loaded or built in. */
+bool sysfs_module_present(void);
+
+/* The largest block size in bytes that the running kernel's nbd takes. */
+uint32_t sysfs_kernel_block_max(void);
+
+#endif
