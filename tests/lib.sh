@@ -1,0 +1,202 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# What the test scripts share; source it from bash. A script looks like this:
+#
+#   . "$(dirname "$0")/../lib.sh"
+#   in_guest 120                # only if it needs a kernel to play with: see tests/vm/run
+#   begin                       # a scratch directory, and the trap that tidies up
+#   start nbdkit -f -U "$scratch/sock" memory 16M
+#   wait_for 10 listening "$scratch/sock"
+#   check "the export is described" nbd_attach --info -u "$scratch/sock"
+#   check "a dead server is worth retrying" \
+#           expect_status 4 'cannot reach' nbd_attach --info -u "$scratch/none"
+#   finish                      # "N passed, N failed", and the exit status
+#
+# Variables a caller may set: NBD_ATTACH, the command under test (build/nbd-attach; several
+# words are fine), TEST_KERNEL, the guest's kernel, and TEST_LIMIT, the seconds that any single
+# nbd-attach may take (20).
+
+set -u
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+read -ra nbd_attach <<<"${NBD_ATTACH:-$top/build/nbd-attach}"
+passed=0 failed=0 pid='' scratch='' started=()
+
+# A descriptor that never has anything to read: `read -t` on it is a pause without a process.
+exec {never}<> <(:)
+
+in_guest() { # SECONDS: starts the script again in a guest, unless this is one
+	[[ -d /run/nbd-vm ]] && return
+	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")"
+}
+
+begin() {
+	scratch=$(mktemp -d) || exit 1
+	trap tidy_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+# shellcheck disable=SC2317 # called by the trap
+tidy_up() {
+	local p
+	for p in "${started[@]}"; do
+		kill -KILL "$p"
+		kill -CONT "$p"
+	done 2>/dev/null
+	wait
+	rm -rf "$scratch"
+}
+
+finish() {
+	echo "$passed passed, $failed failed"
+	((failed == 0))
+	exit
+}
+
+#
+# Checks
+#
+
+ok() { # NAME
+	echo "ok - $1"
+	((passed++)) || true
+}
+
+not_ok() { # NAME, the reason on stdin
+	echo "not ok - $1"
+	sed 's/^/    /'
+	((failed++)) || true
+}
+
+# In this shell, so that a function may set variables. Its output is shown only when it fails.
+check() { # NAME COMMAND...
+	local name=$1 status
+	shift
+	"$@" >"$scratch/check" 2>&1 </dev/null
+	status=$?
+	if ((status == 0)); then
+		ok "$name"
+	else
+		{ echo "$* -> $status" && cat "$scratch/check"; } | not_ok "$name"
+	fi
+	return "$status"
+}
+
+refuses() { # COMMAND...: it must fail, but not by a time-out or a signal
+	local status
+	"$@"
+	status=$?
+	((status > 0 && status < 124))
+}
+
+# The exit status, and one clear sentence on stderr that the extended regular expression fits.
+# A status of 0 may come without any; standard output is left in $scratch/stdout.
+expect_status() { # STATUS REGEX COMMAND...
+	local want=$1 sentence=$2 status lines
+	shift 2
+	"$@" >"$scratch/stdout" 2>"$scratch/stderr"
+	status=$?
+	cat "$scratch/stdout" "$scratch/stderr"
+	if ((status != want)); then
+		echo "exit status $status, wanted $want"
+		return 1
+	fi
+	lines=$(wc -l <"$scratch/stderr")
+	if ((want > 0 && lines != 1)); then
+		echo "$lines lines on standard error, wanted one"
+		return 1
+	fi
+	if [[ $sentence ]] && ! grep -qE -- "$sentence" "$scratch/stderr"; then
+		echo "standard error does not fit: $sentence"
+		return 1
+	fi
+}
+
+nbd_attach() {
+	timeout -k 2 "${TEST_LIMIT:-20}" "${nbd_attach[@]}" "$@"
+}
+
+#
+# Waiting: until something is so, never for a fixed time
+#
+
+pause() { # SECONDS
+	read -rt "$1" -u "$never"
+}
+
+wait_for() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		pause 0.05
+	done
+}
+
+listening() { # PATH or PORT; looks at the kernel's tables, because some servers count clients
+	case $1 in
+	/*) grep -q " 00010000 0001 .* $1\$" /proc/net/unix ;;
+	*) grep -qiE ":$(printf %04X "$1") 0+:0000 0A" /proc/net/tcp /proc/net/tcp6 ;;
+	esac
+}
+
+running() { # PID; a zombie is not
+	[[ -e /proc/$1 && $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) != Z ]]
+}
+
+gone() { # PID
+	! running "$1"
+}
+
+#
+# Servers and other processes, ended by the number they were started with
+#
+
+start() { # COMMAND...; sets $pid
+	"$@" >"$scratch/log" 2>&1 </dev/null &
+	pid=$!
+	started+=("$pid")
+}
+
+start_server() { # PATH or PORT, COMMAND...; sets $pid
+	local where=$1
+	shift
+	start "$@"
+	wait_for 15 listening "$where" && return
+	{ echo "$* does not listen at $where" && cat "$scratch/log"; } | not_ok "a server starts"
+	return 1
+}
+
+stop() { # PID
+	kill -TERM "$1" 2>/dev/null || return 0
+	wait_for 5 gone "$1" || kill -KILL "$1"
+	wait "$1" 2>/dev/null || true
+}
+
+#
+# Devices
+#
+
+attached() { # nbd0
+	[[ -e /sys/block/$1/pid ]]
+}
+
+detached() { # nbd0
+	! attached "$1" && [[ $(<"/sys/block/$1/size") = 0 ]]
+}
+
+supervisor() { # nbd0: the process that holds the device's lock
+	cat "/run/nbd-attach/$1.lock"
+}
+
+no_supervisor() { # nbd0
+	[[ ! -e /run/nbd-attach/$1.lock ]] || flock -n "/run/nbd-attach/$1.lock" true
+}
+
+# What fio wrote in random order is what it reads back, past the page cache.
+writes_and_verifies() { # DEVICE [SIZE [OPTION...]]
+	fio --name=verify --filename="$1" --size="${2:-1M}" --rw=randwrite --bs=4k --direct=1 \
+		--ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --randrepeat=0 \
+		--output-format=normal --end_fsync=1 "${@:3}"
+}
