@@ -16,8 +16,12 @@ static void put(struct text *t, const char *s, size_t len)
 {
 	size_t room = t->size - 1 - t->len;
 
-	if (len > room)
-		len = room;
+	if (len > room) {
+		/* Cut before a character, not within, and add nothing behind the cut. */
+		for (len = room; len && ((uint8_t)s[len] & 0xc0) == 0x80; len--)
+			;
+		t->size = t->len + len + 1;
+	}
 	memcpy(t->buf + t->len, s, len);
 	t->len += len;
 	t->buf[t->len] = '\0';

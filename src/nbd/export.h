@@ -7,6 +7,7 @@
 #define NBD_EXPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* proto.md, "String values": a string MUST NOT exceed 4096 bytes. */
@@ -27,24 +28,35 @@ enum {
 	NBD_TX_SEND_CACHE = 1 << 10,
 	NBD_TX_SEND_FAST_ZERO = 1 << 11,
 	NBD_TX_BLOCK_STATUS_PAYLOAD = 1 << 12,
+	NBD_TX_KNOWN = (1 << 13) - 1, /* "Clients SHOULD ignore unknown flags" */
 };
 
 enum nbd_style {
-	NBD_STYLE_OLD,      /* no options: one export, chosen by the port */
-	NBD_STYLE_NEW,      /* EXPORT_NAME only */
+	NBD_STYLE_OLD,	    /* no options: one export, chosen by the port */
+	NBD_STYLE_NEW,	    /* EXPORT_NAME only */
 	NBD_STYLE_FIXED_NEW /* options with replies */
 };
 
 struct nbd_export {
-	uint64_t size;       /* bytes, below 2^63 */
-	uint16_t flags;      /* NBD_TX_*; 0 unless HAS_FLAGS is set */
+	uint64_t size;	     /* bytes, below 2^63 */
+	uint16_t flags;	     /* NBD_TX_KNOWN ones; 0 unless HAS_FLAGS is set */
 	uint32_t min_block;  /* bytes; 0: the server declared no block sizes */
 	uint32_t pref_block; /* bytes; 0 with min_block 0 */
 	uint32_t max_block;  /* maximum payload in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	enum nbd_style style;
-	char name[NBD_STRING_MAX + 1];        /* canonical name if the server sent one, else "" */
+	/* Valid UTF-8; may hold control characters, so escape them for people. A string that
+	 * came as something else is here in its escaped form. */
+	char name[NBD_STRING_MAX + 1];	      /* canonical name if the server sent one, else "" */
 	char description[NBD_STRING_MAX + 1]; /* "" if none */
 };
+
+/* True if the bytes are a string of proto.md: at most NBD_STRING_MAX of UTF-8, no NUL. */
+bool nbd_string_valid(const char *s, size_t len);
+
+/*
+ * True if the three are what proto.md, "Size constraints", lets a server declare.
+ */
+bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max);
 
 /*
  * True if every field is one that a careful negotiator can produce: sizes in range, block sizes

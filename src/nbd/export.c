@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "nbd/export.h"
+
+#include "base/text.h"
+
+bool nbd_string_valid(const char *s, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t i, n;
+
+	if (len > NBD_STRING_MAX)
+		return false;
+	for (i = 0; i < len; i += n) {
+		n = utf8_length(p + i, len - i);
+		if (!n || !p[i])
+			return false;
+	}
+	return true;
+}
+
+static bool power_of_two(uint32_t v)
+{
+	return v && !(v & (v - 1));
+}
+
+bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max)
+{
+	return power_of_two(min) && min <= 65536 && power_of_two(pref) && pref >= min &&
+	       pref >= 512 && max >= pref;
+}
+
+static bool field_valid(const char field[NBD_STRING_MAX + 1])
+{
+	for (size_t i = 0; i <= NBD_STRING_MAX; i++)
+		if (!field[i])
+			return nbd_string_valid(field, i);
+	return false;
+}
+
+bool nbd_export_valid(const struct nbd_export *e)
+{
+	if (e->size > INT64_MAX || e->flags & ~NBD_TX_KNOWN)
+		return false;
+	if (e->flags && !(e->flags & NBD_TX_HAS_FLAGS))
+		return false;
+	if (e->min_block ? !nbd_block_sizes_valid(e->min_block, e->pref_block, e->max_block)
+			 : e->pref_block || e->max_block)
+		return false;
+	if ((unsigned int)e->style > NBD_STYLE_FIXED_NEW)
+		return false;
+	return field_valid(e->name) && field_valid(e->description);
+}
+
+bool nbd_export_equal(const struct nbd_export *a, const struct nbd_export *b)
+{
+	return a->size == b->size && a->flags == b->flags && a->min_block == b->min_block &&
+	       a->pref_block == b->pref_block && a->max_block == b->max_block;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Every way to fail, as one sentence that a person can act on. */
+#include "nbd/nego-private.h"
+
+void nego_fail(struct nego *n, enum err_kind kind, struct text *t)
+{
+	n->status = NEGO_FAILED;
+	n->send_len = n->send_off = 0;
+	n->err.kind = kind;
+	text_init(t, n->err.message, sizeof(n->err.message));
+}
+
+void nego_fail_str(struct nego *n, enum err_kind kind, const char *sentence)
+{
+	struct text t;
+
+	nego_fail(n, kind, &t);
+	text_str(&t, sentence);
+}
+
+void nego_violation(struct nego *n, const char *what)
+{
+	struct text t;
+
+	nego_fail(n, ERR_PERMANENT, &t);
+	text_str(&t, "the server broke the NBD protocol: ");
+	text_str(&t, what);
+}
+
+void nego_violation_at(struct nego *n, const char *what, uint64_t value)
+{
+	struct text t;
+
+	nego_fail(n, ERR_PERMANENT, &t);
+	text_str(&t, "the server broke the NBD protocol: ");
+	text_str(&t, what);
+	text_hex(&t, value);
+}
+
+void nego_text_export(const struct nego *n, struct text *t)
+{
+	if (n->name_len) {
+		text_str(t, "export ");
+		text_quote(t, n->name, n->name_len, NEGO_NAME_SHOWN);
+	} else {
+		text_str(t, "the default export");
+	}
+}
+
+void nego_fail_eof(struct nego *n)
+{
+	enum nego_state state = n->state;
+	bool silent = state == NEGO_STATE_MAGIC && !n->have;
+	struct text t;
+
+	/* A server that restarts, is full or has no such export closes in the same way. */
+	nego_fail(n, ERR_RETRY, &t);
+	text_str(&t, "the server closed the connection ");
+	if (silent) {
+		text_str(&t, "without a word: it may be shutting down, full, or not open to "
+			     "this address");
+	} else if (state < NEGO_STATE_EXPORT_NAME) {
+		text_str(&t, "in the middle of its greeting");
+	} else if (state == NEGO_STATE_EXPORT_NAME) {
+		text_str(&t, "when asked for ");
+		nego_text_export(n, &t);
+		text_str(&t, ": it may not have it, want TLS, or be shutting down");
+	} else if (state == NEGO_STATE_ZEROES) {
+		text_str(&t, "in the middle of describing its export");
+	} else if (n->option == NBD_OPT_STARTTLS) {
+		text_str(&t, "when asked for TLS");
+	} else if (n->option == NBD_OPT_LIST) {
+		text_str(&t, "when asked for its exports");
+	} else {
+		text_str(&t, "instead of answering the request for ");
+		nego_text_export(n, &t);
+	}
+}
+
+/* What the refused option was about. */
+enum topic { TOPIC_EXPORT, TOPIC_LIST, TOPIC_TLS, TOPIC_N };
+
+/* A refusal is `before`, then, if there is an `after`, the export and `after`. */
+struct sentence {
+	const char *before;
+	const char *after;
+};
+
+#define WANTS_TLS   "the server wants TLS: use nbds:// or --tls"
+#define GOES_DOWN   "the server is shutting down"
+#define NO_TLS	    "the server does not offer TLS: only nbd:// without --tls, in the clear, reaches it"
+#define NO_LIST	    "the server cannot list its exports: the export must be named"
+#define WANTS_EXT   "the server insists on extended headers, which the kernel does not speak"
+#define TOO_BIG	    "the server finds the request too big to answer"
+#define WANTS_BLOCK "the server insists on block sizes although they were asked for"
+
+static const struct sentence sentences[TOPIC_N][NBD_ERR_N] = {
+    [TOPIC_EXPORT] =
+	{
+	    [0] = {"the server refuses ", ", for a reason unknown to this program"},
+	    [NBD_ERR_UNSUP] = {"the server cannot open ", " by any known option"},
+	    [NBD_ERR_POLICY] = {"the server's policy forbids the use of ", ""},
+	    [NBD_ERR_INVALID] = {"the server takes the request for ", " for invalid"},
+	    [NBD_ERR_PLATFORM] = {"the server's platform cannot serve ", ""},
+	    [NBD_ERR_TLS_REQD] = {.before = WANTS_TLS},
+	    [NBD_ERR_UNKNOWN] = {"the server has no ",
+				 ": `nbd-attach --list HOST` shows what it has"},
+	    [NBD_ERR_SHUTDOWN] = {.before = GOES_DOWN},
+	    [NBD_ERR_BLOCK_SIZE_REQD] = {.before = WANTS_BLOCK},
+	    [NBD_ERR_TOO_BIG] = {.before = TOO_BIG},
+	    [NBD_ERR_EXT_HEADER_REQD] = {.before = WANTS_EXT},
+	},
+    [TOPIC_LIST] =
+	{
+	    [0] = {.before = "the server refuses to list its exports, for a reason unknown to this "
+			     "program"},
+	    [NBD_ERR_UNSUP] = {.before = NO_LIST},
+	    [NBD_ERR_POLICY] = {.before = "the server's policy forbids listing its exports"},
+	    [NBD_ERR_INVALID] = {.before =
+				     "the server takes the request for its exports for invalid"},
+	    [NBD_ERR_PLATFORM] = {.before = NO_LIST},
+	    [NBD_ERR_TLS_REQD] = {.before = WANTS_TLS},
+	    [NBD_ERR_UNKNOWN] = {.before = "the server has no exports to list"},
+	    [NBD_ERR_SHUTDOWN] = {.before = GOES_DOWN},
+	    [NBD_ERR_BLOCK_SIZE_REQD] = {.before = WANTS_BLOCK},
+	    [NBD_ERR_TOO_BIG] = {.before = TOO_BIG},
+	    [NBD_ERR_EXT_HEADER_REQD] = {.before = WANTS_EXT},
+	},
+    [TOPIC_TLS] =
+	{
+	    [0] = {.before = "the server refuses TLS, for a reason unknown to this program"},
+	    [NBD_ERR_UNSUP] = {.before = NO_TLS},
+	    [NBD_ERR_POLICY] = {.before = NO_TLS},
+	    [NBD_ERR_INVALID] = {.before = "the server takes the request for TLS for invalid"},
+	    [NBD_ERR_PLATFORM] = {.before =
+				      "the server was built without TLS, or its platform lacks it"},
+	    [NBD_ERR_TLS_REQD] = {.before = "the server wants TLS and refuses to start it"},
+	    [NBD_ERR_UNKNOWN] = {.before =
+				     "the server refuses TLS: it takes it for an unknown export"},
+	    [NBD_ERR_SHUTDOWN] = {.before = GOES_DOWN},
+	    [NBD_ERR_BLOCK_SIZE_REQD] = {.before = WANTS_BLOCK},
+	    [NBD_ERR_TOO_BIG] = {.before = TOO_BIG},
+	    [NBD_ERR_EXT_HEADER_REQD] = {.before = WANTS_EXT},
+	},
+};
+
+static const struct sentence no_default = {
+    .before = "the server has no default export: `nbd-attach --list HOST` shows which to name",
+};
+
+static enum topic topic(const struct nego *n)
+{
+	if (n->option == NBD_OPT_STARTTLS)
+		return TOPIC_TLS;
+	return n->option == NBD_OPT_LIST ? TOPIC_LIST : TOPIC_EXPORT;
+}
+
+void nego_refused(struct nego *n)
+{
+	uint32_t number = n->reply & ~NBD_REP_FLAG_ERROR;
+	const struct sentence *s;
+	struct text t;
+
+	if (number == NBD_ERR_UNSUP && topic(n) == TOPIC_EXPORT) {
+		nego_send_export_name(n);
+		return;
+	}
+	if (number == NBD_ERR_TLS_REQD && n->tls_up) {
+		nego_violation(n, "it wants TLS although TLS is up");
+		return;
+	}
+	nego_fail(n, number == NBD_ERR_SHUTDOWN ? ERR_RETRY : ERR_PERMANENT, &t);
+	s = &sentences[topic(n)][number < NBD_ERR_N ? number : 0];
+	if (number == NBD_ERR_UNKNOWN && topic(n) == TOPIC_EXPORT && !n->name_len)
+		s = &no_default;
+	text_str(&t, s->before);
+	if (s->after) {
+		nego_text_export(n, &t);
+		text_str(&t, s->after);
+	}
+	if (number >= NBD_ERR_N || !number) {
+		text_str(&t, ", error ");
+		text_hex(&t, n->reply);
+	}
+	if (n->want) {
+		text_str(&t, " (it says ");
+		text_quote(&t, n->buf, n->keep, NEGO_TEXT_SHOWN);
+		text_str(&t, ")");
+	}
+	nego_goodbye(n);
+}

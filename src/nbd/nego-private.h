@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the negotiator share: see nego.h for the machine as callers see it. */
+#ifndef NBD_NEGO_PRIVATE_H
+#define NBD_NEGO_PRIVATE_H
+
+#include "base/text.h"
+#include "nbd/nego.h"
+#include "nbd/wire.h"
+
+/*
+ * Limits of ours, where proto.md sets none: a server can neither grow our memory nor keep us
+ * busy for ever. The strings of proto.md end at NBD_STRING_MAX; unknown infos and error texts
+ * may be longer, and are drained.
+ */
+enum {
+	NEGO_INFOS_MAX = 64,
+	NEGO_LISTED_MAX = 10000,
+	NEGO_DRAINED_MAX = 64 * 1024,
+	NEGO_TOTAL_MAX = 32 * 1024 * 1024,
+	NEGO_TEXT_KEPT = 512,  /* of an error text, */
+	NEGO_TEXT_SHOWN = 200, /* of which so much is shown */
+	NEGO_NAME_SHOWN = 100, /* of an export name in a sentence */
+};
+
+/* The message that is awaited. */
+enum nego_state {
+	NEGO_STATE_MAGIC,	/* NBDMAGIC */
+	NEGO_STATE_STYLE,	/* the magic that tells oldstyle from newstyle */
+	NEGO_STATE_OLDSTYLE,	/* the oldstyle export */
+	NEGO_STATE_FLAGS,	/* handshake flags */
+	NEGO_STATE_EXPORT_NAME, /* the reply to EXPORT_NAME */
+	NEGO_STATE_ZEROES,	/* the reserved bytes behind an export */
+	NEGO_STATE_REPLY,	/* the header of an option reply */
+	NEGO_STATE_DATA,	/* its data */
+};
+
+/* A caller's mistake in moving bytes would corrupt memory: stop. (assert() needs stdio.) */
+static inline void nego_must(bool ok)
+{
+	if (!ok)
+		__builtin_trap();
+}
+
+/* Awaits a message of `want` bytes whose first `keep` bytes matter. */
+void nego_await(struct nego *n, enum nego_state state, uint32_t want, uint32_t keep);
+
+/* Handle a message that is complete in n->buf. */
+void nego_greeted(struct nego *n); /* states MAGIC to FLAGS */
+void nego_export_named(struct nego *n);
+void nego_padding_done(struct nego *n);
+void nego_replied(struct nego *n);
+void nego_data_done(struct nego *n);
+void nego_info(struct nego *n);	   /* the data of NBD_REP_INFO */
+void nego_server(struct nego *n);  /* the data of NBD_REP_SERVER */
+void nego_refused(struct nego *n); /* the data of an error reply */
+
+/* Adds four or more bytes to what is to be sent. */
+void nego_put16(struct nego *n, uint16_t v);
+void nego_put32(struct nego *n, uint32_t v);
+void nego_put64(struct nego *n, uint64_t v);
+void nego_put(struct nego *n, const void *bytes, size_t len);
+
+/* Sends the first option of the goal; `n->buf` may already hold the client flags. */
+void nego_first_option(struct nego *n);
+void nego_send_export_name(struct nego *n);
+
+/* The goal is reached, or refused without a violation. */
+void nego_done(struct nego *n);
+void nego_goodbye(struct nego *n);
+
+/* Stores size and flags; false (and failed) if they cannot be. */
+bool nego_set_export(struct nego *n, uint64_t size, uint16_t flags);
+/* Stores a server's string, escaped if it is not one of proto.md. */
+void nego_set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_t len);
+
+/* Fails: the caller writes the sentence into *t. */
+void nego_fail(struct nego *n, enum err_kind kind, struct text *t);
+void nego_fail_str(struct nego *n, enum err_kind kind, const char *sentence);
+/* The server broke proto.md: no goodbye. */
+void nego_violation(struct nego *n, const char *what);
+void nego_violation_at(struct nego *n, const char *what, uint64_t value);
+void nego_fail_eof(struct nego *n);
+/* `export "foo"`, `the default export` */
+void nego_text_export(const struct nego *n, struct text *t);
+
+#endif
