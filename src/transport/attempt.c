@@ -174,6 +174,7 @@ static void on_worker_end(int fd, uint32_t events, void *arg)
 	(void)events;
 	if (!process_reap(&a->helper->process, &end))
 		return;
+	stop_watching(a);
 	/* A success counts only if nothing odd happened after it was told. */
 	if (ret == 0 && (a->answer.type != WORKER_DONE || !end.exited || end.value != 0))
 		ret = worker_ended_err(&end, "handshake", &a->err);

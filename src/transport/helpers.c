@@ -66,6 +66,7 @@ static void reaped(struct helper *helper)
 {
 	take_out(helper);
 	loop_io_free(helper->io);
+	process_done(&helper->process);
 	free(helper);
 }
 
@@ -82,13 +83,8 @@ static void on_end(int fd, uint32_t events, void *arg)
 /* One that cannot be killed sees its socket close; only its reaping is left to init. */
 static void end_now(struct helper *helper)
 {
-	bool killed = process_kill(&helper->process) == 0;
-
-	close_fdp(&helper->process.fd);
-	helper->process.fd = -1;
-	if (killed)
+	if (process_kill(&helper->process) == 0)
 		process_wait(&helper->process);
-	close_fdp(&helper->process.pidfd);
 	reaped(helper);
 }
 

@@ -144,9 +144,7 @@ static bool reap(struct process *p, struct process_end *ret_end, int flags)
 		    .exited = ret == 0 && info.si_code == CLD_EXITED,
 		    .value = ret == 0 ? info.si_status : SIGKILL,
 		};
-	close_fdp(&p->pidfd);
-	close_fdp(&p->fd);
-	*p = PROCESS_NONE;
+	p->pid = 0;
 	return true;
 }
 
@@ -158,4 +156,11 @@ bool process_reap(struct process *p, struct process_end *ret_end)
 void process_wait(struct process *p)
 {
 	reap(p, NULL, 0);
+}
+
+void process_done(struct process *p)
+{
+	close_fdp(&p->pidfd);
+	close_fdp(&p->fd);
+	*p = PROCESS_NONE;
 }

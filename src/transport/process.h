@@ -50,12 +50,20 @@ struct process_end {
 };
 
 /*
- * If the process has ended, reaps it, closes both descriptors, empties *p and returns true
- * (*ret_end may be NULL). Idempotent: an empty one has ended.
+ * If the process has ended, reaps it and returns true (*ret_end may be NULL). The descriptors
+ * stay open, as a loop may watch them: process_done() closes them. Once it has returned true, and
+ * for PROCESS_NONE, it returns true and leaves *ret_end alone.
  */
 bool process_reap(struct process *p, struct process_end *ret_end);
 
 /* Blocks until the process, which was told to end, has ended, and reaps it. */
 void process_wait(struct process *p);
+
+/*
+ * Closes the descriptors and forgets the process, which should have been reaped. No loop may
+ * watch them any more: a child forked in between holds copies for a moment, so that closing
+ * alone does not end the watch.
+ */
+void process_done(struct process *p);
 
 #endif

@@ -108,15 +108,28 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	return 0;
 }
 
+/*
+ * Needs CAP_SETPCAP, which a service manager may have taken. Then it stays as it is: it limits
+ * what execve() can gain, and there is neither execve() nor a gain here.
+ */
+static int empty_bounding_set(struct err *err)
+{
+	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		return 0;
+	capng_clear(CAPNG_SELECT_BOUNDS);
+	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return err_set(err, ERR_SYSTEM, EPERM, "cannot empty the capability bounding set");
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_READ, cap) > 0)
+			return err_set(err, ERR_SYSTEM, EPERM,
+				       "capability %d is still in the bounding set", cap);
+	return 0;
+}
+
 static int change_identity(const struct sandbox *s, struct err *err)
 {
 	uid_t r, e, saved;
 
-	/* While CAP_SETPCAP is still there. */
-	capng_clear(CAPNG_SELECT_BOUNDS);
-	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
-		return err_set(err, ERR_SYSTEM, EPERM,
-			       "cannot empty the capability bounding set: CAP_SETPCAP is missing");
 	if (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
 	    setresuid(s->uid, s->uid, s->uid) < 0)
 		return err_errno(err, ERR_SYSTEM, errno,
@@ -172,6 +185,10 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 {
 	int ret = limit_resources(profile, err);
 
+	if (ret == 0 && capng_get_caps_process() < 0)
+		ret = err_set(err, ERR_SYSTEM, EPERM, "cannot read the capabilities");
+	if (ret == 0)
+		ret = empty_bounding_set(err);
 	if (ret == 0 && s->change_identity)
 		ret = change_identity(s, err);
 	if (ret == 0)

@@ -3,7 +3,7 @@
  * Takes every right away from the current process that it does not need to talk to a server (or
  * to resolve a name), for good. sandbox_new() does in the parent, once, all that can be done
  * early: it reads /etc/passwd and builds the system call filters, so that sandbox_enter() in a
- * child opens no file and allocates nothing.
+ * child needs nothing but /proc (libcap-ng) and allocates nothing.
  *
  * What is in force afterwards, beside the filter of the profile:
  *  - root becomes a system account of its own (all uids and gids, no supplementary groups);
@@ -12,7 +12,8 @@
  *  - no new process, no file growth, no core, few descriptors;
  *  - Landlock with nothing allowed, where the kernel has it;
  *  - SIGKILL when the parent ends.
- * Any of it failing is an error, Landlock missing from the kernel excepted.
+ * Any of it failing is an error. Excepted are Landlock where the kernel has none, and the
+ * capability bounding set where CAP_SETPCAP is missing (without execve() it means nothing).
  */
 #ifndef TRANSPORT_SANDBOX_H
 #define TRANSPORT_SANDBOX_H

@@ -2,6 +2,7 @@
 #include "transport/seccomp-filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -102,6 +103,24 @@ static const int resolve_denied[] = {
     SCMP_SYS(msgget),
     SCMP_SYS(semget),
     SCMP_SYS(mq_open),
+    /* Landlock forbids these too; kernels before 5.13 have none. */
+    SCMP_SYS(creat),
+    SCMP_SYS(truncate),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(link),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlink),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
     SCMP_SYS(chmod),
     SCMP_SYS(fchmod),
     SCMP_SYS(fchmodat),
@@ -143,6 +162,31 @@ static int add_handshake(scmp_filter_ctx ctx)
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
 }
 
+/* Files may be read. */
+static int deny_opening_for_write(scmp_filter_ctx ctx, uint32_t deny)
+{
+	static const struct {
+		scmp_datum_t mask, value;
+	} flags[] = {
+	    {O_ACCMODE, O_WRONLY},
+	    {O_ACCMODE, O_RDWR},
+	    {O_CREAT, O_CREAT},
+	    {O_TRUNC, O_TRUNC},
+	};
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(flags); i++) {
+		ret =
+		    seccomp_rule_add(ctx, deny, SCMP_SYS(open), 1,
+				     SCMP_A1_32(SCMP_CMP_MASKED_EQ, flags[i].mask, flags[i].value));
+		if (ret == 0)
+			ret = seccomp_rule_add(
+			    ctx, deny, SCMP_SYS(openat), 1,
+			    SCMP_A2_32(SCMP_CMP_MASKED_EQ, flags[i].mask, flags[i].value));
+	}
+	return ret;
+}
+
 static int add_resolve(scmp_filter_ctx ctx)
 {
 	const uint32_t deny = SCMP_ACT_ERRNO(EPERM);
@@ -153,8 +197,12 @@ static int add_resolve(scmp_filter_ctx ctx)
 		if (ret < 0)
 			return ret;
 	}
-	/* As on a kernel without it: its arguments cannot be looked at. */
-	ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	ret = deny_opening_for_write(ctx, deny);
+	/* As on a kernel without them: their arguments cannot be looked at. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
 	/* Its own limits a process may read; not touch those of others of the same account. */
 	if (ret == 0)
 		ret =

@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tries to break the sandbox: each attack runs in a process of its own, confined, where it must
+ * fail, and without the sandbox, where it must succeed, or the attack proves nothing. Most need
+ * root; without it what can be tested is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "transport/helpers.h"
+#include "transport/landlock.h"
+#include "transport/process.h"
+#include "transport/sandbox.h"
+
+#define SUCCEEDED 42
+#define DENIED	  43
+#define SETUP	  44
+
+#define USER_ID 54321 /* anybody */
+
+/* What the attacks aim at; made by the test, the same for every run. */
+static struct {
+	char dir[64], secret[96], fresh[96], own[96], unix_path[96];
+	struct sockaddr_in tcp;
+	int tcp_fd, unix_fd;
+	pid_t victim; /* same user as the attacker would be without a sandbox */
+	int fd;	      /* the attacker's end of its socket pair */
+	char probe[8];
+} target;
+
+static bool opens(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool write_file(void)
+{
+	int fd = open(target.fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd >= 0 && write(fd, "x", 1) == 1;
+}
+
+static bool overwrite_file(void)
+{
+	return opens(target.own, O_WRONLY | O_TRUNC);
+}
+
+static bool delete_file(void)
+{
+	return unlink(target.own) == 0;
+}
+
+static bool read_secret(void)
+{
+	return opens(target.secret, O_RDONLY);
+}
+
+static bool read_shadow(void)
+{
+	return opens("/etc/shadow", O_RDONLY);
+}
+
+static bool read_passwd(void)
+{
+	return opens("/etc/passwd", O_RDONLY);
+}
+
+static bool read_own_proc(void)
+{
+	return opens("/proc/self/maps", O_RDONLY);
+}
+
+static bool read_parents_memory_file(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", getppid());
+	return opens(path, O_RDONLY);
+}
+
+static bool read_parents_memory(void)
+{
+	char copy[sizeof(target.probe)];
+	struct iovec here = {copy, sizeof(copy)}, there = {target.probe, sizeof(target.probe)};
+
+	return process_vm_readv(getppid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof(copy);
+}
+
+static bool trace_victim(void)
+{
+	return ptrace(PTRACE_SEIZE, target.victim, NULL, NULL) == 0;
+}
+
+static bool be_root(void)
+{
+	return setuid(0) == 0;
+}
+
+static bool execute(void)
+{
+	execl("/bin/sh", "sh", "-c", "exit 42", (char *)NULL);
+	return false;
+}
+
+static bool make_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0;
+}
+
+static bool connect_tcp(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (void *)&target.tcp, sizeof(target.tcp)) == 0;
+}
+
+static bool connect_unix(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(sun.sun_path, target.unix_path, sizeof(target.unix_path));
+	return fd >= 0 && connect(fd, (void *)&sun, sizeof(sun)) == 0;
+}
+
+static bool listen_tcp(void)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && bind(fd, (void *)&any, sizeof(any)) == 0 && listen(fd, 1) == 0;
+}
+
+static bool packet_socket(void)
+{
+	return socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0;
+}
+
+static bool signal_parent(void)
+{
+	return kill(getppid(), 0) == 0;
+}
+
+static bool signal_victim(void)
+{
+	return kill(target.victim, 0) == 0;
+}
+
+static bool map_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED;
+}
+
+static bool take_memory(void)
+{
+	return mmap(NULL, 1 << 26, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED;
+}
+
+static bool pass_descriptor(void)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {"x", 1};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &target.fd, sizeof(int));
+	return sendmsg(target.fd, &msg, 0) == 1;
+}
+
+/* Through a datagram socket it was given, had it one: to an address of its own choice. */
+static bool send_elsewhere(void)
+{
+	return sendto(target.fd, "x", 1, 0, (void *)&target.tcp, 0) == 1;
+}
+
+static bool new_namespace(void)
+{
+	return unshare(CLONE_NEWUSER) == 0;
+}
+
+static bool raise_limit(void)
+{
+	const struct rlimit more = {100, 100};
+
+	return setrlimit(RLIMIT_NOFILE, &more) == 0;
+}
+
+static bool change_mode(void)
+{
+	return chmod(target.own, 0777) == 0;
+}
+
+enum { HANDSHAKE = 1, RESOLVE = 2, BOTH = 3 };
+
+/* Each against which profile; whether an ordinary user could do it without a sandbox. */
+static const struct attack {
+	const char *name;
+	bool (*run)(void);
+	int against;
+	bool memory; /* sanitizers need this right: not tested in their builds */
+} attacks[] = {
+    {"write a new file", write_file, BOTH, false},
+    {"overwrite a file", overwrite_file, BOTH, false},
+    {"change a file's mode", change_mode, BOTH, false},
+    {"delete a file", delete_file, BOTH, false},
+    {"read another's file", read_secret, BOTH, false},
+    {"read /etc/shadow", read_shadow, BOTH, false},
+    {"read /etc/passwd", read_passwd, HANDSHAKE, false},
+    {"read /proc/self", read_own_proc, HANDSHAKE, false},
+    {"open the parent's memory through /proc", read_parents_memory_file, BOTH, false},
+    {"read the parent's memory", read_parents_memory, BOTH, false},
+    {"trace a process", trace_victim, BOTH, false},
+    {"setuid(0)", be_root, BOTH, false},
+    {"execve", execute, BOTH, false},
+    {"fork", make_process, BOTH, false},
+    {"connect by TCP", connect_tcp, HANDSHAKE, false},
+    {"connect to a Unix socket", connect_unix, HANDSHAKE, false},
+    {"listen", listen_tcp, BOTH, false},
+    {"open a packet socket", packet_socket, BOTH, false},
+    {"signal the parent", signal_parent, BOTH, false},
+    {"signal another process", signal_victim, BOTH, false},
+    {"map executable memory", map_code, HANDSHAKE, true},
+    {"take memory", take_memory, HANDSHAKE, true},
+    {"pass a descriptor out", pass_descriptor, HANDSHAKE, false},
+    {"send to an address of its choice", send_elsewhere, HANDSHAKE, false},
+    {"make a namespace", new_namespace, BOTH, false},
+    {"raise its limits", raise_limit, BOTH, false},
+};
+
+struct run {
+	bool (*attack)(void);
+	const struct sandbox *sandbox; /* NULL: the control run, or make one as USER_ID */
+	enum sandbox_profile profile;
+	uid_t uid; /* who to be before the sandbox */
+	bool confine;
+};
+
+static void attacker(int fd, pid_t parent, const void *arg)
+{
+	const struct run *run = arg;
+	struct sandbox *own = NULL;
+	const struct sandbox *s = run->sandbox;
+	struct err err = {0};
+
+	target.fd = fd;
+	if (run->uid && (setresgid(run->uid, run->uid, run->uid) < 0 ||
+			 setresuid(run->uid, run->uid, run->uid) < 0))
+		_exit(SETUP);
+	if (run->confine && !s) {
+		if (sandbox_new(&own, &err) < 0)
+			_exit(SETUP);
+		s = own;
+	}
+	if (run->confine && sandbox_enter(s, run->profile, parent, &err) < 0) {
+		(void)!send(fd, err.message, strlen(err.message), 0);
+		_exit(SETUP);
+	}
+	if (send(fd, "ready", 5, 0) != 5)
+		_exit(SETUP);
+	_exit(run->attack() ? SUCCEEDED : DENIED);
+}
+
+static struct process_end perform(const struct run *run)
+{
+	struct process p;
+	struct process_end end;
+	struct pollfd ended;
+	char hello[512] = "";
+	struct err err;
+
+	assert_int_equal(process_start(&p, "attacker", attacker, run, &err), 0);
+	ended = (struct pollfd){.fd = p.pidfd, .events = POLLIN};
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+	(void)!recv(p.fd, hello, sizeof(hello) - 1, MSG_DONTWAIT);
+	/* The attack was reached: what follows is its own outcome, not that of a set-up. */
+	assert_string_equal(hello, "ready");
+	assert_true(process_reap(&p, &end));
+	process_done(&p);
+	return end;
+}
+
+static bool defeated(const struct process_end *end)
+{
+	return end->exited ? end->value == DENIED : end->value == SIGSYS;
+}
+
+static void make_file(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static pid_t start_victim(uid_t uid)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (uid && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+			_exit(1);
+		/* As after execve(): traceable by its own user. */
+		prctl(PR_SET_DUMPABLE, 1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static int listener(const struct sockaddr *sa, socklen_t len)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, sa, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+static int set_up(void **state)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(target.tcp);
+
+	(void)state;
+	if (geteuid() != 0)
+		return 0;
+	strcpy(target.dir, "/tmp/test-sandbox.XXXXXX");
+	assert_non_null(mkdtemp(target.dir));
+	assert_int_equal(chmod(target.dir, 0777), 0);
+	snprintf(target.secret, sizeof(target.secret), "%s/secret", target.dir);
+	snprintf(target.fresh, sizeof(target.fresh), "%s/fresh", target.dir);
+	snprintf(target.own, sizeof(target.own), "%s/own", target.dir);
+	snprintf(target.unix_path, sizeof(target.unix_path), "%s/socket", target.dir);
+	make_file(target.secret, 0600);
+	target.tcp = (struct sockaddr_in){
+	    .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	target.tcp_fd = listener((void *)&target.tcp, sizeof(target.tcp));
+	assert_int_equal(getsockname(target.tcp_fd, (void *)&target.tcp, &len), 0);
+	memcpy(sun.sun_path, target.unix_path, sizeof(target.unix_path));
+	target.unix_fd = listener((void *)&sun, sizeof(sun));
+	assert_int_equal(chmod(target.unix_path, 0666), 0);
+	target.victim = start_victim(0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	if (!target.victim)
+		return 0;
+	kill(target.victim, SIGKILL);
+	waitpid(target.victim, NULL, 0);
+	close(target.tcp_fd);
+	close(target.unix_fd);
+	unlink(target.secret);
+	unlink(target.fresh);
+	unlink(target.own);
+	unlink(target.unix_path);
+	return rmdir(target.dir);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(SANDBOX_INSTRUMENTED)
+#define INSTRUMENTED true
+#else
+#define INSTRUMENTED false
+#endif
+
+static void attack_all(const struct sandbox *s, enum sandbox_profile profile, uid_t uid)
+{
+	int bit = profile == SANDBOX_HANDSHAKE ? HANDSHAKE : RESOLVE;
+	unsigned failures = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
+		struct run run = {attacks[i].run, s, profile, uid, true};
+		struct process_end end;
+
+		if (!(attacks[i].against & bit) || (attacks[i].memory && INSTRUMENTED))
+			continue;
+		make_file(target.own, 0666);
+		end = perform(&run);
+		if (!defeated(&end)) {
+			print_error("%s: %s %d\n", attacks[i].name, end.exited ? "exit" : "signal",
+				    end.value);
+			failures++;
+		}
+	}
+	assert_int_equal(failures, 0);
+}
+
+/* Without the sandbox each attack succeeds, so that its failure means something. */
+static void control(void **state)
+{
+	unsigned failures = 0;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
+		struct run run = {.attack = attacks[i].run};
+		struct process_end end;
+
+		make_file(target.own, 0666);
+		end = perform(&run);
+		if (!end.exited || end.value != SUCCEEDED) {
+			print_error("%s: %s %d\n", attacks[i].name, end.exited ? "exit" : "signal",
+				    end.value);
+			failures++;
+		}
+	}
+	assert_int_equal(failures, 0);
+}
+
+static void handshake_as_root(void **state)
+{
+	struct sandbox *s;
+	struct err err;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(sandbox_new(&s, &err), 0);
+	assert_non_null(sandbox_account(s));
+	attack_all(s, SANDBOX_HANDSHAKE, 0);
+	sandbox_free(s);
+}
+
+static void resolve_as_root(void **state)
+{
+	struct sandbox *s;
+	struct err err;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(sandbox_new(&s, &err), 0);
+	attack_all(s, SANDBOX_RESOLVE, 0);
+	sandbox_free(s);
+}
+
+/* --list and --info by an ordinary user: no change of account, all the rest. */
+static void as_user(void **state)
+{
+	pid_t victim = target.victim;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	target.victim = start_victim(USER_ID);
+	attack_all(NULL, SANDBOX_HANDSHAKE, USER_ID);
+	attack_all(NULL, SANDBOX_RESOLVE, USER_ID);
+	kill(target.victim, SIGKILL);
+	waitpid(target.victim, NULL, 0);
+	target.victim = victim;
+}
+
+/* The walls behind the filter, each by itself, as the filter would hide that one is missing. */
+static void check_landlock(int fd, pid_t parent, const void *arg)
+{
+	int ret;
+
+	(void)parent;
+	(void)arg;
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	target.fd = fd;
+	ret = landlock_enter(SANDBOX_HANDSHAKE);
+	if (ret == 0)
+		_exit(SETUP);
+	_exit(ret == 1 && !read_passwd() && errno == EACCES && !write_file() && !delete_file()
+		  ? DENIED
+		  : SUCCEEDED);
+}
+
+static void landlock_alone(void **state)
+{
+	struct process p;
+	struct process_end end;
+	struct pollfd ended;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(process_start(&p, "landlock", check_landlock, NULL, &err), 0);
+	ended = (struct pollfd){.fd = p.pidfd, .events = POLLIN};
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+	assert_true(process_reap(&p, &end));
+	process_done(&p);
+	assert_true(end.exited);
+	if (end.value == SETUP)
+		skip(); /* this kernel has no Landlock */
+	assert_int_equal(end.value, DENIED);
+}
+
+/* One line of /proc/PID/status, without its name. */
+static void status_line(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	buf[0] = '\0';
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
+			snprintf(buf, size, "%s", line + strlen(name) + 1);
+	fclose(f);
+}
+
+static void stop_loop(void *arg)
+{
+	loop_stop(arg, 0);
+}
+
+/* What the kernel says of a worker that stands ready. */
+static void worker_as_the_kernel_sees_it(void **state)
+{
+	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+	struct helpers_config cfg = {.spares = 1};
+	struct loop *loop = loop_new();
+	struct loop_timer *timer = loop_timer_new(loop, stop_loop, loop);
+	struct helpers *h;
+	struct helper *w;
+	struct err err;
+	char line[256], path[64];
+	unsigned r, e, s, f;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(helpers_new(loop, &cfg, &h, &err), 0);
+	assert_int_equal(helpers_fill(h, &err), 0);
+	for (int i = 0; i < 200 && helpers_ready(h) == 0; i++) {
+		loop_timer_set(timer, 20);
+		loop_run(loop);
+	}
+	assert_int_equal(helpers_ready(h), 1);
+	assert_int_equal(helpers_take(h, &w, &err), 0);
+	status_line(w->process.pid, "Uid", line, sizeof(line));
+	assert_int_equal(sscanf(line, "%u %u %u %u", &r, &e, &s, &f), 4);
+	assert_true(r != 0 && r == e && e == s && s == f);
+	status_line(w->process.pid, "Gid", line, sizeof(line));
+	assert_int_equal(sscanf(line, "%u %u %u %u", &r, &e, &s, &f), 4);
+	assert_true(r != 0 && r == e && e == s && s == f);
+	status_line(w->process.pid, "Groups", line, sizeof(line));
+	assert_int_equal(strspn(line, " \t\n"), strlen(line));
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		status_line(w->process.pid, sets[i], line, sizeof(line));
+		assert_string_equal(line, "\t0000000000000000\n");
+	}
+	status_line(w->process.pid, "NoNewPrivs", line, sizeof(line));
+	assert_string_equal(line, "\t1\n");
+	status_line(w->process.pid, "Seccomp", line, sizeof(line));
+	assert_string_equal(line, "\t2\n");
+	/* Nothing but the standard three and its own socket. */
+	for (int fd = 4; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", w->process.pid, fd);
+		assert_int_equal(readlink(path, line, sizeof(line)), -1);
+	}
+	/* The same account's other processes cannot trace it. */
+	assert_int_equal(target.victim > 0, true);
+	{
+		pid_t old = target.victim, free_one = start_victim(r);
+		struct run run = {.attack = trace_victim, .uid = r};
+		struct process_end end;
+
+		target.victim = w->process.pid;
+		end = perform(&run);
+		assert_true(defeated(&end));
+		target.victim = free_one;
+		usleep(50000);
+		end = perform(&run);
+		assert_int_equal(end.value, SUCCEEDED);
+		kill(free_one, SIGKILL);
+		waitpid(free_one, NULL, 0);
+		target.victim = old;
+	}
+	helper_release(w);
+	helpers_free(h);
+	loop_timer_free(timer);
+	loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(control),	       cmocka_unit_test(handshake_as_root),
+	    cmocka_unit_test(resolve_as_root), cmocka_unit_test(as_user),
+	    cmocka_unit_test(landlock_alone),  cmocka_unit_test(worker_as_the_kernel_sees_it),
+	};
+
+	return cmocka_run_group_tests_name("sandbox", tests, set_up, tear_down);
+}

@@ -1,0 +1,892 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole attempts, against servers and helpers that misbehave. */
+#include "transport-fixture.h"
+
+#include <poll.h>
+#include <sys/time.h>
+
+#include "transport/attempt.h"
+#include "transport/worker.h"
+
+struct outcome {
+	struct loop *loop;
+	bool called;
+	int ret, fd;
+	struct err err;
+	struct attempt_result result;
+	uint64_t ms;
+	unsigned listed;
+	char names[256];
+};
+
+static void on_done(struct attempt *a, int ret, struct attempt_result *result,
+		    const struct err *err, void *arg)
+{
+	struct outcome *o = arg;
+
+	(void)a;
+	assert_false(o->called);
+	o->called = true;
+	o->ret = ret;
+	if (ret == 0) {
+		o->result = *result;
+		o->fd = TAKE_FD(result->fd);
+	} else {
+		assert_null(result);
+		assert_string_not_equal(err->message, "");
+		o->err = *err;
+	}
+	loop_stop(o->loop, 0);
+}
+
+static void on_listed(const char *name, const char *description, void *arg)
+{
+	struct outcome *o = arg;
+	size_t len = strlen(o->names);
+
+	(void)description;
+	o->listed++;
+	snprintf(o->names + len, sizeof(o->names) - len, "%s,", name);
+}
+
+/* Runs one attempt to its end; nothing may be left of it but the result's descriptor. */
+static struct outcome attempt(struct attempt_config *cfg)
+{
+	struct outcome o = {.loop = loop_new(), .fd = -1};
+	unsigned before = open_descriptors();
+	uint64_t start = loop_now();
+	struct attempt *a;
+
+	if (!cfg->timeout_ms)
+		cfg->timeout_ms = 5000;
+	assert_int_equal(attempt_new(o.loop, cfg, on_done, on_listed, &o, &a, &o.err), 0);
+	assert_false(o.called);
+	loop_run(o.loop);
+	o.ms = loop_now() - start;
+	attempt_free(a);
+	assert_int_equal(open_descriptors(), before + (o.fd >= 0));
+	loop_free(o.loop);
+	return o;
+}
+
+static void tcp_endpoint(struct endpoint *e, const char *host, uint16_t port)
+{
+	endpoint_init(e);
+	e->host = strdup(host);
+	e->port = port;
+	e->export_name = strdup("");
+}
+
+/* An attempt with goal GO at a server of this kind on the loopback interface. */
+static struct outcome go_with(void (*serve)(int fd), struct attempt_config *cfg)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), serve);
+	struct endpoint e;
+	struct outcome o;
+
+	tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+	cfg->endpoint = &e;
+	o = attempt(cfg);
+	server_stop(pid);
+	endpoint_done(&e);
+	return o;
+}
+
+static struct outcome go(void (*serve)(int fd))
+{
+	return go_with(serve, &(struct attempt_config){.goal = NEGO_GOAL_GO, .timeout_ms = 1000});
+}
+
+/* The part of proto.md that a server needs for GO and INFO. */
+static void send_greeting(int fd)
+{
+	uint8_t greeting[18] = "NBDMAGICIHAVEOPT";
+
+	put_be16(greeting + 16, 3); /* fixed newstyle, no zeroes */
+	(void)!write(fd, greeting, sizeof(greeting));
+}
+
+static bool read_all(int fd, uint8_t *buf, size_t len)
+{
+	return recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+/* Reads the client's flags and options up to GO or INFO; 0: the client has gone. */
+static uint32_t read_go(int fd, uint8_t *option, size_t size)
+{
+	uint8_t head[16];
+	uint32_t len;
+
+	for (;;) {
+		if (!read_all(fd, head, sizeof(head)))
+			return 0;
+		len = get_be32(head + 12);
+		if (len > size || !read_all(fd, option, len))
+			return 0;
+		if (get_be32(head + 8) == 6 || get_be32(head + 8) == 7)
+			return get_be32(head + 8);
+	}
+}
+
+static size_t put_reply(uint8_t *p, uint32_t option, uint32_t type, const void *data, size_t len)
+{
+	put_be64(p, 0x3e889045565a9);
+	put_be32(p + 8, option);
+	put_be32(p + 12, type);
+	put_be32(p + 16, (uint32_t)len);
+	memcpy(p + 20, data, len);
+	return 20 + len;
+}
+
+/* Grants GO, with the first bytes of the transmission phase in the same segment. */
+static void good_server(int fd)
+{
+	uint8_t flags[4], option[5000], out[200], info[12];
+	uint32_t which;
+	size_t len;
+
+	send_greeting(fd);
+	if (!read_all(fd, flags, sizeof(flags)))
+		return;
+	which = read_go(fd, option, sizeof(option));
+	put_be16(info, 0);
+	put_be64(info + 2, 1 << 20);
+	put_be16(info + 10, NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH);
+	len = put_reply(out, which, 3, info, sizeof(info));
+	len += put_reply(out + len, which, 1, "", 0);
+	memcpy(out + len, "TRANSMISSION", 12);
+	(void)!write(fd, out, len + 12);
+	/* Until the client closes; what it sends comes back. */
+	while ((len = (size_t)recv(fd, out, sizeof(out), 0)) > 0 && len <= sizeof(out))
+		(void)!write(fd, out, len);
+}
+
+static void assert_ready_for_the_kernel(int fd)
+{
+	struct timeval tv = {.tv_sec = 9};
+	socklen_t len = sizeof(tv);
+	char in[16];
+
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len), 0);
+	assert_int_equal(tv.tv_sec, 0);
+	/* Nothing was read ahead, and the other direction works. */
+	assert_int_equal(recv(fd, in, 12, MSG_WAITALL), 12);
+	assert_memory_equal(in, "TRANSMISSION", 12);
+	assert_int_equal(send(fd, "echo", 4, 0), 4);
+	assert_int_equal(recv(fd, in, 4, MSG_WAITALL), 4);
+	assert_memory_equal(in, "echo", 4);
+	/* This is the only descriptor: the peer sees the end when it is shut. */
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(recv(fd, in, 1, 0), 0);
+	close(fd);
+}
+
+static void go_tcp(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+	struct attempt_config cfg = {.goal = NEGO_GOAL_GO};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_int_equal(o.result.export.size, 1 << 20);
+	assert_int_equal(o.result.export.flags, NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH);
+	assert_int_equal(o.result.addresses.n, 1);
+	assert_true(address_equal(&o.result.peer, &at));
+	assert_ready_for_the_kernel(o.fd);
+	server_stop(pid);
+	endpoint_done(&e);
+}
+
+static void go_unix(void **state)
+{
+	char dir[] = "/tmp/test-attempt.XXXXXX", path[64];
+	struct attempt_config cfg = {.goal = NEGO_GOAL_GO};
+	struct endpoint e;
+	struct address at;
+	struct outcome o;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	at = unix_address(path);
+	pid = server_start(listen_at(&at, 8), good_server);
+	endpoint_init(&e);
+	e.type = ENDPOINT_UNIX;
+	e.path = strdup(path);
+	e.path_len = strlen(path);
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_int_equal(o.result.unix_uid, geteuid());
+	assert_ready_for_the_kernel(o.fd);
+	server_stop(pid);
+	unlink(path);
+	rmdir(dir);
+	endpoint_done(&e);
+}
+
+/* A name goes through the resolver process. */
+static void go_localhost(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+	struct attempt_config cfg = {.goal = NEGO_GOAL_INFO};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "localhost", address_port(&at));
+	cfg.endpoint = &e;
+	cfg.timeout_ms = 1000;
+	o = attempt(&cfg);
+	/* The server is no more than GO needs: INFO's end may be missing, the answer not. */
+	assert_true(o.ret == 0 || o.err.kind == ERR_RETRY || o.err.kind == ERR_PERMANENT);
+	cfg.goal = NEGO_GOAL_GO;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	close(o.fd);
+	server_stop(pid);
+	endpoint_done(&e);
+}
+
+static void name_unknown(void **state)
+{
+	struct attempt_config cfg = {.goal = NEGO_GOAL_GO, .timeout_ms = 8000};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "nonexistent.invalid", 10809);
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_true(o.ret < 0);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "nonexistent.invalid"));
+	endpoint_done(&e);
+}
+
+static void refused(void **state)
+{
+	struct attempt_config cfg = {.goal = NEGO_GOAL_GO};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "127.0.0.1", unused_port("127.0.0.1"));
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, -ECONNREFUSED);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_true(o.ms < 500);
+	endpoint_done(&e);
+}
+
+/* Given addresses are dialled; the name is not looked up. */
+static int no_lookup(const char *host, uint16_t port, struct address_list *list)
+{
+	(void)host;
+	(void)port;
+	(void)list;
+	abort();
+}
+
+static void addresses_given(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+	struct address_list list = {.n = 1, .item = {at}};
+	struct attempt_config cfg = {.addresses = &list, .lookup = no_lookup};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "nonexistent.invalid", 1);
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	close(o.fd);
+	server_stop(pid);
+	endpoint_done(&e);
+}
+
+/* Servers that stretch time. */
+
+static void silent(int fd)
+{
+	(void)fd;
+	pause();
+}
+
+static void tarpit(int fd)
+{
+	static const char greeting[] = "NBDMAGICIHAVEOPT";
+
+	for (size_t i = 0;; i++) {
+		if (write(fd, &greeting[i % 16], 1) != 1)
+			return;
+		usleep(50000);
+	}
+}
+
+static void stalls_after_greeting(int fd)
+{
+	send_greeting(fd);
+	pause();
+}
+
+static void deadline_holds(void **state)
+{
+	void (*const servers[])(int) = {silent, tarpit, stalls_after_greeting};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
+		struct attempt_config cfg = {.timeout_ms = 700};
+		struct outcome o = go_with(servers[i], &cfg);
+
+		assert_int_equal(o.ret, -ETIMEDOUT);
+		assert_int_equal(o.err.kind, ERR_RETRY);
+		assert_in_range(o.ms, 695, 900);
+		assert_non_null(strstr(o.err.message, "no answer from 127.0.0.1:"));
+		assert_non_null(strstr(o.err.message, " within 0.700 s: the server may be "
+						      "stopped, overloaded, or not an NBD server"));
+	}
+}
+
+static int __attribute__((noreturn))
+stuck_lookup(const char *host, uint16_t port, struct address_list *list)
+{
+	(void)host;
+	(void)port;
+	(void)list;
+	for (;;)
+		pause();
+}
+
+static int huge_lookup(const char *host, uint16_t port, struct address_list *list)
+{
+	(void)host;
+	list->n = 3;
+	for (size_t i = 0; i < list->n; i++)
+		list->item[i] = literal_address("127.0.0.1", (uint16_t)(port + i));
+	return 0;
+}
+
+static int *volatile nowhere;
+
+static int crash_lookup(const char *host, uint16_t port, struct address_list *list)
+{
+	(void)host;
+	(void)port;
+	(void)list;
+	signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would make an exit of it */
+	*nowhere = 1;
+	return 0;
+}
+
+static int exit_lookup(const char *host, uint16_t port, struct address_list *list)
+{
+	(void)host;
+	(void)port;
+	(void)list;
+	_exit(3);
+}
+
+static struct outcome look_up(resolve_lookup_fn *lookup)
+{
+	struct attempt_config cfg = {.timeout_ms = 500, .lookup = lookup};
+	struct endpoint e;
+	struct outcome o;
+
+	tcp_endpoint(&e, "some.host", 10809);
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	endpoint_done(&e);
+	return o;
+}
+
+static void resolver_misbehaves(void **state)
+{
+	struct outcome o = look_up(stuck_lookup);
+
+	(void)state;
+	assert_int_equal(o.ret, -ETIMEDOUT);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_in_range(o.ms, 495, 700);
+	assert_non_null(strstr(o.err.message, "some.host:10809 could not be resolved"));
+	o = look_up(huge_lookup);
+	assert_int_equal(o.ret, -EPROTO);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+	o = look_up(exit_lookup);
+	assert_int_equal(o.ret, -ECHILD);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_UNDEFINED__)
+	o = look_up(crash_lookup);
+	assert_int_equal(o.ret, -ECHILD);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+#else
+	(void)crash_lookup;
+#endif
+}
+
+static void closes(int fd)
+{
+	(void)fd;
+}
+
+static void not_nbd(int fd)
+{
+	(void)!write(fd, "SSH-2.0-OpenSSH_9.2p1\r\n and more", 32);
+	pause();
+}
+
+static void server_misbehaves(void **state)
+{
+	struct outcome o = go(closes);
+
+	(void)state;
+	assert_true(o.ret < 0);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "127.0.0.1:"));
+	o = go(not_nbd);
+	assert_true(o.ret < 0);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+	assert_true(o.ms < 500);
+}
+
+/* Workers that a server has taken over. Each gets the job, then does its worst. */
+
+static struct worker_answer lie;
+
+static void tell(int fd, uint32_t type)
+{
+	lie.type = type;
+	(void)!send(fd, &lie, sizeof(lie), MSG_NOSIGNAL);
+}
+
+static void good_lie(int fd)
+{
+	struct worker_job job;
+
+	tell(fd, WORKER_READY);
+	(void)!recv(fd, &job, sizeof(job), 0);
+	memset(&lie, 0, sizeof(lie));
+	lie.export.size = 4096;
+	lie.export.style = NBD_STYLE_FIXED_NEW;
+}
+
+static void worker_killed(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	raise(SIGKILL);
+}
+
+static void worker_crashes_after_success(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	tell(fd, WORKER_DONE);
+	signal(SIGSYS, SIG_DFL);
+	raise(SIGSYS);
+}
+
+static void worker_exits_1_after_success(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	tell(fd, WORKER_DONE);
+	_exit(1);
+}
+
+/* It would keep its copy of the socket while the kernel uses it. */
+static void worker_lingers_after_success(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	tell(fd, WORKER_DONE);
+	for (;;)
+		pause();
+}
+
+static void worker_silent(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	close(fd);
+	for (;;)
+		pause();
+}
+
+static void worker_garbage(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	memset(&lie, 0xa5, sizeof(lie));
+	tell(fd, WORKER_DONE);
+	for (;;)
+		pause();
+}
+
+static void worker_short_message(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	(void)!send(fd, "x", 1, 0);
+	for (;;)
+		pause();
+}
+
+static void worker_long_message(int fd, pid_t parent, const void *arg)
+{
+	static char much[2 * sizeof(struct worker_answer)];
+
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	(void)!send(fd, much, sizeof(much), 0);
+	for (;;)
+		pause();
+}
+
+static void worker_floods(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	for (;;)
+		tell(fd, WORKER_READY);
+}
+
+static void worker_lists_on_go(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	good_lie(fd);
+	tell(fd, WORKER_LISTED);
+	for (;;)
+		pause();
+}
+
+static void worker_not_confined(int fd, pid_t parent, const void *arg)
+{
+	(void)parent;
+	(void)arg;
+	lie.ret = -EPERM;
+	lie.err.kind = ERR_SYSTEM;
+	strcpy(lie.err.message, "cannot confine the helper process: because");
+	tell(fd, WORKER_FAILED);
+	_exit(0);
+}
+
+static const struct {
+	process_fn *run;
+	int ret;
+	enum err_kind kind;
+} workers[] = {
+    {worker_killed, -ECHILD, ERR_RETRY},
+    {worker_crashes_after_success, -ECHILD, ERR_PERMANENT},
+    {worker_exits_1_after_success, -ECHILD, ERR_RETRY},
+    {worker_lingers_after_success, -ETIMEDOUT, ERR_RETRY},
+    {worker_silent, -ETIMEDOUT, ERR_RETRY},
+    {worker_garbage, -EPROTO, ERR_PERMANENT},
+    {worker_short_message, -EPROTO, ERR_PERMANENT},
+    {worker_long_message, -EPROTO, ERR_PERMANENT},
+    {worker_floods, -ETIMEDOUT, ERR_RETRY},
+    {worker_lists_on_go, -EPROTO, ERR_PERMANENT},
+    {worker_not_confined, -EPERM, ERR_SYSTEM},
+};
+
+static void worker_misbehaves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		struct helpers_config helpers_cfg = {.worker = workers[i].run};
+		struct attempt_config cfg = {.timeout_ms = 300};
+		struct loop *loop = loop_new();
+		struct err err;
+		struct outcome o;
+
+		/* Helpers on a loop of their own: what they left is reaped at their end. */
+		assert_int_equal(helpers_new(loop, &helpers_cfg, &cfg.helpers, &err), 0);
+		{
+			struct address at = literal_address("127.0.0.1", 0);
+			pid_t pid = server_start(listen_at(&at, 8), silent);
+			struct endpoint e;
+			struct attempt *a;
+
+			tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+			cfg.endpoint = &e;
+			o = (struct outcome){.loop = loop, .fd = -1};
+			assert_int_equal(attempt_new(loop, &cfg, on_done, on_listed, &o, &a, &err),
+					 0);
+			loop_run(loop);
+			attempt_free(a);
+			server_stop(pid);
+			endpoint_done(&e);
+		}
+		helpers_free(cfg.helpers);
+		loop_free(loop);
+		if (o.ret != workers[i].ret || o.err.kind != workers[i].kind)
+			print_error("worker %zu: %d, kind %d: %s\n", i, o.ret, o.err.kind,
+				    o.err.message);
+		assert_int_equal(o.ret, workers[i].ret);
+		assert_int_equal(o.err.kind, workers[i].kind);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+	}
+}
+
+/* Freed at any moment, an attempt leaves no process and no descriptor. */
+static void freed_at_any_time(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", "localhost"};
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 64), stalls_after_greeting);
+	unsigned before = open_descriptors();
+
+	(void)state;
+	for (uint64_t ms = 0; ms < 16; ms++) {
+		struct attempt_config cfg = {.timeout_ms = 5000};
+		struct outcome o = {.loop = loop_new()};
+		struct endpoint e;
+		struct attempt *a;
+
+		tcp_endpoint(&e, hosts[ms & 1], address_port(&at));
+		cfg.endpoint = &e;
+		assert_int_equal(attempt_new(o.loop, &cfg, on_done, NULL, &o, &a, &o.err), 0);
+		loop_run_for(o.loop, ms / 2);
+		attempt_free(a);
+		loop_free(o.loop);
+		endpoint_done(&e);
+		assert_false(o.called);
+		assert_int_equal(open_descriptors(), before);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* the server alone */
+	}
+	server_stop(pid);
+}
+
+static enum err_kind refused_at_once(const struct attempt_config *cfg)
+{
+	struct outcome o = {.loop = loop_new()};
+	struct attempt *a = (void *)8;
+
+	assert_true(attempt_new(o.loop, cfg, on_done, NULL, &o, &a, &o.err) < 0);
+	assert_ptr_equal(a, (void *)8);
+	loop_free(o.loop);
+	return o.err.kind;
+}
+
+static void wrong_configuration(void **state)
+{
+	struct endpoint e;
+	struct attempt_config cfg = {.endpoint = &e, .timeout_ms = 100};
+
+	(void)state;
+	tcp_endpoint(&e, "127.0.0.1", 1);
+	e.tls = true;
+	assert_int_equal(refused_at_once(&cfg), ERR_SYSTEM);
+	e.tls = false;
+	cfg.source = "no interface";
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	cfg.source = "lo";
+	e.type = ENDPOINT_VSOCK;
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	e.type = ENDPOINT_TCP;
+	cfg.source = NULL;
+	free(e.export_name);
+	e.export_name = calloc(1, NBD_STRING_MAX + 2);
+	memset(e.export_name, 'x', NBD_STRING_MAX + 1);
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	e.export_name[1] = '\0';
+	free(e.host);
+	e.host = strdup("");
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	free(e.host);
+	e.host = calloc(1, 300);
+	memset(e.host, 'x', 254);
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	endpoint_done(&e);
+}
+
+/* Real servers, where they are installed. */
+
+static bool can_connect(const struct address *a)
+{
+	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool can = connect(fd, (const void *)&a->sa, a->len) == 0;
+
+	close(fd);
+	return can;
+}
+
+/* 0: not installed, or it did not come up. */
+static pid_t run_server(const char *const argv[], const struct address *at)
+{
+	pid_t pid = fork();
+	int null;
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execvp(argv[0], (char **)argv);
+		_exit(127);
+	}
+	for (int i = 0; i < 500; i++) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return 0;
+		if (can_connect(at))
+			return pid;
+		usleep(20000);
+	}
+	server_stop(pid);
+	return 0;
+}
+
+static void assert_served(const struct endpoint *e)
+{
+	struct attempt_config cfg = {.endpoint = e};
+	struct outcome o;
+
+	cfg.goal = NEGO_GOAL_GO;
+	o = attempt(&cfg);
+	if (o.ret < 0)
+		print_error("%s\n", o.err.message);
+	assert_int_equal(o.ret, 0);
+	assert_int_equal(o.result.export.size, 3 << 20);
+	close(o.fd);
+	cfg.goal = NEGO_GOAL_INFO;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_int_equal(o.fd, -1);
+	assert_int_equal(o.result.export.size, 3 << 20);
+	cfg.goal = NEGO_GOAL_LIST;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_int_equal(o.listed, 1);
+}
+
+static void nbdkit_tcp(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", "::1"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		char port[8];
+		struct address at = literal_address(hosts[i], unused_port(hosts[i]));
+		const char *const argv[] = {"nbdkit", "-f",	"-i", hosts[i], "-p",
+					    port,     "memory", "3M", NULL};
+		struct endpoint e;
+		pid_t pid;
+
+		snprintf(port, sizeof(port), "%u", address_port(&at));
+		pid = run_server(argv, &at);
+		if (!pid)
+			skip();
+		tcp_endpoint(&e, hosts[i], address_port(&at));
+		assert_served(&e);
+		endpoint_done(&e);
+		server_stop(pid);
+	}
+}
+
+static void qemu_nbd_unix(void **state)
+{
+	char dir[] = "/tmp/test-attempt.XXXXXX", path[64], image[64];
+	const char *const argv[] = {"qemu-nbd", "-f", "raw", "-t", "-e",  "8",
+				    "-k",	path, "-x",  "",   image, NULL};
+	struct address at;
+	struct endpoint e;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	snprintf(image, sizeof(image), "%s/image", dir);
+	fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 3 << 20), 0);
+	close(fd);
+	at = unix_address(path);
+	pid = run_server(argv, &at);
+	if (pid) {
+		endpoint_init(&e);
+		e.type = ENDPOINT_UNIX;
+		e.path = strdup(path);
+		e.path_len = strlen(path);
+		e.export_name = strdup("");
+		assert_served(&e);
+		endpoint_done(&e);
+		server_stop(pid);
+	}
+	unlink(path);
+	unlink(image);
+	rmdir(dir);
+	if (!pid)
+		skip();
+}
+
+/* A server that exists but does not run: the listen queue answers, the process does not. */
+static void stopped_server(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+	struct attempt_config cfg = {.timeout_ms = 400};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	kill(pid, SIGSTOP);
+	tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, -ETIMEDOUT);
+	assert_in_range(o.ms, 395, 600);
+	kill(pid, SIGCONT);
+	cfg.timeout_ms = 2000;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	close(o.fd);
+	server_stop(pid);
+	endpoint_done(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(go_tcp),
+	    cmocka_unit_test(go_unix),
+	    cmocka_unit_test(go_localhost),
+	    cmocka_unit_test(name_unknown),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(addresses_given),
+	    cmocka_unit_test(deadline_holds),
+	    cmocka_unit_test(resolver_misbehaves),
+	    cmocka_unit_test(server_misbehaves),
+	    cmocka_unit_test(worker_misbehaves),
+	    cmocka_unit_test(freed_at_any_time),
+	    cmocka_unit_test(wrong_configuration),
+	    cmocka_unit_test(nbdkit_tcp),
+	    cmocka_unit_test(qemu_nbd_unix),
+	    cmocka_unit_test(stopped_server),
+	};
+
+	return cmocka_run_group_tests_name("transport-attempt", tests, NULL, NULL);
+}

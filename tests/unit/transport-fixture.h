@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For the transport's tests: listening sockets on the loopback interface and in a directory of
+ * their own, small servers in child processes, a loop that runs for a while. Everything asserts.
+ */
+#ifndef TRANSPORT_FIXTURE_H
+#define TRANSPORT_FIXTURE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "transport/address.h"
+
+static inline struct address literal_address(const char *text, uint16_t port)
+{
+	struct address a;
+
+	assert_true(address_from_literal(text, port, &a));
+	return a;
+}
+
+static inline uint16_t address_port(const struct address *a)
+{
+	const struct sockaddr_in *sin = (const void *)&a->sa; /* or in6: the same place */
+
+	return ntohs(sin->sin_port);
+}
+
+/* Listens and fills in the port if *a has none. */
+static inline int listen_at(struct address *a, int backlog)
+{
+	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (void *)&a->sa, a->len), 0);
+	assert_int_equal(getsockname(fd, (void *)&a->sa, &a->len), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+/* A port of the loopback interface that nobody listens on. */
+static inline uint16_t unused_port(const char *host)
+{
+	struct address a = literal_address(host, 0);
+	int fd = listen_at(&a, 1);
+
+	close(fd);
+	return address_port(&a);
+}
+
+static inline struct address unix_address(const char *path)
+{
+	struct address a = {.len = sizeof(struct sockaddr_un)};
+	struct sockaddr_un *sun = (void *)&a.sa;
+
+	sun->sun_family = AF_UNIX;
+	assert_true(strlen(path) < sizeof(sun->sun_path));
+	strcpy(sun->sun_path, path);
+	return a;
+}
+
+/* A child that serves each connection in turn. End it with server_stop(). */
+static inline pid_t server_start(int listen_fd, void (*serve)(int fd))
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGPIPE, SIG_IGN);
+		for (;;) {
+			int fd = accept(listen_fd, NULL, NULL);
+
+			serve(fd);
+			close(fd);
+		}
+	}
+	close(listen_fd);
+	return pid;
+}
+
+static inline void server_stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static inline void fixture_stop_loop(void *arg)
+{
+	loop_stop(arg, 0);
+}
+
+static inline void loop_run_for(struct loop *loop, uint64_t ms)
+{
+	struct loop_timer *t = loop_timer_new(loop, fixture_stop_loop, loop);
+
+	loop_timer_set(t, ms);
+	loop_run(loop);
+	loop_timer_free(t);
+}
+
+/* The number of open descriptors, to see leaks. */
+static inline unsigned open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+#endif
