@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -85,9 +86,8 @@ static int attach_any(struct configure *c)
 	return ret;
 }
 
-void configure_work(void *arg)
+void configure_work(struct configure *c)
 {
-	struct configure *c = arg;
 	struct tune tune;
 
 	if (c->attach.index == KERNEL_INDEX_AUTO)

@@ -24,12 +24,12 @@ struct configure {
 };
 
 /*
- * Attaches (arg is a struct configure *). EBUSY, which a passing udev probe causes (KERNEL.md:
+ * Attaches. EBUSY, which a passing udev probe causes (KERNEL.md:
  * anybody who has the node open), is tried again for some seconds; with AUTO the next device is
  * tried instead. lock_fd is filled for the chosen device and stays the caller's to close. After a
  * failure the sockets may be shut down.
  */
-void configure_work(void *arg);
+void configure_work(struct configure *c);
 
 /* The BUSY error for a device that is attached; returns -EBUSY. Reads sysfs. */
 int configure_attached_already(int index, struct err *err);

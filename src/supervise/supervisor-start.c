@@ -138,6 +138,13 @@ static void configured(void *arg)
 		supervisor_raise(s, FSM_TERMINATE);
 }
 
+static void work(void *arg)
+{
+	struct supervisor *s = arg;
+
+	configure_work(&s->configure);
+}
+
 void supervisor_configure(struct supervisor *s)
 {
 	struct kernel_attach *a = &s->configure.attach;
@@ -159,5 +166,5 @@ void supervisor_configure(struct supervisor *s)
 	s->configure.kernel = s->kernel;
 	s->configure.max_payload = dialler_export(s->dialler)->max_block;
 	s->configure.lock_fd = s->device_lock;
-	offload_run(s->offload, configure_work, configured, &s->configure);
+	offload_run(s->offload, work, configured, s);
 }
