@@ -59,7 +59,7 @@ void options_help(FILE *f)
 	      "  DEVICE   /dev/nbd0, nbd0, or auto for a free one, whose name is printed\n"
 	      "  HOST     a name or an address, with :PORT if need be; IPv6 as [ADDRESS]:PORT\n"
 	      "  URI      nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH,\n"
-	      "           nbd+vsock://CID/EXPORT; with TLS nbds://, nbds+unix://, nbds+vsock://\n"
+	      "           nbd+vsock://CID/EXPORT; for TLS nbds://, nbds+unix://, nbds+vsock://\n"
 	      "  EXPORT   the name of the export; default the empty name\n",
 	      f);
 	for (unsigned g = 0; g < OPTION_GROUPS; g++) {

@@ -74,7 +74,7 @@ void options_done(struct options *o);
 
 void options_help(FILE *f);
 
-/* A bash completion script (completion/bash.c). It needs bash 4 and runs no program. */
+/* The table as a bash function; with completion/nbd-attach.bash in front it is the completion. */
 void options_completion(FILE *f);
 
 #endif

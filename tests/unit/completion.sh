@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Asks the bash completion what it offers, in a few situations. test-options.c runs it.
+# usage: completion.sh TABLE, the output of nbd-attach --completion
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+failed=0
+
+set +u # completions run in interactive shells, which seldom have it
+# shellcheck disable=SC1091
+. "$here/../../src/completion/nbd-attach.bash"
+# shellcheck disable=SC1090
+. "$1"
+
+# What the machine has is not what is tested here.
+# shellcheck disable=SC2317 # _nbd_attach calls them
+_nbd_attach_devices()
+{
+	local state=$1 dir=$2
+	[[ $state == no ]] || printf '%s\n' "${dir}nbd0"
+	[[ $state == yes ]] || printf '%s\n' "${dir}nbd1"
+}
+# shellcheck disable=SC2317
+_nbd_attach_interfaces()
+{
+	printf '%s\n' eth0 lo
+}
+
+# offers 'WORDS SO FAR|' 'EXPECTED': the bar is the cursor; words as bash splits them.
+# An expectation with + or - in front only wants a word in, or not in, what is offered.
+offers()
+{
+	local want=$2 got word
+	read -ra COMP_WORDS <<<"nbd-attach ${1%|}"
+	[[ $1 == *' |' || $1 == '|' ]] && COMP_WORDS+=('')
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	COMPREPLY=()
+	_nbd_attach
+	got=" ${COMPREPLY[*]} "
+	if [[ $want != [+-]\ * ]]; then
+		[[ $got == " $want " || ( -z $want && ${#COMPREPLY[@]} -eq 0 ) ]] && return
+		echo "completion of '$1': offers '$got', not '$want'"
+		failed=1
+		return
+	fi
+	for word in ${want:2}; do
+		if [[ $want == +* && $got != *" $word "* ]]; then
+			echo "completion of '$1': $word is missing in '$got'"
+			failed=1
+		elif [[ $want == -* && $got == *" $word "* ]]; then
+			echo "completion of '$1': $word does not belong in '$got'"
+			failed=1
+		fi
+	done
+}
+
+# the options of a verb
+offers '--|' '+ --export --connections --wait --backend --detach --status --help --version'
+offers '--|' '- --force --json --completion'
+offers '--det|' '--detach'
+offers '--re|' '--read-only'
+offers '-d --|' '--backend --force --verbose --quiet'
+offers '--detach --f|' '--force'
+offers 'nbd0 -d --f|' '--force'
+offers '-qd --|' '- --quiet --unix --check'
+offers '-c --|' '--verbose --quiet'
+offers '-s --|' '--json --verbose --quiet'
+offers '-l --|' '+ --json --port --unix'
+offers '-l --|' '- --export --connections --list --attach'
+offers '-I --e|' '--export'
+offers '--help --|' ''
+offers 'nbd0 host -C 4 --conne|' '--connect-timeout'
+offers 'nbd0 host -rC4 --|' '- --connections --read-only'
+offers 'nbd0 host --unix = s --|' '- --unix'
+offers '-v --ver|' '--verbose --version'
+
+# values
+offers '--backend |' 'auto netlink ioctl'
+offers '--backend n|' 'netlink'
+offers '--backend = n|' 'netlink'
+offers '--backend =|' 'auto netlink ioctl'
+offers '--source |' 'eth0 lo'
+offers '--source = l|' 'lo'
+offers '-C |' ''
+offers '-N |' ''
+dir=$(mktemp -d)
+touch "$dir/a.sock" "$dir/b.sock"
+offers "-u $dir/a|" "$dir/a.sock"
+offers "--unix $dir/|" "+ $dir/a.sock $dir/b.sock"
+offers "--unix = $dir/b|" "$dir/b.sock"
+rm -rf "$dir"
+
+# words
+offers '|' 'auto /dev/nbd1'
+offers '/dev/|' '/dev/nbd1'
+offers 'nb|' 'nbd1'
+offers 'a|' 'auto'
+offers '-d |' '/dev/nbd0'
+offers '-d n|' 'nbd0'
+offers '-C 2 -r |' 'auto /dev/nbd1'
+offers '--wait |' 'auto /dev/nbd1'
+offers '-u s |' 'auto /dev/nbd1'
+offers '-c |' '/dev/nbd0 /dev/nbd1'
+offers '-s |' '/dev/nbd0'
+offers '-d nbd0 |' ''
+offers '-s nbd0 |' ''
+offers 'nbd0 host |' ''
+offers 'nbd0 host : 10809 |' ''
+offers 'nbd0 nbd : //h|' ''
+offers 'nbd0 nbd :|' ''
+offers '-u s nbd0 |' ''
+if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
+	offers 'nbd0 localh|' '+ localhost'
+	offers '-l localh|' '+ localhost'
+	offers '-u s nbd0 localh|' ''
+fi
+exit $failed

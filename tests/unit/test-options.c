@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: every option, every sentence, what --help shows, the completion in bash. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <syslog.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "options-table.h"
+
+#define ARGS_MAX 24
+
+/* Splits at blanks; "''" is an empty word. argv[0] comes with it. */
+struct args {
+	char text[512];
+	char *argv[ARGS_MAX + 1];
+	int argc;
+};
+
+static void args_init(struct args *a, const char *line)
+{
+	char *save = NULL;
+
+	memset(a, 0, sizeof(*a));
+	snprintf(a->text, sizeof(a->text), "nbd-attach %s", line);
+	for (char *w = strtok_r(a->text, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		assert_in_range(a->argc, 0, ARGS_MAX - 1);
+		a->argv[a->argc++] = strcmp(w, "''") == 0 ? w + 2 : w;
+	}
+}
+
+static int parse(const char *line, struct options *ret_options, struct err *err)
+{
+	struct args a;
+
+	args_init(&a, line);
+	return options_parse(a.argc, a.argv, ret_options, err);
+}
+
+static void parse_right(const char *line, struct options *ret_options)
+{
+	struct err err;
+
+	if (parse(line, ret_options, &err) != 0)
+		fail_msg("%s: %s", line, err.message);
+}
+
+static void assert_text(const char *got, const char *want)
+{
+	if (!want)
+		assert_null(got);
+	else
+		assert_string_equal(got, want);
+}
+
+/* --- what is right ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *line;
+	enum verb verb;
+	const char *device;
+	int index;
+	const char *uri; /* NULL: no server */
+} good[] = {
+    {"nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},
+    {"/dev/nbd15 host export", VERB_ATTACH, "nbd15", 15, "nbd://host/export"},
+    {"auto host:5 ''", VERB_ATTACH, "auto", KERNEL_INDEX_AUTO, "nbd://host:5/"},
+    {"nbd1048575 ::1", VERB_ATTACH, "nbd1048575", 1048575, "nbd://[::1]/"},
+    {"nbd0 nbds://host/x", VERB_ATTACH, "nbd0", 0, "nbds://host/x"},
+    {"nbd0 -p 5 host", VERB_ATTACH, "nbd0", 0, "nbd://host:5/"},
+    {"--port=5 nbd0 host x", VERB_ATTACH, "nbd0", 0, "nbd://host:5/x"},
+    {"nbd0 host -N x", VERB_ATTACH, "nbd0", 0, "nbd://host/x"},
+    {"-Nx nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/x"},
+    {"--export=-x nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/-x"},
+    {"-N '' nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},
+    {"-N -- nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/--"},
+    {"-N a -N b nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/b"},
+    {"nbd0 host -", VERB_ATTACH, "nbd0", 0, "nbd://host/-"},
+    {"-u /s nbd0", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=/s"},
+    {"nbd0 x --unix /s", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
+    {"nbd0 -u /s -N x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
+    {"nbd0 nbd+vsock://3/x", VERB_ATTACH, "nbd0", 0, "nbd+vsock://3/x"},
+    {"nbd0 nbd+unix:///?socket=%00x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=%00x"},
+
+    {"-d nbd0", VERB_DETACH, "nbd0", 0, NULL},
+    {"nbd0 --detach", VERB_DETACH, "nbd0", 0, NULL},
+    {"-d --force /dev/nbd3", VERB_DETACH, "nbd3", 3, NULL},
+    {"-dd nbd0", VERB_DETACH, "nbd0", 0, NULL},
+    {"--backend ioctl -d nbd0", VERB_DETACH, "nbd0", 0, NULL},
+    {"-c nbd0", VERB_CHECK, "nbd0", 0, NULL},
+    {"--check nbd0 -q", VERB_CHECK, "nbd0", 0, NULL},
+    {"-s", VERB_STATUS, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"-s nbd0", VERB_STATUS, "nbd0", 0, NULL},
+    {"--status --json", VERB_STATUS, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"-l host", VERB_LIST, NULL, KERNEL_INDEX_AUTO, "nbd://host/"},
+    {"--list -u s", VERB_LIST, NULL, KERNEL_INDEX_AUTO, "nbd+unix:///?socket=s"},
+    {"-l nbd://host/x", VERB_LIST, NULL, KERNEL_INDEX_AUTO, "nbd://host/x"},
+    {"-I host", VERB_INFO, NULL, KERNEL_INDEX_AUTO, "nbd://host/"},
+    {"--info host x", VERB_INFO, NULL, KERNEL_INDEX_AUTO, "nbd://host/x"},
+    {"-I -u s x --json", VERB_INFO, NULL, KERNEL_INDEX_AUTO, "nbd+unix:///x?socket=s"},
+    {"-I -u s", VERB_INFO, NULL, KERNEL_INDEX_AUTO, "nbd+unix:///?socket=s"},
+
+    {"-h", VERB_HELP, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"--help nbd0 host --nonsense", VERB_HELP, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"-V", VERB_VERSION, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"--version", VERB_VERSION, NULL, KERNEL_INDEX_AUTO, NULL},
+    {"--completion", VERB_COMPLETION, NULL, KERNEL_INDEX_AUTO, NULL},
+};
+
+static void test_good(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		_cleanup_free_ char *uri = NULL;
+		struct options o;
+
+		print_message("%s\n", good[i].line);
+		parse_right(good[i].line, &o);
+		assert_int_equal(o.verb, good[i].verb);
+		assert_text(o.device, good[i].device);
+		assert_int_equal(o.index, good[i].index);
+		if (good[i].uri) {
+			uri = endpoint_uri(&o.endpoint);
+			assert_string_equal(uri, good[i].uri);
+		}
+		options_done(&o);
+	}
+}
+
+static void test_defaults(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("nbd0 host", &o);
+	assert_int_equal(o.connect_timeout_ms, 10000);
+	assert_int_equal(o.connections, 1);
+	assert_int_equal(o.block_size, 0);
+	assert_int_equal(o.timeout, 0);
+	assert_int_equal(o.backend, KERNEL_BACKEND_AUTO);
+	assert_int_equal(o.log_level, LOG_NOTICE);
+	assert_false(o.read_only || o.foreground || o.wait || o.force || o.json);
+	assert_int_equal(o.wait_ms, 0);
+	assert_null(o.identifier);
+	assert_null(o.source);
+	options_done(&o);
+	options_done(&o); /* an empty value again */
+}
+
+/* Each option that has a value, in each way it can be written. */
+static void test_fields(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right(
+	    "-C 16 -r -b 4096 -t 30 -n -i id --connect-timeout 0.5 --wait --backend netlink "
+	    "nbd0 host",
+	    &o);
+	assert_int_equal(o.connections, 16);
+	assert_true(o.read_only && o.foreground && o.wait);
+	assert_int_equal(o.block_size, 4096);
+	assert_int_equal(o.timeout, 30);
+	assert_string_equal(o.identifier, "id");
+	assert_int_equal(o.connect_timeout_ms, 500);
+	assert_int_equal(o.wait_ms, 0);
+	assert_int_equal(o.backend, KERNEL_BACKEND_NETLINK);
+	options_done(&o);
+
+	parse_right("--connections=2 --read-only --block-size=65536 --timeout=0 --foreground "
+		    "--identifier=i --wait=2.25 --backend=ioctl nbd0 host",
+		    &o);
+	assert_int_equal(o.connections, 2);
+	assert_true(o.read_only && o.foreground && o.wait);
+	assert_int_equal(o.block_size, 65536);
+	assert_int_equal(o.wait_ms, 2250);
+	assert_int_equal(o.backend, KERNEL_BACKEND_IOCTL);
+	options_done(&o);
+
+	parse_right("--source 127.0.0.1 --connect-timeout 3600 -l host", &o);
+	assert_string_equal(o.source, "127.0.0.1");
+	assert_int_equal(o.connect_timeout_ms, 3600000);
+	options_done(&o);
+	parse_right("--source=eth0 --connect-timeout=0.125 -I host", &o);
+	assert_string_equal(o.source, "eth0");
+	assert_int_equal(o.connect_timeout_ms, 125);
+	options_done(&o);
+
+	parse_right("-d --force nbd0", &o);
+	assert_true(o.force);
+	options_done(&o);
+	parse_right("-s --json", &o);
+	assert_true(o.json);
+	options_done(&o);
+	parse_right("-v -s", &o);
+	assert_int_equal(o.log_level, LOG_INFO);
+	options_done(&o);
+	parse_right("-vv --verbose -s", &o);
+	assert_int_equal(o.log_level, LOG_DEBUG);
+	options_done(&o);
+	parse_right("--quiet -s", &o);
+	assert_int_equal(o.log_level, LOG_ERR);
+	options_done(&o);
+}
+
+/* An attachment outlives the directory it was typed in; a query does not. */
+static void test_absolute(void **state)
+{
+	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	char want[4200];
+	struct options o;
+
+	(void)state;
+	parse_right("-u some/s nbd0", &o);
+	snprintf(want, sizeof(want), "%s/some/s", cwd);
+	assert_string_equal(o.endpoint.path, want);
+	assert_int_equal(o.endpoint.path_len, strlen(want));
+	options_done(&o);
+	parse_right("nbd0 nbds://h/?tls-type=x509&tls-certificates=c", &o);
+	snprintf(want, sizeof(want), "%s/c", cwd);
+	assert_string_equal(o.endpoint.tls_certificates, want);
+	options_done(&o);
+	parse_right("nbd0 nbds://h/?tls-psk-file=../k", &o);
+	snprintf(want, sizeof(want), "%s/../k", cwd);
+	assert_string_equal(o.endpoint.tls_psk_file, want);
+	options_done(&o);
+	parse_right("-I nbd+unix:///?socket=s", &o);
+	assert_string_equal(o.endpoint.path, "s");
+	options_done(&o);
+}
+
+/* argv is left as it was: the supervisor's command line must stay what was typed. */
+static void test_argv_kept(void **state)
+{
+	struct args a, b;
+	struct options o;
+
+	(void)state;
+	args_init(&a, "nbd0 -r host --wait x -C 2");
+	b = a;
+	assert_int_equal(options_parse(a.argc, a.argv, &o, NULL), 0);
+	assert_memory_equal(a.argv, b.argv, sizeof(a.argv));
+	assert_string_equal(o.endpoint.export_name, "x");
+	options_done(&o);
+}
+
+/* --- what is wrong ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *line, *says;
+} bad[] = {
+    {"", "a DEVICE and a server are needed; try nbd-attach --help"},
+    {"-r", "a DEVICE and a server are needed; try nbd-attach --help"},
+    {"nbd0", "the server of nbd0, a HOST or a URI, is missing; try nbd-attach --help"},
+    {"/dev/nbd0", "the server of /dev/nbd0, a HOST or a URI, is missing; try nbd-attach --help"},
+    {"auto", "the server of auto, a HOST or a URI, is missing; try nbd-attach --help"},
+    {"host", "\"host\" stands alone, but a DEVICE and a server are needed; try nbd-attach --help"},
+    {"-u s", "a DEVICE and a server are needed; try nbd-attach --help"},
+    {"-d", "--detach needs a DEVICE; try nbd-attach --help"},
+    {"-c", "--check needs a DEVICE; try nbd-attach --help"},
+    {"-l", "--list needs a HOST or a URI; try nbd-attach --help"},
+    {"-I", "--info needs a HOST or a URI; try nbd-attach --help"},
+
+    {"nbd0 host a b", "\"b\" is one word too many; try nbd-attach --help"},
+    {"nbd0 host a b c d e f", "\"b\" is one word too many; try nbd-attach --help"},
+    {"-u s nbd0 a b", "\"b\" is one word too many after --unix; try nbd-attach --help"},
+    {"-d nbd0 nbd1", "\"nbd1\" is one word too many; try nbd-attach --help"},
+    {"-c nbd0 nbd1", "\"nbd1\" is one word too many; try nbd-attach --help"},
+    {"-s nbd0 nbd1", "\"nbd1\" is one word too many; try nbd-attach --help"},
+    {"-l host x", "\"x\" is one word too many; try nbd-attach --help"},
+    {"-l -u s x", "\"x\" is one word too many after --unix; try nbd-attach --help"},
+    {"-I host x y", "\"y\" is one word too many; try nbd-attach --help"},
+    {"nbd0 -- nbdkit null 1G", "a server command behind -- is not supported; "
+			       "try nbd-attach --help"},
+    {"nbd0 host --", "a server command behind -- is not supported; try nbd-attach --help"},
+
+    {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
+    {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},
+    {"sda host", "\"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto for a free one"},
+    {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d nbd", "\"nbd\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d nbd01", "\"nbd01\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d nbd1048576", "\"nbd1048576\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d nbd-1", "\"nbd-1\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d nbd7x", "\"nbd7x\" is not an NBD device: write /dev/nbd7 or nbd7"},
+    {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d /dev/nbd7p2", "\"/dev/nbd7p2\" is a partition: name the device itself, nbd7"},
+    {"-d auto", "auto is for attaching: --detach needs the name of a device"},
+    {"-s auto", "auto is for attaching: --status needs the name of a device"},
+    {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+
+    {"-d -c nbd0", "--detach and --check do not go together"},
+    {"-sl host", "--status and --list do not go together"},
+    {"-x", "there is no option \"-x\"; try nbd-attach --help"},
+    {"-r\x1b", "there is no option \"-\\x1b\"; try nbd-attach --help"},
+    {"-:", "there is no option \"-:\"; try nbd-attach --help"},
+    {"--nonsense=1", "there is no option \"--nonsense\"; try nbd-attach --help"},
+    {"--conn 2", "there is no option \"--conn\"; options are not abbreviated: is "
+		 "--connect-timeout meant?"},
+    {"--read nbd0 h", "there is no option \"--read\"; options are not abbreviated: is "
+		      "--read-only meant?"},
+    {"--ident=x nbd0 h", "there is no option \"--ident\"; options are not abbreviated: is "
+			 "--identifier meant?"},
+    {"--iden", "there is no option \"--iden\"; options are not abbreviated: is "
+	       "--identifier meant?"},
+    {"--read-only=yes nbd0 h", "--read-only takes no value; try nbd-attach --help"},
+    {"--detach=nbd0", "--detach takes no value; try nbd-attach --help"},
+    {"nbd0 h -C", "--connections needs a value: N; try nbd-attach --help"},
+    {"nbd0 h --backend", "--backend needs a value: auto|netlink|ioctl; try nbd-attach --help"},
+
+    {"--force nbd0 h", "--force belongs to --detach; try nbd-attach --help"},
+    {"--json nbd0 h", "--json belongs to --status, --list or --info; try nbd-attach --help"},
+    {"--json -c nbd0", "--json belongs to --status, --list or --info; try nbd-attach --help"},
+    {"-d -C 2 nbd0", "--connections does not go with --detach; try nbd-attach --help"},
+    {"-d -u s", "--unix does not go with --detach; try nbd-attach --help"},
+    {"-l -N x host", "--export does not go with --list; try nbd-attach --help"},
+    {"-I -r host", "--read-only does not go with --info; try nbd-attach --help"},
+    {"-I --wait host", "--wait does not go with --info; try nbd-attach --help"},
+    {"-c --backend ioctl nbd0", "--backend does not go with --check; try nbd-attach --help"},
+    {"-s --source lo", "--source does not go with --status; try nbd-attach --help"},
+    {"-vq nbd0 host", "--verbose and --quiet do not go together"},
+    {"-u s -p 5 nbd0", "--port and --unix do not go together"},
+    {"-N x nbd0 host y", "the export is given twice: with --export, and as \"y\""},
+    {"-N x -u s nbd0 y", "the export is given twice: with --export, and as \"y\""},
+    {"nbd0 nbd://h/x y", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
+			 "beside it"},
+    {"-N y nbd0 nbd://h/x", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
+			    "beside it"},
+    {"-p 5 nbd0 nbd://h/x", "a URI holds its own port: --port does not go with it"},
+    {"-p 5 nbd0 host:6", "the port is given twice: with --port, and behind the host in "
+			 "\"host:6\""},
+    {"--source lo -u s nbd0", "--source is for TCP servers"},
+    {"--source lo nbd0 nbd+vsock://2/", "--source is for TCP servers"},
+    {"nbd0 host --wait 30", "--wait takes its value behind an equals sign: --wait=30"},
+    {"--wait 0.5 nbd0 host", "--wait takes its value behind an equals sign: --wait=0.5"},
+
+    {"-p nbd nbd0 h", "the port must be a number from 1 to 65535, not \"nbd\""},
+    {"-p 0 nbd0 h", "the port must be a number from 1 to 65535, not \"0\""},
+    {"-C 0", "--connections must be a number from 1 to 16, not \"0\""},
+    {"-C 17", "--connections must be a number from 1 to 16, not \"17\""},
+    {"-C 2x", "--connections must be a number from 1 to 16, not \"2x\""},
+    {"-C 4294967298", "--connections must be a number from 1 to 16, not \"4294967298\""},
+    {"-C 18446744073709551618",
+     "--connections must be a number from 1 to 16, not \"18446744073709551618\""},
+    {"-C -1", "--connections must be a number from 1 to 16, not \"-1\""},
+    {"-C ''", "--connections must be a number from 1 to 16, not \"\""},
+    {"-b 256", "--block-size must be a power of two from 512 to 65536, not \"256\""},
+    {"-b 131072", "--block-size must be a power of two from 512 to 65536, not \"131072\""},
+    {"-b 1000", "--block-size must be a power of two from 512 to 65536, not \"1000\""},
+    {"-b 4k", "--block-size must be a power of two from 512 to 65536, not \"4k\""},
+    {"-t 0.5", "--timeout must be a whole number of seconds from 0 to 2147483, not \"0.5\""},
+    {"-t 2147484", "--timeout must be a whole number of seconds from 0 to 2147483, not "
+		   "\"2147484\""},
+    {"--connect-timeout 0", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
+			    "three decimals at most, not \"0\""},
+    {"--connect-timeout 3600.001",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
+     "most, not \"3600.001\""},
+    {"--connect-timeout 1.0000",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
+     "most, not \"1.0000\""},
+    {"--connect-timeout 1.", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
+			     "three decimals at most, not \"1.\""},
+    {"--connect-timeout .5", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
+			     "three decimals at most, not \".5\""},
+    {"--connect-timeout 1e2",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
+     "most, not \"1e2\""},
+    {"--wait=x", "--wait must be a number of seconds from 0.1 to 2147483, with three decimals at "
+		 "most, not \"x\""},
+    {"--wait= nbd0 h", "--wait must be a number of seconds from 0.1 to 2147483, with three "
+		       "decimals at most, not \"\""},
+    {"--backend fast", "--backend must be one of auto|netlink|ioctl, not \"fast\""},
+    {"--backend ''", "--backend must be one of auto|netlink|ioctl, not \"\""},
+    {"-i ''", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
+	      "\"\""},
+    {"-i a\nb", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
+		"\"a\\x0ab\""},
+    {"-i \xff", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
+		"\"\\xff\""},
+    {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: a Unix socket is given with "
+			   "--unix, and an image file needs a server such as nbdkit or qemu-nbd"},
+};
+
+static void test_bad(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct options o, before;
+		struct err err = {.kind = ERR_FAILED};
+
+		memset(&o, 0xa5, sizeof(o));
+		memcpy(&before, &o, sizeof(o));
+		print_message("%s\n", bad[i].says);
+		assert_int_equal(parse(bad[i].line, &o, &err), -EINVAL);
+		assert_string_equal(err.message, bad[i].says);
+		assert_int_equal(err.kind, ERR_USAGE);
+		assert_memory_equal(&o, &before, sizeof(o)); /* untouched on failure */
+		assert_int_equal(parse(bad[i].line, &o, NULL), -EINVAL);
+	}
+}
+
+static void test_source(void **state)
+{
+	struct options o;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse("--source a/b nbd0 h", &o, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_USAGE);
+	assert_non_null(strstr(err.message, "--source"));
+}
+
+/* --- the table ---------------------------------------------------------------------------- */
+
+static void test_table(void **state)
+{
+	(void)state;
+	assert_in_range(options_count, 1, 64);
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		print_message("%s\n", def->name);
+		assert_non_null(def->help);
+		assert_non_null(def->set);
+		assert_int_not_equal(def->verbs, 0);
+		assert_true(def->value == VALUE_NONE || def->shown);
+		assert_int_not_equal(def->help[strlen(def->help) - 1], '.');
+		assert_true(def->min <= def->max);
+		for (size_t k = 0; k < i; k++) {
+			assert_string_not_equal(def->name, options_table[k].name);
+			assert_true(!def->letter || def->letter != options_table[k].letter);
+		}
+	}
+}
+
+static void print_to(void (*print)(FILE *f), char **ret_text)
+{
+	size_t len;
+	FILE *f = open_memstream(ret_text, &len);
+
+	assert_non_null(f);
+	print(f);
+	fclose(f);
+}
+
+static void test_help(void **state)
+{
+	_cleanup_free_ char *help = NULL;
+	char want[64];
+
+	(void)state;
+	print_to(options_help, &help);
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		snprintf(want, sizeof(want), def->letter ? " -%c, --%s" : "     %c--%s",
+			 def->letter ? def->letter : ' ', def->name);
+		if (!strstr(help, want) != def->hidden)
+			fail_msg("--help and %s", def->name);
+	}
+	for (char *line = help, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		if (end - line >= 80 || memchr(line, '\t', (size_t)(end - line)) ||
+		    (end > line && end[-1] == ' '))
+			fail_msg("%.*s", (int)(end - line), line);
+	}
+}
+
+/* completion.sh asks bash, with the completion as it is installed. */
+static void test_completion(void **state)
+{
+	char path[] = "/tmp/test-options-XXXXXX";
+	_cleanup_free_ char *table = NULL, *command = NULL;
+	_cleanup_fd_ int fd = mkostemp(path, O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	print_to(options_completion, &table);
+	assert_int_equal(write(fd, table, strlen(table)), strlen(table));
+	assert_true(asprintf(&command, "bash tests/unit/completion.sh %s", path) > 0);
+	assert_int_equal(system(command), 0);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_good),      cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_absolute),
+	    cmocka_unit_test(test_argv_kept), cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_source),    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),      cmocka_unit_test(test_completion),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
