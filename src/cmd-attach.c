@@ -55,7 +55,7 @@ static int start(struct supervisor_config *cfg, struct err *err)
 int cmd_attach(const struct options *o)
 {
 	_cleanup_free_ char *identifier = NULL;
-	struct supervisor_config cfg;
+	struct supervisor_config cfg = {.report_fd = -1};
 	struct err err = {.message = ""};
 	int status;
 

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 
 static volatile sig_atomic_t child_pid;
@@ -77,7 +76,7 @@ void background_report(int report_fd, int status)
 
 void background_detach(void)
 {
-	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	log_set_sink(LOG_TO_SYSLOG);
 	(void)!chdir("/");
@@ -85,6 +84,6 @@ void background_detach(void)
 		return;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
-	if (null <= STDERR_FILENO)
-		null = -1;
+	if (null > STDERR_FILENO)
+		close(null);
 }

@@ -168,7 +168,7 @@ int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, st
 {
 	struct rundir_path path = rundir_device(index, "control");
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000L};
 	const char *request = force ? "detach force" : "detach";
 	char answer[ERR_MESSAGE_MAX + 16];
 	struct sockaddr_un sa;

@@ -37,7 +37,7 @@ static int choose_block_size(const struct nbd_export *e, const struct plan_wish 
 int plan_make(const struct nbd_export *e, const struct plan_wish *wish, struct plan *ret_plan,
 	      struct err *err)
 {
-	struct plan plan = {.connections = 1};
+	struct plan plan = {.block_size = SECTOR, .connections = 1};
 	int ret = choose_block_size(e, wish, &plan.block_size, err);
 
 	if (ret < 0)

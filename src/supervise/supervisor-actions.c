@@ -94,11 +94,10 @@ void supervisor_link_died(unsigned alive, void *arg)
 void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
 {
 	struct supervisor *s = arg;
-	enum kernel_event event;
 
 	(void)fd;
 	(void)events;
-	while ((event = kernel_next_event(s->kernel, s->index)) != KERNEL_EVENT_NONE)
+	while (kernel_next_event(s->kernel, s->index) != KERNEL_EVENT_NONE)
 		loop_timer_set(s->settle, SETTLE_MS);
 }
 

@@ -38,6 +38,7 @@ struct supervisor {
 	uint64_t wait_end;
 	bool term_pending; /* FSM_REMEMBER */
 	bool force;	   /* of the detach under way */
+	bool waiting_said; /* one line for a long wait */
 	bool left;	   /* the device stays attached when we end */
 	struct err err;	   /* why the next failure event is raised */
 };

@@ -21,8 +21,9 @@ static void fail(struct supervisor *s, const struct err *err)
 	if (err)
 		s->err = *err;
 	again = s->err.kind == ERR_RETRY && loop_now() < s->wait_end;
-	if (again && s->state == FSM_STARTING && s->wait_end != 0)
-		log_info("%s; trying again", s->err.message);
+	if (again && !s->waiting_said)
+		log_notice("%s (trying again)", s->err.message);
+	s->waiting_said = again;
 	supervisor_raise(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP);
 }
 
