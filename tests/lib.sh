@@ -90,6 +90,11 @@ refuses() { # COMMAND...: it must fail, but not by a time-out or a signal
 	((status > 0 && status < 124))
 }
 
+is() { # ACTUAL WANTED
+	echo "$1, wanted $2"
+	[[ $1 = "$2" ]]
+}
+
 # The exit status, and one clear sentence on stderr that the extended regular expression fits.
 # A status of 0 may come without any; standard output is left in $scratch/stdout.
 expect_status() { # STATUS REGEX COMMAND...
@@ -188,6 +193,18 @@ detached() { # nbd0
 
 supervisor() { # nbd0: the process that holds the device's lock
 	cat "/run/nbd-attach/$1.lock"
+}
+
+status_is() { # DEVICE KEY VALUE: what --status --json says
+	nbd_attach --status --json "$1" >"$scratch/json" || return
+	cat "$scratch/json"
+	python3 - "$2" "$3" "$scratch/json" <<-'EOF'
+		import json, sys
+		key, wanted, name = sys.argv[1:]
+		status = json.load(open(name))
+		status = status.get("devices", [status])[0] if isinstance(status, dict) else status[0]
+		sys.exit(str(status[key]) != wanted)
+	EOF
 }
 
 no_supervisor() { # nbd0

@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --detach refuses a device in use, names who uses it, and comes to an end whatever the server does.
+# shellcheck source=tests/lib.sh disable=SC2317 # check() calls the functions
+. "$(dirname "$0")/../lib.sh"
+in_guest 170
+begin
+
+sock=$scratch/sock
+
+kit() { # ARGUMENT... of nbdkit
+	start_server "$sock" nbdkit -f -U "$sock" "$@"
+	server=$pid
+}
+
+attach() { # NAME
+	check "$1: attaches" nbd_attach nbd0 -u "$sock"
+}
+
+# Whoever uses the device, and the supervisor, must be none the worse for the try.
+refused() { # NAME REGEX
+	check "$1: refused" expect_status 3 "$2" nbd_attach --detach nbd0
+	check "$1: still attached" nbd_attach --check nbd0
+	check "$1: still supervised" status_is nbd0 state attached
+}
+
+freed() { # NAME
+	check "$1: detaches" nbd_attach --detach nbd0
+	check "$1: nbd0 is free" wait_for 2 detached nbd0
+}
+
+kit memory 32M
+attach "mounted"
+mkfs.ext4 -q /dev/nbd0
+mkdir "$scratch/mnt"
+mount /dev/nbd0 "$scratch/mnt"
+refused "mounted" "mounted.*$scratch/mnt"
+check "mounted: still works" eval 'echo data >"$scratch/mnt/file" && sync -f "$scratch/mnt/file"'
+umount "$scratch/mnt"
+refused_by_umounted=$(findmnt -n /dev/nbd0)
+check "unmounted: nothing is left" is "$refused_by_umounted" ''
+freed "unmounted"
+
+attach "again"
+mount -r /dev/nbd0 "$scratch/mnt"
+check "again: the file is there" is "$(cat "$scratch/mnt/file")" data
+check "--force, mounted: detaches" expect_status 0 '' nbd_attach --detach --force nbd0
+check "--force, mounted: no connection is left" \
+	refuses cat "$scratch/mnt/file" "$scratch/mnt/lost+found"
+umount "$scratch/mnt"
+check "--force, mounted: nbd0 is free after the last user" wait_for 5 detached nbd0
+check "--force, mounted: no supervisor" wait_for 5 no_supervisor nbd0
+
+attach "swap"
+mkswap /dev/nbd0 >/dev/null
+swapon /dev/nbd0
+refused "swap" 'swap'
+swapoff /dev/nbd0
+modprobe dm_mod
+dmsetup create held --noudevsync --noudevrules --table '0 2048 linear /dev/nbd0 0'
+refused "device-mapper" 'held|dm-0'
+dmsetup remove --noudevsync held
+exec 5<>/dev/nbd0
+refused "open" "$$"
+exec 5>&-
+freed "open no more"
+attach "partition"
+if check "partition: made" eval 'echo 2048,4096 | sfdisk -q --no-reread --no-tell-kernel /dev/nbd0 &&
+	blockdev --rereadpt /dev/nbd0 && [[ -e /sys/block/nbd0/nbd0p1 ]]'; then
+	[[ -e /dev/nbd0p1 ]] || mknod /dev/nbd0p1 b $(tr : ' ' </sys/block/nbd0/nbd0p1/dev)
+	mkfs.ext4 -q /dev/nbd0p1
+	mount /dev/nbd0p1 "$scratch/mnt"
+	refused "partition, mounted" "mounted.*$scratch/mnt"
+	umount "$scratch/mnt"
+fi
+freed "partition"
+check "not attached: says so" expect_status 1 'nbd0.*not attached' nbd_attach --detach nbd0
+check "not attached: no such device" refuses nbd_attach --detach nbd4711
+
+# A server that does not answer: bounded, and nothing is thrown away unless told so
+attach "stopped server"
+kill -STOP "$server"
+start dd if=/dev/zero of=/dev/nbd0 bs=4k count=16 conv=fsync
+writer=$pid
+wait_for 10 grep -q '[1-9]' /sys/block/nbd0/inflight
+check "stopped server: --detach says who writes" \
+	expect_status 3 "$writer" nbd_attach --detach nbd0
+check "stopped server: --force ends it" expect_status 0 '' nbd_attach --detach --force nbd0
+check "stopped server: the writer gets its error" refuses wait "$writer"
+check "stopped server: nbd0 is free" wait_for 5 detached nbd0
+check "stopped server: no supervisor" wait_for 5 no_supervisor nbd0
+kill -CONT "$server"
+attach "stopped server, nobody writes"
+kill -STOP "$server"
+check "stopped server, nobody writes: the flush is awaited, then refused" \
+	expect_status 4 'flush' nbd_attach --detach nbd0
+check "stopped server, nobody writes: still attached" nbd_attach --check nbd0
+kill -CONT "$server"
+freed "stopped server, goes on"
+
+# A server that was killed
+attach "killed server"
+held=$(supervisor nbd0)
+kill -KILL "$server"
+check "killed server: the state says so" wait_for 10 status_is nbd0 state lost
+check "killed server: the supervisor stays" running "$held"
+freed "killed server"
+check "killed server: the supervisor ends" wait_for 5 gone "$held"
+rm -f "$sock"
+kit memory 32M
+attach "killed server, dirty"
+exec 5>/dev/nbd0
+head -c 65536 /dev/zero >&5
+kill -KILL "$server"
+wait_for 10 status_is nbd0 state lost >/dev/null
+exec 5>&-
+freed "killed server, dirty"
+rm -f "$sock"
+kit memory 32M
+check "killed server, -C 2: attaches" nbd_attach nbd0 -u "$sock" -C 2
+kill -KILL "$server"
+check "killed server, -C 2: the state says so" wait_for 10 status_is nbd0 state lost
+freed "killed server, -C 2"
+rm -f "$sock"
+kit memory 32M
+check "killed server, ioctl: attaches" nbd_attach nbd0 -u "$sock" --backend ioctl
+held=$(supervisor nbd0)
+kill -KILL "$server"
+check "killed server, ioctl: the supervisor ends" wait_for 10 gone "$held"
+check "killed server, ioctl: nbd0 is free" wait_for 5 detached nbd0
+
+finish

@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What an export offers reaches the device: read-only, trim, sizes, blocks, connections.
+# shellcheck source=tests/lib.sh disable=SC2317 # check() calls the functions
+. "$(dirname "$0")/../lib.sh"
+in_guest 170
+begin
+
+sock=$scratch/sock
+log=$scratch/requests
+
+serve() { # COMMAND..., with $sock as its Unix socket; ends the one before
+	stop "${server:-}"
+	rm -f "$sock"
+	start_server "$sock" "$@"
+	server=$pid
+}
+
+kit() { # ARGUMENT... of nbdkit
+	serve nbdkit -f -U "$sock" "$@"
+}
+
+attach() { # NAME ATTACH-ARGUMENT...
+	check "$1: attaches" expect_status 0 '' nbd_attach nbd0 -u "$sock" "${@:2}"
+}
+
+detach() {
+	check "$1: detaches" nbd_attach --detach nbd0
+}
+
+at_most() { # NUMBER LIMIT
+	echo "$1, at most $2"
+	(($1 <= $2))
+}
+
+queue() { # NAME
+	cat "/sys/block/nbd0/queue/$1"
+}
+
+write_block() { # DEVICE [DD-ARGUMENT...]
+	dd if=/dev/urandom of="$1" bs=4k count=1 oflag=direct conv=notrunc "${@:2}"
+}
+
+warned() { # REGEX: the last attach, on standard error
+	cat "$scratch/stderr"
+	grep -qiE "$1" "$scratch/stderr"
+}
+
+# Read-only
+is_read_only() { # NAME ATTACH-ARGUMENT...
+	attach "$@"
+	check "$1: is read-only" is "$(blockdev --getro /dev/nbd0)" 1
+	check "$1: refuses to write" refuses write_block /dev/nbd0
+	check "$1: can be read" dd if=/dev/nbd0 of=/dev/null bs=64k count=4 iflag=direct
+	detach "$1"
+}
+truncate -s 4M "$scratch/disk"
+serve qemu-nbd -t -k "$sock" -r -f raw "$scratch/disk"
+is_read_only "qemu-nbd -r"
+kit -r memory 4M
+is_read_only "nbdkit -r"
+kit memory 4M
+is_read_only "--read-only" --read-only
+attach "read-write again"
+check "read-write again: is not read-only" is "$(blockdev --getro /dev/nbd0)" 0
+check "read-write again: can be written" write_block /dev/nbd0
+detach "read-write again"
+
+# Trim and zeroes
+kit --filter=log memory 16M logfile="$log"
+attach "trim"
+check "trim: blkdiscard" blkdiscard -o 1M -l 4M /dev/nbd0
+check "trim: reaches the server" grep -q 'Trim .*offset=0x100000 .*count=0x' "$log"
+write_block /dev/nbd0 status=none
+check "zeroes: blkdiscard -z" blkdiscard -z -l 1M /dev/nbd0
+check "zeroes: are read back" cmp -n 1048576 /dev/nbd0 /dev/zero
+if [[ $(printf '%s\n' 6.12 "$(uname -r)" | sort -V | head -n 1) = 6.12 ]]; then
+	check "zeroes: reach the server as such" grep -q 'Zero .*offset=0x0 ' "$log"
+fi
+detach "trim"
+serve "$top/tests/interop/minimal.py" "$sock" "$scratch/minimal" $((4 << 20))
+attach "a server without trim"
+check "a server without trim: nothing to discard" is "$(queue discard_max_bytes)" 0
+check "a server without trim: no write-zeroes left over" is "$(queue write_zeroes_max_bytes)" 0
+check "a server without trim: blkdiscard is refused" refuses blkdiscard /dev/nbd0
+detach "a server without trim"
+
+# Flush
+kit --filter=log memory 16M logfile="$log"
+attach "flush"
+check "flush: fsync" dd if=/dev/urandom of=/dev/nbd0 bs=4k count=4 conv=fsync
+check "flush: reaches the server" grep -q ' Flush ' "$log"
+detach "flush"
+
+# Sizes
+kit memory 41473
+attach "41473 bytes"
+check "41473 bytes: are 81 sectors" is "$(cat /sys/block/nbd0/size)" 81
+check "41473 bytes: a warning says so" warned 'warning|round|1 byte|last'
+detach "41473 bytes"
+attach "41473 bytes, --block-size 4096" --block-size 4096
+check "41473 bytes, --block-size 4096: are ten blocks" is "$(blockdev --getsize64 /dev/nbd0)" 40960
+check "41473 bytes, --block-size 4096: logical" is "$(queue logical_block_size)" 4096
+check "41473 bytes, --block-size 4096: the last can be read" \
+	dd if=/dev/nbd0 of=/dev/null bs=4k skip=9 count=1 iflag=direct
+detach "41473 bytes, --block-size 4096"
+kit memory 3T
+attach "3 TiB"
+check "3 TiB: its size" is "$(blockdev --getsize64 /dev/nbd0)" $((3 << 40))
+check "3 TiB: writes and verifies near the end" \
+	writes_and_verifies /dev/nbd0 1M --offset=$(((3 << 40) - (1 << 20)))
+dd if=/dev/urandom of="$scratch/block" bs=4k count=1 status=none
+check "3 TiB: the last block" dd if="$scratch/block" of=/dev/nbd0 bs=4k oflag=direct \
+	seek=$(((3 << 28) - 1))
+blockdev --flushbufs /dev/nbd0
+check "3 TiB: it is there" cmp -i $(((3 << 40) - 4096)):0 /dev/nbd0 "$scratch/block"
+check "3 TiB: and not at 2 TiB less" cmp -n 4096 -i $(((1 << 40) - 4096)):0 /dev/nbd0 /dev/zero
+detach "3 TiB"
+
+# Block sizes
+kit memory 4M --filter=blocksize-policy blocksize-minimum=4096 blocksize-error-policy=error
+attach "minimum 4096"
+check "minimum 4096: logical" is "$(queue logical_block_size)" 4096
+check "minimum 4096: writes and verifies" writes_and_verifies /dev/nbd0
+detach "minimum 4096"
+check "minimum 4096: --block-size 512 is refused" expect_status 2 4096 \
+	nbd_attach nbd0 -u "$sock" --block-size 512
+kit memory 4M --filter=blocksize-policy blocksize-maximum=65536 blocksize-error-policy=error
+attach "maximum 64 KiB"
+check "maximum 64 KiB: no larger requests" at_most "$(queue max_sectors_kb)" 64
+check "maximum 64 KiB: a large write is cut" \
+	dd if=/dev/urandom of=/dev/nbd0 bs=1M count=2 oflag=direct
+detach "maximum 64 KiB"
+kit memory 4M
+attach "no maximum"
+check "no maximum: nothing left over" refuses at_most "$(queue max_sectors_kb)" 64
+detach "no maximum"
+
+# Connections
+kit memory 8M
+attach "-C 4" -C 4
+check "-C 4: four of them" status_is nbd0 connections 4
+check "-C 4: all alive" status_is nbd0 connections-alive 4
+check "-C 4: writes and verifies" writes_and_verifies /dev/nbd0 1M --numjobs=2 --offset_increment=1M
+detach "-C 4"
+kit memory 8M --filter=multi-conn multi-conn-mode=disable
+attach "-C 4, the server allows one" -C 4
+check "-C 4, the server allows one: a warning" warned 'connection'
+check "-C 4, the server allows one: one" status_is nbd0 connections 1
+check "-C 4, the server allows one: works" writes_and_verifies /dev/nbd0
+detach "-C 4, the server allows one"
+
+# Backends
+kit memory 4M
+attach "ioctl" --backend ioctl
+check "ioctl: it is" status_is nbd0 backend ioctl
+check "ioctl: writes and verifies" writes_and_verifies /dev/nbd0
+check "ioctl: --check" nbd_attach --check nbd0
+detach "ioctl"
+check "ioctl: nbd0 is free" detached nbd0
+attach "netlink" --backend=netlink
+check "netlink: it is" status_is nbd0 backend netlink
+check "netlink: the identifier is the URI" \
+	grep -q '^nbd+unix:///?socket=' /sys/block/nbd0/backend
+detach "netlink"
+
+# A device of the kernel's choice. The pipe ends only if the supervisor holds no end of it.
+piped() { # FILE COMMAND...
+	timeout 20 "${@:2}" | cat >"$1"
+	return "${PIPESTATUS[0]}"
+}
+check "auto: attaches" piped "$scratch/auto" \
+	"${nbd_attach[@]}" auto -u "$sock" --identifier a --read-only
+check "auto: prints the device" grep -qx '/dev/nbd[0-9][0-9]*' "$scratch/auto"
+check "auto: it is attached" nbd_attach --check "$(cat "$scratch/auto")"
+check "auto: another" expect_status 0 '' nbd_attach auto -u "$sock" --identifier a --read-only
+check "auto: which is different" refuses cmp "$scratch/auto" "$scratch/stdout"
+cp "$scratch/stdout" "$scratch/another"
+check "auto: detaches" nbd_attach --detach "$(cat "$scratch/auto")"
+check "auto: detaches the other" nbd_attach --detach "$(cat "$scratch/another")"
+
+stop "$server"
+finish

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# usage: tests/interop/hostile.sh [--here] [ARGUMENT... of hostile_check.py]
+#
+# The client against every behaviour of hostile.py: in a guest it attaches; with --here it only
+# asks (--info and --list), on this machine and without privilege being needed. For example
+#
+#   NBD_ATTACH=build/san/nbd-attach tests/interop/hostile.sh --here
+#   NBD_ATTACH="valgrind -q --error-exitcode=99 --leak-check=full build/nbd-attach" \
+#           tests/interop/hostile.sh --here --ratio 8
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+if [[ ${1:-} = --here ]]; then
+	shift
+	NBD_ATTACH_RUNDIR=$(mktemp -d) || exit 1
+	export NBD_ATTACH_RUNDIR
+	"$top/tests/interop/hostile_check.py" --goals info,list "$@" "${nbd_attach[@]}"
+	status=$?
+	rm -rf "$NBD_ATTACH_RUNDIR"
+	exit $status
+fi
+in_guest 290
+# Emulation is slow, and a burst of clients slower: the bound is about tarpits, not about speed.
+exec "$top/tests/interop/hostile_check.py" --goals attach --ratio 4 "$@" "${nbd_attach[@]}"
