@@ -1,45 +1,36 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs the manual's EXAMPLES, each block as it stands there. In a guest: tests/vm/run tests/interop/examples.sh
-# `server` is this machine; what a block leaves attached is detached before the next.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-top=$PWD
-PATH=${NBD_ATTACH_DIR:-$top/build}:$PATH
+# Runs the manual's EXAMPLES, each block as it stands there. `server` is this machine; what a
+# block leaves attached is detached before the next.
+. "$(dirname "$0")/../lib.sh"
+in_guest 120
+begin
+
+PATH=$(dirname "${nbd_attach[0]}"):$PATH
 page=$top/nbd-attach.8
-passed=0
-failed=0
-
-echo '127.0.0.1 server' >>/etc/hosts
-cd "$(mktemp -d)" || exit 1
-qemu-img create -q -f qcow2 disk.qcow2 64M
-nbdkit -f -P nbdkit.pid memory 64M &
-for _ in {1..200}; do
-    [ -s nbdkit.pid ] && break
-    sleep 0.05
-done
-
-# Block N of EXAMPLES: the lines between the N-th .Bd and its .Ed, roff's \e being a backslash.
-block() {
-    sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page" | awk -v n="$1" '
-        /^\.Bd/ { i++; next } /^\.Ed/ { next } /^\./ { inside = 0 } i == n' |
-        awk '/^\.Pp|^\.Sh/ { exit } { print }' | sed 's/\\e/\\/g'
+examples() {
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page"
 }
 
-count=$(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page" | grep -c '^\.Bd')
+# Block N: the lines between the N-th .Bd and its .Ed, roff's \e being a backslash.
+block() {
+	examples | awk -v n="$1" '/^\.Bd/ { i++; inside = 1; next } /^\.Ed/ { inside = 0 }
+		inside && i == n' | sed 's/\\e/\\/g'
+}
+
+echo '127.0.0.1 server' >>/etc/hosts
+cd "$scratch" || exit 1
+qemu-img create -q -f qcow2 disk.qcow2 64M
+start_server 10809 nbdkit -f memory 64M
+
+count=$(examples | grep -c '^\.Bd')
 for ((n = 1; n <= count; n++)); do
-    block "$n" | sed '/^[A-Z][^=]*[:.]$/d' >example
-    if timeout 60 bash -eu example >out 2>&1; then
-        echo "ok - example $n: $(head -n 1 example)"
-        passed=$((passed + 1))
-    else
-        echo "not ok - example $n"
-        sed 's/^/    /' example out
-        failed=$((failed + 1))
-    fi
-    for i in 0 1; do
-        nbd-attach --check nbd$i && nbd-attach --quiet --detach nbd$i
-    done
+	block "$n" >example
+	check "example $n: $(head -n 1 example)" timeout 60 bash -eu example
+	for device in nbd0 nbd1; do
+		if attached "$device"; then
+			check "example $n: $device is detached again" nbd_attach -q --detach "$device"
+		fi
+	done
 done
-echo "examples: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
