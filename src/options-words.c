@@ -143,7 +143,12 @@ static int make_paths_absolute(struct endpoint *e, struct err *err)
 	if (!path)
 		return part_no_memory(err);
 	r = make_absolute(&path, err);
-	return r == 0 ? part_socket(e, path, strlen(path), err) : r;
+	if (r < 0)
+		return r;
+	r = part_socket(e, path, strlen(path), err);
+	if (r == -EINVAL)
+		err_prefix(err, "made absolute, ");
+	return r;
 }
 
 int words_apply(struct options *o, const struct words *words, struct err *err)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -217,6 +216,7 @@ static void test_absolute(void **state)
 	_cleanup_free_ char *cwd = getcwd(NULL, 0);
 	char want[4200];
 	struct options o;
+	struct err err;
 
 	(void)state;
 	parse_right("-u some/s nbd0", &o);
@@ -235,6 +235,10 @@ static void test_absolute(void **state)
 	parse_right("-I nbd+unix:///?socket=s", &o);
 	assert_string_equal(o.endpoint.path, "s");
 	options_done(&o);
+
+	snprintf(want, sizeof(want), "-u %0106d nbd0", 7);
+	assert_int_equal(parse(want, &o, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "made absolute, the path of the Unix socket has"));
 }
 
 /* argv is left as it was: the supervisor's command line must stay what was typed. */
@@ -476,20 +480,21 @@ static void test_help(void **state)
 	}
 }
 
-/* completion.sh asks bash, with the completion as it is installed. */
+/* test-completion.sh tries it out; here, that every option is in it. */
 static void test_completion(void **state)
 {
-	char path[] = "/tmp/test-options-XXXXXX";
-	_cleanup_free_ char *table = NULL, *command = NULL;
-	_cleanup_fd_ int fd = mkostemp(path, O_CLOEXEC);
+	_cleanup_free_ char *table = NULL;
+	char want[64];
 
 	(void)state;
-	assert_true(fd >= 0);
 	print_to(options_completion, &table);
-	assert_int_equal(write(fd, table, strlen(table)), strlen(table));
-	assert_true(asprintf(&command, "bash tests/unit/completion.sh %s", path) > 0);
-	assert_int_equal(system(command), 0);
-	unlink(path);
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		snprintf(want, sizeof(want), " --%s ", def->name);
+		if (!strstr(table, want) != def->hidden)
+			fail_msg("--completion and %s", def->name);
+	}
 }
 
 int main(void)
