@@ -25,9 +25,9 @@ passed=0 failed=0 pid='' scratch='' started=()
 # A descriptor that never has anything to read: `read -t` on it is a pause without a process.
 exec {never}<> <(:)
 
-in_guest() { # SECONDS: starts the script again in a guest, unless this is one
+in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless this is one
 	[[ -d /run/nbd-vm ]] && return
-	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")"
+	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
 begin() {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # --detach refuses a device in use, names who uses it, and comes to an end whatever the server does.
-# shellcheck source=tests/lib.sh disable=SC2317 # check() calls the functions
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
 begin
@@ -67,7 +67,8 @@ freed "open no more"
 attach "partition"
 if check "partition: made" eval 'echo 2048,4096 | sfdisk -q --no-reread --no-tell-kernel /dev/nbd0 &&
 	blockdev --rereadpt /dev/nbd0 && [[ -e /sys/block/nbd0/nbd0p1 ]]'; then
-	[[ -e /dev/nbd0p1 ]] || mknod /dev/nbd0p1 b $(tr : ' ' </sys/block/nbd0/nbd0p1/dev)
+	IFS=: read -r major minor </sys/block/nbd0/nbd0p1/dev
+	[[ -e /dev/nbd0p1 ]] || mknod /dev/nbd0p1 b "$major" "$minor"
 	mkfs.ext4 -q /dev/nbd0p1
 	mount /dev/nbd0p1 "$scratch/mnt"
 	refused "partition, mounted" "mounted.*$scratch/mnt"

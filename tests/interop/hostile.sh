@@ -20,6 +20,6 @@ if [[ ${1:-} = --here ]]; then
 	rm -rf "$NBD_ATTACH_RUNDIR"
 	exit $status
 fi
-in_guest 290
+in_guest 290 "$@"
 # Emulation is slow, and a burst of clients slower: the bound is about tarpits, not about speed.
 exec "$top/tests/interop/hostile_check.py" --goals attach --ratio 4 "$@" "${nbd_attach[@]}"

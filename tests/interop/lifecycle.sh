@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # From the first try to the end: waiting, background and foreground, signals, and other people.
-# shellcheck source=tests/lib.sh disable=SC2317 # check() calls the functions
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
 begin
@@ -22,8 +22,8 @@ without_a_terminal() { # PID
 	[[ $(readlink "/proc/$1/cwd") = / ]] || echo "in $(readlink "/proc/$1/cwd")"
 }
 
-foreground() { # ARGUMENT...; sets $attachment, its output goes to $scratch/log
-	start "${nbd_attach[@]}" -n nbd0 -u "$sock" "$@"
+foreground() { # sets $attachment, its output goes to $scratch/log
+	start "${nbd_attach[@]}" -n nbd0 -u "$sock"
 	attachment=$pid
 }
 

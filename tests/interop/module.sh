@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The nbd module is loaded when it is missing, and its absence is explained.
-# shellcheck source=tests/lib.sh disable=SC2317 # check() calls the functions
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 export NBD_VM_NO_NBD=1
 in_guest 60
