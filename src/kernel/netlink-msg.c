@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/nbd-netlink.h>
+#include <linux/nbd.h>
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
@@ -11,8 +12,9 @@
 /* NBD_ATTR_BACKEND_IDENTIFIER came with 5.14; headers may be older. */
 #define ATTR_BACKEND_IDENTIFIER 10
 
-#define MESSAGE_MAX 8192 /* the fixed attributes, 16 sockets and an identifier need about 1.5 KiB \
-			  */
+#define MESSAGE_MAX                                                                   \
+	8192 /* the fixed attributes, 16 sockets and an identifier need about 1.5 KiB \
+	      */
 
 static struct nl_msg *start(int family, int command)
 {
@@ -60,6 +62,23 @@ struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a)
 	NLA_PUT_U64(msg, NBD_ATTR_DEAD_CONN_TIMEOUT, a->dead_timeout);
 	NLA_PUT_STRING(msg, ATTR_BACKEND_IDENTIFIER, a->identifier);
 	if (put_sockets(msg, a->fds, a->n_fds) < 0)
+		goto nla_put_failure;
+	return msg;
+nla_put_failure:
+	nlmsg_free(msg);
+	return NULL;
+}
+
+struct nl_msg *netlink_msg_connect_last(int family, int index, int fd)
+{
+	struct nl_msg *msg = start(family, NBD_CMD_CONNECT);
+
+	if (!msg)
+		return NULL;
+	NLA_PUT_U32(msg, NBD_ATTR_INDEX, (uint32_t)index);
+	NLA_PUT_U64(msg, NBD_ATTR_SIZE_BYTES, 0);
+	NLA_PUT_U64(msg, NBD_ATTR_CLIENT_FLAGS, NBD_CFLAG_DESTROY_ON_DISCONNECT);
+	if (put_sockets(msg, &fd, 1) < 0)
 		goto nla_put_failure;
 	return msg;
 nla_put_failure:

@@ -20,6 +20,12 @@ struct nlmsghdr;
  */
 struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a);
 
+/*
+ * CONNECT of an empty device over one socket, such that the kernel removes the device when it is
+ * disconnected. NULL: no memory.
+ */
+struct nl_msg *netlink_msg_connect_last(int family, int index, int fd);
+
 /* DISCONNECT. NULL: no memory. */
 struct nl_msg *netlink_msg_disconnect(int family, int index);
 

@@ -10,11 +10,15 @@
 #include <netlink/netlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "kernel/device.h"
+#include "base/cleanup.h"
 #include "kernel/explain.h"
 #include "kernel/netlink-msg.h"
 #include "kernel/sysfs.h"
+#include "kernel/tune.h"
+
+#define RENEW_LIMIT_MS 1000 /* it takes some 20 ms */
 
 struct netlink {
 	struct kernel base; /* first */
@@ -97,6 +101,32 @@ static int command(struct netlink *n, struct nl_msg *msg, int *ret_index)
 	return ret;
 }
 
+/*
+ * Makes the kernel remove a free device, so that CONNECT creates it anew without the leftovers of
+ * its earlier life: an empty device on a socket that leads nowhere, removed on disconnect. 0 or
+ * -errno; EBUSY while anybody has it open.
+ */
+static int renew(struct netlink *n, int index)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	ret = command(n, netlink_msg_connect_last(n->family, index, ours), NULL);
+	if (ret == 0)
+		ret = command(n, netlink_msg_disconnect(n->family, index), NULL);
+	/* The removal is a work item of the kernel's, and waits for the last close. */
+	for (int i = 0; ret == 0 && sysfs_device_exists(index); i++) {
+		if (i == RENEW_LIMIT_MS)
+			return -EBUSY;
+		usleep(1000);
+	}
+	return ret;
+}
+
 static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
 			  struct err *err)
 {
@@ -106,7 +136,11 @@ static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *
 
 	if (ret < 0)
 		return ret;
-	ret = command(n, netlink_msg_connect(n->family, a), &index);
+	if (index != KERNEL_INDEX_AUTO && sysfs_device_free(index) &&
+	    tune_leftovers(index, a->server_flags))
+		ret = renew(n, index);
+	if (ret == 0)
+		ret = command(n, netlink_msg_connect(n->family, a), &index);
 	if (ret < 0)
 		return attach_explain(a, ret, err);
 	if (index < 0)

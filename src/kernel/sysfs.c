@@ -86,6 +86,13 @@ int sysfs_write_at(const char *root, int index, const char *attribute, const cha
 	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
+bool sysfs_device_exists_at(const char *root, int index)
+{
+	char path[SYSFS_PATH_MAX];
+
+	return attribute_path(path, root, index, "size") == 0 && access(path, F_OK) == 0;
+}
+
 bool sysfs_attached_at(const char *root, int index)
 {
 	char path[SYSFS_PATH_MAX];
@@ -118,6 +125,11 @@ int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device
 	*ret_device = (struct sysfs_device){
 	    .pid = (int)pid, .size = sectors * 512, .block_size = (uint32_t)block, .read_only = ro};
 	return 0;
+}
+
+bool sysfs_device_exists(int index)
+{
+	return sysfs_device_exists_at(SYSFS_ROOT, index);
 }
 
 bool sysfs_attached(int index)

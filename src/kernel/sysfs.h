@@ -28,6 +28,9 @@ int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t
 /* Writes an attribute. May block (see above). 0 or -errno. */
 int sysfs_write_at(const char *root, int index, const char *attribute, const char *value);
 
+/* True if the kernel has such a device, attached or not. */
+bool sysfs_device_exists_at(const char *root, int index);
+
 /* True if the device is configured: its `pid` exists only as long. */
 bool sysfs_attached_at(const char *root, int index);
 
@@ -50,6 +53,7 @@ struct sysfs_device {
 int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device);
 
 /* As the _at functions, on the running system. */
+bool sysfs_device_exists(int index);
 bool sysfs_attached(int index);
 bool sysfs_device_free(int index);
 int sysfs_device(int index, struct sysfs_device *ret_device);

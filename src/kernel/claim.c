@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/device.h"
+
+struct report {
+	int open_error; /* 0 or errno */
+	int sync_error;
+};
+
+void claim_init(struct claim *c)
+{
+	*c = (struct claim){.fd = -1, .pidfd = -1};
+}
+
+/* Only async-signal-safe calls from here on: the caller may have threads. */
+__attribute__((noreturn)) static void hold(const char *node, int flags, int sock)
+{
+	struct report report = {0};
+	char byte;
+	int fd;
+
+	prctl(PR_SET_NAME, "nbd-claim");
+	/* Dups of the device's sockets, locks, the pipe somebody reads: none are ours to keep. */
+	if (sock > 0)
+		close_range(0, (unsigned)sock - 1, 0);
+	close_range((unsigned)sock + 1, UINT_MAX, 0);
+	fd = open(node, flags | O_CLOEXEC);
+	if (fd < 0)
+		report.open_error = errno;
+	else
+		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
+	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
+		report.sync_error = errno;
+	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
+	/* The end of the stream is the word to let go, or the end of who started us. */
+	while (recv(sock, &byte, 1, 0) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+static int send_pidfd(int sock, int pidfd)
+{
+	char byte = 0;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
+
+	control.hdr.cmsg_level = SOL_SOCKET;
+	control.hdr.cmsg_type = SCM_RIGHTS;
+	control.hdr.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.hdr), &pidfd, sizeof(pidfd));
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int receive_pidfd(int sock)
+{
+	char byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg) ||
+	    CMSG_FIRSTHDR(&msg)->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/*
+ * The child only starts the holder and ends, so that the holder is init's to reap: it may stay
+ * blocked far longer than anybody here wants to remember it. The pidfd travels before the end, so
+ * it is there when the child has been waited for.
+ */
+__attribute__((noreturn)) static void split(const char *node, int flags, int sock)
+{
+	pid_t pid = fork();
+	int pidfd;
+
+	if (pid == 0)
+		hold(node, flags, sock);
+	if (pid < 0)
+		_exit(errno);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0 || send_pidfd(sock, pidfd) < 0) {
+		kill(pid, SIGKILL);
+		_exit(ENOSYS);
+	}
+	_exit(0);
+}
+
+static int start(struct claim *c, const char *node, int flags)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	int pair[2], status = 0;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		split(node, flags, theirs);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	/* With SIGCHLD ignored there is no status; the pidfd tells as much. */
+	c->pidfd = receive_pidfd(ours);
+	if (c->pidfd < 0)
+		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -ECHILD;
+	c->fd = TAKE_FD(ours);
+	return 0;
+}
+
+int claim_start(int index, bool read_only, bool exclusive, struct claim *c, struct err *err)
+{
+	struct device_name node = device_node(index);
+	int ret;
+
+	c->index = index;
+	ret = start(c, node.text, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
+	if (ret < 0)
+		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to flush %s",
+				 node.text);
+	return 0;
+}
+
+int claim_finish(struct claim *c, struct err *err)
+{
+	struct device_name node = device_node(c->index);
+	struct report report;
+	ssize_t n = recv(c->fd, &report, sizeof(report), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (n != sizeof(report))
+		return err_set(err, ERR_FAILED, EIO, "the process that flushes %s was killed",
+			       node.text);
+	if (report.open_error == EBUSY)
+		return err_set(
+		    err, ERR_BUSY, EBUSY,
+		    "%s is in use: mounted, swapped on or part of another device, perhaps "
+		    "in another namespace",
+		    node.text);
+	if (report.open_error)
+		return err_errno(err, ERR_FAILED, report.open_error, "cannot open %s", node.text);
+	if (report.sync_error)
+		return err_errno(err, ERR_FAILED, report.sync_error,
+				 "%s could not be flushed, what was written last may be lost",
+				 node.text);
+	return 0;
+}
+
+void claim_release(struct claim *c)
+{
+	/* Closing is enough, unless it is blocked where only a fatal signal reaches it. */
+	if (c->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+	close_fdp(&c->pidfd);
+	close_fdp(&c->fd);
+	c->pidfd = c->fd = -1;
+}

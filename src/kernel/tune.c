@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/tune.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/sysfs.h"
+
+/* proto.md, "Block size constraints": what an undeclared maximum payload has to be taken for. */
+#define DEFAULT_PAYLOAD (32u << 20)
+
+static int cannot(int index, const char *what, int error, struct err *err)
+{
+	return err_errno(err, ERR_FAILED, -error, "cannot set %s of /dev/nbd%d", what, index);
+}
+
+/* Writes value if the attribute reads otherwise; an attribute that is not there is no matter. */
+static int set_number(const char *root, int index, const char *attribute, uint64_t value,
+		      struct err *err)
+{
+	char text[24];
+	uint64_t now;
+	int ret = sysfs_number_at(root, index, attribute, &now);
+
+	if (ret == -ENOENT || (ret == 0 && now == value))
+		return 0;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (ret == 0)
+		ret = sysfs_write_at(root, index, attribute, text);
+	return ret < 0 ? cannot(index, attribute, ret, err) : 0;
+}
+
+/* A request larger than the server's limit would be answered with an error, or a closed door. */
+static int limit_requests(const char *root, int index, uint32_t max_payload, struct err *err)
+{
+	uint64_t limit = (max_payload ? max_payload : DEFAULT_PAYLOAD) / 1024;
+	uint64_t now;
+	int ret = sysfs_number_at(root, index, "queue/max_sectors_kb", &now);
+
+	if (ret < 0)
+		return cannot(index, "queue/max_sectors_kb", ret, err);
+	if (now <= limit)
+		return 0;
+	ret = set_number(root, index, "queue/max_sectors_kb", limit, err);
+	if (ret == -EINVAL)
+		return err_set(err, ERR_SYSTEM, EINVAL,
+			       "the server takes at most %u bytes in one request, less than this "
+			       "kernel can be held to",
+			       max_payload);
+	return ret;
+}
+
+/*
+ * `write through` left by an earlier user survives CONNECT since 6.12 or before: no flush would
+ * ever be sent, and fsync(2) would lie.
+ */
+static int restore_flushes(const char *root, int index, uint16_t flags, struct err *err)
+{
+	char text[32];
+	int ret = 0;
+
+	if (!(flags & NBD_TX_SEND_FLUSH))
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		ret = sysfs_read_at(root, index, "queue/write_cache", text, sizeof(text));
+		if (ret == 0 && strcmp(text, "write back") == 0)
+			return 0;
+		if (ret == 0 && i == 0)
+			ret = sysfs_write_at(root, index, "queue/write_cache", "write back");
+		if (ret < 0)
+			break;
+	}
+	return cannot(index, "queue/write_cache", ret < 0 ? ret : -EIO, err);
+}
+
+/* On with TRIM, off without. The kernel's own choice of how much is its best. */
+static int switch_discard(const char *root, int index, uint16_t flags, struct err *err)
+{
+	uint64_t now = 0, most = 0;
+
+	if (sysfs_number_at(root, index, "queue/discard_max_bytes", &now) < 0 ||
+	    sysfs_number_at(root, index, "queue/discard_max_hw_bytes", &most) < 0)
+		return 0;
+	if (!(flags & NBD_TX_SEND_TRIM))
+		return now ? set_number(root, index, "queue/discard_max_bytes", 0, err) : 0;
+	return now ? 0 : set_number(root, index, "queue/discard_max_bytes", most, err);
+}
+
+static int refuse_leftovers(const char *root, int index, uint16_t flags, struct err *err)
+{
+	uint64_t zeroes = 0, ro = 0;
+
+	sysfs_number_at(root, index, "queue/write_zeroes_max_bytes", &zeroes);
+	sysfs_number_at(root, index, "ro", &ro);
+	if (zeroes && !(flags & NBD_TX_SEND_WRITE_ZEROES))
+		return err_set(err, ERR_SYSTEM, EINVAL,
+			       "/dev/nbd%d would send WRITE_ZEROES, which an earlier server knew "
+			       "and this one does not: choose another device",
+			       index);
+	if (ro && !(flags & NBD_TX_READ_ONLY))
+		return err_set(
+		    err, ERR_SYSTEM, EROFS,
+		    "/dev/nbd%d was made read-only by an earlier user: `blockdev --setrw "
+		    "/dev/nbd%d`, then try again",
+		    index, index);
+	return 0;
+}
+
+int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err)
+{
+	int ret = refuse_leftovers(root, index, tune->flags, err);
+
+	if (ret == 0)
+		ret = limit_requests(root, index, tune->max_payload, err);
+	if (ret == 0)
+		ret = restore_flushes(root, index, tune->flags, err);
+	if (ret == 0)
+		ret = switch_discard(root, index, tune->flags, err);
+	/* Since 6.12 the driver sets it, and never clears it. */
+	if (ret == 0)
+		ret = set_number(root, index, "queue/rotational",
+				 !!(tune->flags & NBD_TX_ROTATIONAL), err);
+	return ret;
+}
+
+int tune_device(int index, const struct tune *tune, struct err *err)
+{
+	return tune_device_at(SYSFS_ROOT, index, tune, err);
+}
+
+bool tune_leftovers(int index, uint16_t flags)
+{
+	return refuse_leftovers(SYSFS_ROOT, index, flags, NULL) < 0;
+}

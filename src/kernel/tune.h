@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A freshly attached device's queue, made to fit its server. The driver sets only what it knows
+ * of, and settings outlive an attachment: what an earlier user or server of the same index left
+ * behind is undone here, or the device refused.
+ */
+#ifndef KERNEL_TUNE_H
+#define KERNEL_TUNE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nbd/export.h"
+
+struct tune {
+	uint32_t max_payload; /* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
+	uint16_t flags;	      /* NBD_TX_* as given to the kernel */
+};
+
+/*
+ * Call right after attaching, before anybody uses the device. Writing a queue attribute waits for
+ * the requests under way, so this blocks as long as the server does not answer. Errors: ERR_SYSTEM
+ * (the server's limit is below what the kernel can do, or a leftover cannot be undone here: the
+ * sentence says how), ERR_FAILED.
+ */
+int tune_device(int index, const struct tune *tune, struct err *err);
+
+/* The same with the root of sysfs, for tests. */
+int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
+
+/*
+ * True if a device that is not attached carries leftovers that the next CONNECT would keep and
+ * nobody can undo: WRITE_ZEROES of a server that had it (seen on 6.12 and 7.2; the next server
+ * gets the requests), or a BLKROSET. Removing and creating the device again is the cure.
+ */
+bool tune_leftovers(int index, uint16_t flags);
+
+#endif
