@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* What usage.c and usage-process.c share. Nothing else includes it. */
+#ifndef KERNEL_USAGE_PRIVATE_H
+#define KERNEL_USAGE_PRIVATE_H
+
+#include <stdio.h>
+
+#include "base/text.h"
+#include "kernel/usage.h"
+
+#define USAGE_PATH_MAX 512
+#define USAGE_NODES    257 /* the disk and the 256 partitions Linux allows at most */
+#define USAGE_SPACES   64  /* mount namespaces looked into */
+
+struct usage_node {
+	dev_t dev;
+	int part;     /* 0: the disk */
+	bool mounted; /* named already as mounted */
+};
+
+struct usage_scan {
+	const char *proc, *sys;
+	int index;
+	pid_t self, skip;
+	struct usage *usage;
+	struct text text; /* of usage->sentence */
+	size_t n_nodes;
+	struct usage_node nodes[USAGE_NODES];
+	size_t n_spaces;
+	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
+};
+
+/* The disk or partition with this number, or NULL. */
+struct usage_node *usage_node_of(struct usage_scan *s, dev_t dev);
+
+/* Counts a user and starts its clause: `/dev/nbd0p1 is `. False: enough are named. */
+bool usage_begin(struct usage_scan *s, const struct usage_node *node);
+
+/*
+ * Mounts listed in an open mountinfo file. `where` tells of which process, NULL is ours. Many
+ * namespaces hold copies of our mounts, which follow ours: of those, none is named.
+ */
+void usage_mounts(struct usage_scan *s, FILE *mountinfo, const char *where);
+
+/* Every process: descriptors, mappings, mount namespaces. 0 or -errno. */
+int usage_processes(struct usage_scan *s);
+
+#endif

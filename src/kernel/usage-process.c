@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "kernel/usage-private.h"
+
+/* include/linux/proc_ns.h, PROC_PID_INIT_INO: the first PID namespace's number. */
+#define INIT_PID_SPACE 0xeffffffcu
+
+struct process {
+	struct usage_scan *scan;
+	int dir; /* /proc/PID */
+	int pid;
+};
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* `process 123 ("fio")` */
+static void put_process(struct text *t, const struct process *p)
+{
+	_cleanup_fd_ int fd = openat(p->dir, "comm", O_RDONLY | O_CLOEXEC);
+	char comm[64];
+	ssize_t n = fd < 0 ? 0 : read(fd, comm, sizeof(comm));
+
+	text_str(t, "process ");
+	text_u64(t, (uint64_t)p->pid);
+	if (n > 1) {
+		text_str(t, " (");
+		text_quote(t, comm, (size_t)n - 1, 32);
+		text_str(t, ")");
+	}
+}
+
+/* Follows a link of /proc to what it stands for, without asking a file server. */
+static const struct usage_node *node_behind(const struct process *p, int dir, const char *name)
+{
+	struct statx stx;
+
+	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0 ||
+	    (stx.stx_mode & S_IFMT) == S_IFREG)
+		return NULL;
+	return usage_node_of(p->scan, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
+}
+
+static DIR *open_dir(int dir, const char *name)
+{
+	_cleanup_fd_ int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		(void)TAKE_FD(fd);
+	return d;
+}
+
+/* -errno when the process cannot be looked into. */
+static int find_open(const struct process *p, const struct usage_node **ret_node)
+{
+	_cleanup_(close_dirp) DIR *d = open_dir(p->dir, "fd");
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while (!*ret_node && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			*ret_node = node_behind(p, dirfd(d), e->d_name);
+	return 0;
+}
+
+/*
+ * A mapping keeps the device open when the descriptor is closed. The path in `maps` spares most of
+ * them the look in map_files; a node with another name than nbd's is missed.
+ */
+static const struct usage_node *find_mapped(const struct process *p)
+{
+	_cleanup_fd_ int fd = openat(p->dir, "maps", O_RDONLY | O_CLOEXEC);
+	_cleanup_file_ FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
+	_cleanup_free_ char *line = NULL;
+	const struct usage_node *node = NULL;
+	char name[128];
+	size_t size = 0;
+
+	if (!f)
+		return NULL;
+	(void)TAKE_FD(fd);
+	while (!node && getline(&line, &size, f) >= 0) {
+		const char *path = strchr(line, '/');
+
+		if (!path || !strstr(path, "nbd"))
+			continue;
+		snprintf(name, sizeof(name), "map_files/%.*s", (int)strcspn(line, " "), line);
+		node = node_behind(p, p->dir, name);
+	}
+	return node;
+}
+
+/* A mount namespace that none of the processes before was in. */
+static bool new_space(struct usage_scan *s, int dir)
+{
+	struct stat st;
+
+	if (fstatat(dir, "ns/mnt", &st, 0) < 0)
+		return false;
+	for (size_t i = 0; i < s->n_spaces; i++)
+		if (s->spaces[i] == st.st_ino)
+			return false;
+	if (s->n_spaces == ARRAY_SIZE(s->spaces)) {
+		s->usage->unsure = true;
+		return false;
+	}
+	s->spaces[s->n_spaces++] = st.st_ino;
+	return true;
+}
+
+static void find_mounts(const struct process *p)
+{
+	_cleanup_fd_ int fd = openat(p->dir, "mountinfo", O_RDONLY | O_CLOEXEC);
+	_cleanup_file_ FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
+	char where[128];
+	struct text t;
+
+	if (!f)
+		return;
+	(void)TAKE_FD(fd);
+	text_init(&t, where, sizeof(where));
+	put_process(&t, p);
+	usage_mounts(p->scan, f, where);
+}
+
+static void look_into(struct usage_scan *s, int pid, int dir)
+{
+	struct process p = {.scan = s, .dir = dir, .pid = pid};
+	const struct usage_node *node = NULL;
+	int ret = find_open(&p, &node);
+
+	/* Gone meanwhile (ENOENT, ESRCH) is not in doubt. */
+	if (ret == -EACCES || ret == -EPERM)
+		s->usage->unsure = true;
+	if (!node)
+		node = find_mapped(&p);
+	if (node && usage_begin(s, node)) {
+		text_str(&s->text, "open in ");
+		put_process(&s->text, &p);
+	}
+	if (new_space(s, dir))
+		find_mounts(&p);
+}
+
+int usage_processes(struct usage_scan *s)
+{
+	_cleanup_(close_dirp) DIR *d = opendir(s->proc);
+	char path[USAGE_PATH_MAX];
+	struct stat st;
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	/* Our own mount namespace has been looked at. */
+	snprintf(path, sizeof(path), "%s/self/ns/mnt", s->proc);
+	if (stat(path, &st) == 0)
+		s->spaces[s->n_spaces++] = st.st_ino;
+	/* In a PID namespace of its own this process sees but some of the others. */
+	snprintf(path, sizeof(path), "%s/self/ns/pid", s->proc);
+	if (stat(path, &st) < 0 || st.st_ino != INIT_PID_SPACE)
+		s->usage->unsure = true;
+	while ((e = readdir(d))) {
+		_cleanup_fd_ int dir = -1;
+		int pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;
+
+		if (pid == 0 || pid == s->self || pid == s->skip)
+			continue;
+		dir = openat(dirfd(d), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir >= 0)
+			look_into(s, pid, dir);
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who uses a device: mounts (in every mount namespace that can be seen), swap, file systems over
+ * several devices, device mapper and RAID (holders), loop devices, and processes that have it open
+ * or mapped. Told from /proc and sysfs alone: the device is not opened, and nothing waits for it.
+ *
+ * What cannot be seen: openers in another PID namespace (`unsure`), descriptors registered
+ * with io_uring and closed, users inside the kernel that appear in none of the places above (they
+ * hold the device exclusively, so kernel/claim.h meets them).
+ */
+#ifndef KERNEL_USAGE_H
+#define KERNEL_USAGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct usage {
+	unsigned n;  /* users found */
+	bool unsure; /* some processes could not be looked into: there may be more */
+	char sentence[ERR_MESSAGE_MAX - 256]; /* names them, the first few; "" if n is 0 */
+};
+
+/*
+ * Looks at every process of the system, so it takes some milliseconds, or tens of them; reading
+ * /proc can wait for a process that is short of memory: not on an event loop's thread. The calling
+ * process and `skip` (0: none) do not count as users. 0, or -errno with ERR_SYSTEM when /proc or
+ * sysfs cannot be read at all.
+ */
+int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
+
+/* The same with other roots than "/proc" and "/sys", for tests. */
+int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, struct usage *ret_usage,
+		  struct err *err);
+
+#endif
