@@ -105,7 +105,7 @@ static void escape(struct text *t, const uint8_t *p, size_t len, size_t limit, b
 			i++;
 		}
 	}
-	if (shown < len)
+	if (i < len)
 		text_str(t, "...");
 }
 
