@@ -6,14 +6,33 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "report/rundir.h"
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
+
+#define IDENTIFIER_MAX 1024 /* as for --identifier */
+
+/*
+ * The canonical URI, or, where that is longer than a page of sysfs may be, the name of its lock,
+ * which holds a hash of it.
+ */
+static char *default_identifier(const struct endpoint *endpoint)
+{
+	char *uri = endpoint_uri(endpoint);
+	struct rundir_path path;
+
+	if (!uri || strlen(uri) <= IDENTIFIER_MAX)
+		return uri;
+	path = rundir_identifier(uri);
+	free(uri);
+	return strdup(path.text);
+}
 
 static int prepare(const struct options *o, char **ret_identifier, struct supervisor_config *ret,
 		   struct err *err)
 {
 	_cleanup_free_ char *identifier =
-	    o->identifier ? strdup(o->identifier) : endpoint_uri(&o->endpoint);
+	    o->identifier ? strdup(o->identifier) : default_identifier(&o->endpoint);
 
 	if (!identifier)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

@@ -49,9 +49,9 @@ static void report_ready(struct supervisor *s)
 
 static void announce(struct supervisor *s)
 {
-	dialler_free(TAKE_PTR(s->dialler));
 	write_state(s);
 	report_ready(s);
+	dialler_free(TAKE_PTR(s->dialler));
 }
 
 /* True if the kernel no longer knows the device as ours. */

@@ -100,19 +100,24 @@ static int lock_device(struct supervisor *s)
 	return ret;
 }
 
-/* What can fail without the server comes first: a wrong device costs nobody a connection. */
+/*
+ * The worker confines itself while this process talks to the kernel. What can fail without the
+ * server comes before the first connection: a wrong device costs nobody anything.
+ */
 static int prepare(struct supervisor *s)
 {
 	int ret;
 
 	if (prepare_loop(s) < 0)
 		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
-	ret = prepare_kernel(s);
+	ret = prepare_dialler(s);
+	if (ret == 0)
+		ret = prepare_kernel(s);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
 	if (ret == 0 && s->cfg.index != KERNEL_INDEX_AUTO)
 		ret = lock_device(s);
-	return ret < 0 ? ret : prepare_dialler(s);
+	return ret;
 }
 
 static void done(struct supervisor *s)
