@@ -28,7 +28,7 @@
 enum {
 	SPLIT_NONE = 0,	 /* as much as there is room for */
 	SPLIT_BYTES = 1, /* one byte at a time; other seeds: random pieces */
-	SENT_MAX = 32768,
+	SENT_MAX = 12288,
 };
 
 struct outcome {
