@@ -179,6 +179,10 @@ int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, st
 	if (ret == 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return -ENOENT;
+		if (errno == EACCES)
+			return err_set(err, ERR_SYSTEM, EACCES,
+				       "nbd-attach needs root (CAP_SYS_ADMIN) to detach /dev/nbd%d",
+				       index);
 		ret = -errno;
 	}
 	if (ret < 0)
