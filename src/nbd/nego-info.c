@@ -31,18 +31,13 @@ void nego_set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_t 
 	}
 }
 
-/* Two descriptions that differ leave no way to know which disk this is. */
+/* After a second description nobody knows which disk this is; proto.md allows one. */
 static void info_export(struct nego *n, const uint8_t *p)
 {
-	uint64_t size = n->export.size;
-	uint16_t flags = n->export.flags;
-	bool again = n->has_export;
-
-	if (!nego_set_export(n, get_be64(p), get_be16(p + 8)))
-		return;
-	n->has_export = true;
-	if (again && (size != n->export.size || flags != n->export.flags))
-		nego_violation(n, "two sizes or sets of flags for one export");
+	if (n->has_export)
+		nego_violation(n, "two descriptions of one export");
+	else
+		n->has_export = nego_set_export(n, get_be64(p), get_be16(p + 8));
 }
 
 static void info_block_size(struct nego *n, const uint8_t *p)

@@ -25,6 +25,16 @@ static void send_plain(struct nego *n, uint32_t type)
 	await_reply(n);
 }
 
+static void forget_export(struct nego *n)
+{
+	enum nbd_style style = n->export.style;
+
+	memset(&n->export, 0, sizeof(n->export));
+	n->export.style = style;
+	n->has_export = false;
+	n->infos = 0;
+}
+
 /* INFO and GO: the name, and what we would like to know. NBD_INFO_BLOCK_SIZE binds us to it. */
 static void send_info(struct nego *n, uint32_t type)
 {
@@ -36,8 +46,7 @@ static void send_info(struct nego *n, uint32_t type)
 	};
 	const size_t count = sizeof(wanted) / sizeof(wanted[0]);
 
-	n->infos = 0;
-	n->has_export = false;
+	forget_export(n);
 	option(n, type, (uint32_t)(4 + n->name_len + 2 + 2 * count));
 	nego_put32(n, (uint32_t)n->name_len);
 	nego_put(n, n->name, n->name_len);
@@ -49,11 +58,7 @@ static void send_info(struct nego *n, uint32_t type)
 
 void nego_send_export_name(struct nego *n)
 {
-	enum nbd_style style = n->export.style;
-
-	/* What was said about the export before GO was refused counts for nothing. */
-	memset(&n->export, 0, sizeof(n->export));
-	n->export.style = style;
+	forget_export(n); /* what was said before GO was refused */
 	option(n, NBD_OPT_EXPORT_NAME, (uint32_t)n->name_len);
 	nego_put(n, n->name, n->name_len);
 	nego_await(n, NEGO_STATE_EXPORT_NAME, NBD_EXPORT_NAME_LEN, NBD_EXPORT_NAME_LEN);
@@ -163,6 +168,9 @@ static void acked(struct nego *n)
 		nego_done(n);
 	} else if (!n->has_export) {
 		nego_violation(n, "agreement without a size and flags of the export");
+	} else if (n->option == NBD_OPT_INFO && !n->export.size) {
+		/* nbd-server (3.24) answers INFO before it knows the size: GO tells it. */
+		send_info(n, NBD_OPT_GO);
 	} else {
 		n->transmission = n->option == NBD_OPT_GO;
 		nego_done(n);

@@ -171,8 +171,6 @@ void nego_tls_started(struct nego *n)
 	nego_must(n->status == NEGO_STARTTLS);
 	memset(&n->export, 0, sizeof(n->export));
 	memset(n->buf, 0, sizeof(n->buf));
-	n->has_export = false;
-	n->infos = 0;
 	n->total = 0;
 	n->tls_up = true;
 	n->status = NEGO_IO;

@@ -23,8 +23,10 @@
 #include "nbd/export.h"
 
 enum nego_goal {
-	NEGO_GOAL_GO,	/* enter the transmission phase: GO, or EXPORT_NAME, or oldstyle */
-	NEGO_GOAL_INFO, /* describe one export, then say goodbye */
+	NEGO_GOAL_GO, /* enter the transmission phase: GO, or EXPORT_NAME, or oldstyle */
+	/* Describe one export, then say goodbye. Servers without INFO, and those that answer it
+	 * with size 0, are asked with EXPORT_NAME or GO, and left by NBD_CMD_DISC. */
+	NEGO_GOAL_INFO,
 	NEGO_GOAL_LIST, /* name every export, then say goodbye */
 };
 

@@ -251,6 +251,32 @@ static void test_sizes_and_flags(void **state)
 	assert_int_equal(out.export.flags, 0);
 }
 
+static void test_info_without_a_size_asks_again(void **state)
+{
+	(void)state;
+	greet(FIXED);
+	info_text(NBD_OPT_INFO, NBD_INFO_DESCRIPTION, "from INFO");
+	info_export(NBD_OPT_INFO, 0, FLAGS);
+	ack(NBD_OPT_INFO);
+	info_export(NBD_OPT_GO, 4096, FLAGS);
+	ack(NBD_OPT_GO);
+	run(INFO, "foo");
+	assert_done();
+	assert_options(NBD_OPT_INFO, NBD_OPT_GO);
+	assert_goodbye_disc();
+	assert_true(out.export.size == 4096);
+	assert_string_equal(out.export.description, "");
+
+	greet(FIXED);
+	info_export(NBD_OPT_INFO, 0, FLAGS);
+	ack(NBD_OPT_INFO);
+	info_export(NBD_OPT_GO, 0, FLAGS);
+	ack(NBD_OPT_GO);
+	run(INFO, "foo");
+	assert_done();
+	assert_true(out.export.size == 0);
+}
+
 static void test_list(void **state)
 {
 	(void)state;
@@ -372,6 +398,7 @@ int main(void)
 	    cmocka_unit_test(test_newstyle_without_the_fixed_flag),
 	    cmocka_unit_test(test_a_reply_to_export_name_is_no_export),
 	    cmocka_unit_test(test_sizes_and_flags),
+	    cmocka_unit_test(test_info_without_a_size_asks_again),
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_list_holds_the_longest_strings),
 	    cmocka_unit_test(test_end_of_connection),
