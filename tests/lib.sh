@@ -78,7 +78,7 @@ check() { # NAME COMMAND...
 	if ((status == 0)); then
 		ok "$name"
 	else
-		{ echo "$* -> $status" && cat "$scratch/check"; } | not_ok "$name"
+		not_ok "$name" < <(echo "$* -> $status" && cat "$scratch/check")
 	fi
 	return "$status"
 }
@@ -95,8 +95,8 @@ is() { # ACTUAL WANTED
 	[[ $1 = "$2" ]]
 }
 
-# The exit status, and one clear sentence on stderr that the extended regular expression fits.
-# A status of 0 may come without any; standard output is left in $scratch/stdout.
+# The exit status and, unless the extended regular expression is empty, one sentence on standard
+# error that fits it. Standard output is left in $scratch/stdout, the other in $scratch/stderr.
 expect_status() { # STATUS REGEX COMMAND...
 	local want=$1 sentence=$2 status lines
 	shift 2
@@ -107,12 +107,13 @@ expect_status() { # STATUS REGEX COMMAND...
 		echo "exit status $status, wanted $want"
 		return 1
 	fi
+	[[ $sentence ]] || return 0
 	lines=$(wc -l <"$scratch/stderr")
-	if ((want > 0 && lines != 1)); then
+	if ((lines != 1)); then
 		echo "$lines lines on standard error, wanted one"
 		return 1
 	fi
-	if [[ $sentence ]] && ! grep -qE -- "$sentence" "$scratch/stderr"; then
+	if ! grep -qE -- "$sentence" "$scratch/stderr"; then
 		echo "standard error does not fit: $sentence"
 		return 1
 	fi
@@ -137,6 +138,7 @@ wait_for() { # SECONDS COMMAND...
 		((SECONDS < end)) || return 1
 		pause 0.05
 	done
+	return 0 # not the pause's
 }
 
 listening() { # PATH or PORT; looks at the kernel's tables, because some servers count clients
@@ -169,7 +171,7 @@ start_server() { # PATH or PORT, COMMAND...; sets $pid
 	shift
 	start "$@"
 	wait_for 15 listening "$where" && return
-	{ echo "$* does not listen at $where" && cat "$scratch/log"; } | not_ok "a server starts"
+	not_ok "a server starts" < <(echo "$* does not listen at $where" && cat "$scratch/log")
 	return 1
 }
 
@@ -187,8 +189,8 @@ attached() { # nbd0
 	[[ -e /sys/block/$1/pid ]]
 }
 
-detached() { # nbd0
-	! attached "$1" && [[ $(<"/sys/block/$1/size") = 0 ]]
+detached() { # nbd0; the kernel may have removed it altogether
+	[[ ! -e /sys/block/$1/pid && $(cat "/sys/block/$1/size" 2>/dev/null || echo 0) = 0 ]]
 }
 
 supervisor() { # nbd0: the process that holds the device's lock
