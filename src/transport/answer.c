@@ -38,12 +38,13 @@ int worker_receive(int fd, void *buf, size_t size)
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
+	/* ECONNRESET tells once that the helper ended with a job unread; what it had said before
+	 * follows. */
 	do
 		n = recvmsg(fd, &msg, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	/* A process killed with a job unread gives ECONNRESET. */
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0 && !(msg.msg_flags & MSG_TRUNC))
 		return 0;
 	if ((size_t)n != size || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))

@@ -10,17 +10,11 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "transport/dial.h"
+#include "transport/handshake.h"
 #include "transport/sockopts.h"
-#include "transport/worker.h"
 
 /* RFC 1035 section 2.3.4, as text. */
 #define HOST_MAX 253
-
-/* What a listing may cost the caller's memory; no server in use comes near. */
-#define LISTED_MAX 65536
-
-/* Messages taken from a worker before the loop's other sources get their turn. */
-#define ANSWERS_PER_EVENT 32
 
 /* The worker's own limit is only a backup and comes after ours. */
 #define WORKER_GRACE_MS 1000
@@ -29,7 +23,6 @@ enum attempt_phase {
 	PHASE_RESOLVE,
 	PHASE_CONNECT,
 	PHASE_HANDSHAKE,
-	PHASE_END, /* answered; waiting for the worker to end */
 	PHASE_DONE,
 };
 
@@ -48,18 +41,16 @@ struct attempt {
 	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
 	struct helpers *helpers;
 	struct helpers *own_helpers; /* NULL if they are the caller's */
-	struct helper *helper;	     /* the resolver, then the worker */
-	struct helper *early;	     /* a worker that gets ready meanwhile */
-	struct loop_io *io;	     /* on the helper */
+	struct helper *resolver;
+	struct loop_io *io;    /* on the resolver */
+	struct helper *worker; /* gets ready meanwhile, if no spare stands by */
 	struct loop_timer *deadline_timer, *start_timer;
 	struct dial *dial;
+	struct handshake *handshake;
 	resolve_lookup_fn *lookup;
 
 	struct attempt_result result;
 	struct err err;
-	int ret;
-	size_t n_listed;
-	struct worker_answer answer;
 };
 
 static void stop_watching(struct attempt *a)
@@ -78,10 +69,12 @@ static void stop(struct attempt *a)
 	a->start_timer = NULL;
 	dial_free(a->dial);
 	a->dial = NULL;
-	helper_release(a->helper);
-	helper_release(a->early);
-	a->helper = NULL;
-	a->early = NULL;
+	handshake_free(a->handshake);
+	a->handshake = NULL;
+	helper_release(a->resolver);
+	helper_release(a->worker);
+	a->resolver = NULL;
+	a->worker = NULL;
 	a->phase = PHASE_DONE;
 }
 
@@ -150,7 +143,6 @@ static void on_deadline(void *arg)
 			a->what, limit, detail);
 		break;
 	case PHASE_HANDSHAKE:
-	case PHASE_END:
 		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
 			"no answer from %s within %s: the server may be stopped, overloaded, or "
 			"not an NBD server",
@@ -162,23 +154,14 @@ static void on_deadline(void *arg)
 	fail(a, -ETIMEDOUT);
 }
 
-/* The worker has ended, so its copy of the socket is closed. */
-static void on_worker_end(int fd, uint32_t events, void *arg)
+static void on_shaken(int ret, const struct nbd_export *export, const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
-	struct process_end end;
 	char where[ADDRESS_TEXT_MAX];
-	int ret = a->ret;
 
-	(void)fd;
-	(void)events;
-	if (!process_reap(&a->helper->process, &end))
-		return;
-	stop_watching(a);
-	/* A success counts only if nothing odd happened after it was told. */
-	if (ret == 0 && (a->answer.type != WORKER_DONE || !end.exited || end.value != 0))
-		ret = worker_ended_err(&end, "handshake", &a->err);
-	if (ret == 0 && a->goal == NEGO_GOAL_GO)
+	if (ret < 0)
+		a->err = *err;
+	else if (a->goal == NEGO_GOAL_GO)
 		ret = sockopts_hand_over(a->result.fd, &a->err);
 	if (ret < 0) {
 		/* A system that cannot confine a process is not the server's fault. */
@@ -188,6 +171,8 @@ static void on_worker_end(int fd, uint32_t events, void *arg)
 		fail(a, ret);
 		return;
 	}
+	if (export)
+		a->result.export = *export;
 	if (a->goal != NEGO_GOAL_GO) {
 		close_fdp(&a->result.fd);
 		a->result.fd = -1;
@@ -195,93 +180,37 @@ static void on_worker_end(int fd, uint32_t events, void *arg)
 	succeed(a);
 }
 
-/* ret: how the handshake ended, with a->err. The worker's end is next, however it comes. */
-static void await_end(struct attempt *a, int ret)
-{
-	a->ret = ret;
-	a->phase = PHASE_END;
-	ret = watch(a, a->helper->process.pidfd, on_worker_end);
-	if (ret < 0)
-		fail(a, ret);
-}
-
-/* One message of the worker's. False: there is none now, or it was the last. */
-static bool take_answer(struct attempt *a)
-{
-	struct worker_answer *answer = &a->answer;
-	int ret = worker_receive(a->helper->process.fd, answer, sizeof(*answer));
-
-	if (ret == -EAGAIN)
-		return false;
-	if (ret == 0) {
-		answer->type = 0; /* the way it ended says why */
-		await_end(a, 0);
-		return false;
-	}
-	if (ret != 1)
-		answer->type = 0; /* refused below */
-	ret = worker_answer_check(answer, a->goal, &a->err);
-	if (ret == 0 && answer->type == WORKER_LISTED && ++a->n_listed > LISTED_MAX)
-		ret = err_set(&a->err, ERR_PERMANENT, E2BIG,
-			      "the server lists more than %d exports", LISTED_MAX);
-	if (ret < 0) {
-		process_kill(&a->helper->process);
-		await_end(a, ret);
-		return false;
-	}
-	switch ((enum worker_answer_type)answer->type) {
-	case WORKER_READY:
-		return true;
-	case WORKER_LISTED:
-		if (a->listed)
-			a->listed(answer->export.name, answer->export.description, a->arg);
-		return true;
-	case WORKER_DONE:
-		a->result.export = answer->export;
-		await_end(a, 0);
-		return false;
-	case WORKER_FAILED:
-		a->err = answer->err;
-		await_end(a, answer->ret);
-		return false;
-	}
-	return false;
-}
-
-static void on_worker(int fd, uint32_t events, void *arg)
+static void on_listed(const char *name, const char *description, void *arg)
 {
 	struct attempt *a = arg;
 
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < ANSWERS_PER_EVENT && take_answer(a); i++)
-		;
+	if (a->listed)
+		a->listed(name, description, a->arg);
 }
 
-static void handshake(struct attempt *a)
+static void shake_hands(struct attempt *a)
 {
 	uint64_t now = loop_now();
 	struct worker_job job = {
 	    .goal = (uint32_t)a->goal,
 	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
 	};
-	int ret;
+	const struct handshake_config cfg = {
+	    .job = &job,
+	    .sock = a->result.fd,
+	    .done = on_shaken,
+	    .listed = on_listed,
+	    .arg = a,
+	};
+	int ret = 0;
 
 	a->phase = PHASE_HANDSHAKE;
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
-	a->helper = TAKE_PTR(a->early);
-	ret = a->helper ? 0 : helpers_take(a->helpers, &a->helper, &a->err);
-	if (ret == 0) {
-		ret = worker_send_job(a->helper->process.fd, &job, a->result.fd);
-		/* One that has ended left its reason, which is read below. */
-		if (ret == -EPIPE || ret == -ECONNRESET)
-			ret = 0;
-		else if (ret < 0)
-			err_errno(&a->err, ERR_FAILED, -ret, "cannot pass the socket to a worker");
-	}
+	if (!a->worker)
+		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0)
-		ret = watch(a, a->helper->process.fd, on_worker);
+		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
 	if (ret < 0)
 		fail(a, ret);
 }
@@ -310,7 +239,7 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 		}
 		a->result.unix_uid = cred.uid;
 	}
-	handshake(a);
+	shake_hands(a);
 }
 
 static void connect_now(struct attempt *a)
@@ -331,7 +260,7 @@ static void on_resolver_end(int fd, uint32_t events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (process_reap(&a->helper->process, &end))
+	if (process_reap(&a->resolver->process, &end))
 		fail(a, worker_ended_err(&end, "resolver", &a->err));
 }
 
@@ -346,7 +275,7 @@ static void on_resolver(int fd, uint32_t events, void *arg)
 		return;
 	if (ret == 0) {
 		/* The way it ends says why. */
-		ret = watch(a, a->helper->process.pidfd, on_resolver_end);
+		ret = watch(a, a->resolver->process.pidfd, on_resolver_end);
 		if (ret < 0)
 			fail(a, ret);
 		return;
@@ -356,7 +285,7 @@ static void on_resolver(int fd, uint32_t events, void *arg)
 		answer = (struct resolve_answer){.ret = 1}; /* refused as invalid */
 	ret = resolve_answer_check(&answer, a->endpoint->host, a->endpoint->port,
 				   &a->result.addresses, &a->err);
-	helper_release(TAKE_PTR(a->helper));
+	helper_release(TAKE_PTR(a->resolver));
 	if (ret < 0)
 		fail(a, ret);
 	else
@@ -376,16 +305,16 @@ static void on_start(void *arg)
 
 	/* Confining a new worker takes a while, which name and connection can use. */
 	if (helpers_spares(a->helpers) == 0)
-		ret = helpers_take(a->helpers, &a->early, &a->err);
+		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0 && a->result.addresses.n > 0) {
 		connect_now(a);
 		return;
 	}
 	if (ret == 0)
-		ret = helpers_start(a->helpers, "nbd-resolve", resolve_run, &job, &a->helper,
+		ret = helpers_start(a->helpers, "nbd-resolve", resolve_run, &job, &a->resolver,
 				    &a->err);
 	if (ret == 0)
-		ret = watch(a, a->helper->process.fd, on_resolver);
+		ret = watch(a, a->resolver->process.fd, on_resolver);
 	if (ret < 0)
 		fail(a, ret);
 }

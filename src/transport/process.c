@@ -3,22 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "transport/process-watch.h"
 
 /* Where the child keeps its end of the socket pair, behind the standard descriptors. */
 #define CHILD_FD 3
 
 /* Sanitizers report to standard error: keep it in builds that have them. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(FOR_VALGRIND)
 #define KEEP_STDERR 1
 #else
 #define KEEP_STDERR 0
@@ -45,17 +43,19 @@ static void reset_signals(void)
 /* Returns the descriptor's new place, or -errno. */
 static int keep_only(int fd)
 {
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD + 1);
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD + 2);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int above;
 
 	if (moved < 0 || null < 0)
 		return -errno;
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO - KEEP_STDERR; i++)
 		if (dup2(null, i) < 0)
 			return -errno;
+	above = watch_keep(CHILD_FD + 1);
 	if (dup3(moved, CHILD_FD, O_CLOEXEC) < 0)
 		return -errno;
-	closefrom(CHILD_FD + 1);
+	closefrom(above);
 	return CHILD_FD;
 }
 
@@ -87,6 +87,7 @@ int process_start(struct process *ret_process, const char *name, process_fn *run
 	if (fcntl(ours, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start a helper process");
 
+	watch_prepare();
 	/* No handler of the parent's may run in the child. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -99,7 +100,7 @@ int process_start(struct process *ret_process, const char *name, process_fn *run
 		return err_errno(err, ERR_SYSTEM, saved, "cannot start a helper process");
 
 	/* Ours until it is reaped, so the number cannot have been used again. */
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pidfd = watch_open(pid);
 	if (pidfd < 0) {
 		saved = errno;
 		kill(pid, SIGKILL);
@@ -120,8 +121,7 @@ int process_die_with(pid_t parent)
 
 int process_kill(const struct process *p)
 {
-	if (p->pid == 0 || syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0) == 0 ||
-	    errno == ESRCH)
+	if (p->pid == 0 || watch_kill(p->pid, p->pidfd) == 0 || errno == ESRCH)
 		return 0;
 	return -errno;
 }
@@ -134,7 +134,7 @@ static bool reap(struct process *p, struct process_end *ret_end, int flags)
 	if (p->pid == 0)
 		return true;
 	do
-		ret = waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, &info, WEXITED | flags);
+		ret = watch_wait(p->pid, p->pidfd, &info, WEXITED | flags);
 	while (ret < 0 && errno == EINTR);
 	if (ret == 0 && info.si_pid == 0)
 		return false;

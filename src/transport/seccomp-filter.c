@@ -30,7 +30,7 @@ static const int handshake_allowed[] = {
     SCMP_SYS(restart_syscall),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(exit_group),
-#if defined(__SANITIZE_ADDRESS__) || defined(SANDBOX_INSTRUMENTED)
+#if defined(__SANITIZE_ADDRESS__)
     /* What the sanitizer's runtime does while the program runs and when it reports. */
     SCMP_SYS(mmap),
     SCMP_SYS(munmap),

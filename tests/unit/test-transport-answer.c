@@ -183,6 +183,23 @@ static void receive(void **state)
 	close(fds[0]);
 }
 
+/* The helper said something, then ended without having read its job. */
+static void receive_after_reset(void **state)
+{
+	char in[16], out[16] = "0123456789abcde";
+	int fds[2];
+
+	(void)state;
+	pair(fds);
+	assert_int_equal(send(fds[1], out, 16, 0), 16);
+	assert_int_equal(send(fds[0], "job", 3, 0), 3);
+	close(fds[1]);
+	assert_int_equal(worker_receive(fds[0], in, sizeof(in)), 1);
+	assert_memory_equal(in, out, 16);
+	assert_int_equal(worker_receive(fds[0], in, sizeof(in)), 0);
+	close(fds[0]);
+}
+
 static int lowest_free(void)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -340,6 +357,7 @@ int main(void)
 	    cmocka_unit_test(failed_text_is_escaped),
 	    cmocka_unit_test(listed),
 	    cmocka_unit_test(receive),
+	    cmocka_unit_test(receive_after_reset),
 	    cmocka_unit_test(receive_no_descriptors),
 	    cmocka_unit_test(ended),
 	    cmocka_unit_test(resolved),

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker's job as an object on the loop: the socket and the job go in, its answers are
+ * checked, and the end is told only when the process has ended, so that its copy of the socket is
+ * closed. Never blocks. There is no time limit: the caller frees it.
+ */
+#ifndef TRANSPORT_HANDSHAKE_H
+#define TRANSPORT_HANDSHAKE_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "nbd/export.h"
+#include "nbd/nego.h"
+#include "transport/helpers.h"
+#include "transport/worker.h"
+
+struct handshake;
+
+/*
+ * Called once, from the loop. ret 0: *export is what the server says (goals GO and INFO; NULL
+ * with LIST). -errno: *err says why. It may free the handshake.
+ */
+typedef void handshake_done_fn(int ret, const struct nbd_export *export, const struct err *err,
+			       void *arg);
+/* With goal LIST, for each export. It must not free the handshake. */
+typedef void handshake_listed_fn(const char *name, const char *description, void *arg);
+
+struct handshake_config {
+	const struct worker_job *job; /* borrowed during handshake_new() */
+	int sock;		      /* likewise; not to be touched until the end */
+	handshake_done_fn *done;
+	handshake_listed_fn *listed; /* or NULL */
+	void *arg;
+};
+
+/* Takes over the worker, also when it fails. 0 or -errno with *err (FAILED). */
+int handshake_new(struct loop *loop, struct helper *worker, const struct handshake_config *cfg,
+		  struct handshake **ret_handshake, struct err *err);
+void handshake_free(struct handshake *h); /* accepts NULL; kills the worker if it still runs */
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private to process.c: a descriptor that becomes readable, or hung up, when a child has ended,
+ * and the calls that go with it. That is a pidfd. valgrind (3.19) knows none, so builds made for
+ * it (-DFOR_VALGRIND, never to be installed) use a pipe whose other end the child holds.
+ */
+#ifndef TRANSPORT_PROCESS_WATCH_H
+#define TRANSPORT_PROCESS_WATCH_H
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if !defined(FOR_VALGRIND)
+
+static inline void watch_prepare(void)
+{
+}
+
+/* In the parent: the child, not reaped yet. -1: errno. */
+static inline int watch_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* In the child, which has what it needs below `fd`: the first descriptor to close. */
+static inline int watch_keep(int fd)
+{
+	return fd;
+}
+
+static inline int watch_kill(pid_t pid, int watch)
+{
+	(void)pid;
+	return (int)syscall(SYS_pidfd_send_signal, watch, SIGKILL, NULL, 0);
+}
+
+static inline int watch_wait(pid_t pid, int watch, siginfo_t *info, int flags)
+{
+	(void)pid;
+	return waitid((idtype_t)P_PIDFD, (id_t)watch, info, flags);
+}
+
+#else
+
+static int watch_pipe[2];
+
+static inline void watch_prepare(void)
+{
+	if (pipe2(watch_pipe, O_CLOEXEC) < 0)
+		abort();
+}
+
+static inline int watch_open(pid_t pid)
+{
+	(void)pid;
+	close(watch_pipe[1]);
+	return watch_pipe[0];
+}
+
+static inline int watch_keep(int fd)
+{
+	return dup2(fcntl(watch_pipe[1], F_DUPFD, fd + 1), fd) + 1;
+}
+
+static inline int watch_kill(pid_t pid, int watch)
+{
+	(void)watch;
+	return kill(pid, SIGKILL);
+}
+
+static inline int watch_wait(pid_t pid, int watch, siginfo_t *info, int flags)
+{
+	(void)watch;
+	return waitid(P_PID, (id_t)pid, info, flags);
+}
+
+#endif
+
+#endif
