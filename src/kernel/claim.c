@@ -27,13 +27,18 @@ void claim_init(struct claim *c)
 }
 
 /* Only async-signal-safe calls from here on: the caller may have threads. */
-__attribute__((noreturn)) static void hold(const char *node, int flags, int sock)
+__attribute__((noreturn)) static void hold(const char *node, int flags, int sock, const int gate[2])
 {
 	struct report report = {0};
 	char byte;
 	int fd;
 
 	prctl(PR_SET_NAME, "nbd-claim");
+	/* Until split() has ended: its message comes first. */
+	close(gate[1]);
+	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
+		;
+
 	/* Dups of the device's sockets, locks, the pipe somebody reads: none are ours to keep. */
 	if (sock > 0)
 		close_range(0, (unsigned)sock - 1, 0);
@@ -100,11 +105,14 @@ static int receive_pidfd(int sock)
  */
 __attribute__((noreturn)) static void split(const char *node, int flags, int sock)
 {
-	pid_t pid = fork();
-	int pidfd;
+	int gate[2], pidfd;
+	pid_t pid;
 
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		_exit(errno);
+	pid = fork();
 	if (pid == 0)
-		hold(node, flags, sock);
+		hold(node, flags, sock, gate);
 	if (pid < 0)
 		_exit(errno);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -86,9 +86,9 @@ nla_put_failure:
 	return NULL;
 }
 
-struct nl_msg *netlink_msg_disconnect(int family, int index)
+static struct nl_msg *about(int family, int command, int index)
 {
-	struct nl_msg *msg = start(family, NBD_CMD_DISCONNECT);
+	struct nl_msg *msg = start(family, command);
 
 	if (!msg)
 		return NULL;
@@ -99,17 +99,32 @@ nla_put_failure:
 	return NULL;
 }
 
-int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *ret_index)
+struct nl_msg *netlink_msg_disconnect(int family, int index)
+{
+	return about(family, NBD_CMD_DISCONNECT, index);
+}
+
+struct nl_msg *netlink_msg_status(int family, int index)
+{
+	return about(family, NBD_CMD_STATUS, index);
+}
+
+/* The message's attribute, or NULL if it is of another family or command, or lacks it. */
+static struct nlattr *attribute(const struct nlmsghdr *msg, int family, int command, int type)
 {
 	/* libnl's readers do not write, but take no const. */
 	struct nlmsghdr *hdr = (struct nlmsghdr *)(uintptr_t)msg;
-	struct nlattr *attr;
-	uint32_t index;
 
 	if (hdr->nlmsg_type != family || !genlmsg_valid_hdr(hdr, 0) ||
 	    genlmsg_hdr(hdr)->cmd != command)
-		return -EBADMSG;
-	attr = nlmsg_find_attr(hdr, GENL_HDRLEN, NBD_ATTR_INDEX);
+		return NULL;
+	return nlmsg_find_attr(hdr, GENL_HDRLEN, type);
+}
+
+static int index_of(struct nlattr *attr, int *ret_index)
+{
+	uint32_t index;
+
 	if (!attr || nla_len(attr) != sizeof(index))
 		return -EBADMSG;
 	index = nla_get_u32(attr);
@@ -117,6 +132,27 @@ int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *
 		return -EBADMSG;
 	*ret_index = (int)index;
 	return 0;
+}
+
+bool netlink_msg_listed(const struct nlmsghdr *msg, int family, int index)
+{
+	struct nlattr *list = attribute(msg, family, NBD_CMD_STATUS, NBD_ATTR_DEVICE_LIST);
+	struct nlattr *item;
+	int left, found;
+
+	if (!list)
+		return false;
+	nla_for_each_nested(item, list, left) if (nla_type(item) == NBD_DEVICE_ITEM &&
+						  index_of(nla_find(nla_data(item), nla_len(item),
+								    NBD_DEVICE_INDEX),
+							   &found) == 0 &&
+						  found == index) return true;
+	return false;
+}
+
+int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *ret_index)
+{
+	return index_of(attribute(msg, family, command, NBD_ATTR_INDEX), ret_index);
 }
 
 bool netlink_msg_link_dead(const void *datagram, size_t len, int family, int index)

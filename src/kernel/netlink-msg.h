@@ -29,6 +29,15 @@ struct nl_msg *netlink_msg_connect_last(int family, int index, int fd);
 /* DISCONNECT. NULL: no memory. */
 struct nl_msg *netlink_msg_disconnect(int family, int index);
 
+/* STATUS of one device. NULL: no memory. */
+struct nl_msg *netlink_msg_status(int family, int index);
+
+/*
+ * True if a message is a reply to STATUS that lists `index`: the driver knows such a device,
+ * attached or not.
+ */
+bool netlink_msg_listed(const struct nlmsghdr *msg, int family, int index);
+
 /*
  * The device's index in a reply to CONNECT or in a LINK_DEAD event: 0, or -EBADMSG when the
  * message is of another family or command, or carries no index that makes sense.

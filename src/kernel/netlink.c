@@ -33,6 +33,8 @@ struct answer {
 	bool done;
 	int error; /* 0 or -errno, from the kernel's own reply */
 	int index; /* from the reply to CONNECT, or -1 */
+	int asked; /* the device of a STATUS */
+	bool listed;
 };
 
 static struct netlink *netlink_of(const struct kernel *k)
@@ -65,6 +67,7 @@ static int on_reply(struct nl_msg *msg, void *arg)
 
 	/* Any other message leaves the index as it is. */
 	netlink_msg_index(nlmsg_hdr(msg), answer->family, NBD_CMD_CONNECT, &answer->index);
+	answer->listed |= netlink_msg_listed(nlmsg_hdr(msg), answer->family, answer->asked);
 	return NL_OK;
 }
 
@@ -82,23 +85,35 @@ static int exchange(struct netlink *n, struct nl_msg *msg, struct nl_cb *cb, str
 	return answer->error;
 }
 
-/*
- * Sends msg (consumed) and waits for the kernel's acknowledgement. *ret_index is -1 if the reply
- * carries none.
- */
-static int command(struct netlink *n, struct nl_msg *msg, int *ret_index)
+/* Sends msg (consumed) and waits for the kernel's acknowledgement. */
+static int command(struct netlink *n, struct nl_msg *msg, struct answer *answer)
 {
-	struct answer answer = {.family = n->family, .index = -1};
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int ret = -ENOMEM;
 
+	*answer = (struct answer){.family = n->family, .index = -1, .asked = answer->asked};
 	if (msg && cb)
-		ret = exchange(n, msg, cb, &answer);
+		ret = exchange(n, msg, cb, answer);
 	nl_cb_put(cb);
 	nlmsg_free(msg);
-	if (ret == 0 && ret_index)
-		*ret_index = answer.index;
 	return ret;
+}
+
+/* Waits until the driver has forgotten a device; the last close, say udev's, comes first. */
+static int wait_until_removed(struct netlink *n, int index)
+{
+	int ret;
+
+	for (int i = 0; i < RENEW_LIMIT_MS; i++) {
+		struct answer answer = {.asked = index};
+
+		/* The number stays taken for a while after the device has left sysfs. */
+		ret = command(n, netlink_msg_status(n->family, index), &answer);
+		if (ret < 0 || !answer.listed)
+			return ret;
+		usleep(1000);
+	}
+	return -EBUSY;
 }
 
 /*
@@ -109,54 +124,50 @@ static int command(struct netlink *n, struct nl_msg *msg, int *ret_index)
 static int renew(struct netlink *n, int index)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
+	struct answer answer = {0};
 	int pair[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	ret = command(n, netlink_msg_connect_last(n->family, index, ours), NULL);
+	ret = command(n, netlink_msg_connect_last(n->family, index, ours), &answer);
 	if (ret == 0)
-		ret = command(n, netlink_msg_disconnect(n->family, index), NULL);
-	/* The removal is a work item of the kernel's, and waits for the last close. */
-	for (int i = 0; ret == 0 && sysfs_device_exists(index); i++) {
-		if (i == RENEW_LIMIT_MS)
-			return -EBUSY;
-		usleep(1000);
-	}
-	return ret;
+		ret = command(n, netlink_msg_disconnect(n->family, index), &answer);
+	return ret < 0 ? ret : wait_until_removed(n, index);
 }
 
 static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
 			  struct err *err)
 {
 	struct netlink *n = netlink_of(k);
-	int index = a->index;
+	struct answer answer = {0};
 	int ret = attach_check(a, err);
 
 	if (ret < 0)
 		return ret;
-	if (index != KERNEL_INDEX_AUTO && sysfs_device_free(index) &&
-	    tune_leftovers(index, a->server_flags))
-		ret = renew(n, index);
+	if (a->index != KERNEL_INDEX_AUTO && sysfs_device_free(a->index) &&
+	    tune_leftovers(a->index, a->server_flags))
+		ret = renew(n, a->index);
 	if (ret == 0)
-		ret = command(n, netlink_msg_connect(n->family, a), &index);
+		ret = command(n, netlink_msg_connect(n->family, a), &answer);
 	if (ret < 0)
 		return attach_explain(a, ret, err);
-	if (index < 0)
-		index = a->index; /* the kernel had no memory for the reply */
-	if (index < 0)
+	if (answer.index < 0)
+		answer.index = a->index; /* the kernel had no memory for the reply */
+	if (answer.index < 0)
 		return err_set(err, ERR_FAILED, EIO,
 			       "the kernel attached a device and did not say which: look for it "
 			       "in /sys/block/nbd*/backend");
-	*ret_index = index;
+	*ret_index = answer.index;
 	return 0;
 }
 
 static int netlink_detach(struct kernel *k, int index, struct err *err)
 {
 	struct netlink *n = netlink_of(k);
-	int ret = command(n, netlink_msg_disconnect(n->family, index), NULL);
+	struct answer answer = {0};
+	int ret = command(n, netlink_msg_disconnect(n->family, index), &answer);
 
 	/* EINVAL: there is no such device, or it is going away. */
 	if (ret == 0 || (ret == -EINVAL && !sysfs_attached(index)))

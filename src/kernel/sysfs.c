@@ -80,17 +80,10 @@ int sysfs_write_at(const char *root, int index, const char *attribute, const cha
 
 	if (ret < 0)
 		return ret;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC); /* as a shell does; sysfs has no length */
 	if (fd < 0)
 		return -errno;
 	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
-}
-
-bool sysfs_device_exists_at(const char *root, int index)
-{
-	char path[SYSFS_PATH_MAX];
-
-	return attribute_path(path, root, index, "size") == 0 && access(path, F_OK) == 0;
 }
 
 bool sysfs_attached_at(const char *root, int index)
@@ -125,11 +118,6 @@ int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device
 	*ret_device = (struct sysfs_device){
 	    .pid = (int)pid, .size = sectors * 512, .block_size = (uint32_t)block, .read_only = ro};
 	return 0;
-}
-
-bool sysfs_device_exists(int index)
-{
-	return sysfs_device_exists_at(SYSFS_ROOT, index);
 }
 
 bool sysfs_attached(int index)
@@ -169,15 +157,22 @@ bool sysfs_module_present(void)
 	return access(SYSFS_ROOT "/module/nbd", F_OK) == 0;
 }
 
+bool sysfs_kernel_since(unsigned major, unsigned minor)
+{
+	unsigned its_major = 0, its_minor = 0;
+	struct utsname u;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &its_major, &its_minor) != 2)
+		return false;
+	return its_major > major || (its_major == major && its_minor >= minor);
+}
+
 uint32_t sysfs_kernel_block_max(void)
 {
 	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
-	unsigned major = 0, minor = 0;
-	struct utsname u;
 
 	/* 6.15 takes blocks larger than a page where it has transparent huge pages. */
-	if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	    (major > 6 || (major == 6 && minor >= 15)) && page < 65536 &&
+	if (page < 65536 && sysfs_kernel_since(6, 15) &&
 	    access(SYSFS_ROOT "/kernel/mm/transparent_hugepage", F_OK) == 0)
 		return 65536;
 	return page;

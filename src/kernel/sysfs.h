@@ -28,9 +28,6 @@ int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t
 /* Writes an attribute. May block (see above). 0 or -errno. */
 int sysfs_write_at(const char *root, int index, const char *attribute, const char *value);
 
-/* True if the kernel has such a device, attached or not. */
-bool sysfs_device_exists_at(const char *root, int index);
-
 /* True if the device is configured: its `pid` exists only as long. */
 bool sysfs_attached_at(const char *root, int index);
 
@@ -53,7 +50,6 @@ struct sysfs_device {
 int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device);
 
 /* As the _at functions, on the running system. */
-bool sysfs_device_exists(int index);
 bool sysfs_attached(int index);
 bool sysfs_device_free(int index);
 int sysfs_device(int index, struct sysfs_device *ret_device);
@@ -69,6 +65,9 @@ int sysfs_module_parameter(const char *name, uint64_t *ret_value);
 
 /* True if the nbd module is there, loaded or built in. */
 bool sysfs_module_present(void);
+
+/* True if the running kernel calls itself this version or a later one. */
+bool sysfs_kernel_since(unsigned major, unsigned minor);
 
 /* The largest block size in bytes that the running kernel's nbd takes. */
 uint32_t sysfs_kernel_block_max(void);

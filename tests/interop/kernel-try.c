@@ -2,16 +2,20 @@
 /*
  * usage: kernel-try [-o OPTION=VALUE]... DEVICE ADDRESS...
  *
- * The kernel side without a negotiator, for tests in a guest: connects to servers that speak the
- * oldstyle handshake (`nbdkit -o`), hands the sockets to the kernel and obeys words on stdin:
+ * The kernel side without a negotiator, for tests in a guest: connects to servers by the
+ * shortest of handshakes, hands the sockets to the kernel and obeys the lines on stdin.
+ * Each is answered by one line that begins with its word; the first such line is "attach".
  *
- *	wait MS EVENT...   the events that come within MS must be these (in any number)
- *	shut               shuts the dups of the sockets down
- *	detach MS          detaches; must end within MS
- *	free               waits until the device is free
- *	leave              exits without detaching
+ *	events MS    the kinds of events that came within MS, in alphabetical order
+ *	shut         shut the dups of the sockets down
+ *	detach       detach; says in how many ms
+ *	free MS      wait until the device is free, MS at most
+ *	claim MS     claim and flush it, MS at most
+ *	release      let the claim go
+ *	usage        who uses it
  *
- * ADDRESS: a Unix socket's path, or a TCP port on 127.0.0.1.
+ * At the end of stdin it frees everything and exits. OPTIONS: see option(). ADDRESS: a Unix
+ * socket's path, or a TCP port on 127.0.0.1.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,19 +30,22 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "kernel/claim.h"
 #include "kernel/device.h"
 #include "kernel/kernel.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
+#include "kernel/usage.h"
 
 static int fds[KERNEL_CONNECTIONS_MAX];
 static struct kernel *kernel;
 static int attached = -1;
+static struct claim claim;
 
 static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "kernel-try: %s: %s\n", what, why);
-	exit(1);
+	exit(9); /* none of nbd-attach's */
 }
 
 static int dial(const char *address)
@@ -62,87 +69,131 @@ static int dial(const char *address)
 	return fd;
 }
 
-/* proto.md, "Oldstyle negotiation": 152 bytes, then transmission. */
-static void handshake(int fd, struct kernel_attach *a)
+static void receive(int fd, void *buf, size_t len)
 {
-	uint8_t hello[152];
-
-	if (recv(fd, hello, sizeof(hello), MSG_WAITALL) != sizeof(hello) ||
-	    memcmp(hello, "NBDMAGIC\x00\x00\x42\x02\x81\x86\x12\x53", 16) != 0)
-		fail("handshake", "not an oldstyle server");
-	a->size = get_be64(hello + 16);
-	a->server_flags |= get_be16(hello + 26);
+	if (recv(fd, buf, len, MSG_WAITALL) != (ssize_t)len)
+		fail("handshake", "the server closed the connection");
 }
 
-static void wait_events(unsigned ms, char *words)
+/* proto.md, "Newstyle negotiation": the shortest way through, EXPORT_NAME of "". */
+static void handshake(int fd, struct kernel_attach *a)
 {
-	static const char *const names[] = {"none", "dead", "overflow", "ended"};
+	static const uint8_t choice[20] = "\0\0\0\3IHAVEOPT\0\0\0\1";
+	uint8_t hello[18], export[10];
+
+	receive(fd, hello, sizeof(hello));
+	if (memcmp(hello, "NBDMAGICIHAVEOPT", 16) != 0 || get_be16(hello + 16) != 3)
+		fail("handshake", "not a server for this test");
+	if (send(fd, choice, sizeof(choice), MSG_NOSIGNAL) != sizeof(choice))
+		fail("handshake", strerror(errno));
+	receive(fd, export, sizeof(export));
+	a->size = get_be64(export);
+	a->server_flags |= get_be16(export + 8);
+}
+
+static void events(unsigned ms)
+{
 	struct pollfd p = {.fd = kernel_event_fd(kernel), .events = POLLIN};
-	unsigned seen[4] = {0};
+	bool seen[4] = {false};
 	uint64_t end = loop_now() + ms;
-	enum kernel_event event;
 
 	while (loop_now() < end) {
 		poll(&p, 1, (int)(end - loop_now()));
-		while ((event = kernel_next_event(kernel, attached)) != KERNEL_EVENT_NONE)
-			seen[event]++;
+		for (;;) {
+			enum kernel_event event = kernel_next_event(kernel, attached);
+
+			if (event == KERNEL_EVENT_NONE)
+				break;
+			seen[event] = true;
+		}
 	}
-	for (size_t i = 1; i < ARRAY_SIZE(names); i++) {
-		if (seen[i])
-			printf("event %s %u\n", names[i], seen[i]);
-		if (!seen[i] != !strstr(words, names[i]))
-			fail("events", seen[i] ? "unexpected" : "missing");
-	}
+	printf("events%s%s%s\n", seen[KERNEL_EVENT_LINK_DEAD] ? " dead" : "",
+	       seen[KERNEL_EVENT_ENDED] ? " ended" : "",
+	       seen[KERNEL_EVENT_OVERFLOW] ? " overflow" : "");
 }
 
-static void detach(unsigned ms)
+static void detach(void)
 {
 	uint64_t start = loop_now();
 	struct err err;
 
 	if (kernel_detach(kernel, attached, &err) < 0)
-		fail("detach", err.message);
-	printf("detached in %u ms\n", (unsigned)(loop_now() - start));
-	if (loop_now() - start > ms)
-		fail("detach", "took too long");
+		printf("detach: %s\n", err.message);
+	else
+		printf("detach %u\n", (unsigned)(loop_now() - start));
 }
 
 static void wait_free(unsigned ms)
 {
 	uint64_t start = loop_now();
 
-	while (!sysfs_device_free(attached)) {
-		if (loop_now() - start > ms)
-			fail("free", "the device is not free in time");
+	while (!sysfs_device_free(attached) && loop_now() - start <= ms)
 		usleep(1000);
+	printf("free %s %u\n", sysfs_device_free(attached) ? "yes" : "no",
+	       (unsigned)(loop_now() - start));
+}
+
+static void take_claim(unsigned ms)
+{
+	uint64_t start = loop_now();
+	struct err err;
+	int ret;
+
+	claim_release(&claim);
+	if (claim_start(attached, false, true, &claim, &err) < 0) {
+		printf("claim: %s\n", err.message);
+		return;
 	}
-	printf("free after %u ms\n", (unsigned)(loop_now() - start));
+	poll(&(struct pollfd){.fd = claim_fd(&claim), .events = POLLIN}, 1, (int)ms);
+	ret = claim_finish(&claim, &err);
+	if (ret == 0 || ret == -EAGAIN)
+		printf("claim %s %u\n", ret ? "blocked" : "taken", (unsigned)(loop_now() - start));
+	else
+		printf("claim: %s\n", err.message);
+}
+
+static void tell_usage(void)
+{
+	uint64_t start = loop_now();
+	struct usage usage;
+	struct err err;
+
+	if (usage_find(attached, 0, &usage, &err) < 0)
+		printf("usage: %s\n", err.message);
+	else
+		printf("usage %u%s %u: %s\n", usage.n, usage.unsure ? " unsure" : "",
+		       (unsigned)(loop_now() - start), usage.sentence);
 }
 
 static void obey(size_t n)
 {
-	char line[256], *word;
+	char line[256], word[32];
 	unsigned ms;
-	int used;
 
 	while (fgets(line, sizeof(line), stdin)) {
-		used = 0;
 		ms = 0;
-		word = line + strcspn(line, " \n");
-		sscanf(word, "%u%n", &ms, &used);
-		if (strncmp(line, "wait", 4) == 0)
-			wait_events(ms, word + used);
-		else if (strncmp(line, "detach", 6) == 0)
-			detach(ms);
-		else if (strncmp(line, "free", 4) == 0)
+		if (sscanf(line, "%31s %u", word, &ms) < 1)
+			continue;
+		if (strcmp(word, "events") == 0) {
+			events(ms);
+		} else if (strcmp(word, "detach") == 0) {
+			detach();
+		} else if (strcmp(word, "free") == 0) {
 			wait_free(ms);
-		else if (strncmp(line, "leave", 5) == 0)
-			exit(0);
-		else if (strncmp(line, "shut", 4) == 0)
+		} else if (strcmp(word, "claim") == 0) {
+			take_claim(ms);
+		} else if (strcmp(word, "usage") == 0) {
+			tell_usage();
+		} else if (strcmp(word, "release") == 0) {
+			claim_release(&claim);
+			printf("release\n");
+		} else if (strcmp(word, "shut") == 0) {
 			for (size_t i = 0; i < n; i++)
 				shutdown(fds[i], SHUT_RDWR);
-		else
+			printf("shut\n");
+		} else {
 			fail("no such word", line);
+		}
 	}
 }
 
@@ -199,17 +250,21 @@ int main(int argc, char **argv)
 	}
 	a.size -= a.size % a.block_size;
 	a.fds = fds;
+	claim_init(&claim);
 	start = loop_now();
 	if (kernel_attach(kernel, &a, &attached, &err) < 0) {
-		fprintf(stderr, "kernel-try: kind %d: %s\n", err.kind, err.message);
-		return 10 + err_exit_status(err.kind);
+		fprintf(stderr, "kernel-try: %s\n", err.message);
+		return err_exit_status(err.kind);
 	}
-	printf("attached /dev/nbd%d by %s in %u ms\n", attached, kernel->ops->name,
-	       (unsigned)(loop_now() - start));
 	tune.flags = a.server_flags;
-	if (tune_device(attached, &tune, &err) < 0)
-		fail("tune", err.message);
+	if (tune_device(attached, &tune, &err) < 0) {
+		fprintf(stderr, "kernel-try: tune: %s\n", err.message);
+		kernel_detach(kernel, attached, NULL);
+		return err_exit_status(err.kind);
+	}
+	printf("attach nbd%d %s %u\n", attached, kernel->ops->name, (unsigned)(loop_now() - start));
 	obey(a.n_fds);
+	claim_release(&claim);
 	kernel_free(kernel);
 	return 0;
 }

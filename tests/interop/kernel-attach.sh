@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# src/kernel against a real kernel: attach, events, busy devices, detach that never hangs.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317
+. "$(dirname "$0")/../lib.sh"
+[[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
+in_guest 170
+begin
+# shellcheck source=tests/interop/kernel-lib.sh
+. "$top/tests/interop/kernel-lib.sh"
+a=$scratch/a b=$scratch/b
+
+echo "# kernel $(uname -r)"
+server "$a" memory 16M
+first=$server
+
+check "attaches" attach_with nbd0 "$a"
+check "netlink is the default" is "${said% *}" 'attach nbd0 netlink'
+check "the size" is "$(</sys/block/nbd0/size)" 32768
+if kernel_is 5.14; then
+	check "the identifier is in backend" is "$(</sys/block/nbd0/backend)" try
+else
+	check "no backend, and no error" is "$(ls /sys/block/nbd0/backend 2>/dev/null)" ''
+fi
+check "reads and writes" writes_and_verifies /dev/nbd0
+check "attached already: refused" eval '
+	"$try" nbd0 "$a" 2>"$scratch/err" </dev/null; is "$?" 3 && grep "attached already" "$scratch/err"'
+check "the refusal was no harm" writes_and_verifies /dev/nbd0
+check "no events" answers '^events$' events 100
+check "nobody uses it" answers '^usage 0 ' usage
+check "detaches" within 2000 detach
+check "free" answers '^free yes' free 2000
+check "detaching twice is no error" within 2000 detach
+check "ends" ended
+
+exec 5</dev/nbd1
+check "somebody has it open: busy" eval '
+	"$try" nbd1 "$a" 2>"$scratch/err" </dev/null; is "$?" 3'
+exec 5<&-
+check "closed again: attaches" attach_with nbd1 "$a"
+exec 5</dev/nbd1
+check "an opener is named" answers "^usage 1 .*/dev/nbd1 is open in process $$ " usage
+check "an opener does not block a detach" within 2000 detach
+check "an opener keeps it" answers '^free no' free 100
+exec 5<&-
+check "the last close frees it" answers '^free yes' free 2000
+ended
+
+# nbd0 is free and has the lowest number.
+check "auto: attaches" attach_with auto "$a"
+check "auto: says which" is "${said% *}" 'attach nbd0 netlink'
+tell detach >/dev/null && ended
+check "a device made on demand" attach_with nbd200 "$a"
+tell detach >/dev/null && ended
+check "beyond what there can be: refused" eval '
+	"$try" nbd1048575 "$a" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "the last one" "$scratch/err"'
+
+check "blocks of 4096" attach_with -o block=4096 nbd0 "$a"
+check "blocks of 4096: so it says" is "$(queue logical_block_size)" 4096
+tell detach >/dev/null && ended
+if kernel_is 6.15; then
+	check "blocks of 65536" attach_with -o block=65536 nbd0 "$a"
+	tell detach >/dev/null && ended
+else
+	check "blocks of 8192: refused" eval '
+		"$try" -o block=8192 nbd0 "$a" 2>"$scratch/err" </dev/null; is "$?" 6 &&
+		grep "8192" "$scratch/err"'
+fi
+check "payload of 64 KiB" attach_with -o payload=65536 nbd0 "$a"
+check "payload of 64 KiB: held to it" is "$(queue max_sectors_kb)" 64
+tell detach >/dev/null && ended
+
+check "two connections" attach_with -o flags=0x100 nbd0 "$a" "$a"
+check "two connections: read and write" writes_and_verifies /dev/nbd0
+tell detach >/dev/null && ended
+server "$b" --filter=multi-conn memory 16M multi-conn-mode=disable
+check "two connections, server promises nothing: refused" eval '
+	"$try" nbd0 "$b" "$b" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "one connection" "$scratch/err"'
+stop "$server" && rm -f "$b"
+server "$b" -r memory 16M
+check "read-only" attach_with nbd0 "$b"
+check "read-only: so it says" is "$(</sys/block/nbd0/ro)" 1
+tell detach >/dev/null && ended
+check "read-only no more" attach_with nbd0 "$a"
+check "read-only no more: so it says" is "$(</sys/block/nbd0/ro)" 0
+check "an identifier of 4000 bytes" answers '^detach' detach
+ended
+id=$(printf %04000d 7)
+check "an identifier of 4000 bytes: attaches" attach_with -o "id=$id" nbd0 "$a"
+kernel_is 5.14 && check "an identifier of 4000 bytes: kept" is "$(</sys/block/nbd0/backend)" "$id"
+tell detach >/dev/null && ended
+check "an identifier of 4001 bytes: refused" eval '
+	"$try" -o "id=0$id" nbd0 "$a" 2>"$scratch/err" </dev/null; is "$?" 2'
+
+# Death and a server that does not answer
+stop "$server" && rm -f "$b"
+server "$b" memory 16M
+check "a server's death: attaches" attach_with nbd0 "$b"
+kill -KILL "$server"
+check "a server's death: an event" answers 'dead' events 1000
+check "a server's death: one is enough" answers '^events$' events 300
+check "a server's death: detaches" within 2000 detach
+check "a server's death: free" answers '^free yes' free 2000
+ended
+rm -f "$b"
+server "$b" memory 16M
+check "a stopped server: attaches" attach_with nbd0 "$b"
+kill -STOP "$server"
+start dd if=/dev/zero of=/dev/nbd0 bs=1M count=8 oflag=direct
+wait_for 10 grep -q '[1-9]' /sys/block/nbd0/inflight
+check "a stopped server: shut" answers '^shut$' shut
+check "a stopped server: detaches" within 3000 detach
+wait "$pid"
+check "a stopped server: free" answers '^free yes' free 3000
+ended
+kill -KILL "$server"
+rm -f "$b"
+
+# ioctl
+server "$b" memory 16M
+check "ioctl: attaches" attach_with -o backend=ioctl -o block=4096 nbd0 "$b"
+check "ioctl: is used" is "${said% *}" 'attach nbd0 ioctl'
+check "ioctl: reads and writes" writes_and_verifies /dev/nbd0
+check "ioctl: its own opener is no user" answers '^usage 0 ' usage
+check "ioctl: refuses what netlink has, and the other way round" eval '
+	"$try" -o backend=ioctl nbd0 "$a" 2>"$scratch/err" </dev/null; is "$?" 3 &&
+	{ "$try" nbd0 "$a" 2>"$scratch/err" </dev/null; is "$?" 3; }'
+check "ioctl: claims" answers '^claim taken' claim 3000
+check "ioctl: releases" answers '^release' release
+check "ioctl: detaches" within 2000 detach
+check "ioctl: free" answers '^free yes' free 2000
+check "ioctl: our own detach is no news" answers '^events$' events 200
+ended
+check "ioctl, auto: attaches" attach_with -o backend=ioctl auto "$b"
+check "ioctl, auto: the first" is "${said% *}" 'attach nbd0 ioctl'
+kill -KILL "$server"
+check "ioctl: a server's death ends it" answers 'ended' events 1000
+check "ioctl: free after a server's death" answers '^free yes' free 2000
+check "ioctl: nothing left to detach" within 2000 detach
+ended
+rm -f "$b"
+server "$b" memory 16M
+check "ioctl, a stopped server: attaches" attach_with -o backend=ioctl nbd0 "$b"
+kill -STOP "$server"
+check "ioctl, a stopped server: detaches" within 2000 detach
+check "ioctl, a stopped server: free" answers '^free yes' free 2000
+ended
+kill -KILL "$server"
+rm -f "$b"
+server "$b" memory 16M
+check "ioctl: attaches once more" attach_with -o backend=ioctl nbd0 "$b"
+check "ioctl: the end of the process is the end of the device" eval 'ended; wait_for 3 detached nbd0'
+stop "$server"
+stop "$first"
+
+check "no oops, no hung task" eval '! dmesg | grep -E "BUG|Oops|WARNING|hung_task|blocked for more"'
+finish

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel/sysfs.c, tune.c and device.c on a made-up tree: no device, no root needed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel/device.h"
+#include "kernel/sysfs.h"
+#include "kernel/tune.h"
+
+static char root[64];
+
+static void write_attr(const char *name, const char *value)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/block/nbd0/%s", root, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(value, f);
+	fclose(f);
+}
+
+static void remove_attr(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/block/nbd0/%s", root, name);
+	unlink(path);
+}
+
+/* What was written, as a device without a newline behind it. */
+static void attr_is(const char *name, const char *value)
+{
+	char text[64];
+
+	assert_int_equal(sysfs_read_at(root, 0, name, text, sizeof(text)), 0);
+	assert_string_equal(text, value);
+}
+
+static int set_up(void **state)
+{
+	char path[128];
+
+	(void)state;
+	strcpy(root, "/tmp/test-sysfs-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	for (const char *const *d =
+		 (const char *const[]){"block", "block/nbd0", "block/nbd0/queue", NULL};
+	     *d; d++) {
+		snprintf(path, sizeof(path), "%s/%s", root, *d);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	write_attr("pid", "4711\n");
+	write_attr("size", "32768\n");
+	write_attr("ro", "0\n");
+	write_attr("queue/logical_block_size", "4096\n");
+	write_attr("queue/max_sectors_kb", "1280\n");
+	write_attr("queue/write_cache", "write back\n");
+	write_attr("queue/rotational", "0\n");
+	write_attr("queue/write_zeroes_max_bytes", "0\n");
+	write_attr("queue/discard_max_bytes", "4294966784\n");
+	write_attr("queue/discard_max_hw_bytes", "4294966784\n");
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void reads_a_device(void **state)
+{
+	struct sysfs_device d;
+
+	(void)state;
+	assert_int_equal(sysfs_device_at(root, 0, &d), 0);
+	assert_int_equal(d.pid, 4711);
+	assert_int_equal(d.size, 32768 * 512);
+	assert_int_equal(d.block_size, 4096);
+	assert_false(d.read_only);
+	write_attr("ro", "1\n");
+	assert_int_equal(sysfs_device_at(root, 0, &d), 0);
+	assert_true(d.read_only);
+	remove_attr("pid");
+	assert_int_equal(sysfs_device_at(root, 0, &d), -ENODEV);
+}
+
+static void knows_free_from_attached(void **state)
+{
+	(void)state;
+	assert_true(sysfs_attached_at(root, 0));
+	assert_false(sysfs_device_free_at(root, 0));
+	/* Disconnected, but somebody has it open. */
+	remove_attr("pid");
+	assert_false(sysfs_attached_at(root, 0));
+	assert_false(sysfs_device_free_at(root, 0));
+	write_attr("size", "0\n");
+	assert_true(sysfs_device_free_at(root, 0));
+	/* Not there: the kernel makes it on demand. */
+	assert_true(sysfs_device_free_at(root, 1));
+	assert_false(sysfs_attached_at(root, 1));
+}
+
+static void refuses_odd_attributes(void **state)
+{
+	char text[8];
+	uint64_t v = 7;
+
+	(void)state;
+	assert_int_equal(sysfs_read_at(root, 0, "nothing", text, sizeof(text)), -ENOENT);
+	write_attr("long", "12345678\n");
+	assert_int_equal(sysfs_read_at(root, 0, "long", text, sizeof(text)), -E2BIG);
+	for (const char *const *s = (const char *const[]){"", "-1", " 1", "1x", "0x10", "1\n2",
+							  "18446744073709551616", NULL};
+	     *s; s++) {
+		write_attr("odd", *s);
+		assert_int_equal(sysfs_number_at(root, 0, "odd", &v), -EINVAL);
+	}
+	assert_int_equal(v, 7);
+	write_attr("most", "18446744073709551615\n");
+	assert_int_equal(sysfs_number_at(root, 0, "most", &v), 0);
+	assert_true(v == UINT64_MAX);
+}
+
+#define FLUSH_TRIM (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH | NBD_TX_SEND_TRIM)
+
+static void tune(uint32_t payload, uint16_t flags)
+{
+	struct tune t = {.max_payload = payload, .flags = flags};
+	struct err err = {.message = ""};
+
+	if (tune_device_at(root, 0, &t, &err) < 0)
+		fail_msg("%s", err.message);
+}
+
+static void requests_stay_within_the_payload(void **state)
+{
+	(void)state;
+	tune(0, FLUSH_TRIM); /* undeclared: 32 MiB */
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(UINT32_MAX, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(1280 * 1024, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(1280 * 1024 - 1, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1279");
+	write_attr("queue/max_sectors_kb", "65536\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "32768");
+}
+
+static void leftovers_are_undone(void **state)
+{
+	(void)state;
+	write_attr("queue/write_cache", "write through\n");
+	write_attr("queue/rotational", "1\n");
+	write_attr("queue/discard_max_bytes", "0\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/write_cache", "write back");
+	attr_is("queue/rotational", "0");
+	attr_is("queue/discard_max_bytes", "4294966784");
+	tune(0, NBD_TX_HAS_FLAGS | NBD_TX_ROTATIONAL);
+	attr_is("queue/rotational", "1");
+	attr_is("queue/discard_max_bytes", "0");
+}
+
+static void no_flush_no_write_back(void **state)
+{
+	(void)state;
+	write_attr("queue/write_cache", "write through\n");
+	tune(0, NBD_TX_HAS_FLAGS);
+	attr_is("queue/write_cache", "write through");
+}
+
+static void what_cannot_be_undone_is_refused(void **state)
+{
+	struct tune t = {.flags = FLUSH_TRIM};
+	struct err err;
+
+	(void)state;
+	write_attr("queue/write_zeroes_max_bytes", "4294966784\n");
+	assert_int_equal(tune_device_at(root, 0, &t, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	t.flags |= NBD_TX_SEND_WRITE_ZEROES;
+	assert_int_equal(tune_device_at(root, 0, &t, &err), 0);
+
+	write_attr("ro", "1\n");
+	assert_int_equal(tune_device_at(root, 0, &t, &err), -EROFS);
+	assert_non_null(strstr(err.message, "blockdev --setrw /dev/nbd0"));
+	t.flags |= NBD_TX_READ_ONLY;
+	assert_int_equal(tune_device_at(root, 0, &t, &err), 0);
+}
+
+static void device_names(void **state)
+{
+	static const struct {
+		const char *word;
+		int index;
+	} good[] = {{"/dev/nbd0", 0},
+		    {"nbd7", 7},
+		    {"nbd1048575", 1048575},
+		    {"/dev/nbd10", 10},
+		    {"auto", KERNEL_INDEX_AUTO}};
+	static const char *const bad[] = {"",
+					  "nbd",
+					  "/dev/nbd",
+					  "nbd-1",
+					  "nbd 1",
+					  "nbd01",
+					  "nbd00",
+					  "nbd0p1",
+					  "/dev/nbd12p3",
+					  "nbd0p",
+					  "nbd1x",
+					  "/dev/sda",
+					  "dev/nbd0",
+					  "/dev//nbd0",
+					  "nbd1048576",
+					  "nbd99999999999999999999",
+					  "AUTO",
+					  "/dev/auto",
+					  "nbd0\n",
+					  "/dev/nbd/0"};
+	struct err err;
+	int index;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(device_parse(good[i].word, &index, &err), 0);
+		assert_int_equal(index, good[i].index);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		index = 4711;
+		assert_int_equal(device_parse(bad[i], &index, &err), -EINVAL);
+		assert_int_equal(err.kind, ERR_USAGE);
+		assert_int_equal(index, 4711);
+		assert_null(strchr(err.message, '\n'));
+	}
+	assert_int_equal(device_parse("nbd0p1", &index, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "partition"));
+	assert_string_equal(device_node(12).text, "/dev/nbd12");
+	assert_string_equal(device_node(DEVICE_INDEX_MAX).text, "/dev/nbd1048575");
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    CASE(reads_a_device),
+	    CASE(knows_free_from_attached),
+	    CASE(refuses_odd_attributes),
+	    CASE(requests_stay_within_the_payload),
+	    CASE(leftovers_are_undone),
+	    CASE(no_flush_no_write_back),
+	    CASE(what_cannot_be_undone_is_refused),
+	    CASE(device_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/usage.c on made-up /proc and /sys trees. A null device plays the disk and /dev/full its
+ * partition, so that links to them stand for descriptors; nothing is mounted, no root is needed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel/usage.h"
+
+static char top[64], proc[80], sys[80];
+
+/* Makes the directories on the way to `path`, which is below `top`. */
+static void make_parents(const char *path)
+{
+	char part[256];
+
+	for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%s/%.*s", top, (int)(p - path), path);
+		if (mkdir(part, 0755) < 0)
+			assert_int_equal(errno, EEXIST);
+	}
+}
+
+static void file(const char *path, const char *text)
+{
+	char full[256];
+	FILE *f;
+
+	make_parents(path);
+	snprintf(full, sizeof(full), "%s/%s", top, path);
+	f = fopen(full, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void link_to(const char *path, const char *target)
+{
+	char full[256];
+
+	make_parents(path);
+	snprintf(full, sizeof(full), "%s/%s", top, path);
+	assert_int_equal(symlink(target, full), 0);
+}
+
+static void process(int pid, const char *comm)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	file(path, comm);
+	snprintf(path, sizeof(path), "proc/%d/fd/0", pid);
+	link_to(path, "/dev/zero");
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(top, "/tmp/test-usage-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	snprintf(proc, sizeof(proc), "%s/proc", top);
+	snprintf(sys, sizeof(sys), "%s/sys", top);
+	file("sys/block/nbd0/dev", "1:3\n");
+	file("sys/block/nbd0/nbd0p1/dev", "1:7\n");
+	file("sys/block/nbd0/holders/.keep", "");
+	file("proc/swaps", "Filename\tType\n");
+	file("proc/self/mountinfo", "21 1 0:20 / /proc rw - proc proc rw\n");
+	process(100, "init\n");
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void users_are(unsigned n, const char *sentence)
+{
+	struct usage u = {0};
+	struct err err = {.message = ""};
+
+	if (usage_find_at(proc, sys, 0, 0, &u, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_string_equal(u.sentence, sentence);
+	assert_int_equal(u.n, n);
+}
+
+static void nobody(void **state)
+{
+	(void)state;
+	users_are(0, "");
+}
+
+static void a_mount_by_number(void **state)
+{
+	(void)state;
+	file("proc/self/mountinfo", "21 1 0:20 / /proc rw - proc proc rw\n"
+				    "22 1 1:7 / /mnt\\040a rw,noatime shared:1 - ext4 none rw\n");
+	users_are(1, "/dev/nbd0p1 is mounted on \"/mnt a\"");
+}
+
+/* btrfs has a number of its own. */
+static void a_mount_by_source(void **state)
+{
+	(void)state;
+	file("proc/self/mountinfo", "22 1 0:50 /sub /a rw - btrfs /dev/null rw\n"
+				    "23 1 0:50 /sub /b rw - btrfs /dev/null rw\n");
+	users_are(2, "/dev/nbd0 is mounted on \"/a\"; /dev/nbd0 is mounted on \"/b\"");
+}
+
+static void hostile_mount_points(void **state)
+{
+	(void)state;
+	file("proc/self/mountinfo", "22 1 1:3 / /\\033[2J\"\\012x rw - ext4 /dev/null rw\n");
+	users_are(1, "/dev/nbd0 is mounted on \"/\\x1b[2J\\x22\\x0ax\"");
+}
+
+static void odd_mountinfo(void **state)
+{
+	(void)state;
+	file("proc/self/mountinfo", "\n22\n22 1\n22 1 1:3\n22 1 1:3 / /mnt\n22 1 1:3 / /m rw\n"
+				    "22 1 x:3 / /m rw - ext4 s rw\n22 1 0:9 / /m rw - ext4\n"
+				    "22 1 0:9 / /m rw - ext4 /dev/");
+	users_are(0, "");
+}
+
+static void swap_and_holders(void **state)
+{
+	(void)state;
+	file("proc/swaps", "Filename\tType\n/dev/full   partition 1 0 -2\n/swapfile file 1 0 -2\n");
+	file("sys/block/nbd0/holders/dm-0", "");
+	file("sys/block/nbd0/nbd0p1/holders/md127", "");
+	users_are(3, "/dev/nbd0 is part of dm-0; /dev/nbd0p1 is part of md127; "
+		     "/dev/nbd0p1 is used for swap");
+}
+
+static void btrfs_over_several_devices(void **state)
+{
+	(void)state;
+	file("sys/fs/btrfs/features/x", "");
+	file("sys/fs/btrfs/7c8e/devices/nbd0", "");
+	file("sys/fs/btrfs/ffff/devices/nbd01", "");
+	users_are(1, "/dev/nbd0 is part of the btrfs 7c8e");
+}
+
+static void loop_devices(void **state)
+{
+	(void)state;
+	file("sys/block/loop3/loop/backing_file", "/dev/null\n");
+	file("sys/block/loop4/loop/backing_file", "/var/image\n");
+	file("sys/block/loop5/size", "0\n");
+	users_are(1, "/dev/nbd0 is behind /dev/loop3");
+}
+
+static void open_descriptors(void **state)
+{
+	(void)state;
+	process(123, "fio\n");
+	link_to("proc/123/fd/5", "/dev/null");
+	link_to("proc/123/fd/6", "/dev/full"); /* a process counts once */
+	process(124, "a\tb\n");
+	link_to("proc/124/fd/7", "/nothing");
+	link_to("proc/124/fd/9", "/dev/full");
+	/* The order of /proc is not ours: two clauses, either first. */
+	{
+		struct usage u;
+
+		assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+		assert_int_equal(u.n, 2);
+		assert_non_null(strstr(u.sentence, " is open in process 123 (\"fio\")"));
+		assert_non_null(
+		    strstr(u.sentence, "/dev/nbd0p1 is open in process 124 (\"a\\x09b\")"));
+		assert_int_equal(usage_find_at(proc, sys, 0, 123, &u, NULL), 0);
+		assert_int_equal(u.n, 1);
+	}
+}
+
+static void ourselves_do_not_count(void **state)
+{
+	char path[64];
+
+	(void)state;
+	process(getpid(), "test\n");
+	snprintf(path, sizeof(path), "proc/%d/fd/5", getpid());
+	link_to(path, "/dev/null");
+	users_are(0, "");
+}
+
+static void mappings(void **state)
+{
+	(void)state;
+	process(123, "qemu\n");
+	file("proc/123/maps", "7f00-7f10 r--p 00000000 00:05 123 /lib/libc.so\n"
+			      "7f20-7f30 rw-s 00000000 00:05 124   /dev/nbd0\n");
+	link_to("proc/123/map_files/7f20-7f30", "/dev/null");
+	users_are(1, "/dev/nbd0 is open in process 123 (\"qemu\")");
+}
+
+/* Copies of a mount in other namespaces count as one, and only without one of ours. */
+static void other_mount_namespaces(void **state)
+{
+	(void)state;
+	process(123, "a\n");
+	file("proc/123/ns/mnt", "");
+	file("proc/123/mountinfo", "22 1 1:3 / /x rw - ext4 /dev/null rw\n");
+	users_are(1,
+		  "/dev/nbd0 is mounted on \"/x\" (in the mount namespace of process 123 (\"a\"))");
+	process(124, "b\n");
+	file("proc/124/ns/mnt", "");
+	file("proc/124/mountinfo", "22 1 1:3 / /x rw - ext4 /dev/null rw\n");
+	file("proc/self/mountinfo", "22 1 1:3 / /y rw - ext4 /dev/null rw\n");
+	users_are(1, "/dev/nbd0 is mounted on \"/y\"");
+}
+
+static void many_users_are_bounded(void **state)
+{
+	struct usage u;
+	char path[64];
+
+	(void)state;
+	for (int pid = 200; pid < 300; pid++) {
+		process(pid, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\n");
+		snprintf(path, sizeof(path), "proc/%d/fd/5", pid);
+		link_to(path, "/dev/null");
+	}
+	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+	assert_int_equal(u.n, 100);
+	assert_non_null(strstr(u.sentence, "; and there are 94 more users"));
+}
+
+static void what_cannot_be_read(void **state)
+{
+	struct usage u = {.n = 7};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(usage_find_at(proc, sys, 1, 0, &u, &err), -ENOENT);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_int_equal(usage_find_at("/nonexistent", sys, 0, 0, &u, &err), -ENOENT);
+	assert_non_null(strstr(err.message, "/proc"));
+	assert_int_equal(u.n, 7);
+	/* This tree says nothing of its PID namespace. */
+	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, &err), 0);
+	assert_true(u.unsure);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    CASE(nobody),
+	    CASE(a_mount_by_number),
+	    CASE(a_mount_by_source),
+	    CASE(hostile_mount_points),
+	    CASE(odd_mountinfo),
+	    CASE(swap_and_holders),
+	    CASE(btrfs_over_several_devices),
+	    CASE(loop_devices),
+	    CASE(open_descriptors),
+	    CASE(ourselves_do_not_count),
+	    CASE(mappings),
+	    CASE(other_mount_namespaces),
+	    CASE(many_users_are_bounded),
+	    CASE(what_cannot_be_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
