@@ -37,7 +37,8 @@ void nego_violation_at(struct nego *n, const char *what, uint64_t value)
 	text_hex(&t, value);
 }
 
-void nego_text_export(const struct nego *n, struct text *t)
+/* `export "foo"` or `the default export` */
+static void text_export(const struct nego *n, struct text *t)
 {
 	if (n->name_len) {
 		text_str(t, "export ");
@@ -63,7 +64,7 @@ void nego_fail_eof(struct nego *n)
 		text_str(&t, "in the middle of its greeting");
 	} else if (state == NEGO_STATE_EXPORT_NAME) {
 		text_str(&t, "when asked for ");
-		nego_text_export(n, &t);
+		text_export(n, &t);
 		text_str(&t, ": it may not have it, want TLS, or be shutting down");
 	} else if (state == NEGO_STATE_ZEROES) {
 		text_str(&t, "in the middle of describing its export");
@@ -73,7 +74,7 @@ void nego_fail_eof(struct nego *n)
 		text_str(&t, "when asked for its exports");
 	} else {
 		text_str(&t, "instead of answering the request for ");
-		nego_text_export(n, &t);
+		text_export(n, &t);
 	}
 }
 
@@ -175,7 +176,7 @@ void nego_refused(struct nego *n)
 		s = &no_default;
 	text_str(&t, s->before);
 	if (s->after) {
-		nego_text_export(n, &t);
+		text_export(n, &t);
 		text_str(&t, s->after);
 	}
 	if (number >= NBD_ERR_N || !number) {

@@ -33,14 +33,14 @@ static void oldstyle(struct nego *n)
 	}
 }
 
-static void oldstyle_export(struct nego *n)
+void nego_oldstyle_export(struct nego *n)
 {
 	/* The upper 16 of the 32 bits are handshake flags, which proto.md rules out here. */
 	if (nego_set_export(n, get_be64(n->buf), (uint16_t)get_be32(n->buf + 8)))
 		nego_await(n, NEGO_STATE_ZEROES, NBD_ZEROES_LEN, 0);
 }
 
-static void newstyle(struct nego *n)
+void nego_flags(struct nego *n)
 {
 	uint16_t offered = get_be16(n->buf);
 	uint32_t flags = 0;
@@ -71,35 +71,24 @@ static void newstyle(struct nego *n)
 	nego_first_option(n);
 }
 
-void nego_greeted(struct nego *n)
+void nego_magic(struct nego *n)
 {
-	switch ((enum nego_state)n->state) {
-	case NEGO_STATE_MAGIC:
-		if (get_be64(n->buf) == NBD_MAGIC)
-			nego_await(n, NEGO_STATE_STYLE, 8, 8);
-		else
-			not_nbd(n);
-		break;
-	case NEGO_STATE_STYLE:
-		if (get_be64(n->buf) == NBD_IHAVEOPT)
-			nego_await(n, NEGO_STATE_FLAGS, 2, 2);
-		else if (get_be64(n->buf) == NBD_OLDSTYLE)
-			oldstyle(n);
-		else
-			nego_violation_at(n, "a handshake that does not exist, ", get_be64(n->buf));
-		break;
-	case NEGO_STATE_OLDSTYLE:
-		oldstyle_export(n);
-		break;
-	case NEGO_STATE_FLAGS:
-		newstyle(n);
-		break;
-	case NEGO_STATE_EXPORT_NAME:
-	case NEGO_STATE_ZEROES:
-	case NEGO_STATE_REPLY:
-	case NEGO_STATE_DATA:
-		break;
-	}
+	if (get_be64(n->buf) == NBD_MAGIC)
+		nego_await(n, NEGO_STATE_STYLE, 8, 8);
+	else
+		not_nbd(n);
+}
+
+void nego_style(struct nego *n)
+{
+	uint64_t magic = get_be64(n->buf);
+
+	if (magic == NBD_IHAVEOPT)
+		nego_await(n, NEGO_STATE_FLAGS, 2, 2);
+	else if (magic == NBD_OLDSTYLE)
+		oldstyle(n);
+	else
+		nego_violation_at(n, "a handshake that does not exist, ", magic);
 }
 
 void nego_export_named(struct nego *n)

@@ -18,7 +18,8 @@ bool nego_set_export(struct nego *n, uint64_t size, uint16_t flags)
 	return true;
 }
 
-void nego_set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_t len)
+/* Stores a server's string, escaped if it is not one of proto.md. */
+static void set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_t len)
 {
 	struct text t;
 
@@ -92,9 +93,9 @@ void nego_info(struct nego *n)
 	else if (type == NBD_INFO_BLOCK_SIZE)
 		info_block_size(n, p);
 	else if (type == NBD_INFO_NAME)
-		nego_set_string(n->export.name, p, len);
+		set_string(n->export.name, p, len);
 	else if (type == NBD_INFO_DESCRIPTION)
-		nego_set_string(n->export.description, p, len);
+		set_string(n->export.description, p, len);
 	/* Others are not for us: proto.md has clients ignore them. */
 }
 
@@ -109,8 +110,8 @@ void nego_server(struct nego *n)
 	} else if (++n->listed > NEGO_LISTED_MAX) {
 		nego_violation(n, "a list of more than 10000 exports");
 	} else {
-		nego_set_string(n->export.name, n->buf + 4, name_len);
-		nego_set_string(n->export.description, n->buf + 4 + name_len, rest - name_len);
+		set_string(n->export.name, n->buf + 4, name_len);
+		set_string(n->export.description, n->buf + 4 + name_len, rest - name_len);
 		n->status = NEGO_LISTED;
 	}
 }

@@ -45,7 +45,10 @@ static inline void nego_must(bool ok)
 void nego_await(struct nego *n, enum nego_state state, uint32_t want, uint32_t keep);
 
 /* Handle a message that is complete in n->buf. */
-void nego_greeted(struct nego *n); /* states MAGIC to FLAGS */
+void nego_magic(struct nego *n);
+void nego_style(struct nego *n);
+void nego_oldstyle_export(struct nego *n);
+void nego_flags(struct nego *n);
 void nego_export_named(struct nego *n);
 void nego_padding_done(struct nego *n);
 void nego_replied(struct nego *n);
@@ -54,7 +57,7 @@ void nego_info(struct nego *n);	   /* the data of NBD_REP_INFO */
 void nego_server(struct nego *n);  /* the data of NBD_REP_SERVER */
 void nego_refused(struct nego *n); /* the data of an error reply */
 
-/* Adds four or more bytes to what is to be sent. */
+/* Adds to what is to be sent. */
 void nego_put16(struct nego *n, uint16_t v);
 void nego_put32(struct nego *n, uint32_t v);
 void nego_put64(struct nego *n, uint64_t v);
@@ -70,8 +73,6 @@ void nego_goodbye(struct nego *n);
 
 /* Stores size and flags; false (and failed) if they cannot be. */
 bool nego_set_export(struct nego *n, uint64_t size, uint16_t flags);
-/* Stores a server's string, escaped if it is not one of proto.md. */
-void nego_set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_t len);
 
 /* Fails: the caller writes the sentence into *t. */
 void nego_fail(struct nego *n, enum err_kind kind, struct text *t);
@@ -80,7 +81,5 @@ void nego_fail_str(struct nego *n, enum err_kind kind, const char *sentence);
 void nego_violation(struct nego *n, const char *what);
 void nego_violation_at(struct nego *n, const char *what, uint64_t value);
 void nego_fail_eof(struct nego *n);
-/* `export "foo"`, `the default export` */
-void nego_text_export(const struct nego *n, struct text *t);
 
 #endif

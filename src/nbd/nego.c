@@ -129,10 +129,16 @@ static void step(struct nego *n)
 {
 	switch ((enum nego_state)n->state) {
 	case NEGO_STATE_MAGIC:
+		nego_magic(n);
+		break;
 	case NEGO_STATE_STYLE:
+		nego_style(n);
+		break;
 	case NEGO_STATE_OLDSTYLE:
+		nego_oldstyle_export(n);
+		break;
 	case NEGO_STATE_FLAGS:
-		nego_greeted(n);
+		nego_flags(n);
 		break;
 	case NEGO_STATE_EXPORT_NAME:
 		nego_export_named(n);

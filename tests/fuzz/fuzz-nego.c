@@ -71,8 +71,12 @@ static void put_some(struct recipe *r, size_t len)
 
 static void put_fill(uint8_t byte, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		put(&byte, 1);
+	size_t room = sizeof(stream.bytes) - stream.len;
+
+	if (len > room)
+		len = room;
+	memset(stream.bytes + stream.len, byte, len);
+	stream.len += len;
 }
 
 static void put_reply(uint32_t option, uint32_t type, uint32_t len)

@@ -11,7 +11,7 @@ FUZZ_DIR     := $(BUILD)/fuzz
 FUZZ_BIN     := $(FUZZ:%=$(FUZZ_DIR)/%)
 FUZZ_SRC     := $(filter-out src/main.c src/cmd-%.c,$(SRC))
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(FUZZ_DIR)/%.o)
-FUZZ_CFLAGS   = -std=gnu17 -g -O1 -fno-omit-frame-pointer -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+FUZZ_CFLAGS   = -std=gnu17 -g -O2 -fno-omit-frame-pointer -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc $(PKG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS   ?= -max_len=8192 -timeout=10 -rss_limit_mb=1024
 REPLAY       := $(FUZZ:%=$(BUILD)/replay/%)
