@@ -190,7 +190,7 @@ static unsigned int asks_for(const uint8_t *data, uint32_t len, uint16_t type)
 static void test_rule_04_block_sizes_are_asked_for_and_kept(void **state)
 {
 	const uint8_t *data;
-	uint32_t len;
+	uint32_t len = 0;
 
 	(void)state;
 	greet(FIXED);
@@ -312,7 +312,7 @@ static void test_rule_05_unknown_infos_are_ignored(void **state)
 static void test_rule_05_no_info_is_listed_twice(void **state)
 {
 	const uint8_t *data;
-	uint32_t len;
+	uint32_t len = 0;
 
 	(void)state;
 	greet(FIXED);
