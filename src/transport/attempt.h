@@ -26,13 +26,13 @@
 #include "transport/resolve.h"
 
 struct attempt_config {
-	const struct endpoint *endpoint; /* borrowed for the attempt's life */
+	const struct endpoint *endpoint;      /* borrowed for the attempt's life */
 	const struct address_list *addresses; /* dial these, do not resolve; NULL: resolve */
-	const char *source;   /* --source: an address literal or an interface name; NULL: any */
+	const char *source; /* --source: an address literal or an interface name; NULL: any */
 	enum nego_goal goal;
-	uint32_t timeout_ms;  /* for the whole attempt; at least 1 */
-	struct helpers *helpers; /* borrowed: where processes come from; NULL: the attempt has
-				    its own, and attempt_free() waits for their end */
+	uint32_t timeout_ms;	   /* for the whole attempt; at least 1 */
+	struct helpers *helpers;   /* borrowed: where processes come from; NULL: the attempt has
+				      its own, and attempt_free() waits for their end */
 	resolve_lookup_fn *lookup; /* NULL: getaddrinfo(); runs in the resolver process */
 };
 
@@ -40,10 +40,10 @@ struct attempt_result {
 	int fd; /* goal GO: the connected socket at the start of transmission, ready for the
 		   kernel (blocking, no timeouts, NODELAY, keepalive); the callback owns it and
 		   takes it with TAKE_FD(), or it is closed. -1 for other goals */
-	struct nbd_export export;	/* goals GO and INFO */
-	struct address peer;            /* the address that answered */
-	struct address_list addresses;  /* all that were known (resolved or given) */
-	uid_t unix_uid;                 /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
+	struct nbd_export export;      /* goals GO and INFO */
+	struct address peer;	       /* the address that answered */
+	struct address_list addresses; /* all that were known (resolved or given) */
+	uid_t unix_uid;		       /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
 };
 
 struct attempt;

@@ -19,11 +19,11 @@ enum endpoint_tls_type { TLS_TYPE_UNSET, TLS_TYPE_ANON, TLS_TYPE_X509, TLS_TYPE_
 
 struct endpoint {
 	enum endpoint_type type;
-	char *host;       /* TCP: a name or a literal without brackets, scope kept */
-	uint16_t port;    /* TCP */
-	char *path;       /* UNIX: path_len bytes, first is NUL for an abstract name */
+	char *host;    /* TCP: a name or a literal without brackets, scope kept */
+	uint16_t port; /* TCP */
+	char *path;    /* UNIX: path_len bytes, first is NUL for an abstract name */
 	size_t path_len;
-	uint32_t cid;        /* VSOCK */
+	uint32_t cid;	     /* VSOCK */
 	uint32_t vsock_port; /* VSOCK */
 	char *export_name;   /* never NULL once filled; "" is the default export */
 

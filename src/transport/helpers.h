@@ -21,8 +21,8 @@
 struct helpers;
 
 struct helpers_config {
-	size_t spares;	   /* workers that stand ready, confined, before they are needed */
-	bool lock_memory;  /* see struct worker_config */
+	size_t spares;	    /* workers that stand ready, confined, before they are needed */
+	bool lock_memory;   /* see struct worker_config */
 	process_fn *worker; /* NULL: worker_run(); tests put a lying one here */
 };
 

@@ -17,7 +17,7 @@ enum source_kind { SOURCE_ANY, SOURCE_ADDRESS, SOURCE_INTERFACE };
 
 struct source {
 	enum source_kind kind;
-	struct address address;     /* port 0 */
+	struct address address;	     /* port 0 */
 	char interface[IF_NAMESIZE]; /* may not exist yet: it is looked up at each connection */
 };
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -291,6 +292,9 @@ static void attacker(int fd, pid_t parent, const void *arg)
 	if (run->uid && (setresgid(run->uid, run->uid, run->uid) < 0 ||
 			 setresuid(run->uid, run->uid, run->uid) < 0))
 		_exit(SETUP);
+	/* As after execve() by that user. */
+	if (run->uid)
+		prctl(PR_SET_DUMPABLE, 1);
 	if (run->confine && !s) {
 		if (sandbox_new(&own, &err) < 0)
 			_exit(SETUP);
@@ -373,6 +377,8 @@ static int set_up(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		return 0;
+	/* Groups to lose. */
+	assert_int_equal(setgroups(2, (const gid_t[]){4, 24}), 0);
 	strcpy(target.dir, "/tmp/test-sandbox.XXXXXX");
 	assert_non_null(mkdtemp(target.dir));
 	assert_int_equal(chmod(target.dir, 0777), 0);
@@ -521,6 +527,17 @@ static void check_landlock(int fd, pid_t parent, const void *arg)
 		  : SUCCEEDED);
 }
 
+/* No filter rule is against this: the resolver binds netlink sockets. */
+static bool make_socket_file(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", target.fresh);
+	unlink(target.fresh);
+	return fd >= 0 && bind(fd, (void *)&sun, sizeof(sun)) == 0;
+}
+
 static void landlock_alone(void **state)
 {
 	struct process p;
@@ -538,6 +555,57 @@ static void landlock_alone(void **state)
 	if (end.value == SETUP)
 		skip(); /* this kernel has no Landlock */
 	assert_int_equal(end.value, DENIED);
+	if (geteuid() != 0)
+		skip();
+	/* It is part of the sandbox: here it is the only wall. */
+	{
+		struct run control_run = {.attack = make_socket_file};
+		struct run confined = {make_socket_file, NULL, SANDBOX_RESOLVE, USER_ID, true};
+
+		unlink(target.fresh);
+		end = perform(&confined);
+		assert_true(defeated(&end));
+		end = perform(&control_run);
+		assert_int_equal(end.value, SUCCEEDED);
+	}
+}
+
+static bool __attribute__((noreturn)) stay(void)
+{
+	for (;;)
+		poll(NULL, 0, -1);
+}
+
+/* An ordinary user's worker: the change of account is not what protects it from tracing. */
+static void same_user_cannot_trace(void **state)
+{
+	struct run victim = {stay, NULL, SANDBOX_HANDSHAKE, USER_ID, true};
+	struct run tracer = {.attack = trace_victim, .uid = USER_ID};
+	pid_t old = target.victim, free_one;
+	struct process p;
+	struct pollfd ready;
+	struct process_end end;
+	struct err err;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(process_start(&p, "victim", attacker, &victim, &err), 0);
+	ready = (struct pollfd){.fd = p.fd, .events = POLLIN};
+	assert_int_equal(poll(&ready, 1, 10000), 1);
+	target.victim = p.pid;
+	end = perform(&tracer);
+	assert_true(defeated(&end));
+	free_one = target.victim = start_victim(USER_ID);
+	usleep(50000);
+	end = perform(&tracer);
+	assert_int_equal(end.value, SUCCEEDED);
+	target.victim = old;
+	kill(free_one, SIGKILL);
+	waitpid(free_one, NULL, 0);
+	process_kill(&p);
+	process_wait(&p);
+	process_done(&p);
 }
 
 /* One line of /proc/PID/status, without its name. */
@@ -633,9 +701,13 @@ static void worker_as_the_kernel_sees_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(control),	       cmocka_unit_test(handshake_as_root),
-	    cmocka_unit_test(resolve_as_root), cmocka_unit_test(as_user),
-	    cmocka_unit_test(landlock_alone),  cmocka_unit_test(worker_as_the_kernel_sees_it),
+	    cmocka_unit_test(control),
+	    cmocka_unit_test(handshake_as_root),
+	    cmocka_unit_test(resolve_as_root),
+	    cmocka_unit_test(as_user),
+	    cmocka_unit_test(landlock_alone),
+	    cmocka_unit_test(same_user_cannot_trace),
+	    cmocka_unit_test(worker_as_the_kernel_sees_it),
 	};
 
 #if defined(FOR_VALGRIND)

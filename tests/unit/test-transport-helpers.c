@@ -177,37 +177,62 @@ static void bad_spares_are_dropped(void **state)
 	}
 }
 
+struct family {
+	pid_t spare, holder;
+};
+
+/* Starts a spare, and a process that keeps its socket open: the end of that is not what ends it. */
+static void __attribute__((noreturn)) supervisor(int pipe_fd)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h = new_helpers(loop, (struct helpers_config){.spares = 1});
+	struct family f;
+	struct helper *w;
+	struct err err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fill(h);
+	await_ready(loop, h, 1);
+	f.holder = fork();
+	if (f.holder == 0)
+		for (;;)
+			pause();
+	if (helpers_take(h, &w, &err) == 0) {
+		f.spare = w->process.pid;
+		(void)!write(pipe_fd, &f, sizeof(f));
+	}
+	for (;;)
+		pause();
+}
+
 /* Even when it is killed, nothing of a supervisor stays behind. */
 static void they_die_with_their_parent(void **state)
 {
-	int pipe_fd[2];
-	pid_t parent, spare;
+	int pipe_fd[2], status = 0;
+	pid_t parent, ended = 0;
+	struct family f;
 
 	(void)state;
 	/* Orphans become ours to wait for. */
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(pipe2(pipe_fd, O_CLOEXEC), 0);
 	parent = fork();
-	if (parent == 0) {
-		struct loop *loop = loop_new();
-		struct helpers *h = new_helpers(loop, (struct helpers_config){.spares = 1});
-		struct helper *w;
-		struct err err;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fill(h);
-		await_ready(loop, h, 1);
-		if (helpers_take(h, &w, &err) == 0)
-			(void)!write(pipe_fd[1], &w->process.pid, sizeof(pid_t));
-		for (;;)
-			pause();
-	}
-	assert_int_equal(read(pipe_fd[0], &spare, sizeof(spare)), sizeof(spare));
+	if (parent == 0)
+		supervisor(pipe_fd[1]);
+	assert_int_equal(read(pipe_fd[0], &f, sizeof(f)), sizeof(f));
 	usleep(50000);
-	assert_int_equal(kill(spare, 0), 0);
+	assert_int_equal(kill(f.spare, 0), 0);
 	kill(parent, SIGKILL);
 	assert_int_equal(waitpid(parent, NULL, 0), parent);
-	assert_int_equal(waitpid(spare, NULL, 0), spare);
+	for (int i = 0; i < 250 && ended == 0; i++) {
+		usleep(20000);
+		ended = waitpid(f.spare, &status, WNOHANG);
+	}
+	kill(f.spare, SIGKILL);
+	kill(f.holder, SIGKILL);
+	assert_int_equal(waitpid(f.holder, NULL, 0), f.holder);
+	assert_int_equal(ended, f.spare);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 	close(pipe_fd[0]);
 	close(pipe_fd[1]);
