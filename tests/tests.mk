@@ -35,19 +35,23 @@ check:
 
 check-kernels:
 	@tests/deps check
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all kernel-try
 	@tests/check-kernels
 
 .PHONY: lint
-lint: $(PURE_OBJ)
+lint: $(BUILD)/nbd-attach $(BUILD)/tests/states.txt
 	@tests/lint/includes
 	@tests/lint/pure $(PURE_OBJ)
 	@tests/lint/style
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
+	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states.txt
 
 .PHONY: states
-states: $(BUILD)/tests/states
-	@$<
+states: $(BUILD)/tests/states.txt
+	@cat $<
+
+$(BUILD)/tests/states.txt: $(BUILD)/tests/states
+	@$< >$@
 
 $(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o
 	@mkdir -p $(@D)
