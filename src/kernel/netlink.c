@@ -130,7 +130,7 @@ static int renew(struct netlink *n, int index)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
-	theirs = pair[1];
+	theirs = pair[1]; /* NOLINT(clang-analyzer-deadcode.DeadStores): closed by its cleanup */
 	ret = command(n, netlink_msg_connect_last(n->family, index, ours), &answer);
 	if (ret == 0)
 		ret = command(n, netlink_msg_disconnect(n->family, index), &answer);

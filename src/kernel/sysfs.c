@@ -66,7 +66,7 @@ int sysfs_read_at(const char *root, int index, const char *attribute, char *buf,
 
 int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t *ret_value)
 {
-	char text[32];
+	char text[32] = "";
 	int ret = sysfs_read_at(root, index, attribute, text, sizeof(text));
 
 	return ret < 0 ? ret : parse_number(text, ret_value);
