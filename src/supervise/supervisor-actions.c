@@ -171,7 +171,11 @@ static void end(struct supervisor *s, int status)
 
 static void end_taken(struct supervisor *s)
 {
-	log_notice("/dev/nbd%d: detached by somebody else", s->index);
+	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+		log_error("/dev/nbd%d: the connection to %s has ended, and the device with it",
+			  s->index, s->report.address);
+	else
+		log_notice("/dev/nbd%d: detached by somebody else", s->index);
 	answer(s, 0, "the device was detached meanwhile");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
