@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -64,9 +65,11 @@ static int prepare_kernel(struct supervisor *s)
 
 	if (ret < 0)
 		return ret;
-	if (fallback)
-		log_warning("this kernel's nbd has no netlink interface: using ioctl, where the "
-			    "device ends with this process and cannot be kept through an outage");
+	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+		log_warning(
+		    "%susing ioctl: the device ends with this process or its connection, and "
+		    "cannot be recognised by its identifier",
+		    fallback ? "this kernel's nbd has no netlink interface: " : "");
 	s->kernel_io =
 	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
 	s->offload = offload_new(s->loop);
