@@ -106,6 +106,29 @@ static void test_every_length_at_its_limits(void **state)
 	check_lengths(LIST, false, NBD_OPT_LIST, NBD_REP_SERVER, -1);
 }
 
+static void test_replies_too_short_for_their_type(void **state)
+{
+	(void)state;
+	for (uint32_t len = 0; len < 2; len++) {
+		greet(FIXED);
+		reply(NBD_OPT_GO, NBD_REP_INFO, len);
+		say_fill(0xff, len);
+		run(GO, NULL);
+		assert_int_equal(out.consumed, 18 + NBD_REPLY_LEN);
+		assert_memory_equal(out.err.message, BROKE "an option reply with the impossible",
+				    60);
+	}
+	for (uint32_t len = 0; len < 4; len++) {
+		greet(FIXED);
+		reply(NBD_OPT_LIST, NBD_REP_SERVER, len);
+		say_fill(0, len);
+		run(LIST, NULL);
+		assert_int_equal(out.consumed, 18 + NBD_REPLY_LEN);
+		assert_memory_equal(out.err.message, BROKE "an option reply with the impossible",
+				    60);
+	}
+}
+
 static void test_lengths_of_listed_exports(void **state)
 {
 	(void)state;
@@ -247,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(test_every_magic_is_checked_in_every_byte),
 	    cmocka_unit_test(test_no_reply_type_but_the_known),
 	    cmocka_unit_test(test_every_length_at_its_limits),
+	    cmocka_unit_test(test_replies_too_short_for_their_type),
 	    cmocka_unit_test(test_lengths_of_listed_exports),
 	    cmocka_unit_test(test_an_endless_list_ends),
 	    cmocka_unit_test(test_a_session_has_a_size),
