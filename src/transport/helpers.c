@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/helpers.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -170,13 +171,14 @@ static int start_worker(struct helpers *h, struct helper **ret_helper, struct er
 
 int helpers_fill(struct helpers *h, struct err *err)
 {
-	struct helper *helper;
+	struct helper *helper = NULL;
 	int ret;
 
 	for (size_t n = helpers_spares(h); n < h->cfg.spares; n++) {
 		ret = start_worker(h, &helper, err);
 		if (ret < 0)
 			return ret;
+		assert(helper);
 		helper->io = loop_io_new(h->loop, helper->process.fd, EPOLLIN, on_spare, helper);
 		if (!helper->io) {
 			ret = -errno;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -16,7 +18,7 @@
 /*
  * The handshake needs no more: descriptors it has or receives, the clock, the end. It allocates
  * nothing, so even memory is out of reach. sendmsg() is missing because it could pass a
- * descriptor out; sendto() is there without an address.
+ * descriptor out; sendto() is there without an address, setsockopt() for one option.
  */
 static const int handshake_allowed[] = {
     SCMP_SYS(recvfrom),
@@ -159,6 +161,11 @@ static int add_handshake(scmp_filter_ctx ctx)
 		if (ret < 0)
 			return ret;
 	}
+	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+			       SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP),
+			       SCMP_A2_32(SCMP_CMP_EQ, TCP_QUICKACK));
+	if (ret < 0)
+		return ret;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
 }
 

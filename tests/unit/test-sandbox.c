@@ -219,6 +219,13 @@ static bool send_elsewhere(void)
 	return sendto(target.fd, "x", 1, 0, (void *)&target.tcp, 0) == 1;
 }
 
+static bool set_option(void)
+{
+	const int big = 1 << 20;
+
+	return setsockopt(target.fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big)) == 0;
+}
+
 static bool new_namespace(void)
 {
 	return unshare(CLONE_NEWUSER) == 0;
@@ -269,6 +276,7 @@ static const struct attack {
     {"take memory", take_memory, HANDSHAKE, true},
     {"pass a descriptor out", pass_descriptor, HANDSHAKE, false},
     {"send to an address of its choice", send_elsewhere, HANDSHAKE, false},
+    {"set a socket option", set_option, HANDSHAKE, false},
     {"make a namespace", new_namespace, BOTH, false},
     {"raise its limits", raise_limit, BOTH, false},
 };
