@@ -89,7 +89,7 @@ struct sentence {
 
 #define WANTS_TLS   "the server wants TLS: use nbds:// or --tls"
 #define GOES_DOWN   "the server is shutting down"
-#define NO_TLS	    "the server does not offer TLS: only nbd:// without --tls, in the clear, reaches it"
+#define NO_TLS	    "the server does not offer TLS: nbd:// without --tls goes on in the clear"
 #define NO_LIST	    "the server cannot list its exports: the export must be named"
 #define WANTS_EXT   "the server insists on extended headers, which the kernel does not speak"
 #define TOO_BIG	    "the server finds the request too big to answer"

@@ -161,6 +161,16 @@ static inline void export_named(uint64_t size, uint16_t flags, bool zeroes)
 		say_fill(0, NBD_ZEROES_LEN);
 }
 
+#define FLAGS (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH)
+#define MIB   UINT64_C(1048576)
+
+/* A server that takes GO (or INFO) for any name. */
+static inline void say_accept(uint32_t option)
+{
+	info_export(option, MIB, FLAGS);
+	ack(option);
+}
+
 /* Runs the script in many splits, all of which must end alike; the result is in `out`. */
 static inline const struct outcome *run_config(const struct nego_config *cfg)
 {

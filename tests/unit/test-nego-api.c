@@ -8,8 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FLAGS (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH)
-
 static void test_init_refuses_bad_names(void **state)
 {
 	static char name[NBD_STRING_MAX + 2];

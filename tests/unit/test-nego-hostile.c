@@ -2,8 +2,6 @@
 /* Servers that mean harm, or are none: everything has a limit, and ends in one sentence. */
 #include "nego-harness.h"
 
-#define FLAGS (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH)
-
 static void test_not_an_nbd_server(void **state)
 {
 	(void)state;

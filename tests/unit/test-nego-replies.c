@@ -2,8 +2,6 @@
 /* Each way a server can answer, and the sentence that people get to read. */
 #include "nego-harness.h"
 
-#define FLAGS (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH)
-
 struct refusal {
 	uint32_t error;
 	const char *sentence;
@@ -47,7 +45,7 @@ static const struct refusal list_refusals[] = {
     {0, NULL},
 };
 
-#define NO_TLS "the server does not offer TLS: only nbd:// without --tls, in the clear, reaches it"
+#define NO_TLS "the server does not offer TLS: nbd:// without --tls goes on in the clear"
 
 static const struct refusal tls_refusals[] = {
     {NBD_ERR_UNSUP, NO_TLS},
