@@ -40,6 +40,8 @@ begin() {
 # shellcheck disable=SC2317 # called by the trap
 tidy_up() {
 	local p
+	# A signal that hits a child before its exec finds our trap there.
+	[[ $BASHPID = "$$" ]] || return
 	for p in "${started[@]}"; do
 		kill -KILL "$p"
 		kill -CONT "$p"
@@ -175,6 +177,11 @@ start_server() { # PATH or PORT, COMMAND...; sets $pid
 	return 1
 }
 
+kill_now() { # PID; without the shell's remark on it
+	kill -KILL "$1"
+	wait "$1" 2>/dev/null || true
+}
+
 stop() { # PID
 	kill -TERM "$1" 2>/dev/null || return 0
 	wait_for 5 gone "$1" || kill -KILL "$1"
@@ -209,8 +216,12 @@ status_is() { # DEVICE KEY VALUE: what --status --json says
 	EOF
 }
 
+supervised() { # nbd0
+	running "$(supervisor "$1")"
+}
+
 no_supervisor() { # nbd0
-	[[ ! -e /run/nbd-attach/$1.lock ]] || flock -n "/run/nbd-attach/$1.lock" true
+	! supervised "$1"
 }
 
 # What fio wrote in random order is what it reads back, past the page cache.

@@ -65,8 +65,17 @@ refused "open" "$$"
 exec 5>&-
 freed "open no more"
 attach "partition"
-if check "partition: made" eval 'echo 2048,4096 | sfdisk -q --no-reread --no-tell-kernel /dev/nbd0 &&
-	blockdev --rereadpt /dev/nbd0 && [[ -e /sys/block/nbd0/nbd0p1 ]]'; then
+partition() { # an MBR with one entry: type 83, sectors 2048 to 6143
+	{
+		head -c 446 /dev/zero
+		printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\x10\0\0'
+		head -c 48 /dev/zero
+		printf '\x55\xaa'
+	} | dd of=/dev/nbd0 bs=512 iflag=fullblock status=none
+	blockdev --rereadpt /dev/nbd0
+	test -e /sys/block/nbd0/nbd0p1
+}
+if check "partition: made" partition; then
 	IFS=: read -r major minor </sys/block/nbd0/nbd0p1/dev
 	[[ -e /dev/nbd0p1 ]] || mknod /dev/nbd0p1 b "$major" "$minor"
 	mkfs.ext4 -q /dev/nbd0p1
@@ -80,10 +89,12 @@ check "not attached: no such device" refuses nbd_attach --detach nbd4711
 
 # A server that does not answer: bounded, and nothing is thrown away unless told so
 attach "stopped server"
+exec 5<>/dev/nbd0 # opening it reads, and would block later
 kill -STOP "$server"
 start dd if=/dev/zero of=/dev/nbd0 bs=4k count=16 conv=fsync
 writer=$pid
 wait_for 10 grep -q '[1-9]' /sys/block/nbd0/inflight
+exec 5>&-
 check "stopped server: --detach says who writes" \
 	expect_status 3 "$writer" nbd_attach --detach nbd0
 check "stopped server: --force ends it" expect_status 0 '' nbd_attach --detach --force nbd0
@@ -102,7 +113,7 @@ freed "stopped server, goes on"
 # A server that was killed
 attach "killed server"
 held=$(supervisor nbd0)
-kill -KILL "$server"
+kill_now "$server"
 check "killed server: the state says so" wait_for 10 status_is nbd0 state lost
 check "killed server: the supervisor stays" running "$held"
 freed "killed server"
@@ -112,21 +123,21 @@ kit memory 32M
 attach "killed server, dirty"
 exec 5>/dev/nbd0
 head -c 65536 /dev/zero >&5
-kill -KILL "$server"
+kill_now "$server"
 wait_for 10 status_is nbd0 state lost >/dev/null
 exec 5>&-
 freed "killed server, dirty"
 rm -f "$sock"
 kit memory 32M
 check "killed server, -C 2: attaches" nbd_attach nbd0 -u "$sock" -C 2
-kill -KILL "$server"
+kill_now "$server"
 check "killed server, -C 2: the state says so" wait_for 10 status_is nbd0 state lost
 freed "killed server, -C 2"
 rm -f "$sock"
 kit memory 32M
 check "killed server, ioctl: attaches" nbd_attach nbd0 -u "$sock" --backend ioctl
 held=$(supervisor nbd0)
-kill -KILL "$server"
+kill_now "$server"
 check "killed server, ioctl: the supervisor ends" wait_for 10 gone "$held"
 check "killed server, ioctl: nbd0 is free" wait_for 5 detached nbd0
 

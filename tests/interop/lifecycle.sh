@@ -78,7 +78,7 @@ exec 5<>/dev/nbd0
 kill -TERM "$attachment"
 check "foreground, SIGTERM, open: ends with 0" ended_with 0 "$attachment"
 check "foreground, SIGTERM, open: says that it stays" grep -q "stays attached.*$$" "$scratch/log"
-check "foreground, SIGTERM, open: it does" dd of=/dev/null bs=4k count=1 iflag=direct <&5
+check "foreground, SIGTERM, open: it does" dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct
 exec 5>&-
 check "without a supervisor: --status says so" status_is nbd0 state unsupervised
 check "without a supervisor: detaches" nbd_attach --detach nbd0
@@ -120,11 +120,11 @@ stop "$server"
 
 # A server that is not there yet
 rm -f "$sock"
-check "--wait=1: gives up" expect_status 4 'sock' nbd_attach nbd0 -u "$sock" --wait=1
+check "--wait=1: gives up" expect_status 4 'sock' nbd_attach -q nbd0 -u "$sock" --wait=1
 check "--wait=1: left nothing" detached nbd0
 start "${nbd_attach[@]}" nbd0 -u "$sock" --wait
 waiting=$pid
-wait_for 5 test -e /run/nbd-attach/nbd0.lock
+wait_for 5 supervised nbd0
 pause 1 # the one fixed pause: that nothing happens can only be seen by waiting
 check "--wait: waits" running "$waiting"
 kit --filter=log memory 16M logfile="$log"
@@ -141,7 +141,7 @@ check "flush: writes come before it, it comes before the end" is \
 check "flush: the data is there" eval 'nbd_attach nbd0 -r -u "$sock" &&
 	cmp -n 524288 /dev/nbd0 "$scratch/data" && nbd_attach --detach nbd0'
 start "${nbd_attach[@]}" nbd0 -u "$scratch/none" --wait
-wait_for 10 test -s /run/nbd-attach/nbd0.lock
+wait_for 5 supervised nbd0
 kill -TERM "$pid"
 check "--wait: SIGTERM ends it" refuses ended_with 0 "$pid"
 check "--wait: and the supervisor" wait_for 5 no_supervisor nbd0
