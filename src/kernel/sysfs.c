@@ -142,7 +142,7 @@ int sysfs_backend(int index, char *buf, size_t size)
 
 int sysfs_module_parameter(const char *name, uint64_t *ret_value)
 {
-	char path[SYSFS_PATH_MAX], text[32];
+	char path[SYSFS_PATH_MAX], text[32] = "";
 	int ret;
 
 	if (snprintf(path, sizeof(path), SYSFS_ROOT "/module/nbd/parameters/%s", name) >=
