@@ -192,6 +192,10 @@ stop() { # PID
 # Devices
 #
 
+kernel_is() { # MAJOR.MINOR: at least
+	printf '%s\n' "$1" "$(uname -r)" | sort -VC
+}
+
 attached() { # nbd0
 	[[ -e /sys/block/$1/pid ]]
 }

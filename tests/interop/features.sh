@@ -74,7 +74,7 @@ check "trim: reaches the server" grep -q 'Trim .*offset=0x100000 .*count=0x' "$l
 write_block /dev/nbd0 status=none
 check "zeroes: blkdiscard -z" blkdiscard -z -l 1M /dev/nbd0
 check "zeroes: are read back" cmp -n 1048576 /dev/nbd0 /dev/zero
-if [[ $(printf '%s\n' 6.12 "$(uname -r)" | sort -V | head -n 1) = 6.12 ]]; then
+if kernel_is 6.12; then
 	check "zeroes: reach the server as such" grep -q 'Zero .*offset=0x0 ' "$log"
 fi
 detach "trim"

@@ -127,7 +127,7 @@ check "6: detaches" nbd_attach --detach nbd0
 check "6: TLS, in this version" expect_status 6 'TLS' nbd_attach nbd0 nbds://host/
 start_server "$scratch/large.sock" nbdkit -f -U "$scratch/large.sock" memory 4M \
 	--filter=blocksize-policy blocksize-minimum=65536 blocksize-preferred=65536
-if [[ $(printf '%s\n' 6.15 "$(uname -r)" | sort -V | head -n 1) != 6.15 ]]; then
+if ! kernel_is 6.15; then
 	check "6: blocks this kernel cannot do" expect_status 6 65536 \
 		nbd_attach nbd0 -u "$scratch/large.sock"
 else
