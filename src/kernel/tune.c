@@ -75,17 +75,30 @@ static int restore_flushes(const char *root, int index, uint16_t flags, struct e
 	return cannot(index, "queue/write_cache", ret < 0 ? ret : -EIO, err);
 }
 
-/* On with TRIM, off without. The kernel's own choice of how much is its best. */
-static int switch_discard(const char *root, int index, uint16_t flags, struct err *err)
+/* What TRIM would be worth had an earlier user not switched it off, or 0. */
+static uint64_t lost_discard(const char *root, int index, uint16_t flags)
 {
 	uint64_t now = 0, most = 0;
 
-	if (sysfs_number_at(root, index, "queue/discard_max_bytes", &now) < 0 ||
+	if (!(flags & NBD_TX_SEND_TRIM) ||
+	    sysfs_number_at(root, index, "queue/discard_max_bytes", &now) < 0 ||
 	    sysfs_number_at(root, index, "queue/discard_max_hw_bytes", &most) < 0)
 		return 0;
-	if (!(flags & NBD_TX_SEND_TRIM))
-		return now ? set_number(root, index, "queue/discard_max_bytes", 0, err) : 0;
-	return now ? 0 : set_number(root, index, "queue/discard_max_bytes", most, err);
+	return now ? 0 : most;
+}
+
+/*
+ * The kernel's own maximum is no multiple of the unit, and EINVAL when written. From 6.12 on the
+ * unit is 0 then, and every number is: discards are advice, so they may stay off.
+ */
+static int restore_discard(const char *root, int index, uint16_t flags, struct err *err)
+{
+	uint64_t most = lost_discard(root, index, flags), unit = 0;
+
+	if (most == 0 || sysfs_number_at(root, index, "queue/discard_granularity", &unit) < 0 ||
+	    unit == 0)
+		return 0;
+	return set_number(root, index, "queue/discard_max_bytes", most - most % unit, err);
 }
 
 static int refuse_leftovers(const char *root, int index, uint16_t flags, struct err *err)
@@ -117,7 +130,7 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	if (ret == 0)
 		ret = restore_flushes(root, index, tune->flags, err);
 	if (ret == 0)
-		ret = switch_discard(root, index, tune->flags, err);
+		ret = restore_discard(root, index, tune->flags, err);
 	/* Since 6.12 the driver sets it, and never clears it. */
 	if (ret == 0)
 		ret = set_number(root, index, "queue/rotational",
@@ -132,6 +145,7 @@ int tune_device(int index, const struct tune *tune, struct err *err)
 
 bool tune_leftovers(int index, uint16_t flags)
 {
-	/* 5.10 keeps neither, and 6.1 is the first where removing devices has been tried. */
-	return sysfs_kernel_since(6, 1) && refuse_leftovers(SYSFS_ROOT, index, flags, NULL) < 0;
+	/* 5.10 keeps nothing of it, and 6.1 is the first where removing devices has been tried. */
+	return sysfs_kernel_since(6, 1) && (refuse_leftovers(SYSFS_ROOT, index, flags, NULL) < 0 ||
+					    lost_discard(SYSFS_ROOT, index, flags) > 0);
 }

@@ -32,7 +32,8 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 /*
  * True if a device that is not attached carries leftovers that the next CONNECT would keep and
  * nobody can undo: WRITE_ZEROES of a server that had it (seen on 6.12 and 7.2; the next server
- * gets the requests), or a BLKROSET. Removing and creating the device again is the cure.
+ * gets the requests), a BLKROSET (6.1 and later), discards switched off (6.12 and later). Removing
+ * and creating the device again is the cure.
  */
 bool tune_leftovers(int index, uint16_t flags);
 

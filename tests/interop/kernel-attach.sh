@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # src/kernel against a real kernel: attach, events, busy devices, detach that never hangs.
-# shellcheck source=tests/lib.sh disable=SC2016,SC2317
+# shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2317
 . "$(dirname "$0")/../lib.sh"
 [[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
-in_guest 170
+in_guest 240
 begin
-# shellcheck source=tests/interop/kernel-lib.sh
-. "$top/tests/interop/kernel-lib.sh"
+# shellcheck source=tests/interop/kernel-lib.bash
+. "$top/tests/interop/kernel-lib.bash"
 a=$scratch/a b=$scratch/b
 
 echo "# kernel $(uname -r)"
@@ -154,4 +154,5 @@ stop "$server"
 stop "$first"
 
 check "no oops, no hung task" eval '! dmesg | grep -E "BUG|Oops|WARNING|hung_task|blocked for more"'
+exec 2>/dev/null # bash names every server that tidy_up() ends
 finish

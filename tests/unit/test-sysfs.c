@@ -71,6 +71,7 @@ static int set_up(void **state)
 	write_attr("queue/rotational", "0\n");
 	write_attr("queue/write_zeroes_max_bytes", "0\n");
 	write_attr("queue/discard_max_bytes", "4294966784\n");
+	write_attr("queue/discard_granularity", "4096\n");
 	write_attr("queue/discard_max_hw_bytes", "4294966784\n");
 	return 0;
 }
@@ -179,9 +180,13 @@ static void leftovers_are_undone(void **state)
 	tune(0, FLUSH_TRIM);
 	attr_is("queue/write_cache", "write back");
 	attr_is("queue/rotational", "0");
-	attr_is("queue/discard_max_bytes", "4294966784");
+	attr_is("queue/discard_max_bytes", "4294963200"); /* of 4096 bytes each */
 	tune(0, NBD_TX_HAS_FLAGS | NBD_TX_ROTATIONAL);
 	attr_is("queue/rotational", "1");
+	/* No unit, no discards. */
+	write_attr("queue/discard_max_bytes", "0\n");
+	write_attr("queue/discard_granularity", "0\n");
+	tune(0, FLUSH_TRIM);
 	attr_is("queue/discard_max_bytes", "0");
 }
 
