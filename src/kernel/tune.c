@@ -32,6 +32,9 @@ static int set_number(const char *root, int index, const char *attribute, uint64
 	return ret < 0 ? cannot(index, attribute, ret, err) : 0;
 }
 
+/* No kernel starts with less (6.1 has 128): what is lower was set for an earlier server. */
+#define LEAST_DEFAULT_KB 128
+
 /* A request larger than the server's limit would be answered with an error, or a closed door. */
 static int limit_requests(const char *root, int index, uint32_t max_payload, struct err *err)
 {
@@ -41,7 +44,9 @@ static int limit_requests(const char *root, int index, uint32_t max_payload, str
 
 	if (ret < 0)
 		return cannot(index, "queue/max_sectors_kb", ret, err);
-	if (now <= limit)
+	if (now < LEAST_DEFAULT_KB && now < limit)
+		limit = limit < LEAST_DEFAULT_KB ? limit : LEAST_DEFAULT_KB;
+	else if (now <= limit)
 		return 0;
 	ret = set_number(root, index, "queue/max_sectors_kb", limit, err);
 	if (ret == -EINVAL)

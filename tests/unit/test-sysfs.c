@@ -169,6 +169,12 @@ static void requests_stay_within_the_payload(void **state)
 	write_attr("queue/max_sectors_kb", "65536\n");
 	tune(0, FLUSH_TRIM);
 	attr_is("queue/max_sectors_kb", "32768");
+	write_attr("queue/max_sectors_kb", "64\n"); /* an earlier server's */
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "128");
+	write_attr("queue/max_sectors_kb", "64\n");
+	tune(96 * 1024, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "96");
 }
 
 static void leftovers_are_undone(void **state)
