@@ -86,14 +86,13 @@ static int fill_report(struct supervisor *s)
 
 	if (!uri)
 		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
-	*r = (struct state){
-	    .index = s->index,
-	    .pid = getpid(),
-	    .size = s->plan.size,
-	    .block_size = s->plan.block_size,
-	    .read_only = s->plan.flags & NBD_TX_READ_ONLY,
-	    .connections = links_count(s->links),
-	};
+	/* Field by field: the struct is large and its pages are not touched for nothing. */
+	r->index = s->index;
+	r->pid = getpid();
+	r->size = s->plan.size;
+	r->block_size = s->plan.block_size;
+	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;
+	r->connections = links_count(s->links);
 	snprintf(r->uri, sizeof(r->uri), "%s", uri);
 	snprintf(r->identifier, sizeof(r->identifier), "%s", s->cfg.identifier);
 	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
