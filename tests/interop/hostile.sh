@@ -7,7 +7,7 @@
 #
 #   NBD_ATTACH=build/san/nbd-attach tests/interop/hostile.sh --here
 #   NBD_ATTACH="valgrind -q --error-exitcode=99 --leak-check=full build/nbd-attach" \
-#           tests/interop/hostile.sh --here --ratio 8
+#           tests/interop/hostile.sh --here --deadline 10
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -20,6 +20,6 @@ if [[ ${1:-} = --here ]]; then
 	rm -rf "$NBD_ATTACH_RUNDIR"
 	exit $status
 fi
-in_guest 290 "$@"
+in_guest 580 "$@" # an instrumented build takes several times as long
 # Emulation is slow, and a burst of clients slower: the bound is about tarpits, not about speed.
 exec "$top/tests/interop/hostile_check.py" --goals attach --ratio 4 "$@" "${nbd_attach[@]}"

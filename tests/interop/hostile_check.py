@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Runs a client against every case of hostile.py and judges how it ends.
 
-  hostile_check.py [--goals info,list] [--only PATTERN] [--ratio N] [--jobs N] COMMAND...
+  hostile_check.py [--goals info,list] [--only PATTERN] [--deadline SECONDS] [--ratio N]
+                   [--jobs N] COMMAND...
 
 Whatever the server does, the client must end with one of the expected exit statuses, within its
 deadline, with one line of harmless text, and leave no process and no file. With the goal
@@ -24,7 +25,6 @@ import time
 
 import hostile
 
-DEADLINE = 2           # seconds, --connect-timeout
 LINE_MAX = 1100        # bytes of one message
 OUTPUT_MAX = 64 << 20  # bytes of a list; an endless one must not fill a disk
 RUNDIR = os.environ.get("NBD_ATTACH_RUNDIR", "/run/nbd-attach")
@@ -50,10 +50,11 @@ def harmless(text, allowed):
 
 
 class Checker:
-    def __init__(self, command, directory, ratio):
+    def __init__(self, command, directory, deadline, ratio):
         self.command = command
         self.directory = directory
-        self.limit = DEADLINE * ratio
+        self.deadline = deadline
+        self.limit = deadline * ratio
         self.devices = queue.Queue()
         for i in range(16):
             self.devices.put(f"nbd{i}")
@@ -87,7 +88,7 @@ class Checker:
         option, positional = self.target(case)
         verb = [] if device else [f"--{goal}"]
         name = [f"/dev/{device}"] if device else []
-        status, seconds, out, err = self.run(*verb, f"--connect-timeout={DEADLINE}", *option,
+        status, seconds, out, err = self.run(*verb, f"--connect-timeout={self.deadline}", *option,
                                              *name, *positional)
         wrong = []
         if status not in case.expect[goal]:
@@ -166,7 +167,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--goals", default="info,list")
     parser.add_argument("--only", default="*", help="cases, as a shell pattern")
-    parser.add_argument("--ratio", type=float, default=2, help="times the deadline")
+    parser.add_argument("--deadline", type=float, default=2, help="--connect-timeout, seconds")
+    parser.add_argument("--ratio", type=float, default=2, help="how many deadlines it may take")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -176,12 +178,13 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as directory:
         server = start_server(directory)
-        checker = Checker(options.command, directory, options.ratio)
+        checker = Checker(options.command, directory, options.deadline,
+                          options.ratio)
         work = [(case, goal) for case in hostile.CASES.values() for goal in case.expect
                 if goal in options.goals.split(",") and fnmatch.fnmatch(case.name, options.only)]
         begin = time.monotonic()
         results = checker.all([w for w in work if not w[0].waits], options.jobs)
-        results += checker.all([w for w in work if w[0].waits], 16)
+        results += checker.all([w for w in work if w[0].waits], 4 * (os.cpu_count() or 1))
         server.stdin.close()
         server.wait()
     stray = list(left_behind())
