@@ -155,8 +155,11 @@ int supervisor_run(const struct supervisor_config *cfg)
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
-	*s = (struct supervisor){
-	    .cfg = *cfg, .index = -1, .signal_fd = -1, .device_lock = -1, .identifier_lock = -1};
+	s->cfg = *cfg;
+	s->index = -1;
+	s->signal_fd = -1;
+	s->device_lock = -1;
+	s->identifier_lock = -1;
 	s->wait_end = cfg->wait_ms == SUPERVISOR_WAIT_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			      ? loop_now() + cfg->wait_ms
 							      : 0;
