@@ -151,13 +151,6 @@ struct loop_io *loop_io_new(struct loop *loop, int fd, uint32_t events, loop_io_
 	return io;
 }
 
-int loop_io_set(struct loop_io *io, uint32_t events)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = io};
-
-	return epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_MOD, io->fd, &ev) < 0 ? -errno : 0;
-}
-
 void loop_io_free(struct loop_io *io)
 {
 	if (!io)

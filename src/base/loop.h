@@ -30,8 +30,7 @@ uint64_t loop_now(void);
 
 /* Watches fd (borrowed) for EPOLL* events, level-triggered. NULL: errno. */
 struct loop_io *loop_io_new(struct loop *loop, int fd, uint32_t events, loop_io_fn *fn, void *arg);
-int loop_io_set(struct loop_io *io, uint32_t events); /* 0 or -errno */
-void loop_io_free(struct loop_io *io);		      /* accepts NULL; before fd is closed */
+void loop_io_free(struct loop_io *io); /* accepts NULL; before fd is closed */
 
 /* A timer, not armed yet. NULL: no memory. */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg);

@@ -128,8 +128,3 @@ int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg
 	pthread_mutex_unlock(&o->lock);
 	return 0;
 }
-
-bool offload_busy(const struct offload *o)
-{
-	return o->busy;
-}

@@ -28,6 +28,5 @@ bool offload_free(struct offload *o);
  * or -EBUSY while a job is under way.
  */
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg);
-bool offload_busy(const struct offload *o);
 
 #endif
