@@ -9,20 +9,24 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+struct job {
+	offload_fn *work, *done;
+	void *arg;
+};
+
 struct offload {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool working; /* under lock: a job is given and not finished */
-	bool quit;    /* under lock */
-	offload_fn *work;
-	int event_fd; /* counts finished jobs */
+	bool quit;     /* under lock, as the ring */
+	size_t given;  /* jobs since the start; job i is ring[i % OFFLOAD_JOBS] */
+	size_t worked; /* of these, finished by the thread */
+	struct job ring[OFFLOAD_JOBS];
+	int event_fd; /* readable when a job is finished */
 
 	/* The loop's thread only. */
 	struct loop_io *io;
-	bool busy;
-	offload_fn *done;
-	void *arg;
+	size_t reported; /* jobs whose done() was called */
 };
 
 static void *thread_main(void *arg)
@@ -32,14 +36,16 @@ static void *thread_main(void *arg)
 
 	pthread_mutex_lock(&o->lock);
 	while (!o->quit) {
-		if (!o->working) {
+		struct job job = o->ring[o->worked % OFFLOAD_JOBS];
+
+		if (o->worked == o->given) {
 			pthread_cond_wait(&o->wake, &o->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&o->lock);
-		o->work(o->arg);
+		job.work(job.arg);
 		pthread_mutex_lock(&o->lock);
-		o->working = false;
+		o->worked++;
 		/* Cannot fail: the counter is far below its limit. */
 		(void)!write(o->event_fd, &one, sizeof(one));
 	}
@@ -55,8 +61,17 @@ static void finished(int fd, uint32_t events, void *arg)
 	(void)events;
 	if (read(fd, &count, sizeof(count)) != sizeof(count))
 		return;
-	o->busy = false;
-	o->done(o->arg);
+	for (;;) {
+		struct job job = {.done = NULL};
+
+		pthread_mutex_lock(&o->lock);
+		if (o->reported < o->worked)
+			job = o->ring[o->reported++ % OFFLOAD_JOBS];
+		pthread_mutex_unlock(&o->lock);
+		if (!job.done)
+			return;
+		job.done(job.arg);
+	}
 }
 
 struct offload *offload_new(struct loop *loop)
@@ -98,7 +113,7 @@ bool offload_free(struct offload *o)
 		return true;
 	loop_io_free(o->io);
 	pthread_mutex_lock(&o->lock);
-	blocked = o->working;
+	blocked = o->worked < o->given;
 	o->quit = true;
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
@@ -116,15 +131,15 @@ bool offload_free(struct offload *o)
 
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg)
 {
-	if (o->busy)
-		return -EBUSY;
-	o->busy = true;
-	o->done = done;
-	o->arg = arg;
+	int ret = -EBUSY;
+
 	pthread_mutex_lock(&o->lock);
-	o->work = work;
-	o->working = true;
-	pthread_cond_signal(&o->wake);
+	if (o->given - o->reported < OFFLOAD_JOBS) {
+		o->ring[o->given++ % OFFLOAD_JOBS] =
+		    (struct job){.work = work, .done = done, .arg = arg};
+		pthread_cond_signal(&o->wake);
+		ret = 0;
+	}
 	pthread_mutex_unlock(&o->lock);
-	return 0;
+	return ret;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One helper thread for calls that may block (kernel/kernel.h), so that the loop never does. The
- * thread exists from the start: nothing is created when memory is short. One job at a time.
+ * thread exists from the start: nothing is created when memory is short. Jobs are done one after
+ * the other, in the order they were given.
  */
 #ifndef BASE_OFFLOAD_H
 #define BASE_OFFLOAD_H
@@ -9,6 +10,8 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+
+#define OFFLOAD_JOBS 8
 
 struct offload;
 
@@ -25,7 +28,7 @@ bool offload_free(struct offload *o);
 
 /*
  * Runs work(arg) on the thread, then done(arg) on the loop. arg must live until then. Returns 0,
- * or -EBUSY while a job is under way.
+ * or -EBUSY while OFFLOAD_JOBS are waiting.
  */
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg);
 
