@@ -10,7 +10,8 @@
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
 
-#define IDENTIFIER_MAX 1024 /* as for --identifier */
+#define RETRY_FAST_MS  (5 * 60 * 1000) /* --retry-delay; --retry-delay-late afterwards */
+#define IDENTIFIER_MAX 1024	       /* as for --identifier */
 
 /*
  * The canonical URI, or, where that is longer than a page of sysfs may be, the name of its lock,
@@ -49,7 +50,18 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .connect_timeout_ms = o->connect_timeout_ms,
 	    .wait_ms = !o->wait	    ? 0
 		       : o->wait_ms ? o->wait_ms
-				    : SUPERVISOR_WAIT_FOREVER,
+				    : SUPERVISOR_FOREVER,
+	    .reconnect = !o->no_reconnect,
+	    .dead_timeout_s =
+		o->dead_timeout == OPTIONS_FOREVER ? SUPERVISOR_FOREVER : o->dead_timeout,
+	    .peer_timeout_ms = o->peer_timeout_ms,
+	    .backoff = {.first_ms = 100,
+			.base_ms = 20,
+			.cap_ms = o->retry_delay_ms,
+			.fast_ms = RETRY_FAST_MS,
+			.late_cap_ms = o->retry_delay_late_ms},
+	    .follow_dns = o->follow_dns,
+	    .accept = o->accept,
 	    .backend = o->backend,
 	    .foreground = o->foreground,
 	    .report_fd = -1,

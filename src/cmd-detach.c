@@ -72,7 +72,9 @@ static int detach_alone(int index, bool force, struct err *err)
 static int detach(const struct options *o, struct err *err)
 {
 	int index = o->index, status;
-	int ret = control_detach(index, o->force, ANSWER_LIMIT_MS, &status, err);
+	const struct control_request request = {.verb = CONTROL_DETACH, .force = o->force};
+	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
+
 	if (ret == 0) {
 		say(status, index, err->message);
 		err->message[0] = '\0';

@@ -11,6 +11,7 @@
 int cmd_attach(const struct options *o);
 int cmd_detach(const struct options *o);
 int cmd_check(const struct options *o);
+int cmd_reconnect(const struct options *o);
 int cmd_status(const struct options *o);
 int cmd_list(const struct options *o);
 int cmd_info(const struct options *o);

@@ -18,6 +18,8 @@ static int run(const struct options *o)
 		return cmd_detach(o);
 	case VERB_CHECK:
 		return cmd_check(o);
+	case VERB_RECONNECT:
+		return cmd_reconnect(o);
 	case VERB_STATUS:
 		return cmd_status(o);
 	case VERB_LIST:

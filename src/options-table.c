@@ -2,14 +2,16 @@
 #include "options-table.h"
 
 #include "base/cleanup.h"
+#include "supervise/identity.h"
 
-#define ATTACH	(1U << VERB_ATTACH)
-#define DETACH	(1U << VERB_DETACH)
-#define STATUS	(1U << VERB_STATUS)
-#define LIST	(1U << VERB_LIST)
-#define INFO	(1U << VERB_INFO)
-#define SERVERS (ATTACH | LIST | INFO)
-#define ALL	((1U << OPTIONS_VERBS) - 1)
+#define ATTACH	  (1U << VERB_ATTACH)
+#define DETACH	  (1U << VERB_DETACH)
+#define RECONNECT (1U << VERB_RECONNECT)
+#define STATUS	  (1U << VERB_STATUS)
+#define LIST	  (1U << VERB_LIST)
+#define INFO	  (1U << VERB_INFO)
+#define SERVERS	  (ATTACH | LIST | INFO)
+#define ALL	  ((1U << OPTIONS_VERBS) - 1)
 
 /* blk_queue_rq_timeout() counts jiffies in 32 bits; at 1000 a second this is half of them. */
 #define TIMEOUT_MAX 2147483
@@ -20,6 +22,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_ATTACH] = {.takes_device = true, .takes_server = true, .takes_export = true},
     [VERB_DETACH] = {.option = "--detach", .takes_device = true},
     [VERB_CHECK] = {.option = "--check", .takes_device = true},
+    [VERB_RECONNECT] = {.option = "--reconnect", .takes_device = true},
     [VERB_STATUS] = {.option = "--status", .takes_device = true, .device_optional = true},
     [VERB_LIST] = {.option = "--list", .takes_server = true},
     [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},
@@ -32,6 +35,7 @@ const char *const options_groups[OPTION_GROUPS] = {
     [GROUP_VERB] = "What to do instead of attaching",
     [GROUP_SERVER] = "The server",
     [GROUP_DEVICE] = "The device",
+    [GROUP_OUTAGE] = "When the connection is lost",
     [GROUP_RUN] = "How it runs",
 };
 
@@ -60,6 +64,13 @@ const struct option_def options_table[] = {
      .help = "exit with 0 if the device is attached, with 1 if not",
      .set = option_set_verb,
      .verb = VERB_CHECK},
+    {.name = "reconnect",
+     .group = GROUP_VERB,
+     .verbs = ALL,
+     .shown = "DEVICE",
+     .help = "dial a lost server at once, not when the next try is due",
+     .set = option_set_verb,
+     .verb = VERB_RECONNECT},
     {.name = "status",
      .letter = 's',
      .group = GROUP_VERB,
@@ -231,6 +242,68 @@ const struct option_def options_table[] = {
      .help = "detach a device that is in use",
      .set = option_set_flag,
      .field = FIELD(force)},
+
+    {.name = "dead-timeout",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .shown = "SECONDS|infinity",
+     .help = "let I/O wait so long for the server, then fail; default 600",
+     .set = option_set_patience,
+     .field = FIELD(dead_timeout),
+     .min = 0,
+     .max = TIMEOUT_MAX},
+    {.name = "no-reconnect",
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .help = "let I/O fail at once and do not connect again",
+     .set = option_set_flag,
+     .field = FIELD(no_reconnect)},
+    {.name = "peer-timeout",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .shown = "SECONDS",
+     .help = "take a server's host for dead when it has acknowledged nothing for so long; default "
+	     "10, at least 5",
+     .set = option_set_seconds,
+     .field = FIELD(peer_timeout_ms),
+     .min = 5000,
+     .max = 3600 * 1000},
+    {.name = "retry-delay",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .shown = "SECONDS",
+     .help = "the longest pause between two tries in the first five minutes, default 0.5",
+     .set = option_set_seconds,
+     .field = FIELD(retry_delay_ms),
+     .min = 100,
+     .max = 3600 * 1000},
+    {.name = "retry-delay-late",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .shown = "SECONDS",
+     .help = "the longest pause afterwards, default 5",
+     .set = option_set_seconds,
+     .field = FIELD(retry_delay_late_ms),
+     .min = 100,
+     .max = 3600 * 1000},
+    {.name = "follow-dns",
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH,
+     .help = "resolve the host's name anew; else only the addresses known at attach are dialled",
+     .set = option_set_flag,
+     .field = FIELD(follow_dns)},
+    {.name = "accept",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = ATTACH | RECONNECT,
+     .shown = "smaller|read-only|features|name,...",
+     .help = "connect to an export that has changed in these ways; else I/O waits",
+     .set = option_set_accept,
+     .choices = identity_words},
 
     {.name = "foreground",
      .letter = 'n',

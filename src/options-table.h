@@ -25,7 +25,14 @@ struct verb_def {
 
 extern const struct verb_def options_verbs[OPTIONS_VERBS];
 
-enum option_group { GROUP_VERB, GROUP_SERVER, GROUP_DEVICE, GROUP_RUN, OPTION_GROUPS };
+enum option_group {
+	GROUP_VERB,
+	GROUP_SERVER,
+	GROUP_DEVICE,
+	GROUP_OUTAGE,
+	GROUP_RUN,
+	OPTION_GROUPS
+};
 
 extern const char *const options_groups[OPTION_GROUPS];
 
@@ -63,7 +70,8 @@ extern const size_t options_count;
 
 option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number,
     option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
-    option_set_identifier, option_set_source, option_set_wait, option_set_verbose, option_set_quiet;
+    option_set_identifier, option_set_source, option_set_wait, option_set_patience,
+    option_set_accept, option_set_verbose, option_set_quiet;
 
 /* "--detach"; "attaching" for the verb that has no option. */
 const char *verb_name(enum verb verb);

@@ -140,6 +140,48 @@ int option_set_wait(struct options *o, const struct option_def *def, const char 
 	return value ? option_set_seconds(o, def, value, err) : 0;
 }
 
+int option_set_patience(struct options *o, const struct option_def *def, const char *value,
+			struct err *err)
+{
+	uint64_t n;
+
+	if (strcmp(value, "infinity") == 0) {
+		*(uint32_t *)field_of(o, def) = OPTIONS_FOREVER;
+		return 0;
+	}
+	if (number(o, def, value, &n) != 0)
+		return part_bad(err,
+				"--%s must be a whole number of seconds from %u to %u, or "
+				"infinity, not %s",
+				def->name, def->min, def->max, quoted_str(value).text);
+	return 0;
+}
+
+/* Words with commas between. */
+int option_set_accept(struct options *o, const struct option_def *def, const char *value,
+		      struct err *err)
+{
+	unsigned accept = 0;
+
+	for (const char *word = value;; word++) {
+		size_t len = strcspn(word, ",");
+		unsigned i = 0;
+
+		while (def->choices[i] &&
+		       (strlen(def->choices[i]) != len || strncmp(word, def->choices[i], len) != 0))
+			i++;
+		if (!def->choices[i])
+			return part_bad(err, "--%s takes %s, with commas between, not %s",
+					def->name, def->shown, quoted(word, len).text);
+		accept |= 1U << i;
+		word += len;
+		if (!*word)
+			break;
+	}
+	o->accept |= accept;
+	return 0;
+}
+
 int option_set_backend(struct options *o, const struct option_def *def, const char *value,
 		       struct err *err)
 {

@@ -30,6 +30,10 @@ static void options_init(struct options *o)
 	    .index = KERNEL_INDEX_AUTO,
 	    .connect_timeout_ms = OPTIONS_CONNECT_TIMEOUT,
 	    .connections = 1,
+	    .dead_timeout = OPTIONS_DEAD_TIMEOUT,
+	    .peer_timeout_ms = OPTIONS_PEER_TIMEOUT,
+	    .retry_delay_ms = OPTIONS_RETRY_DELAY,
+	    .retry_delay_late_ms = OPTIONS_RETRY_DELAY_LATE,
 	    .backend = KERNEL_BACKEND_AUTO,
 	    .log_level = LOG_NOTICE,
 	};
@@ -205,6 +209,10 @@ static int check_given(const struct command *c, struct err *err)
 			return explain_misplaced(&options_table[i], c->options.verb, err);
 	if (is_given(c, "verbose") && is_given(c, "quiet"))
 		return part_bad(err, "--verbose and --quiet do not go together");
+	if (is_given(c, "no-reconnect") && is_given(c, "dead-timeout"))
+		return part_bad(err,
+				"--no-reconnect and --dead-timeout do not go together: without "
+				"reconnecting, I/O fails at once");
 	return 0;
 }
 

@@ -20,6 +20,7 @@ enum verb {
 	VERB_ATTACH, /* the default */
 	VERB_DETACH,
 	VERB_CHECK,
+	VERB_RECONNECT,
 	VERB_STATUS,
 	VERB_LIST,
 	VERB_INFO,
@@ -28,7 +29,12 @@ enum verb {
 	VERB_COMPLETION, /* hidden: print the bash completion */
 };
 
-#define OPTIONS_CONNECT_TIMEOUT 10000 /* ms */
+#define OPTIONS_CONNECT_TIMEOUT	 10000 /* ms */
+#define OPTIONS_DEAD_TIMEOUT	 600   /* s */
+#define OPTIONS_PEER_TIMEOUT	 10000 /* ms */
+#define OPTIONS_RETRY_DELAY	 500   /* ms */
+#define OPTIONS_RETRY_DELAY_LATE 5000  /* ms */
+#define OPTIONS_FOREVER		 UINT32_MAX
 
 struct options {
 	enum verb verb;
@@ -52,6 +58,14 @@ struct options {
 	bool foreground;
 	bool wait;	  /* keep trying until the server is there */
 	uint32_t wait_ms; /* for so long; 0: without end */
+
+	/* attach: what happens in an outage */
+	bool no_reconnect;
+	uint32_t dead_timeout; /* s that I/O waits for a connection; OPTIONS_FOREVER */
+	uint32_t peer_timeout_ms;
+	uint32_t retry_delay_ms, retry_delay_late_ms;
+	bool follow_dns;
+	unsigned accept; /* enum identity_accept; also reconnect */
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach */

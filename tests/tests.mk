@@ -53,7 +53,7 @@ states: $(BUILD)/tests/states.txt
 $(BUILD)/tests/states.txt: $(BUILD)/tests/states
 	@$< >$@
 
-$(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o
+$(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o $(BUILD)/src/supervise/fsm-names.o
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 

@@ -81,6 +81,23 @@ int attach_explain(const struct kernel_attach *a, int error, struct err *err)
 	}
 }
 
+int change_explain(const struct kernel_change *c, int error, struct err *err)
+{
+	switch (-error) {
+	case 0:
+		return 0;
+	case EPERM:
+	case EACCES:
+		return privilege_explain(err);
+	case EINVAL:
+		return err_set(err, ERR_FAILED, ENODEV,
+			       "/dev/nbd%d is no longer attached, or to something else", c->index);
+	default:
+		return err_errno(err, ERR_FAILED, -error, "cannot reconfigure /dev/nbd%d",
+				 c->index);
+	}
+}
+
 int detach_explain(int index, int error, struct err *err)
 {
 	if (error == -EPERM || error == -EACCES)

@@ -16,6 +16,7 @@ int attach_check(const struct kernel_attach *a, struct err *err);
 
 /* Fills err for a refusal (-errno) and returns it. */
 int attach_explain(const struct kernel_attach *a, int error, struct err *err);
+int change_explain(const struct kernel_change *c, int error, struct err *err); /* 0 stays 0 */
 int detach_explain(int index, int error, struct err *err);
 
 /* The sentence for EPERM. */

@@ -257,6 +257,14 @@ static int ioctl_detach(struct kernel *kernel, int index, struct err *err)
 	return 0;
 }
 
+static int ioctl_change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	(void)k;
+	return err_set(err, ERR_SYSTEM, ENOTSUP,
+		       "/dev/nbd%d was attached through ioctl, which cannot replace a connection",
+		       c->index);
+}
+
 static int ioctl_event_fd(const struct kernel *k)
 {
 	return ioctl_of(k)->event_fd;
@@ -289,6 +297,7 @@ static void ioctl_free(struct kernel *kernel)
 static const struct kernel_ops ioctl_ops = {
     .name = "ioctl",
     .attach = ioctl_attach,
+    .change = ioctl_change,
     .detach = ioctl_detach,
     .event_fd = ioctl_event_fd,
     .next_event = ioctl_next_event,

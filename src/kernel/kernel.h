@@ -43,6 +43,22 @@ struct kernel_attach {
 	    *identifier; /* stored in sysfs `backend` (5.14); KERNEL_IDENTIFIER_MAX; borrowed */
 };
 
+/*
+ * A change of an attached device (RECONFIGURE). What is not asked for stays as it is: the driver
+ * also resets the queue's io_timeout whenever a timeout is sent.
+ */
+struct kernel_change {
+	int index;
+	const char *identifier; /* must be the device's own `backend`; borrowed */
+	int fd;			/* a socket for the first dead connection; -1: none. Borrowed */
+	bool set_timeouts;	/* the two below */
+	uint64_t timeout;	/* seconds */
+	uint64_t dead_timeout;	/* seconds */
+	uint64_t size;		/* bytes; 0: as it is. In a message without a socket only, and when
+				   every connection is alive: since 6.9 the driver freezes the
+				   queue for it, for ever if requests wait for a dead link */
+};
+
 enum kernel_event {
 	KERNEL_EVENT_NONE,	/* nothing (more) to report */
 	KERNEL_EVENT_LINK_DEAD, /* one connection of the device died */
@@ -55,6 +71,7 @@ struct kernel_ops {
 	const char *name; /* "netlink" or "ioctl" */
 	int (*attach)(struct kernel *k, const struct kernel_attach *a, int *ret_index,
 		      struct err *err);
+	int (*change)(struct kernel *k, const struct kernel_change *c, struct err *err);
 	int (*detach)(struct kernel *k, int index, struct err *err);
 	int (*event_fd)(const struct kernel *k);
 	enum kernel_event (*next_event)(struct kernel *k, int index);
@@ -83,6 +100,16 @@ static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a,
 				struct err *err)
 {
 	return k->ops->attach(k, a, ret_index, err);
+}
+
+/*
+ * Changes an attached device. Success does not mean that a socket was taken: the driver throws it
+ * away without a word when it knows of no dead connection (see supervise/heal.h). Errors: -ENODEV
+ * (not attached, disconnected, or attached with another identifier), -ENOTSUP (ioctl), others.
+ */
+static inline int kernel_change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	return k->ops->change(k, c, err);
 }
 
 /* Disconnects; not being connected is success. Does not flush: see kernel/claim.h. */

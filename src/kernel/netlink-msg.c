@@ -86,6 +86,28 @@ nla_put_failure:
 	return NULL;
 }
 
+struct nl_msg *netlink_msg_change(int family, const struct kernel_change *c)
+{
+	struct nl_msg *msg = start(family, NBD_CMD_RECONFIGURE);
+
+	if (!msg)
+		return NULL;
+	NLA_PUT_U32(msg, NBD_ATTR_INDEX, (uint32_t)c->index);
+	NLA_PUT_STRING(msg, ATTR_BACKEND_IDENTIFIER, c->identifier);
+	if (c->set_timeouts) {
+		NLA_PUT_U64(msg, NBD_ATTR_TIMEOUT, c->timeout);
+		NLA_PUT_U64(msg, NBD_ATTR_DEAD_CONN_TIMEOUT, c->dead_timeout);
+	}
+	if (c->size)
+		NLA_PUT_U64(msg, NBD_ATTR_SIZE_BYTES, c->size);
+	if (c->fd >= 0 && put_sockets(msg, &c->fd, 1) < 0)
+		goto nla_put_failure;
+	return msg;
+nla_put_failure:
+	nlmsg_free(msg);
+	return NULL;
+}
+
 static struct nl_msg *about(int family, int command, int index)
 {
 	struct nl_msg *msg = start(family, command);

@@ -26,6 +26,9 @@ struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a);
  */
 struct nl_msg *netlink_msg_connect_last(int family, int index, int fd);
 
+/* RECONFIGURE. NULL: no memory, or the identifier does not fit. */
+struct nl_msg *netlink_msg_change(int family, const struct kernel_change *c);
+
 /* DISCONNECT. NULL: no memory. */
 struct nl_msg *netlink_msg_disconnect(int family, int index);
 

@@ -163,6 +163,14 @@ static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *
 	return 0;
 }
 
+static int netlink_change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	struct netlink *n = netlink_of(k);
+	struct answer answer = {0};
+
+	return change_explain(c, command(n, netlink_msg_change(n->family, c), &answer), err);
+}
+
 static int netlink_detach(struct kernel *k, int index, struct err *err)
 {
 	struct netlink *n = netlink_of(k);
@@ -215,6 +223,7 @@ static void netlink_free(struct kernel *k)
 static const struct kernel_ops netlink_ops = {
     .name = "netlink",
     .attach = netlink_attach,
+    .change = netlink_change,
     .detach = netlink_detach,
     .event_fd = netlink_event_fd,
     .next_event = netlink_next_event,

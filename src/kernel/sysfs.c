@@ -135,6 +135,24 @@ int sysfs_device(int index, struct sysfs_device *ret_device)
 	return sysfs_device_at(SYSFS_ROOT, index, ret_device);
 }
 
+int sysfs_progress(int index, struct sysfs_progress *ret_progress)
+{
+	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
+	struct sysfs_progress p = {.in_flight = 0};
+	char stat[512];
+	int ret = sysfs_read_at(SYSFS_ROOT, index, "stat", stat, sizeof(stat));
+
+	if (ret < 0)
+		return ret;
+	/* Flushes came with 5.5; a kernel without them has fewer columns. */
+	if (sscanf(stat, "%llu %*u %*u %*u %llu %*u %*u %*u %u %*u %*u %llu %*u %*u %*u %llu",
+		   &reads, &writes, &p.in_flight, &discards, &flushes) < 3)
+		return -EBADMSG;
+	p.completed = reads + writes + discards + flushes;
+	*ret_progress = p;
+	return 0;
+}
+
 int sysfs_backend(int index, char *buf, size_t size)
 {
 	return sysfs_read_at(SYSFS_ROOT, index, "backend", buf, size);

@@ -54,6 +54,15 @@ bool sysfs_attached(int index);
 bool sysfs_device_free(int index);
 int sysfs_device(int index, struct sysfs_device *ret_device);
 
+/* How much a device has done, and has under way (Documentation/block/stat.rst). */
+struct sysfs_progress {
+	uint64_t completed; /* requests since it was made */
+	unsigned in_flight;
+};
+
+/* 0 or -errno. */
+int sysfs_progress(int index, struct sysfs_progress *ret_progress);
+
 /*
  * The identifier stored in the kernel (`backend`, since 5.14): 0, -ENOENT (not attached, or
  * attached without one, or an older kernel), -E2BIG.

@@ -140,7 +140,14 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	if (ret == 0)
 		ret = set_number(root, index, "queue/rotational",
 				 !!(tune->flags & NBD_TX_ROTATIONAL), err);
+	if (ret == 0 && tune->io_timeout)
+		ret = set_number(root, index, "queue/io_timeout", tune->io_timeout, err);
 	return ret;
+}
+
+int tune_io_timeout(int index, uint32_t ms, struct err *err)
+{
+	return set_number(SYSFS_ROOT, index, "queue/io_timeout", ms, err);
 }
 
 int tune_device(int index, const struct tune *tune, struct err *err)

@@ -16,6 +16,7 @@
 struct tune {
 	uint32_t max_payload; /* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	uint16_t flags;	      /* NBD_TX_* as given to the kernel */
+	uint32_t io_timeout;  /* ms after which the driver looks at a request again */
 };
 
 /*
@@ -28,6 +29,9 @@ int tune_device(int index, const struct tune *tune, struct err *err);
 
 /* The same with the root of sysfs, for tests. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
+
+/* queue/io_timeout in ms; the driver resets it with every timeout it is sent. 0 or -errno. */
+int tune_io_timeout(int index, uint32_t ms, struct err *err);
 
 /*
  * True if a device that is not attached carries leftovers that the next CONNECT would keep and

@@ -39,6 +39,18 @@ static const struct field {
     FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),
     FIELD("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
     FIELD("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
+    FIELD("FLAGS", "flags", NULL, FIELD_U32, flags),
+    FIELD("DEAD_TIMEOUT", "dead-timeout", NULL, FIELD_I64, dead_timeout),
+    FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
+    FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
+    FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
+    FIELD("OUTAGES", "outages", "outages", FIELD_U32, outages),
+    FIELD("OUTAGE_SINCE", "outage-since", NULL, FIELD_I64, outage_since),
+    FIELD("LAST_OUTAGE_MS", "last-outage-ms", NULL, FIELD_U64, last_outage_ms),
+    FIELD("LAST_OUTAGE_CAUSE", "last-outage-cause", NULL, FIELD_TEXT, outage_cause),
+    FIELD("DOWNTIME_MS", "downtime-ms", NULL, FIELD_U64, downtime_ms),
+    FIELD("NEXT_TRY", "next-try", NULL, FIELD_I64, next_try),
+    FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
 #undef FIELD
 };
 

@@ -15,6 +15,16 @@
 
 #define STATE_TEXT_MAX 16384 /* a canonical URI: 4096 bytes, each as %XX, and the rest */
 
+#define STATE_LINKS_MAX 16
+
+/* One connection, as TCP knows it; zeroes and "" for a Unix socket. */
+struct state_link {
+	char local[64], peer[64];
+	uint32_t rtt_us;
+	uint32_t retransmits;	 /* segments since the connection began */
+	uint64_t sent, received; /* bytes since then */
+};
+
 struct state {
 	int index;     /* of /dev/nbdN */
 	int pid;       /* the supervisor; 0: none */
@@ -28,7 +38,21 @@ struct state {
 	uint32_t block_size;
 	bool read_only;
 	unsigned connections;
-	unsigned alive; /* connections that are not dead */
+	unsigned alive;	      /* connections that are not dead */
+	unsigned flags;	      /* NBD_TX_* as given to the kernel */
+	int64_t dead_timeout; /* seconds; -1: without end */
+	bool stalled;	      /* requests under way, none completed for a while */
+	unsigned in_flight;
+	unsigned reconnects;			 /* connections replaced */
+	unsigned outages;			 /* times that no connection was alive */
+	int64_t outage_since;			 /* seconds since 1970; 0: there is none */
+	uint64_t last_outage_ms;		 /* the present one's, if there is one */
+	uint64_t downtime_ms;			 /* of all outages */
+	int64_t next_try;			 /* seconds since 1970; 0: none is planned */
+	char outage_cause[128];			 /* of the present or last outage */
+	char cause[128];			 /* of the last connection's death; not written */
+	char error[ERR_MESSAGE_MAX];		 /* why the last try failed */
+	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };
 
 /* Writes the file; the directory must exist. 0 or -errno. */

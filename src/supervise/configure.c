@@ -96,7 +96,9 @@ void configure_work(struct configure *c)
 		c->ret = attach_one(c, c->attach.index, BUSY_LIMIT_MS);
 	if (c->ret < 0)
 		return;
-	tune = (struct tune){.max_payload = c->max_payload, .flags = c->attach.server_flags};
+	tune = (struct tune){.max_payload = c->max_payload,
+			     .flags = c->attach.server_flags,
+			     .io_timeout = c->io_timeout};
 	c->ret = tune_device(c->index, &tune, &c->err);
 	if (c->ret < 0)
 		kernel_detach(c->kernel, c->index, NULL);

@@ -64,11 +64,44 @@ void control_answer(struct control *c, int status, const char *sentence)
 	drop_caller(c);
 }
 
+static bool parse(const char *text, struct control_request *ret_request)
+{
+	struct control_request request = {.verb = CONTROL_DETACH};
+	int end = 0;
+
+	if (strcmp(text, "detach force") == 0)
+		request.force = true;
+	else if (strcmp(text, "refresh") == 0)
+		request.verb = CONTROL_REFRESH;
+	else if (sscanf(text, "reconnect %u%n", &request.accept, &end) == 1 && !text[end])
+		request.verb = CONTROL_RECONNECT;
+	else if (strcmp(text, "detach") != 0)
+		return false;
+	*ret_request = request;
+	return true;
+}
+
+static void format(const struct control_request *request, char *buf, size_t size)
+{
+	switch (request->verb) {
+	case CONTROL_DETACH:
+		snprintf(buf, size, "detach%s", request->force ? " force" : "");
+		break;
+	case CONTROL_RECONNECT:
+		snprintf(buf, size, "reconnect %u", request->accept);
+		break;
+	case CONTROL_REFRESH:
+		snprintf(buf, size, "refresh");
+		break;
+	}
+}
+
 static void on_caller(int fd, uint32_t events, void *arg)
 {
 	struct control *c = arg;
-	char request[32] = "";
-	ssize_t n = recv(fd, request, sizeof(request) - 1, MSG_DONTWAIT);
+	struct control_request request;
+	char text[32] = "";
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 
 	(void)events;
 	if (n <= 0) {
@@ -78,10 +111,8 @@ static void on_caller(int fd, uint32_t events, void *arg)
 	if (c->asked)
 		return;
 	c->asked = true;
-	if (strcmp(request, "detach") == 0)
-		c->fn(false, c->arg);
-	else if (strcmp(request, "detach force") == 0)
-		c->fn(true, c->arg);
+	if (parse(text, &request))
+		c->fn(&request, c->arg);
 	else
 		control_answer(c, 2,
 			       "the supervisor does not know that request: it may be of "
@@ -164,13 +195,13 @@ void control_free(struct control *c)
 	free(c);
 }
 
-int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, struct err *err)
+int control_ask(int index, const struct control_request *request, unsigned limit_ms,
+		int *ret_status, struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "control");
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000L};
-	const char *request = force ? "detach force" : "detach";
-	char answer[ERR_MESSAGE_MAX + 16];
+	char text[32], answer[ERR_MESSAGE_MAX + 16];
 	struct sockaddr_un sa;
 	char *sentence;
 	ssize_t n;
@@ -180,16 +211,17 @@ int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, st
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return -ENOENT;
 		if (errno == EACCES)
-			return err_set(err, ERR_SYSTEM, EACCES,
-				       "nbd-attach needs root (CAP_SYS_ADMIN) to detach /dev/nbd%d",
-				       index);
+			return err_set(
+			    err, ERR_SYSTEM, EACCES,
+			    "nbd-attach needs root to talk to the supervisor of /dev/nbd%d", index);
 		ret = -errno;
 	}
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
 				 path.text);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+	format(request, text, sizeof(text));
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
 		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
 	n = recv(fd, answer, sizeof(answer) - 1, 0);
 	if (n < 0)

@@ -2,7 +2,8 @@
 /*
  * How a command talks to a running supervisor: /run/nbd-attach/nbdN.control, SOCK_SEQPACKET,
  * root only (mode 0600 and SO_PEERCRED). One request and one answer a connection, as text:
- * `detach` or `detach force`; `STATUS SENTENCE`, STATUS being the exit status to end with.
+ * `detach`, `detach force`, `reconnect ACCEPT` (bits of supervise/identity.h, in decimal) or
+ * `refresh` (the state file); `STATUS SENTENCE`, STATUS being the exit status to end with.
  */
 #ifndef SUPERVISE_CONTROL_H
 #define SUPERVISE_CONTROL_H
@@ -14,9 +15,17 @@
 
 struct control;
 
+enum control_verb { CONTROL_DETACH, CONTROL_RECONNECT, CONTROL_REFRESH };
+
+struct control_request {
+	enum control_verb verb;
+	bool force;	 /* detach */
+	unsigned accept; /* reconnect */
+};
+
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a
  * second caller is answered BUSY at once. */
-typedef void control_fn(bool force, void *arg);
+typedef void control_fn(const struct control_request *request, void *arg);
 
 /* Listens; *ret_control is the caller's. SYSTEM error. Does not block. */
 int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
@@ -29,6 +38,7 @@ void control_free(struct control *c);
  * The command's side; blocks until the answer, at most limit_ms. 0 with *ret_status and the
  * sentence in err->message; -ENOENT when no supervisor listens; another -errno with *err.
  */
-int control_detach(int index, bool force, unsigned limit_ms, int *ret_status, struct err *err);
+int control_ask(int index, const struct control_request *request, unsigned limit_ms,
+		int *ret_status, struct err *err);
 
 #endif

@@ -11,7 +11,6 @@
 struct dialler {
 	struct loop *loop;
 	struct dialler_config cfg;
-	struct helpers *helpers;
 	dialler_fn *fn;
 	void *arg;
 
@@ -21,7 +20,8 @@ struct dialler {
 	unsigned n;
 
 	struct nbd_export export;
-	struct address_list peer; /* one: the address that answered */
+	struct address_list peer;      /* one: the address that answered */
+	struct address_list addresses; /* all that were known then */
 	uid_t unix_uid;
 	struct loop_timer *failed; /* reports an attempt that could not even start */
 	struct err start_err;
@@ -35,30 +35,23 @@ static void start_failed(void *arg)
 	d->fn(d->start_ret, &d->start_err, d->arg);
 }
 
-int dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn, void *arg,
-		struct dialler **ret_dialler, struct err *err)
+struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
+			    void *arg)
 {
-	struct helpers_config helpers = {.spares = cfg->spares};
 	struct dialler *d = calloc(1, sizeof(*d));
-	int ret;
 
 	if (!d)
-		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return NULL;
 	d->loop = loop;
 	d->cfg = *cfg;
 	d->fn = fn;
 	d->arg = arg;
 	d->failed = loop_timer_new(loop, start_failed, d);
-	ret = d->failed ? helpers_new(loop, &helpers, &d->helpers, err)
-			: err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	if (ret == 0)
-		ret = helpers_fill(d->helpers, err);
-	if (ret < 0) {
-		dialler_free(d);
-		return ret;
+	if (!d->failed) {
+		free(d);
+		return NULL;
 	}
-	*ret_dialler = d;
-	return 0;
+	return d;
 }
 
 static void drop_attempts(struct dialler *d)
@@ -82,7 +75,6 @@ void dialler_free(struct dialler *d)
 	if (!d)
 		return;
 	drop_all(d);
-	helpers_free(d->helpers);
 	loop_timer_free(d->failed);
 	free(d);
 }
@@ -114,6 +106,7 @@ static void dialled(struct attempt *a, int ret, struct attempt_result *r, const 
 	if (ret == 0 && d->n == 0) {
 		d->export = r->export;
 		d->peer = (struct address_list){.n = 1, .item = {r->peer}};
+		d->addresses = r->addresses;
 		d->unix_uid = r->unix_uid;
 	} else if (ret == 0) {
 		ret = same_export(d, r, &mine);
@@ -136,7 +129,8 @@ static int start(struct dialler *d, const struct address_list *addresses)
 	    .source = d->cfg.source,
 	    .goal = NEGO_GOAL_GO,
 	    .timeout_ms = d->cfg.timeout_ms,
-	    .helpers = d->helpers,
+	    .peer_timeout_ms = d->cfg.peer_timeout_ms,
+	    .helpers = d->cfg.helpers,
 	};
 	size_t slot = 0;
 
@@ -176,6 +170,16 @@ const struct nbd_export *dialler_export(const struct dialler *d)
 const struct address *dialler_peer(const struct dialler *d)
 {
 	return &d->peer.item[0];
+}
+
+const struct address_list *dialler_addresses(const struct dialler *d)
+{
+	return &d->addresses;
+}
+
+uid_t dialler_unix_uid(const struct dialler *d)
+{
+	return d->unix_uid;
 }
 
 int dialler_take(struct dialler *d)

@@ -18,17 +18,18 @@ struct dialler;
 struct dialler_config {
 	const struct endpoint *endpoint; /* borrowed for the dialler's life */
 	const char *source;		 /* borrowed; NULL: any */
+	struct helpers *helpers;	 /* borrowed */
 	uint32_t timeout_ms;		 /* for each attempt */
-	unsigned spares; /* workers made ready while the first connection is dialled */
+	uint32_t peer_timeout_ms;
 };
 
 /* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */
 typedef void dialler_fn(int ret, const struct err *err, void *arg);
 
-/* 0, or -errno with a SYSTEM error. Starts the first spare worker. */
-int dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn, void *arg,
-		struct dialler **ret_dialler, struct err *err);
-/* Accepts NULL; closes what was not taken, kills and reaps its helper processes. */
+/* NULL: no memory. */
+struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
+			    void *arg);
+/* Accepts NULL; closes what was not taken. */
 void dialler_free(struct dialler *d);
 
 /* Drops all connections and dials the first one. The answer comes through fn, never from inside. */
@@ -40,6 +41,8 @@ void dialler_join(struct dialler *d, unsigned n);
 /* What the first connection told; valid after its success. Borrowed. */
 const struct nbd_export *dialler_export(const struct dialler *d);
 const struct address *dialler_peer(const struct dialler *d);
+const struct address_list *dialler_addresses(const struct dialler *d);
+uid_t dialler_unix_uid(const struct dialler *d); /* of a Unix socket's server */
 
 /* Moves the next connection out: a descriptor for the caller to own, or -1 when none is left. */
 int dialler_take(struct dialler *d);

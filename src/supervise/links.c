@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/links.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "supervise/peer.h"
+
+#define SETTLE_LIMIT_MS 2000
+
+struct link {
+	struct loop_io *io; /* NULL before links_watch() */
+	struct peer peer;
+};
+
+/* A connection that we cut and whose peer has not confirmed it. */
+struct grave {
+	int fd;
+	uint64_t asked; /* links_settled() found it open first then; 0: not asked yet */
+};
 
 struct links {
 	struct loop *loop;
@@ -12,8 +33,11 @@ struct links {
 	void *arg;
 	size_t n;
 	int fd[LINKS_MAX];
-	struct loop_io *io[LINKS_MAX]; /* NULL once dead, or before links_watch() */
-	bool watching;
+	struct link link[LINKS_MAX];
+	size_t graves;
+	struct grave grave[LINKS_MAX];
+	unsigned wanted; /* 0 before links_watch() */
+	uint64_t last_death;
 };
 
 struct links *links_new(struct loop *loop, links_fn *fn, void *arg)
@@ -31,12 +55,14 @@ struct links *links_new(struct loop *loop, links_fn *fn, void *arg)
 void links_clear(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		loop_io_free(l->io[i]);
-		l->io[i] = NULL;
+		loop_io_free(l->link[i].io);
 		close(l->fd[i]);
 	}
+	for (size_t i = 0; i < l->graves; i++)
+		close(l->grave[i].fd);
 	l->n = 0;
-	l->watching = false;
+	l->graves = 0;
+	l->wanted = 0;
 }
 
 void links_free(struct links *l)
@@ -47,51 +73,86 @@ void links_free(struct links *l)
 	free(l);
 }
 
-int links_add(struct links *l, int fd)
+/* False: not TCP, or the socket is gone. */
+static bool tcp_facts(int fd, struct tcp_info *ret_info)
 {
-	if (l->n == LINKS_MAX)
-		return -ENOSPC;
-	l->fd[l->n++] = fd;
-	return 0;
+	socklen_t len = sizeof(*ret_info);
+
+	*ret_info = (struct tcp_info){.tcpi_state = 0};
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &len) == 0;
 }
 
-unsigned links_alive(const struct links *l)
+/* Takes connection i out; its descriptor is the caller's. */
+static int take_out(struct links *l, size_t i)
 {
-	unsigned alive = 0;
+	int fd = l->fd[i];
 
-	for (size_t i = 0; i < l->n; i++)
-		alive += link_alive(l, i);
-	return alive;
-}
-
-bool link_alive(const struct links *l, size_t i)
-{
-	return i < l->n && (!l->watching || l->io[i]);
+	loop_io_free(l->link[i].io);
+	l->n--;
+	for (; i < l->n; i++) {
+		l->fd[i] = l->fd[i + 1];
+		l->link[i] = l->link[i + 1];
+	}
+	l->last_death = loop_now();
+	return fd;
 }
 
 static void hung_up(int fd, uint32_t events, void *arg)
 {
 	struct links *l = arg;
+	socklen_t len = sizeof(int);
+	char why[64] = "the server closed the connection";
+	int error = 0;
 
 	(void)events;
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->fd[i] == fd) {
-			loop_io_free(l->io[i]);
-			l->io[i] = NULL;
-		}
+		if (l->fd[i] != fd)
+			continue;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
+			snprintf(why, sizeof(why), "%s", strerror(error));
+		take_out(l, i);
+		/* Also wakes the driver where it is blocked in a send. */
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+		break;
 	}
-	l->fn(links_alive(l), l->arg);
+	l->fn(links_alive(l), why, l->arg);
+}
+
+static int watch(struct links *l, size_t i)
+{
+	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
+	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
+	return l->link[i].io ? 0 : -errno;
+}
+
+int links_add(struct links *l, int fd)
+{
+	int ret;
+
+	if (l->n == LINKS_MAX)
+		return -ENOSPC;
+	l->fd[l->n] = fd;
+	l->link[l->n] = (struct link){.io = NULL};
+	if (l->wanted) {
+		ret = watch(l, l->n);
+		if (ret < 0)
+			return ret;
+	}
+	l->n++;
+	return 0;
 }
 
 int links_watch(struct links *l)
 {
-	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
+	int ret;
+
 	for (size_t i = 0; i < l->n; i++) {
-		l->io[i] = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
-		if (!l->io[i])
-			return -errno;
+		ret = watch(l, i);
+		if (ret < 0)
+			return ret;
 	}
-	l->watching = true;
+	l->wanted = (unsigned)l->n;
 	return 0;
 }
 
@@ -101,9 +162,122 @@ const int *links_fds(const struct links *l, size_t *ret_n)
 	return l->fd;
 }
 
-unsigned links_count(const struct links *l)
+unsigned links_wanted(const struct links *l)
+{
+	return l->wanted;
+}
+
+unsigned links_alive(const struct links *l)
 {
 	return (unsigned)l->n;
+}
+
+uint64_t links_last_death(const struct links *l)
+{
+	return l->last_death;
+}
+
+/* The peer is gone: end it for the driver, and remember it until the peer has confirmed. */
+static void cut(struct links *l, size_t i)
+{
+	int fd = take_out(l, i);
+
+	shutdown(fd, SHUT_RDWR);
+	if (l->graves < LINKS_MAX)
+		l->grave[l->graves++] = (struct grave){.fd = fd};
+	else
+		close(fd);
+}
+
+bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
+{
+	struct tcp_info info;
+	bool silent = false, cut_any = false;
+	char why[80];
+
+	for (size_t i = l->n; i-- > 0;) {
+		if (!tcp_facts(l->fd[i], &info))
+			continue;
+		switch (peer_judge(&l->link[i].peer, &info, now, limit_ms)) {
+		case PEER_WELL:
+			break;
+		case PEER_SILENT:
+			silent = true;
+			break;
+		case PEER_DEAD:
+			cut(l, i);
+			cut_any = true;
+			break;
+		}
+	}
+	if (cut_any) {
+		snprintf(why, sizeof(why), "the server's host has acknowledged nothing for %u s",
+			 limit_ms / 1000);
+		l->fn(links_alive(l), why, l->arg);
+	}
+	return silent;
+}
+
+/* True if the connection needs no more waiting. */
+static bool settled(struct grave *g, uint64_t now)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct tcp_info info;
+
+	if (!tcp_facts(g->fd, &info) || peer_finished(&info))
+		return true;
+	if (g->asked == 0)
+		g->asked = now;
+	if (now - g->asked < SETTLE_LIMIT_MS)
+		return false;
+	/* tcp_disconnect(): drops the queue and resets. */
+	(void)connect(g->fd, &none, sizeof(none));
+	return true;
+}
+
+bool links_settled(struct links *l, uint64_t now)
+{
+	for (size_t i = l->graves; i-- > 0;) {
+		if (!settled(&l->grave[i], now))
+			continue;
+		close(l->grave[i].fd);
+		l->grave[i] = l->grave[--l->graves];
+	}
+	return l->graves == 0;
+}
+
+static void describe(int fd, bool peer, char *buf, size_t size)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t len = sizeof(sa);
+	char text[INET6_ADDRSTRLEN] = "";
+	const struct sockaddr_in *in = (const void *)&sa;
+	const struct sockaddr_in6 *in6 = (const void *)&sa;
+
+	buf[0] = '\0';
+	if ((peer ? getpeername : getsockname)(fd, (void *)&sa, &len) < 0)
+		return;
+	if (sa.ss_family == AF_INET && inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text)))
+		snprintf(buf, size, "%s:%u", text, ntohs(in->sin_port));
+	else if (sa.ss_family == AF_INET6 &&
+		 inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text)))
+		snprintf(buf, size, "[%s]:%u", text, ntohs(in6->sin6_port));
+}
+
+void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts)
+{
+	struct link_facts facts = {.rtt_us = 0};
+	struct tcp_info info;
+
+	describe(l->fd[i], false, facts.local, sizeof(facts.local));
+	describe(l->fd[i], true, facts.peer, sizeof(facts.peer));
+	if (tcp_facts(l->fd[i], &info)) {
+		facts.rtt_us = info.tcpi_rtt;
+		facts.retransmits = info.tcpi_total_retrans;
+		facts.sent = info.tcpi_bytes_acked;
+		facts.received = info.tcpi_bytes_received;
+	}
+	*ret_facts = facts;
 }
 
 void links_shutdown(struct links *l)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The connections that the kernel uses, seen through our duplicates of the sockets: polled for
- * hang-up only, never read, never changed (they are the kernel's). Owns the descriptors.
+ * hang-up, asked for TCP_INFO, never read, never changed while the peer lives (they are the
+ * kernel's). Which of the driver's slots a connection sits in is not known and does not matter.
+ * Owns the descriptors. Nothing blocks.
  */
 #ifndef SUPERVISE_LINKS_H
 #define SUPERVISE_LINKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/loop.h"
 
@@ -15,23 +18,52 @@
 
 struct links;
 
-/* Called on the loop when a connection is found dead; `alive` are left. */
-typedef void links_fn(unsigned alive, void *arg);
+/* Called on the loop when a connection is found dead; `alive` are left; `why` is a clause. */
+typedef void links_fn(unsigned alive, const char *why, void *arg);
 
 /* NULL: no memory. */
 struct links *links_new(struct loop *loop, links_fn *fn, void *arg);
 void links_free(struct links *l); /* accepts NULL; closes the descriptors */
 
-/* Takes ownership of fd. 0, or -errno (then fd is still the caller's). Watching starts with
- * links_watch(), because a peer that hangs up early is found by the attach itself. */
+/*
+ * Takes ownership of fd. 0, or -errno (then fd is still the caller's). Before links_watch(): one
+ * of the device's connections. Afterwards: the replacement of a dead one, watched at once.
+ */
 int links_add(struct links *l, int fd);
+
+/* Starts watching, because a peer that hangs up before is found by the attach itself. */
 int links_watch(struct links *l);
 
-/* The descriptors, borrowed, and how many; for the hand-over. */
+/* The descriptors of those alive, borrowed, and how many; for the hand-over. */
 const int *links_fds(const struct links *l, size_t *ret_n);
-unsigned links_count(const struct links *l);
+unsigned links_wanted(const struct links *l); /* as many as the device was attached with */
 unsigned links_alive(const struct links *l);
-bool link_alive(const struct links *l, size_t i);
+uint64_t links_last_death(const struct links *l); /* monotonic ms; 0: none yet */
+
+/*
+ * Looks at each peer (supervise/peer.h) and cuts those that are gone, which calls the links_fn.
+ * Returns true if one of the others is silent: look again in a second.
+ */
+bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
+
+/*
+ * Before a new connection replaces one that we cut ourselves: true when the old peer has closed
+ * or reset it, so that nothing of it can be executed after what the new one carries. Bounded:
+ * some time after the first call that finds it open, the old connection is aborted, which throws
+ * away what was not sent yet.
+ */
+bool links_settled(struct links *l, uint64_t now);
+
+/* What TCP knows about a connection; zero for other families. */
+struct link_facts {
+	char local[64], peer[64]; /* addresses; "" for a Unix socket */
+	uint32_t rtt_us;
+	uint32_t retransmits;	 /* segments, since the connection began */
+	uint64_t sent, received; /* bytes, since the connection began */
+};
+
+/* 0 <= i < links_alive(). */
+void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts);
 
 /* Ends every connection at once: the kernel's blocked sends and receives return. */
 void links_shutdown(struct links *l);

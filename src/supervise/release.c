@@ -43,16 +43,12 @@ struct release {
 	uint64_t since;	    /* when it last changed, or the step began */
 };
 
-/* Documentation/block/stat.rst: reads, writes, discards and flushes that are done. */
 static uint64_t completed_requests(int index)
 {
-	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
-	char stat[512];
+	struct sysfs_progress p = {.completed = 0};
 
-	if (sysfs_read_at(SYSFS_ROOT, index, "stat", stat, sizeof(stat)) == 0)
-		sscanf(stat, "%llu %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %llu %*u %*u %*u %llu",
-		       &reads, &writes, &discards, &flushes);
-	return reads + writes + discards + flushes;
+	sysfs_progress(index, &p);
+	return p.completed;
 }
 
 static void enter(struct release *r, enum step step)

@@ -4,31 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "kernel/sysfs.h"
 #include "supervise/background.h"
 
-#define RETRY_PAUSE_MS	 500
-#define SETTLE_MS	 100  /* between a hang-up and the look whether the device is gone */
-#define LOST_INTERVAL_MS 2000 /* somebody else's detach of a lost device makes no other sign */
-
-static void write_state(struct supervisor *s)
-{
-	struct state *r = &s->report;
-	int ret;
-
-	if (s->index < 0)
-		return;
-	snprintf(r->name, sizeof(r->name), "%s", fsm_state_name(s->state));
-	r->since = time(NULL);
-	r->alive = links_alive(s->links);
-	ret = state_write(r);
-	if (ret < 0)
-		log_warning("cannot write the state file: %s", strerror(-ret));
-}
+#define RETRY_PAUSE_MS 500
 
 static void report_ready(struct supervisor *s)
 {
@@ -49,76 +30,13 @@ static void report_ready(struct supervisor *s)
 
 static void announce(struct supervisor *s)
 {
-	write_state(s);
+	supervisor_write_state(s);
 	report_ready(s);
 	dialler_free(TAKE_PTR(s->dialler));
-}
-
-/* True if the kernel no longer knows the device as ours. */
-static bool taken(const struct supervisor *s)
-{
-	char backend[STATE_TEXT_MAX] = "";
-
-	if (!sysfs_attached(s->index))
-		return true;
-	return sysfs_backend(s->index, backend, sizeof(backend)) == 0 && backend[0] &&
-	       strcmp(backend, s->cfg.identifier) != 0;
-}
-
-/* Hang-up of a connection and detach by somebody else look alike at first. */
-void supervisor_look(void *arg)
-{
-	struct supervisor *s = arg;
-	unsigned alive = links_alive(s->links);
-
-	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
-		return;
-	if (taken(s))
-		supervisor_raise(s, FSM_TAKEN);
-	else if (alive == 0)
-		supervisor_raise(s, FSM_LINKS_DEAD);
-	else if (alive < links_count(s->links))
-		supervisor_raise(s, FSM_LINK_DEAD);
-	if (s->state == FSM_LOST)
-		loop_timer_set(s->settle, LOST_INTERVAL_MS);
-}
-
-void supervisor_link_died(unsigned alive, void *arg)
-{
-	struct supervisor *s = arg;
-
-	(void)alive;
-	loop_timer_set(s->settle, SETTLE_MS);
-}
-
-void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
-{
-	struct supervisor *s = arg;
-
-	(void)fd;
-	(void)events;
-	while (kernel_next_event(s->kernel, s->index) != KERNEL_EVENT_NONE)
-		loop_timer_set(s->settle, SETTLE_MS);
-}
-
-static void report(struct supervisor *s)
-{
-	write_state(s);
-	if (s->state == FSM_DEGRADED)
-		log_warning("/dev/nbd%d: a connection to %s is dead, %u of %u are left", s->index,
-			    s->report.address, links_alive(s->links), links_count(s->links));
-	else
-		log_error("/dev/nbd%d: the connection to %s is lost and I/O fails; `nbd-attach "
-			  "--detach nbd%d`, then attach it again",
-			  s->index, s->report.address, s->index);
-}
-
-void supervisor_asked(bool force, void *arg)
-{
-	struct supervisor *s = arg;
-
-	s->force = force;
-	supervisor_raise(s, FSM_DETACH);
+	supervisor_start_watching(s);
+	supervisor_look(s);
+	if (s->cfg.reconnect && helpers_fill(s->helpers, &s->err) < 0)
+		log_warning("%s", s->err.message);
 }
 
 static void answer(struct supervisor *s, int status, const char *sentence)
@@ -127,13 +45,44 @@ static void answer(struct supervisor *s, int status, const char *sentence)
 		control_answer(s->control, status, sentence);
 }
 
+static void reconnect(struct supervisor *s, unsigned accept)
+{
+	s->accept |= accept;
+	if (!s->cfg.reconnect)
+		answer(s, 1, "it was attached with --no-reconnect");
+	else if (s->state == FSM_ATTACHED)
+		answer(s, 0, "every connection is alive");
+	else
+		answer(s, 0, "dialling");
+	supervisor_hurry("asked to", s);
+}
+
+void supervisor_asked(const struct control_request *request, void *arg)
+{
+	struct supervisor *s = arg;
+
+	switch (request->verb) {
+	case CONTROL_DETACH:
+		s->force = request->force;
+		supervisor_raise(s, FSM_DETACH);
+		break;
+	case CONTROL_RECONNECT:
+		reconnect(s, request->accept);
+		break;
+	case CONTROL_REFRESH:
+		supervisor_write_state(s);
+		answer(s, 0, "");
+		break;
+	}
+}
+
 static void released(int ret, const struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
 
 	s->err = *err;
 	release_free(TAKE_PTR(s->release));
-	supervisor_raise(s, ret == 0 ? FSM_RELEASED : FSM_REFUSED);
+	supervisor_raise(s, ret == 0 ? FSM_RELEASED : FSM_KEPT);
 }
 
 static void release(struct supervisor *s)
@@ -149,7 +98,8 @@ static void release(struct supervisor *s)
 	};
 	struct err err;
 
-	write_state(s);
+	supervisor_stop_dialling(s);
+	supervisor_write_state(s);
 	s->release = release_new(s->loop, &cfg, released, s);
 	if (!s->release) {
 		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -160,7 +110,8 @@ static void release(struct supervisor *s)
 static void recheck(struct supervisor *s)
 {
 	answer(s, err_exit_status(s->err.kind), s->err.message);
-	write_state(s);
+	supervisor_write_state(s);
+	supervisor_start_watching(s);
 	supervisor_look(s);
 }
 
@@ -201,8 +152,22 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
 	case FSM_ANNOUNCE:
 		announce(s);
 		break;
-	case FSM_REPORT:
-		report(s);
+	case FSM_ADOPT:
+		break;
+	case FSM_REDIAL:
+		supervisor_redial(s);
+		break;
+	case FSM_HEAL:
+		supervisor_heal(s);
+		break;
+	case FSM_RECOVER:
+		supervisor_recover(s);
+		break;
+	case FSM_COMPLAIN:
+		supervisor_complain(s);
+		break;
+	case FSM_FAIL_IO:
+		supervisor_fail_io(s);
 		break;
 	case FSM_REMEMBER:
 		s->term_pending = true;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's own: shared by its three files and by nobody else. supervisor.c makes and ends
- * it, supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel.
+ * The supervisor's own: shared by its files and by nobody else. supervisor.c makes and ends it,
+ * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
+ * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
+ * supervisor-report.c tells.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
@@ -12,10 +14,24 @@
 #include "supervise/control.h"
 #include "supervise/dialler.h"
 #include "supervise/fsm.h"
+#include "supervise/heal.h"
+#include "supervise/hints.h"
+#include "supervise/identity.h"
 #include "supervise/links.h"
 #include "supervise/plan.h"
+#include "supervise/redial.h"
 #include "supervise/release.h"
 #include "supervise/supervisor.h"
+
+/* All connections dead: what the status tells of it. Times are monotonic ms. */
+struct outage {
+	uint64_t since;	    /* 0: there is none */
+	uint64_t recovered; /* when the last one ended; 0: never */
+	uint64_t last_ms, total_ms;
+	unsigned count;
+	unsigned flaps; /* outages in a row that began shortly after a recovery */
+	char cause[128];
+};
 
 struct supervisor {
 	struct supervisor_config cfg;
@@ -23,41 +39,85 @@ struct supervisor {
 	struct loop *loop;
 	struct offload *offload;
 	struct kernel *kernel;
+	struct helpers *helpers;
 	struct dialler *dialler;
+	struct redial *redial;
+	struct hints *hints; /* during an outage */
 	struct links *links;
 	struct control *control;
 	struct release *release;
 	struct loop_io *signal_io, *kernel_io;
-	struct loop_timer *pause, *settle;
+	struct loop_timer *pause, *settle, *watch, *expiry, *heal_wait;
 	int signal_fd, device_lock, identifier_lock;
 
 	int index; /* -1 until it is known */
 	struct plan plan;
+	struct nbd_export known; /* the export as it was attached */
+	uid_t unix_uid;		 /* of a Unix socket's server */
+	unsigned accept;	 /* enum identity_accept */
 	struct configure configure;
 	struct state report;
 	uint64_t wait_end;
-	bool term_pending; /* FSM_REMEMBER */
-	bool force;	   /* of the detach under way */
-	bool waiting_said; /* one line for a long wait */
-	bool left;	   /* the device stays attached when we end */
-	struct err err;	   /* why the next failure event is raised */
+
+	struct outage outage;
+	struct heal heal;
+	bool healing;	      /* the helper thread works on `heal` */
+	int fresh[LINKS_MAX]; /* new connections, not yet handed over */
+	size_t n_fresh;
+	uint64_t fresh_size;   /* the device's size according to them */
+	bool failing;	       /* the kernel was told to fail I/O */
+	bool growing;	       /* the helper thread makes the device larger */
+	uint64_t completed;    /* requests, at the last look */
+	uint64_t completed_at; /* when they changed, or nothing was under way */
+
+	bool term_pending;    /* FSM_REMEMBER */
+	bool force;	      /* of the detach under way */
+	bool waiting_said;    /* one line for a long wait */
+	bool left;	      /* the device stays attached when we end */
+	struct err err;	      /* why the next failure event is raised */
+	struct err complaint; /* the last one that was logged */
 };
 
 /* Takes one step of the table and carries its action out, which may raise further events. */
 void supervisor_raise(struct supervisor *s, enum fsm_event event);
 void supervisor_carry_out(struct supervisor *s, enum fsm_action action);
 
-/* What the dialler reports to (a dialler_fn). */
+/* supervisor-start.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
-/* FSM_CONFIGURE: hands the connections to the kernel, on the helper thread. */
 void supervisor_configure(struct supervisor *s);
 
-/* A request on the control socket (a control_fn). */
-void supervisor_asked(bool force, void *arg);
-/* A look at the device and its connections, when either may have changed (a loop_timer_fn). */
+/* supervisor-watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
+ * kernel (a loop_io_fn). */
 void supervisor_look(void *arg);
-/* A hang-up (a links_fn) and a message from the kernel (a loop_io_fn) both lead to a look. */
-void supervisor_link_died(unsigned alive, void *arg);
+void supervisor_sample(void *arg);
+void supervisor_link_died(unsigned alive, const char *why, void *arg);
 void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);
+void supervisor_start_watching(struct supervisor *s);
+
+/* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
+void supervisor_expire(void *arg);
+void supervisor_heal(void *arg);
+void supervisor_redial(struct supervisor *s);
+void supervisor_recover(struct supervisor *s);
+void supervisor_complain(struct supervisor *s);
+void supervisor_fail_io(struct supervisor *s);
+/* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
+void supervisor_hurry(const char *why, void *arg);
+/* No more dialling: the device is being detached. */
+void supervisor_stop_dialling(struct supervisor *s);
+int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
+
+/* supervisor-report.c */
+void supervisor_write_state(struct supervisor *s);
+/* Fills what never changes while the device is attached. */
+int supervisor_fill_report(struct supervisor *s);
+
+/* What the kernel is told: seconds it lets I/O wait for a connection; ms after which it looks at a
+ * request again. */
+uint64_t supervisor_kernel_dead_timeout(const struct supervisor_config *cfg);
+uint32_t supervisor_io_timeout(const struct supervisor_config *cfg, unsigned connections);
+
+/* A request on the control socket (a control_fn). */
+void supervisor_asked(const struct control_request *request, void *arg);
 
 #endif

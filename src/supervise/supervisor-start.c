@@ -13,6 +13,33 @@
 #include "report/rundir.h"
 #include "supervise/lock.h"
 
+/* blk-mq's default, which the driver also goes back to. */
+#define IO_TIMEOUT_DEFAULT_MS 30000
+/*
+ * With one connection and no request timeout, the driver resends a request that was in flight when
+ * its connection died when this time has passed since it was last looked at; so long a reconnect
+ * is not complete. It also logs a line for each such request each time.
+ */
+#define IO_TIMEOUT_MS 1000
+
+uint64_t supervisor_kernel_dead_timeout(const struct supervisor_config *cfg)
+{
+	/* The driver multiplies it by HZ without a look at the result: 68 years are safe on 64
+	 * bits, 24 days on 32. */
+	const uint64_t most = sizeof(long) == 8 ? INT32_MAX : INT32_MAX / 1000;
+
+	if (!cfg->reconnect)
+		return 0;
+	return cfg->dead_timeout_s < most ? cfg->dead_timeout_s : most;
+}
+
+uint32_t supervisor_io_timeout(const struct supervisor_config *cfg, unsigned connections)
+{
+	if (cfg->timeout)
+		return (uint32_t)cfg->timeout * 1000;
+	return connections == 1 ? IO_TIMEOUT_MS : IO_TIMEOUT_DEFAULT_MS;
+}
+
 /* Leaves *err alone if it is NULL, so that callers may have set s->err themselves. */
 static void fail(struct supervisor *s, const struct err *err)
 {
@@ -79,32 +106,15 @@ void supervisor_dialled(int ret, const struct err *err, void *arg)
 	}
 }
 
-static int fill_report(struct supervisor *s)
-{
-	struct state *r = &s->report;
-	char *uri = endpoint_uri(s->cfg.endpoint);
-
-	if (!uri)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
-	/* Field by field: the struct is large and its pages are not touched for nothing. */
-	r->index = s->index;
-	r->pid = getpid();
-	r->size = s->plan.size;
-	r->block_size = s->plan.block_size;
-	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;
-	r->connections = links_count(s->links);
-	snprintf(r->uri, sizeof(r->uri), "%s", uri);
-	snprintf(r->identifier, sizeof(r->identifier), "%s", s->cfg.identifier);
-	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
-	address_describe(dialler_peer(s->dialler), r->address, sizeof(r->address));
-	free(uri);
-	return 0;
-}
-
 static int open_up(struct supervisor *s)
 {
-	int ret = fill_report(s);
+	int ret = supervisor_fill_report(s);
 
+	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
+	s->known = *dialler_export(s->dialler);
+	s->unix_uid = dialler_unix_uid(s->dialler);
+	if (ret == 0)
+		ret = supervisor_prepare_redial(s, dialler_addresses(s->dialler));
 	if (ret == 0)
 		ret = control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
 	if (ret == 0 && links_watch(s->links) < 0)
@@ -160,11 +170,13 @@ void supervisor_configure(struct supervisor *s)
 	    .block_size = s->plan.block_size,
 	    .server_flags = s->plan.flags,
 	    .timeout = s->cfg.timeout,
+	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
 	    .identifier = s->cfg.identifier,
 	};
 	a->fds = links_fds(s->links, &a->n_fds);
 	s->configure.kernel = s->kernel;
 	s->configure.max_payload = dialler_export(s->dialler)->max_block;
+	s->configure.io_timeout = supervisor_io_timeout(&s->cfg, (unsigned)a->n_fds);
 	s->configure.lock_fd = s->device_lock;
 	offload_run(s->offload, work, configured, s);
 }

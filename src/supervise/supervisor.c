@@ -26,7 +26,11 @@ static void signalled(int fd, uint32_t events, void *arg)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGHUP)
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		supervisor_hurry("SIGHUP", arg);
+	else
 		supervisor_raise(arg, FSM_TERMINATE);
 }
 
@@ -54,8 +58,13 @@ static int prepare_loop(struct supervisor *s)
 		return -ENOMEM;
 	s->pause = loop_timer_new(s->loop, pause_over, s);
 	s->settle = loop_timer_new(s->loop, supervisor_look, s);
+	s->watch = loop_timer_new(s->loop, supervisor_sample, s);
+	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
+	s->heal_wait = loop_timer_new(s->loop, supervisor_heal, s);
 	s->links = links_new(s->loop, supervisor_link_died, s);
-	return s->pause && s->settle && s->links ? 0 : -ENOMEM;
+	if (!s->pause || !s->settle || !s->watch || !s->expiry || !s->heal_wait || !s->links)
+		return -ENOMEM;
+	return 0;
 }
 
 static int prepare_kernel(struct supervisor *s)
@@ -80,14 +89,24 @@ static int prepare_kernel(struct supervisor *s)
 
 static int prepare_dialler(struct supervisor *s)
 {
+	struct helpers_config helpers = {.spares = 1};
 	struct dialler_config cfg = {
 	    .endpoint = s->cfg.endpoint,
 	    .source = s->cfg.source,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
-	    .spares = 1,
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	};
+	int ret = helpers_new(s->loop, &helpers, &s->helpers, &s->err);
 
-	return dialler_new(s->loop, &cfg, supervisor_dialled, s, &s->dialler, &s->err);
+	if (ret == 0)
+		ret = helpers_fill(s->helpers, &s->err);
+	if (ret < 0)
+		return ret;
+	cfg.helpers = s->helpers;
+	s->dialler = dialler_new(s->loop, &cfg, supervisor_dialled, s);
+	if (!s->dialler)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	return 0;
 }
 
 static int lock_device(struct supervisor *s)
@@ -132,6 +151,9 @@ static void done(struct supervisor *s)
 	release_free(s->release);
 	control_free(s->control);
 	dialler_free(s->dialler);
+	redial_free(s->redial);
+	helpers_free(s->helpers);
+	hints_free(s->hints);
 	loop_io_free(s->kernel_io);
 	loop_io_free(s->signal_io);
 	idle = offload_free(s->offload);
@@ -140,6 +162,11 @@ static void done(struct supervisor *s)
 	links_free(s->links);
 	loop_timer_free(s->pause);
 	loop_timer_free(s->settle);
+	loop_timer_free(s->watch);
+	loop_timer_free(s->expiry);
+	loop_timer_free(s->heal_wait);
+	while (s->n_fresh)
+		close(s->fresh[--s->n_fresh]);
 	loop_free(s->loop);
 	close_fdp(&s->signal_fd);
 	close_fdp(&s->device_lock);
@@ -156,13 +183,14 @@ int supervisor_run(const struct supervisor_config *cfg)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	s->cfg = *cfg;
+	s->accept = cfg->accept;
 	s->index = -1;
 	s->signal_fd = -1;
 	s->device_lock = -1;
 	s->identifier_lock = -1;
-	s->wait_end = cfg->wait_ms == SUPERVISOR_WAIT_FOREVER ? UINT64_MAX
-		      : cfg->wait_ms			      ? loop_now() + cfg->wait_ms
-							      : 0;
+	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
+		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms
+							 : 0;
 	if (prepare(s) < 0) {
 		log_error("%s", s->err.message);
 		status = err_exit_status(s->err.kind);

@@ -9,11 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "transport/endpoint.h"
 
-#define SUPERVISOR_WAIT_FOREVER UINT64_MAX
+#define SUPERVISOR_FOREVER UINT64_MAX
 
 struct supervisor_config {
 	int index;			 /* of /dev/nbdN, or KERNEL_INDEX_AUTO: any free one */
@@ -26,6 +27,12 @@ struct supervisor_config {
 	uint64_t timeout;	     /* seconds for a request; 0: for ever */
 	uint32_t connect_timeout_ms; /* for each attempt */
 	uint64_t wait_ms;	     /* keep trying so long; 0: every address once */
+	bool reconnect;		     /* else I/O fails as soon as the last connection is dead */
+	uint64_t dead_timeout_s;     /* I/O waits so long for a connection; SUPERVISOR_FOREVER */
+	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for so long is dead */
+	struct backoff_config backoff;
+	bool follow_dns; /* redial what the name resolves to by then */
+	unsigned accept; /* enum identity_accept */
 	enum kernel_backend backend;
 	bool foreground; /* report to our caller, not to a waiting parent process */
 	int report_fd;	 /* background: where background_report() goes; taken */

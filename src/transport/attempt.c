@@ -30,7 +30,8 @@ struct attempt {
 	struct loop *loop;
 	const struct endpoint *endpoint;
 	enum nego_goal goal;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms, peer_timeout_ms;
+	bool thrifty;
 	uint64_t deadline;
 	attempt_done_fn *done;
 	attempt_listed_fn *listed;
@@ -76,6 +77,11 @@ static void stop(struct attempt *a)
 	a->resolver = NULL;
 	a->worker = NULL;
 	a->phase = PHASE_DONE;
+}
+
+bool attempt_connected(const struct attempt *a)
+{
+	return a->phase == PHASE_HANDSHAKE || a->phase == PHASE_DONE;
 }
 
 void attempt_free(struct attempt *a)
@@ -244,11 +250,16 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 
 static void connect_now(struct attempt *a)
 {
+	const struct dial_config cfg = {
+	    .what = a->what,
+	    .addresses = &a->result.addresses,
+	    .source = &a->source,
+	    .peer_timeout_ms = a->peer_timeout_ms,
+	};
 	int ret;
 
 	a->phase = PHASE_CONNECT;
-	ret = dial_new(a->loop, a->what, &a->result.addresses, &a->source, on_dialled, a, &a->dial,
-		       &a->err);
+	ret = dial_new(a->loop, &cfg, on_dialled, a, &a->dial, &a->err);
 	if (ret < 0)
 		fail(a, ret);
 }
@@ -304,7 +315,7 @@ static void on_start(void *arg)
 	int ret = 0;
 
 	/* Confining a new worker takes a while, which name and connection can use. */
-	if (helpers_spares(a->helpers) == 0)
+	if (!a->thrifty && helpers_spares(a->helpers) == 0)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0 && a->result.addresses.n > 0) {
 		connect_now(a);
@@ -359,6 +370,8 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .endpoint = cfg->endpoint,
 	    .goal = cfg->goal,
 	    .timeout_ms = cfg->timeout_ms,
+	    .peer_timeout_ms = cfg->peer_timeout_ms,
+	    .thrifty = cfg->thrifty,
 	    .deadline = loop_now() + cfg->timeout_ms,
 	    .done = done,
 	    .listed = listed,

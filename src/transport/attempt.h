@@ -30,7 +30,9 @@ struct attempt_config {
 	const struct address_list *addresses; /* dial these, do not resolve; NULL: resolve */
 	const char *source; /* --source: an address literal or an interface name; NULL: any */
 	enum nego_goal goal;
-	uint32_t timeout_ms;	   /* for the whole attempt; at least 1 */
+	uint32_t timeout_ms;	  /* for the whole attempt; at least 1 */
+	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
+	bool thrifty; /* no worker before there is a connection: most tries of an outage fail */
 	struct helpers *helpers;   /* borrowed: where processes come from; NULL: the attempt has
 				      its own, and attempt_free() waits for their end */
 	resolve_lookup_fn *lookup; /* NULL: getaddrinfo(); runs in the resolver process */
@@ -65,6 +67,9 @@ typedef void attempt_listed_fn(const char *name, const char *description, void *
 int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_done_fn *done,
 		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt,
 		struct err *err);
+
+/* True once a server has accepted the connection and the handshake is under way. */
+bool attempt_connected(const struct attempt *a);
 
 /* At any time: ends what is under way. Its processes are killed here and reaped soon. */
 void attempt_free(struct attempt *a); /* accepts NULL */

@@ -28,6 +28,7 @@ struct dial {
 	struct loop *loop;
 	struct address_list list;
 	struct source source;
+	uint32_t peer_timeout_ms;
 	char what[ADDRESS_TEXT_MAX];
 	dial_done_fn *done;
 	void *arg;
@@ -212,7 +213,7 @@ static int start(struct dial *d, size_t i)
 	struct candidate *c = &d->candidate[i];
 	int error;
 
-	c->fd = sockopts_socket(a->sa.ss_family, &d->source);
+	c->fd = sockopts_socket(a->sa.ss_family, &d->source, d->peer_timeout_ms);
 	if (c->fd < 0) {
 		error = -c->fd;
 		c->fd = -1;
@@ -268,9 +269,8 @@ static void on_timer(void *arg)
 	go_on(arg);
 }
 
-int dial_new(struct loop *loop, const char *what, const struct address_list *list,
-	     const struct source *source, dial_done_fn *done, void *arg, struct dial **ret_dial,
-	     struct err *err)
+int dial_new(struct loop *loop, const struct dial_config *cfg, dial_done_fn *done, void *arg,
+	     struct dial **ret_dial, struct err *err)
 {
 	struct dial *d = calloc(1, sizeof(*d));
 
@@ -278,12 +278,13 @@ int dial_new(struct loop *loop, const char *what, const struct address_list *lis
 		return err_set(err, ERR_FAILED, ENOMEM, "no memory");
 	*d = (struct dial){
 	    .loop = loop,
-	    .list = *list,
-	    .source = *source,
+	    .list = *cfg->addresses,
+	    .source = *cfg->source,
+	    .peer_timeout_ms = cfg->peer_timeout_ms,
 	    .done = done,
 	    .arg = arg,
 	};
-	snprintf(d->what, sizeof(d->what), "%s", what);
+	snprintf(d->what, sizeof(d->what), "%s", cfg->what);
 	for (size_t i = 0; i < ADDRESSES_MAX; i++)
 		d->candidate[i] = (struct candidate){.dial = d, .fd = -1};
 	d->timer = loop_timer_new(loop, on_timer, d);

@@ -24,10 +24,15 @@ struct dial;
 typedef void dial_done_fn(int ret, int fd, const struct address *peer, const struct err *err,
 			  void *arg);
 
-/* `what` (copied) names the endpoint for people; list and source are copied; n is at least 1. */
-int dial_new(struct loop *loop, const char *what, const struct address_list *list,
-	     const struct source *source, dial_done_fn *done, void *arg, struct dial **ret_dial,
-	     struct err *err);
+struct dial_config {			      /* all of it is copied */
+	const char *what;		      /* names the endpoint for people */
+	const struct address_list *addresses; /* at least one */
+	const struct source *source;
+	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
+};
+
+int dial_new(struct loop *loop, const struct dial_config *cfg, dial_done_fn *done, void *arg,
+	     struct dial **ret_dial, struct err *err);
 void dial_free(struct dial *d); /* accepts NULL */
 
 /* Appends what failed so far: `[::1]:10809: Connection refused; ...`. False: nothing. */

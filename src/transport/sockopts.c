@@ -13,14 +13,14 @@
 #include "base/text.h"
 
 /*
- * An idle link to a dead peer ends after IDLE + CNT * INTVL = 10 s. A peer that is alive answers
- * probes even when it does not read. TCP_USER_TIMEOUT stays unset on purpose: tcp(7), and seen,
- * it also cuts a peer that acknowledges but does not read, which then still executes what it
- * holds, over newer data.
+ * An idle link to a dead peer ends after IDLE + COUNT * INTERVAL: 4 + 3 * 2 s of 10. A peer that is
+ * alive answers probes even when it does not read. TCP_USER_TIMEOUT stays unset on purpose: tcp(7),
+ * and seen, it also cuts a peer that acknowledges but does not read, which then still executes what
+ * it holds, over newer data.
  */
-#define KEEPALIVE_IDLE_S     4
-#define KEEPALIVE_INTERVAL_S 2
-#define KEEPALIVE_COUNT	     3
+#define KEEPALIVE_COUNT	   3
+#define PEER_TIMEOUT_S	   10
+#define PEER_TIMEOUT_MIN_S 5
 
 int source_parse(const char *text, struct source *ret_source, struct err *err)
 {
@@ -61,15 +61,18 @@ static int set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int set_tcp(int fd)
+static int set_tcp(int fd, uint32_t peer_timeout_ms)
 {
+	int limit = peer_timeout_ms ? (int)(peer_timeout_ms / 1000) : PEER_TIMEOUT_S;
+	int whole = limit < PEER_TIMEOUT_MIN_S ? PEER_TIMEOUT_MIN_S : limit;
+	int interval = whole / 5;
 	const struct {
 		int level, option, value;
 	} wanted[] = {
 	    {IPPROTO_TCP, TCP_NODELAY, 1},
 	    {SOL_SOCKET, SO_KEEPALIVE, 1},
-	    {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
-	    {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, whole - KEEPALIVE_COUNT * interval},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, interval},
 	    {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT},
 	};
 	int ret;
@@ -105,7 +108,7 @@ static int set_source(int fd, int family, const struct source *source)
 	return -EINVAL;
 }
 
-int sockopts_socket(int family, const struct source *source)
+int sockopts_socket(int family, const struct source *source, uint32_t peer_timeout_ms)
 {
 	bool internet = family == AF_INET || family == AF_INET6;
 	_cleanup_fd_ int fd =
@@ -115,7 +118,7 @@ int sockopts_socket(int family, const struct source *source)
 	if (fd < 0)
 		return -errno;
 	if (internet) {
-		ret = set_tcp(fd);
+		ret = set_tcp(fd, peer_timeout_ms);
 		if (ret == 0)
 			ret = set_source(fd, family, source);
 		if (ret < 0)

@@ -26,10 +26,12 @@ int source_parse(const char *text, struct source *ret_source, struct err *err);
 
 /*
  * A non-blocking, close-on-exec stream socket of `family`, TCP proper for the internet families
- * (nbd.ko refuses MPTCP), with its options set and bound to the source. Returns the descriptor
- * (the caller's) or -errno; EADDRNOTAVAIL also if the source is of another family.
+ * (nbd.ko refuses MPTCP), with its options set and bound to the source. peer_timeout_ms is how
+ * long an idle connection outlives a peer that has vanished, by keepalive (in whole seconds, 5 at
+ * least; 0: 10 s). Returns the descriptor (the caller's) or -errno; EADDRNOTAVAIL also if the
+ * source is of another family.
  */
-int sockopts_socket(int family, const struct source *source);
+int sockopts_socket(int family, const struct source *source, uint32_t peer_timeout_ms);
 
 /*
  * Makes a shaken-hands socket ready for the kernel: blocking, no send or receive timeout (one

@@ -77,7 +77,8 @@ static void requests_are_never_ignored(void **unused)
 /* A device that others may use is only let go through RELEASE, which looks and flushes. */
 static void attached_devices_end_through_release(void **unused)
 {
-	static const enum fsm_state held[] = {FSM_ATTACHED, FSM_DEGRADED, FSM_LOST};
+	static const enum fsm_state held[] = {FSM_ATTACHED, FSM_DEGRADED, FSM_LOST,
+					      FSM_HEALING,  FSM_REFUSED,  FSM_EXPIRED};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
@@ -88,8 +89,8 @@ static void attached_devices_end_through_release(void **unused)
 				assert_int_equal(step.action, FSM_END_TAKEN);
 		}
 	}
-	assert_int_equal(fsm_step(FSM_LEAVING, FSM_REFUSED).action, FSM_END_LEFT);
-	assert_int_equal(fsm_step(FSM_DETACHING, FSM_REFUSED).next, FSM_ATTACHED);
+	assert_int_equal(fsm_step(FSM_LEAVING, FSM_KEPT).action, FSM_END_LEFT);
+	assert_int_equal(fsm_step(FSM_DETACHING, FSM_KEPT).next, FSM_ATTACHED);
 }
 
 int main(void)

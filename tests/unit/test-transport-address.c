@@ -236,7 +236,7 @@ static void options(void **state)
 	struct timeval tv = {.tv_sec = 1};
 	socklen_t len = sizeof(tv);
 	struct err err;
-	int fd = sockopts_socket(AF_INET6, &any);
+	int fd = sockopts_socket(AF_INET6, &any, 0);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -263,12 +263,12 @@ static void options(void **state)
 	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 	close(fd);
 
-	assert_int_equal(sockopts_socket(AF_INET6, &here), -EADDRNOTAVAIL);
-	fd = sockopts_socket(AF_INET, &here);
+	assert_int_equal(sockopts_socket(AF_INET6, &here, 0), -EADDRNOTAVAIL);
+	fd = sockopts_socket(AF_INET, &here, 0);
 	assert_true(fd >= 0);
 	close(fd);
 	here = (struct source){.kind = SOURCE_INTERFACE, .interface = "nope0"};
-	assert_int_equal(sockopts_socket(AF_INET, &here), -ENODEV);
+	assert_int_equal(sockopts_socket(AF_INET, &here, 0), -ENODEV);
 }
 
 int main(void)

@@ -39,7 +39,11 @@ static struct outcome dial_from(const struct address_list *list, const struct so
 	uint64_t start = loop_now();
 	struct dial *d;
 
-	assert_int_equal(dial_new(o.loop, "the server", list, source, on_done, &o, &d, &o.err), 0);
+	assert_int_equal(dial_new(o.loop,
+				  &(struct dial_config){
+				      .what = "the server", .addresses = list, .source = source},
+				  on_done, &o, &d, &o.err),
+			 0);
 	assert_false(o.called);
 	loop_run(o.loop);
 	o.ms = loop_now() - start;
@@ -198,7 +202,11 @@ static void freed_under_way(void **state)
 
 	(void)state;
 	put(&list, literal_address("127.0.0.1", unused_port("127.0.0.1")));
-	assert_int_equal(dial_new(o.loop, "x", &list, &anywhere, on_done, &o, &d, &o.err), 0);
+	assert_int_equal(
+	    dial_new(o.loop,
+		     &(struct dial_config){.what = "x", .addresses = &list, .source = &anywhere},
+		     on_done, &o, &d, &o.err),
+	    0);
 	loop_run_for(o.loop, 400);
 	assert_false(o.called);
 	/* What the deadline's sentence adds. */
@@ -241,7 +249,11 @@ static void unix_full(void **state)
 	server = listen_at(&a, 0);
 	first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(first, (void *)&list.item[0].sa, list.item[0].len), 0);
-	assert_int_equal(dial_new(o.loop, "x", &list, &anywhere, on_done, &o, &d, &o.err), 0);
+	assert_int_equal(
+	    dial_new(o.loop,
+		     &(struct dial_config){.what = "x", .addresses = &list, .source = &anywhere},
+		     on_done, &o, &d, &o.err),
+	    0);
 	loop_run_for(o.loop, 200);
 	assert_false(o.called);
 	close(accept(server, NULL, NULL));

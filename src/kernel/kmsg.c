@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/kmsg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define RECORD_MAX 8192 /* CONSOLE_EXT_LOG_MAX of printk: a longer read never happens */
+
+int kmsg_open(void)
+{
+	_cleanup_fd_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || lseek(fd, 0, SEEK_END) < 0)
+		return -1;
+	return TAKE_FD(fd);
+}
+
+/* Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. */
+bool kmsg_is_reconnect(const char *record, int index)
+{
+	const char *text = strchr(record, ';');
+	char wanted[64];
+	int len;
+
+	if (!text)
+		return false;
+	/* dev_info() of the gendisk: "block nbd0: ". */
+	len = snprintf(wanted, sizeof(wanted), "block nbd%d: reconnected socket", index);
+	return strncmp(text + 1, wanted, (size_t)len) == 0;
+}
+
+bool kmsg_reconnected(int fd, int index)
+{
+	char record[RECORD_MAX];
+	bool found = false;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	for (;;) {
+		n = read(fd, record, sizeof(record) - 1);
+		if (n > 0) {
+			record[n] = '\0';
+			found |= kmsg_is_reconnect(record, index);
+		} else if (n == 0 || (errno != EINTR && errno != EPIPE)) {
+			return found; /* EPIPE: records were overwritten, go on with the next */
+		}
+	}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replacing dead connections in the kernel, by the one sequence that is safe: the old one is known
+ * to be dead, the device is ours, the new socket is handed over, and its adoption is made sure of,
+ * because the driver reports success also when it throws a socket away. Blocking functions for
+ * the helper thread (base/offload.h); nothing else touches the struct meanwhile.
+ */
+#ifndef SUPERVISE_HEAL_H
+#define SUPERVISE_HEAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+
+struct heal {
+	struct kernel *kernel; /* borrowed */
+	int index;
+	const char *identifier;		/* borrowed */
+	unsigned connections;		/* the device has */
+	uint64_t last_death;		/* monotonic ms: the driver needs a moment to notice */
+	bool restore;			/* also set the timeouts (after heal_fail_work()) */
+	uint64_t timeout, dead_timeout; /* seconds */
+	uint32_t io_timeout;		/* ms; 0: leave it */
+	int fd[KERNEL_CONNECTIONS_MAX]; /* new sockets, the caller's */
+	size_t n;
+
+	bool adopted[KERNEL_CONNECTIONS_MAX]; /* out: the driver has it */
+	bool gone;			      /* out: the device is no longer ours */
+	struct err err;			      /* out, if something failed: why */
+};
+
+/* Hands the sockets over. Those not adopted may be used for nothing else: close them. */
+void heal_work(struct heal *h);
+
+/*
+ * The dead timeout has passed: makes the kernel fail what waits, requests in flight and those
+ * waiting for a connection alike, and whatever comes until heal_work() with `restore`. A request
+ * timeout of a second and no patience do it; a socket whose other end is closed wakes the waiting
+ * ones. No server is involved. In: kernel, index, identifier. Out: gone, err.
+ */
+void heal_fail_work(struct heal *h);
+
+/*
+ * True if the device is attached with that identifier. A kernel that keeps no identifiers (before
+ * 5.14) is believed if the device is attached at all. Reads sysfs.
+ */
+bool heal_ours(int index, const char *identifier);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signs that a lost server may be back, so that nobody waits out a delay for nothing: an address,
+ * route or link that comes up (rtnetlink(7)), the server's Unix socket that appears (inotify(7)).
+ * Watched only during an outage; lives on the loop, never
+ * blocks (a Unix socket's directory on a dead network file system excepted).
+ */
+#ifndef SUPERVISE_HINTS_H
+#define SUPERVISE_HINTS_H
+
+#include "base/loop.h"
+
+struct hints;
+
+typedef void hints_fn(const char *what, void *arg);
+
+/* unix_path (borrowed): the server's, or NULL. NULL: no memory. Whatever the system refuses is
+ * simply not watched: the delays are short anyway. */
+struct hints *hints_new(struct loop *loop, const char *unix_path, hints_fn *fn, void *arg);
+void hints_free(struct hints *h); /* accepts NULL */
+
+#endif

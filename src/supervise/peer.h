@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Is the other end of a TCP connection still there? Judged from what the kernel's TCP knows
+ * (TCP_INFO), never from how long the server takes to answer: a peer that acknowledges, be it
+ * with a window of zero, is alive and must not be cut (cutting it and resending a write lets the
+ * first copy land later, over newer data). Pure: time is passed in.
+ */
+#ifndef SUPERVISE_PEER_H
+#define SUPERVISE_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcp_info;
+
+/* What is remembered between two looks; zero at first. */
+struct peer {
+	uint64_t silent_since; /* monotonic ms; 0: nothing waits for an acknowledgement */
+};
+
+enum peer_state {
+	PEER_WELL,
+	PEER_SILENT, /* something is unacknowledged: look again soon */
+	PEER_DEAD,   /* neither data nor probes were acknowledged for limit_ms */
+};
+
+enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t now,
+			   uint32_t limit_ms);
+
+/* True once the peer's FIN or a RST has come, or the connection is gone: whatever it will ever
+ * execute of this connection, it has. */
+bool peer_finished(const struct tcp_info *info);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/redial.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "supervise/links.h"
+
+#define HANDSHAKE_OVERLAP_MS 1000 /* a server that greets no sooner may be stopped */
+#define REFUSED_MIN_MS	     1000 /* no less after a refusal: servers come back empty first */
+#define REFUSED_MAX_MS	     3000
+
+struct
+try {
+	struct attempt *attempt; /* NULL: free */
+	uint64_t since;
+};
+
+struct redial {
+	struct loop *loop;
+	struct redial_config cfg;
+	redial_fn *fn;
+	void *arg;
+	struct address_list addresses;
+	struct backoff backoff;
+	struct loop_timer *timer;
+	uint64_t next; /* when the timer is due; 0: not armed */
+	unsigned wanted;
+	bool answered; /* the server is there: get all that are wanted in parallel */
+	bool refused;  /* the last answer was no */
+	unsigned tries;
+	struct try try[LINKS_MAX];
+};
+
+static uint32_t random_bits(void)
+{
+	uint32_t bits = 0;
+
+	/* Not for secrets; 0 is as good a delay as any. */
+	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
+		return 0;
+	return bits;
+}
+
+static void drop(struct try *t)
+{
+	attempt_free(TAKE_PTR(t->attempt));
+}
+
+static void drop_all(struct redial *r)
+{
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		drop(&r->try[i]);
+}
+
+static void arm(struct redial *r, uint64_t delay)
+{
+	r->next = loop_now() + delay;
+	loop_timer_set(r->timer, delay);
+}
+
+static void stop(struct redial *r)
+{
+	drop_all(r);
+	loop_timer_cancel(r->timer);
+	r->next = 0;
+	r->wanted = 0;
+}
+
+static unsigned under_way(const struct redial *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		n += r->try[i].attempt != NULL;
+	return n;
+}
+
+/* The last address that answered goes first. */
+static void prefer(struct redial *r, const struct address *peer)
+{
+	for (size_t i = 0; i < r->addresses.n; i++) {
+		if (!address_equal(&r->addresses.item[i], peer))
+			continue;
+		for (; i > 0; i--)
+			r->addresses.item[i] = r->addresses.item[i - 1];
+		r->addresses.item[0] = *peer;
+	}
+}
+
+static void learn(struct redial *r, const struct attempt_result *result)
+{
+	for (size_t i = 0; r->cfg.follow_dns && i < result->addresses.n; i++)
+		address_list_add(&r->addresses, &result->addresses.item[i]);
+	if (r->cfg.follow_dns)
+		address_list_add(&r->addresses, &result->peer);
+	prefer(r, &result->peer);
+}
+
+static void go_parallel(struct redial *r);
+
+static void tried(struct attempt *a, int ret, struct attempt_result *result, const struct err *err,
+		  void *arg)
+{
+	struct redial *r = arg;
+
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		if (r->try[i].attempt == a)
+			r->try[i].attempt = NULL;
+	if (ret == 0) {
+		learn(r, result);
+		if (r->fn(0, result, NULL, r->arg)) {
+			r->refused = false;
+			r->answered = true;
+			if (r->wanted > 0)
+				r->wanted--;
+		} else {
+			r->refused = true;
+		}
+	} else {
+		r->refused = err->kind == ERR_PERMANENT;
+		r->answered = false;
+		r->fn(ret, NULL, err, r->arg);
+	}
+	attempt_free(a);
+	if (r->wanted == 0)
+		stop(r);
+	else if (r->answered && !r->refused)
+		go_parallel(r);
+}
+
+static void start(struct redial *r)
+{
+	bool resolve = r->cfg.follow_dns && r->tries++ % 2 == 1;
+	struct attempt_config cfg = {
+	    .endpoint = r->cfg.endpoint,
+	    .addresses = resolve ? NULL : &r->addresses,
+	    .source = r->cfg.source,
+	    .goal = NEGO_GOAL_GO,
+	    .timeout_ms = r->cfg.timeout_ms,
+	    .peer_timeout_ms = r->cfg.peer_timeout_ms,
+	    .helpers = r->cfg.helpers,
+	    .thrifty = true,
+	};
+	struct err err;
+	size_t slot = 0;
+
+	while (slot < LINKS_MAX && r->try[slot].attempt)
+		slot++;
+	if (slot == LINKS_MAX)
+		return;
+	r->try[slot].since = loop_now();
+	if (attempt_new(r->loop, &cfg, tried, NULL, r, &r->try[slot].attempt, &err) < 0) {
+		r->try[slot].attempt = NULL;
+		r->fn(-1, NULL, &err, r->arg);
+	}
+}
+
+static void go_parallel(struct redial *r)
+{
+	while (under_way(r) < r->wanted && under_way(r) < LINKS_MAX)
+		start(r);
+}
+
+/* True if another attempt is worth its while; makes room for it. */
+static bool make_room(struct redial *r)
+{
+	struct try *young = NULL;
+	uint64_t now = loop_now();
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		struct try *t = &r->try[i];
+
+		if (!t->attempt)
+			continue;
+		n++;
+		if (!young || t->since > young->since)
+			young = t;
+	}
+	if (n == 0)
+		return true;
+	if (attempt_connected(young->attempt))
+		return n == 1 && now - young->since >= HANDSHAKE_OVERLAP_MS;
+	if (n > 1)
+		drop(young);
+	return true;
+}
+
+static uint32_t pause_after_refusal(void)
+{
+	return REFUSED_MIN_MS + random_bits() % (REFUSED_MAX_MS - REFUSED_MIN_MS);
+}
+
+static void due(void *arg)
+{
+	struct redial *r = arg;
+
+	arm(r, r->refused ? pause_after_refusal()
+			  : backoff_next(&r->backoff, loop_now(), random_bits()));
+	if (make_room(r))
+		start(r);
+}
+
+struct redial *redial_new(struct loop *loop, const struct redial_config *cfg, redial_fn *fn,
+			  void *arg)
+{
+	struct redial *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct redial){.loop = loop, .cfg = *cfg, .fn = fn, .arg = arg};
+	r->addresses = *cfg->addresses;
+	r->cfg.addresses = NULL;
+	backoff_start(&r->backoff, &r->cfg.backoff, loop_now());
+	r->timer = loop_timer_new(loop, due, r);
+	if (!r->timer) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void redial_free(struct redial *r)
+{
+	if (!r)
+		return;
+	drop_all(r);
+	loop_timer_free(r->timer);
+	free(r);
+}
+
+void redial_want(struct redial *r, unsigned n, bool again)
+{
+	uint64_t now = loop_now();
+	bool running = r->wanted > 0;
+
+	if (n == 0) {
+		stop(r);
+		return;
+	}
+	r->wanted = n;
+	if (running)
+		return;
+	r->answered = false;
+	if (!again)
+		backoff_start(&r->backoff, &r->cfg.backoff, now);
+	arm(r, backoff_next(&r->backoff, now, random_bits()));
+}
+
+void redial_now(struct redial *r)
+{
+	if (r->wanted == 0)
+		return;
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		if (r->try[i].attempt && !attempt_connected(r->try[i].attempt))
+			drop(&r->try[i]);
+	backoff_again(&r->backoff);
+	r->refused = false;
+	arm(r, backoff_next(&r->backoff, loop_now(), random_bits()));
+}
+
+uint64_t redial_next(const struct redial *r)
+{
+	return r->next;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define FLAP_MS	       10000 /* an outage so soon after a recovery belongs to the one before */
+#define FLAPS_SAID     5
+#define HEAL_WAIT_MS   50  /* between two looks whether the old connection has settled */
+#define EXPIRE_WAIT_MS 200 /* a hand-over is under way when the dead timeout passes */
+
+static unsigned missing(const struct supervisor *s)
+{
+	unsigned have = links_alive(s->links) + (unsigned)s->n_fresh;
+
+	if (s->healing)
+		have += (unsigned)s->heal.n;
+	return have < links_wanted(s->links) ? links_wanted(s->links) - have : 0;
+}
+
+static void drop_fresh(struct supervisor *s)
+{
+	while (s->n_fresh)
+		close(s->fresh[--s->n_fresh]);
+}
+
+static bool dials(const struct supervisor *s)
+{
+	switch (s->state) {
+	case FSM_DEGRADED:
+	case FSM_LOST:
+	case FSM_HEALING:
+	case FSM_REFUSED:
+	case FSM_EXPIRED:
+		return true;
+	case FSM_STARTING:
+	case FSM_WAITING:
+	case FSM_JOINING:
+	case FSM_CONFIGURING:
+	case FSM_ADOPTING:
+	case FSM_ATTACHED:
+	case FSM_DETACHING:
+	case FSM_LEAVING:
+	case FSM_ENDED:
+	case FSM_STATES:
+		break;
+	}
+	return false;
+}
+
+/* Rules 2 and 4 of the data safety rules. */
+static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
+{
+	if (s->cfg.endpoint->type == ENDPOINT_UNIX && r->unix_uid != s->unix_uid)
+		return err_set(err, ERR_PERMANENT, ESTALE,
+			       "another user serves the socket now, uid %u in place of %u: not "
+			       "connected to it; detach the device and attach it again if that is "
+			       "right",
+			       (unsigned)r->unix_uid, (unsigned)s->unix_uid);
+	return identity_check(&s->plan, &s->known, &r->export, s->accept, &s->fresh_size, err);
+}
+
+/* A redial_fn. */
+static bool redialled(int ret, struct attempt_result *result, const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (ret == 0 && (!dials(s) || s->n_fresh == LINKS_MAX))
+		return false;
+	if (ret == 0) {
+		ret = same(s, result, &s->err);
+		err = &s->err;
+	}
+	if (ret < 0) {
+		log_line(strcmp(s->report.error, err->message) ? LOG_INFO : LOG_DEBUG,
+			 "/dev/nbd%d: %s", s->index, err->message);
+		snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
+		if (err->kind != ERR_PERMANENT) {
+			supervisor_write_state(s);
+			return false;
+		}
+		if (err != &s->err)
+			s->err = *err;
+		supervisor_raise(s, FSM_CHANGED);
+		return false;
+	}
+	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
+	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
+	supervisor_raise(s, FSM_REDIALLED);
+	return true;
+}
+
+int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses)
+{
+	struct redial_config cfg = {
+	    .endpoint = s->cfg.endpoint,
+	    .addresses = addresses,
+	    .source = s->cfg.source,
+	    .helpers = s->helpers,
+	    .backoff = s->cfg.backoff,
+	    .timeout_ms = s->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
+	    .follow_dns = s->cfg.follow_dns,
+	};
+
+	s->redial = redial_new(s->loop, &cfg, redialled, s);
+	if (!s->redial)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	return 0;
+}
+
+void supervisor_hurry(const char *why, void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (!dials(s) || !s->cfg.reconnect)
+		return;
+	log_info("/dev/nbd%d: %s: trying at once", s->index, why);
+	redial_now(s->redial);
+}
+
+static void begin_outage(struct supervisor *s)
+{
+	struct outage *o = &s->outage;
+	uint64_t now = loop_now();
+
+	if (o->since)
+		return;
+	o->flaps = o->recovered && now - o->recovered < FLAP_MS ? o->flaps + 1 : 0;
+	o->since = now;
+	o->count++;
+	snprintf(o->cause, sizeof(o->cause), "%s", s->report.cause);
+	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		loop_timer_set(s->expiry, s->cfg.dead_timeout_s * 1000);
+	if (o->flaps == FLAPS_SAID)
+		log_warning("/dev/nbd%d: the connection is lost again and again: further short "
+			    "outages are not logged",
+			    s->index);
+}
+
+static bool quiet(const struct supervisor *s)
+{
+	return s->outage.flaps >= FLAPS_SAID;
+}
+
+static void say_lost(const struct supervisor *s)
+{
+	char limit[48] = "";
+
+	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		snprintf(limit, sizeof(limit), ", for at most %llu s",
+			 (unsigned long long)s->cfg.dead_timeout_s);
+	if (s->state == FSM_DEGRADED)
+		log_line(quiet(s) ? LOG_INFO : LOG_WARNING,
+			 "/dev/nbd%d: a connection to %s is dead (%s), %u of %u are left", s->index,
+			 s->report.address, s->report.cause, links_alive(s->links),
+			 links_wanted(s->links));
+	else if (s->cfg.reconnect)
+		log_line(quiet(s) ? LOG_INFO : LOG_WARNING,
+			 "/dev/nbd%d: the connection to %s is lost (%s): I/O waits%s while it is "
+			 "dialled again",
+			 s->index, s->report.address, s->report.cause, limit);
+	else
+		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; "
+			  "`nbd-attach --detach nbd%d`, then attach it again",
+			  s->index, s->report.address, s->report.cause, s->index);
+}
+
+void supervisor_redial(struct supervisor *s)
+{
+	bool news = s->report.alive != links_alive(s->links);
+
+	if (s->state == FSM_LOST)
+		begin_outage(s);
+	if (news)
+		say_lost(s);
+	supervisor_write_state(s);
+	if (!s->cfg.reconnect || s->failing) {
+		supervisor_raise(s, FSM_EXPIRE);
+		if (!s->cfg.reconnect)
+			return;
+	}
+	if (!s->hints)
+		s->hints = hints_new(
+		    s->loop, s->cfg.endpoint->type == ENDPOINT_UNIX ? s->cfg.endpoint->path : NULL,
+		    supervisor_hurry, s);
+	redial_want(s->redial, missing(s), s->outage.flaps > 0);
+	supervisor_write_state(s);
+}
+
+void supervisor_stop_dialling(struct supervisor *s)
+{
+	if (s->redial)
+		redial_want(s->redial, 0, false);
+	loop_timer_cancel(s->expiry);
+	loop_timer_cancel(s->heal_wait);
+	hints_free(TAKE_PTR(s->hints));
+	drop_fresh(s);
+}
+
+static void heal_work_job(void *arg)
+{
+	heal_work(&((struct supervisor *)arg)->heal);
+}
+
+static void healed(void *arg)
+{
+	struct supervisor *s = arg;
+	struct heal *h = &s->heal;
+	unsigned alive;
+
+	s->healing = false;
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->adopted[i] && links_add(s->links, h->fd[i]) == 0) {
+			s->report.reconnects++;
+			s->failing = s->failing && !h->restore;
+			continue;
+		}
+		/* If the kernel has it after all, it learns that it is useless. */
+		shutdown(h->fd[i], SHUT_RDWR);
+		close(h->fd[i]);
+	}
+	if (h->err.message[0])
+		log_info("/dev/nbd%d: %s", s->index, h->err.message);
+	if (h->gone) {
+		supervisor_raise(s, FSM_TAKEN);
+		return;
+	}
+	alive = links_alive(s->links);
+	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
+			    : alive < links_wanted(s->links) ? FSM_PART_HEALED
+							     : FSM_HEALED);
+	if (s->n_fresh)
+		supervisor_raise(s, FSM_REDIALLED);
+}
+
+/* FSM_HEAL, and the timer behind it while an old connection may still deliver something. */
+void supervisor_heal(void *arg)
+{
+	struct supervisor *s = arg;
+	struct heal *h = &s->heal;
+
+	if (s->state != FSM_HEALING || s->healing)
+		return;
+	if (!links_settled(s->links, loop_now())) {
+		loop_timer_set(s->heal_wait, HEAL_WAIT_MS);
+		return;
+	}
+	*h = (struct heal){
+	    .kernel = s->kernel,
+	    .index = s->index,
+	    .identifier = s->cfg.identifier,
+	    .connections = links_wanted(s->links),
+	    .last_death = links_last_death(s->links),
+	    .restore = s->failing,
+	    .timeout = s->cfg.timeout,
+	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
+	    .io_timeout = supervisor_io_timeout(&s->cfg, links_wanted(s->links)),
+	    .n = s->n_fresh,
+	};
+	memcpy(h->fd, s->fresh, s->n_fresh * sizeof(s->fresh[0]));
+	s->n_fresh = 0;
+	s->healing = true;
+	supervisor_write_state(s);
+	if (offload_run(s->offload, heal_work_job, healed, s) < 0) {
+		memset(h->adopted, 0, sizeof(h->adopted));
+		healed(s);
+	}
+}
+
+static void end_outage(struct supervisor *s)
+{
+	struct outage *o = &s->outage;
+
+	if (!o->since)
+		return;
+	loop_timer_cancel(s->expiry);
+	o->recovered = loop_now();
+	o->last_ms = o->recovered - o->since;
+	o->total_ms += o->last_ms;
+	o->since = 0;
+	log_line(quiet(s) ? LOG_INFO : LOG_NOTICE,
+		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->index,
+		 s->report.address, (unsigned long long)o->last_ms / 1000,
+		 (unsigned long long)o->last_ms / 100 % 10);
+}
+
+void supervisor_recover(struct supervisor *s)
+{
+	bool outage = s->outage.since != 0;
+
+	end_outage(s);
+	s->complaint.message[0] = '\0';
+	s->report.error[0] = '\0';
+	if (missing(s) == 0) {
+		hints_free(TAKE_PTR(s->hints));
+		if (!outage)
+			log_line(quiet(s) ? LOG_INFO : LOG_NOTICE,
+				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,
+				 links_wanted(s->links), s->report.address);
+	}
+	redial_want(s->redial, missing(s), false);
+	if (helpers_fill(s->helpers, &s->err) < 0)
+		log_warning("%s", s->err.message);
+	supervisor_write_state(s);
+	supervisor_start_watching(s);
+}
+
+void supervisor_complain(struct supervisor *s)
+{
+	if (strcmp(s->complaint.message, s->err.message) != 0)
+		log_error("/dev/nbd%d: %s%s", s->index, s->err.message,
+			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
+	s->complaint = s->err;
+	supervisor_write_state(s);
+}
+
+void supervisor_expire(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (s->state == FSM_HEALING)
+		loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
+	else
+		supervisor_raise(s, FSM_EXPIRE);
+}
+
+static void fail_work_job(void *arg)
+{
+	heal_fail_work(&((struct supervisor *)arg)->heal);
+}
+
+static void failed(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->healing = false;
+	if (s->heal.gone)
+		supervisor_raise(s, FSM_TAKEN);
+	else if (s->heal.err.message[0])
+		log_warning("%s", s->heal.err.message);
+	/* A connection may have come in meanwhile. */
+	if (s->state == FSM_HEALING)
+		supervisor_heal(s);
+}
+
+void supervisor_fail_io(struct supervisor *s)
+{
+	if (s->cfg.reconnect && !s->failing)
+		log_error("/dev/nbd%d: no connection for %llu s: I/O fails until the server is "
+			  "back",
+			  s->index, (unsigned long long)s->cfg.dead_timeout_s);
+	s->failing = true;
+	supervisor_write_state(s);
+	s->heal =
+	    (struct heal){.kernel = s->kernel, .index = s->index, .identifier = s->cfg.identifier};
+	s->healing = true;
+	if (offload_run(s->offload, fail_work_job, failed, s) < 0)
+		s->healing = false;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "kernel/sysfs.h"
+
+#define SETTLE_MS	 100  /* between a hang-up and the look whether the device is gone */
+#define LOST_INTERVAL_MS 2000 /* somebody else's detach of a lost device makes no other sign */
+#define SAMPLE_MS	 5000 /* an idle supervisor wakes up no more often */
+#define SAMPLE_SOON_MS	 1000 /* something is unacknowledged, or has to be waited for */
+#define STALL_MS	 10000
+#define GROW_WAIT_MS	 2000 /* after an outage: what it held up is resent by then */
+
+static bool is_taken(const struct supervisor *s)
+{
+	return !heal_ours(s->index, s->cfg.identifier);
+}
+
+/* Hang-up of a connection and detach by somebody else look alike at first. */
+void supervisor_look(void *arg)
+{
+	struct supervisor *s = arg;
+	unsigned alive = links_alive(s->links);
+
+	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
+		return;
+	if (is_taken(s))
+		supervisor_raise(s, FSM_TAKEN);
+	else if (alive == 0)
+		supervisor_raise(s, FSM_LINKS_DEAD);
+	else if (alive < links_wanted(s->links))
+		supervisor_raise(s, FSM_LINK_DEAD);
+	if (s->state != FSM_ENDED && alive == 0)
+		loop_timer_set(s->settle, LOST_INTERVAL_MS);
+}
+
+void supervisor_link_died(unsigned alive, const char *why, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)alive;
+	snprintf(s->report.cause, sizeof(s->report.cause), "%s", why);
+	loop_timer_set(s->settle, SETTLE_MS);
+}
+
+void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)fd;
+	(void)events;
+	while (kernel_next_event(s->kernel, s->index) != KERNEL_EVENT_NONE)
+		loop_timer_set(s->settle, SETTLE_MS);
+}
+
+/* A server that holds requests and completes none is not well, though nothing may be cut. */
+static void look_at_progress(struct supervisor *s, uint64_t now)
+{
+	struct sysfs_progress p;
+	bool stalled;
+
+	if (sysfs_progress(s->index, &p) < 0)
+		return;
+	if (p.in_flight == 0 || p.completed != s->completed || s->completed_at == 0) {
+		s->completed = p.completed;
+		s->completed_at = now;
+	}
+	stalled = now - s->completed_at >= STALL_MS;
+	s->report.in_flight = p.in_flight;
+	if (stalled == s->report.stalled)
+		return;
+	s->report.stalled = stalled;
+	if (stalled)
+		log_warning("/dev/nbd%d: %s has completed nothing for %llu s, with %u requests "
+			    "under way: waiting, for it is alive",
+			    s->index, s->report.address,
+			    (unsigned long long)(now - s->completed_at) / 1000, p.in_flight);
+	else
+		log_notice("/dev/nbd%d: %s completes requests again", s->index, s->report.address);
+	supervisor_write_state(s);
+}
+
+static void grow_work(void *arg)
+{
+	struct supervisor *s = arg;
+	struct kernel_change change = {
+	    .index = s->index,
+	    .identifier = s->cfg.identifier,
+	    .fd = -1,
+	    .size = s->fresh_size,
+	};
+
+	s->heal.err.message[0] = '\0';
+	kernel_change(s->kernel, &change, &s->heal.err);
+}
+
+static void grown(void *arg)
+{
+	struct supervisor *s = arg;
+	char size[64];
+
+	s->growing = false;
+	if (s->heal.err.message[0]) {
+		log_warning("/dev/nbd%d: cannot give it the export's new size: %s", s->index,
+			    s->heal.err.message);
+		s->fresh_size = s->plan.size;
+		return;
+	}
+	log_notice("/dev/nbd%d: the export has a new size, and the device too: %s", s->index,
+		   size_text(s->fresh_size, size, sizeof(size)));
+	s->plan.size = s->fresh_size;
+	s->report.size = s->fresh_size;
+	s->known.size = s->fresh_size;
+	supervisor_write_state(s);
+}
+
+/*
+ * Only when every connection is alive and nothing old is under way: since 6.9 the driver freezes
+ * the queue for it, and a request on a dead link would hold it frozen.
+ */
+static void grow(struct supervisor *s)
+{
+	if (s->state != FSM_ATTACHED || s->growing || s->healing || s->report.stalled ||
+	    s->fresh_size == 0 || s->fresh_size == s->plan.size)
+		return;
+	if (loop_now() - s->outage.recovered < GROW_WAIT_MS)
+		return;
+	s->growing = true;
+	if (offload_run(s->offload, grow_work, grown, s) < 0)
+		s->growing = false;
+}
+
+static bool wants_growth(const struct supervisor *s)
+{
+	return s->fresh_size != 0 && s->fresh_size != s->plan.size;
+}
+
+void supervisor_sample(void *arg)
+{
+	struct supervisor *s = arg;
+	uint64_t now = loop_now();
+	bool soon;
+
+	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING || links_alive(s->links) == 0)
+		return;
+	soon = links_sample(s->links, now, s->cfg.peer_timeout_ms);
+	look_at_progress(s, now);
+	grow(s);
+	loop_timer_set(s->watch, soon || wants_growth(s) ? SAMPLE_SOON_MS : SAMPLE_MS);
+}
+
+void supervisor_start_watching(struct supervisor *s)
+{
+	s->completed_at = 0;
+	loop_timer_set(s->watch, wants_growth(s) ? SAMPLE_SOON_MS : SAMPLE_MS);
+}
