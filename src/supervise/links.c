@@ -246,6 +246,11 @@ bool links_settled(struct links *l, uint64_t now)
 	return l->graves == 0;
 }
 
+bool links_graves(const struct links *l)
+{
+	return l->graves > 0;
+}
+
 static void describe(int fd, bool peer, char *buf, size_t size)
 {
 	struct sockaddr_storage sa = {0};

@@ -50,9 +50,10 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
  * Before a new connection replaces one that we cut ourselves: true when the old peer has closed
  * or reset it, so that nothing of it can be executed after what the new one carries. Bounded:
  * some time after the first call that finds it open, the old connection is aborted, which throws
- * away what was not sent yet.
+ * away what was not sent yet. To be called when the server's host is known to be back.
  */
 bool links_settled(struct links *l, uint64_t now);
+bool links_graves(const struct links *l); /* there are such connections */
 
 /* What TCP knows about a connection; zero for other families. */
 struct link_facts {

@@ -262,6 +262,14 @@ void redial_now(struct redial *r)
 	arm(r, backoff_next(&r->backoff, loop_now(), random_bits()));
 }
 
+bool redial_connected(const struct redial *r)
+{
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		if (r->try[i].attempt && attempt_connected(r->try[i].attempt))
+			return true;
+	return false;
+}
+
 uint64_t redial_next(const struct redial *r)
 {
 	return r->next;

@@ -54,6 +54,9 @@ void redial_want(struct redial *r, unsigned n, bool again);
 /* Something has changed (the network, the server's socket, the user says so): try at once. */
 void redial_now(struct redial *r);
 
+/* True if a server's host has accepted a connection and the handshake is under way. */
+bool redial_connected(const struct redial *r);
+
 /* Monotonic ms of the next try; 0: none is planned. */
 uint64_t redial_next(const struct redial *r);
 

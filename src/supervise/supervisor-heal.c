@@ -13,6 +13,7 @@
 #define FLAP_MS	       10000 /* an outage so soon after a recovery belongs to the one before */
 #define FLAPS_SAID     5
 #define HEAL_WAIT_MS   50  /* between two looks whether the old connection has settled */
+#define SETTLE_WAIT_MS 250 /* the same while there is no new one yet */
 #define EXPIRE_WAIT_MS 200 /* a hand-over is under way when the dead timeout passes */
 
 static unsigned missing(const struct supervisor *s)
@@ -66,6 +67,21 @@ static int same(struct supervisor *s, const struct attempt_result *r, struct err
 	return identity_check(&s->plan, &s->known, &r->export, s->accept, &s->fresh_size, err);
 }
 
+static void not_connected(struct supervisor *s, const struct err *err)
+{
+	bool news = strcmp(s->report.error, err->message) != 0;
+
+	snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
+	if (err->kind == ERR_PERMANENT) {
+		if (err != &s->err)
+			s->err = *err;
+		supervisor_raise(s, FSM_CHANGED);
+		return;
+	}
+	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->index, err->message);
+	supervisor_write_state(s);
+}
+
 /* A redial_fn. */
 static bool redialled(int ret, struct attempt_result *result, const struct err *err, void *arg)
 {
@@ -78,16 +94,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 		err = &s->err;
 	}
 	if (ret < 0) {
-		log_line(strcmp(s->report.error, err->message) ? LOG_INFO : LOG_DEBUG,
-			 "/dev/nbd%d: %s", s->index, err->message);
-		snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
-		if (err->kind != ERR_PERMANENT) {
-			supervisor_write_state(s);
-			return false;
-		}
-		if (err != &s->err)
-			s->err = *err;
-		supervisor_raise(s, FSM_CHANGED);
+		not_connected(s, err);
 		return false;
 	}
 	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
@@ -191,6 +198,8 @@ void supervisor_redial(struct supervisor *s)
 		    s->loop, s->cfg.endpoint->type == ENDPOINT_UNIX ? s->cfg.endpoint->path : NULL,
 		    supervisor_hurry, s);
 	redial_want(s->redial, missing(s), s->outage.flaps > 0);
+	if (links_graves(s->links))
+		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 	supervisor_write_state(s);
 }
 
@@ -240,10 +249,25 @@ static void healed(void *arg)
 		supervisor_raise(s, FSM_REDIALLED);
 }
 
-/* FSM_HEAL, and the timer behind it while an old connection may still deliver something. */
-void supervisor_heal(void *arg)
+/*
+ * While an old connection may still deliver something. A server that serves one client at a time
+ * greets no new one before the old one has ended, so it is attended to as soon as its host
+ * answers again.
+ */
+void supervisor_settle(void *arg)
 {
 	struct supervisor *s = arg;
+
+	if (!dials(s))
+		return;
+	if (s->state == FSM_HEALING)
+		supervisor_heal(s);
+	else if (!redial_connected(s->redial) || !links_settled(s->links, loop_now()))
+		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
+}
+
+void supervisor_heal(struct supervisor *s)
+{
 	struct heal *h = &s->heal;
 
 	if (s->state != FSM_HEALING || s->healing)

@@ -96,7 +96,8 @@ void supervisor_start_watching(struct supervisor *s);
 
 /* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
 void supervisor_expire(void *arg);
-void supervisor_heal(void *arg);
+void supervisor_settle(void *arg);
+void supervisor_heal(struct supervisor *s);
 void supervisor_redial(struct supervisor *s);
 void supervisor_recover(struct supervisor *s);
 void supervisor_complain(struct supervisor *s);

@@ -60,7 +60,7 @@ static int prepare_loop(struct supervisor *s)
 	s->settle = loop_timer_new(s->loop, supervisor_look, s);
 	s->watch = loop_timer_new(s->loop, supervisor_sample, s);
 	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
-	s->heal_wait = loop_timer_new(s->loop, supervisor_heal, s);
+	s->heal_wait = loop_timer_new(s->loop, supervisor_settle, s);
 	s->links = links_new(s->loop, supervisor_link_died, s);
 	if (!s->pause || !s->settle || !s->watch || !s->expiry || !s->heal_wait || !s->links)
 		return -ENOMEM;
