@@ -106,6 +106,12 @@ void json_u64(struct json *j, const char *key, uint64_t value)
 	fprintf(j->out, "%" PRIu64, value);
 }
 
+void json_i64(struct json *j, const char *key, int64_t value)
+{
+	start(j, key);
+	fprintf(j->out, "%" PRId64, value);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	start(j, key);

@@ -50,6 +50,8 @@ static const struct field {
     FIELD("LAST_OUTAGE_CAUSE", "last-outage-cause", NULL, FIELD_TEXT, outage_cause),
     FIELD("DOWNTIME_MS", "downtime-ms", NULL, FIELD_U64, downtime_ms),
     FIELD("NEXT_TRY", "next-try", NULL, FIELD_I64, next_try),
+    FIELD("ADDRESSES", "addresses", NULL, FIELD_TEXT, addresses),
+    FIELD("PEER_UID", "peer-uid", NULL, FIELD_I64, peer_uid),
     FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
 #undef FIELD
 };
@@ -83,6 +85,47 @@ static void value_text(const struct state *s, const struct field *f, char *buf, 
 	}
 }
 
+#define LINK_WRITTEN                                                                        \
+	"LINK%u=local=%s peer=%s inode=%" PRIu64 " rtt-us=%" PRIu32 " retransmits=%" PRIu32 \
+	" sent=%" PRIu64 " received=%" PRIu64 "\n"
+#define LINK_READ                                                                        \
+	"local=%63s peer=%63s inode=%" SCNu64 " rtt-us=%" SCNu32 " retransmits=%" SCNu32 \
+	" sent=%" SCNu64 " received=%" SCNu64
+
+static const char *or_dash(const char *text)
+{
+	return text[0] ? text : "-";
+}
+
+static void write_link(const struct state_link *l, unsigned i, FILE *f)
+{
+	fprintf(f, LINK_WRITTEN, i, or_dash(l->local), or_dash(l->peer), l->inode, l->rtt_us,
+		l->retransmits, l->sent, l->received);
+}
+
+static void dash_to_empty(char *text)
+{
+	if (strcmp(text, "-") == 0)
+		text[0] = '\0';
+}
+
+/* "LINK3" and its value. Whatever is malformed is passed over. */
+static void read_link(struct state *s, const char *key, const char *value)
+{
+	struct state_link l = {.inode = 0};
+	unsigned i;
+	int end = 0;
+
+	if (sscanf(key, "LINK%u%n", &i, &end) != 1 || key[end] || i >= STATE_LINKS_MAX)
+		return;
+	if (sscanf(value, LINK_READ, l.local, l.peer, &l.inode, &l.rtt_us, &l.retransmits, &l.sent,
+		   &l.received) != 7)
+		return;
+	dash_to_empty(l.local);
+	dash_to_empty(l.peer);
+	s->link[i] = l;
+}
+
 int state_write(const struct state *s)
 {
 	struct rundir_path path = rundir_device(s->index, "state");
@@ -98,6 +141,8 @@ int state_write(const struct state *s)
 		value_text(s, &fields[i], value, sizeof(value));
 		fprintf(f, "%s=%s\n", fields[i].key, value);
 	}
+	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
+		write_link(&s->link[i], i, f);
 	if (fflush(f) == EOF || rename(temp.text, path.text) < 0) {
 		ret = -errno;
 		unlink(temp.text);
@@ -156,6 +201,7 @@ int state_read(int index, struct state *ret_state, struct err *err)
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 			if (strcmp(line, fields[i].key) == 0)
 				set_field(ret_state, &fields[i], value);
+		read_link(ret_state, line, value);
 	}
 	return 0;
 }
@@ -199,6 +245,18 @@ void state_print(const struct state *s, FILE *out)
 	}
 }
 
+static void link_json(const struct state_link *l, struct json *j)
+{
+	json_object(j, NULL);
+	json_string(j, "local", l->local);
+	json_string(j, "peer", l->peer);
+	json_u64(j, "rtt-us", l->rtt_us);
+	json_u64(j, "retransmits", l->retransmits);
+	json_u64(j, "sent", l->sent);
+	json_u64(j, "received", l->received);
+	json_end_object(j);
+}
+
 void state_json(const struct state *s, struct json *j)
 {
 	char device[32];
@@ -217,7 +275,7 @@ void state_json(const struct state *s, struct json *j)
 			json_u64(j, f->json, (uint64_t)(*(const int *)at(s, f)));
 			break;
 		case FIELD_I64:
-			json_u64(j, f->json, (uint64_t)(*(const int64_t *)at(s, f)));
+			json_i64(j, f->json, *(const int64_t *)at(s, f));
 			break;
 		case FIELD_U32:
 			json_u64(j, f->json, *(const uint32_t *)at(s, f));
@@ -230,5 +288,9 @@ void state_json(const struct state *s, struct json *j)
 			break;
 		}
 	}
+	json_array(j, "links");
+	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
+		link_json(&s->link[i], j);
+	json_end_array(j);
 	json_end_object(j);
 }

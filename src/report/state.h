@@ -19,7 +19,8 @@
 
 /* One connection, as TCP knows it; zeroes and "" for a Unix socket. */
 struct state_link {
-	char local[64], peer[64];
+	char local[64], peer[64]; /* `127.0.0.1:40000`, `[::1]:40000`; "" if not known */
+	uint64_t inode;		  /* of the socket; 0: not known */
 	uint32_t rtt_us;
 	uint32_t retransmits;	 /* segments since the connection began */
 	uint64_t sent, received; /* bytes since then */
@@ -43,15 +44,17 @@ struct state {
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;
-	unsigned reconnects;			 /* connections replaced */
-	unsigned outages;			 /* times that no connection was alive */
-	int64_t outage_since;			 /* seconds since 1970; 0: there is none */
-	uint64_t last_outage_ms;		 /* the present one's, if there is one */
-	uint64_t downtime_ms;			 /* of all outages */
-	int64_t next_try;			 /* seconds since 1970; 0: none is planned */
-	char outage_cause[128];			 /* of the present or last outage */
-	char cause[128];			 /* of the last connection's death; not written */
-	char error[ERR_MESSAGE_MAX];		 /* why the last try failed */
+	unsigned reconnects;	     /* connections replaced */
+	unsigned outages;	     /* times that no connection was alive */
+	int64_t outage_since;	     /* seconds since 1970; 0: there is none */
+	uint64_t last_outage_ms;     /* the present one's, if there is one */
+	uint64_t downtime_ms;	     /* of all outages */
+	int64_t next_try;	     /* seconds since 1970; 0: none is planned */
+	char outage_cause[128];	     /* of the present or last outage */
+	char cause[128];	     /* of the last connection's death; not written */
+	char error[ERR_MESSAGE_MAX]; /* why the last try failed */
+	char addresses[2048];	     /* of the server, known at attach, with spaces between */
+	int64_t peer_uid;	     /* of who serves a Unix socket; -1: not known */
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };
 

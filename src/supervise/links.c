@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/links.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,10 @@
 #define SETTLE_LIMIT_MS 2000
 
 struct link {
-	struct loop_io *io; /* NULL before links_watch() */
+	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
 	struct peer peer;
+	bool foreign;	       /* no descriptor: fd is -1 */
+	struct diag_socket id; /* of a foreign one; inode 0: not known */
 };
 
 /* A connection that we cut and whose peer has not confirmed it. */
@@ -56,7 +58,7 @@ void links_clear(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		loop_io_free(l->link[i].io);
-		close(l->fd[i]);
+		close_fdp(&l->fd[i]);
 	}
 	for (size_t i = 0; i < l->graves; i++)
 		close(l->grave[i].fd);
@@ -82,7 +84,18 @@ static bool tcp_facts(int fd, struct tcp_info *ret_info)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &len) == 0;
 }
 
-/* Takes connection i out; its descriptor is the caller's. */
+static enum diag_answer link_ask(const struct links *l, size_t i, struct tcp_info *ret_info)
+{
+	struct pollfd p = {.fd = l->fd[i], .events = POLLRDHUP};
+
+	if (l->link[i].foreign)
+		return l->link[i].id.inode ? diag_ask(&l->link[i].id, ret_info) : DIAG_UNKNOWN;
+	if (poll(&p, 1, 0) > 0)
+		return DIAG_DEAD;
+	return tcp_facts(l->fd[i], ret_info) ? DIAG_ALIVE : DIAG_UNKNOWN;
+}
+
+/* Takes connection i out; its descriptor is the caller's, -1 for a foreign one. */
 static int take_out(struct links *l, size_t i)
 {
 	int fd = l->fd[i];
@@ -117,6 +130,51 @@ static void hung_up(int fd, uint32_t events, void *arg)
 		break;
 	}
 	l->fn(links_alive(l), why, l->arg);
+}
+
+/* Of a foreign one, which has no descriptor to poll. */
+static void found_dead(struct links *l, size_t i)
+{
+	take_out(l, i);
+	l->fn(links_alive(l), "the connection has ended", l->arg);
+}
+
+int links_add_foreign(struct links *l, const struct diag_socket *id)
+{
+	if (l->n == LINKS_MAX)
+		return -ENOSPC;
+	l->fd[l->n] = -1;
+	l->link[l->n] = (struct link){.foreign = true};
+	if (id)
+		l->link[l->n].id = *id;
+	l->n++;
+	return 0;
+}
+
+void links_expect(struct links *l, unsigned wanted)
+{
+	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
+}
+
+void links_kernel_says_dead(struct links *l)
+{
+	struct tcp_info info;
+	bool explained = false;
+
+	for (size_t i = l->n; i-- > 0;) {
+		if (link_ask(l, i, &info) != DIAG_DEAD)
+			continue;
+		explained = true;
+		if (l->link[i].foreign)
+			found_dead(l, i);
+	}
+	/* None that can be looked at: then it is one of those that cannot. */
+	for (size_t i = l->n; !explained && i-- > 0;) {
+		if (l->link[i].foreign && l->link[i].id.inode == 0) {
+			explained = true;
+			found_dead(l, i);
+		}
+	}
 }
 
 static int watch(struct links *l, size_t i)
@@ -180,8 +238,13 @@ uint64_t links_last_death(const struct links *l)
 /* The peer is gone: end it for the driver, and remember it until the peer has confirmed. */
 static void cut(struct links *l, size_t i)
 {
+	struct link link = l->link[i];
 	int fd = take_out(l, i);
 
+	if (link.foreign) {
+		diag_destroy(&link.id); /* resets it: nothing is left to wait for */
+		return;
+	}
 	shutdown(fd, SHUT_RDWR);
 	if (l->graves < LINKS_MAX)
 		l->grave[l->graves++] = (struct grave){.fd = fd};
@@ -196,8 +259,16 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 	char why[80];
 
 	for (size_t i = l->n; i-- > 0;) {
-		if (!tcp_facts(l->fd[i], &info))
+		switch (link_ask(l, i, &info)) {
+		case DIAG_ALIVE:
+			break;
+		case DIAG_DEAD:
+			if (l->link[i].foreign)
+				found_dead(l, i);
+			continue; /* of the others, the poll tells */
+		case DIAG_UNKNOWN:
 			continue;
+		}
 		switch (peer_judge(&l->link[i].peer, &info, now, limit_ms)) {
 		case PEER_WELL:
 			break;
@@ -251,32 +322,16 @@ bool links_graves(const struct links *l)
 	return l->graves > 0;
 }
 
-static void describe(int fd, bool peer, char *buf, size_t size)
-{
-	struct sockaddr_storage sa = {0};
-	socklen_t len = sizeof(sa);
-	char text[INET6_ADDRSTRLEN] = "";
-	const struct sockaddr_in *in = (const void *)&sa;
-	const struct sockaddr_in6 *in6 = (const void *)&sa;
-
-	buf[0] = '\0';
-	if ((peer ? getpeername : getsockname)(fd, (void *)&sa, &len) < 0)
-		return;
-	if (sa.ss_family == AF_INET && inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text)))
-		snprintf(buf, size, "%s:%u", text, ntohs(in->sin_port));
-	else if (sa.ss_family == AF_INET6 &&
-		 inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text)))
-		snprintf(buf, size, "[%s]:%u", text, ntohs(in6->sin6_port));
-}
-
 void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts)
 {
 	struct link_facts facts = {.rtt_us = 0};
 	struct tcp_info info;
 
-	describe(l->fd[i], false, facts.local, sizeof(facts.local));
-	describe(l->fd[i], true, facts.peer, sizeof(facts.peer));
-	if (tcp_facts(l->fd[i], &info)) {
+	if (l->link[i].foreign)
+		facts.id = l->link[i].id;
+	else
+		diag_describe(l->fd[i], &facts.id);
+	if (link_ask(l, i, &info) == DIAG_ALIVE) {
 		facts.rtt_us = info.tcpi_rtt;
 		facts.retransmits = info.tcpi_total_retrans;
 		facts.sent = info.tcpi_bytes_acked;
@@ -287,6 +342,10 @@ void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts)
 
 void links_shutdown(struct links *l)
 {
-	for (size_t i = 0; i < l->n; i++)
-		shutdown(l->fd[i], SHUT_RDWR);
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->link[i].foreign)
+			shutdown(l->fd[i], SHUT_RDWR);
+		else if (l->link[i].id.local.ss_family)
+			diag_destroy(&l->link[i].id);
+	}
 }

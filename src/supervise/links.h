@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "supervise/diag.h"
 
 #define LINKS_MAX 16
 
@@ -33,6 +34,17 @@ int links_add(struct links *l, int fd);
 
 /* Starts watching, because a peer that hangs up before is found by the attach itself. */
 int links_watch(struct links *l);
+
+/*
+ * For a device that is taken over, whose connections belong to the kernel alone: one that is known
+ * by `id`, or one of which only the device tells (NULL). After these, links_expect() says how many
+ * the device was attached with, the dead included; there is no links_watch(). 0 or -ENOSPC.
+ */
+int links_add_foreign(struct links *l, const struct diag_socket *id);
+void links_expect(struct links *l, unsigned wanted);
+
+/* The kernel said that a connection of the device died: finds out which, and calls the links_fn. */
+void links_kernel_says_dead(struct links *l);
 
 /* The descriptors of those alive, borrowed, and how many; for the hand-over. */
 const int *links_fds(const struct links *l, size_t *ret_n);
@@ -57,7 +69,7 @@ bool links_graves(const struct links *l); /* there are such connections */
 
 /* What TCP knows about a connection; zero for other families. */
 struct link_facts {
-	char local[64], peer[64]; /* addresses; "" for a Unix socket */
+	struct diag_socket id; /* inode 0: not known */
 	uint32_t rtt_us;
 	uint32_t retransmits;	 /* segments, since the connection began */
 	uint64_t sent, received; /* bytes, since the connection began */

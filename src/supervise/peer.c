@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/peer.h"
 
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 
 /*
  * How long the oldest unacknowledged segment has waited at least: each retransmission doubles the
@@ -42,11 +42,11 @@ enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t
 bool peer_finished(const struct tcp_info *info)
 {
 	switch (info->tcpi_state) {
-	case TCP_CLOSE:
-	case TCP_CLOSE_WAIT:
-	case TCP_LAST_ACK:
-	case TCP_CLOSING:
-	case TCP_TIME_WAIT:
+	case PEER_TCP_CLOSE:
+	case PEER_TCP_CLOSE_WAIT:
+	case PEER_TCP_LAST_ACK:
+	case PEER_TCP_CLOSING:
+	case PEER_TCP_TIME_WAIT:
 		return true;
 	default:
 		return false;

@@ -18,6 +18,16 @@ struct peer {
 	uint64_t silent_since; /* monotonic ms; 0: nothing waits for an acknowledgement */
 };
 
+/* tcp_info.tcpi_state; <netinet/tcp.h> has the names, but not the newer fields. */
+enum peer_tcp {
+	PEER_TCP_ESTABLISHED = 1,
+	PEER_TCP_TIME_WAIT = 6,
+	PEER_TCP_CLOSE = 7,
+	PEER_TCP_CLOSE_WAIT = 8,
+	PEER_TCP_LAST_ACK = 9,
+	PEER_TCP_CLOSING = 11,
+};
+
 enum peer_state {
 	PEER_WELL,
 	PEER_SILENT, /* something is unacknowledged: look again soon */

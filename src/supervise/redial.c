@@ -92,10 +92,10 @@ static void prefer(struct redial *r, const struct address *peer)
 
 static void learn(struct redial *r, const struct attempt_result *result)
 {
-	for (size_t i = 0; r->cfg.follow_dns && i < result->addresses.n; i++)
+	bool new = r->cfg.follow_dns || r->addresses.n == 0;
+
+	for (size_t i = 0; new &&i < result->addresses.n; i++)
 		address_list_add(&r->addresses, &result->addresses.item[i]);
-	if (r->cfg.follow_dns)
-		address_list_add(&r->addresses, &result->peer);
 	prefer(r, &result->peer);
 }
 
@@ -133,7 +133,7 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 
 static void start(struct redial *r)
 {
-	bool resolve = r->cfg.follow_dns && r->tries++ % 2 == 1;
+	bool resolve = r->addresses.n == 0 || (r->cfg.follow_dns && r->tries++ % 2 == 1);
 	struct attempt_config cfg = {
 	    .endpoint = r->cfg.endpoint,
 	    .addresses = resolve ? NULL : &r->addresses,

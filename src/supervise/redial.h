@@ -24,7 +24,7 @@ struct redial;
 
 struct redial_config {
 	const struct endpoint *endpoint;      /* borrowed */
-	const struct address_list *addresses; /* those known at attach; copied */
+	const struct address_list *addresses; /* those known at attach; copied. None: resolve */
 	const char *source;		      /* borrowed; NULL: any */
 	struct helpers *helpers;	      /* borrowed */
 	struct backoff_config backoff;

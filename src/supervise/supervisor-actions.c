@@ -15,7 +15,8 @@ static void report_ready(struct supervisor *s)
 {
 	char size[64];
 
-	log_notice("/dev/nbd%d: attached to %s, %s%s", s->index, s->report.address,
+	log_notice("/dev/nbd%d: %s %s, %s%s", s->index,
+		   s->adopted ? "taken over, attached to" : "attached to", s->report.address,
 		   size_text(s->plan.size, size, sizeof(size)),
 		   s->report.read_only ? ", read-only" : "");
 	if (s->cfg.index == KERNEL_INDEX_AUTO) {
@@ -153,6 +154,7 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
 		announce(s);
 		break;
 	case FSM_ADOPT:
+		supervisor_adopt(s);
 		break;
 	case FSM_REDIAL:
 		supervisor_redial(s);

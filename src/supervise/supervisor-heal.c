@@ -58,7 +58,8 @@ static bool dials(const struct supervisor *s)
 /* Rules 2 and 4 of the data safety rules. */
 static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
 {
-	if (s->cfg.endpoint->type == ENDPOINT_UNIX && r->unix_uid != s->unix_uid)
+	if (s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
+	    r->unix_uid != s->unix_uid)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "another user serves the socket now, uid %u in place of %u: not "
 			       "connected to it; detach the device and attach it again if that is "
@@ -116,6 +117,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 	    .follow_dns = s->cfg.follow_dns,
 	};
 
+	supervisor_remember_addresses(s, addresses);
 	s->redial = redial_new(s->loop, &cfg, redialled, s);
 	if (!s->redial)
 		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");

@@ -2,6 +2,7 @@
 /*
  * The supervisor's own: shared by its files and by nobody else. supervisor.c makes and ends it,
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
+ * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
  * supervisor-report.c tells.
  */
@@ -9,6 +10,7 @@
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
 
 #include "base/offload.h"
+#include "kernel/tune.h"
 #include "report/state.h"
 #include "supervise/configure.h"
 #include "supervise/control.h"
@@ -70,6 +72,9 @@ struct supervisor {
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
 
+	struct adopt *adopt; /* while the helper thread works on it */
+	bool adopted;	     /* not attached by us */
+
 	bool term_pending;    /* FSM_REMEMBER */
 	bool force;	      /* of the detach under way */
 	bool waiting_said;    /* one line for a long wait */
@@ -85,6 +90,13 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action);
 /* supervisor-start.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
 void supervisor_configure(struct supervisor *s);
+
+int supervisor_take_identifier(struct supervisor *s);
+
+/* supervisor-adopt.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
+ * lock is taken then. */
+void supervisor_adopt(struct supervisor *s);
+bool supervisor_finds_own(struct supervisor *s);
 
 /* supervisor-watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
  * kernel (a loop_io_fn). */
@@ -112,6 +124,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
 int supervisor_fill_report(struct supervisor *s);
+void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
 
 /* What the kernel is told: seconds it lets I/O wait for a connection; ms after which it looks at a
  * request again. */

@@ -2,6 +2,7 @@
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 int supervisor_fill_report(struct supervisor *s)
 {
@@ -24,6 +26,7 @@ int supervisor_fill_report(struct supervisor *s)
 	r->block_size = s->plan.block_size;
 	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;
 	r->flags = s->plan.flags;
+	r->peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
 	r->dead_timeout = !s->cfg.reconnect ? 0
 			  : s->cfg.dead_timeout_s == SUPERVISOR_FOREVER
 			      ? -1
@@ -41,6 +44,36 @@ static int64_t calendar(uint64_t moment)
 	return moment ? time(NULL) + ((int64_t)moment - (int64_t)loop_now()) / 1000 : 0;
 }
 
+/* "" for a family that has no such text. */
+static void describe(const struct sockaddr_storage *sa, char *buf, size_t size)
+{
+	struct address a = {.sa = *sa};
+	char text[ADDRESS_TEXT_MAX];
+
+	buf[0] = '\0';
+	if (sa->ss_family != AF_INET && sa->ss_family != AF_INET6)
+		return;
+	a.len = sa->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	address_describe(&a, text, sizeof(text));
+	if (strlen(text) < size)
+		memcpy(buf, text, strlen(text) + 1);
+}
+
+void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct text t;
+
+	text_init(&t, s->report.addresses, sizeof(s->report.addresses));
+	for (size_t i = 0; s->cfg.endpoint->type == ENDPOINT_TCP && i < addresses->n; i++) {
+		address_describe(&addresses->item[i], text, sizeof(text));
+		if (t.len + strlen(text) + 2 > t.size)
+			break;
+		text_str(&t, i ? " " : "");
+		text_str(&t, text);
+	}
+}
+
 static void fill_links(struct supervisor *s)
 {
 	struct state *r = &s->report;
@@ -55,9 +88,10 @@ static void fill_links(struct supervisor *s)
 		    .retransmits = facts.retransmits,
 		    .sent = facts.sent,
 		    .received = facts.received,
+		    .inode = facts.id.inode,
 		};
-		memcpy(r->link[i].local, facts.local, sizeof(facts.local));
-		memcpy(r->link[i].peer, facts.peer, sizeof(facts.peer));
+		describe(&facts.id.local, r->link[i].local, sizeof(r->link[i].local));
+		describe(&facts.id.peer, r->link[i].peer, sizeof(r->link[i].peer));
 	}
 }
 

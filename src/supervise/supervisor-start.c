@@ -54,7 +54,7 @@ static void fail(struct supervisor *s, const struct err *err)
 	supervisor_raise(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP);
 }
 
-static int take_identifier(struct supervisor *s)
+int supervisor_take_identifier(struct supervisor *s)
 {
 	struct rundir_path path = rundir_identifier(s->cfg.identifier);
 	char what[256];
@@ -88,7 +88,7 @@ static int make_plan(struct supervisor *s)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
 			    s->cfg.connections);
-	return take_identifier(s);
+	return supervisor_take_identifier(s);
 }
 
 void supervisor_dialled(int ret, const struct err *err, void *arg)

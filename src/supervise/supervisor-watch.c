@@ -50,11 +50,15 @@ void supervisor_link_died(unsigned alive, const char *why, void *arg)
 void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
 {
 	struct supervisor *s = arg;
+	enum kernel_event event;
 
 	(void)fd;
 	(void)events;
-	while (kernel_next_event(s->kernel, s->index) != KERNEL_EVENT_NONE)
+	while ((event = kernel_next_event(s->kernel, s->index)) != KERNEL_EVENT_NONE) {
+		if (event == KERNEL_EVENT_LINK_DEAD && s->adopted)
+			links_kernel_says_dead(s->links);
 		loop_timer_set(s->settle, SETTLE_MS);
+	}
 }
 
 /* A server that holds requests and completes none is not well, though nothing may be cut. */

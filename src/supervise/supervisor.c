@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "report/rundir.h"
+#include "supervise/adopt.h"
 #include "supervise/background.h"
 #include "supervise/lock.h"
 
@@ -117,9 +118,22 @@ static int lock_device(struct supervisor *s)
 
 	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
 	ret = lock_take(path.text, what, &s->device_lock, &s->err);
-	if (ret == 0 && sysfs_attached(s->cfg.index))
-		ret = configure_attached_already(s->cfg.index, &s->err);
-	return ret;
+	if (ret < 0 || !sysfs_attached(s->cfg.index))
+		return ret;
+	if (!adopt_possible(s->cfg.index, s->cfg.identifier) ||
+	    strcmp(s->kernel->ops->name, "netlink") != 0)
+		return configure_attached_already(s->cfg.index, &s->err);
+	s->index = s->cfg.index;
+	return 0;
+}
+
+/* The device, if it is known or attached already; s->index then tells that it is to be adopted. */
+static int find_device(struct supervisor *s)
+{
+	if (s->cfg.index != KERNEL_INDEX_AUTO)
+		return lock_device(s);
+	supervisor_finds_own(s);
+	return 0;
 }
 
 /*
@@ -137,8 +151,8 @@ static int prepare(struct supervisor *s)
 		ret = prepare_kernel(s);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
-	if (ret == 0 && s->cfg.index != KERNEL_INDEX_AUTO)
-		ret = lock_device(s);
+	if (ret == 0)
+		ret = find_device(s);
 	return ret;
 }
 
@@ -194,8 +208,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 	if (prepare(s) < 0) {
 		log_error("%s", s->err.message);
 		status = err_exit_status(s->err.kind);
+		s->left = true;
 	} else {
-		supervisor_carry_out(s, FSM_DIAL);
+		s->state = s->index >= 0 ? FSM_ADOPTING : FSM_STARTING;
+		supervisor_carry_out(s, s->index >= 0 ? FSM_ADOPT : FSM_DIAL);
 		status = loop_run(s->loop);
 	}
 	done(s);

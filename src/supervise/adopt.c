@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/adopt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel/kmsg.h"
+#include "kernel/sysfs.h"
+#include "kernel/usage.h"
+
+bool adopt_possible(int index, const char *identifier)
+{
+	char backend[KERNEL_IDENTIFIER_MAX + 2] = "";
+
+	return sysfs_attached(index) && sysfs_backend(index, backend, sizeof(backend)) == 0 &&
+	       strcmp(backend, identifier) == 0;
+}
+
+static void read_state(struct adopt *a)
+{
+	struct err err;
+
+	a->known = state_read(a->index, a->state, &err) == 0 &&
+		   strcmp(a->state->identifier, a->identifier) == 0 && a->state->connections > 0 &&
+		   a->state->connections <= KERNEL_CONNECTIONS_MAX;
+	if (!a->known)
+		memset(a->state, 0, sizeof(*a->state));
+}
+
+static bool above_zero(int index, const char *attribute)
+{
+	uint64_t value = 0;
+
+	return sysfs_number_at(SYSFS_ROOT, index, attribute, &value) == 0 && value > 0;
+}
+
+/* What the kernel was told the server can do, read from what it made of it. */
+static uint16_t flags_in_use(int index, bool read_only, unsigned connections)
+{
+	uint16_t flags = NBD_TX_HAS_FLAGS;
+	char cache[32] = "";
+
+	sysfs_read_at(SYSFS_ROOT, index, "queue/write_cache", cache, sizeof(cache));
+	flags |= read_only ? NBD_TX_READ_ONLY : 0;
+	flags |= strcmp(cache, "write back") == 0 ? NBD_TX_SEND_FLUSH : 0;
+	flags |= above_zero(index, "queue/fua") ? NBD_TX_SEND_FUA : 0;
+	flags |= above_zero(index, "queue/discard_max_bytes") ? NBD_TX_SEND_TRIM : 0;
+	flags |= above_zero(index, "queue/write_zeroes_max_bytes") ? NBD_TX_SEND_WRITE_ZEROES : 0;
+	flags |= connections > 1 ? NBD_TX_CAN_MULTI_CONN : 0;
+	return flags;
+}
+
+static int read_device(struct adopt *a)
+{
+	struct sysfs_device device;
+	uint64_t kib = 0;
+	int ret = sysfs_device(a->index, &device);
+
+	if (ret < 0)
+		return err_errno(&a->err, ERR_FAILED, -ret, "cannot take over /dev/nbd%d",
+				 a->index);
+	a->plan = (struct plan){
+	    .size = device.size,
+	    .block_size = device.block_size,
+	    .connections = a->known ? a->state->connections : a->connections,
+	};
+	a->plan.flags = a->known ? (uint16_t)a->state->flags
+				 : flags_in_use(a->index, device.read_only, a->plan.connections);
+	sysfs_number_at(SYSFS_ROOT, a->index, "queue/max_sectors_kb", &kib);
+	a->max_payload = kib > UINT32_MAX / 1024 ? UINT32_MAX : (uint32_t)kib * 1024;
+	return 0;
+}
+
+/* A device that was disconnected while somebody has it open looks attached, and is not. */
+static int refuse_zombie(struct adopt *a)
+{
+	struct usage usage;
+	bool who = usage_find(a->index, 0, &usage, NULL) == 0 && usage.n;
+
+	return err_set(&a->err, ERR_BUSY, EBUSY,
+		       "/dev/nbd%d is disconnected and cannot be attached before its last user has "
+		       "closed it%s%s",
+		       a->index, who ? ": " : "", who ? usage.sentence : "");
+}
+
+/*
+ * Offers a socket that leads nowhere: the driver takes it, and says so in its log, only if one of
+ * its connections is dead; else it throws it away.
+ */
+static enum adopt_probe probe(struct adopt *a)
+{
+	struct kernel_change change = {.index = a->index, .identifier = a->identifier};
+	int kmsg = kmsg_open(), pair[2];
+	enum adopt_probe answer = ADOPT_UNKNOWN;
+
+	if (kmsg < 0)
+		return ADOPT_UNKNOWN;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+		close(pair[1]);
+		change.fd = pair[0];
+		if (kernel_change(a->kernel, &change, NULL) == 0)
+			answer = kmsg_reconnected(kmsg, a->index) ? ADOPT_DEAD : ADOPT_ALIVE;
+		close(pair[0]);
+	}
+	close(kmsg);
+	return answer;
+}
+
+void adopt_work(struct adopt *a)
+{
+	struct kernel_change change = {
+	    .index = a->index,
+	    .identifier = a->identifier,
+	    .fd = -1,
+	    .set_timeouts = true,
+	    .timeout = a->timeout,
+	    .dead_timeout = a->dead_timeout,
+	};
+
+	read_state(a);
+	a->ret = read_device(a);
+	if (a->ret < 0)
+		return;
+	a->ret = kernel_change(a->kernel, &change, &a->err);
+	if (a->ret == -ENODEV && adopt_possible(a->index, a->identifier))
+		a->ret = refuse_zombie(a);
+	if (a->ret == 0)
+		a->probe = probe(a);
+}
+
+/* `127.0.0.1:40000` or `[::1]:40000`. */
+static bool parse_address(const char *text, struct address *ret_address)
+{
+	char host[64];
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	int port = colon ? atoi(colon + 1) : 0;
+
+	if (len && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(host) || port < 1 || port > UINT16_MAX)
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return address_from_literal(host, (uint16_t)port, ret_address);
+}
+
+/* False: there is nothing to look the connection up by. */
+static bool socket_of(const struct state_link *l, struct diag_socket *ret_socket)
+{
+	struct address local, peer;
+
+	if (l->inode == 0)
+		return false;
+	*ret_socket = (struct diag_socket){.inode = l->inode};
+	if (!l->local[0])
+		return true;
+	if (!parse_address(l->local, &local) || !parse_address(l->peer, &peer))
+		return false;
+	ret_socket->local = local.sa;
+	ret_socket->peer = peer.sa;
+	return true;
+}
+
+void adopt_links(const struct adopt *a, struct links *links)
+{
+	unsigned most = a->plan.connections - (a->probe == ADOPT_DEAD);
+	struct diag_socket id;
+	struct tcp_info info;
+
+	for (unsigned i = 0; a->known && i < a->state->alive && i < STATE_LINKS_MAX; i++)
+		if (links_alive(links) < most && socket_of(&a->state->link[i], &id) &&
+		    diag_ask(&id, &info) == DIAG_ALIVE)
+			links_add_foreign(links, &id);
+	/* The driver says that all live: believe it, also of those not found. */
+	while (links_alive(links) < most &&
+	       (a->probe == ADOPT_ALIVE || (a->probe == ADOPT_UNKNOWN && !a->known)))
+		if (links_add_foreign(links, NULL) < 0)
+			break;
+	links_expect(links, a->plan.connections);
+}
+
+void adopt_addresses(const struct adopt *a, struct address_list *ret_list)
+{
+	char text[sizeof(a->state->addresses)], *rest = text, *word;
+	struct address_list list = {.n = 0};
+	struct address address;
+
+	memcpy(text, a->state->addresses, sizeof(text));
+	while ((word = strsep(&rest, " ")))
+		if (a->known && parse_address(word, &address))
+			address_list_add(&list, &address);
+	*ret_list = list;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking over an attached device whose supervisor has died or was upgraded, without touching its
+ * I/O and without dialling: a server that serves one client would never greet a second one while
+ * the first connection lives. What is asked is the kernel; the state file the former supervisor
+ * left only fills in.
+ */
+#ifndef SUPERVISE_ADOPT_H
+#define SUPERVISE_ADOPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/kernel.h"
+#include "report/state.h"
+#include "supervise/links.h"
+#include "supervise/plan.h"
+#include "transport/address.h"
+
+enum adopt_probe {
+	ADOPT_ALIVE,   /* the driver knows of no dead connection */
+	ADOPT_DEAD,    /* it knows of one at least */
+	ADOPT_UNKNOWN, /* its log cannot be read */
+};
+
+struct adopt {
+	struct kernel *kernel; /* borrowed */
+	int index;
+	const char *identifier;		/* borrowed */
+	uint64_t timeout, dead_timeout; /* seconds, set anew */
+	unsigned connections;		/* what the user says, if no state file tells */
+	struct state *state;		/* the caller's room for the state file */
+
+	int ret;		/* out: 0 or -errno with err */
+	struct err err;		/* out */
+	bool known;		/* out: *state is of this attachment */
+	struct plan plan;	/* out: what the device is */
+	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
+	enum adopt_probe probe; /* out */
+};
+
+/*
+ * True if device `index` is attached with that identifier, by a kernel that keeps identifiers (from
+ * 5.14): it may be taken over by whoever holds its lock.
+ */
+bool adopt_possible(int index, const char *identifier);
+
+/*
+ * Blocking, for the helper thread. Errors: BUSY (a zombie: disconnected, and somebody still has it
+ * open), ERR_FAILED.
+ */
+void adopt_work(struct adopt *a);
+
+/* From its result, on the loop: the connections, dead or alive, as far as they can be known. */
+void adopt_links(const struct adopt *a, struct links *links);
+
+/* The server's addresses from the state file; empty if it has none. */
+void adopt_addresses(const struct adopt *a, struct address_list *ret_list);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "report/rundir.h"
+#include "supervise/adopt.h"
+#include "supervise/lock.h"
+
+#define AUTO_DEVICES 256
+
+bool supervisor_finds_own(struct supervisor *s)
+{
+	struct rundir_path path;
+	char what[32];
+
+	for (int i = 0; i < AUTO_DEVICES; i++) {
+		if (!adopt_possible(i, s->cfg.identifier))
+			continue;
+		path = rundir_device(i, "lock");
+		snprintf(what, sizeof(what), "/dev/nbd%d", i);
+		if (lock_take(path.text, what, &s->device_lock, &s->err) < 0)
+			continue;
+		s->index = i;
+		return true;
+	}
+	return false;
+}
+
+static void work(void *arg)
+{
+	struct supervisor *s = arg;
+	uint32_t io_timeout;
+
+	adopt_work(s->adopt);
+	if (s->adopt->ret < 0)
+		return;
+	/* Sending the timeouts has reset it. */
+	io_timeout = supervisor_io_timeout(&s->cfg, s->adopt->plan.connections);
+	s->adopt->ret = tune_io_timeout(s->index, io_timeout, &s->adopt->err);
+}
+
+static int open_up(struct supervisor *s, const struct adopt *a)
+{
+	struct address_list addresses;
+	int ret;
+
+	s->plan = a->plan;
+	s->known.size = a->plan.size;
+	s->known.flags = a->plan.flags;
+	s->known.max_block = a->max_payload;
+	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
+	adopt_links(a, s->links);
+	adopt_addresses(a, &addresses);
+	ret = supervisor_take_identifier(s);
+	if (ret == 0)
+		ret = supervisor_fill_report(s);
+	if (ret == 0)
+		ret = supervisor_prepare_redial(s, &addresses);
+	if (ret == 0)
+		ret = control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+	memcpy(s->report.address, a->state->address, sizeof(s->report.address));
+	if (!s->report.address[0])
+		endpoint_describe(s->cfg.endpoint, s->report.address, sizeof(s->report.address));
+	snprintf(s->report.cause, sizeof(s->report.cause), "it died unseen");
+	return ret;
+}
+
+static void adopted(void *arg)
+{
+	struct supervisor *s = arg;
+	struct adopt *a = s->adopt;
+	bool term = s->term_pending;
+	int ret = a->ret;
+
+	s->term_pending = false;
+	s->err = a->err;
+	if (ret == 0)
+		ret = open_up(s, a);
+	free(a->state);
+	free(TAKE_PTR(s->adopt));
+	if (ret < 0)
+		s->left = true; /* whatever is wrong, the device is not ours to forget */
+	supervisor_raise(s, ret < 0 ? FSM_GIVE_UP : FSM_ADOPTED);
+	if (term)
+		supervisor_raise(s, FSM_TERMINATE);
+}
+
+void supervisor_adopt(struct supervisor *s)
+{
+	struct adopt *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->state = calloc(1, sizeof(*a->state));
+	if (!a || !a->state) {
+		free(a);
+		err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		s->left = true;
+		supervisor_raise(s, FSM_GIVE_UP);
+		return;
+	}
+	a->kernel = s->kernel;
+	a->index = s->index;
+	a->identifier = s->cfg.identifier;
+	a->timeout = s->cfg.timeout;
+	a->dead_timeout = supervisor_kernel_dead_timeout(&s->cfg);
+	a->connections = s->cfg.connections;
+	s->adopt = a;
+	s->adopted = true;
+	offload_run(s->offload, work, adopted, s);
+}
