@@ -62,6 +62,8 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 			.late_cap_ms = o->retry_delay_late_ms},
 	    .follow_dns = o->follow_dns,
 	    .accept = o->accept,
+	    .on_change = o->on_change,
+	    .swap = o->swap,
 	    .backend = o->backend,
 	    .foreground = o->foreground,
 	    .report_fd = -1,

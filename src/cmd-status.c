@@ -12,7 +12,10 @@
 #include "report/json.h"
 #include "report/rundir.h"
 #include "report/state.h"
+#include "supervise/control.h"
 #include "supervise/lock.h"
+
+#define REFRESH_LIMIT_MS 500
 
 /* What the kernel says of a device that no living supervisor describes. */
 static void from_kernel(int index, struct state *s)
@@ -34,6 +37,17 @@ static void from_kernel(int index, struct state *s)
 	text_escape(&t, backend, strlen(backend), sizeof(s->identifier) / 4);
 }
 
+/* Figures such as the RTT are of the last change of state, unless the supervisor, which talks to
+ * root only, writes them anew. */
+static void refresh(int index)
+{
+	const struct control_request request = {.verb = CONTROL_REFRESH};
+	struct err err;
+	int status;
+
+	control_ask(index, &request, REFRESH_LIMIT_MS, &status, &err);
+}
+
 /* 0, or -ENOENT: the device is not attached and no supervisor is at work on it. */
 static int describe(int index, struct state *s)
 {
@@ -41,6 +55,7 @@ static int describe(int index, struct state *s)
 	struct err err;
 	int pid = lock_holder(lock.text);
 
+	refresh(index);
 	if (pid && state_read(index, s, &err) == 0 && s->pid == pid)
 		return 0;
 	if (!sysfs_attached(index))

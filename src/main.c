@@ -21,7 +21,7 @@ static int run(const struct options *o)
 	case VERB_RECONNECT:
 		return cmd_reconnect(o);
 	case VERB_STATUS:
-		return cmd_status(o);
+		return o->follow ? cmd_follow(o) : cmd_status(o);
 	case VERB_LIST:
 		return cmd_list(o);
 	case VERB_INFO:

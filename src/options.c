@@ -45,6 +45,7 @@ void options_done(struct options *o)
 	free(o->device);
 	free(o->source);
 	free(o->identifier);
+	free(o->on_change);
 	free(o->export_name);
 	free(o->port);
 	free(o->unix_path);
@@ -209,6 +210,15 @@ static int check_given(const struct command *c, struct err *err)
 			return explain_misplaced(&options_table[i], c->options.verb, err);
 	if (is_given(c, "verbose") && is_given(c, "quiet"))
 		return part_bad(err, "--verbose and --quiet do not go together");
+	if (is_given(c, "follow") && is_given(c, "json"))
+		return part_bad(err, "--follow and --json do not go together");
+	if (is_given(c, "swap") && is_given(c, "on-change"))
+		return part_bad(err, "--swap and --on-change do not go together: running a command "
+				     "in an outage needs the memory that may be swapped out");
+	if (is_given(c, "swap") && is_given(c, "follow-dns"))
+		return part_bad(err, "--swap and --follow-dns do not go together: resolving a name "
+				     "in an outage needs files and the memory that may be swapped "
+				     "out");
 	if (is_given(c, "no-reconnect") && is_given(c, "dead-timeout"))
 		return part_bad(err,
 				"--no-reconnect and --dead-timeout do not go together: without "

@@ -66,10 +66,13 @@ struct options {
 	uint32_t retry_delay_ms, retry_delay_late_ms;
 	bool follow_dns;
 	unsigned accept; /* enum identity_accept; also reconnect */
+	char *on_change; /* NULL: none */
+	bool swap;
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach */
 	bool json;		     /* status, list, info */
+	bool follow;		     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
 
 	/* As given; the endpoint has been made from them. NULL: not given. */

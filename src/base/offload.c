@@ -9,6 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* The whole of it is locked in memory; sysfs and /proc are read through buffers of pages. */
+#define STACK_SIZE (256 * 1024)
+
 struct job {
 	offload_fn *work, *done;
 	void *arg;
@@ -77,6 +80,7 @@ static void finished(int fd, uint32_t events, void *arg)
 struct offload *offload_new(struct loop *loop)
 {
 	struct offload *o = calloc(1, sizeof(*o));
+	pthread_attr_t attr;
 	sigset_t all, old;
 	int ret;
 
@@ -92,7 +96,10 @@ struct offload *offload_new(struct loop *loop)
 		goto out_close;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&o->thread, NULL, thread_main, o);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	ret = pthread_create(&o->thread, &attr, thread_main, o);
+	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret == 0)
 		return o;

@@ -158,6 +158,25 @@ int sysfs_backend(int index, char *buf, size_t size)
 	return sysfs_read_at(SYSFS_ROOT, index, "backend", buf, size);
 }
 
+int sysfs_mark(int index)
+{
+	char path[SYSFS_PATH_MAX];
+	int fd, ret = attribute_path(path, SYSFS_ROOT, index, "pid");
+
+	if (ret < 0)
+		return ret;
+	/* The attribute is made at CONNECT and removed at the end: kernfs answers ENODEV then. */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+bool sysfs_mark_valid(int fd)
+{
+	char byte;
+
+	return pread(fd, &byte, 1, 0) == 1;
+}
+
 int sysfs_module_parameter(const char *name, uint64_t *ret_value)
 {
 	char path[SYSFS_PATH_MAX], text[32] = "";

@@ -69,6 +69,13 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress);
  */
 int sysfs_backend(int index, char *buf, size_t size);
 
+/*
+ * A descriptor that stands for the present attachment, the caller's to close: it becomes invalid
+ * when the kernel has torn that down, also if the device is attached again. -errno.
+ */
+int sysfs_mark(int index);
+bool sysfs_mark_valid(int fd);
+
 /* A number from /sys/module/nbd/parameters: 0 or -errno. */
 int sysfs_module_parameter(const char *name, uint64_t *ret_value);
 

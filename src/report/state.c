@@ -44,7 +44,7 @@ static const struct field {
     FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
     FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
     FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
-    FIELD("OUTAGES", "outages", "outages", FIELD_U32, outages),
+    FIELD("OUTAGES", "outages", NULL, FIELD_U32, outages),
     FIELD("OUTAGE_SINCE", "outage-since", NULL, FIELD_I64, outage_since),
     FIELD("LAST_OUTAGE_MS", "last-outage-ms", NULL, FIELD_U64, last_outage_ms),
     FIELD("LAST_OUTAGE_CAUSE", "last-outage-cause", NULL, FIELD_TEXT, outage_cause),
@@ -226,6 +226,16 @@ char *size_text(uint64_t bytes, char *buf, size_t len)
 	return buf;
 }
 
+static void print_link(const struct state_link *l, FILE *out)
+{
+	if (l->local[0])
+		fprintf(out,
+			"  %-12s %s -> %s, RTT %u.%03u ms, %u retransmitted, %" PRIu64
+			" bytes sent, %" PRIu64 " received\n",
+			"link", l->local, l->peer, l->rtt_us / 1000, l->rtt_us % 1000,
+			l->retransmits, l->sent, l->received);
+}
+
 void state_print(const struct state *s, FILE *out)
 {
 	char value[STATE_TEXT_MAX], size[64], since[64] = "";
@@ -238,6 +248,18 @@ void state_print(const struct state *s, FILE *out)
 	fprintf(out, "  %-12s %s\n", "size", size_text(s->size, size, sizeof(size)));
 	if (s->connections)
 		fprintf(out, "  %-12s %u, alive %u\n", "connections", s->connections, s->alive);
+	if (s->outage_since)
+		fprintf(out, "  %-12s for %" PRIu64 ".%" PRIu64 " s: %s\n", "outage",
+			s->last_outage_ms / 1000, s->last_outage_ms / 100 % 10, s->outage_cause);
+	else if (s->outages)
+		fprintf(out, "  %-12s %u, the last of %" PRIu64 ".%" PRIu64 " s: %s\n", "outages",
+			s->outages, s->last_outage_ms / 1000, s->last_outage_ms / 100 % 10,
+			s->outage_cause);
+	if (s->stalled)
+		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
+			"stalled", s->in_flight);
+	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
+		print_link(&s->link[i], out);
 	for (size_t i = 1; i < ARRAY_SIZE(fields); i++) {
 		value_text(s, &fields[i], value, sizeof(value));
 		if (fields[i].label && value[0] && strcmp(value, "0") != 0)

@@ -2,12 +2,9 @@
 #include "supervise/heal.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/loop.h"
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
@@ -21,19 +18,24 @@
 /* Without the kernel's log: the second offer, after a pause, is taken if the first was not. */
 #define OFFERS_BLIND 3
 
-bool heal_ours(int index, const char *identifier)
+/* Rule 3 of the data safety rules. The driver compares identifiers only if it keeps one. */
+static int change(struct heal *h, const struct kernel_change *c)
 {
-	char backend[KERNEL_IDENTIFIER_MAX + 2] = "";
+	int ret = -ENODEV;
 
-	if (!sysfs_attached(index))
-		return false;
-	return sysfs_backend(index, backend, sizeof(backend)) < 0 || !backend[0] ||
-	       strcmp(backend, identifier) == 0;
+	if (sysfs_mark_valid(h->mark))
+		ret = kernel_change(h->kernel, c, &h->err);
+	if (ret == -ENODEV) {
+		h->gone = true;
+		err_set(&h->err, ERR_FAILED, ENODEV,
+			"/dev/nbd%d is no longer attached, or to something else", h->index);
+	}
+	return ret;
 }
 
 static int offer(struct heal *h, int fd)
 {
-	struct kernel_change change = {
+	const struct kernel_change c = {
 	    .index = h->index,
 	    .identifier = h->identifier,
 	    .fd = fd,
@@ -41,24 +43,14 @@ static int offer(struct heal *h, int fd)
 	    .timeout = h->timeout,
 	    .dead_timeout = h->dead_timeout,
 	};
-	int ret;
 
-	/* The driver compares identifiers only if it keeps one. */
-	if (!heal_ours(h->index, h->identifier)) {
-		h->gone = true;
-		return err_set(&h->err, ERR_FAILED, ENODEV,
-			       "/dev/nbd%d is no longer attached, or to something else", h->index);
-	}
-	ret = kernel_change(h->kernel, &change, &h->err);
-	if (ret == -ENODEV)
-		h->gone = !heal_ours(h->index, h->identifier);
-	return ret;
+	return change(h, &c);
 }
 
 /* 0: adopted; -EAGAIN: the driver knew of no dead connection. */
-static int hand_over(struct heal *h, int fd, int kmsg)
+static int hand_over(struct heal *h, int fd)
 {
-	int offers = h->connections > 1 ? 1 : kmsg < 0 ? OFFERS_BLIND : OFFERS;
+	int offers = h->connections > 1 ? 1 : h->kmsg < 0 ? OFFERS_BLIND : OFFERS;
 	int ret;
 
 	for (int i = 0; i < offers; i++) {
@@ -67,12 +59,12 @@ static int hand_over(struct heal *h, int fd, int kmsg)
 		ret = offer(h, fd);
 		if (ret < 0)
 			return ret;
-		if (kmsg_reconnected(kmsg, h->index))
+		if (kmsg_reconnected(h->kmsg, h->index))
 			return 0;
 	}
 	/* With several connections: one socket in two slots would corrupt the stream, so it is
 	 * never offered twice, and after NOTICE_MS the driver all but surely took it. */
-	if (kmsg < 0)
+	if (h->kmsg < 0)
 		return 0;
 	return err_set(&h->err, ERR_RETRY, EAGAIN,
 		       "the kernel did not take the new connection of /dev/nbd%d", h->index);
@@ -80,15 +72,15 @@ static int hand_over(struct heal *h, int fd, int kmsg)
 
 void heal_work(struct heal *h)
 {
-	_cleanup_fd_ int kmsg = kmsg_open();
 	uint64_t now = loop_now();
 	bool any = false;
 	int ret;
 
 	if (h->last_death && now - h->last_death < NOTICE_MS)
 		usleep((useconds_t)(NOTICE_MS - (now - h->last_death)) * 1000);
+	kmsg_reconnected(h->kmsg, h->index); /* what came before counts for nothing */
 	for (size_t i = 0; i < h->n && !h->gone; i++) {
-		ret = hand_over(h, h->fd[i], kmsg);
+		ret = hand_over(h, h->fd[i]);
 		h->adopted[i] = ret == 0;
 		any |= ret == 0;
 	}
@@ -99,7 +91,7 @@ void heal_work(struct heal *h)
 
 void heal_fail_work(struct heal *h)
 {
-	struct kernel_change change = {
+	struct kernel_change c = {
 	    .index = h->index,
 	    .identifier = h->identifier,
 	    .set_timeouts = true,
@@ -108,17 +100,20 @@ void heal_fail_work(struct heal *h)
 	};
 	int pair[2];
 
-	if (!heal_ours(h->index, h->identifier)) {
-		h->gone = true;
-		return;
-	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err_errno(&h->err, ERR_SYSTEM, errno, "cannot end the requests of /dev/nbd%d",
 			  h->index);
 		return;
 	}
 	close(pair[1]);
-	change.fd = pair[0];
-	kernel_change(h->kernel, &change, &h->err);
+	c.fd = pair[0];
+	change(h, &c);
 	close(pair[0]);
+}
+
+void heal_check_work(struct heal *h)
+{
+	const struct kernel_change c = {.index = h->index, .identifier = h->identifier, .fd = -1};
+
+	change(h, &c);
 }

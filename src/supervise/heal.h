@@ -19,6 +19,8 @@ struct heal {
 	struct kernel *kernel; /* borrowed */
 	int index;
 	const char *identifier;		/* borrowed */
+	int mark;			/* sysfs_mark(); borrowed */
+	int kmsg;			/* kmsg_open(), or -1; borrowed */
 	unsigned connections;		/* the device has */
 	uint64_t last_death;		/* monotonic ms: the driver needs a moment to notice */
 	bool restore;			/* also set the timeouts (after heal_fail_work()) */
@@ -39,14 +41,14 @@ void heal_work(struct heal *h);
  * The dead timeout has passed: makes the kernel fail what waits, requests in flight and those
  * waiting for a connection alike, and whatever comes until heal_work() with `restore`. A request
  * timeout of a second and no patience do it; a socket whose other end is closed wakes the waiting
- * ones. No server is involved. In: kernel, index, identifier. Out: gone, err.
+ * ones. No server is involved. In: kernel, index, identifier, mark. Out: gone, err.
  */
 void heal_fail_work(struct heal *h);
 
 /*
- * True if the device is attached with that identifier. A kernel that keeps no identifiers (before
- * 5.14) is believed if the device is attached at all. Reads sysfs.
+ * Asks the kernel whether the device is disconnected though it looks attached, as long as somebody
+ * has it open. In: kernel, index, identifier, mark. Out: gone, err.
  */
-bool heal_ours(int index, const char *identifier);
+void heal_check_work(struct heal *h);
 
 #endif

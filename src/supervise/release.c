@@ -10,12 +10,14 @@
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
+#include "supervise/heal.h"
 
 #define STALL_MS       10000 /* without a completed request, the flush has failed */
 #define STALL_FORCE_MS 1000
 #define TICK_MS	       100
 #define CUT_MS	       500  /* a disconnect that takes longer is blocked by the peer: cut it */
 #define FREE_MS	       2000 /* the kernel frees a device that nobody holds within some 20 ms */
+#define FREE_FORCE_MS  1000
 
 enum step {
 	STEP_LOOK,	 /* on the helper thread: who uses it */
@@ -34,6 +36,7 @@ struct release {
 
 	int look_ret; /* of the helper thread */
 	struct usage usage;
+	bool dead; /* for the helper thread: no connection is alive */
 	int detach_ret;
 	struct err err;
 
@@ -49,6 +52,13 @@ static uint64_t completed_requests(int index)
 
 	sysfs_progress(index, &p);
 	return p.completed;
+}
+
+static bool waiting_requests(int index)
+{
+	struct sysfs_progress p;
+
+	return sysfs_progress(index, &p) == 0 && p.in_flight > 0;
 }
 
 static void enter(struct release *r, enum step step)
@@ -73,10 +83,26 @@ static bool lost(const struct release *r)
 	return r->cfg.links && links_alive(r->cfg.links) == 0;
 }
 
+/*
+ * Requests that wait for a connection hold DISCONNECT up, on kernels before 5.19 for as long as
+ * they would wait.
+ */
+static void let_go(struct release *r)
+{
+	struct heal h = {
+	    .kernel = r->cfg.kernel, .index = r->cfg.index, .identifier = r->cfg.identifier};
+
+	h.mark = sysfs_mark(r->cfg.index);
+	heal_fail_work(&h);
+	close_fdp(&h.mark);
+}
+
 static void disconnect_work(void *arg)
 {
 	struct release *r = arg;
 
+	if (r->dead && r->cfg.identifier)
+		let_go(r);
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
 }
 
@@ -101,7 +127,8 @@ static void disconnect(struct release *r)
 	r->claim_io = NULL;
 	enter(r, STEP_DISCONNECT);
 	/* A dead peer's full socket would block the goodbye (KERNEL.md, Hangs). */
-	if (lost(r))
+	r->dead = lost(r);
+	if (r->dead)
 		links_shutdown(r->cfg.links);
 	loop_timer_set(r->tick, TICK_MS);
 	offload_run(r->cfg.offload, disconnect_work, disconnected, r);
@@ -158,6 +185,12 @@ static void looked(void *arg)
 	} else if (r->cfg.cautious && r->usage.unsure) {
 		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
 				  "some processes cannot be looked into, so it may be in use"));
+	} else if (lost(r) && waiting_requests(r->cfg.index)) {
+		/* Also of a process that hangs in open(2), which has no descriptor yet. */
+		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
+				  "/dev/nbd%d has requests waiting for the server, so it is in "
+				  "use: --force loses them",
+				  r->cfg.index));
 	} else if (lost(r)) {
 		/* The last close has written everything or failed: nothing is left to flush. */
 		disconnect(r);
@@ -200,7 +233,7 @@ static void tick_free(struct release *r)
 {
 	if (sysfs_device_free(r->cfg.index)) {
 		finish(r, 0);
-	} else if (loop_now() - r->since < FREE_MS) {
+	} else if (loop_now() - r->since < (r->cfg.force ? FREE_FORCE_MS : FREE_MS)) {
 		loop_timer_set(r->tick, TICK_MS / 10);
 	} else {
 		struct usage usage;

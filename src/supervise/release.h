@@ -22,6 +22,7 @@ struct release;
 
 struct release_config {
 	int index;
+	const char *identifier;	 /* borrowed; NULL: not known */
 	struct kernel *kernel;	 /* borrowed */
 	struct offload *offload; /* borrowed; idle */
 	struct links *links;	 /* borrowed; NULL: not known (no supervisor) */

@@ -8,8 +8,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "supervise/background.h"
+#include "supervise/protect.h"
 
 #define RETRY_PAUSE_MS 500
+#define SWAP_SPARES    4 /* workers, beyond one a connection: each failed handshake uses one up */
 
 static void report_ready(struct supervisor *s)
 {
@@ -29,15 +31,51 @@ static void report_ready(struct supervisor *s)
 	background_detach();
 }
 
+/* For an outage, which may come with a want of memory. */
+static void get_ready(struct supervisor *s)
+{
+	protect_memory();
+	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
+	if (helpers_fill(s->helpers, &s->err) < 0)
+		log_warning("%s", s->err.message);
+}
+
+/* What cannot be promised, said while somebody listens. */
+static void warn(const struct supervisor *s)
+{
+	if (!s->cfg.reconnect)
+		return;
+	if (links_wanted(s->links) > 1)
+		log_warning(
+		    "/dev/nbd%d: with several connections, requests in flight when one dies "
+		    "wait for 30 s, and a server that takes longer than that for a request "
+		    "is cut and gets it twice; one connection does neither",
+		    s->index);
+	if (s->cfg.timeout)
+		log_warning(
+		    "/dev/nbd%d: with --timeout %llu a server that takes longer for a write "
+		    "is cut and gets it twice: the first copy may overwrite newer data",
+		    s->index, (unsigned long long)s->cfg.timeout);
+	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
+		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
+			    "I/O fails when it dies; use --connections 2",
+			    s->index);
+	else if (!sysfs_kernel_since(5, 14))
+		log_warning("/dev/nbd%d: this kernel keeps no identifiers (5.14 does): if this "
+			    "process dies, no other one can take the device over",
+			    s->index);
+}
+
 static void announce(struct supervisor *s)
 {
 	supervisor_write_state(s);
+	warn(s);
 	report_ready(s);
 	dialler_free(TAKE_PTR(s->dialler));
+	if (s->cfg.reconnect)
+		get_ready(s);
 	supervisor_start_watching(s);
 	supervisor_look(s);
-	if (s->cfg.reconnect && helpers_fill(s->helpers, &s->err) < 0)
-		log_warning("%s", s->err.message);
 }
 
 static void answer(struct supervisor *s, int status, const char *sentence)
@@ -90,6 +128,7 @@ static void release(struct supervisor *s)
 {
 	struct release_config cfg = {
 	    .index = s->index,
+	    .identifier = s->cfg.identifier,
 	    .kernel = s->kernel,
 	    .offload = s->offload,
 	    .links = s->links,
@@ -211,12 +250,53 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
 	}
 }
 
+/* Which states a loss, a refusal or an error leads to. */
+static const char *reason(const struct supervisor *s, enum fsm_state state)
+{
+	switch (state) {
+	case FSM_DEGRADED:
+	case FSM_LOST:
+		return s->report.cause;
+	case FSM_REFUSED:
+	case FSM_WAITING:
+		return s->err.message;
+	case FSM_STARTING:
+	case FSM_JOINING:
+	case FSM_CONFIGURING:
+	case FSM_ADOPTING:
+	case FSM_ATTACHED:
+	case FSM_HEALING:
+	case FSM_EXPIRED:
+	case FSM_DETACHING:
+	case FSM_LEAVING:
+	case FSM_ENDED:
+	case FSM_STATES:
+		break;
+	}
+	return "";
+}
+
+static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to)
+{
+	const struct announce_change change = {
+	    .index = s->index,
+	    .from = fsm_state_name(from),
+	    .to = fsm_state_name(to),
+	    .address = s->report.address,
+	    .reason = reason(s, to),
+	};
+
+	announce_change(s->announce, &change);
+}
+
 void supervisor_raise(struct supervisor *s, enum fsm_event event)
 {
 	struct fsm_step step = fsm_step(s->state, event);
 
 	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(event),
 		  fsm_state_name(step.next), fsm_action_name(step.action));
+	if (s->announce && s->index >= 0 && step.next != s->state)
+		tell(s, s->state, step.next);
 	s->state = step.next;
 	supervisor_carry_out(s, step.action);
 }

@@ -63,7 +63,7 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	if (ret == 0)
 		ret = supervisor_prepare_redial(s, &addresses);
 	if (ret == 0)
-		ret = control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+		ret = supervisor_open_up(s);
 	memcpy(s->report.address, a->state->address, sizeof(s->report.address));
 	if (!s->report.address[0])
 		endpoint_describe(s->cfg.endpoint, s->report.address, sizeof(s->report.address));

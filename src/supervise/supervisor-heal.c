@@ -134,6 +134,32 @@ void supervisor_hurry(const char *why, void *arg)
 	redial_now(s->redial);
 }
 
+static void check_job(void *arg)
+{
+	heal_check_work(&((struct supervisor *)arg)->check);
+}
+
+static void checked(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->checking = false;
+	if (s->check.gone)
+		supervisor_raise(s, FSM_TAKEN);
+}
+
+/* Somebody else may have disconnected it while it is in use: nothing else tells. */
+static void check_zombie(struct supervisor *s)
+{
+	if (s->checking)
+		return;
+	s->check = (struct heal){.kernel = s->kernel,
+				 .index = s->index,
+				 .identifier = s->cfg.identifier,
+				 .mark = s->mark};
+	s->checking = offload_run(s->offload, check_job, checked, s) == 0;
+}
+
 static void begin_outage(struct supervisor *s)
 {
 	struct outage *o = &s->outage;
@@ -144,6 +170,7 @@ static void begin_outage(struct supervisor *s)
 	o->flaps = o->recovered && now - o->recovered < FLAP_MS ? o->flaps + 1 : 0;
 	o->since = now;
 	o->count++;
+	check_zombie(s);
 	snprintf(o->cause, sizeof(o->cause), "%s", s->report.cause);
 	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
 		loop_timer_set(s->expiry, s->cfg.dead_timeout_s * 1000);
@@ -282,6 +309,8 @@ void supervisor_heal(struct supervisor *s)
 	    .kernel = s->kernel,
 	    .index = s->index,
 	    .identifier = s->cfg.identifier,
+	    .mark = s->mark,
+	    .kmsg = s->kmsg,
 	    .connections = links_wanted(s->links),
 	    .last_death = links_last_death(s->links),
 	    .restore = s->failing,

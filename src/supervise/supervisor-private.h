@@ -10,8 +10,11 @@
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
 
 #include "base/offload.h"
+#include "kernel/kmsg.h"
+#include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "report/state.h"
+#include "supervise/announce.h"
 #include "supervise/configure.h"
 #include "supervise/control.h"
 #include "supervise/dialler.h"
@@ -30,6 +33,7 @@ struct outage {
 	uint64_t since;	    /* 0: there is none */
 	uint64_t recovered; /* when the last one ended; 0: never */
 	uint64_t last_ms, total_ms;
+	uint64_t slept_ms; /* the machine's sleeps, which count as outages */
 	unsigned count;
 	unsigned flaps; /* outages in a row that began shortly after a recovery */
 	char cause[128];
@@ -47,10 +51,15 @@ struct supervisor {
 	struct hints *hints; /* during an outage */
 	struct links *links;
 	struct control *control;
+	struct announce *announce; /* NULL: no --on-change */
 	struct release *release;
-	struct loop_io *signal_io, *kernel_io;
+	struct loop_io *signal_io, *kernel_io, *wake_io;
+	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
+	int64_t slept; /* ms, by then */
 	struct loop_timer *pause, *settle, *watch, *expiry, *heal_wait;
 	int signal_fd, device_lock, identifier_lock;
+	int mark; /* of the attachment: sysfs_mark() */
+	int kmsg; /* kmsg_open() */
 
 	int index; /* -1 until it is known */
 	struct plan plan;
@@ -62,7 +71,8 @@ struct supervisor {
 	uint64_t wait_end;
 
 	struct outage outage;
-	struct heal heal;
+	struct heal heal, check;
+	bool checking;	      /* the helper thread works on `check` */
 	bool healing;	      /* the helper thread works on `heal` */
 	int fresh[LINKS_MAX]; /* new connections, not yet handed over */
 	size_t n_fresh;
@@ -92,6 +102,9 @@ void supervisor_dialled(int ret, const struct err *err, void *arg);
 void supervisor_configure(struct supervisor *s);
 
 int supervisor_take_identifier(struct supervisor *s);
+/* What is kept open as long as the device is ours: its mark, the kernel's log, the control
+ * socket. */
+int supervisor_open_up(struct supervisor *s);
 
 /* supervisor-adopt.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
  * lock is taken then. */
@@ -104,6 +117,8 @@ void supervisor_look(void *arg);
 void supervisor_sample(void *arg);
 void supervisor_link_died(unsigned alive, const char *why, void *arg);
 void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);
+void supervisor_woke(int fd, uint32_t events, void *arg);
+void supervisor_arm_wake(struct supervisor *s);
 void supervisor_start_watching(struct supervisor *s);
 
 /* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */

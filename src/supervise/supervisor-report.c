@@ -102,7 +102,8 @@ void supervisor_write_state(struct supervisor *s)
 	struct state *r = &s->report;
 	int ret;
 
-	if (s->index < 0)
+	/* --swap: writing a file, even of a file system in memory, takes new memory. */
+	if (s->index < 0 || (s->cfg.swap && s->outage.since))
 		return;
 	if (strcmp(r->name, name) != 0)
 		r->since = time(NULL);
@@ -111,7 +112,7 @@ void supervisor_write_state(struct supervisor *s)
 	r->outages = o->count;
 	r->outage_since = calendar(o->since);
 	r->last_outage_ms = o->since ? loop_now() - o->since : o->last_ms;
-	r->downtime_ms = o->total_ms + (o->since ? loop_now() - o->since : 0);
+	r->downtime_ms = o->total_ms + o->slept_ms + (o->since ? loop_now() - o->since : 0);
 	snprintf(r->outage_cause, sizeof(r->outage_cause), "%s", o->cause);
 	r->next_try = s->redial ? calendar(redial_next(s->redial)) : 0;
 	ret = state_write(r);

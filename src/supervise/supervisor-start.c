@@ -106,6 +106,16 @@ void supervisor_dialled(int ret, const struct err *err, void *arg)
 	}
 }
 
+int supervisor_open_up(struct supervisor *s)
+{
+	s->kmsg = kmsg_open();
+	s->mark = sysfs_mark(s->index);
+	if (s->mark < 0)
+		return err_errno(&s->err, ERR_FAILED, -s->mark, "/dev/nbd%d went away again",
+				 s->index);
+	return control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+}
+
 static int open_up(struct supervisor *s)
 {
 	int ret = supervisor_fill_report(s);
@@ -116,7 +126,7 @@ static int open_up(struct supervisor *s)
 	if (ret == 0)
 		ret = supervisor_prepare_redial(s, dialler_addresses(s->dialler));
 	if (ret == 0)
-		ret = control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+		ret = supervisor_open_up(s);
 	if (ret == 0 && links_watch(s->links) < 0)
 		ret = err_set(&s->err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
 	return ret;

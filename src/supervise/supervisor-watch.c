@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "kernel/sysfs.h"
@@ -12,13 +15,9 @@
 #define LOST_INTERVAL_MS 2000 /* somebody else's detach of a lost device makes no other sign */
 #define SAMPLE_MS	 5000 /* an idle supervisor wakes up no more often */
 #define SAMPLE_SOON_MS	 1000 /* something is unacknowledged, or has to be waited for */
+#define SLEPT_MS	 1000 /* less is no sleep */
 #define STALL_MS	 10000
 #define GROW_WAIT_MS	 2000 /* after an outage: what it held up is resent by then */
-
-static bool is_taken(const struct supervisor *s)
-{
-	return !heal_ours(s->index, s->cfg.identifier);
-}
 
 /* Hang-up of a connection and detach by somebody else look alike at first. */
 void supervisor_look(void *arg)
@@ -28,7 +27,7 @@ void supervisor_look(void *arg)
 
 	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
 		return;
-	if (is_taken(s))
+	if (!sysfs_mark_valid(s->mark))
 		supervisor_raise(s, FSM_TAKEN);
 	else if (alive == 0)
 		supervisor_raise(s, FSM_LINKS_DEAD);
@@ -141,6 +140,54 @@ static void grow(struct supervisor *s)
 static bool wants_growth(const struct supervisor *s)
 {
 	return s->fresh_size != 0 && s->fresh_size != s->plan.size;
+}
+
+/* Time that passed while the machine slept is in CLOCK_BOOTTIME only. */
+static int64_t slept_ms(void)
+{
+	struct timespec boot, awake;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &awake);
+	return (int64_t)(boot.tv_sec - awake.tv_sec) * 1000 +
+	       (boot.tv_nsec - awake.tv_nsec) / 1000000;
+}
+
+/*
+ * A sleep is an outage: nobody may be there any more. A living connection is not cut for it (a
+ * server's host may have slept as well), but what died is dialled for at once.
+ */
+void supervisor_woke(int fd, uint32_t events, void *arg)
+{
+	struct supervisor *s = arg;
+	int64_t slept = slept_ms(), ms = slept - s->slept;
+	uint64_t expirations;
+
+	(void)events;
+	/* ECANCELED: the calendar was set, which it also is after a sleep (timerfd_create(2)). */
+	(void)!read(fd, &expirations, sizeof(expirations));
+	supervisor_arm_wake(s);
+	if (ms < SLEPT_MS)
+		return;
+	log_notice("/dev/nbd%d: the machine slept for %lld s: looking whether %s is still there",
+		   s->index, (long long)ms / 1000, s->report.address);
+	s->outage.slept_ms += (uint64_t)ms;
+	s->outage.count++;
+	s->outage.last_ms = (uint64_t)ms;
+	snprintf(s->outage.cause, sizeof(s->outage.cause), "the machine slept");
+	supervisor_write_state(s);
+	supervisor_look(s);
+	supervisor_sample(s);
+	supervisor_hurry("the machine woke up", s);
+}
+
+void supervisor_arm_wake(struct supervisor *s)
+{
+	/* Never due: only the cancellation counts. */
+	const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+	s->slept = slept_ms();
+	timerfd_settime(s->wake_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
 void supervisor_sample(void *arg)

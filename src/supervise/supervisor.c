@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,9 @@
 #include "supervise/adopt.h"
 #include "supervise/background.h"
 #include "supervise/lock.h"
+#include "supervise/protect.h"
+
+#define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
 
 static void pause_over(void *arg)
 {
@@ -63,6 +67,13 @@ static int prepare_loop(struct supervisor *s)
 	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
 	s->heal_wait = loop_timer_new(s->loop, supervisor_settle, s);
 	s->links = links_new(s->loop, supervisor_link_died, s);
+	s->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->wake_fd < 0)
+		return -errno;
+	s->wake_io = loop_io_new(s->loop, s->wake_fd, EPOLLIN, supervisor_woke, s);
+	if (!s->wake_io)
+		return -errno;
+	supervisor_arm_wake(s);
 	if (!s->pause || !s->settle || !s->watch || !s->expiry || !s->heal_wait || !s->links)
 		return -ENOMEM;
 	return 0;
@@ -105,7 +116,9 @@ static int prepare_dialler(struct supervisor *s)
 		return ret;
 	cfg.helpers = s->helpers;
 	s->dialler = dialler_new(s->loop, &cfg, supervisor_dialled, s);
-	if (!s->dialler)
+	if (s->cfg.on_change)
+		s->announce = announce_new(s->loop, s->cfg.on_change);
+	if (!s->dialler || (s->cfg.on_change && !s->announce))
 		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
@@ -170,6 +183,9 @@ static void done(struct supervisor *s)
 	hints_free(s->hints);
 	loop_io_free(s->kernel_io);
 	loop_io_free(s->signal_io);
+	loop_io_free(s->wake_io);
+	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
+	announce_free(s->announce);
 	idle = offload_free(s->offload);
 	if (idle)
 		kernel_free(s->kernel);
@@ -185,6 +201,9 @@ static void done(struct supervisor *s)
 	close_fdp(&s->signal_fd);
 	close_fdp(&s->device_lock);
 	close_fdp(&s->identifier_lock);
+	close_fdp(&s->mark);
+	close_fdp(&s->kmsg);
+	close_fdp(&s->wake_fd);
 }
 
 int supervisor_run(const struct supervisor_config *cfg)
@@ -202,6 +221,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->signal_fd = -1;
 	s->device_lock = -1;
 	s->identifier_lock = -1;
+	s->mark = -1;
+	s->kmsg = -1;
+	s->wake_fd = -1;
+	protect_early();
 	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms
 							 : 0;

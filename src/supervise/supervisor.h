@@ -31,8 +31,10 @@ struct supervisor_config {
 	uint64_t dead_timeout_s;     /* I/O waits so long for a connection; SUPERVISOR_FOREVER */
 	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for so long is dead */
 	struct backoff_config backoff;
-	bool follow_dns; /* redial what the name resolves to by then */
-	unsigned accept; /* enum identity_accept */
+	bool follow_dns;       /* redial what the name resolves to by then */
+	unsigned accept;       /* enum identity_accept */
+	const char *on_change; /* a command for each change of state; NULL: none */
+	bool swap; /* the device is under swap: no fork, no file, no new memory in an outage */
 	enum kernel_backend backend;
 	bool foreground; /* report to our caller, not to a waiting parent process */
 	int report_fd;	 /* background: where background_report() goes; taken */

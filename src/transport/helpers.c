@@ -63,6 +63,12 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 	return 0;
 }
 
+void helpers_set(struct helpers *h, size_t spares, bool lock_memory)
+{
+	h->cfg.spares = spares;
+	h->worker_cfg.lock_memory = lock_memory;
+}
+
 static void reaped(struct helper *helper)
 {
 	take_out(helper);

@@ -41,6 +41,9 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 		struct err *err);
 void helpers_free(struct helpers *h); /* accepts NULL; attempts that use it must be gone */
 
+/* From now on: as in struct helpers_config. Spares that exist stay as they are. */
+void helpers_set(struct helpers *h, size_t spares, bool lock_memory);
+
 /*
  * Starts spares until there are as many as configured, counting those still getting ready. One
  * that fails later (its sandbox, or somebody killed it) is logged and dropped. 0 or -errno.

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --on-change: runs the user's command for each change of state, for alerts and metrics, with
+ * what happened in its environment. One runs at a time; changes that come meanwhile are told in
+ * order, the oldest of too many being dropped. Never blocks.
+ */
+#ifndef SUPERVISE_ANNOUNCE_H
+#define SUPERVISE_ANNOUNCE_H
+
+#include "base/loop.h"
+
+struct announce;
+
+struct announce_change {
+	int index;
+	const char *from, *to; /* names of states; literals */
+	const char *address;   /* the server's; copied */
+	const char *reason;    /* "" or a sentence; copied */
+};
+
+/* command: for /bin/sh -c; borrowed. NULL: no memory. */
+struct announce *announce_new(struct loop *loop, const char *command);
+/* Accepts NULL. A command that still runs is left to itself. */
+void announce_free(struct announce *a);
+
+void announce_change(struct announce *a, const struct announce_change *change);
+
+/* Ends the supervisor's last change: waits until the commands have run, limit_ms at most. */
+void announce_flush(struct announce *a, unsigned limit_ms);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/protect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+#define HEAP_ROOM    (256 * 1024) /* far more than the attempts of an outage take */
+#define STACK_ROOM   (64 * 1024)
+#define OOM_NEVER    "-1000" /* proc(5) */
+#define OOM_ORDINARY "0"
+
+void protect_early(void)
+{
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
+static int set_oom(const char *score)
+{
+	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, score, strlen(score)) < 0 ? -errno : 0;
+}
+
+/* Touches what later calls need, so that it is there. */
+static void use_stack(void)
+{
+	volatile char room[STACK_ROOM];
+
+	for (size_t i = 0; i < sizeof(room); i += 1024)
+		room[i] = 0;
+}
+
+static void keep_heap(void)
+{
+	void *room;
+
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	mallopt(M_MMAP_THRESHOLD, 1 << 25);
+	room = malloc(HEAP_ROOM);
+	if (room)
+		memset(room, 0, HEAP_ROOM);
+	free(room);
+}
+
+void protect_memory(void)
+{
+	int ret;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		log_warning("cannot keep this process in memory: %s", strerror(errno));
+	use_stack();
+	keep_heap();
+	ret = set_oom(OOM_NEVER);
+	if (ret < 0)
+		log_info("cannot hide from the OOM killer: %s", strerror(-ret));
+}
+
+void protect_undo(void)
+{
+	prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
+	set_oom(OOM_ORDINARY);
+}
