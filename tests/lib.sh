@@ -182,8 +182,8 @@ kill_now() { # PID; without the shell's remark on it
 	wait "$1" 2>/dev/null || true
 }
 
-stop() { # PID
-	kill -TERM "$1" 2>/dev/null || return 0
+stop() { # PID [SIGNAL]
+	kill -"${2:-TERM}" "$1" 2>/dev/null || return 0
 	wait_for 5 gone "$1" || kill -KILL "$1"
 	wait "$1" 2>/dev/null || true
 }

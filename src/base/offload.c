@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* The whole of it is locked in memory; sysfs and /proc are read through buffers of pages. */
-#define STACK_SIZE (256 * 1024)
+#define STACK_SIZE (size_t)262144
 
 struct job {
 	offload_fn *work, *done;

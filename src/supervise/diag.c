@@ -133,7 +133,7 @@ static enum diag_answer read_unix(const struct nlmsghdr *msg)
 
 enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info)
 {
-	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
+	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
 	const struct nlmsghdr *msg = (const void *)buf;
 	const struct nlmsgerr *e = NLMSG_DATA(msg);
 	struct request r;
@@ -155,7 +155,7 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 
 bool diag_destroy(const struct diag_socket *s)
 {
-	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
+	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
 	const struct nlmsghdr *msg = (const void *)buf;
 	const struct nlmsgerr *e = NLMSG_DATA(msg);
 	struct request r;

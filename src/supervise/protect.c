@@ -17,8 +17,8 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-#define HEAP_ROOM    (256 * 1024) /* far more than the attempts of an outage take */
-#define STACK_ROOM   (64 * 1024)
+#define HEAP_ROOM    262144 /* bytes: far more than the attempts of an outage take */
+#define STACK_ROOM   65536
 #define OOM_NEVER    "-1000" /* proc(5) */
 #define OOM_ORDINARY "0"
 
