@@ -18,9 +18,10 @@ prefix      ?= /usr/local
 sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 
-PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser libseccomp libcap-ng
+PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser libcap-ng
+BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
-ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(BUILD_PKGS) && echo yes),yes)
 $(error libraries are missing: `tests/deps build` installs them)
 endif
 endif
@@ -35,11 +36,13 @@ HARDEN_LD   := -pie $(call probe,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now
 FORTIFY     := $(if $(SAN)$(COV),,$(or $(call probe,-O2 -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
 comma       := ,
 
+GENERATED   := $(BUILD)/generated
+
 OPT         := $(if $(COV),-O0,-O2)
 CFLAGS      ?= -g
 ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) \
-	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc $(PKG_CFLAGS) \
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
 	$(if $(COV),--coverage) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(LDFLAGS)
@@ -61,10 +64,29 @@ $(BUILD)/%.o: %.c Makefile
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# libseccomp turns the rules into programs at build time; nbd-attach does not need it. In a cross
+# build RUN runs programs of the target: make CC=aarch64-linux-gnu-gcc RUN=qemu-aarch64-static
+FILTERS     := $(GENERATED)/transport/seccomp-programs.h
+FILTERS_GEN := $(BUILD)/src/transport/seccomp/generate
+RUN         ?=
+
+$(FILTERS_GEN): src/transport/seccomp/generate.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(BUILD_PKGS)) $(ALL_LDFLAGS) \
+		-MMD -MP -o $@ $< $(shell $(PKG_CONFIG) --libs $(BUILD_PKGS))
+
+$(FILTERS): $(FILTERS_GEN)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	@$(RUN) $< >$@.new && mv $@.new $@
+
+$(BUILD)/src/transport/seccomp-filter.o: $(FILTERS)
+
 $(BUILD)/libnbd-attach.a: $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^
 
--include $(OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(FILTERS_GEN).d
 
 include tests/tests.mk
 

@@ -25,7 +25,6 @@ struct sandbox {
 	uid_t uid;
 	gid_t gid;
 	char account[33];
-	struct seccomp_filter filter[SANDBOX_RESOLVE + 1];
 };
 
 /*
@@ -56,7 +55,6 @@ static bool find_account(struct sandbox *s, const char *name)
 int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
 {
 	struct sandbox *s = calloc(1, sizeof(*s));
-	int ret = 0;
 
 	if (!s)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
@@ -69,15 +67,7 @@ int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
 #if defined(FOR_VALGRIND)
 	/* It neither knows seccomp(2) nor would it run under the filter. */
 	log_warning("built for valgrind: helper processes have no system call filter");
-	*ret_sandbox = s;
-	return 0;
 #endif
-	for (int profile = SANDBOX_HANDSHAKE; ret == 0 && profile <= SANDBOX_RESOLVE; profile++)
-		ret = seccomp_filter_build((enum sandbox_profile)profile, &s->filter[profile], err);
-	if (ret < 0) {
-		sandbox_free(s);
-		return ret;
-	}
 	*ret_sandbox = s;
 	return 0;
 }
@@ -166,8 +156,7 @@ static int drop_capabilities(struct err *err)
 	return 0;
 }
 
-static int lock_down(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
-		     struct err *err)
+static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err)
 {
 	int ret;
 
@@ -185,7 +174,7 @@ static int lock_down(const struct sandbox *s, enum sandbox_profile profile, pid_
 	ret = landlock_enter(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot enter a Landlock domain");
-	ret = seccomp_filter_install(&s->filter[profile]);
+	ret = seccomp_filter_install(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret,
 				 "cannot install the system call filter (the kernel needs "
@@ -207,7 +196,7 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 	if (ret == 0)
 		ret = drop_capabilities(err);
 	if (ret == 0)
-		ret = lock_down(s, profile, parent, err);
+		ret = lock_down(profile, parent, err);
 	if (ret < 0)
 		err_prefix(err, "cannot confine the helper process: ");
 	return ret;

@@ -12,7 +12,7 @@ FUZZ_BIN     := $(FUZZ:%=$(FUZZ_DIR)/%)
 FUZZ_SRC     := $(filter-out src/main.c src/cmd-%.c,$(SRC))
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(FUZZ_DIR)/%.o)
 FUZZ_CFLAGS   = -std=gnu17 -g -O2 -fno-omit-frame-pointer -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-Isrc $(PKG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+	-Isrc -I$(GENERATED) $(PKG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS   ?= -max_len=8192 -timeout=10 -rss_limit_mb=1024
 REPLAY       := $(FUZZ:%=$(BUILD)/replay/%)
 CORPUS_SAN   ?= address,undefined
@@ -21,6 +21,8 @@ $(FUZZ_DIR)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(FUZZ_DIR)/src/transport/seccomp-filter.o: $(FILTERS)
 
 $(FUZZ_DIR)/libnbd-attach.a: $(FUZZ_OBJ)
 	@rm -f $@; ar rcs $@ $^
