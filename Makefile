@@ -18,7 +18,7 @@ prefix      ?= /usr/local
 sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 
-PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser libcap-ng
+PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser
 BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(BUILD_PKGS) && echo yes),yes)

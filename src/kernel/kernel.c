@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/kernel.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,6 +8,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include "base/capability.h"
 #include "kernel/explain.h"
 #include "kernel/ioctl.h"
 #include "kernel/netlink.h"
@@ -74,8 +74,7 @@ static int load_module(struct err *err)
 static bool privileged(void)
 {
 	/* If the capabilities cannot be read, the kernel's own check decides later. */
-	return capng_get_caps_process() < 0 ||
-	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+	return capability_effective(CAP_SYS_ADMIN) != 0;
 }
 
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,

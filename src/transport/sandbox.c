@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/sandbox.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -12,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "transport/landlock.h"
@@ -114,15 +114,13 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
  */
 static int empty_bounding_set(struct err *err)
 {
-	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
-		return 0;
-	capng_clear(CAPNG_SELECT_BOUNDS);
-	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
-		return err_set(err, ERR_SYSTEM, EPERM, "cannot empty the capability bounding set");
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap) > 0)
-			return err_set(err, ERR_SYSTEM, EPERM,
-				       "capability %d is still in the bounding set", cap);
+	int ret = capability_effective(CAP_SETPCAP);
+
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot read the capabilities");
+	ret = ret ? capability_empty_bounding_set() : 0;
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot empty the capability bounding set");
 	return 0;
 }
 
@@ -146,14 +144,9 @@ static int change_identity(const struct sandbox *s, struct err *err)
 
 static int drop_capabilities(struct err *err)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
-	capng_clear(CAPNG_SELECT_AMBIENT);
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
-		return err_set(err, ERR_SYSTEM, EPERM, "cannot drop the capabilities");
-	if (capng_get_caps_process() < 0 ||
-	    capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
-		return err_set(err, ERR_SYSTEM, EPERM, "the capabilities are still there");
-	return 0;
+	int ret = capability_drop_all();
+
+	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot drop the capabilities") : 0;
 }
 
 static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err)
@@ -187,8 +180,6 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 {
 	int ret = limit_resources(profile, err);
 
-	if (ret == 0 && capng_get_caps_process() < 0)
-		ret = err_set(err, ERR_SYSTEM, EPERM, "cannot read the capabilities");
 	if (ret == 0)
 		ret = empty_bounding_set(err);
 	if (ret == 0 && s->change_identity)

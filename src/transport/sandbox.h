@@ -2,8 +2,8 @@
 /*
  * Takes every right away from the current process that it does not need to talk to a server (or
  * to resolve a name), for good. sandbox_new() does in the parent, once, all that can be done
- * early: it reads /etc/passwd, so that sandbox_enter() in a child needs nothing but /proc
- * (libcap-ng) and allocates nothing.
+ * early: it reads /etc/passwd, so that sandbox_enter() in a child needs no file and allocates
+ * nothing.
  *
  * What is in force afterwards, beside the filter of the profile:
  *  - root becomes a system account of its own (all uids and gids, no supplementary groups);

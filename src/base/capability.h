@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calling thread's capabilities, by the three system calls that capabilities(7) describes.
+ * Not through libcap-ng: its constructor and each of its queries read files of /proc, which took
+ * longer than the rest of what an attach does before it dials. Nothing allocates, blocks or needs
+ * a file.
+ */
+#ifndef BASE_CAPABILITY_H
+#define BASE_CAPABILITY_H
+
+#include <linux/capability.h>
+
+/* 1: `capability` (CAP_...) is effective; 0: it is not; -errno: that cannot be told. */
+int capability_effective(int capability);
+
+/* Empties the bounding set, for good, and looks whether it is empty. 0 or -errno. */
+int capability_empty_bounding_set(void);
+
+/* Empties all other sets: effective, permitted, inheritable, ambient; looks too. 0 or -errno. */
+int capability_drop_all(void);
+
+#endif
