@@ -28,28 +28,36 @@ struct sandbox {
 };
 
 /*
- * The local files only: a name service (LDAP and the like) would bring bytes from the network
- * into this process, which is root. The second file is where image-based systems keep theirs.
+ * The accounts that will do, the best first. The local files only: a name service (LDAP and the
+ * like) would bring bytes from the network into this process, which is root. The second file is
+ * where image-based systems keep theirs.
  */
-static bool find_account(struct sandbox *s, const char *name)
+static void find_account(struct sandbox *s)
 {
 	static const char *const files[] = {"/etc/passwd", "/usr/lib/passwd"};
+	static const char *const names[] = {SANDBOX_ACCOUNT, "nobody"};
+	size_t best = ARRAY_SIZE(names);
 	struct passwd *pw;
 
+	s->uid = NOBODY_ID;
+	s->gid = NOBODY_ID;
+	snprintf(s->account, sizeof(s->account), "%d", NOBODY_ID);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_file_ FILE *f = fopen(files[i], "re");
 
-		while (f && (pw = fgetpwent(f))) {
-			/* An account with root's id would be no sandbox. */
-			if (strcmp(pw->pw_name, name) != 0 || pw->pw_uid == 0 || pw->pw_gid == 0)
-				continue;
-			s->uid = pw->pw_uid;
-			s->gid = pw->pw_gid;
-			snprintf(s->account, sizeof(s->account), "%s", name);
-			return true;
+		while (f && best && (pw = fgetpwent(f))) {
+			for (size_t n = 0; n < best; n++) {
+				/* An account with root's id would be no sandbox. */
+				if (strcmp(pw->pw_name, names[n]) != 0 || pw->pw_uid == 0 ||
+				    pw->pw_gid == 0)
+					continue;
+				best = n;
+				s->uid = pw->pw_uid;
+				s->gid = pw->pw_gid;
+				snprintf(s->account, sizeof(s->account), "%s", names[n]);
+			}
 		}
 	}
-	return false;
 }
 
 int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
@@ -59,11 +67,8 @@ int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
 	if (!s)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	s->change_identity = geteuid() == 0;
-	if (s->change_identity && !find_account(s, SANDBOX_ACCOUNT) && !find_account(s, "nobody")) {
-		s->uid = NOBODY_ID;
-		s->gid = NOBODY_ID;
-		snprintf(s->account, sizeof(s->account), "%d", NOBODY_ID);
-	}
+	if (s->change_identity)
+		find_account(s);
 #if defined(FOR_VALGRIND)
 	/* It neither knows seccomp(2) nor would it run under the filter. */
 	log_warning("built for valgrind: helper processes have no system call filter");
