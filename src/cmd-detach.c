@@ -53,6 +53,8 @@ static int detach_alone(int index, bool force, struct err *err)
 	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
 		return err_exit_status(err->kind);
 	cfg.offload = out.loop ? offload_new(out.loop) : NULL;
+	if (cfg.offload)
+		offload_start(cfg.offload);
 	release = cfg.offload ? release_new(out.loop, &cfg, released, &out) : NULL;
 	if (!release) {
 		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

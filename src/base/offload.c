@@ -29,13 +29,21 @@ struct offload {
 
 	/* The loop's thread only. */
 	struct loop_io *io;
+	bool started;	 /* the thread */
 	size_t reported; /* jobs whose done() was called */
 };
+
+/* Cannot fail: the counter is far below its limit. */
+static void tell_finished(struct offload *o)
+{
+	uint64_t one = 1;
+
+	(void)!write(o->event_fd, &one, sizeof(one));
+}
 
 static void *thread_main(void *arg)
 {
 	struct offload *o = arg;
-	uint64_t one = 1;
 
 	pthread_mutex_lock(&o->lock);
 	while (!o->quit) {
@@ -49,8 +57,7 @@ static void *thread_main(void *arg)
 		job.work(job.arg);
 		pthread_mutex_lock(&o->lock);
 		o->worked++;
-		/* Cannot fail: the counter is far below its limit. */
-		(void)!write(o->event_fd, &one, sizeof(one));
+		tell_finished(o);
 	}
 	pthread_mutex_unlock(&o->lock);
 	return NULL;
@@ -80,9 +87,6 @@ static void finished(int fd, uint32_t events, void *arg)
 struct offload *offload_new(struct loop *loop)
 {
 	struct offload *o = calloc(1, sizeof(*o));
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int ret;
 
 	if (!o)
 		return NULL;
@@ -92,8 +96,22 @@ struct offload *offload_new(struct loop *loop)
 	if (o->event_fd < 0)
 		goto out_free;
 	o->io = loop_io_new(loop, o->event_fd, EPOLLIN, finished, o);
-	if (!o->io)
-		goto out_close;
+	if (o->io)
+		return o;
+	close(o->event_fd);
+out_free:
+	free(o);
+	return NULL;
+}
+
+int offload_start(struct offload *o)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int ret;
+
+	if (o->started)
+		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
@@ -101,15 +119,8 @@ struct offload *offload_new(struct loop *loop)
 	ret = pthread_create(&o->thread, &attr, thread_main, o);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (ret == 0)
-		return o;
-	errno = ret;
-	loop_io_free(o->io);
-out_close:
-	close(o->event_fd);
-out_free:
-	free(o);
-	return NULL;
+	o->started = ret == 0;
+	return -ret;
 }
 
 bool offload_free(struct offload *o)
@@ -128,7 +139,8 @@ bool offload_free(struct offload *o)
 		pthread_detach(o->thread);
 		return false;
 	}
-	pthread_join(o->thread, NULL);
+	if (o->started)
+		pthread_join(o->thread, NULL);
 	close(o->event_fd);
 	pthread_cond_destroy(&o->wake);
 	pthread_mutex_destroy(&o->lock);
@@ -138,15 +150,21 @@ bool offload_free(struct offload *o)
 
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg)
 {
-	int ret = -EBUSY;
+	bool room;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->given - o->reported < OFFLOAD_JOBS) {
+	room = o->given - o->reported < OFFLOAD_JOBS;
+	if (room) {
 		o->ring[o->given++ % OFFLOAD_JOBS] =
 		    (struct job){.work = work, .done = done, .arg = arg};
 		pthread_cond_signal(&o->wake);
-		ret = 0;
 	}
 	pthread_mutex_unlock(&o->lock);
-	return ret;
+	/* Without the thread nobody else looks at the counts. */
+	if (room && !o->started) {
+		work(arg);
+		o->worked++;
+		tell_finished(o);
+	}
+	return room ? 0 : -EBUSY;
 }

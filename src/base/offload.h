@@ -17,8 +17,14 @@ struct offload;
 
 typedef void offload_fn(void *arg);
 
-/* Starts the thread, all signals blocked in it. NULL: errno. */
+/* No thread yet. NULL: errno. */
 struct offload *offload_new(struct loop *loop);
+
+/*
+ * Starts the thread, all signals blocked in it, if it does not run: from then on nothing is created
+ * for a job, when memory may be short. No job may be under way. 0 or -errno: jobs block then.
+ */
+int offload_start(struct offload *o);
 
 /*
  * Ends the thread. If a job is blocked (in the kernel, uninterruptibly) it cannot be ended: the
@@ -27,7 +33,7 @@ struct offload *offload_new(struct loop *loop);
 bool offload_free(struct offload *o);
 
 /*
- * Runs work(arg) on the thread, then done(arg) on the loop. arg must live until then. Returns 0,
+ * Runs work(arg) on the thread, or at once if there is none, then done(arg) on the loop. arg must live until then. Returns 0,
  * or -EBUSY while OFFLOAD_JOBS are waiting.
  */
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg);

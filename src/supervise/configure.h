@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hand-over: locks, the kernel's device, its queue. One blocking function for the helper
- * thread (base/offload.h); nothing else touches the struct meanwhile.
+ * The hand-over: locks, the kernel's device, its queue. One blocking function, a job for
+ * base/offload.h; nothing else touches the struct meanwhile.
  */
 #ifndef SUPERVISE_CONFIGURE_H
 #define SUPERVISE_CONFIGURE_H

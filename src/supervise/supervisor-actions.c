@@ -31,6 +31,14 @@ static void report_ready(struct supervisor *s)
 	background_detach();
 }
 
+void supervisor_start_thread(struct supervisor *s)
+{
+	int ret = offload_start(s->offload);
+
+	if (ret < 0)
+		log_warning("cannot start the helper thread: %s", strerror(-ret));
+}
+
 /* For an outage, which may come with a want of memory. */
 static void get_ready(struct supervisor *s)
 {
@@ -72,6 +80,7 @@ static void announce(struct supervisor *s)
 	warn(s);
 	report_ready(s);
 	dialler_free(TAKE_PTR(s->dialler));
+	supervisor_start_thread(s);
 	if (s->cfg.reconnect)
 		get_ready(s);
 	supervisor_start_watching(s);

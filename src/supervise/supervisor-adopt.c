@@ -112,5 +112,6 @@ void supervisor_adopt(struct supervisor *s)
 	a->connections = s->cfg.connections;
 	s->adopt = a;
 	s->adopted = true;
+	supervisor_start_thread(s);
 	offload_run(s->offload, work, adopted, s);
 }

@@ -97,6 +97,9 @@ struct supervisor {
 void supervisor_raise(struct supervisor *s, enum fsm_event event);
 void supervisor_carry_out(struct supervisor *s, enum fsm_action action);
 
+/* From here on jobs may block, with a device that is in use. */
+void supervisor_start_thread(struct supervisor *s);
+
 /* supervisor-start.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
 void supervisor_configure(struct supervisor *s);

@@ -95,7 +95,7 @@ static int prepare_kernel(struct supervisor *s)
 	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
 	s->offload = offload_new(s->loop);
 	if (!s->kernel_io || !s->offload)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "cannot start the helper thread");
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
 
