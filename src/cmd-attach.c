@@ -73,15 +73,8 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 
 static int start(struct supervisor_config *cfg, struct err *err)
 {
-	int status, ret;
-
-	if (!cfg->foreground) {
-		ret = background_start(&cfg->report_fd, &status, err);
-		if (ret < 0)
-			return err_exit_status(err->kind);
-		if (ret > 0)
-			return status;
-	}
+	if (!cfg->foreground && background_start(&cfg->report_fd, err) < 0)
+		return err_exit_status(err->kind);
 	return supervisor_run(cfg);
 }
 

@@ -18,7 +18,11 @@ static void forward(int signal)
 		kill(child_pid, signal);
 }
 
-static int wait_for_report(int fd, pid_t child)
+/*
+ * Ends the process at once: freeing and flushing what the child has its copies of would do nothing
+ * but copy pages.
+ */
+static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child)
 {
 	struct sigaction action = {.sa_handler = forward};
 	uint8_t status = 1;
@@ -32,15 +36,15 @@ static int wait_for_report(int fd, pid_t child)
 	} while (n < 0 && errno == EINTR);
 	if (n != 1) {
 		log_error("the supervisor ended before the device was ready");
-		return 1;
+		_exit(1);
 	}
 	/* A child that failed is gone in a moment; its locks are then free when we return. */
 	if (status)
 		waitpid(child, NULL, 0);
-	return status;
+	_exit(status);
 }
 
-int background_start(int *ret_report_fd, int *ret_status, struct err *err)
+int background_start(int *ret_report_fd, struct err *err)
 {
 	int fd[2];
 	pid_t child;
@@ -53,16 +57,14 @@ int background_start(int *ret_report_fd, int *ret_status, struct err *err)
 		close(fd[1]);
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start the supervisor");
 	}
-	if (child == 0) {
-		close(fd[0]);
-		setsid();
-		*ret_report_fd = fd[1];
-		return 0;
+	if (child > 0) {
+		close(fd[1]);
+		wait_for_report(fd[0], child);
 	}
-	close(fd[1]);
-	*ret_status = wait_for_report(fd[0], child);
 	close(fd[0]);
-	return 1;
+	setsid();
+	*ret_report_fd = fd[1];
+	return 0;
 }
 
 void background_report(int report_fd, int status)

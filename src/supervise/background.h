@@ -9,12 +9,13 @@
 #include "base/err.h"
 
 /*
- * Forks, before any thread exists. In the child: returns 0 and *ret_report_fd, the caller's.
- * In the parent: blocks until the child reports or dies, and returns 1 with *ret_status, the exit
- * status to end with; a child that dies silently gives 1. Returns -errno if nothing was forked.
- * SIGINT and SIGTERM that reach the parent meanwhile go on to the child.
+ * Forks, before any thread exists and before anything is written to standard output. In the child:
+ * returns 0 and *ret_report_fd, the caller's. The parent does not return: it blocks until the child
+ * reports, and ends with the exit status it was told; a child that dies silently gives 1. Returns
+ * -errno if nothing was forked. SIGINT and SIGTERM that reach the parent meanwhile go on to the
+ * child.
  */
-int background_start(int *ret_report_fd, int *ret_status, struct err *err);
+int background_start(int *ret_report_fd, struct err *err);
 
 /* Tells the parent to end with `status`; closes the descriptor. */
 void background_report(int report_fd, int status);
