@@ -63,4 +63,4 @@ valgrind:
 	@$(MAKE) --no-print-directory BUILD=build/valgrind CFLAGS='-g -DFOR_VALGRIND' unit-build
 	@VALGRIND=1 tests/unit/run build/valgrind
 
--include tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk
+-include tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk

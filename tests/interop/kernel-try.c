@@ -9,6 +9,7 @@
  *	events MS    the kinds of events that came within MS, in alphabetical order
  *	shut         shut the dups of the sockets down
  *	detach       detach; says in how many ms
+ *	reconnect N  dial the Nth address again and hand the socket over in place of a dead one
  *	free MS      wait until the device is free, MS at most
  *	claim MS     claim and flush it, MS at most
  *	release      let the claim go
@@ -18,7 +19,11 @@
  * socket's path, or a TCP port on 127.0.0.1.
  */
 #include <errno.h>
+#include <linux/nbd-netlink.h>
 #include <netinet/in.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +46,8 @@ static int fds[KERNEL_CONNECTIONS_MAX];
 static struct kernel *kernel;
 static int attached = -1;
 static struct claim claim;
+static char **addresses;
+static const char *identifier;
 
 static void fail(const char *what, const char *why)
 {
@@ -89,6 +96,46 @@ static void handshake(int fd, struct kernel_attach *a)
 	receive(fd, export, sizeof(export));
 	a->size = get_be64(export);
 	a->server_flags |= get_be16(export + 8);
+}
+
+/* KERNEL: reports success also when no slot was dead, so the caller looks at what comes of it. */
+static int reconfigure(int fd)
+{
+	struct nl_sock *nl = nl_socket_alloc();
+	struct nl_msg *msg = nlmsg_alloc();
+	struct nlattr *sockets, *item;
+	int ret;
+
+	if (!nl || !msg || genl_connect(nl) < 0)
+		fail("netlink", "no connection");
+	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, genl_ctrl_resolve(nl, NBD_GENL_FAMILY_NAME), 0,
+		    0, NBD_CMD_RECONFIGURE, 0);
+	nla_put_u32(msg, NBD_ATTR_INDEX, (uint32_t)attached);
+	nla_put_string(msg, NBD_ATTR_BACKEND_IDENTIFIER, identifier);
+	sockets = nla_nest_start(msg, NBD_ATTR_SOCKETS);
+	item = nla_nest_start(msg, NBD_SOCK_ITEM);
+	nla_put_u32(msg, NBD_SOCK_FD, (uint32_t)fd);
+	nla_nest_end(msg, item);
+	nla_nest_end(msg, sockets);
+	ret = nl_send_sync(nl, msg); /* consumes msg */
+	nl_socket_free(nl);
+	return ret;
+}
+
+static void reconnect(unsigned n)
+{
+	uint64_t start = loop_now();
+	struct kernel_attach ignored = {0};
+	int fd = dial(addresses[n]), ret;
+
+	handshake(fd, &ignored);
+	ret = reconfigure(fd);
+	close(fds[n]);
+	fds[n] = fd;
+	if (ret < 0)
+		printf("reconnect: %s\n", nl_geterror(ret));
+	else
+		printf("reconnect %u\n", (unsigned)(loop_now() - start));
 }
 
 static void events(unsigned ms)
@@ -178,6 +225,8 @@ static void obey(size_t n)
 			events(ms);
 		} else if (strcmp(word, "detach") == 0) {
 			detach();
+		} else if (strcmp(word, "reconnect") == 0 && ms < n) {
+			reconnect(ms);
 		} else if (strcmp(word, "free") == 0) {
 			wait_free(ms);
 		} else if (strcmp(word, "claim") == 0) {
@@ -244,6 +293,8 @@ int main(int argc, char **argv)
 	if (device_parse(argv[optind++], &a.index, &err) < 0 ||
 	    kernel_new(backend, &kernel, &fallback, &err) < 0)
 		fail("error", err.message);
+	addresses = argv + optind;
+	identifier = a.identifier;
 	for (; optind < argc; optind++) {
 		fds[a.n_fds] = dial(argv[optind]);
 		handshake(fds[a.n_fds++], &a);
