@@ -86,6 +86,17 @@ static int tell_now(int argc, char **argv)
 	return 0;
 }
 
+/* In one program, because starting one takes long enough for a request to come and go. */
+static int send_signal(int argc, char **argv)
+{
+	uint64_t now = fault_now();
+
+	if (argc != 3 || kill(-atoi(argv[2]), atoi(argv[1])) < 0)
+		fault_die("kill: %m");
+	printf("%" PRIu64 "\n", now);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -95,11 +106,13 @@ int main(int argc, char **argv)
 	    {"load", fault_load},   {"verify", fault_verify},
 	    {"files", fault_files}, {"verify-files", fault_verify_files},
 	    {"times", fault_times}, {"serve", fault_serve},
+	    {"hog", fault_hog},	    {"kill", send_signal},
 	    {"now", tell_now},
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
-	fault_die("usage: fault load|verify|files|verify-files|times|serve|now ARGUMENT...");
+	fault_die(
+	    "usage: fault load|verify|files|verify-files|times|hog|serve|kill|now ARGUMENT...");
 }

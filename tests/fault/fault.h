@@ -23,6 +23,7 @@ int fault_files(int argc, char **argv);
 int fault_verify(int argc, char **argv);
 int fault_verify_files(int argc, char **argv);
 int fault_times(int argc, char **argv);
+int fault_hog(int argc, char **argv);
 int fault_serve(int argc, char **argv);
 
 #endif

@@ -21,7 +21,7 @@
 #include "tests/fault/record.h"
 
 #define THREADS_MAX 64
-#define RECORDS_MAX 2048 /* then the file begins again, in place */
+#define RECORDS_MAX 256 /* then the file begins again, in place */
 
 static const char *mountpoint;
 static struct ledger ledger;

@@ -2,18 +2,26 @@
 # SPDX-License-Identifier: MIT
 # What the fault scripts share; sourced after tests/lib.sh and begin().
 #
+#   new_image
 #   serve nbdkit "$scratch/sock"        # or a port; also nbd-server and qemu-nbd
-#   nbd_attach nbd0 -u "$scratch/sock"
-#   load                                # writes that verify themselves, until unload
-#   crash                               # kill -9, and the time in $began
-#   serve_again                         # the same server, and in $listening since when
+#   attach                              # its export as /dev/$device
+#   load                                # writes that verify themselves
+#   outage 3                            # kill -9, and the same server again after 3 s
+#   healed                              # the state is attached again
 #   unload                              # nothing failed, nothing lost, on both sides
+#   release                             # detached, whatever it takes; the server is stopped
 #
-# Times are those of `fault now`: ns of CLOCK_MONOTONIC.
+# Times are those of `fault now`: ns of CLOCK_MONOTONIC. Names of states and keys are those of
+# src/report/state.c; what is not there yet stands in one place, below.
 
 fault=$top/build/tests/fault/fault
 image=$scratch/image
-server='' server_kind='' server_where='' began='' listening='' loader='' in_server_net=()
+device=nbd0
+json_reconnects=reconnects # how often a connection was replaced
+json_stalled=stalled       # true: requests in flight, but none completes
+json_reason=reason         # why it is refused or lost
+server='' server_kind='' server_where='' began='' listening='' loader='' fio='' in_server_net=()
+server_host=127.0.0.1
 
 server_options=()
 
@@ -21,9 +29,9 @@ server_options=()
 # Servers: the kind that was started last is the one that crash and serve_again mean
 #
 
-new_image() { # [SIZE]; zeroed
+new_image() { # zeroed. Small, because it is read as a whole
 	rm -f "$image"
-	truncate -s "${1:-64M}" "$image"
+	truncate -s 16M "$image"
 }
 
 server_command() { # into ${command[@]}; server_kind, server_where and $image say which
@@ -38,7 +46,7 @@ server_command() { # into ${command[@]}; server_kind, server_where and $image sa
 			file "$image" "${settings[@]}")
 		;;
 	qemu-nbd)
-		command=(qemu-nbd -t -f raw --cache=writeback ${unix:+-k "$unix"} ${port:+-p "$port"}
+		command=(qemu-nbd -t -x disk -f raw --cache=writeback ${unix:+-k "$unix"} ${port:+-p "$port"}
 			"${options[@]}" "$image")
 		;;
 	nbd-server)
@@ -47,7 +55,6 @@ server_command() { # into ${command[@]}; server_kind, server_where and $image sa
 			printf '[generic]\n\tallowlist = true\n'
 			[[ ! $unix ]] || printf '\tunixsock = %s\n' "$unix"
 			[[ ! $port ]] || printf '\tport = %s\n' "$port"
-			# The first export is what the name "" means to it, too.
 			printf '[disk]\n\texportname = %s\n\tflush = true\n\tfua = true\n' "$image"
 			printf '\t%s\n' "${settings[@]}"
 		} >"$scratch/nbd-server.conf"
@@ -89,10 +96,87 @@ serve_again() { # with ${server_options[@]} and $image as they are now; sets $se
 	}
 }
 
-crash() { # kill -9: with whatever it forked, as nbd-server does for each client
-	began=$("$fault" now)
-	kill -KILL -- "-$server"
+stop_server() { # it answers nothing any more, its sockets stay
+	began=$("$fault" kill 19 "$server")
+}
+
+cont_server() {
+	listening=$("$fault" kill 18 "$server")
+}
+
+shut_server() { # in peace
+	kill -TERM -- "-$server" 2>/dev/null
+	wait_for 5 gone "$server" || kill -KILL -- "-$server"
 	wait "$server" 2>/dev/null || true
+}
+
+crash() { # kill -9: with whatever it forked, as nbd-server does for each client
+	began=$("$fault" kill 9 "$server")
+	wait "$server" 2>/dev/null || true
+}
+
+outage() { # SECONDS
+	crash
+	pause "$1"
+	serve_again
+}
+
+#
+# The device
+#
+
+attach() { # [OPTION...]
+	case $server_where in
+	/*) nbd_attach "$device" -u "$server_where" disk "$@" ;;
+	*) nbd_attach "$device" "$server_host:$server_where" disk "$@" ;;
+	esac
+}
+
+state_is() { # STATE; from the file, because that costs nothing
+	grep -qx "STATE=$1" "/run/nbd-attach/$device.state"
+}
+
+healed() { # at last: how soon is for the figures to say
+	wait_for 20 state_is attached && return
+	cat "/run/nbd-attach/$device.state" "$scratch/log"
+	return 1
+}
+
+says() { # KEY REGEX: what --status --json has for it
+	local value
+	nbd_attach --status --json "$device" >"$scratch/json" || return
+	value=$(python3 -c 'import json, sys
+s = json.load(open(sys.argv[1]))
+s = s.get("devices", [s])[0] if isinstance(s, dict) else s[0]
+print(json.dumps(s.get(sys.argv[2])))' "$scratch/json" "$1")
+	echo "$1 is $value, wanted $2"
+	[[ $value =~ $2 ]]
+}
+
+# A device that cannot be detached is left behind, and the next case takes another.
+release() {
+	local status=0
+	let_go || status=1
+	shut_server
+	return "$status"
+}
+
+let_go() { # and keep the server
+	local p
+	for p in $loader $fio; do
+		running "$p" || continue
+		disown "$p" # it may hang for ever
+		kill -KILL "$p"
+	done
+	loader='' fio=''
+	if attached "$device"; then
+		nbd_attach -q --detach "$device" || nbd_attach -q --detach --force "$device" ||
+			timeout -k 1 5 nbd-client -d "/dev/$device"
+	fi >/dev/null 2>&1
+	wait_for 10 detached "$device" && return
+	echo "$device cannot be detached"
+	device=nbd$((${device#nbd} + 1))
+	return 1
 }
 
 #
@@ -102,7 +186,7 @@ crash() { # kill -9: with whatever it forked, as nbd-server does for each client
 load() { # [OPTION...] of fault load
 	mkdir -p "$scratch/load"
 	rm -f "$scratch"/load/*
-	"$fault" load "$@" /dev/nbd0 "$scratch/load" >"$scratch/load/said" 2>&1 </dev/null \
+	"$fault" load "$@" "/dev/$device" "$scratch/load" >"$scratch/load/said" 2>&1 </dev/null \
 		8>&- 9>&- &
 	loader=$!
 	started+=("$loader")
@@ -134,4 +218,73 @@ figures() { # of the latest outage
 
 figure() { # NAME
 	figures | tr ' ' '\n' | grep -A 1 -x "$1" | tail -n 1
+}
+
+unload() { # [SECONDS]
+	load_ended "${1:-30}" && verified
+}
+
+verified() { # with the device, and with the server's image beneath it
+	echo 3 >/proc/sys/vm/drop_caches
+	timeout -k 1 60 "$fault" verify "$scratch/load/ledger" "/dev/$device" || return
+	"$fault" verify "$scratch/load/ledger" "$image"
+}
+
+# fio writes every block of the image's second half once and reads them all; leave it to it by
+# `load -b 2048`.
+fio_load() { # DEPTH RATE [MIB]
+	fio --name=verify --filename="/dev/$device" --offset=8M --size="${3:-8}M" --rw=randwrite \
+		--bs=4k --direct=1 --ioengine=libaio --iodepth="$1" --rate_iops="$2" --verify=crc32c \
+		--verify_fatal=1 --do_verify=1 --randrepeat=0 --output="$scratch/fio" \
+		>"$scratch/fio.said" 2>&1 </dev/null 8>&- 9>&- &
+	fio=$!
+	started+=("$fio")
+}
+
+fio_ended() { # [SECONDS]: it wrote everything, and read it back
+	if ! wait_for "${1:-60}" gone "$fio"; then
+		echo "fio hangs"
+		return 1
+	fi
+	wait "$fio"
+	local status=$?
+	grep -E 'err=' "$scratch/fio"
+	cat "$scratch/fio.said"
+	((status == 0)) && grep -q 'err= 0' "$scratch/fio"
+}
+
+#
+# Files: ext4 on the device, records with fsync
+#
+
+files_load() { # [MOUNT-OPTION]
+	mkdir -p "$scratch/mnt" "$scratch/files"
+	mkfs.ext4 -q -F "/dev/$device" && mount "/dev/$device" "$scratch/mnt" || return
+	"$fault" files "$scratch/mnt" "$scratch/files" >"$scratch/files/said" 2>&1 </dev/null \
+		8>&- 9>&- &
+	filer=$!
+	started+=("$filer")
+}
+
+files_unload() { # every confirmed record is there: in a copy of the server's image, and here
+	local status=0
+	kill -TERM "$filer"
+	wait_for 30 gone "$filer" || return
+	wait "$filer" || status=1
+	cat "$scratch/files/said"
+	# As it is now, before anything but fsync made the file system write; no write into the copy.
+	kill -STOP -- "-$server"
+	cp "$image" "$scratch/copy"
+	kill -CONT -- "-$server"
+	umount "$scratch/mnt" || status=1
+	e2fsck -fn "/dev/$device" || status=1
+	mount -o ro "/dev/$device" "$scratch/mnt" &&
+		"$fault" verify-files "$scratch/files/ledger" "$scratch/mnt" || status=1
+	umount "$scratch/mnt"
+	modprobe loop
+	mount -o loop "$scratch/copy" "$scratch/mnt" &&
+		"$fault" verify-files "$scratch/files/ledger" "$scratch/mnt" || status=1
+	umount "$scratch/mnt"
+	rm -f "$scratch/copy"
+	return "$status"
 }

@@ -22,6 +22,7 @@ struct record_log *record_log_new(const char *path)
 
 	if (!log || !(log->file = fopen(path, "we")))
 		fault_die("cannot create %s: %m", path);
+	setvbuf(log->file, NULL, _IONBF, 0); /* it must be there when the load hangs */
 	pthread_mutex_init(&log->lock, NULL);
 	log->latest = fault_now();
 	return log;

@@ -22,13 +22,14 @@
 #define MARGIN 50000000
 
 struct figures {
-	uint64_t requests, failed, pause, last, longest; /* longest: of one request */
+	uint64_t requests, writes, failed, pause, last, longest; /* longest: of one request */
 	uint64_t first_new, inflight, last_inflight;
 };
 
 static void count(struct figures *f, const struct record *r, uint64_t from, uint64_t to)
 {
 	f->requests++;
+	f->writes += r->kind != RECORD_READ;
 	f->failed += r->error != 0;
 	if (f->last && r->completed - f->last > f->pause)
 		f->pause = r->completed - f->last;
@@ -71,7 +72,7 @@ int fault_times(int argc, char **argv)
 	fclose(log);
 	printf("requests %" PRIu64 " failed %" PRIu64 " pause_ms %.0f longest_ms %.0f", f.requests,
 	       f.failed, (double)f.pause / 1e6, (double)f.longest / 1e6);
-	printf(" new_ms %.1f inflight %" PRIu64 " inflight_ms %.1f\n", ms(f.first_new, to),
-	       f.inflight, ms(f.last_inflight, to));
+	printf(" new_ms %.1f inflight %" PRIu64 " inflight_ms %.1f writes %" PRIu64 "\n",
+	       ms(f.first_new, to), f.inflight, ms(f.last_inflight, to), f.writes);
 	return f.failed != 0;
 }

@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The server comes back as somebody else: I/O waits, the status says why, and the right one heals it.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 300 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+
+sock=$scratch/sock
+
+# What is there now is not the export; then the right one is back.
+refused() { # NAME REASON COMMAND...: COMMAND starts the wrong server
+	local name=$1 reason=$2
+	shift 2
+	new_image
+	serve nbdkit "$sock"
+	check "$name: attaches" attach || return
+	check "$name: load" load -r 500
+	pause 1
+	crash
+	cp "$image" "$scratch/right"
+	rm -f "$scratch/reference"
+	"$@" || return
+	check "$name: is refused" wait_for 10 state_is refused
+	check "$name: says why" says "$json_reason" "$reason"
+	pause 2
+	check "$name: I/O waits" eval '! grep -q failed "$scratch/load/said"'
+	check "$name: nothing reached the wrong server" untouched
+	image=$scratch/image
+	cp "$scratch/right" "$image"
+	crash
+	server_options=()
+	server_kind=nbdkit
+	serve_again
+	check "$name: the right one heals it" healed # slower retries, after a refusal
+	pause 3
+	check "$name: nothing failed, nothing lost" unload
+	check "$name: detaches" release
+}
+
+untouched() {
+	[[ ! -e $scratch/reference ]] || cmp "$image" "$scratch/reference"
+}
+
+wrong() { # FILE: serve this instead
+	rm -f "$scratch/reference"
+	cp "$1" "$scratch/reference"
+	image=$1
+	serve_again
+}
+
+smaller() {
+	cp "$image" "$scratch/smaller"
+	truncate -s 8M "$scratch/smaller"
+	wrong "$scratch/smaller"
+}
+
+read_only() {
+	server_options=(-r)
+	wrong "$image"
+}
+
+without_flush() { # and without FUA: what a write-back cache there does is nobody's to know
+	rm -f "$sock" "$scratch/listening"
+	"$fault" serve "$sock" "$scratch/listening" nbdkit -f -U "$sock" \
+		sh "$scratch/noflush.sh" >>"$scratch/log" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 20 test -s "$scratch/listening"
+}
+
+# The same server process, another disk under the name: an export that is not there any more.
+no_such_export() {
+	server_kind=nbd-server
+	printf '[generic]\n\tallowlist = true\n\tunixsock = %s\n[other]\n\texportname = %s\n' \
+		"$sock" "$image" >"$scratch/other.conf"
+	rm -f "$sock" "$scratch/listening" "$scratch/nbd-server.pid"
+	"$fault" serve "$sock" "$scratch/listening" nbd-server -C "$scratch/other.conf" \
+		-p "$scratch/nbd-server.pid" >>"$scratch/log" 2>&1 </dev/null &
+	wait_for 20 test -s "$scratch/listening" && wait_for 5 test -s "$scratch/nbd-server.pid" || return
+	server=$(<"$scratch/nbd-server.pid")
+	started+=("$server")
+}
+
+# No NBD at all: MODE says what it does with a connection. See hostile servers in tests/interop.
+impostor() { # MODE
+	rm -f "$sock" "$scratch/listening"
+	"$fault" serve "$sock" "$scratch/listening" python3 "$top/tests/fault/impostor.py" \
+		"$sock" "$1" >>"$scratch/log" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 20 test -s "$scratch/listening"
+}
+
+cat >"$scratch/noflush.sh" <<'END'
+#!/bin/sh
+case $1 in
+get_size) echo 16M ;;
+pread) head -c "$3" /dev/zero ;;
+can_write) exit 0 ;;
+pwrite) cat >/dev/null ;;
+can_flush | can_fua) exit 3 ;;
+*) exit 2 ;;
+esac
+END
+chmod +x "$scratch/noflush.sh"
+
+refused "back smaller" '[Ss]ize|small|shrunk' smaller
+refused "back read-only" 'read-only' read_only
+refused "back without flush" 'flush|FUA' without_flush
+
+# What cannot be told from a server that is only not ready yet: I/O waits, whatever it is called.
+waits() { # NAME COMMAND...
+	local name=$1
+	shift
+	new_image
+	serve nbdkit "$sock"
+	check "$name: attaches" attach || return
+	check "$name: load" load -r 500
+	pause 1
+	crash
+	"$@" || return
+	pause 5
+	check "$name: I/O waits" eval '! grep -q failed "$scratch/load/said"'
+	check "$name: not attached, and says so" eval 'state_is lost || state_is healing ||
+		state_is refused'
+	crash
+	server_kind=nbdkit
+	serve_again
+	check "$name: the right one heals it" healed
+	pause 3
+	check "$name: nothing failed, nothing lost" unload
+	echo "  $name: $(figures)"
+	check "$name: detaches" release
+}
+
+waits "another export" no_such_export
+waits "garbage" impostor garbage
+waits "closes at once" impostor closes
+waits "says nothing" impostor silent
+waits "a tarpit" impostor tarpit
+
+# Larger is fine, and the device grows, once it is healthy
+new_image
+serve nbdkit "$sock"
+check "back larger: attaches" attach
+check "back larger: load" load -r 500 
+pause 1
+crash
+truncate -s 32M "$image"
+serve_again
+check "back larger: attached again" healed
+check "back larger: the device has grown" wait_for 10 eval \
+	'is "$(cat /sys/block/$device/size)" 65536'
+check "back larger: and the status says it" says size '^33554432$'
+pause 2
+check "back larger: nothing failed, nothing lost" unload
+check "back larger: detaches" release
+finish

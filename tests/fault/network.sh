@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The network gone without a FIN, and back; the server's host gone, and back without a memory.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 300 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+# shellcheck source=tests/fault/net.bash
+. "$top/tests/fault/net.bash"
+
+away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
+	local name="$1, $2" go=$4 come=$5
+	new_image
+	serve nbdkit 10809
+	check "$name: attaches" attach -C "$2" || return
+	check "$name: load" load -r 500
+	pause 1
+	"$go"
+	# The peer timeout's 10 s and no sooner: until then the network may be slow.
+	(($3 < 15)) || check "$name: is lost after some 10 s" wait_for 14 eval \
+		'state_is lost || state_is healing'
+	pause "$(($3 - ($("$fault" now) - began) / 1000000000))"
+	check "$name: back after $3 s" "$come"
+	check "$name: attached again" healed
+	pause 3
+	check "$name: nothing failed, nothing lost" unload
+	echo "  $name: $(figures)"
+	check "$name: detaches" release
+}
+
+net_up
+away "cut 15 s" 1 15 cut uncut
+away "cut 15 s" 4 15 cut uncut
+# Shorter than the peer timeout: the connection survives, and TCP repairs it.
+away "cut 4 s" 1 4 cut uncut
+away "cable pulled 15 s" 1 15 unplug plug
+away "host rebooted" 1 15 host_gone host_back
+away "host rebooted at once" 1 3 host_gone host_back
+finish

@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Side by side, in one guest: the same outages under the same loads, for nbd-attach and for what
+# people use today. Failed requests, lost blocks and the lag of each; nothing here has to pass but
+# nbd-attach itself, and that only with --ours (until then it is shown like the others).
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 590 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+
+sock=$scratch/sock
+strict=${1:-}
+helper=''
+
+# Each attaches $device and leaves a process in $helper, if it needs one.
+by_nbd_attach() {
+	attach -C 1
+}
+
+by_nbd_client() { # OPTION...
+	timeout 20 nbd-client -unix "$sock" -N disk "/dev/$device" -persist "$@"
+}
+
+by_nbd_client_ioctl() { # it stays, because the ioctl does
+	nbd-client -unix "$sock" -N disk "/dev/$device" -persist -nonetlink -nofork \
+		>>"$scratch/log" 2>&1 </dev/null &
+	helper=$!
+	started+=("$helper")
+	wait_for 10 attached "$device"
+}
+
+by_qemu_nbd() { # its data path, in user space, to a kernel that sees a server that never dies
+	qemu-nbd -c "/dev/$device" -f raw --cache=none --image-opts \
+		"driver=nbd,server.type=unix,server.path=$sock,export=disk,reconnect-delay=600" \
+		>>"$scratch/log" 2>&1 </dev/null &
+	helper=$!
+	started+=("$helper")
+	wait_for 20 sized
+}
+
+sized() {
+	(($(cat "/sys/block/$device/size") > 0))
+}
+
+clear_up() {
+	for p in $loader $fio $helper; do
+		disown "$p" # the shell need not tell of it
+		kill -KILL "$p" 2>/dev/null
+	done
+	timeout -k 1 5 nbd-client -d "/dev/$device" >/dev/null 2>&1
+	helper=''
+	release >/dev/null && return
+	echo "  (its device stays stuck)"
+}
+
+row() { # NAME LOAD TEXT
+	printf '  %-34s %-8s %s\n' "$@"
+}
+
+# The ledger: failures, lags, and what is there afterwards.
+outage_of() { # NAME SECONDS FUNCTION ARGUMENT...
+	local name=$1 seconds=$2 wrong text
+	shift 2
+	new_image
+	serve nbdkit "$sock"
+	if ! "$@" >>"$scratch/log" 2>&1; then
+		row "$name" ledger "does not attach"
+		clear_up
+		return
+	fi
+	load -r 500 || row "$name" ledger "the load does not start"
+	pause 2
+	outage "$seconds"
+	pause 35 # the kernel's own period is 30 s
+	kill -TERM "$loader"
+	if wait_for 5 gone "$loader"; then
+		text=''
+	else
+		text='HANGS 40 s after the server is back; '
+	fi
+	text+=$(figures)
+	wrong=$("$fault" verify "$scratch/load/ledger" "$image" | tail -n 1)
+	row "$name" ledger "${text/ writes*/}; ${wrong#*written }"
+	clear_up
+}
+
+fio_of() { # NAME SECONDS FUNCTION ARGUMENT...
+	local name=$1 seconds=$2 text='every write verified'
+	shift 2
+	new_image
+	serve nbdkit "$sock"
+	if ! "$@" >>"$scratch/log" 2>&1; then
+		row "$name" fio "does not attach"
+		clear_up
+		return
+	fi
+	fio_load 16 200
+	pause 3
+	outage "$seconds"
+	fio_ended 35 >"$scratch/fio.text" || text=$(grep -oE 'hangs|err=.*' "$scratch/fio.text" | head -n 1)
+	row "$name" fio "$text"
+	clear_up
+}
+
+peer() { # NAME FUNCTION ARGUMENT...
+	local name=$1
+	shift
+	fio_of "$name" 3 "$@"
+	outage_of "$name" 3 "$@"
+}
+
+echo "kernel $(uname -r), nbdkit on a Unix socket killed and started again 3 s later; 16 in flight"
+peer "nbd-attach" by_nbd_attach
+if [[ $strict = --ours ]]; then
+	check "nbd-attach: no request failed" is "$(figure failed)" 0
+fi
+peer "nbd-client -persist" by_nbd_client
+outage_of "nbd-client -persist -timeout 5" 3 by_nbd_client -timeout 5
+peer "nbd-client -persist -nonetlink" by_nbd_client_ioctl
+peer "qemu-nbd -c, reconnect-delay" by_qemu_nbd
+((passed)) || ok "the table above"
+finish

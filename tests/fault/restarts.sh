@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every server, killed and started again after 3 s, over TCP and Unix sockets, with 1 and 4 connections.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 400 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+
+sock=$scratch/sock
+
+survives() { # KIND WHERE CONNECTIONS
+	local name options=()
+	name="$1, $([[ $2 = /* ]] && echo Unix || echo TCP), $3"
+	[[ $1 != qemu-nbd ]] || options=(-e "$(($3 * 2))")
+	new_image
+	serve "$1" "$2" "${options[@]}" || return
+	if check "$name: attaches" attach -C "$3"; then
+		check "$name: load" load -r 1000
+		pause 1
+		check "$name: killed, and back after 3 s" outage 3
+		check "$name: attached again" healed
+		pause 2
+		check "$name: nothing failed, nothing lost" unload
+		echo "  $name: $(figures)"
+	fi
+	check "$name: detaches" release
+}
+
+for kind in nbdkit nbd-server qemu-nbd; do
+	for connections in 1 4; do
+		survives "$kind" 10809 "$connections"
+		survives "$kind" "$sock" "$connections"
+	done
+done
+
+# The ways in which a file system and a flood meet it
+new_image
+serve nbdkit "$sock"
+check "files: attaches" attach
+check "files: load" files_load
+pause 2
+check "files: killed, and back after 3 s" outage 3
+check "files: attached again" healed
+pause 2
+check "files: nothing failed, nothing lost" files_unload
+check "files: detaches" release
+
+for depth in 16 128; do
+	new_image
+	serve nbdkit "$sock"
+	check "fio, $depth in flight: attaches" attach
+	fio_load "$depth" 400
+	pause 2
+	check "fio, $depth in flight: killed, and back after 3 s" outage 3
+	check "fio, $depth in flight: attached again" healed
+	check "fio, $depth in flight: no error" fio_ended
+	check "fio, $depth in flight: detaches" release
+done
+finish

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A server that is alive but does not answer for 60 s: it is never cut, and nothing is sent twice.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 200 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+
+# The writes that the server executed, counted by itself: one sent twice is executed twice.
+executed() {
+	grep -c ' Write .*offset' "$scratch/requests" || true
+}
+
+connections() { # that the server ever had
+	grep -c 'Connect ' "$scratch/requests" || true
+}
+
+stalls() { # NAME WHERE
+	local before
+	new_image
+	rm -f "$scratch/requests"
+	serve nbdkit "$2" --filter=log logfile="$scratch/requests"
+	check "$1: attaches" attach || return
+	echo 2 >"/sys/block/$device/queue/nomerges" # so that requests can be counted
+	check "$1: load" load -q 64 -r 500
+	pause 1
+	before=$(connections)
+	stop_server
+	pause 30
+	check "$1: after 30 s still attached" state_is attached
+	check "$1: says that it is stalled" says "$json_stalled" '^(true|"yes")$'
+	pause 30
+	check "$1: after 60 s still attached" state_is attached
+	cont_server
+	pause 3
+	check "$1: is not stalled any more" says "$json_stalled" '^(false|"no"|null)$'
+	check "$1: no connection was added" is "$(connections)" "$before"
+	check "$1: nothing failed, nothing lost" unload
+	check "$1: what was sent was executed once" \
+		is "$(executed)" "$(figure writes)"
+	echo "  $1: $(figures)"
+	check "$1: detaches" release
+}
+
+stalls "stopped, TCP" 10809
+stalls "stopped, Unix" "$scratch/sock"
+finish

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Swap on the device: a process that lives in it survives a restart of the server. The server is in
+# the same machine, so its memory must not need the swap: a locked server, an image in ramfs, and
+# pressure in a control group of its own.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 200 "$@"
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$top/tests/fault/lib.bash"
+
+group=/sys/fs/cgroup/hog
+
+rounds() { # more than N
+	(($(sed -n 's/^rounds \([0-9]*\).*/\1/p' "$scratch/hog" | tail -n 1) > $1))
+}
+
+goes_on() { # at least two more rounds, one of which began after now
+	local n
+	n=$(grep -c ^rounds "$scratch/hog")
+	wait_for 60 rounds $((n + 1))
+}
+
+mkdir -p "$scratch/ram"
+mount -t ramfs ramfs "$scratch/ram"
+image=$scratch/ram/image
+truncate -s 256M "$image"
+mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir -p "$group"
+echo 48M >"$group/memory.max"
+
+serve nbdkit 10809 --swap
+check "swap: attaches" attach --swap
+check "swap: mkswap" mkswap "/dev/$device"
+check "swap: swapon" swapon "/dev/$device"
+start eval 'echo $BASHPID >"$group/cgroup.procs"; exec "$fault" hog 128 >"$scratch/hog" 2>&1'
+hog=$pid
+check "swap: in use" goes_on
+check "swap: really" eval '(($(awk "\$1 == \"pswpout\" {print \$2}" /proc/vmstat) > 5000))'
+check "swap: killed, and back after 3 s" outage 3
+check "swap: attached again" healed
+check "swap: it goes on" goes_on
+check "swap: killed, and back after 3 s again" outage 3
+check "swap: attached again" healed
+check "swap: it goes on again" goes_on
+kill -TERM "$hog"
+check "swap: it ends" wait_for 60 gone "$hog"
+check "swap: nothing was lost" is "$(tail -n 1 "$scratch/hog" | sed 's/.* wrong/wrong/')" 'wrong 0'
+check "swap: swapoff" timeout 60 swapoff "/dev/$device"
+check "swap: detaches" release
+umount "$scratch/ram"
+finish
