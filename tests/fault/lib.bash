@@ -16,6 +16,10 @@
 
 fault=$top/build/tests/fault/fault
 image=$scratch/image
+[[ -x $fault ]] || {
+	echo "$fault is missing: make fault" >&2
+	exit 1
+}
 device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes

@@ -46,13 +46,21 @@ sized() {
 
 clear_up() {
 	for p in $loader $fio $helper; do
-		disown "$p" # the shell need not tell of it
+		disown "$p" 2>/dev/null # the shell need not tell of it
 		kill -KILL "$p" 2>/dev/null
 	done
 	timeout -k 1 5 nbd-client -d "/dev/$device" >/dev/null 2>&1
 	helper=''
 	release >/dev/null && return
 	echo "  (its device stays stuck)"
+}
+
+said_of() { # VERIFY'S LAST LINE: nothing, or what is wrong
+	if [[ $1 = *lost\ 0\ stale\ 0\ torn\ 0\ foreign\ 0 ]]; then
+		echo "nothing lost"
+	else
+		echo "${1#*written }"
+	fi
 }
 
 row() { # NAME LOAD TEXT
@@ -82,7 +90,7 @@ outage_of() { # NAME SECONDS FUNCTION ARGUMENT...
 	fi
 	text+=$(figures)
 	wrong=$("$fault" verify "$scratch/load/ledger" "$image" | tail -n 1)
-	row "$name" ledger "${text/ writes*/}; ${wrong#*written }"
+	row "$name" ledger "${text/ writes*/}; $(said_of "$wrong")"
 	clear_up
 }
 
