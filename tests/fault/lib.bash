@@ -169,8 +169,8 @@ let_go() { # and keep the server
 	local p
 	for p in $loader $fio; do
 		running "$p" || continue
-		disown "$p" # it may hang for ever
-		kill -KILL "$p"
+		disown "$p" 2>/dev/null # it may hang for ever
+		kill -KILL "$p" 2>/dev/null
 	done
 	loader='' fio=''
 	if attached "$device"; then
