@@ -34,7 +34,7 @@ server_options=()
 #
 
 new_image() { # zeroed. Small, because it is read as a whole
-	rm -f "$image"
+	rm -f "$image" "$scratch/load/ledger"
 	truncate -s 16M "$image"
 }
 
@@ -189,7 +189,7 @@ let_go() { # and keep the server
 
 load() { # [OPTION...] of fault load
 	mkdir -p "$scratch/load"
-	rm -f "$scratch"/load/*
+	rm -f "$scratch/load/log" # the ledger goes with the image
 	"$fault" load "$@" "/dev/$device" "$scratch/load" >"$scratch/load/said" 2>&1 </dev/null \
 		8>&- 9>&- &
 	loader=$!

@@ -248,7 +248,13 @@ static void start_log(const char *directory)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/ledger", directory);
-	ledger_create(&ledger, path, blocks);
+	/* What an earlier load wrote is still on the device. */
+	if (access(path, F_OK) == 0)
+		ledger_open(&ledger, path);
+	else
+		ledger_create(&ledger, path, blocks);
+	if (ledger.n != blocks)
+		fault_die("%s is of a device of another size", path);
 	snprintf(path, sizeof(path), "%s/log", directory);
 	records = record_log_new(path);
 }

@@ -33,12 +33,13 @@ net_up() {
 	server_host=10.9.2.2
 }
 
-cut() { # without a FIN, without a sign
+# Not "cut", which lib.sh means otherwise.
+sever() { # without a FIN, without a sign
 	began=$("$fault" now)
 	ip -n router link set r2 down
 }
 
-uncut() {
+mend() {
 	ip -n router link set r2 up
 	listening=$("$fault" now)
 }

@@ -31,10 +31,10 @@ away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 }
 
 net_up
-away "cut 15 s" 1 15 cut uncut
-away "cut 15 s" 4 15 cut uncut
+away "cut 15 s" 1 15 sever mend
+away "cut 15 s" 4 15 sever mend
 # Shorter than the peer timeout: the connection survives, and TCP repairs it.
-away "cut 4 s" 1 4 cut uncut
+away "cut 4 s" 1 4 sever mend
 away "cable pulled 15 s" 1 15 unplug plug
 away "host rebooted" 1 15 host_gone host_back
 away "host rebooted at once" 1 3 host_gone host_back
