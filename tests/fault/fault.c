@@ -86,13 +86,19 @@ static int tell_now(int argc, char **argv)
 	return 0;
 }
 
-/* In one program, because starting one takes long enough for a request to come and go. */
+/*
+ * In one program, because starting one takes long enough for a request to come and go. An outage
+ * begins when the signal is through, so that what was in flight was sent before; it ends when the
+ * signal is sent.
+ */
 static int send_signal(int argc, char **argv)
 {
 	uint64_t now = fault_now();
 
 	if (argc != 3 || kill(-atoi(argv[2]), atoi(argv[1])) < 0)
 		fault_die("kill: %m");
+	if (atoi(argv[1]) != SIGCONT)
+		now = fault_now();
 	printf("%" PRIu64 "\n", now);
 	return 0;
 }

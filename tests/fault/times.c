@@ -5,7 +5,7 @@
  *
  *	new_ms       from TO until the first completion of a request that was sent in the outage,
  *	             50 ms after FROM or later, when the connection was dead
- *	inflight     requests sent before FROM and completed after TO, their number
+ *	inflight     requests sent earlier than that and completed after TO, their number
  *	inflight_ms  from TO until the last of them completed
  *
  * A figure that the log cannot give is -1.
@@ -38,9 +38,10 @@ static void count(struct figures *f, const struct record *r, uint64_t from, uint
 		f->longest = r->completed - r->submitted;
 	if (!to || r->completed < to || r->error)
 		return;
-	if (r->submitted >= from + MARGIN && !f->first_new)
-		f->first_new = r->completed;
-	if (r->submitted < from) {
+	if (r->submitted >= from + MARGIN) {
+		if (!f->first_new)
+			f->first_new = r->completed;
+	} else {
 		f->inflight++;
 		f->last_inflight = r->completed;
 	}
