@@ -413,8 +413,10 @@ void supervisor_fail_io(struct supervisor *s)
 			  s->index, (unsigned long long)s->cfg.dead_timeout_s);
 	s->failing = true;
 	supervisor_write_state(s);
-	s->heal =
-	    (struct heal){.kernel = s->kernel, .index = s->index, .identifier = s->cfg.identifier};
+	s->heal = (struct heal){.kernel = s->kernel,
+				.index = s->index,
+				.identifier = s->cfg.identifier,
+				.mark = s->mark};
 	s->healing = true;
 	if (offload_run(s->offload, fail_work_job, failed, s) < 0)
 		s->healing = false;

@@ -87,6 +87,10 @@ freed "partition"
 check "not attached: says so" expect_status 1 'nbd0.*not attached' nbd_attach --detach nbd0
 check "not attached: no such device" refuses nbd_attach --detach nbd4711
 
+waits_for_io() { # a dispatched request counts as in flight
+	grep -q '[1-9]' /sys/block/nbd0/inflight
+}
+
 # A server that does not answer: bounded, and nothing is thrown away unless told so
 attach "stopped server"
 exec 5<>/dev/nbd0 # opening it reads, and would block later
@@ -120,13 +124,34 @@ freed "killed server"
 check "killed server: the supervisor ends" wait_for 5 gone "$held"
 rm -f "$sock"
 kit memory 32M
-attach "killed server, dirty"
+check "killed server, dirty, --no-reconnect: attaches" nbd_attach nbd0 -u "$sock" --no-reconnect
 exec 5>/dev/nbd0
 head -c 65536 /dev/zero >&5
 kill_now "$server"
+check "killed server, dirty, --no-reconnect: the state says so" \
+	wait_for 10 status_is nbd0 state expired
+exec 5>&- # the last close writes, and is told that it failed
+freed "killed server, dirty, --no-reconnect"
+rm -f "$sock"
+kit memory 32M
+attach "killed server, dirty"
+start dd if=/dev/zero of=/dev/nbd0 bs=4k count=16 conv=fsync oflag=direct
+writer=$pid
+wait "$writer"
+exec 5<>/dev/nbd0
+kill_now "$server"
 wait_for 10 status_is nbd0 state lost >/dev/null
+start dd if=/dev/zero of=/dev/nbd0 bs=4k count=16 conv=fsync
+writer=$pid
+wait_for 10 waits_for_io
 exec 5>&-
-freed "killed server, dirty"
+check "killed server, I/O waits: --detach refuses" \
+	expect_status 3 'nbd0' nbd_attach --detach nbd0
+began=$(date +%s%N)
+check "killed server, I/O waits: --force ends it" expect_status 0 '' nbd_attach --detach --force nbd0
+check "killed server, I/O waits: within 2 s" test $((($(date +%s%N) - began) / 1000000)) -lt 2000
+check "killed server, I/O waits: the writer gets its error" refuses wait "$writer"
+check "killed server, I/O waits: nbd0 is free" wait_for 5 detached nbd0
 rm -f "$sock"
 kit memory 32M
 check "killed server, -C 2: attaches" nbd_attach nbd0 -u "$sock" -C 2
