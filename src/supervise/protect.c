@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -61,6 +62,7 @@ void protect_memory(void)
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		log_warning("cannot keep this process in memory: %s", strerror(errno));
+	tzset(); /* the log's time stamps: it reads a file */
 	use_stack();
 	keep_heap();
 	ret = set_oom(OOM_NEVER);

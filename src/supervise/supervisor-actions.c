@@ -46,6 +46,8 @@ static void get_ready(struct supervisor *s)
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &s->err) < 0)
 		log_warning("%s", s->err.message);
+	if (s->cfg.swap)
+		supervisor_take_hints(s);
 }
 
 /* What cannot be promised, said while somebody listens. */
@@ -64,6 +66,10 @@ static void warn(const struct supervisor *s)
 		    "/dev/nbd%d: with --timeout %llu a server that takes longer for a write "
 		    "is cut and gets it twice: the first copy may overwrite newer data",
 		    s->index, (unsigned long long)s->cfg.timeout);
+	if (s->cfg.swap)
+		log_notice("/dev/nbd%d: --swap: in an outage no name is resolved, the state file is "
+			   "not written, and %u failed handshakes are prepared for",
+			   s->index, SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",

@@ -160,6 +160,15 @@ static void check_zombie(struct supervisor *s)
 	s->checking = offload_run(s->offload, check_job, checked, s) == 0;
 }
 
+void supervisor_take_hints(struct supervisor *s)
+{
+	bool unix_socket = s->cfg.endpoint->type == ENDPOINT_UNIX;
+
+	if (!s->hints)
+		s->hints = hints_new(s->loop, unix_socket ? s->cfg.endpoint->path : NULL,
+				     supervisor_hurry, s);
+}
+
 static void begin_outage(struct supervisor *s)
 {
 	struct outage *o = &s->outage;
@@ -222,10 +231,7 @@ void supervisor_redial(struct supervisor *s)
 		if (!s->cfg.reconnect)
 			return;
 	}
-	if (!s->hints)
-		s->hints = hints_new(
-		    s->loop, s->cfg.endpoint->type == ENDPOINT_UNIX ? s->cfg.endpoint->path : NULL,
-		    supervisor_hurry, s);
+	supervisor_take_hints(s);
 	redial_want(s->redial, missing(s), s->outage.flaps > 0);
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
@@ -354,7 +360,8 @@ void supervisor_recover(struct supervisor *s)
 	s->complaint.message[0] = '\0';
 	s->report.error[0] = '\0';
 	if (missing(s) == 0) {
-		hints_free(TAKE_PTR(s->hints));
+		if (!s->cfg.swap)
+			hints_free(TAKE_PTR(s->hints));
 		if (!outage)
 			log_line(quiet(s) ? LOG_INFO : LOG_NOTICE,
 				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,

@@ -48,7 +48,7 @@ struct supervisor {
 	struct helpers *helpers;
 	struct dialler *dialler;
 	struct redial *redial;
-	struct hints *hints; /* during an outage */
+	struct hints *hints; /* during an outage; with --swap always */
 	struct links *links;
 	struct control *control;
 	struct announce *announce; /* NULL: no --on-change */
@@ -134,6 +134,8 @@ void supervisor_complain(struct supervisor *s);
 void supervisor_fail_io(struct supervisor *s);
 /* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
 void supervisor_hurry(const char *why, void *arg);
+/* Listens for signs that the server may be back. */
+void supervisor_take_hints(struct supervisor *s);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);

@@ -23,7 +23,7 @@ image=$scratch/image
 device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
-json_reason=reason         # why it is refused or lost
+json_reason=last-error     # why it is refused or lost
 server='' server_kind='' server_where='' began='' listening='' loader='' fio='' in_server_net=()
 server_host=127.0.0.1
 
