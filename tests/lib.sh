@@ -154,6 +154,10 @@ running() { # PID; a zombie is not
 	[[ -e /proc/$1 && $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) != Z ]]
 }
 
+asleep() { # PID: it waits for something to happen
+	[[ $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) = S ]]
+}
+
 gone() { # PID
 	! running "$1"
 }
