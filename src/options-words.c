@@ -5,65 +5,38 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "kernel/device.h"
 #include "options-table.h"
 #include "uri-parts.h"
 #include "uri.h"
 
-/* Linux has 20 bits for the minor numbers of a major number (MINORMASK), and nbd one of these. */
-#define INDEX_MAX ((1U << 20) - 1)
-
-/* "nbd7" and "/dev/nbd7" give 7. What follows the digits is returned, NULL for other text. */
-static const char *parse_nbd(const char *s, int *ret_index)
-{
-	size_t digits;
-	uint64_t n;
-
-	if (strncmp(s, "/dev/", 5) == 0)
-		s += 5;
-	if (strncmp(s, "nbd", 3) != 0)
-		return NULL;
-	s += 3;
-	digits = strspn(s, "0123456789");
-	if ((s[0] == '0' && digits > 1) || part_number(s, digits, 0, INDEX_MAX, &n) != 0)
-		return NULL;
-	*ret_index = (int)n;
-	return s + digits;
-}
-
 static bool is_device(const char *s)
 {
 	int index;
-	const char *rest = parse_nbd(s, &index);
 
-	return rest && !*rest;
+	return device_parse(s, "", &index, NULL) == 0;
 }
 
 static int parse_device(struct options *o, const char *s, struct err *err)
 {
-	const char *rest;
+	bool attach = o->verb == VERB_ATTACH;
 	char name[16];
+	int r;
 
+	if (strcmp(s, "auto") == 0 && !attach)
+		return part_bad(err, "auto is for attaching: %s needs the name of a device",
+				verb_name(o->verb));
 	if (strcmp(s, "auto") == 0) {
-		if (o->verb != VERB_ATTACH)
-			return part_bad(err, "auto is for attaching: %s needs the name of a device",
-					verb_name(o->verb));
 		o->index = KERNEL_INDEX_AUTO;
 		o->device = strdup(s);
-		return o->device ? 0 : part_no_memory(err);
+	} else {
+		r = device_parse(s, attach ? ", or auto for a free one" : " or the like", &o->index,
+				 err);
+		if (r < 0)
+			return r;
+		snprintf(name, sizeof(name), "nbd%d", o->index);
+		o->device = strdup(name);
 	}
-	rest = parse_nbd(s, &o->index);
-	if (!rest)
-		return part_bad(
-		    err, "%s is not an NBD device: write /dev/nbd0, nbd0%s", quoted_str(s).text,
-		    o->verb == VERB_ATTACH ? ", or auto for a free one" : " or the like");
-	if (rest[0] == 'p' && rest[1] && rest[1 + strspn(rest + 1, "0123456789")] == '\0')
-		return part_bad(err, "%s is a partition: name the device itself, nbd%d",
-				quoted_str(s).text, o->index);
-	if (*rest)
-		return part_bad(err, "%s is not an NBD device: write /dev/nbd%d or nbd%d",
-				quoted_str(s).text, o->index, o->index);
-	snprintf(name, sizeof(name), "nbd%d", o->index);
-	o->device = strdup(name);
 	return o->device ? 0 : part_no_memory(err);
 }
 

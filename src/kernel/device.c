@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "kernel/sysfs.h"
 
+#define DIGITS "0123456789"
+
 struct device_name device_node(int index)
 {
 	struct device_name name;
@@ -16,42 +18,56 @@ struct device_name device_node(int index)
 	return name;
 }
 
-static int refuse(const char *word, const char *why, struct err *err)
+struct shown {
+	char text[272];
+};
+
+static struct shown show(const char *word)
 {
-	char shown[128];
+	struct shown shown;
 	struct text t;
 
-	text_init(&t, shown, sizeof(shown));
+	text_init(&t, shown.text, sizeof(shown.text));
 	text_quote(&t, word, strlen(word), 60);
-	return err_set(err, ERR_USAGE, EINVAL, "%s %s", shown, why);
+	return shown;
 }
 
-int device_parse(const char *word, int *ret_index, struct err *err)
+static bool is_partition(const char *rest)
 {
-	const char *p = word;
+	return rest[0] == 'p' && rest[1] && rest[1 + strspn(rest + 1, DIGITS)] == '\0';
+}
+
+int device_parse(const char *word, const char *otherwise, int *ret_index, struct err *err)
+{
+	const char *p = strncmp(word, "/dev/", 5) == 0 ? word + 5 : word;
+	size_t digits = strncmp(p, "nbd", 3) == 0 ? strspn(p + 3, DIGITS) : 0;
 	int index = 0;
 
-	if (strcmp(word, "auto") == 0) {
-		*ret_index = KERNEL_INDEX_AUTO;
-		return 0;
-	}
-	if (strncmp(p, "/dev/", 5) == 0)
-		p += 5;
-	if (strncmp(p, "nbd", 3) != 0 || p[3] < '0' || p[3] > '9')
-		return refuse(word, "is not an NBD device: use /dev/nbd0, nbd0 or auto", err);
+	if (digits == 0)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s is not an NBD device: write /dev/nbd0, nbd0%s", show(word).text,
+			       otherwise);
+	p += 3;
 	/* A leading zero would give one device two names, and the lock two files. */
-	if (p[3] == '0' && p[4] >= '0' && p[4] <= '9')
-		return refuse(word, "is not the name of a device: leave out the leading zeroes",
-			      err);
-	for (p += 3; *p >= '0' && *p <= '9'; p++) {
+	if (p[0] == '0' && digits > 1)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s is not an NBD device: leave out the leading zeroes",
+			       show(word).text);
+	for (; digits; digits--, p++) {
 		index = index * 10 + (*p - '0');
 		if (index > DEVICE_INDEX_MAX)
-			return refuse(word, "is beyond the number of devices Linux can have", err);
+			return err_set(err, ERR_USAGE, EINVAL,
+				       "%s is not an NBD device: Linux can have none beyond nbd%d",
+				       show(word).text, DEVICE_INDEX_MAX);
 	}
-	if (p[0] == 'p' && p[1] >= '0' && p[1] <= '9')
-		return refuse(word, "is a partition: name the whole device", err);
+	if (is_partition(p))
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s is a partition: name the device itself, nbd%d", show(word).text,
+			       index);
 	if (*p)
-		return refuse(word, "is not an NBD device: use /dev/nbd0, nbd0 or auto", err);
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s is not an NBD device: write /dev/nbd%d or nbd%d",
+			       show(word).text, index, index);
 	*ret_index = index;
 	return 0;
 }

@@ -20,10 +20,11 @@ struct device_name {
 struct device_name device_node(int index);
 
 /*
- * Reads "/dev/nbd7", "nbd7" or "auto" (KERNEL_INDEX_AUTO). Errors: ERR_USAGE, with -EINVAL, for
- * partitions, other devices and numbers no kernel can have.
+ * Reads "/dev/nbd7" or "nbd7". Errors: ERR_USAGE, with -EINVAL, for partitions, other devices and
+ * numbers no kernel can have. `otherwise` ends the advice to write /dev/nbd0 or nbd0: what else the
+ * caller takes.
  */
-int device_parse(const char *word, int *ret_index, struct err *err);
+int device_parse(const char *word, const char *otherwise, int *ret_index, struct err *err);
 
 /*
  * The largest index the loaded module can have: its max_part takes minor numbers away. Reads

@@ -46,10 +46,6 @@ exec 5<&-
 check "the last close frees it" answers '^free yes' free 2000
 ended
 
-# nbd0 is free and has the lowest number.
-check "auto: attaches" attach_with auto "$a"
-check "auto: says which" is "${said% *}" 'attach nbd0 netlink'
-tell detach >/dev/null && ended
 check "a device made on demand" attach_with nbd200 "$a"
 tell detach >/dev/null && ended
 check "beyond what there can be: refused" eval '
@@ -131,8 +127,7 @@ check "ioctl: detaches" within 2000 detach
 check "ioctl: free" answers '^free yes' free 2000
 check "ioctl: our own detach is no news" answers '^events$' events 200
 ended
-check "ioctl, auto: attaches" attach_with -o backend=ioctl auto "$b"
-check "ioctl, auto: the first" is "${said% *}" 'attach nbd0 ioctl'
+check "ioctl: attaches again" attach_with -o backend=ioctl nbd0 "$b"
 kill -KILL "$server"
 check "ioctl: a server's death ends it" answers 'ended' events 1000
 check "ioctl: free after a server's death" answers '^free yes' free 2000

@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 		option(optarg, &a, &backend, &tune);
 	if (c != -1 || argc - optind < 2)
 		fail("usage", "kernel-try [-o OPTION=VALUE]... DEVICE ADDRESS...");
-	if (device_parse(argv[optind++], &a.index, &err) < 0 ||
+	if (device_parse(argv[optind++], "", &a.index, &err) < 0 ||
 	    kernel_new(backend, &kernel, &fallback, &err) < 0)
 		fail("error", err.message);
 	addresses = argv + optind;

@@ -228,11 +228,7 @@ static void device_names(void **state)
 	static const struct {
 		const char *word;
 		int index;
-	} good[] = {{"/dev/nbd0", 0},
-		    {"nbd7", 7},
-		    {"nbd1048575", 1048575},
-		    {"/dev/nbd10", 10},
-		    {"auto", KERNEL_INDEX_AUTO}};
+	} good[] = {{"/dev/nbd0", 0}, {"nbd7", 7}, {"nbd1048575", 1048575}, {"/dev/nbd10", 10}};
 	static const char *const bad[] = {"",
 					  "nbd",
 					  "/dev/nbd",
@@ -249,7 +245,7 @@ static void device_names(void **state)
 					  "/dev//nbd0",
 					  "nbd1048576",
 					  "nbd99999999999999999999",
-					  "AUTO",
+					  "auto",
 					  "/dev/auto",
 					  "nbd0\n",
 					  "/dev/nbd/0"};
@@ -258,18 +254,20 @@ static void device_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(device_parse(good[i].word, &index, &err), 0);
+		assert_int_equal(device_parse(good[i].word, "", &index, &err), 0);
 		assert_int_equal(index, good[i].index);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		index = 4711;
-		assert_int_equal(device_parse(bad[i], &index, &err), -EINVAL);
+		assert_int_equal(device_parse(bad[i], "", &index, &err), -EINVAL);
 		assert_int_equal(err.kind, ERR_USAGE);
 		assert_int_equal(index, 4711);
 		assert_null(strchr(err.message, '\n'));
 	}
-	assert_int_equal(device_parse("nbd0p1", &index, &err), -EINVAL);
+	assert_int_equal(device_parse("nbd0p1", "", &index, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "partition"));
+	assert_int_equal(device_parse("sda", " or else", &index, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "nbd0 or else"));
 	assert_string_equal(device_node(12).text, "/dev/nbd12");
 	assert_string_equal(device_node(DEVICE_INDEX_MAX).text, "/dev/nbd1048575");
 }
