@@ -95,12 +95,12 @@ int part_number(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t 
 bool part_printable(const char *s, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)s;
+	uint32_t c;
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
-		n = utf8_length(p + i, len - i);
-		if (n == 0 || (n == 1 && (p[i] < 0x20 || p[i] == 0x7f)) ||
-		    (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0))
+		n = utf8_decode(p + i, len - i, &c);
+		if (n == 0 || utf8_is_control(c))
 			return false;
 	}
 	return true;

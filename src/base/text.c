@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 void text_init(struct text *t, char *buf, size_t size)
@@ -55,7 +54,7 @@ void text_hex(struct text *t, uint64_t v)
 	number(t, v, 16);
 }
 
-size_t utf8_length(const uint8_t *p, size_t len)
+size_t utf8_decode(const uint8_t *p, size_t len, uint32_t *ret_char)
 {
 	static const struct {
 		uint8_t mask, lead;
@@ -74,27 +73,34 @@ size_t utf8_length(const uint8_t *p, size_t len)
 		}
 		if (c < form[n].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
 			return 0;
+		*ret_char = c;
 		return n + 1;
 	}
 	return 0;
 }
 
-/* C1 control characters (U+0080 to U+009F) steer terminals just as the ASCII ones do. */
-static bool printable(const uint8_t *p, size_t n)
+size_t utf8_length(const uint8_t *p, size_t len)
 {
-	if (n == 1)
-		return p[0] >= 0x20 && p[0] < 0x7f;
-	return n > 2 || (n == 2 && !(p[0] == 0xc2 && p[1] < 0xa0));
+	uint32_t c;
+
+	return utf8_decode(p, len, &c);
+}
+
+bool utf8_is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
 static void escape(struct text *t, const uint8_t *p, size_t len, size_t limit, bool quotes)
 {
 	size_t shown = len < limit ? len : limit;
 	size_t i = 0, n;
+	uint32_t c;
 
 	while (i < shown) {
-		n = utf8_length(p + i, len - i);
-		if (printable(p + i, n) && !(quotes && (p[i] == '"' || p[i] == '\\'))) {
+		n = utf8_decode(p + i, len - i, &c);
+		if (n && !utf8_is_control(c) && !(quotes && (p[i] == '"' || p[i] == '\\'))) {
 			put(t, (const char *)p + i, n);
 			i += n;
 		} else {

@@ -6,6 +6,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,9 +23,9 @@ void text_u64(struct text *t, uint64_t v);
 void text_hex(struct text *t, uint64_t v); /* with 0x, no leading zeroes */
 
 /*
- * Appends foreign bytes in double quotes. Control characters, quotes, backslashes, DEL and
- * anything that is not valid UTF-8 appear as \xNN, so that a terminal or a log cannot be
- * attacked. At most `limit` input bytes are shown; "..." marks the cut.
+ * Appends foreign bytes in double quotes. Control characters (utf8_is_control()), quotes,
+ * backslashes and anything that is not valid UTF-8 appear as \xNN, so that a terminal or a log
+ * cannot be attacked. At most `limit` input bytes are shown; "..." marks the cut.
  */
 void text_quote(struct text *t, const void *bytes, size_t len, size_t limit);
 
@@ -36,5 +37,15 @@ void text_escape(struct text *t, const void *bytes, size_t len, size_t limit);
  * overlong forms, surrogates and values above U+10FFFF are invalid).
  */
 size_t utf8_length(const uint8_t *p, size_t len);
+
+/* The same, with the character itself in *ret_char unless there is none. */
+size_t utf8_decode(const uint8_t *p, size_t len, uint32_t *ret_char);
+
+/*
+ * True for characters that do not show themselves but change how others are shown: C0, DEL and C1,
+ * the separators of lines and paragraphs, and the marks, embeddings, overrides and isolates of
+ * bidirectional text (UAX 9), which make one name look like another.
+ */
+bool utf8_is_control(uint32_t c);
 
 #endif

@@ -9,20 +9,19 @@
 static void quoted(FILE *out, const char *s)
 {
 	size_t len = strlen(s), n;
+	uint32_t c = 0;
 
 	fputc('"', out);
 	for (size_t i = 0; i < len; i += n ? n : 1) {
-		n = utf8_length((const uint8_t *)s + i, len - i);
+		n = utf8_decode((const uint8_t *)s + i, len - i, &c);
 		if (n == 0)
 			fputs("\\ufffd", out);
-		else if (n > 1)
-			fwrite(s + i, 1, n, out);
-		else if (s[i] == '"' || s[i] == '\\')
+		else if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", s[i]);
-		else if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			fprintf(out, "\\u%04x", (unsigned)s[i]);
+		else if (utf8_is_control(c)) /* none is beyond U+FFFF */
+			fprintf(out, "\\u%04x", (unsigned)c);
 		else
-			fputc(s[i], out);
+			fwrite(s + i, 1, n, out);
 	}
 	fputc('"', out);
 }

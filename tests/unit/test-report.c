@@ -86,13 +86,16 @@ static void json_is_escaped(void **unused)
 	json_end_array(&j);
 	json_array(&j, "empty");
 	json_end_array(&j);
+	json_string(&j, "b", "\x7f \xc2\x9b \xd8\x9c \xe2\x80\xa9 \xe2\x80\xae \xe2\x82\xac");
 	json_end_object(&j);
 	json_finish(&j);
 	fclose(f);
 	assert_string_equal(text, "{\n"
 				  "  \"a\": \"q\\\" b\\\\ n\\u000a \\ufffd \xc3\xa9\",\n"
 				  "  \"list\": [\n    18446744073709551615,\n    false\n  ],\n"
-				  "  \"empty\": []\n}\n");
+				  "  \"empty\": [],\n"
+				  "  \"b\": \"\\u007f \\u009b \\u061c \\u2029 \\u202e "
+				  "\xe2\x82\xac\"\n}\n");
 	free(text);
 }
 

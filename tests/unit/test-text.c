@@ -145,13 +145,35 @@ static void test_utf8(void **state)
 				 cases[i].result);
 }
 
+/* The first and last of each range, and their neighbours. */
+static void test_controls(void **state)
+{
+	static const uint32_t controls[] = {0,	    0x1f,   0x7f,   0x80,   0x9f,   0x61c,  0x200e,
+					    0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069},
+			      others[] = {0x20,	  0x7e,	  0xa0,	  0x61b,  0x61d,  0x200d,
+					  0x2010, 0x2027, 0x202f, 0x2065, 0x206a, 0x10ffff};
+	struct text t = start(sizeof(buf));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
+		assert_true(utf8_is_control(controls[i]));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(utf8_is_control(others[i]));
+	text_escape(&t,
+		    "a\xe2\x80\xae"
+		    "b\xd8\x9c\xe2\x80\xa8\xe2\x81\xa6z",
+		    14, 99);
+	assert_string_equal(buf, "a\\xe2\\x80\\xae"
+				 "b\\xd8\\x9c\\xe2\\x80\\xa8\\xe2\\x81\\xa6z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_quote),   cmocka_unit_test(test_cut_spares_characters),
 	    cmocka_unit_test(test_limit),   cmocka_unit_test(test_escape),
-	    cmocka_unit_test(test_utf8),
+	    cmocka_unit_test(test_utf8),    cmocka_unit_test(test_controls),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
