@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/attempt.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "transport/dial.h"
 #include "transport/handshake.h"
@@ -18,6 +20,8 @@
 
 /* The worker's own limit is only a backup and comes after ours. */
 #define WORKER_GRACE_MS 1000
+
+static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 
 enum attempt_phase {
 	PHASE_RESOLVE,
@@ -49,6 +53,11 @@ struct attempt {
 	struct dial *dial;
 	struct handshake *handshake;
 	resolve_lookup_fn *lookup;
+
+	uint32_t failed; /* a bit for each address whose handshake failed */
+	int first_ret;	 /* of the first of these, or 0, with first_err */
+	struct err first_err;
+	bool listing; /* the caller has been told of an export */
 
 	struct attempt_result result;
 	struct err err;
@@ -97,8 +106,9 @@ void attempt_free(struct attempt *a)
 /* The callback may free the attempt: nothing of it may be used afterwards. */
 static void fail(struct attempt *a, int ret)
 {
-	struct err err = a->err;
+	struct err err = a->first_ret ? a->first_err : a->err;
 
+	ret = a->first_ret ? a->first_ret : ret;
 	stop(a);
 	close_fdp(&a->result.fd);
 	a->result.fd = -1;
@@ -160,6 +170,38 @@ static void on_deadline(void *arg)
 	fail(a, -ETIMEDOUT);
 }
 
+static void connect_now(struct attempt *a);
+
+/*
+ * Another service may listen at one address of a name: localhost is two. False: no address is
+ * left, or what failed has nothing to do with the address.
+ */
+static bool try_the_others(struct attempt *a, int ret)
+{
+	const struct address_list *all = &a->result.addresses;
+	size_t left = 0;
+
+	if ((a->err.kind != ERR_RETRY && a->err.kind != ERR_PERMANENT) || a->listing)
+		return false;
+	for (size_t i = 0; i < all->n; i++) {
+		if (address_equal(&all->item[i], &a->result.peer))
+			a->failed |= UINT32_C(1) << i;
+		left += !(a->failed >> i & 1);
+	}
+	if (left == 0)
+		return false;
+	if (!a->first_ret) {
+		a->first_ret = ret;
+		a->first_err = a->err;
+	}
+	log_info("%s (trying another address)", a->err.message);
+	handshake_free(TAKE_PTR(a->handshake));
+	close_fdp(&a->result.fd);
+	a->result.fd = -1;
+	connect_now(a);
+	return true;
+}
+
 static void on_shaken(int ret, const struct nbd_export *export, const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
@@ -174,7 +216,8 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct err
 		if (a->err.kind != ERR_SYSTEM)
 			err_prefix(&a->err,
 				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
-		fail(a, ret);
+		if (!try_the_others(a, ret))
+			fail(a, ret);
 		return;
 	}
 	if (export)
@@ -190,6 +233,7 @@ static void on_listed(const char *name, const char *description, void *arg)
 {
 	struct attempt *a = arg;
 
+	a->listing = true;
 	if (a->listed)
 		a->listed(name, description, a->arg);
 }
@@ -250,14 +294,19 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 
 static void connect_now(struct attempt *a)
 {
+	const struct address_list *all = &a->result.addresses;
+	struct address_list list = {.n = 0};
 	const struct dial_config cfg = {
 	    .what = a->what,
-	    .addresses = &a->result.addresses,
+	    .addresses = &list,
 	    .source = &a->source,
 	    .peer_timeout_ms = a->peer_timeout_ms,
 	};
 	int ret;
 
+	for (size_t i = 0; i < all->n; i++)
+		if (!(a->failed >> i & 1))
+			list.item[list.n++] = all->item[i];
 	a->phase = PHASE_CONNECT;
 	ret = dial_new(a->loop, &cfg, on_dialled, a, &a->dial, &a->err);
 	if (ret < 0)

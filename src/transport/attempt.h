@@ -3,7 +3,8 @@
  * One attempt to reach a server and agree on an export, as an object on an event loop: resolve
  * (resolver process), connect (this process, which has the caller's rights, without reading a
  * byte), handshake (sandboxed worker process). Nothing here blocks; one deadline covers all of
- * it, and when it passes the helper processes are killed, so that no server can stretch it.
+ * it, and when it passes the helper processes are killed, so that no server can stretch it. If the
+ * handshake fails at one address, the others are tried; the first failure is the one reported.
  *
  * The descriptor handed back is the very one this process connected: the worker had a copy of
  * it and has ended before the result is given, so nobody else holds or touches the stream.

@@ -490,6 +490,65 @@ static void server_misbehaves(void **state)
 	assert_true(o.ms < 900);
 }
 
+static void another_service(int fd)
+{
+	char byte;
+
+	(void)!write(fd, "SSH-2.0-OpenSSH_9.2p1\r\n and more", 32);
+	while (read(fd, &byte, 1) > 0)
+		;
+}
+
+/* One name, three addresses, and only one of them is an NBD server's. */
+static void another_address(void **state)
+{
+	struct address at[3] = {literal_address("127.0.0.1", 0), literal_address("127.0.0.2", 0),
+				literal_address("127.0.0.3", 0)};
+	pid_t pid[3] = {server_start(listen_at(&at[0], 8), another_service),
+			server_start(listen_at(&at[1], 8), closes),
+			server_start(listen_at(&at[2], 8), good_server)};
+	struct address_list list = {.n = 3, .item = {at[0], at[1], at[2]}};
+	struct attempt_config cfg = {.addresses = &list, .timeout_ms = 3000};
+	struct endpoint e;
+	struct outcome o;
+
+	(void)state;
+	tcp_endpoint(&e, "some.host", 1);
+	cfg.endpoint = &e;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_true(address_equal(&o.result.peer, &at[2]));
+	assert_int_equal(o.result.addresses.n, 3);
+	close(o.fd);
+	/* None is left: the first failure counts, also when the last address refuses. */
+	server_stop(pid[2]);
+	o = attempt(&cfg);
+	assert_true(o.ret < 0);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+	assert_non_null(strstr(o.err.message, "127.0.0.1:"));
+	list.n = 2;
+	o = attempt(&cfg);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+	assert_non_null(strstr(o.err.message, "127.0.0.1:"));
+	list.item[0] = at[1];
+	list.item[1] = at[0];
+	o = attempt(&cfg);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "127.0.0.2:"));
+	/* The deadline is one for all. */
+	at[2] = literal_address("127.0.0.3", 0);
+	pid[2] = server_start(listen_at(&at[2], 8), silent);
+	list.item[1] = at[2];
+	cfg.timeout_ms = 500;
+	o = attempt(&cfg);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "127.0.0.2:"));
+	assert_in_range(o.ms, 495, 2500);
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++)
+		server_stop(pid[i]);
+	endpoint_done(&e);
+}
+
 /* Workers that a server has taken over. Each gets the job, then does its worst. */
 
 static struct worker_answer lie;
@@ -908,6 +967,7 @@ int main(void)
 	    cmocka_unit_test(deadline_holds),
 	    cmocka_unit_test(resolver_misbehaves),
 	    cmocka_unit_test(server_misbehaves),
+	    cmocka_unit_test(another_address),
 	    cmocka_unit_test(worker_misbehaves),
 	    cmocka_unit_test(freed_at_any_time),
 	    cmocka_unit_test(wrong_configuration),
