@@ -27,7 +27,7 @@ static int parse_device(struct options *o, const char *s, struct err *err)
 		return part_bad(err, "auto is for attaching: %s needs the name of a device",
 				verb_name(o->verb));
 	if (strcmp(s, "auto") == 0) {
-		o->index = KERNEL_INDEX_AUTO;
+		o->index = SUPERVISOR_INDEX_AUTO;
 		o->device = strdup(s);
 	} else {
 		r = device_parse(s, attach ? ", or auto for a free one" : " or the like", &o->index,

@@ -27,7 +27,7 @@ static void options_init(struct options *o)
 {
 	*o = (struct options){
 	    .verb = VERB_ATTACH,
-	    .index = KERNEL_INDEX_AUTO,
+	    .index = SUPERVISOR_INDEX_AUTO,
 	    .connect_timeout_ms = OPTIONS_CONNECT_TIMEOUT,
 	    .connections = 1,
 	    .dead_timeout = OPTIONS_DEAD_TIMEOUT,

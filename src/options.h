@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "kernel/kernel.h"
+#include "supervise/supervisor.h"
 #include "transport/endpoint.h"
 
 enum verb {
@@ -41,7 +42,7 @@ struct options {
 
 	/* DEVICE: attach, detach and check have one; status may have none, *device NULL then. */
 	char *device; /* "nbd0", the name without directory; or "auto" (attach) */
-	int index;    /* its number, or KERNEL_INDEX_AUTO */
+	int index;    /* its number, or SUPERVISOR_INDEX_AUTO */
 
 	/* attach, list, info: the server and, but for list, the export. Paths are absolute for
 	 * attach, which outlives the working directory. */

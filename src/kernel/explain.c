@@ -8,19 +8,12 @@
 #include "kernel/device.h"
 #include "kernel/sysfs.h"
 
-static struct device_name name_of(int index)
-{
-	struct device_name name = {.text = "an NBD device"};
-
-	return index == KERNEL_INDEX_AUTO ? name : device_node(index);
-}
-
 int attach_check(const struct kernel_attach *a, struct err *err)
 {
 	int limit = device_index_limit();
 	uint32_t block_max = sysfs_kernel_block_max();
 
-	if (a->index != KERNEL_INDEX_AUTO && a->index > limit)
+	if (a->index > limit)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "there can be no /dev/nbd%d: the last one here is /dev/nbd%d",
 			       a->index, limit);
@@ -60,7 +53,7 @@ int privilege_explain(struct err *err)
 
 int attach_explain(const struct kernel_attach *a, int error, struct err *err)
 {
-	struct device_name name = name_of(a->index);
+	struct device_name name = device_node(a->index);
 
 	switch (-error) {
 	case EPERM:

@@ -146,7 +146,7 @@ static int wait_until_up(struct ioctl_kernel *k, const struct kernel_attach *a)
 }
 
 /* One device. -EBUSY, -ENOENT (no such device), other -errno of the kernel's. */
-static int attach_one(struct ioctl_kernel *k, const struct kernel_attach *a, int index)
+static int attach_one(struct ioctl_kernel *k, const struct kernel_attach *a)
 {
 	int ret;
 
@@ -154,13 +154,13 @@ static int attach_one(struct ioctl_kernel *k, const struct kernel_attach *a, int
 	 * With another opener, an ended device keeps its old sockets, and new ones would join
 	 * them: leave it alone until it is free. (A netlink device refuses with EINVAL.)
 	 */
-	if (!sysfs_device_free(index))
+	if (!sysfs_device_free(a->index))
 		return -EBUSY;
 	/* Open for writing it could not be mounted where CONFIG_BLK_DEV_WRITE_MOUNTED is off. */
-	k->fd = open(device_node(index).text, O_RDONLY | O_CLOEXEC);
+	k->fd = open(device_node(a->index).text, O_RDONLY | O_CLOEXEC);
 	if (k->fd < 0)
 		return errno == ENXIO ? -ENOENT : -errno;
-	k->index = index;
+	k->index = a->index;
 	k->want = a;
 	k->asked = false;
 	k->phase = PHASE_SETUP;
@@ -180,31 +180,19 @@ static int ioctl_attach(struct kernel *kernel, const struct kernel_attach *a, in
 {
 	struct ioctl_kernel *k = ioctl_of(kernel);
 	int ret = attach_check(a, err);
-	int index = a->index;
 
 	if (ret < 0)
 		return ret;
 	if (k->running)
 		join(k); /* its last device has ended: kernel.h allows one at a time */
-	if (index != KERNEL_INDEX_AUTO) {
-		ret = attach_one(k, a, index);
-	} else {
-		index = 0;
-		while ((ret = attach_one(k, a, index)) == -EBUSY)
-			index++;
-		if (ret == -ENOENT)
-			return err_set(err, ERR_BUSY, EBUSY,
-				       "all %d NBD devices are in use: load nbd with a larger "
-				       "nbds_max",
-				       index);
-	}
+	ret = attach_one(k, a);
 	if (ret == 0)
-		*ret_index = index;
+		*ret_index = a->index;
 	else if (ret == -ENOENT)
 		err_set(
 		    err, ERR_USAGE, ENOENT,
 		    "there is no /dev/nbd%d: load nbd with a larger nbds_max, or choose another",
-		    index);
+		    a->index);
 	else if (ret == -EPIPE)
 		err_set(err, ERR_RETRY, EPIPE, "the server closed the connection at once");
 	else

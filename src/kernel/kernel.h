@@ -17,7 +17,6 @@
 #include "nbd/export.h"
 
 #define KERNEL_CONNECTIONS_MAX 16
-#define KERNEL_INDEX_AUTO      (-1)
 /* Bytes of an identifier: the driver prints it into a page of sysfs without a look at its length.
  */
 #define KERNEL_IDENTIFIER_MAX 4000
@@ -31,7 +30,7 @@ enum kernel_backend {
 };
 
 struct kernel_attach {
-	int index;	       /* of /dev/nbdN, or KERNEL_INDEX_AUTO */
+	int index;	       /* of /dev/nbdN */
 	const int *fds;	       /* borrowed: the kernel takes its own references */
 	size_t n_fds;	       /* 1 to KERNEL_CONNECTIONS_MAX */
 	uint64_t size;	       /* bytes, a multiple of block_size */
@@ -91,10 +90,10 @@ int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *re
 	       struct err *err);
 
 /*
- * Configures a device. *ret_index is the index in use (chosen by the kernel for AUTO). Errors:
- * ERR_BUSY with -EBUSY (attached or open: worth a short retry), ERR_SYSTEM (EPERM, a block size or
- * socket type this kernel cannot take), ERR_USAGE (no such device). After any error but -EBUSY
- * the kernel may have shut the sockets down: dial again.
+ * Configures a device; *ret_index is its index. Errors: ERR_BUSY with -EBUSY (attached or open:
+ * worth a short retry), ERR_SYSTEM (EPERM, a block size or socket type this kernel cannot take),
+ * ERR_USAGE (no such device). After any error but -EBUSY the kernel may have shut the sockets down:
+ * dial again.
  */
 static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
 				struct err *err)

@@ -53,8 +53,7 @@ struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a)
 
 	if (!msg)
 		return NULL;
-	if (a->index != KERNEL_INDEX_AUTO)
-		NLA_PUT_U32(msg, NBD_ATTR_INDEX, (uint32_t)a->index);
+	NLA_PUT_U32(msg, NBD_ATTR_INDEX, (uint32_t)a->index);
 	NLA_PUT_U64(msg, NBD_ATTR_SIZE_BYTES, a->size);
 	NLA_PUT_U64(msg, NBD_ATTR_BLOCK_SIZE_BYTES, a->block_size);
 	NLA_PUT_U64(msg, NBD_ATTR_TIMEOUT, a->timeout);

@@ -15,8 +15,7 @@ struct nlmsghdr;
 
 /*
  * CONNECT. Every setting is sent, also the zeroes: what is left out survives from the device's
- * earlier user. Only the index is left out, for KERNEL_INDEX_AUTO (an index of -1 is EINVAL since
- * 5.5). NULL: no memory, or the identifier does not fit.
+ * earlier user. NULL: no memory, or the identifier does not fit.
  */
 struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a);
 
@@ -42,8 +41,8 @@ struct nl_msg *netlink_msg_status(int family, int index);
 bool netlink_msg_listed(const struct nlmsghdr *msg, int family, int index);
 
 /*
- * The device's index in a reply to CONNECT or in a LINK_DEAD event: 0, or -EBADMSG when the
- * message is of another family or command, or carries no index that makes sense.
+ * The device's index in a LINK_DEAD event, or another message of the family: 0, or -EBADMSG when
+ * the message is of another family or command, or carries no index that makes sense.
  */
 int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *ret_index);
 

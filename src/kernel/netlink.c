@@ -32,7 +32,6 @@ struct answer {
 	int family;
 	bool done;
 	int error; /* 0 or -errno, from the kernel's own reply */
-	int index; /* from the reply to CONNECT, or -1 */
 	int asked; /* the device of a STATUS */
 	bool listed;
 };
@@ -65,8 +64,6 @@ static int on_reply(struct nl_msg *msg, void *arg)
 {
 	struct answer *answer = arg;
 
-	/* Any other message leaves the index as it is. */
-	netlink_msg_index(nlmsg_hdr(msg), answer->family, NBD_CMD_CONNECT, &answer->index);
 	answer->listed |= netlink_msg_listed(nlmsg_hdr(msg), answer->family, answer->asked);
 	return NL_OK;
 }
@@ -91,7 +88,7 @@ static int command(struct netlink *n, struct nl_msg *msg, struct answer *answer)
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int ret = -ENOMEM;
 
-	*answer = (struct answer){.family = n->family, .index = -1, .asked = answer->asked};
+	*answer = (struct answer){.family = n->family, .asked = answer->asked};
 	if (msg && cb)
 		ret = exchange(n, msg, cb, answer);
 	nl_cb_put(cb);
@@ -146,20 +143,13 @@ static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *
 
 	if (ret < 0)
 		return ret;
-	if (a->index != KERNEL_INDEX_AUTO && sysfs_device_free(a->index) &&
-	    tune_leftovers(a->index, a->server_flags))
+	if (sysfs_device_free(a->index) && tune_leftovers(a->index, a->server_flags))
 		ret = renew(n, a->index);
 	if (ret == 0)
 		ret = command(n, netlink_msg_connect(n->family, a), &answer);
 	if (ret < 0)
 		return attach_explain(a, ret, err);
-	if (answer.index < 0)
-		answer.index = a->index; /* the kernel had no memory for the reply */
-	if (answer.index < 0)
-		return err_set(err, ERR_FAILED, EIO,
-			       "the kernel attached a device and did not say which: look for it "
-			       "in /sys/block/nbd*/backend");
-	*ret_index = answer.index;
+	*ret_index = a->index;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/usage.h"
 #include "report/rundir.h"
 #include "supervise/lock.h"
+#include "supervise/supervisor.h"
 
 #define BUSY_LIMIT_MS 3000
 #define BUSY_PAUSE_MS 20
@@ -65,9 +66,9 @@ static int attach_any(struct configure *c)
 {
 	struct rundir_path path;
 	char what[32];
-	int ret = -EBUSY;
+	int ret = -EBUSY, i;
 
-	for (int i = 0; i < AUTO_DEVICES && ret == -EBUSY; i++) {
+	for (i = 0; i < AUTO_DEVICES && ret == -EBUSY; i++) {
 		if (sysfs_attached(i))
 			continue;
 		path = rundir_device(i, "lock");
@@ -81,8 +82,12 @@ static int attach_any(struct configure *c)
 		close(TAKE_FD(c->lock_fd));
 	}
 	if (ret == -EBUSY)
-		err_set(&c->err, ERR_BUSY, EBUSY, "no free NBD device: %d were tried",
-			AUTO_DEVICES);
+		err_set(&c->err, ERR_BUSY, EBUSY, "no free NBD device: %d were tried", i);
+	else if (ret == -ENOENT && i > 1) /* ioctl has but those made when nbd was loaded */
+		ret = err_set(&c->err, ERR_BUSY, EBUSY,
+			      "no free NBD device below nbd%d, the first that does not exist: "
+			      "load nbd with a larger nbds_max",
+			      i - 1);
 	return ret;
 }
 
@@ -90,7 +95,7 @@ void configure_work(struct configure *c)
 {
 	struct tune tune;
 
-	if (c->attach.index == KERNEL_INDEX_AUTO)
+	if (c->attach.index == SUPERVISOR_INDEX_AUTO)
 		c->ret = attach_any(c);
 	else
 		c->ret = attach_one(c, c->attach.index, BUSY_LIMIT_MS);

@@ -21,7 +21,7 @@ static void report_ready(struct supervisor *s)
 		   s->adopted ? "taken over, attached to" : "attached to", s->report.address,
 		   size_text(s->plan.size, size, sizeof(size)),
 		   s->report.read_only ? ", read-only" : "");
-	if (s->cfg.index == KERNEL_INDEX_AUTO) {
+	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {
 		printf("/dev/nbd%d\n", s->index);
 		fflush(stdout);
 	}

@@ -143,7 +143,7 @@ static int lock_device(struct supervisor *s)
 /* The device, if it is known or attached already; s->index then tells that it is to be adopted. */
 static int find_device(struct supervisor *s)
 {
-	if (s->cfg.index != KERNEL_INDEX_AUTO)
+	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s);
 	supervisor_finds_own(s);
 	return 0;

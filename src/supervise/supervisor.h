@@ -14,10 +14,11 @@
 #include "kernel/kernel.h"
 #include "transport/endpoint.h"
 
-#define SUPERVISOR_FOREVER UINT64_MAX
+#define SUPERVISOR_FOREVER    UINT64_MAX
+#define SUPERVISOR_INDEX_AUTO (-1)
 
 struct supervisor_config {
-	int index;			 /* of /dev/nbdN, or KERNEL_INDEX_AUTO: any free one */
+	int index;			 /* of /dev/nbdN, or SUPERVISOR_INDEX_AUTO: any free one */
 	const struct endpoint *endpoint; /* borrowed, as all pointers here */
 	const char *identifier;		 /* for the kernel's `backend` */
 	const char *source;		 /* NULL: any */

@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 export NBD_VM_NO_NBD=1
-in_guest 60
+in_guest 120
 begin
 
 sock=$scratch/sock
@@ -21,6 +21,15 @@ umount "/lib/modules/$(uname -r)"
 check "the module is loaded" nbd_attach nbd0 -u "$sock"
 check "the device works" writes_and_verifies /dev/nbd0
 check "it detaches" nbd_attach --detach nbd0
+
+# The kernel makes further devices on demand, but only for netlink.
+check "one device: the module is loaded so" eval 'rmmod nbd && modprobe nbd nbds_max=1'
+check "one device: auto takes it" expect_status 0 '' nbd_attach auto --backend ioctl -u "$sock"
+check "one device: there is no other" expect_status 3 'nbds_max' \
+	nbd_attach -q auto --backend ioctl -u "$sock" --identifier other
+check "one device: netlink makes another" nbd_attach auto -u "$sock" --identifier other
+check "one device: which detaches" nbd_attach --detach nbd1
+check "one device: detaches" nbd_attach --detach nbd0
 
 stop "$server"
 finish

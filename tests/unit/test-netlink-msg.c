@@ -125,21 +125,6 @@ static void connect_sends_everything(void **state)
 	same(netlink_msg_connect(FAMILY, &a), &b);
 }
 
-/* An index of -1 is EINVAL. */
-static void auto_leaves_the_index_out(void **state)
-{
-	struct kernel_attach a = example();
-	struct nl_msg *msg;
-
-	(void)state;
-	a.index = KERNEL_INDEX_AUTO;
-	msg = netlink_msg_connect(FAMILY, &a);
-	assert_non_null(msg);
-	assert_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, NBD_ATTR_INDEX));
-	assert_non_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, NBD_ATTR_SOCKETS));
-	nlmsg_free(msg);
-}
-
 static void most_of_everything_fits(void **state)
 {
 	static const int many[KERNEL_CONNECTIONS_MAX] = {3};
@@ -310,11 +295,11 @@ static void finds_a_dead_link(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connect_sends_everything), cmocka_unit_test(auto_leaves_the_index_out),
-	    cmocka_unit_test(most_of_everything_fits),	cmocka_unit_test(too_long_is_no_message),
-	    cmocka_unit_test(short_messages),		cmocka_unit_test(reads_the_index),
-	    cmocka_unit_test(refuses_other_messages),	cmocka_unit_test(reads_a_device_list),
-	    cmocka_unit_test(survives_any_cut),		cmocka_unit_test(finds_a_dead_link),
+	    cmocka_unit_test(connect_sends_everything), cmocka_unit_test(most_of_everything_fits),
+	    cmocka_unit_test(too_long_is_no_message),	cmocka_unit_test(short_messages),
+	    cmocka_unit_test(reads_the_index),		cmocka_unit_test(refuses_other_messages),
+	    cmocka_unit_test(reads_a_device_list),	cmocka_unit_test(survives_any_cut),
+	    cmocka_unit_test(finds_a_dead_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
