@@ -175,8 +175,7 @@ static int attach_one(struct ioctl_kernel *k, const struct kernel_attach *a)
 	return ret;
 }
 
-static int ioctl_attach(struct kernel *kernel, const struct kernel_attach *a, int *ret_index,
-			struct err *err)
+static int ioctl_attach(struct kernel *kernel, const struct kernel_attach *a, struct err *err)
 {
 	struct ioctl_kernel *k = ioctl_of(kernel);
 	int ret = attach_check(a, err);
@@ -186,16 +185,14 @@ static int ioctl_attach(struct kernel *kernel, const struct kernel_attach *a, in
 	if (k->running)
 		join(k); /* its last device has ended: kernel.h allows one at a time */
 	ret = attach_one(k, a);
-	if (ret == 0)
-		*ret_index = a->index;
-	else if (ret == -ENOENT)
+	if (ret == -ENOENT)
 		err_set(
 		    err, ERR_USAGE, ENOENT,
 		    "there is no /dev/nbd%d: load nbd with a larger nbds_max, or choose another",
 		    a->index);
 	else if (ret == -EPIPE)
 		err_set(err, ERR_RETRY, EPIPE, "the server closed the connection at once");
-	else
+	else if (ret < 0)
 		attach_explain(a, ret, err);
 	return ret;
 }

@@ -68,8 +68,7 @@ enum kernel_event {
 /* One table per implementation; members follow the functions below. */
 struct kernel_ops {
 	const char *name; /* "netlink" or "ioctl" */
-	int (*attach)(struct kernel *k, const struct kernel_attach *a, int *ret_index,
-		      struct err *err);
+	int (*attach)(struct kernel *k, const struct kernel_attach *a, struct err *err);
 	int (*change)(struct kernel *k, const struct kernel_change *c, struct err *err);
 	int (*detach)(struct kernel *k, int index, struct err *err);
 	int (*event_fd)(const struct kernel *k);
@@ -90,15 +89,14 @@ int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *re
 	       struct err *err);
 
 /*
- * Configures a device; *ret_index is its index. Errors: ERR_BUSY with -EBUSY (attached or open:
+ * Configures a device. Errors: ERR_BUSY with -EBUSY (attached or open:
  * worth a short retry), ERR_SYSTEM (EPERM, a block size or socket type this kernel cannot take),
  * ERR_USAGE (no such device). After any error but -EBUSY the kernel may have shut the sockets down:
  * dial again.
  */
-static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
-				struct err *err)
+static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a, struct err *err)
 {
-	return k->ops->attach(k, a, ret_index, err);
+	return k->ops->attach(k, a, err);
 }
 
 /*

@@ -134,8 +134,7 @@ static int renew(struct netlink *n, int index)
 	return ret < 0 ? ret : wait_until_removed(n, index);
 }
 
-static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *ret_index,
-			  struct err *err)
+static int netlink_attach(struct kernel *k, const struct kernel_attach *a, struct err *err)
 {
 	struct netlink *n = netlink_of(k);
 	struct answer answer = {0};
@@ -147,10 +146,7 @@ static int netlink_attach(struct kernel *k, const struct kernel_attach *a, int *
 		ret = renew(n, a->index);
 	if (ret == 0)
 		ret = command(n, netlink_msg_connect(n->family, a), &answer);
-	if (ret < 0)
-		return attach_explain(a, ret, err);
-	*ret_index = a->index;
-	return 0;
+	return ret < 0 ? attach_explain(a, ret, err) : 0;
 }
 
 static int netlink_change(struct kernel *k, const struct kernel_change *c, struct err *err)

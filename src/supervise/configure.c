@@ -44,11 +44,11 @@ static int attach_one(struct configure *c, int index, unsigned limit_ms)
 	struct kernel_attach a = c->attach;
 	int ret;
 
-	a.index = index;
+	a.index = c->index = index;
 	for (;;) {
 		if (sysfs_attached(index))
 			return configure_attached_already(index, &c->err);
-		ret = kernel_attach(c->kernel, &a, &c->index, &c->err);
+		ret = kernel_attach(c->kernel, &a, &c->err);
 		if (ret != -EBUSY || loop_now() >= end)
 			break;
 		usleep(BUSY_PAUSE_MS * 1000);

@@ -303,10 +303,11 @@ int main(int argc, char **argv)
 	a.fds = fds;
 	claim_init(&claim);
 	start = loop_now();
-	if (kernel_attach(kernel, &a, &attached, &err) < 0) {
+	if (kernel_attach(kernel, &a, &err) < 0) {
 		fprintf(stderr, "kernel-try: %s\n", err.message);
 		return err_exit_status(err.kind);
 	}
+	attached = a.index;
 	tune.flags = a.server_flags;
 	if (tune_device(attached, &tune, &err) < 0) {
 		fprintf(stderr, "kernel-try: tune: %s\n", err.message);
