@@ -57,10 +57,9 @@ __attribute__((noreturn)) static void hold(const char *node, int flags, int sock
 	_exit(0);
 }
 
-static int send_pidfd(int sock, int pidfd)
+static int send_process(int sock, pid_t pid, int pidfd)
 {
-	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct iovec iov = {.iov_base = &pid, .iov_len = sizeof(pid)};
 	union {
 		struct cmsghdr hdr;
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -77,10 +76,11 @@ static int send_pidfd(int sock, int pidfd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int receive_pidfd(int sock)
+/* The pidfd, or -1. */
+static int receive_process(int sock, pid_t *ret_pid)
 {
-	char byte;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	pid_t pid;
+	struct iovec iov = {.iov_base = &pid, .iov_len = sizeof(pid)};
 	union {
 		struct cmsghdr hdr;
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -91,10 +91,11 @@ static int receive_pidfd(int sock)
 			     .msg_controllen = sizeof(control.buf)};
 	int fd;
 
-	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg) ||
-	    CMSG_FIRSTHDR(&msg)->cmsg_type != SCM_RIGHTS)
+	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(pid) ||
+	    !CMSG_FIRSTHDR(&msg) || CMSG_FIRSTHDR(&msg)->cmsg_type != SCM_RIGHTS)
 		return -1;
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	*ret_pid = pid;
 	return fd;
 }
 
@@ -116,7 +117,7 @@ __attribute__((noreturn)) static void split(const char *node, int flags, int soc
 	if (pid < 0)
 		_exit(errno);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0 || send_pidfd(sock, pidfd) < 0) {
+	if (pidfd < 0 || send_process(sock, pid, pidfd) < 0) {
 		kill(pid, SIGKILL);
 		_exit(ENOSYS);
 	}
@@ -141,7 +142,7 @@ static int start(struct claim *c, const char *node, int flags)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	/* With SIGCHLD ignored there is no status; the pidfd tells as much. */
-	c->pidfd = receive_pidfd(ours);
+	c->pidfd = receive_process(ours, &c->pid);
 	if (c->pidfd < 0)
 		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -ECHILD;
 	c->fd = TAKE_FD(ours);
@@ -195,4 +196,5 @@ void claim_release(struct claim *c)
 	close_fdp(&c->pidfd);
 	close_fdp(&c->fd);
 	c->pidfd = c->fd = -1;
+	c->pid = 0;
 }

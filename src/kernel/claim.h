@@ -12,11 +12,13 @@
 #define KERNEL_CLAIM_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
 struct claim {
 	int index;
+	pid_t pid; /* for usage_find() to pass over; 0: none */
 	int fd;	   /* the process speaks here, and lets go when it closes; -1: none */
 	int pidfd; /* the process, which is nobody's child; -1: none */
 };

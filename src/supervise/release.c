@@ -22,6 +22,7 @@
 enum step {
 	STEP_LOOK,	 /* on the helper thread: who uses it */
 	STEP_FLUSH,	 /* in the claim's process: open exclusively, fsync */
+	STEP_LOOK_AGAIN, /* on the helper thread: who else uses it */
 	STEP_DISCONNECT, /* on the helper thread */
 	STEP_FREE,	 /* waiting until the kernel lets go of it */
 };
@@ -134,6 +135,37 @@ static void disconnect(struct release *r)
 	offload_run(r->cfg.offload, disconnect_work, disconnected, r);
 }
 
+static void look_work(void *arg)
+{
+	struct release *r = arg;
+
+	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
+}
+
+/* 0, or -EBUSY with r->err. */
+static int in_use(struct release *r)
+{
+	if (r->look_ret < 0 || r->usage.n)
+		return err_set(&r->err, ERR_BUSY, EBUSY, "%s",
+			       r->look_ret < 0 ? "cannot tell whether it is in use"
+					       : r->usage.sentence);
+	if (r->cfg.cautious && r->usage.unsure)
+		return err_set(&r->err, ERR_BUSY, EBUSY,
+			       "some processes cannot be looked into, so it may be in use");
+	return 0;
+}
+
+static void looked_again(void *arg)
+{
+	struct release *r = arg;
+	int ret = in_use(r);
+
+	if (ret < 0)
+		finish(r, ret);
+	else
+		disconnect(r);
+}
+
 static void flushed(int fd, uint32_t events, void *arg)
 {
 	struct release *r = arg;
@@ -143,10 +175,14 @@ static void flushed(int fd, uint32_t events, void *arg)
 	(void)events;
 	loop_io_free(r->claim_io);
 	r->claim_io = NULL;
-	if (ret < 0 && !r->cfg.force)
-		finish(r, ret);
-	else
+	if (r->cfg.force) {
 		disconnect(r);
+	} else if (ret < 0) {
+		finish(r, ret);
+	} else {
+		enter(r, STEP_LOOK_AGAIN);
+		offload_run(r->cfg.offload, look_work, looked_again, r);
+	}
 }
 
 static void flush(struct release *r)
@@ -172,38 +208,29 @@ static void flush(struct release *r)
 static void looked(void *arg)
 {
 	struct release *r = arg;
+	int ret;
 
 	if (r->cfg.force) {
 		/* Even then a flush is tried, while there is somebody to take it. */
 		(lost(r) ? disconnect : flush)(r);
 		return;
 	}
-	if (r->look_ret < 0 || r->usage.n) {
-		finish(r, err_set(&r->err, ERR_BUSY, EBUSY, "%s",
-				  r->look_ret < 0 ? "cannot tell whether it is in use"
-						  : r->usage.sentence));
-	} else if (r->cfg.cautious && r->usage.unsure) {
-		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
-				  "some processes cannot be looked into, so it may be in use"));
+	ret = in_use(r);
+	if (ret < 0) {
+		finish(r, ret);
 	} else if (lost(r) && waiting_requests(r->cfg.index)) {
 		/* Also of a process that hangs in open(2), which has no descriptor yet. */
-		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
-				  "/dev/nbd%d has requests waiting for the server, so it is in "
-				  "use: --force loses them",
-				  r->cfg.index));
+		ret = err_set(&r->err, ERR_BUSY, EBUSY,
+			      "/dev/nbd%d has requests waiting for the server, so it is in use: "
+			      "--force loses them",
+			      r->cfg.index);
+		finish(r, ret);
 	} else if (lost(r)) {
 		/* The last close has written everything or failed: nothing is left to flush. */
 		disconnect(r);
 	} else {
 		flush(r);
 	}
-}
-
-static void look_work(void *arg)
-{
-	struct release *r = arg;
-
-	r->look_ret = usage_find(r->cfg.index, 0, &r->usage, NULL);
 }
 
 static void tick_flush(struct release *r)
@@ -252,6 +279,7 @@ static void tick(void *arg)
 
 	switch (r->step) {
 	case STEP_LOOK:
+	case STEP_LOOK_AGAIN:
 		break;
 	case STEP_FLUSH:
 		tick_flush(r);

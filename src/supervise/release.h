@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Detaching with care: look who uses the device, claim it exclusively and flush it (in a child
- * process, because opening and flushing can block for ever), disconnect (on the helper thread),
- * wait until it is really free. Never blocks the loop; every step has a bound.
+ * process, because opening and flushing can block for ever), look again (the claim keeps mounts
+ * away, but not a process that simply opens the device), disconnect (on the helper thread), wait
+ * until it is really free. Never blocks the loop; every step has a bound.
  *
  * A flush may take as long as it makes progress: the bound counts from the last completed
  * request.

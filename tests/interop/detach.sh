@@ -114,6 +114,32 @@ check "stopped server, nobody writes: still attached" nbd_attach --check nbd0
 kill -CONT "$server"
 freed "stopped server, goes on"
 
+# A process that opens the device while it is being flushed, after the first look for users
+kill_now "$server"
+start_server "$scratch/slow" nbdkit -f -U "$scratch/slow" eval get_size='echo 4194304' \
+	pread='head -c "$3" /dev/zero' pwrite='cat >/dev/null' can_flush='exit 0' \
+	flush="touch '$scratch/flushing'; while test -e '$scratch/hold'; do sleep 0.1; done"
+server=$pid
+check "opened during the flush: attaches" nbd_attach nbd0 -u "$scratch/slow"
+touch "$scratch/hold"
+rm -f "$scratch/flushing"
+refused_late() {
+	start "${nbd_attach[@]}" --detach nbd0
+	wait_for 10 test -e "$scratch/flushing" || return
+	exec 5</dev/nbd0
+	rm "$scratch/hold"
+	wait "$pid"
+	is "$?" 3 && grep "open in process $$ " "$scratch/log"
+}
+check "opened during the flush: refused" refused_late
+check "opened during the flush: still attached" status_is nbd0 state attached
+check "opened during the flush: still works" dd if=/dev/nbd0 of=/dev/null count=8 iflag=direct
+exec 5<&-
+freed "closed again"
+kill_now "$server"
+rm -f "$sock"
+kit memory 32M
+
 # A server that was killed
 attach "killed server"
 held=$(supervisor nbd0)
