@@ -8,6 +8,7 @@
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 #include "kernel/tune.h"
 
 #define RENEW_LIMIT_MS 1000 /* it takes some 20 ms */
+#define LEAVE_LIMIT_MS 300  /* no longer: the device may be one that stays */
+#define LEAVE_TRIES    3
 
 struct netlink {
 	struct kernel base; /* first */
@@ -97,11 +100,11 @@ static int command(struct netlink *n, struct nl_msg *msg, struct answer *answer)
 }
 
 /* Waits until the driver has forgotten a device; the last close, say udev's, comes first. */
-static int wait_until_removed(struct netlink *n, int index)
+static int wait_until_removed(struct netlink *n, int index, int limit_ms)
 {
 	int ret;
 
-	for (int i = 0; i < RENEW_LIMIT_MS; i++) {
+	for (int i = 0; i < limit_ms; i++) {
 		struct answer answer = {.asked = index};
 
 		/* The number stays taken for a while after the device has left sysfs. */
@@ -131,21 +134,49 @@ static int renew(struct netlink *n, int index)
 	ret = command(n, netlink_msg_connect_last(n->family, index, ours), &answer);
 	if (ret == 0)
 		ret = command(n, netlink_msg_disconnect(n->family, index), &answer);
-	return ret < 0 ? ret : wait_until_removed(n, index);
+	return ret < 0 ? ret : wait_until_removed(n, index, RENEW_LIMIT_MS);
+}
+
+/* 0 or -errno, of the kernel's. */
+static int connect_device(struct netlink *n, const struct kernel_attach *a)
+{
+	struct answer answer = {0};
+	int ret = 0;
+
+	if (sysfs_device_free(a->index) && tune_leftovers(a->index, a->server_flags))
+		ret = renew(n, a->index);
+	return ret < 0 ? ret : command(n, netlink_msg_connect(n->family, a), &answer);
+}
+
+static bool all_alive(const struct kernel_attach *a)
+{
+	struct pollfd p[KERNEL_CONNECTIONS_MAX];
+
+	for (size_t i = 0; i < a->n_fds; i++)
+		p[i] = (struct pollfd){.fd = a->fds[i], .events = POLLRDHUP};
+	return poll(p, a->n_fds, 0) == 0;
+}
+
+/*
+ * A device that is being removed refuses with EINVAL until the driver has forgotten it, and leaves
+ * the sockets alone. Whatever else that may mean shuts them down, or comes from a device that
+ * stays.
+ */
+static bool has_left(struct netlink *n, const struct kernel_attach *a)
+{
+	return all_alive(a) && wait_until_removed(n, a->index, LEAVE_LIMIT_MS) == 0;
 }
 
 static int netlink_attach(struct kernel *k, const struct kernel_attach *a, struct err *err)
 {
 	struct netlink *n = netlink_of(k);
-	struct answer answer = {0};
 	int ret = attach_check(a, err);
 
 	if (ret < 0)
 		return ret;
-	if (sysfs_device_free(a->index) && tune_leftovers(a->index, a->server_flags))
-		ret = renew(n, a->index);
-	if (ret == 0)
-		ret = command(n, netlink_msg_connect(n->family, a), &answer);
+	ret = connect_device(n, a);
+	for (int i = 0; i < LEAVE_TRIES && ret == -EINVAL && has_left(n, a); i++)
+		ret = connect_device(n, a);
 	return ret < 0 ? attach_explain(a, ret, err) : 0;
 }
 

@@ -48,6 +48,11 @@ ended
 
 check "a device made on demand" attach_with nbd200 "$a"
 tell detach >/dev/null && ended
+# Shortly after its DISCONNECT a device that ends with it refuses with EINVAL.
+check "a device that is just being removed" attach_with -o dying=1 nbd3 "$a"
+tell detach >/dev/null && ended
+check "a device that is just being removed, made on demand" attach_with -o dying=1 nbd201 "$a"
+tell detach >/dev/null && ended
 check "beyond what there can be: refused" eval '
 	"$try" nbd1048575 "$a" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "the last one" "$scratch/err"'
 

@@ -38,6 +38,7 @@
 #include "kernel/claim.h"
 #include "kernel/device.h"
 #include "kernel/kernel.h"
+#include "kernel/netlink-msg.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "kernel/usage.h"
@@ -48,6 +49,7 @@ static int attached = -1;
 static struct claim claim;
 static char **addresses;
 static const char *identifier;
+static bool dying; /* attach a device that is just being removed */
 
 static void fail(const char *what, const char *why)
 {
@@ -246,6 +248,22 @@ static void obey(size_t n)
 	}
 }
 
+/* Leaves a device of that number behind which the kernel is just removing. */
+static void leave_dying(int index)
+{
+	struct nl_sock *s = nl_socket_alloc();
+	int pair[2], family;
+
+	if (!s || genl_connect(s) < 0 || (family = genl_ctrl_resolve(s, "nbd")) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    nl_send_sync(s, netlink_msg_connect_last(family, index, pair[0])) < 0 ||
+	    nl_send_sync(s, netlink_msg_disconnect(family, index)) < 0)
+		fail("dying", "the kernel refuses");
+	close(pair[0]);
+	close(pair[1]);
+	nl_socket_free(s);
+}
+
 static void option(const char *text, struct kernel_attach *a, enum kernel_backend *backend,
 		   struct tune *tune)
 {
@@ -269,6 +287,8 @@ static void option(const char *text, struct kernel_attach *a, enum kernel_backen
 		a->identifier = value;
 	else if (strcmp(name, "payload") == 0)
 		tune->max_payload = (uint32_t)v;
+	else if (strcmp(name, "dying") == 0)
+		dying = v;
 	else if (strcmp(name, "backend") == 0)
 		*backend = value[0] == 'i' ? KERNEL_BACKEND_IOCTL : KERNEL_BACKEND_NETLINK;
 	else
@@ -302,6 +322,8 @@ int main(int argc, char **argv)
 	a.size -= a.size % a.block_size;
 	a.fds = fds;
 	claim_init(&claim);
+	if (dying)
+		leave_dying(a.index);
 	start = loop_now();
 	if (kernel_attach(kernel, &a, &err) < 0) {
 		fprintf(stderr, "kernel-try: %s\n", err.message);
