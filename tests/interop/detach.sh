@@ -3,7 +3,7 @@
 # --detach refuses a device in use, names who uses it, and comes to an end whatever the server does.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 170
+in_guest 300
 begin
 
 sock=$scratch/sock

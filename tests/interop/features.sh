@@ -3,7 +3,7 @@
 # What an export offers reaches the device: read-only, trim, sizes, blocks, connections.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 170
+in_guest 300
 begin
 
 sock=$scratch/sock
