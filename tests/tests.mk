@@ -58,9 +58,16 @@ $(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o $(BUILD)/src/
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # valgrind knows neither seccomp(2) nor pidfds: a build that does without, never to be installed.
-.PHONY: valgrind
+.PHONY: valgrind hostile-valgrind
+for-valgrind = $(MAKE) --no-print-directory BUILD=build/valgrind CFLAGS='-g -DFOR_VALGRIND'
 valgrind:
-	@$(MAKE) --no-print-directory BUILD=build/valgrind CFLAGS='-g -DFOR_VALGRIND' unit-build
+	@$(for-valgrind) unit-build
 	@VALGRIND=1 tests/unit/run build/valgrind
+
+# -q: each run of this build warns that its helpers are not confined.
+hostile-valgrind:
+	@$(for-valgrind) all
+	@NBD_ATTACH='valgrind -q --error-exitcode=99 --leak-check=full build/valgrind/nbd-attach -q' \
+		tests/interop/hostile.sh --here --deadline 10
 
 -include tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk

@@ -6,8 +6,8 @@
 # asks (--info and --list), on this machine and without privilege being needed. For example
 #
 #   NBD_ATTACH=build/san/nbd-attach tests/interop/hostile.sh --here
-#   NBD_ATTACH="valgrind -q --error-exitcode=99 --leak-check=full build/nbd-attach" \
-#           tests/interop/hostile.sh --here --deadline 10
+#
+# and `make hostile-valgrind`.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
