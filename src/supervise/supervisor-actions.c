@@ -67,9 +67,10 @@ static void warn(const struct supervisor *s)
 		    "is cut and gets it twice: the first copy may overwrite newer data",
 		    s->index, (unsigned long long)s->cfg.timeout);
 	if (s->cfg.swap)
-		log_notice("/dev/nbd%d: --swap: in an outage no name is resolved, the state file is "
-			   "not written, and %u failed handshakes are prepared for",
-			   s->index, SWAP_SPARES);
+		log_notice(
+		    "/dev/nbd%d: --swap: in an outage no name is resolved, the state file is "
+		    "not written, and %u failed handshakes are prepared for",
+		    s->index, SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",
