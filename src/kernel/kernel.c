@@ -77,15 +77,17 @@ static bool privileged(void)
 	return capability_effective(CAP_SYS_ADMIN) != 0;
 }
 
+int kernel_check(struct err *err)
+{
+	return privileged() ? load_module(err) : privilege_explain(err);
+}
+
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,
 	       struct err *err)
 {
 	bool missing = false;
-	int ret;
+	int ret = kernel_check(err);
 
-	if (!privileged())
-		return privilege_explain(err);
-	ret = load_module(err);
 	if (ret < 0)
 		return ret;
 	if (backend != KERNEL_BACKEND_IOCTL) {

@@ -81,8 +81,13 @@ struct kernel {
 };
 
 /*
- * Loads the nbd module if it is missing (by running modprobe, which may block), then opens the
- * wanted backend. For AUTO with a missing netlink family, *ret_fallback is set true and the
+ * What can be told without opening anything: the privilege, and the nbd module, which is loaded if
+ * it is missing (by running modprobe, which may block). 0 or -errno with ERR_SYSTEM.
+ */
+int kernel_check(struct err *err);
+
+/*
+ * kernel_check(), then opens the wanted backend. For AUTO with a missing netlink family, *ret_fallback is set true and the
  * caller warns. Errors: ERR_SYSTEM (no module, no privilege, no family). Free with kernel_free().
  */
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,

@@ -56,7 +56,7 @@ struct supervisor {
 	struct loop_io *signal_io, *kernel_io, *wake_io;
 	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
 	int64_t slept; /* ms, by then */
-	struct loop_timer *pause, *settle, *watch, *expiry, *heal_wait;
+	struct loop_timer *meanwhile, *pause, *settle, *watch, *expiry, *heal_wait;
 	int signal_fd, device_lock, identifier_lock;
 	int mark; /* of the attachment: sysfs_mark() */
 	int kmsg; /* kmsg_open() */
@@ -99,6 +99,9 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action);
 
 /* From here on jobs may block, with a device that is in use. */
 void supervisor_start_thread(struct supervisor *s);
+
+/* Opens the way to the kernel, if it is not open. 0 or -errno with s->err. */
+int supervisor_open_kernel(struct supervisor *s);
 
 /* supervisor-start.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);

@@ -99,7 +99,7 @@ void supervisor_dialled(int ret, const struct err *err, void *arg)
 		fail(s, err);
 	} else if (s->state == FSM_JOINING) {
 		supervisor_raise(s, FSM_JOINED);
-	} else if (make_plan(s) < 0) {
+	} else if (supervisor_open_kernel(s) < 0 || make_plan(s) < 0) {
 		fail(s, NULL);
 	} else {
 		supervisor_raise(s, FSM_DIALLED);

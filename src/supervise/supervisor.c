@@ -19,6 +19,7 @@
 #include "supervise/lock.h"
 #include "supervise/protect.h"
 
+#define MEANWHILE_MS	  3    /* by then a server that is near has been connected to */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
 
 static void pause_over(void *arg)
@@ -56,12 +57,45 @@ static int catch_signals(struct supervisor *s)
 	return s->signal_io ? 0 : -errno;
 }
 
+int supervisor_open_kernel(struct supervisor *s)
+{
+	bool fallback = false;
+	int ret;
+
+	if (s->kernel)
+		return 0;
+	ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, &s->err);
+	if (ret < 0)
+		return ret;
+	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+		log_warning(
+		    "%susing ioctl: the device ends with this process or its connection, and "
+		    "cannot be recognised by its identifier",
+		    fallback ? "this kernel's nbd has no netlink interface: " : "");
+	s->kernel_io =
+	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
+	if (!s->kernel_io)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	return 0;
+}
+
+/* Netlink is opened while the server answers the first handshake. */
+static void open_kernel_meanwhile(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (supervisor_open_kernel(s) < 0)
+		supervisor_raise(s, FSM_GIVE_UP);
+}
+
 static int prepare_loop(struct supervisor *s)
 {
 	s->loop = loop_new();
 	if (!s->loop || catch_signals(s) < 0)
 		return -ENOMEM;
+	s->offload = offload_new(s->loop);
 	s->pause = loop_timer_new(s->loop, pause_over, s);
+	s->meanwhile = loop_timer_new(s->loop, open_kernel_meanwhile, s);
 	s->settle = loop_timer_new(s->loop, supervisor_look, s);
 	s->watch = loop_timer_new(s->loop, supervisor_sample, s);
 	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
@@ -74,28 +108,9 @@ static int prepare_loop(struct supervisor *s)
 	if (!s->wake_io)
 		return -errno;
 	supervisor_arm_wake(s);
-	if (!s->pause || !s->settle || !s->watch || !s->expiry || !s->heal_wait || !s->links)
+	if (!s->offload || !s->meanwhile || !s->pause || !s->settle || !s->watch || !s->expiry ||
+	    !s->heal_wait || !s->links)
 		return -ENOMEM;
-	return 0;
-}
-
-static int prepare_kernel(struct supervisor *s)
-{
-	bool fallback = false;
-	int ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, &s->err);
-
-	if (ret < 0)
-		return ret;
-	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
-		log_warning(
-		    "%susing ioctl: the device ends with this process or its connection, and "
-		    "cannot be recognised by its identifier",
-		    fallback ? "this kernel's nbd has no netlink interface: " : "");
-	s->kernel_io =
-	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
-	s->offload = offload_new(s->loop);
-	if (!s->kernel_io || !s->offload)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -133,8 +148,8 @@ static int lock_device(struct supervisor *s)
 	ret = lock_take(path.text, what, &s->device_lock, &s->err);
 	if (ret < 0 || !sysfs_attached(s->cfg.index))
 		return ret;
-	if (!adopt_possible(s->cfg.index, s->cfg.identifier) ||
-	    strcmp(s->kernel->ops->name, "netlink") != 0)
+	if (s->cfg.backend == KERNEL_BACKEND_IOCTL ||
+	    !adopt_possible(s->cfg.index, s->cfg.identifier))
 		return configure_attached_already(s->cfg.index, &s->err);
 	s->index = s->cfg.index;
 	return 0;
@@ -145,7 +160,8 @@ static int find_device(struct supervisor *s)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s);
-	supervisor_finds_own(s);
+	if (s->cfg.backend != KERNEL_BACKEND_IOCTL)
+		supervisor_finds_own(s);
 	return 0;
 }
 
@@ -161,11 +177,13 @@ static int prepare(struct supervisor *s)
 		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
 	ret = prepare_dialler(s);
 	if (ret == 0)
-		ret = prepare_kernel(s);
+		ret = kernel_check(&s->err);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
 	if (ret == 0)
 		ret = find_device(s);
+	if (ret == 0 && s->index >= 0)
+		ret = supervisor_open_kernel(s);
 	return ret;
 }
 
@@ -191,6 +209,7 @@ static void done(struct supervisor *s)
 		kernel_free(s->kernel);
 	links_free(s->links);
 	loop_timer_free(s->pause);
+	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->settle);
 	loop_timer_free(s->watch);
 	loop_timer_free(s->expiry);
@@ -235,6 +254,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	} else {
 		s->state = s->index >= 0 ? FSM_ADOPTING : FSM_STARTING;
 		supervisor_carry_out(s, s->index >= 0 ? FSM_ADOPT : FSM_DIAL);
+		loop_timer_set(s->meanwhile, MEANWHILE_MS);
 		status = loop_run(s->loop);
 	}
 	done(s);
