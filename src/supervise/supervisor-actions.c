@@ -50,6 +50,19 @@ static void get_ready(struct supervisor *s)
 		supervisor_take_hints(s);
 }
 
+/* Nobody waits any more: what an outage will need of the first handshake. */
+static void keep_from_dialler(struct supervisor *s)
+{
+	s->known = *dialler_export(s->dialler);
+	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler)) < 0) {
+		log_error("/dev/nbd%d: %s: it will not be connected again", s->index,
+			  s->err.message);
+		s->cfg.reconnect = false;
+	}
+	dialler_free(TAKE_PTR(s->dialler));
+	supervisor_write_state(s);
+}
+
 /* What cannot be promised, said while somebody listens. */
 static void warn(const struct supervisor *s)
 {
@@ -86,8 +99,10 @@ static void announce(struct supervisor *s)
 	supervisor_write_state(s);
 	warn(s);
 	report_ready(s);
-	dialler_free(TAKE_PTR(s->dialler));
+	if (s->dialler)
+		keep_from_dialler(s);
 	supervisor_start_thread(s);
+	supervisor_arm_wake(s);
 	if (s->cfg.reconnect)
 		get_ready(s);
 	supervisor_start_watching(s);

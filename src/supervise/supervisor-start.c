@@ -121,10 +121,7 @@ static int open_up(struct supervisor *s)
 	int ret = supervisor_fill_report(s);
 
 	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
-	s->known = *dialler_export(s->dialler);
 	s->unix_uid = dialler_unix_uid(s->dialler);
-	if (ret == 0)
-		ret = supervisor_prepare_redial(s, dialler_addresses(s->dialler));
 	if (ret == 0)
 		ret = supervisor_open_up(s);
 	if (ret == 0 && links_watch(s->links) < 0)

@@ -186,6 +186,10 @@ void supervisor_arm_wake(struct supervisor *s)
 	/* Never due: only the cancellation counts. */
 	const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
 
+	if (s->wake_fd < 0)
+		s->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (!s->wake_io)
+		s->wake_io = loop_io_new(s->loop, s->wake_fd, EPOLLIN, supervisor_woke, s);
 	s->slept = slept_ms();
 	timerfd_settime(s->wake_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }

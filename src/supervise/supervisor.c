@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -101,13 +100,6 @@ static int prepare_loop(struct supervisor *s)
 	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
 	s->heal_wait = loop_timer_new(s->loop, supervisor_settle, s);
 	s->links = links_new(s->loop, supervisor_link_died, s);
-	s->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (s->wake_fd < 0)
-		return -errno;
-	s->wake_io = loop_io_new(s->loop, s->wake_fd, EPOLLIN, supervisor_woke, s);
-	if (!s->wake_io)
-		return -errno;
-	supervisor_arm_wake(s);
 	if (!s->offload || !s->meanwhile || !s->pause || !s->settle || !s->watch || !s->expiry ||
 	    !s->heal_wait || !s->links)
 		return -ENOMEM;

@@ -2,6 +2,9 @@
 #include "transport/sandbox.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <sys/mman.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -27,6 +30,29 @@ struct sandbox {
 	char account[33];
 };
 
+/* fgetpwent(3) seeks in its file for every line, which costs nothing in memory. */
+static FILE *open_in_memory(const char *path, void **ret_map, size_t *ret_size)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *map;
+	FILE *f;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+		return NULL;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	f = fmemopen(map, (size_t)st.st_size, "r");
+	if (!f) {
+		munmap(map, (size_t)st.st_size);
+		return NULL;
+	}
+	*ret_map = map;
+	*ret_size = (size_t)st.st_size;
+	return f;
+}
+
 /*
  * The accounts that will do, the best first. The local files only: a name service (LDAP and the
  * like) would bring bytes from the network into this process, which is root. The second file is
@@ -43,7 +69,9 @@ static void find_account(struct sandbox *s)
 	s->gid = NOBODY_ID;
 	snprintf(s->account, sizeof(s->account), "%d", NOBODY_ID);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		_cleanup_file_ FILE *f = fopen(files[i], "re");
+		void *map = NULL;
+		size_t size = 0;
+		FILE *f = open_in_memory(files[i], &map, &size);
 
 		while (f && best && (pw = fgetpwent(f))) {
 			for (size_t n = 0; n < best; n++) {
@@ -56,6 +84,10 @@ static void find_account(struct sandbox *s)
 				s->gid = pw->pw_gid;
 				snprintf(s->account, sizeof(s->account), "%s", names[n]);
 			}
+		}
+		if (f) {
+			fclose(f);
+			munmap(map, size);
 		}
 	}
 }

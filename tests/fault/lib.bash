@@ -97,6 +97,9 @@ serve_again() { # with ${server_options[@]} and $image as they are now; sets $se
 		wait_for 5 test -s "$scratch/nbd-server.pid" || return
 		server=$(<"$scratch/nbd-server.pid")
 		started+=("$server")
+		# It listens, looks for a prime, and only then serves.
+		wait_for 30 asleep "$server"
+		listening=$("$fault" now)
 	}
 }
 
