@@ -20,14 +20,17 @@ int kmsg_open(void)
 	return TAKE_FD(fd);
 }
 
-/* Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. */
+/*
+ * Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. What others write
+ * there has a facility, which makes the priority 8 at least.
+ */
 bool kmsg_is_reconnect(const char *record, int index)
 {
 	const char *text = strchr(record, ';');
 	char wanted[64];
 	int len;
 
-	if (!text)
+	if (!text || record[0] < '0' || record[0] > '7' || record[1] != ',')
 		return false;
 	/* dev_info() of the gendisk: "block nbd0: ". */
 	len = snprintf(wanted, sizeof(wanted), "block nbd%d: reconnected socket", index);
