@@ -54,8 +54,8 @@ static int check_blocks(const struct plan *plan, const struct nbd_export *known,
 	if (payload(now) < payload(known))
 		return err_set(
 		    err, ERR_PERMANENT, ESTALE,
-		    "the server is back and takes requests of at most %u bytes, no more "
-		    "the %u of before: detach the device and attach it again, or mend the "
+		    "the server is back and takes requests of at most %u bytes, no "
+		    "longer the %u of before: detach the device and attach it again, or mend the "
 		    "server",
 		    payload(now), payload(known));
 	return 0;
