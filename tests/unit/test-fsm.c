@@ -93,6 +93,147 @@ static void attached_devices_end_through_release(void **unused)
 	assert_int_equal(fsm_step(FSM_DETACHING, FSM_KEPT).next, FSM_ATTACHED);
 }
 
+/* The states of an attached device whose connections are not all alive. */
+static const enum fsm_state hurt[] = {FSM_DEGRADED, FSM_LOST, FSM_HEALING, FSM_REFUSED,
+				      FSM_EXPIRED};
+
+/* I/O waits for a server: nothing a server does or leaves undone may end that. */
+static void io_states_end_by_release_or_taken_only(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(hurt) / sizeof(hurt[0]); i++) {
+		enum fsm_state s = hurt[i];
+
+		for (int e = 0; e < FSM_EVENTS; e++) {
+			struct fsm_step step = fsm_step(s, e);
+
+			switch (step.next) {
+			case FSM_ENDED:
+				assert_int_equal(e, FSM_TAKEN);
+				assert_int_equal(step.action, FSM_END_TAKEN);
+				break;
+			case FSM_LEAVING:
+				assert_int_equal(e, FSM_TERMINATE);
+				assert_int_equal(step.action, FSM_RELEASE);
+				break;
+			case FSM_DETACHING:
+				assert_int_equal(e, FSM_DETACH);
+				assert_int_equal(step.action, FSM_RELEASE);
+				break;
+			case FSM_ATTACHED:
+				assert_int_equal(e, FSM_HEALED);
+				break;
+			case FSM_DEGRADED:
+			case FSM_LOST:
+			case FSM_HEALING:
+			case FSM_REFUSED:
+			case FSM_EXPIRED:
+				break;
+			default: /* no way back to a device that is not attached yet */
+				fail_msg("%s and %s: %s", fsm_state_name(s), fsm_event_name(e),
+					 fsm_state_name(step.next));
+			}
+		}
+		assert_int_equal(fsm_step(s, FSM_TAKEN).next, FSM_ENDED);
+		assert_int_equal(fsm_step(s, FSM_TERMINATE).next, FSM_LEAVING);
+		assert_int_equal(fsm_step(s, FSM_DETACH).next, FSM_DETACHING);
+	}
+}
+
+/* In either direction: whatever is expired fails its I/O, and nothing else does. */
+static void io_fails_only_when_the_patience_is_over(void **unused)
+{
+	(void)unused;
+	for (int s = 0; s < FSM_STATES; s++) {
+		for (int e = 0; e < FSM_EVENTS; e++) {
+			struct fsm_step step = fsm_step(s, e);
+
+			if (step.action == FSM_FAIL_IO) {
+				assert_int_equal(e, FSM_EXPIRE);
+				assert_int_equal(step.next, FSM_EXPIRED);
+			}
+			if (step.next == FSM_EXPIRED && s != FSM_EXPIRED)
+				assert_int_equal(step.action, FSM_FAIL_IO);
+		}
+	}
+	assert_int_equal(fsm_step(FSM_LOST, FSM_EXPIRE).action, FSM_FAIL_IO);
+	assert_int_equal(fsm_step(FSM_REFUSED, FSM_EXPIRE).action, FSM_FAIL_IO);
+	/* Some connections are alive: I/O goes on whatever the time. */
+	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_EXPIRE).action, FSM_NOTHING);
+	/* A connection is being handed over: it decides. */
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_EXPIRE).action, FSM_NOTHING);
+}
+
+/* The kernel gets a socket only from a connection that was compared, and only while one is dead. */
+static void healing_begins_with_a_connection(void **unused)
+{
+	(void)unused;
+	for (int s = 0; s < FSM_STATES; s++) {
+		for (int e = 0; e < FSM_EVENTS; e++) {
+			struct fsm_step step = fsm_step(s, e);
+
+			if (step.action == FSM_HEAL) {
+				assert_int_equal(e, FSM_REDIALLED);
+				assert_int_equal(step.next, FSM_HEALING);
+			}
+			if (step.next == FSM_HEALING && s != FSM_HEALING)
+				assert_int_equal(step.action, FSM_HEAL);
+		}
+	}
+}
+
+static void every_waiting_state_leads_back(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(hurt) / sizeof(hurt[0]); i++) {
+		enum fsm_state s = hurt[i];
+
+		if (s != FSM_HEALING)
+			assert_int_equal(fsm_step(s, FSM_REDIALLED).next, FSM_HEALING);
+		/* A server that is not the right one is complained about, and waited for. */
+		if (s != FSM_HEALING) {
+			assert_int_equal(fsm_step(s, FSM_CHANGED).action, FSM_COMPLAIN);
+			assert_int_not_equal(fsm_step(s, FSM_CHANGED).next, FSM_ENDED);
+		}
+	}
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_HEALED).next, FSM_ATTACHED);
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_PART_HEALED).next, FSM_DEGRADED);
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_NOT_HEALED).next, FSM_LOST);
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_NOT_HEALED).action, FSM_REDIAL);
+}
+
+/* Whatever loses a connection dials for another. */
+static void losses_are_dialled_for(void **unused)
+{
+	(void)unused;
+	assert_int_equal(fsm_step(FSM_ATTACHED, FSM_LINK_DEAD).action, FSM_REDIAL);
+	assert_int_equal(fsm_step(FSM_ATTACHED, FSM_LINKS_DEAD).action, FSM_REDIAL);
+	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_LINKS_DEAD).action, FSM_REDIAL);
+	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_LINK_DEAD).action, FSM_REDIAL);
+	for (int s = 0; s < FSM_STATES; s++) {
+		for (int e = 0; e < FSM_EVENTS; e++) {
+			struct fsm_step step = fsm_step(s, e);
+
+			if ((step.next == FSM_LOST || step.next == FSM_DEGRADED) &&
+			    (int)step.next != s)
+				assert_true(step.action == FSM_REDIAL ||
+					    step.action == FSM_RECOVER);
+		}
+	}
+}
+
+/* A device that is taken over ends like one that was attached: the kernel has it already. */
+static void adopting_touches_nothing(void **unused)
+{
+	(void)unused;
+	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_ADOPTED).next, FSM_ATTACHED);
+	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_ADOPTED).action, FSM_ANNOUNCE);
+	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_TERMINATE).action, FSM_REMEMBER);
+	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_DETACH).action, FSM_BUSY);
+	for (int e = 0; e < FSM_EVENTS; e++)
+		assert_int_not_equal(fsm_step(FSM_ADOPTING, e).action, FSM_RELEASE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +242,12 @@ int main(void)
 	    cmocka_unit_test(ended_is_final_and_only_end_actions_lead_there),
 	    cmocka_unit_test(requests_are_never_ignored),
 	    cmocka_unit_test(attached_devices_end_through_release),
+	    cmocka_unit_test(io_states_end_by_release_or_taken_only),
+	    cmocka_unit_test(io_fails_only_when_the_patience_is_over),
+	    cmocka_unit_test(healing_begins_with_a_connection),
+	    cmocka_unit_test(every_waiting_state_leads_back),
+	    cmocka_unit_test(losses_are_dialled_for),
+	    cmocka_unit_test(adopting_touches_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,74 @@ static void short_messages(void **state)
 	same(netlink_msg_connect_last(FAMILY, 2, 7), &b);
 }
 
+/* A RECONFIGURE of nothing but the device and its identifier, which every one has. */
+static void start_change(struct bytes *b)
+{
+	start(b, FAMILY, NBD_CMD_RECONFIGURE);
+	put_u32(b, NBD_ATTR_INDEX, 5);
+	put_attr(b, 10, "nbd://h/x", 10);
+}
+
+/* What is left out stays as it is in the driver; a timeout sent along resets more than itself. */
+static void change_sends_what_is_asked_for(void **state)
+{
+	struct kernel_change c = {
+	    .index = 5, .identifier = "nbd://h/x", .fd = -1, .timeout = 30, .dead_timeout = 600};
+	struct bytes b;
+
+	(void)state;
+	start_change(&b);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.fd = 7;
+	put_sockets(&b, fds, 1);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.fd = 0; /* a descriptor like any other */
+	start_change(&b);
+	put_sockets(&b, &c.fd, 1);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.fd = -1;
+	c.size = UINT64_C(0x123456789abcd000);
+	start_change(&b);
+	put_u64(&b, NBD_ATTR_SIZE_BYTES, c.size);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.size = 0;
+	c.set_timeouts = true;
+	start_change(&b);
+	put_u64(&b, NBD_ATTR_TIMEOUT, 30);
+	put_u64(&b, NBD_ATTR_DEAD_CONN_TIMEOUT, 600);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.fd = 7;
+	put_sockets(&b, fds, 1);
+	same(netlink_msg_change(FAMILY, &c), &b);
+
+	c.timeout = c.dead_timeout = 0; /* zeroes are settings too */
+	start_change(&b);
+	put_u64(&b, NBD_ATTR_TIMEOUT, 0);
+	put_u64(&b, NBD_ATTR_DEAD_CONN_TIMEOUT, 0);
+	put_sockets(&b, fds, 1);
+	same(netlink_msg_change(FAMILY, &c), &b);
+}
+
+static void change_takes_identifiers_like_connect(void **state)
+{
+	static char id[20000];
+	struct kernel_change c = {.index = 5, .identifier = id, .fd = 7, .set_timeouts = true};
+	struct nl_msg *msg;
+
+	(void)state;
+	memset(id, 'x', KERNEL_IDENTIFIER_MAX);
+	msg = netlink_msg_change(FAMILY, &c);
+	assert_non_null(msg);
+	nlmsg_free(msg);
+	memset(id, 'x', sizeof(id) - 1);
+	assert_null(netlink_msg_change(FAMILY, &c));
+}
+
 static void reads_the_index(void **state)
 {
 	struct bytes b;
@@ -295,10 +363,16 @@ static void finds_a_dead_link(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connect_sends_everything), cmocka_unit_test(most_of_everything_fits),
-	    cmocka_unit_test(too_long_is_no_message),	cmocka_unit_test(short_messages),
-	    cmocka_unit_test(reads_the_index),		cmocka_unit_test(refuses_other_messages),
-	    cmocka_unit_test(reads_a_device_list),	cmocka_unit_test(survives_any_cut),
+	    cmocka_unit_test(connect_sends_everything),
+	    cmocka_unit_test(most_of_everything_fits),
+	    cmocka_unit_test(too_long_is_no_message),
+	    cmocka_unit_test(change_sends_what_is_asked_for),
+	    cmocka_unit_test(change_takes_identifiers_like_connect),
+	    cmocka_unit_test(short_messages),
+	    cmocka_unit_test(reads_the_index),
+	    cmocka_unit_test(refuses_other_messages),
+	    cmocka_unit_test(reads_a_device_list),
+	    cmocka_unit_test(survives_any_cut),
 	    cmocka_unit_test(finds_a_dead_link),
 	};
 

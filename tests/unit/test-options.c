@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "options-table.h"
+#include "supervise/identity.h"
 
 #define ARGS_MAX 24
 
@@ -96,7 +97,11 @@ static const struct {
     {"--backend ioctl -d nbd0", VERB_DETACH, "nbd0", 0, NULL},
     {"-c nbd0", VERB_CHECK, "nbd0", 0, NULL},
     {"--check nbd0 -q", VERB_CHECK, "nbd0", 0, NULL},
+    {"--reconnect nbd0", VERB_RECONNECT, "nbd0", 0, NULL},
+    {"/dev/nbd7 --reconnect --accept name", VERB_RECONNECT, "nbd7", 7, NULL},
     {"-s", VERB_STATUS, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"-s --follow", VERB_STATUS, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--follow -s nbd3", VERB_STATUS, "nbd3", 3, NULL},
     {"-s nbd0", VERB_STATUS, "nbd0", 0, NULL},
     {"--status --json", VERB_STATUS, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"-l host", VERB_LIST, NULL, SUPERVISOR_INDEX_AUTO, "nbd://host/"},
@@ -150,6 +155,13 @@ static void test_defaults(void **state)
 	assert_int_equal(o.wait_ms, 0);
 	assert_null(o.identifier);
 	assert_null(o.source);
+	assert_int_equal(o.dead_timeout, 600);
+	assert_int_equal(o.peer_timeout_ms, 10000);
+	assert_int_equal(o.retry_delay_ms, 500);
+	assert_int_equal(o.retry_delay_late_ms, 5000);
+	assert_false(o.no_reconnect || o.follow_dns || o.swap || o.follow);
+	assert_int_equal(o.accept, 0);
+	assert_null(o.on_change);
 	options_done(&o);
 	options_done(&o); /* an empty value again */
 }
@@ -207,6 +219,58 @@ static void test_fields(void **state)
 	options_done(&o);
 	parse_right("--quiet -s", &o);
 	assert_int_equal(o.log_level, LOG_ERR);
+	options_done(&o);
+}
+
+static void test_outage(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right(
+	    "--dead-timeout infinity --peer-timeout 5 --retry-delay 0.1 --retry-delay-late 3600 "
+	    "--follow-dns --accept smaller --on-change true nbd0 host",
+	    &o);
+	assert_int_equal(o.dead_timeout, OPTIONS_FOREVER);
+	assert_int_equal(o.peer_timeout_ms, 5000);
+	assert_int_equal(o.retry_delay_ms, 100);
+	assert_int_equal(o.retry_delay_late_ms, 3600000);
+	assert_true(o.follow_dns);
+	assert_int_equal(o.accept, ACCEPT_SMALLER);
+	assert_string_equal(o.on_change, "true");
+	options_done(&o);
+	assert_null(o.on_change);
+	assert_int_equal(o.accept, 0);
+
+	parse_right("--dead-timeout=0 --peer-timeout=3600 --accept=name,read-only,features,smaller "
+		    "--swap nbd0 host",
+		    &o);
+	assert_int_equal(o.dead_timeout, 0);
+	assert_int_equal(o.peer_timeout_ms, 3600000);
+	assert_int_equal(o.accept,
+			 ACCEPT_SMALLER | ACCEPT_READ_ONLY | ACCEPT_FEATURES | ACCEPT_NAME);
+	assert_true(o.swap);
+	options_done(&o);
+
+	/* Given again, words add up, and the last of other values counts. */
+	parse_right(
+	    "--accept name --accept name,features --dead-timeout infinity --dead-timeout 2147483 "
+	    "--on-change a --on-change b nbd0 host",
+	    &o);
+	assert_int_equal(o.accept, ACCEPT_FEATURES | ACCEPT_NAME);
+	assert_int_equal(o.dead_timeout, 2147483);
+	assert_string_equal(o.on_change, "b");
+	options_done(&o);
+
+	parse_right("--no-reconnect --peer-timeout 7.5 nbd0 host", &o);
+	assert_true(o.no_reconnect);
+	assert_int_equal(o.peer_timeout_ms, 7500);
+	options_done(&o);
+	parse_right("--reconnect nbd0 --accept read-only", &o);
+	assert_int_equal(o.accept, ACCEPT_READ_ONLY);
+	options_done(&o);
+	parse_right("-s --follow nbd0", &o);
+	assert_true(o.follow);
 	options_done(&o);
 }
 
@@ -390,6 +454,73 @@ static const struct {
 		"\"a\\x0ab\""},
     {"-i \xff", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
 		"\"\\xff\""},
+
+    {"--reconnect", "--reconnect needs a DEVICE; try nbd-attach --help"},
+    {"--reconnect auto", "auto is for attaching: --reconnect needs the name of a device"},
+    {"--reconnect nbd0 host", "\"host\" is one word too many; try nbd-attach --help"},
+    {"--reconnect=nbd0", "--reconnect takes no value; try nbd-attach --help"},
+    {"-d --reconnect nbd0", "--detach and --reconnect do not go together"},
+    {"--reconnect --dead-timeout 5 nbd0", "--dead-timeout does not go with --reconnect; "
+					  "try nbd-attach --help"},
+    {"--follow nbd0 h", "--follow belongs to --status; try nbd-attach --help"},
+    {"-s --follow --json", "--follow and --json do not go together"},
+    {"-d --accept name nbd0", "--accept does not go with --detach; try nbd-attach --help"},
+    {"--dead-timeout 1.5",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"1.5\""},
+    {"--dead-timeout 2147484",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"2147484\""},
+    {"--dead-timeout -1", "--dead-timeout must be a whole number of seconds from 0 to 2147483, or "
+			  "infinity, not \"-1\""},
+    {"--dead-timeout forever",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"forever\""},
+    {"--dead-timeout Infinity",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"Infinity\""},
+    {"--no-reconnect --dead-timeout 5 nbd0 h",
+     "--no-reconnect and --dead-timeout do not go together: without reconnecting, I/O fails at "
+     "once"},
+    {"--peer-timeout 4.999",
+     "--peer-timeout must be a number of seconds from 5.0 to 3600, with three "
+     "decimals at most, not \"4.999\""},
+    {"--peer-timeout 3601",
+     "--peer-timeout must be a number of seconds from 5.0 to 3600, with three "
+     "decimals at most, not \"3601\""},
+    {"--peer-timeout infinity", "--peer-timeout must be a number of seconds from 5.0 to 3600, with "
+				"three decimals at most, not "
+				"\"infinity\""},
+    {"--retry-delay 0.099",
+     "--retry-delay must be a number of seconds from 0.1 to 3600, with three "
+     "decimals at most, not \"0.099\""},
+    {"--retry-delay-late 3600.5",
+     "--retry-delay-late must be a number of seconds from 0.1 to 3600, with three decimals at "
+     "most, not \"3600.5\""},
+    {"--accept bigger", "--accept takes smaller|read-only|features|name,..., with commas between, "
+			"not \"bigger\""},
+    {"--accept ''", "--accept takes smaller|read-only|features|name,..., with commas between, "
+		    "not \"\""},
+    {"--accept name,", "--accept takes smaller|read-only|features|name,..., with commas between, "
+		       "not \"\""},
+    {"--accept ,name", "--accept takes smaller|read-only|features|name,..., with commas between, "
+		       "not \"\""},
+    {"--accept name,small", "--accept takes smaller|read-only|features|name,..., with commas "
+			    "between, not \"small\""},
+    {"--accept names", "--accept takes smaller|read-only|features|name,..., with commas between, "
+		       "not \"names\""},
+    {"--accept a\x1b", "--accept takes smaller|read-only|features|name,..., with commas between, "
+		       "not \"a\\x1b\""},
+    {"nbd0 h --on-change", "--on-change needs a value: COMMAND; try nbd-attach --help"},
+    {"--swap --on-change true nbd0 h",
+     "--swap and --on-change do not go together: running a command in an outage needs the memory "
+     "that may be swapped out"},
+    {"--swap --follow-dns nbd0 h",
+     "--swap and --follow-dns do not go together: resolving a name in an outage needs files and "
+     "the memory that may be swapped out"},
+    {"--retry nbd0 h", "there is no option \"--retry\"; options are not abbreviated: is "
+		       "--retry-delay meant?"},
+
     {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: a Unix socket is given with "
 			   "--unix, and an image file needs a server such as nbdkit or qemu-nbd"},
 };
@@ -500,11 +631,12 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),      cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_absolute),
-	    cmocka_unit_test(test_argv_kept), cmocka_unit_test(test_bad),
-	    cmocka_unit_test(test_source),    cmocka_unit_test(test_table),
-	    cmocka_unit_test(test_help),      cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),       cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),     cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_absolute),   cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),	       cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_table),      cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel/kmsg.c: which records of /dev/kmsg say that a device took a socket. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "kernel/kmsg.h"
+
+/* As seen on 6.1; with CONFIG_PRINTK_CALLER there is one field more. */
+static const char real[] = "6,1042,98765432,-;block nbd1: reconnected socket\n"
+			   " SUBSYSTEM=block\n DEVICE=b43:32\n";
+static const char caller[] = "6,1042,98765432,-,caller=T4711;block nbd1: reconnected socket\n";
+
+static void the_drivers_word_counts(void **state)
+{
+	(void)state;
+	assert_true(kmsg_is_reconnect(real, 1));
+	assert_true(kmsg_is_reconnect(caller, 1));
+	assert_true(kmsg_is_reconnect("6,1,2,-;block nbd0: reconnected socket", 0));
+	assert_true(kmsg_is_reconnect("6,1,2,c;block nbd1048575: reconnected socket\n", 1048575));
+}
+
+static void other_devices_do_not_count(void **state)
+{
+	static const int others[] = {0, 2, 10, 11, 12, 21, 100, 1048575};
+	char record[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_false(kmsg_is_reconnect(real, others[i]));
+		snprintf(record, sizeof(record), "6,1,2,-;block nbd%d: reconnected socket\n",
+			 others[i]);
+		assert_true(kmsg_is_reconnect(record, others[i]));
+		assert_false(kmsg_is_reconnect(record, 1));
+	}
+}
+
+static void other_text_does_not_count(void **state)
+{
+	static const char *const record[] = {
+	    "",
+	    ";",
+	    "6,1,2,-;",
+	    "6,1,2,-;\n",
+	    "block nbd1: reconnected socket\n",
+	    "6,1,2,-;block nbd1: Receive control failed (result -32)\n",
+	    "6,1,2,-;block nbd1: shutting down sockets\n",
+	    "6,1,2,-;block nbd1: reconnected sock",
+	    "6,1,2,-;block nbd1: not reconnected socket\n",
+	    "6,1,2,-;nbd: somebody says: block nbd1: reconnected socket\n",
+	    "6,1,2,-;a;block nbd1: reconnected socket\n",
+	    /* Only the text counts, not what follows it in lines of their own. */
+	    "6,1,2,-;something\n block nbd1: reconnected socket\n",
+	    "6,1,2,-;something\n;block nbd1: reconnected socket\n",
+	    "6,1,2,-;something\n TEXT=;block nbd1: reconnected socket\n",
+	    "6,1,2,-;block nbd-1: reconnected socket\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(record) / sizeof(record[0]); i++)
+		if (kmsg_is_reconnect(record[i], 1))
+			fail_msg("%s", record[i]);
+}
+
+/* Anybody who may write to the log could say it: such a record has another facility. */
+static void only_the_kernels_word_counts(void **state)
+{
+	(void)state;
+	assert_false(kmsg_is_reconnect("12,1,2,-;block nbd1: reconnected socket\n", 1));
+	assert_false(kmsg_is_reconnect("30,1,2,-;block nbd1: reconnected socket\n", 1));
+	assert_false(kmsg_is_reconnect("x;block nbd1: reconnected socket\n", 1));
+	assert_true(kmsg_is_reconnect("7,1,2,-;block nbd1: reconnected socket\n", 1));
+}
+
+/* A pipe of packets gives a record a read, as /dev/kmsg does. */
+static void it_reads_to_the_end(void **state)
+{
+	static const char *const other = "6,1,2,-;block nbd2: reconnected socket\n";
+	int p[2];
+
+	(void)state;
+	assert_false(kmsg_reconnected(-1, 1));
+	assert_int_equal(pipe2(p, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
+	assert_false(kmsg_reconnected(p[0], 1));
+	assert_true(write(p[1], other, strlen(other)) > 0);
+	assert_true(write(p[1], real, strlen(real)) > 0);
+	assert_true(write(p[1], other, strlen(other)) > 0);
+	assert_true(kmsg_reconnected(p[0], 1));
+	assert_false(kmsg_reconnected(p[0], 1));
+	assert_false(kmsg_reconnected(p[0], 2));
+	close(p[1]);
+	assert_false(kmsg_reconnected(p[0], 1)); /* its end is no reason to wait */
+	close(p[0]);
+}
+
+static void it_opens_behind_what_is_there(void **state)
+{
+	int fd = kmsg_open();
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* a container may hide it */
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_false(kmsg_reconnected(fd, 1048575));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_drivers_word_counts),
+	    cmocka_unit_test(other_devices_do_not_count),
+	    cmocka_unit_test(other_text_does_not_count),
+	    cmocka_unit_test(only_the_kernels_word_counts),
+	    cmocka_unit_test(it_reads_to_the_end),
+	    cmocka_unit_test(it_opens_behind_what_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

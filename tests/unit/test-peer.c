@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/peer.c: when is a server's host dead? Each case as TCP would report it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <linux/tcp.h>
+
+#include "supervise/peer.h"
+
+#define LIMIT 10000
+
+/* An established connection whose peer was last heard `heard` ms ago. */
+static struct tcp_info heard(uint32_t ms)
+{
+	return (struct tcp_info){.tcpi_state = PEER_TCP_ESTABLISHED,
+				 .tcpi_rto = 204000,
+				 .tcpi_last_ack_recv = ms,
+				 .tcpi_last_data_recv = ms};
+}
+
+static void an_idle_connection_is_well(void **state)
+{
+	struct tcp_info info = heard(3600000);
+	struct peer p = {0};
+
+	(void)state;
+	for (uint64_t now = 1; now < 1000000; now += 5000)
+		assert_int_equal(peer_judge(&p, &info, now, LIMIT), PEER_WELL);
+}
+
+/* Since the last word from the peer, not since the data was sent or the last look. */
+static void data_may_be_unacknowledged_for_the_limit(void **state)
+{
+	struct tcp_info info = heard(0);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 3;
+	assert_int_equal(peer_judge(&p, &info, 50000, LIMIT), PEER_SILENT);
+	info.tcpi_retransmits = 5;
+	info.tcpi_backoff = 5;
+	info.tcpi_rto = 204000 << 5;
+	info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 9900;
+	assert_int_equal(peer_judge(&p, &info, 59900, LIMIT), PEER_SILENT);
+	info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 10000;
+	assert_int_equal(peer_judge(&p, &info, 60000, LIMIT), PEER_DEAD);
+}
+
+/* After an idle hour the last word is old: the time counts from the first data. */
+static void an_idle_hour_is_no_silence(void **state)
+{
+	struct tcp_info info = heard(3600000);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 1;
+	assert_int_equal(peer_judge(&p, &info, 5000000, LIMIT), PEER_SILENT);
+	info.tcpi_retransmits = info.tcpi_backoff = 1;
+	info.tcpi_rto = 408000;
+	for (uint64_t t = 1000; t < LIMIT; t += 1000) {
+		info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 3600000 + (uint32_t)t;
+		assert_int_equal(peer_judge(&p, &info, 5000000 + t, LIMIT), PEER_SILENT);
+	}
+	assert_int_equal(peer_judge(&p, &info, 5000000 + LIMIT, LIMIT), PEER_DEAD);
+}
+
+/* A line that loses much, a server that takes hours: acknowledgements come, so it lives. */
+static void whoever_acknowledges_lives(void **state)
+{
+	struct tcp_info info = heard(0);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 100;
+	info.tcpi_retransmits = 2;
+	info.tcpi_backoff = 2;
+	for (uint64_t now = 1000; now < 10000000; now += 5000) {
+		info.tcpi_last_ack_recv = (uint32_t)(now % 9000);
+		info.tcpi_last_data_recv = 3600000;
+		assert_int_equal(peer_judge(&p, &info, now, LIMIT), PEER_SILENT);
+	}
+	/* What the server sends counts as much: its acknowledgements may be lost. */
+	info.tcpi_last_ack_recv = 3600000;
+	info.tcpi_last_data_recv = 200;
+	assert_int_equal(peer_judge(&p, &info, 20000000, LIMIT), PEER_SILENT);
+}
+
+/* A server that is stopped, its window closed: TCP probes it, and its host answers. */
+static void a_closed_window_is_no_death(void **state)
+{
+	struct tcp_info info = heard(0);
+	struct peer p = {0};
+
+	(void)state;
+	for (uint64_t now = 1000; now < 90000000; now += 1000) {
+		/* Answered probes are counted to nought; the next is out for a moment. */
+		info.tcpi_probes = now / 1000 % 2;
+		info.tcpi_backoff = 9;
+		info.tcpi_last_ack_recv = (uint32_t)(now % 5000);
+		info.tcpi_last_data_recv = (uint32_t)now;
+		assert_int_not_equal(peer_judge(&p, &info, now, LIMIT), PEER_DEAD);
+	}
+}
+
+static void unanswered_probes_are_death(void **state)
+{
+	struct tcp_info info = heard(200);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_probes = 1;
+	assert_int_equal(peer_judge(&p, &info, 100000, LIMIT), PEER_SILENT);
+	info.tcpi_probes = 5;
+	info.tcpi_backoff = 5;
+	info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 9999;
+	assert_int_equal(peer_judge(&p, &info, 109999, LIMIT), PEER_SILENT);
+	info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 10000;
+	assert_int_equal(peer_judge(&p, &info, 110000, LIMIT), PEER_DEAD);
+}
+
+/* After a sleep, or by a supervisor that took over: what TCP waited in vain counts. */
+static void a_late_first_look_gives_credit(void **state)
+{
+	struct tcp_info info = heard(13000);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 1;
+	info.tcpi_retransmits = info.tcpi_backoff = 6;
+	info.tcpi_rto = 204000 << 6; /* 200 ms, doubled 6 times: 12.85 s have passed */
+	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_DEAD);
+
+	/* 6 s by its retransmissions, however long it was idle before. */
+	p = (struct peer){0};
+	info = heard(500000);
+	info.tcpi_unacked = 1;
+	info.tcpi_retransmits = info.tcpi_backoff = 5;
+	info.tcpi_rto = 204000 << 5;
+	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_SILENT);
+	assert_in_range(p.silent_since, 1000000 - 6400, 1000000 - 6000);
+	assert_int_equal(peer_judge(&p, &info, 1003600, LIMIT), PEER_SILENT);
+	assert_int_equal(peer_judge(&p, &info, 1004000, LIMIT), PEER_DEAD);
+
+	/* Never more than the silence itself. */
+	p = (struct peer){0};
+	info.tcpi_last_ack_recv = 1500;
+	info.tcpi_backoff = 30; /* nor is a number of that kind shifted by */
+	info.tcpi_rto = 120000000;
+	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_SILENT);
+	assert_int_equal(p.silent_since, 998500);
+}
+
+/* A sleep of this machine, a first segment just sent: nothing was asked, so nobody is mute. */
+static void nothing_asked_is_no_death(void **state)
+{
+	struct tcp_info info = heard(3600000);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 1;
+	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_SILENT);
+	assert_int_equal(peer_judge(&p, &info, 1000000 + 8 * 3600000, LIMIT), PEER_SILENT);
+}
+
+static void an_answer_ends_the_count(void **state)
+{
+	struct tcp_info info = heard(9000);
+	struct peer p = {0};
+
+	(void)state;
+	info.tcpi_unacked = 1;
+	info.tcpi_retransmits = info.tcpi_backoff = 1;
+	info.tcpi_rto = 408000;
+	assert_int_equal(peer_judge(&p, &info, 100000, LIMIT), PEER_SILENT);
+	info = heard(10);
+	assert_int_equal(peer_judge(&p, &info, 109000, LIMIT), PEER_WELL);
+	assert_int_equal(p.silent_since, 0);
+	info = heard(900);
+	info.tcpi_unacked = 1;
+	info.tcpi_retransmits = info.tcpi_backoff = 1;
+	info.tcpi_rto = 408000;
+	assert_int_equal(peer_judge(&p, &info, 110000, LIMIT), PEER_SILENT);
+	assert_int_equal(peer_judge(&p, &info, 119000, LIMIT), PEER_SILENT);
+}
+
+/* RFC 9293 section 3.3.2. In FIN-WAIT and before, the peer may still send and execute. */
+static void finished_is_told_by_the_state(void **state)
+{
+	static const bool finished[] = {
+	    [PEER_TCP_ESTABLISHED] = false,
+	    [2] = false, /* SYN-SENT */
+	    [3] = false, /* SYN-RECEIVED */
+	    [4] = false, /* FIN-WAIT-1 */
+	    [5] = false, /* FIN-WAIT-2 */
+	    [PEER_TCP_TIME_WAIT] = true,
+	    [PEER_TCP_CLOSE] = true,
+	    [PEER_TCP_CLOSE_WAIT] = true,
+	    [PEER_TCP_LAST_ACK] = true,
+	    [10] = false, /* LISTEN */
+	    [PEER_TCP_CLOSING] = true,
+	};
+
+	(void)state;
+	for (uint8_t i = 1; i < sizeof(finished) / sizeof(finished[0]); i++) {
+		struct tcp_info info = {.tcpi_state = i};
+
+		assert_int_equal(peer_finished(&info), finished[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_idle_connection_is_well),
+	    cmocka_unit_test(data_may_be_unacknowledged_for_the_limit),
+	    cmocka_unit_test(an_idle_hour_is_no_silence),
+	    cmocka_unit_test(whoever_acknowledges_lives),
+	    cmocka_unit_test(a_closed_window_is_no_death),
+	    cmocka_unit_test(unanswered_probes_are_death),
+	    cmocka_unit_test(a_late_first_look_gives_credit),
+	    cmocka_unit_test(nothing_asked_is_no_death),
+	    cmocka_unit_test(an_answer_ends_the_count),
+	    cmocka_unit_test(finished_is_told_by_the_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
