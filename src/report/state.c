@@ -103,26 +103,31 @@ static void write_link(const struct state_link *l, unsigned i, FILE *f)
 		l->retransmits, l->sent, l->received);
 }
 
-static void dash_to_empty(char *text)
+/* An address as it was written; printable whatever it is. */
+static void set_address(char *address, size_t size, const char *value)
 {
-	if (strcmp(text, "-") == 0)
-		text[0] = '\0';
+	struct text t;
+
+	text_init(&t, address, size);
+	if (strcmp(value, "-") != 0)
+		text_escape(&t, value, strlen(value), size);
 }
 
 /* "LINK3" and its value. Whatever is malformed is passed over. */
 static void read_link(struct state *s, const char *key, const char *value)
 {
 	struct state_link l = {.inode = 0};
+	char local[sizeof(l.local)], peer[sizeof(l.peer)];
 	unsigned i;
 	int end = 0;
 
-	if (sscanf(key, "LINK%u%n", &i, &end) != 1 || key[end] || i >= STATE_LINKS_MAX)
+	if (sscanf(key, "LINK%2u%n", &i, &end) != 1 || key[end] || i >= STATE_LINKS_MAX)
 		return;
-	if (sscanf(value, LINK_READ, l.local, l.peer, &l.inode, &l.rtt_us, &l.retransmits, &l.sent,
+	if (sscanf(value, LINK_READ, local, peer, &l.inode, &l.rtt_us, &l.retransmits, &l.sent,
 		   &l.received) != 7)
 		return;
-	dash_to_empty(l.local);
-	dash_to_empty(l.peer);
+	set_address(l.local, sizeof(l.local), local);
+	set_address(l.peer, sizeof(l.peer), peer);
 	s->link[i] = l;
 }
 
@@ -184,6 +189,7 @@ int state_read(int index, struct state *ret_state, struct err *err)
 	struct rundir_path path = rundir_device(index, "state");
 	_cleanup_file_ FILE *f = fopen(path.text, "re");
 	char line[STATE_TEXT_MAX + 64];
+	bool cut = false;
 
 	if (!f && errno == ENOENT)
 		return -ENOENT;
@@ -191,10 +197,13 @@ int state_read(int index, struct state *ret_state, struct err *err)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
 	memset(ret_state, 0, sizeof(*ret_state));
 	ret_state->index = index;
+	ret_state->peer_uid = -1; /* 0 is somebody */
 	while (fgets(line, sizeof(line), f)) {
 		char *value = strchr(line, '=');
+		bool rest = cut;
 
-		if (!value)
+		cut = !strchr(line, '\n');
+		if (rest || !value)
 			continue;
 		*value++ = '\0';
 		value[strcspn(value, "\n")] = '\0';
@@ -294,7 +303,7 @@ void state_json(const struct state *s, struct json *j)
 			json_string(j, f->json, at(s, f));
 			break;
 		case FIELD_INT:
-			json_u64(j, f->json, (uint64_t)(*(const int *)at(s, f)));
+			json_i64(j, f->json, *(const int *)at(s, f));
 			break;
 		case FIELD_I64:
 			json_i64(j, f->json, *(const int64_t *)at(s, f));
