@@ -103,7 +103,8 @@ static const void *attribute(const struct nlmsghdr *msg, size_t head, int type, 
 	return NULL;
 }
 
-static enum diag_answer read_inet(const struct nlmsghdr *msg, struct tcp_info *ret_info)
+static enum diag_answer read_inet(const struct nlmsghdr *msg, const struct diag_socket *s,
+				  struct tcp_info *ret_info)
 {
 	const struct inet_diag_msg *d = NLMSG_DATA(msg);
 	const void *info;
@@ -111,7 +112,9 @@ static enum diag_answer read_inet(const struct nlmsghdr *msg, struct tcp_info *r
 
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*d)))
 		return DIAG_UNKNOWN;
-	if (d->idiag_state != PEER_TCP_ESTABLISHED)
+	/* Another connection may have got the addresses of one that is gone. */
+	if (d->idiag_state != PEER_TCP_ESTABLISHED ||
+	    (s->inode && d->idiag_inode && d->idiag_inode != (uint32_t)s->inode))
 		return DIAG_DEAD;
 	info = attribute(msg, sizeof(*d), INET_DIAG_INFO, 1, &len);
 	if (info)
@@ -150,7 +153,7 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 			   : DIAG_UNKNOWN;
 	if (msg->nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return DIAG_UNKNOWN;
-	return s->local.ss_family ? read_inet(msg, ret_info) : read_unix(msg);
+	return s->local.ss_family ? read_inet(msg, s, ret_info) : read_unix(msg);
 }
 
 bool diag_destroy(const struct diag_socket *s)
