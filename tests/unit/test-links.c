@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/links.c and diag.c: the kernel's connections, with real sockets. */
+#include "transport-fixture.h"
+
+#include <linux/filter.h>
+#include <poll.h>
+
+#include "supervise/diag.h"
+#include "supervise/links.h"
+
+/* What the callback was told. */
+static struct {
+	unsigned called, alive;
+	char why[128];
+} died;
+
+static struct loop *loop;
+static struct links *links;
+
+static void on_death(unsigned alive, const char *why, void *arg)
+{
+	assert_ptr_equal(arg, &died);
+	died.called++;
+	died.alive = alive;
+	snprintf(died.why, sizeof(died.why), "%s", why);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&died, 0, sizeof(died));
+	loop = loop_new();
+	links = links_new(loop, on_death, &died);
+	return loop && links ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	links_free(links);
+	loop_free(loop);
+	return 0;
+}
+
+/* Runs the loop until that many deaths were told, 5 s at most. */
+static void await_deaths(unsigned n)
+{
+	for (int i = 0; i < 500 && died.called < n; i++)
+		loop_run_for(loop, 10);
+	assert_int_equal(died.called, n);
+}
+
+static void unix_pair(int *ret_ours, int *ret_theirs)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	*ret_ours = pair[0];
+	*ret_theirs = pair[1];
+}
+
+/* Two ends of a TCP connection on the loopback interface, `from` a local address or NULL. */
+static void tcp_pair_from(struct address *at, int listen_fd, const struct address *from,
+			  int *ret_ours, int *ret_theirs)
+{
+	int one = 1, fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	if (from)
+		assert_int_equal(bind(fd, (const void *)&from->sa, from->len), 0);
+	assert_int_equal(connect(fd, (void *)&at->sa, at->len), 0);
+	*ret_theirs = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(*ret_theirs >= 0);
+	*ret_ours = fd;
+}
+
+static void tcp_pair(const char *host, int *ret_ours, int *ret_theirs)
+{
+	struct address at = literal_address(host, 0);
+	int fd = listen_at(&at, 1);
+
+	tcp_pair_from(&at, fd, NULL, ret_ours, ret_theirs);
+	close(fd);
+}
+
+/* Closes so that the peer gets a RST. */
+static void reset(int fd)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	close(fd);
+}
+
+static void a_hang_up_is_told(void **state)
+{
+	int ours[3], theirs[3];
+	size_t n;
+
+	(void)state;
+	unix_pair(&ours[0], &theirs[0]);
+	tcp_pair("127.0.0.1", &ours[1], &theirs[1]);
+	tcp_pair("::1", &ours[2], &theirs[2]);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(links_add(links, ours[i]), 0);
+	assert_int_equal(links_wanted(links), 0);
+	assert_int_equal(links_last_death(links), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_int_equal(links_wanted(links), 3);
+	assert_int_equal(links_alive(links), 3);
+	assert_memory_equal(links_fds(links, &n), ours, sizeof(ours));
+	assert_int_equal(n, 3);
+
+	/* Bytes are the kernel's: they wake nobody, and are not read. */
+	assert_int_equal(write(theirs[0], "x", 1), 1);
+	assert_int_equal(write(theirs[1], "x", 1), 1);
+	loop_run_for(loop, 50);
+	assert_int_equal(died.called, 0);
+
+	close(theirs[1]);
+	await_deaths(1);
+	assert_int_equal(died.alive, 2);
+	assert_string_equal(died.why, "the server closed the connection");
+	assert_int_equal(links_wanted(links), 3);
+	assert_in_range(links_last_death(links), loop_now() - 5000, loop_now());
+	assert_int_equal(links_fds(links, &n)[0], ours[0]);
+	assert_int_equal(links_fds(links, &n)[1], ours[2]);
+	assert_int_equal(n, 2);
+	assert_int_equal(fcntl(ours[1], F_GETFD), -1);
+
+	reset(theirs[2]);
+	await_deaths(2);
+	assert_int_equal(died.alive, 1);
+	assert_string_equal(died.why, strerror(ECONNRESET));
+	close(theirs[0]);
+	await_deaths(3);
+	assert_int_equal(died.alive, 0);
+	assert_true(links_settled(links, loop_now())); /* none that we cut ourselves */
+}
+
+/* A peer that shuts its sending side only is as good as gone: no reply will come. */
+static void half_a_hang_up_is_one(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	shutdown(theirs, SHUT_WR);
+	await_deaths(1);
+	/* The driver may be blocked in a send on its own reference: ours was shut down for it. */
+	assert_int_equal(recv(theirs, &(char){0}, 1, 0), 0);
+	close(theirs);
+}
+
+static void a_peer_that_left_before_is_found(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	close(theirs);
+	loop_run_for(loop, 20);
+	assert_int_equal(died.called, 0);
+	assert_int_equal(links_watch(links), 0);
+	await_deaths(1);
+}
+
+static void a_replacement_is_watched_at_once(void **state)
+{
+	int ours, theirs, ours2, theirs2;
+
+	(void)state;
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	close(theirs);
+	await_deaths(1);
+	unix_pair(&ours2, &theirs2);
+	assert_int_equal(links_add(links, ours2), 0);
+	assert_int_equal(links_alive(links), 1);
+	assert_int_equal(links_wanted(links), 1);
+	close(theirs2);
+	await_deaths(2);
+	assert_int_equal(died.alive, 0);
+	assert_int_equal(links_wanted(links), 1);
+}
+
+static void there_is_room_for_sixteen(void **state)
+{
+	int ours[LINKS_MAX + 1], theirs[LINKS_MAX + 1];
+	const struct diag_socket none = {.inode = 1};
+
+	(void)state;
+	for (int i = 0; i <= LINKS_MAX; i++) {
+		unix_pair(&ours[i], &theirs[i]);
+		assert_int_equal(links_add(links, ours[i]), i < LINKS_MAX ? 0 : -ENOSPC);
+	}
+	assert_int_equal(fcntl(ours[LINKS_MAX], F_GETFD), FD_CLOEXEC); /* still ours */
+	assert_int_equal(links_add_foreign(links, &none), -ENOSPC);
+	close(ours[LINKS_MAX]);
+	assert_int_equal(links_watch(links), 0);
+	links_shutdown(links);
+	for (int i = 0; i < LINKS_MAX; i++) {
+		assert_int_equal(recv(theirs[i], &(char){0}, 1, 0), 0);
+		close(theirs[i]);
+	}
+	close(theirs[LINKS_MAX]);
+	await_deaths(LINKS_MAX);
+	links_clear(links);
+	assert_int_equal(links_wanted(links), 0);
+}
+
+static void clearing_closes_all(void **state)
+{
+	unsigned before = open_descriptors();
+	int ours, theirs;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		tcp_pair("127.0.0.1", &ours, &theirs);
+		assert_int_equal(links_add(links, ours), 0);
+		if (i == 1)
+			assert_int_equal(links_watch(links), 0);
+		links_clear(links);
+		assert_int_equal(links_alive(links), 0);
+		assert_int_equal(recv(theirs, &(char){0}, 1, 0), 0);
+		close(theirs);
+	}
+	assert_int_equal(open_descriptors(), before);
+}
+
+static void facts_come_from_tcp(void **state)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int ours[2], theirs[2];
+	struct link_facts f;
+	char in[1000];
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours[0], &theirs[0]);
+	unix_pair(&ours[1], &theirs[1]);
+	assert_int_equal(links_add(links, ours[0]), 0);
+	assert_int_equal(links_add(links, ours[1]), 0);
+	memset(in, 0, sizeof(in));
+	assert_int_equal(write(ours[0], in, 1000), 1000);
+	assert_int_equal(write(theirs[0], in, 10), 10);
+	assert_int_equal(recv(theirs[0], in, 1000, MSG_WAITALL), 1000);
+	for (int i = 0; i < 500; i++) {
+		links_facts(links, 0, &f);
+		if (f.sent >= 1000)
+			break;
+		usleep(10000); /* until it is acknowledged */
+	}
+	assert_in_range(f.sent, 1000, 1001); /* the SYN is counted by some kernels */
+	assert_int_equal(f.received, 10);
+	assert_int_equal(f.retransmits, 0);
+	assert_int_not_equal(f.id.inode, 0);
+	assert_int_equal(getsockname(ours[0], (void *)&sin, &len), 0);
+	assert_memory_equal(&f.id.local, &sin, sizeof(sin));
+
+	links_facts(links, 1, &f);
+	assert_int_not_equal(f.id.inode, 0);
+	assert_int_equal(f.id.local.ss_family, 0);
+	assert_int_equal(f.sent + f.received + f.rtt_us, 0);
+	close(theirs[0]);
+	close(theirs[1]);
+}
+
+/* Nothing waits for an acknowledgement, or it came: never cut. */
+static void a_sample_cuts_no_live_peer(void **state)
+{
+	static char much[4 << 20];
+	int ours[2], theirs[2];
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours[0], &theirs[0]);
+	unix_pair(&ours[1], &theirs[1]);
+	assert_int_equal(links_add(links, ours[0]), 0);
+	assert_int_equal(links_add(links, ours[1]), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_false(links_sample(links, loop_now(), 100));
+	assert_false(links_sample(links, loop_now() + 3600000, 100));
+
+	/* A server that does not read: its window closes, and its host answers the probes. */
+	assert_true(send(ours[0], much, sizeof(much), MSG_DONTWAIT) > 0);
+	for (int i = 0; i < 30; i++) {
+		loop_run_for(loop, 50);
+		links_sample(links, loop_now(), 1000);
+	}
+	assert_int_equal(died.called, 0);
+	assert_int_equal(links_alive(links), 2);
+
+	/* What hung up is the poll's to tell. */
+	close(theirs[0]);
+	close(theirs[1]);
+	links_sample(links, loop_now(), 1000);
+	assert_int_equal(died.called, 0);
+	await_deaths(2);
+}
+
+/* --- sock_diag ---------------------------------------------------------------------------- */
+
+static struct diag_socket describe(int fd)
+{
+	struct diag_socket s;
+
+	assert_int_equal(diag_describe(fd, &s), 0);
+	assert_int_not_equal(s.inode, 0);
+	return s;
+}
+
+/* Waits until the answer is `want`: a FIN takes its time through the loopback interface. */
+static void await_answer(const struct diag_socket *s, enum diag_answer want)
+{
+	struct tcp_info info;
+	enum diag_answer answer = DIAG_UNKNOWN;
+
+	for (int i = 0; i < 500; i++) {
+		answer = diag_ask(s, &info);
+		if (answer == want)
+			return;
+		usleep(10000);
+	}
+	assert_int_equal(answer, want);
+}
+
+static void diag_tcp(const char *host)
+{
+	struct tcp_info info;
+	struct diag_socket s;
+	int ours, theirs;
+
+	/* The peer closes; the peer resets; we close. */
+	for (int way = 0; way < 3; way++) {
+		tcp_pair(host, &ours, &theirs);
+		s = describe(ours);
+		assert_int_equal(diag_ask(&s, &info), DIAG_ALIVE);
+		assert_int_equal(info.tcpi_state, 1);
+		assert_int_not_equal(info.tcpi_rto, 0);
+		if (way == 0)
+			close(theirs);
+		else if (way == 1)
+			reset(theirs);
+		else
+			close(ours);
+		await_answer(&s, DIAG_DEAD);
+		close(way < 2 ? ours : theirs);
+	}
+}
+
+static void diag_knows_tcp(void **state)
+{
+	(void)state;
+	diag_tcp("127.0.0.1");
+	diag_tcp("::1");
+}
+
+static void diag_knows_unix(void **state)
+{
+	struct tcp_info info;
+	struct diag_socket s;
+	int ours, theirs;
+
+	(void)state;
+	unix_pair(&ours, &theirs);
+	s = describe(ours);
+	assert_int_equal(s.local.ss_family, 0);
+	assert_int_equal(diag_ask(&s, &info), DIAG_ALIVE);
+	assert_int_equal(info.tcpi_state, 0);
+	close(theirs);
+	await_answer(&s, DIAG_DEAD);
+	close(ours);
+	await_answer(&s, DIAG_DEAD); /* no such socket */
+}
+
+static void diag_describes_connections_only(void **state)
+{
+	struct diag_socket s = {.inode = 7};
+	struct address at = literal_address("127.0.0.1", 0);
+	int fd = listen_at(&at, 1);
+
+	(void)state;
+	assert_int_equal(diag_describe(fd, &s), -ENOTCONN);
+	assert_int_equal(diag_describe(-1, &s), -EBADF);
+	assert_int_equal(s.inode, 7);
+	close(fd);
+}
+
+static uint16_t port_of(const struct sockaddr_storage *sa)
+{
+	return ntohs(((const struct sockaddr_in *)(const void *)sa)->sin_port);
+}
+
+/* Another connection may have got the addresses of one that is gone. */
+static void diag_tells_a_successor_from_the_one_before(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0), from;
+	int listen_fd = listen_at(&at, 4), ours, theirs;
+	struct diag_socket before, after;
+	struct tcp_info info;
+
+	(void)state;
+	tcp_pair_from(&at, listen_fd, NULL, &ours, &theirs);
+	before = describe(ours);
+	reset(theirs);
+	await_answer(&before, DIAG_DEAD);
+	close(ours);
+	from = literal_address("127.0.0.1", port_of(&before.local));
+	tcp_pair_from(&at, listen_fd, &from, &ours, &theirs);
+	after = describe(ours);
+	assert_memory_equal(&before.local, &after.local, sizeof(before.local));
+	assert_int_equal(diag_ask(&after, &info), DIAG_ALIVE);
+	assert_int_equal(diag_ask(&before, &info), DIAG_DEAD);
+	close(ours);
+	close(theirs);
+	close(listen_fd);
+}
+
+/* Ends it on both sides; without privilege, or in a kernel that cannot, it says so. */
+static void diag_destroys_tcp_only(void **state)
+{
+	struct diag_socket s;
+	int ours, theirs;
+	bool done;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	s = describe(ours);
+	done = diag_destroy(&s);
+	if (done) {
+		assert_int_equal(recv(theirs, &(char){0}, 1, 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+		assert_false(diag_destroy(&s)); /* there is none any more */
+	} else {
+		print_message("this kernel or user cannot\n");
+	}
+	close(ours);
+	close(theirs);
+	unix_pair(&ours, &theirs);
+	s = describe(ours);
+	assert_false(diag_destroy(&s));
+	assert_int_equal(write(ours, "x", 1), 1);
+	close(ours);
+	close(theirs);
+}
+
+/* --- connections that the kernel alone has ------------------------------------------------ */
+
+static void foreign_links_are_asked_for(void **state)
+{
+	int ours[3], theirs[3];
+	struct diag_socket id;
+	struct link_facts f;
+	size_t n;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours[0], &theirs[0]);
+	unix_pair(&ours[1], &theirs[1]);
+	tcp_pair("::1", &ours[2], &theirs[2]);
+	for (int i = 0; i < 3; i++) {
+		id = describe(ours[i]);
+		assert_int_equal(links_add_foreign(links, &id), 0);
+	}
+	links_expect(links, 4);
+	assert_int_equal(links_wanted(links), 4);
+	assert_int_equal(links_alive(links), 3);
+	assert_int_equal(links_fds(links, &n)[0], -1);
+	assert_false(links_sample(links, loop_now(), 1000));
+	links_kernel_says_dead(links); /* of these, none: it was one that was known to be dead */
+	assert_int_equal(died.called, 0);
+	links_facts(links, 0, &f);
+	assert_int_equal(f.id.inode, describe(ours[0]).inode);
+
+	close(theirs[0]);
+	id = describe(ours[0]);
+	await_answer(&id, DIAG_DEAD);
+	links_sample(links, loop_now(), 1000);
+	assert_int_equal(died.called, 1);
+	assert_int_equal(died.alive, 2);
+	assert_string_equal(died.why, "the connection has ended");
+
+	close(theirs[1]);
+	id.local.ss_family = 0;
+	links_kernel_says_dead(links);
+	assert_int_equal(died.called, 2);
+	assert_int_equal(died.alive, 1);
+
+	/* A replacement is ours, and told by the poll. */
+	unix_pair(&ours[1], &theirs[1]);
+	assert_int_equal(links_add(links, ours[1]), 0);
+	close(theirs[1]);
+	await_deaths(3);
+	assert_int_equal(died.alive, 1);
+	close(theirs[2]);
+	close(ours[0]);
+	close(ours[2]);
+}
+
+/* Those that nothing is known of die when the kernel says so and no other did. */
+static void unknown_links_are_the_kernels_word(void **state)
+{
+	struct diag_socket id;
+	int ours, theirs;
+	struct link_facts f;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	id = describe(ours);
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	assert_int_equal(links_add_foreign(links, &id), 0);
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 2); /* never fewer than there are */
+	assert_int_equal(links_wanted(links), 3);
+	assert_false(links_sample(links, loop_now(), 1000));
+	links_facts(links, 0, &f);
+	assert_int_equal(f.id.inode, 0);
+	links_shutdown(links); /* of the unknown, nothing can be ended */
+
+	close(theirs);
+	await_answer(&id, DIAG_DEAD);
+	links_kernel_says_dead(links);
+	assert_int_equal(died.called, 1);
+	assert_int_equal(died.alive, 2);
+	links_kernel_says_dead(links);
+	assert_int_equal(died.called, 2);
+	assert_int_equal(died.alive, 1);
+	links_kernel_says_dead(links);
+	links_kernel_says_dead(links);
+	assert_int_equal(died.called, 3);
+	assert_int_equal(died.alive, 0);
+	close(ours);
+}
+
+/* --- connections that we cut --------------------------------------------------------------- */
+
+/* A peer that is dead for TCP, without a network to cut: its socket drops every packet. */
+static void deafen(int fd)
+{
+	struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
+	const struct sock_fprog program = {.len = 1, .filter = &nothing};
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+			 0);
+}
+
+static void hear(int fd)
+{
+	int unused = 0;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)), 0);
+}
+
+/* A connection with data on the way to a peer that hears nothing, sampled until it is cut. */
+static int cut_one(int *ret_theirs)
+{
+	int ours, copy;
+	uint64_t start = loop_now();
+
+	tcp_pair("127.0.0.1", &ours, ret_theirs);
+	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3); /* the driver's reference */
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	deafen(*ret_theirs);
+	assert_int_equal(write(ours, "lost", 4), 4);
+	while (died.called == 0 && loop_now() - start < 10000) {
+		bool silent = links_sample(links, loop_now(), 1000);
+
+		assert_true(silent || died.called || loop_now() - start < 100);
+		loop_run_for(loop, 50);
+	}
+	assert_int_equal(died.called, 1);
+	assert_in_range(loop_now() - start, 990, 5000);
+	assert_string_equal(died.why, "the server's host has acknowledged nothing for 1 s");
+	assert_int_equal(links_alive(links), 0);
+	assert_true(links_graves(links));
+	return copy;
+}
+
+static void a_mute_peer_is_cut_and_settles_when_it_answers(void **state)
+{
+	struct pollfd p;
+	int copy, theirs;
+	uint64_t asked;
+
+	(void)state;
+	copy = cut_one(&theirs);
+	/* For the driver it has ended, whatever the peer does. */
+	assert_int_equal(recv(copy, &(char){0}, 1, 0), 0);
+	asked = loop_now();
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 1999));
+
+	/* The peer is back, reads what was sent, and closes. */
+	hear(theirs);
+	p = (struct pollfd){.fd = theirs, .events = POLLRDHUP};
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_false(links_settled(links, asked + 1999)); /* it might still execute something */
+	close(theirs);
+	for (int i = 0; i < 500 && !links_settled(links, asked + 1); i++)
+		usleep(10000);
+	assert_true(links_settled(links, asked + 1));
+	assert_false(links_graves(links));
+	close(copy);
+}
+
+/* A peer that accepted and never closes holds nobody up for longer than 2 s. */
+static void settling_is_bounded(void **state)
+{
+	int copy, theirs;
+	uint64_t asked;
+	char in[8];
+
+	(void)state;
+	copy = cut_one(&theirs);
+	hear(theirs);
+	/* The bound begins with the first question, not with the cut. */
+	asked = loop_now() + 60000;
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 1999));
+	assert_true(links_graves(links));
+	assert_true(links_settled(links, asked + 2000));
+	assert_false(links_graves(links));
+	/* It was reset: nothing more of it will arrive. */
+	for (int i = 0; i < 500 && recv(theirs, in, sizeof(in), MSG_DONTWAIT) != -1; i++)
+		usleep(10000);
+	close(theirs);
+	close(copy);
+}
+
+static void graves_are_closed_with_the_rest(void **state)
+{
+	unsigned before = open_descriptors();
+	int copy, theirs;
+
+	(void)state;
+	copy = cut_one(&theirs);
+	close(copy);
+	close(theirs);
+	links_clear(links);
+	assert_false(links_graves(links));
+	assert_int_equal(open_descriptors(), before);
+}
+
+#define WITH_LINKS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_LINKS(a_hang_up_is_told),
+	    WITH_LINKS(half_a_hang_up_is_one),
+	    WITH_LINKS(a_peer_that_left_before_is_found),
+	    WITH_LINKS(a_replacement_is_watched_at_once),
+	    WITH_LINKS(there_is_room_for_sixteen),
+	    WITH_LINKS(clearing_closes_all),
+	    WITH_LINKS(facts_come_from_tcp),
+	    WITH_LINKS(a_sample_cuts_no_live_peer),
+	    cmocka_unit_test(diag_knows_tcp),
+	    cmocka_unit_test(diag_knows_unix),
+	    cmocka_unit_test(diag_describes_connections_only),
+	    cmocka_unit_test(diag_tells_a_successor_from_the_one_before),
+	    cmocka_unit_test(diag_destroys_tcp_only),
+	    WITH_LINKS(foreign_links_are_asked_for),
+	    WITH_LINKS(unknown_links_are_the_kernels_word),
+	    WITH_LINKS(a_mute_peer_is_cut_and_settles_when_it_answers),
+	    WITH_LINKS(settling_is_bounded),
+	    WITH_LINKS(graves_are_closed_with_the_rest),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
