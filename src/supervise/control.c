@@ -119,6 +119,19 @@ static void on_caller(int fd, uint32_t events, void *arg)
 			       "another version");
 }
 
+/* What were left unread at the close would reset the connection, and cost the caller the answer. */
+static void turn_away(int fd)
+{
+	char text[32];
+
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+	send_answer(fd, 3,
+		    "another command is talking to this device's supervisor: try "
+		    "again");
+}
+
 static void on_connection(int listen_fd, uint32_t events, void *arg)
 {
 	struct control *c = arg;
@@ -132,9 +145,7 @@ static void on_connection(int listen_fd, uint32_t events, void *arg)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
 		return;
 	if (c->caller_fd >= 0) {
-		send_answer(fd, 3,
-			    "another command is talking to this device's supervisor: try "
-			    "again");
+		turn_away(fd);
 		return;
 	}
 	c->caller_io = loop_io_new(c->loop, fd, EPOLLIN, on_caller, c);
@@ -207,6 +218,11 @@ int control_ask(int index, const struct control_request *request, unsigned limit
 	ssize_t n;
 	int ret = fd < 0 ? -errno : address(path.text, &sa);
 
+	if (ret == 0) {
+		/* A supervisor that is stopped holds up connect(2) as soon as others wait. */
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	}
 	if (ret == 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return -ENOENT;
@@ -219,9 +235,9 @@ int control_ask(int index, const struct control_request *request, unsigned limit
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
 				 path.text);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	format(request, text, sizeof(text));
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+	/* EPIPE: turned away, and the answer says why. */
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
 	n = recv(fd, answer, sizeof(answer) - 1, 0);
 	if (n < 0)
