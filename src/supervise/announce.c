@@ -88,8 +88,8 @@ static void reap(struct announce *a)
 	if (waitpid(a->pid, &status, WNOHANG) != a->pid)
 		return;
 	if (status)
-		log_info("--on-change: the command ended with status %d",
-			 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		log_warning("--on-change: the command ended with status %d",
+			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	loop_io_free(TAKE_PTR(a->io));
 	close_fdp(&a->pidfd);
 	a->pidfd = -1;
@@ -119,8 +119,11 @@ static void next(struct announce *a)
 		a->pidfd = (int)syscall(SYS_pidfd_open, a->pid, 0);
 	if (a->pidfd >= 0)
 		a->io = loop_io_new(a->loop, a->pidfd, EPOLLIN, ended, a);
-	if (!a->io)
+	if (!a->io) {
 		log_warning("--on-change: cannot run the command: %s", strerror(errno));
+		close_fdp(&a->pidfd);
+		a->pidfd = -1;
+	}
 }
 
 void announce_change(struct announce *a, const struct announce_change *change)
@@ -141,12 +144,12 @@ void announce_change(struct announce *a, const struct announce_change *change)
 
 void announce_flush(struct announce *a, unsigned limit_ms)
 {
-	uint64_t end = loop_now() + limit_ms;
+	uint64_t now = loop_now(), end = now + limit_ms;
 	struct pollfd p;
 
-	while (a && a->pidfd >= 0 && loop_now() < end) {
+	for (; a && a->pidfd >= 0 && now < end; now = loop_now()) {
 		p = (struct pollfd){.fd = a->pidfd, .events = POLLIN};
-		poll(&p, 1, (int)(end - loop_now()));
+		poll(&p, 1, (int)(end - now));
 		reap(a);
 	}
 }
