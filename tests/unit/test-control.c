@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/control.c: the requests of commands to a supervisor, over its real socket. */
+#include "transport-fixture.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/time.h>
+
+#include "report/rundir.h"
+#include "supervise/control.h"
+
+#define INDEX 3
+
+static char dir[] = "/tmp/test-control-XXXXXX";
+static struct loop *loop;
+static struct control *control;
+
+static struct {
+	unsigned called;
+	struct control_request request;
+	bool later; /* do not answer */
+} asked;
+
+static void on_request(const struct control_request *request, void *arg)
+{
+	char sentence[64];
+
+	assert_ptr_equal(arg, &asked);
+	asked.called++;
+	asked.request = *request;
+	if (asked.later)
+		return;
+	snprintf(sentence, sizeof(sentence), "verb %d, force %d, accept %u", request->verb,
+		 request->force, request->accept);
+	control_answer(control, 4, sentence);
+}
+
+static int setup(void **state)
+{
+	struct err err;
+
+	(void)state;
+	memset(&asked, 0, sizeof(asked));
+	loop = loop_new();
+	return control_new(loop, INDEX, on_request, &asked, &control, &err);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	control_free(control);
+	loop_free(loop);
+	return 0;
+}
+
+/* A caller that sends bytes of its own, and the answer, "" if the connection was closed. */
+static int caller_new(const void *text, size_t len)
+{
+	struct address at = unix_address(rundir_device(INDEX, "control").text);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (void *)&at.sa, at.len), 0);
+	if (text)
+		assert_int_equal(send(fd, text, len, 0), len);
+	return fd;
+}
+
+static void caller_answer(int fd, char *buf, size_t size)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	for (int i = 0; i < 250 && poll(&p, 1, 0) == 0; i++)
+		loop_run_for(loop, 20);
+	n = recv(fd, buf, size - 1, MSG_DONTWAIT);
+	assert_true(n >= 0);
+	buf[n] = '\0';
+}
+
+static void assert_answer(const void *text, size_t len, const char *want)
+{
+	int fd = caller_new(text, len);
+	char answer[256];
+
+	caller_answer(fd, answer, sizeof(answer));
+	assert_string_equal(answer, want);
+	/* One request and one answer. */
+	caller_answer(fd, answer, sizeof(answer));
+	assert_string_equal(answer, "");
+	close(fd);
+}
+
+struct question {
+	struct control_request request;
+	unsigned limit_ms;
+	int ret, status;
+	struct err err;
+};
+
+static void *ask(void *arg)
+{
+	struct question *q = arg;
+
+	q->ret = control_ask(INDEX, &q->request, q->limit_ms, &q->status, &q->err);
+	return NULL;
+}
+
+/* Asks on a thread while the loop runs here. */
+static void ask_meanwhile(struct question *q)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, ask, q), 0);
+	for (int i = 0; i < 500 && pthread_tryjoin_np(thread, NULL) != 0; i++)
+		loop_run_for(loop, 20);
+}
+
+static void requests_are_understood(void **state)
+{
+	static const struct {
+		const char *text, *answer;
+	} good[] = {
+	    {"detach", "4 verb 0, force 0, accept 0"},
+	    {"detach force", "4 verb 0, force 1, accept 0"},
+	    {"reconnect 0", "4 verb 1, force 0, accept 0"},
+	    {"reconnect 15", "4 verb 1, force 0, accept 15"},
+	    {"reconnect 4294967295", "4 verb 1, force 0, accept 4294967295"},
+	    {"refresh", "4 verb 2, force 0, accept 0"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_answer(good[i].text, strlen(good[i].text), good[i].answer);
+		assert_int_equal(asked.called, i + 1);
+	}
+}
+
+static void other_requests_are_not_known(void **state)
+{
+	static const char *const bad[] = {
+	    "detach forces", "detach  force",
+	    "Detach",	     "reconnect",
+	    "reconnect x",   "reconnect 1x",
+	    "reconnect 1 ",  "refresh now",
+	    "\xff\xfe",	     "detachdetachdetachdetachdetachdetach",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_answer(bad[i], strlen(bad[i]),
+			      "2 the supervisor does not know that request: it may be of another "
+			      "version");
+	assert_int_equal(asked.called, 0);
+	/* Nothing at all. */
+	assert_answer("", 0, "");
+	assert_int_equal(asked.called, 0);
+}
+
+static void one_caller_at_a_time(void **state)
+{
+	struct question q = {.limit_ms = 5000};
+	int first, second;
+	char answer[256];
+
+	(void)state;
+	asked.later = true;
+	first = caller_new("detach", 6);
+	loop_run_for(loop, 50);
+	assert_int_equal(asked.called, 1);
+	second = caller_new("detach force", 12);
+	caller_answer(second, answer, sizeof(answer));
+	assert_string_equal(answer, "3 another command is talking to this device's supervisor: try "
+				    "again");
+	close(second);
+	/* Before it could ask, it is told the same. */
+	second = caller_new(NULL, 0);
+	caller_answer(second, answer, sizeof(answer));
+	assert_string_equal(answer, "3 another command is talking to this device's supervisor: try "
+				    "again");
+	assert_int_equal(send(second, "detach", 6, MSG_NOSIGNAL), -1);
+	close(second);
+	/* A command of ours. */
+	ask_meanwhile(&q);
+	assert_int_equal(q.ret, 0);
+	assert_int_equal(q.status, 3);
+	assert_int_equal(asked.called, 1);
+	/* More from the first is no second request. */
+	assert_int_equal(send(first, "refresh", 7, 0), 7);
+	loop_run_for(loop, 50);
+	assert_int_equal(asked.called, 1);
+	control_answer(control, 0, "done");
+	caller_answer(first, answer, sizeof(answer));
+	assert_string_equal(answer, "0 done");
+	close(first);
+	control_answer(control, 0, "nobody waits");
+}
+
+/* Ctrl-C: the caller has gone, and the next one is served. */
+static void a_caller_that_leaves_frees_the_place(void **state)
+{
+	int fd;
+
+	(void)state;
+	asked.later = true;
+	fd = caller_new("detach", 6);
+	loop_run_for(loop, 50);
+	close(fd);
+	fd = caller_new(NULL, 0); /* and one that never asks */
+	loop_run_for(loop, 50);
+	close(fd);
+	loop_run_for(loop, 50);
+	control_answer(control, 0, "of the first");
+	asked.later = false;
+	assert_answer("refresh", 7, "4 verb 2, force 0, accept 0");
+}
+
+static void an_unanswered_caller_sees_the_end(void **state)
+{
+	struct rundir_path path = rundir_device(INDEX, "control");
+	char answer[16];
+	struct err err;
+	int fd;
+
+	(void)state;
+	asked.later = true;
+	fd = caller_new("detach", 6);
+	loop_run_for(loop, 50);
+	control_free(control);
+	assert_int_equal(access(path.text, F_OK), -1);
+	caller_answer(fd, answer, sizeof(answer));
+	assert_string_equal(answer, "");
+	close(fd);
+	assert_int_equal(control_new(loop, INDEX, on_request, &asked, &control, &err), 0);
+}
+
+/* The name of a supervisor that was killed is taken over. Only its user may talk to it. */
+static void the_socket_is_private_and_replaced(void **state)
+{
+	struct rundir_path path = rundir_device(INDEX, "control");
+	struct control *other;
+	struct err err;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(path.text, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(control_new(loop, INDEX, on_request, &asked, &other, &err), 0);
+	control_free(control);
+	control = other;
+	assert_int_equal(setenv("NBD_ATTACH_RUNDIR", "/nonexistent", 1), 0);
+	assert_true(control_new(loop, INDEX, on_request, &asked, &other, &err) < 0);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_int_equal(setenv("NBD_ATTACH_RUNDIR", dir, 1), 0);
+}
+
+/* --- the command's side -------------------------------------------------------------------- */
+
+static void commands_and_supervisors_agree(void **state)
+{
+	static const struct control_request requests[] = {
+	    {.verb = CONTROL_DETACH},	 {.verb = CONTROL_DETACH, .force = true},
+	    {.verb = CONTROL_RECONNECT}, {.verb = CONTROL_RECONNECT, .accept = 9},
+	    {.verb = CONTROL_REFRESH},
+	};
+	char want[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		struct question q = {.request = requests[i], .limit_ms = 5000, .ret = 7};
+
+		ask_meanwhile(&q);
+		assert_int_equal(q.ret, 0);
+		assert_int_equal(q.status, 4);
+		assert_int_equal(asked.request.verb, requests[i].verb);
+		assert_int_equal(asked.request.force, requests[i].force);
+		assert_int_equal(asked.request.accept, requests[i].accept);
+		snprintf(want, sizeof(want), "verb %d, force %d, accept %u", requests[i].verb,
+			 requests[i].force, requests[i].accept);
+		assert_string_equal(q.err.message, want);
+	}
+}
+
+static void nobody_listens(void **state)
+{
+	struct question q = {.limit_ms = 1000};
+
+	(void)state;
+	/* A name without a listener, as a killed supervisor leaves it, is none either. */
+	struct address at = unix_address(rundir_device(INDEX, "control").text);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	control_free(control);
+	control = NULL;
+	ask(&q);
+	assert_int_equal(q.ret, -ENOENT);
+	assert_int_equal(bind(fd, (void *)&at.sa, at.len), 0);
+	close(fd);
+	q.ret = 0;
+	ask(&q);
+	assert_int_equal(q.ret, -ENOENT);
+	unlink(rundir_device(INDEX, "control").text);
+}
+
+/* The loop does not run: a supervisor that is stopped. However many ask, each comes back. */
+static void a_stopped_supervisor_is_not_waited_for(void **state)
+{
+	struct question q = {.limit_ms = 300};
+	uint64_t start;
+	int fds[16];
+
+	(void)state;
+	start = loop_now();
+	ask(&q);
+	assert_true(q.ret < 0);
+	assert_int_equal(q.err.kind, ERR_FAILED);
+	assert_in_range(loop_now() - start, 290, 2500);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct address at = unix_address(rundir_device(INDEX, "control").text);
+
+		fds[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(fds[i], (void *)&at.sa, at.len); /* until the backlog is full */
+	}
+	q.ret = 0;
+	start = loop_now();
+	ask(&q);
+	assert_true(q.ret < 0);
+	assert_in_range(loop_now() - start, 290, 2500);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void *serve_badly(void *arg)
+{
+	int fd = accept(*(int *)arg, NULL, NULL);
+	char in[64];
+
+	(void)!recv(fd, in, sizeof(in), 0);
+	close(fd);
+	fd = accept(*(int *)arg, NULL, NULL);
+	(void)!recv(fd, in, sizeof(in), 0);
+	(void)!send(fd, "nonsense", 8, MSG_NOSIGNAL);
+	close(fd);
+	return NULL;
+}
+
+static void an_end_before_the_answer_is_an_error(void **state)
+{
+	struct address at = unix_address(rundir_device(INDEX, "control").text);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	pthread_t thread;
+
+	(void)state;
+	control_free(control);
+	control = NULL;
+	assert_int_equal(bind(fd, (void *)&at.sa, at.len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(pthread_create(&thread, NULL, serve_badly, &fd), 0);
+	for (int i = 0; i < 2; i++) {
+		struct question q = {.limit_ms = 5000};
+
+		ask(&q);
+		assert_int_equal(q.ret, -EPIPE);
+		assert_string_equal(q.err.message, "the supervisor ended before it answered");
+	}
+	pthread_join(thread, NULL);
+	close(fd);
+	unlink(rundir_device(INDEX, "control").text);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) && setenv("NBD_ATTACH_RUNDIR", dir, 1) == 0 ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+#define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_CONTROL(requests_are_understood),
+	    WITH_CONTROL(other_requests_are_not_known),
+	    WITH_CONTROL(one_caller_at_a_time),
+	    WITH_CONTROL(a_caller_that_leaves_frees_the_place),
+	    WITH_CONTROL(an_unanswered_caller_sees_the_end),
+	    WITH_CONTROL(the_socket_is_private_and_replaced),
+	    WITH_CONTROL(commands_and_supervisors_agree),
+	    WITH_CONTROL(nobody_listens),
+	    WITH_CONTROL(a_stopped_supervisor_is_not_waited_for),
+	    WITH_CONTROL(an_end_before_the_answer_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
