@@ -58,7 +58,7 @@ static _Noreturn void run(const char *command, const struct change *c)
 {
 	char device[32];
 	sigset_t none;
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
