@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/redial.c: getting a lost server back, with real servers that come and go. */
+#include "server-fixture.h"
+
+#include "supervise/redial.h"
+
+static struct loop *loop;
+static struct helpers *helpers;
+static struct endpoint endpoint;
+
+/* What came of the tries. */
+static struct {
+	unsigned taken, refused, failed;
+	bool refuse; /* the connections that come */
+	int fd[32];
+	struct err err;
+	struct attempt_result last; /* but for the descriptor */
+} got;
+
+static bool on_try(int ret, struct attempt_result *result, const struct err *err, void *arg)
+{
+	assert_ptr_equal(arg, &got);
+	if (ret < 0) {
+		assert_null(result);
+		assert_string_not_equal(err->message, "");
+		got.err = *err;
+		got.failed++;
+		return false;
+	}
+	got.last = *result;
+	if (got.refuse) {
+		got.refused++;
+		return false;
+	}
+	assert_in_range(got.taken, 0, ARRAY_SIZE(got.fd) - 1);
+	got.fd[got.taken++] = TAKE_FD(result->fd);
+	return true;
+}
+
+static int setup(void **state)
+{
+	const struct helpers_config cfg = {.spares = 1};
+	struct err err;
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	loop = loop_new();
+	return loop && helpers_new(loop, &cfg, &helpers, &err) == 0 ? helpers_fill(helpers, &err)
+								    : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < got.taken; i++)
+		close(got.fd[i]);
+	helpers_free(helpers);
+	endpoint_done(&endpoint);
+	loop_free(loop);
+	return 0;
+}
+
+/* Short delays, so that tests are short too. */
+static const struct backoff_config quick = {
+    .first_ms = 50, .base_ms = 20, .cap_ms = 200, .fast_ms = 300000, .late_cap_ms = 200};
+
+static struct redial *redial_at(const struct address_list *list, struct redial_config cfg)
+{
+	struct redial *r;
+
+	/* Known addresses are dialled, whatever the name says. */
+	tcp_endpoint(&endpoint, "nonexistent.invalid", 1);
+	cfg.endpoint = &endpoint;
+	cfg.addresses = list;
+	cfg.helpers = helpers;
+	if (!cfg.timeout_ms)
+		cfg.timeout_ms = 20000;
+	if (!cfg.backoff.cap_ms)
+		cfg.backoff = quick;
+	r = redial_new(loop, &cfg, on_try, &got);
+	assert_non_null(r);
+	assert_int_equal(redial_next(r), 0);
+	assert_false(redial_connected(r));
+	return r;
+}
+
+static struct redial *redial_one(const struct address *at)
+{
+	const struct address_list list = {.n = 1, .item = {*at}};
+
+	return redial_at(&list, (struct redial_config){0});
+}
+
+/* Until so many connections came, 15 s at most. The time it took, in ms. */
+static uint64_t await_taken(unsigned n)
+{
+	uint64_t start = loop_now();
+
+	while (got.taken < n && loop_now() - start < 15000)
+		loop_run_for(loop, 10);
+	assert_int_equal(got.taken, n);
+	return loop_now() - start;
+}
+
+/* Serves each connection in a process of its own, which ends with the server. */
+static void (*serve_one)(int fd);
+
+static void serve_in_parallel(int fd)
+{
+	pid_t server = getpid();
+
+	signal(SIGCHLD, SIG_IGN);
+	if (fork() != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == server)
+		serve_one(fd);
+	_exit(0);
+}
+
+static pid_t parallel_server_start(int listen_fd, void (*serve)(int fd))
+{
+	serve_one = serve;
+	return server_start(listen_fd, serve_in_parallel);
+}
+
+static void a_server_that_comes_back_is_found(void **state)
+{
+	struct address at = literal_address("127.0.0.1", unused_port("127.0.0.1"));
+	struct redial *r = redial_one(&at);
+	unsigned failed;
+	pid_t pid;
+
+	(void)state;
+	loop_run_for(loop, 300);
+	assert_int_equal(got.failed, 0); /* nothing is wanted */
+	redial_want(r, 1, false);
+	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 50);
+	loop_run_for(loop, 2000);
+	failed = got.failed;
+	assert_in_range(failed, 3, 200);
+	assert_int_equal(got.taken, 0);
+	assert_int_equal(got.err.kind, ERR_RETRY);
+	assert_int_not_equal(redial_next(r), 0);
+
+	pid = server_start(listen_at(&at, 8), good_server);
+	await_taken(1);
+	assert_int_equal(got.last.export.size, 1 << 20);
+	assert_true(address_equal(&got.last.peer, &at));
+	assert_int_equal(redial_next(r), 0);
+	failed = got.failed;
+	loop_run_for(loop, 500);
+	assert_int_equal(got.failed, failed); /* enough is enough */
+	assert_int_equal(got.taken, 1);
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* A second of thought for each connection. */
+static void slow_server(int fd)
+{
+	usleep(1000000);
+	good_server(fd);
+}
+
+static void four_are_got_in_parallel(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = parallel_server_start(listen_at(&at, 16), slow_server);
+	struct redial *r = redial_one(&at);
+	uint64_t ms;
+
+	(void)state;
+	redial_want(r, 4, false);
+	ms = await_taken(4);
+	/* One to see that the server is there, then the others at once. */
+	assert_in_range(ms, 1000, 3900);
+	assert_int_equal(redial_next(r), 0);
+	loop_run_for(loop, 1500);
+	assert_int_equal(got.taken, 4);
+	assert_int_equal(got.failed, 0);
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* The server answers, but it is not the right one: it may be so for an hour. */
+static void refusals_slow_it_down(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = parallel_server_start(listen_at(&at, 16), good_server);
+	struct redial *r = redial_one(&at);
+	unsigned open;
+
+	(void)state;
+	got.refuse = true;
+	redial_want(r, 2, false);
+	for (int i = 0; i < 500 && !got.refused; i++)
+		loop_run_for(loop, 10);
+	loop_run_for(loop, 500);
+	open = open_descriptors();
+	loop_run_for(loop, 3000);
+	/* One more that was planned already; then 1 to 3 s between two. */
+	assert_in_range(got.refused, 2, 5);
+	assert_in_range(open_descriptors(), 0, open + 4); /* each was closed */
+	assert_int_equal(got.taken, 0);
+	assert_int_not_equal(redial_next(r), 0);
+
+	got.refuse = false;
+	redial_now(r);
+	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 20);
+	await_taken(2);
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* Whatever the delay was. */
+static void now_is_now(void **state)
+{
+	const struct backoff_config slow = {.first_ms = 3600000,
+					    .base_ms = 20,
+					    .cap_ms = 3600000,
+					    .fast_ms = 300000,
+					    .late_cap_ms = 3600000};
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+	const struct address_list list = {.n = 1, .item = {at}};
+	struct redial *r = redial_at(&list, (struct redial_config){.backoff = slow});
+
+	(void)state;
+	redial_now(r); /* of what? */
+	assert_int_equal(redial_next(r), 0);
+	redial_want(r, 1, false);
+	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 3600000);
+	redial_now(r);
+	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 20);
+	await_taken(1);
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* Stopped: its host accepts, and the handshake gets no answer before it goes on. */
+static void a_server_that_resumes_is_not_missed(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = parallel_server_start(listen_at(&at, 16), good_server);
+	struct redial *r = redial_one(&at);
+
+	(void)state;
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	redial_want(r, 1, false);
+	loop_run_for(loop, 3000);
+	assert_int_equal(got.taken, 0);
+	assert_true(redial_connected(r));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	await_taken(1);
+	assert_int_equal(got.failed, 0);
+	assert_false(redial_connected(r));
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* It is killed while it is stopped, and another process takes its place. */
+static void a_stopped_server_may_be_replaced(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	int fd = listen_at(&at, 16), one = 1;
+	pid_t pid;
+	struct redial *r = redial_one(&at);
+
+	(void)state;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	pid = server_start(fd, good_server);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	redial_want(r, 1, false);
+	loop_run_for(loop, 1500);
+	assert_int_equal(got.taken, 0);
+	server_stop(pid);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (void *)&at.sa, at.len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	pid = server_start(fd, good_server);
+	await_taken(1);
+	redial_free(r);
+	server_stop(pid);
+}
+
+static void the_address_that_answered_goes_first(void **state)
+{
+	struct address dead = literal_address("127.0.0.1", unused_port("127.0.0.1")),
+		       good = literal_address("127.0.0.1", 0);
+	pid_t pid = parallel_server_start(listen_at(&good, 8), good_server);
+	const struct address_list list = {.n = 2, .item = {dead, good}};
+	struct redial *r = redial_at(&list, (struct redial_config){0});
+
+	(void)state;
+	redial_want(r, 1, false);
+	await_taken(1);
+	assert_true(address_equal(&got.last.addresses.item[0], &dead));
+	redial_want(r, 1, true);
+	await_taken(2);
+	assert_int_equal(got.last.addresses.n, 2);
+	assert_true(address_equal(&got.last.addresses.item[0], &good));
+	assert_true(address_equal(&got.last.addresses.item[1], &dead));
+	redial_free(r);
+	server_stop(pid);
+}
+
+/* Without an address the name is resolved; what it led to is then dialled. */
+static void a_name_is_resolved_if_need_be(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = parallel_server_start(listen_at(&at, 8), good_server);
+	const struct address_list none = {.n = 0};
+	struct redial *r = redial_at(&none, (struct redial_config){0});
+
+	(void)state;
+	endpoint_done(&endpoint);
+	tcp_endpoint(&endpoint, "localhost", address_port(&at));
+	redial_want(r, 2, false);
+	await_taken(2);
+	assert_int_not_equal(got.last.addresses.n, 0);
+	assert_true(address_equal(&got.last.addresses.item[0], &at));
+	redial_free(r);
+	server_stop(pid);
+}
+
+static void stopping_leaves_nothing(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	int fd = listen_at(&at, 16);
+	unsigned open;
+	struct redial *r;
+
+	(void)state;
+	loop_run_for(loop, 500); /* the spare is ready */
+	open = open_descriptors();
+	r = redial_one(&at);
+	redial_want(r, 3, false);
+	for (int i = 0; i < 500 && !redial_connected(r); i++)
+		loop_run_for(loop, 10);
+	assert_true(redial_connected(r));
+	redial_want(r, 0, false);
+	assert_false(redial_connected(r));
+	assert_int_equal(redial_next(r), 0);
+	loop_run_for(loop, 500);
+	assert_int_equal(got.taken + got.failed + got.refused, 0);
+	assert_in_range(open_descriptors(), 0, open);
+
+	/* Freed in the midst of it. */
+	redial_want(r, 3, false);
+	for (int i = 0; i < 500 && !redial_connected(r); i++)
+		loop_run_for(loop, 10);
+	redial_free(r);
+	redial_free(NULL);
+	loop_run_for(loop, 500);
+	assert_in_range(open_descriptors(), 0, open);
+	close(fd);
+}
+
+#define WITH_HELPERS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_HELPERS(a_server_that_comes_back_is_found),
+	    WITH_HELPERS(four_are_got_in_parallel),
+	    WITH_HELPERS(refusals_slow_it_down),
+	    WITH_HELPERS(now_is_now),
+	    WITH_HELPERS(a_server_that_resumes_is_not_missed),
+	    WITH_HELPERS(a_stopped_server_may_be_replaced),
+	    WITH_HELPERS(the_address_that_answered_goes_first),
+	    WITH_HELPERS(a_name_is_resolved_if_need_be),
+	    WITH_HELPERS(stopping_leaves_nothing),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
