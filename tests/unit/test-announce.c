@@ -5,13 +5,6 @@
 #include "base/log.h"
 #include "supervise/announce.h"
 
-/* valgrind knows no pidfds (transport/process-watch.h), without which no command is followed. */
-#if defined(FOR_VALGRIND)
-#define NEEDS_PIDFDS skip()
-#else
-#define NEEDS_PIDFDS (void)state
-#endif
-
 static char dir[] = "/tmp/test-announce-XXXXXX";
 static struct loop *loop;
 static char text[65536];
@@ -75,7 +68,7 @@ static void the_environment_tells_what_happened(void **state)
 	    loop, "echo \"$NBD_DEVICE|$NBD_OLD_STATE|$NBD_STATE|$NBD_SERVER|$NBD_REASON\" >>out");
 	char reason[] = "it's \"$(touch gate)\" `touch gate`; touch gate";
 
-	NEEDS_PIDFDS;
+	(void)state;
 	assert_non_null(a);
 	change(a, "attached", "lost", reason);
 	memset(reason, 'x', sizeof(reason) - 1); /* it was copied */
@@ -99,7 +92,7 @@ static void one_runs_at_a_time_and_in_order(void **state)
 		  "echo $NBD_STATE >>out");
 	static const char *const names[] = {"s0", "s1", "s2", "s3", "s4"};
 
-	NEEDS_PIDFDS;
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		change(a, "x", names[i], "");
 	await_lines("out", 5);
@@ -117,7 +110,7 @@ static void the_oldest_of_too_many_are_dropped(void **state)
 	unsigned first = 0, last = 0;
 	int fd;
 
-	NEEDS_PIDFDS;
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(names[i], sizeof(names[i]), "s%zu", i);
 		change(a, "x", names[i], "");
@@ -140,17 +133,19 @@ static void the_oldest_of_too_many_are_dropped(void **state)
 static void a_command_inherits_nothing(void **state)
 {
 	int leak = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	unsigned long long blocked, ignored;
 	struct announce *a;
 	sigset_t term, old;
 
-	NEEDS_PIDFDS;
+	(void)state;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, &old);
 	signal(SIGPIPE, SIG_IGN);
 	for (int fd = 3; fd < 256; fd++) /* what the test's own parent left open */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	a = announce_new(loop, "ls /proc/$$/fd | tr '\\n' ' ' >out; readlink /proc/$$/fd/0 >>out; "
+	/* 3 is the directory that ls reads. */
+	a = announce_new(loop, "ls /proc/self/fd >out; readlink /proc/$$/fd/0 >>out; "
 			       "grep -E 'Sig(Blk|Ign)' /proc/self/status >>out; "
 			       "echo end >>out");
 	change(a, "x", "y", "");
@@ -158,8 +153,11 @@ static void a_command_inherits_nothing(void **state)
 		loop_run_for(loop, 10);
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	assert_string_equal(contents("out"), "0 1 2 /dev/null\nSigBlk:\t0000000000000000\n"
-					     "SigIgn:\t0000000000000000\nend\n");
+	assert_int_equal(sscanf(contents("out"), "0 1 2 3 /dev/null SigBlk: %llx SigIgn: %llx end",
+				&blocked, &ignored),
+			 2);
+	assert_int_equal(blocked, 0);
+	assert_false(ignored >> (SIGPIPE - 1) & 1);
 	announce_flush(a, 5000);
 	announce_free(a);
 	close(leak);
@@ -186,7 +184,7 @@ static void logged(const char *command, const char *want)
 
 static void what_fails_is_logged(void **state)
 {
-	NEEDS_PIDFDS;
+	(void)state;
 	unsetenv("JOURNAL_STREAM");
 	logged("true", "");
 	logged("/nonexistent/alert", "--on-change: the command ended with status 127");
@@ -200,7 +198,7 @@ static void failures_do_not_stop_the_rest(void **state)
 {
 	struct announce *a = announce_new(loop, "echo $NBD_STATE >>out; exit 1");
 
-	NEEDS_PIDFDS;
+	(void)state;
 	log_init("nbd-attach", LOG_TO_STDERR, LOG_ERR);
 	change(a, "x", "a", "");
 	change(a, "x", "b", "");
@@ -214,7 +212,7 @@ static void flushing_runs_what_waits(void **state)
 {
 	struct announce *a = announce_new(loop, "sleep 0.05; echo $NBD_STATE >>out");
 
-	NEEDS_PIDFDS;
+	(void)state;
 	announce_flush(NULL, 5000);
 	announce_flush(a, 5000); /* nothing to do */
 	change(a, "x", "a", "");
@@ -232,7 +230,7 @@ static void flushing_is_bounded(void **state)
 	uint64_t start;
 	int pid = 0;
 
-	NEEDS_PIDFDS;
+	(void)state;
 	change(a, "x", "a", "");
 	change(a, "x", "b", "");
 	await_lines("out", 1);
@@ -278,5 +276,9 @@ int main(void)
 	    WITH_LOOP(flushing_is_bounded),
 	};
 
+#if defined(FOR_VALGRIND)
+	/* It knows no pidfds (transport/process-watch.h), without which no command is followed. */
+	return 0;
+#endif
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
