@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One helper thread for calls that may block (kernel/kernel.h), so that the loop never does. The
- * thread exists from the start: nothing is created when memory is short. Jobs are done one after
+ * One helper thread for calls that may block (kernel/kernel.h), so that the loop never does. It is
+ * started before memory can be short, and nothing is created afterwards. Jobs are done one after
  * the other, in the order they were given.
  */
 #ifndef BASE_OFFLOAD_H
@@ -33,8 +33,8 @@ int offload_start(struct offload *o);
 bool offload_free(struct offload *o);
 
 /*
- * Runs work(arg) on the thread, or at once if there is none, then done(arg) on the loop. arg must live until then. Returns 0,
- * or -EBUSY while OFFLOAD_JOBS are waiting.
+ * Runs work(arg) on the thread, or at once if there is none, then done(arg) on the loop. arg must
+ * live until then. Returns 0, or -EBUSY while OFFLOAD_JOBS are waiting.
  */
 int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg);
 
