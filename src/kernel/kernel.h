@@ -87,8 +87,9 @@ struct kernel {
 int kernel_check(struct err *err);
 
 /*
- * kernel_check(), then opens the wanted backend. For AUTO with a missing netlink family, *ret_fallback is set true and the
- * caller warns. Errors: ERR_SYSTEM (no module, no privilege, no family). Free with kernel_free().
+ * kernel_check(), then opens the wanted backend. For AUTO with a missing netlink family,
+ * *ret_fallback is set true and the caller warns. Errors: ERR_SYSTEM (no module, no privilege, no
+ * family). Free with kernel_free().
  */
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,
 	       struct err *err);
