@@ -2,6 +2,7 @@
 #include "supervise/redial.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/cleanup.h"
@@ -24,6 +25,7 @@ struct redial {
 	redial_fn *fn;
 	void *arg;
 	struct address_list addresses;
+	struct address_list bound; /* the one address to dial; empty: any of the above */
 	struct backoff backoff;
 	struct loop_timer *timer;
 	uint64_t next; /* when the timer is due; 0: not armed */
@@ -78,8 +80,7 @@ static unsigned under_way(const struct redial *r)
 	return n;
 }
 
-/* The last address that answered goes first. */
-static void prefer(struct redial *r, const struct address *peer)
+void redial_prefer(struct redial *r, const struct address *peer)
 {
 	for (size_t i = 0; i < r->addresses.n; i++) {
 		if (!address_equal(&r->addresses.item[i], peer))
@@ -96,7 +97,12 @@ static void learn(struct redial *r, const struct attempt_result *result)
 
 	for (size_t i = 0; new &&i < result->addresses.n; i++)
 		address_list_add(&r->addresses, &result->addresses.item[i]);
-	prefer(r, &result->peer);
+	redial_prefer(r, &result->peer);
+}
+
+static void bind_to(struct redial *r, const struct address *peer)
+{
+	r->bound = (struct address_list){.n = 1, .item = {*peer}};
 }
 
 static void go_parallel(struct redial *r);
@@ -112,6 +118,7 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 	if (ret == 0) {
 		learn(r, result);
 		if (r->fn(0, result, NULL, r->arg)) {
+			bind_to(r, &result->peer);
 			r->refused = false;
 			r->answered = true;
 			if (r->wanted > 0)
@@ -131,12 +138,26 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 		go_parallel(r);
 }
 
+/* An attempt beside others begins with another address: theirs may accept and say nothing. */
+static void rotate(struct address_list *list, unsigned by)
+{
+	struct address first;
+
+	for (unsigned i = 0; list->n > 1 && i < by % list->n; i++) {
+		first = list->item[0];
+		memmove(list->item, list->item + 1, (list->n - 1) * sizeof(first));
+		list->item[list->n - 1] = first;
+	}
+}
+
 static void start(struct redial *r)
 {
-	bool resolve = r->addresses.n == 0 || (r->cfg.follow_dns && r->tries++ % 2 == 1);
+	bool resolve =
+	    r->bound.n == 0 && (r->addresses.n == 0 || (r->cfg.follow_dns && r->tries++ % 2 == 1));
+	struct address_list known = r->bound.n ? r->bound : r->addresses;
 	struct attempt_config cfg = {
 	    .endpoint = r->cfg.endpoint,
-	    .addresses = resolve ? NULL : &r->addresses,
+	    .addresses = resolve ? NULL : &known,
 	    .source = r->cfg.source,
 	    .goal = NEGO_GOAL_GO,
 	    .timeout_ms = r->cfg.timeout_ms,
@@ -147,6 +168,7 @@ static void start(struct redial *r)
 	struct err err;
 	size_t slot = 0;
 
+	rotate(&known, under_way(r));
 	while (slot < LINKS_MAX && r->try[slot].attempt)
 		slot++;
 	if (slot == LINKS_MAX)
@@ -232,7 +254,7 @@ void redial_free(struct redial *r)
 	free(r);
 }
 
-void redial_want(struct redial *r, unsigned n, bool again)
+void redial_want(struct redial *r, unsigned n, bool again, bool beside)
 {
 	uint64_t now = loop_now();
 	bool running = r->wanted > 0;
@@ -242,6 +264,10 @@ void redial_want(struct redial *r, unsigned n, bool again)
 		return;
 	}
 	r->wanted = n;
+	if (!beside)
+		r->bound.n = 0;
+	else if (r->bound.n == 0 && r->addresses.n > 0)
+		bind_to(r, &r->addresses.item[0]);
 	if (running)
 		return;
 	r->answered = false;

@@ -47,9 +47,13 @@ void redial_free(struct redial *r); /* accepts NULL */
 
 /*
  * Tries until `n` connections were taken; 0 stops. `again`: the last success did not last, so go
- * on with the delays where they were.
+ * on with the delays where they were. `beside`: other connections of the device are alive, so only
+ * the address that answered last is dialled: several connections are safe with one server only.
  */
-void redial_want(struct redial *r, unsigned n, bool again);
+void redial_want(struct redial *r, unsigned n, bool again, bool beside);
+
+/* The address that answered last goes first; one that is not known is passed over. */
+void redial_prefer(struct redial *r, const struct address *peer);
 
 /* Something has changed (the network, the server's socket, the user says so): try at once. */
 void redial_now(struct redial *r);

@@ -54,7 +54,9 @@ static void get_ready(struct supervisor *s)
 static void keep_from_dialler(struct supervisor *s)
 {
 	s->known = *dialler_export(s->dialler);
-	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler)) < 0) {
+	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler)) == 0) {
+		redial_prefer(s->redial, dialler_peer(s->dialler));
+	} else {
 		log_error("/dev/nbd%d: %s: it will not be connected again", s->index,
 			  s->err.message);
 		s->cfg.reconnect = false;

@@ -45,6 +45,20 @@ static void work(void *arg)
 	s->adopt->ret = tune_io_timeout(s->index, io_timeout, &s->adopt->err);
 }
 
+/* While a connection lives, new ones may only go to the same server. */
+static void prefer_living(struct supervisor *s)
+{
+	struct link_facts facts;
+	struct address peer = {.len = sizeof(peer.sa)};
+
+	for (unsigned i = 0; i < links_alive(s->links); i++) {
+		links_facts(s->links, i, &facts);
+		peer.sa = facts.id.peer;
+		if (peer.sa.ss_family)
+			redial_prefer(s->redial, &peer);
+	}
+}
+
 static int open_up(struct supervisor *s, const struct adopt *a)
 {
 	struct address_list addresses;
@@ -62,6 +76,8 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 		ret = supervisor_fill_report(s);
 	if (ret == 0)
 		ret = supervisor_prepare_redial(s, &addresses);
+	if (ret == 0)
+		prefer_living(s);
 	if (ret == 0)
 		ret = supervisor_open_up(s);
 	memcpy(s->report.address, a->state->address, sizeof(s->report.address));

@@ -232,7 +232,7 @@ void supervisor_redial(struct supervisor *s)
 			return;
 	}
 	supervisor_take_hints(s);
-	redial_want(s->redial, missing(s), s->outage.flaps > 0);
+	redial_want(s->redial, missing(s), s->outage.flaps > 0, links_alive(s->links) > 0);
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 	supervisor_write_state(s);
@@ -241,7 +241,7 @@ void supervisor_redial(struct supervisor *s)
 void supervisor_stop_dialling(struct supervisor *s)
 {
 	if (s->redial)
-		redial_want(s->redial, 0, false);
+		redial_want(s->redial, 0, false, false);
 	loop_timer_cancel(s->expiry);
 	loop_timer_cancel(s->heal_wait);
 	hints_free(TAKE_PTR(s->hints));
@@ -367,7 +367,7 @@ void supervisor_recover(struct supervisor *s)
 				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,
 				 links_wanted(s->links), s->report.address);
 	}
-	redial_want(s->redial, missing(s), false);
+	redial_want(s->redial, missing(s), false, links_alive(s->links) > 0);
 	if (helpers_fill(s->helpers, &s->err) < 0)
 		log_warning("%s", s->err.message);
 	supervisor_write_state(s);

@@ -101,7 +101,8 @@ get_size) echo 16M ;;
 pread) head -c "$3" /dev/zero ;;
 can_write) exit 0 ;;
 pwrite) cat >/dev/null ;;
-can_flush | can_fua) exit 3 ;;
+can_flush) exit 3 ;;
+can_fua) echo none ;;
 *) exit 2 ;;
 esac
 END

@@ -47,6 +47,7 @@ adopts() { # NAME KIND CONNECTIONS BETWEEN...: what happens while nobody supervi
 
 lives_on() {
 	pause 1
+	return 0 # the pause says that its time is up
 }
 
 died_in_between() {

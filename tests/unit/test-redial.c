@@ -134,7 +134,7 @@ static void a_server_that_comes_back_is_found(void **state)
 	(void)state;
 	loop_run_for(loop, 300);
 	assert_int_equal(got.failed, 0); /* nothing is wanted */
-	redial_want(r, 1, false);
+	redial_want(r, 1, false, false);
 	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 50);
 	loop_run_for(loop, 2000);
 	failed = got.failed;
@@ -171,7 +171,7 @@ static void four_are_got_in_parallel(void **state)
 	uint64_t ms;
 
 	(void)state;
-	redial_want(r, 4, false);
+	redial_want(r, 4, false, false);
 	ms = await_taken(4);
 	/* One to see that the server is there, then the others at once. */
 	assert_in_range(ms, 1000, 3900);
@@ -193,7 +193,7 @@ static void refusals_slow_it_down(void **state)
 
 	(void)state;
 	got.refuse = true;
-	redial_want(r, 2, false);
+	redial_want(r, 2, false, false);
 	for (int i = 0; i < 500 && !got.refused; i++)
 		loop_run_for(loop, 10);
 	loop_run_for(loop, 500);
@@ -229,7 +229,7 @@ static void now_is_now(void **state)
 	(void)state;
 	redial_now(r); /* of what? */
 	assert_int_equal(redial_next(r), 0);
-	redial_want(r, 1, false);
+	redial_want(r, 1, false, false);
 	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 3600000);
 	redial_now(r);
 	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 20);
@@ -247,7 +247,7 @@ static void a_server_that_resumes_is_not_missed(void **state)
 
 	(void)state;
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	redial_want(r, 1, false);
+	redial_want(r, 1, false, false);
 	loop_run_for(loop, 3000);
 	assert_int_equal(got.taken, 0);
 	assert_true(redial_connected(r));
@@ -271,7 +271,7 @@ static void a_stopped_server_may_be_replaced(void **state)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
 	pid = server_start(fd, good_server);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	redial_want(r, 1, false);
+	redial_want(r, 1, false, false);
 	loop_run_for(loop, 1500);
 	assert_int_equal(got.taken, 0);
 	server_stop(pid);
@@ -294,10 +294,10 @@ static void the_address_that_answered_goes_first(void **state)
 	struct redial *r = redial_at(&list, (struct redial_config){0});
 
 	(void)state;
-	redial_want(r, 1, false);
+	redial_want(r, 1, false, false);
 	await_taken(1);
 	assert_true(address_equal(&got.last.addresses.item[0], &dead));
-	redial_want(r, 1, true);
+	redial_want(r, 1, true, false);
 	await_taken(2);
 	assert_int_equal(got.last.addresses.n, 2);
 	assert_true(address_equal(&got.last.addresses.item[0], &good));
@@ -317,7 +317,7 @@ static void a_name_is_resolved_if_need_be(void **state)
 	(void)state;
 	endpoint_done(&endpoint);
 	tcp_endpoint(&endpoint, "localhost", address_port(&at));
-	redial_want(r, 2, false);
+	redial_want(r, 2, false, false);
 	await_taken(2);
 	assert_int_not_equal(got.last.addresses.n, 0);
 	assert_true(address_equal(&got.last.addresses.item[0], &at));
@@ -336,11 +336,11 @@ static void stopping_leaves_nothing(void **state)
 	loop_run_for(loop, 500); /* the spare is ready */
 	open = open_descriptors();
 	r = redial_one(&at);
-	redial_want(r, 3, false);
+	redial_want(r, 3, false, false);
 	for (int i = 0; i < 500 && !redial_connected(r); i++)
 		loop_run_for(loop, 10);
 	assert_true(redial_connected(r));
-	redial_want(r, 0, false);
+	redial_want(r, 0, false, false);
 	assert_false(redial_connected(r));
 	assert_int_equal(redial_next(r), 0);
 	loop_run_for(loop, 500);
@@ -348,7 +348,7 @@ static void stopping_leaves_nothing(void **state)
 	assert_in_range(open_descriptors(), 0, open);
 
 	/* Freed in the midst of it. */
-	redial_want(r, 3, false);
+	redial_want(r, 3, false, false);
 	for (int i = 0; i < 500 && !redial_connected(r); i++)
 		loop_run_for(loop, 10);
 	redial_free(r);
