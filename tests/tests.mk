@@ -28,14 +28,20 @@ demo:
 	@tests/demo
 
 # Every suite, one after the other; the last line counts.
-.PHONY: check check-kernels
+.PHONY: check check-long check-kernels
 check:
 	@tests/deps check
 	@tests/check
 
+# The fault suites that take long, with the figures and the peers beside us.
+check-long:
+	@tests/deps check
+	@$(MAKE) --no-print-directory all kernel-try fault
+	@tests/fault/run twenty swap figures peers
+
 check-kernels:
 	@tests/deps check
-	@$(MAKE) --no-print-directory all kernel-try
+	@$(MAKE) --no-print-directory all kernel-try fault
 	@tests/check-kernels
 
 .PHONY: lint
