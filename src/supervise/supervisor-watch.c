@@ -205,7 +205,8 @@ void supervisor_sample(void *arg)
 	soon = links_sample(s->links, now, s->cfg.peer_timeout_ms);
 	look_at_progress(s, now);
 	grow(s);
-	loop_timer_set(s->watch, soon || wants_growth(s) ? SAMPLE_SOON_MS : SAMPLE_MS);
+	soon |= s->report.stalled || wants_growth(s);
+	loop_timer_set(s->watch, soon ? SAMPLE_SOON_MS : SAMPLE_MS);
 }
 
 void supervisor_start_watching(struct supervisor *s)
