@@ -285,7 +285,10 @@ void redial_now(struct redial *r)
 			drop(&r->try[i]);
 	backoff_again(&r->backoff);
 	r->refused = false;
-	arm(r, backoff_next(&r->backoff, loop_now(), random_bits()));
+	/* A server on this machine has few clients: none of them needs to step aside. */
+	arm(r, r->cfg.endpoint->type == ENDPOINT_UNIX
+		   ? 0
+		   : backoff_next(&r->backoff, loop_now(), random_bits()));
 }
 
 bool redial_connected(const struct redial *r)
