@@ -181,12 +181,19 @@ static void begin_outage(struct supervisor *s)
 	o->count++;
 	check_zombie(s);
 	snprintf(o->cause, sizeof(o->cause), "%s", s->report.cause);
-	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
-		loop_timer_set(s->expiry, s->cfg.dead_timeout_s * 1000);
 	if (o->flaps == FLAPS_SAID)
 		log_warning("/dev/nbd%d: the connection is lost again and again: further short "
 			    "outages are not logged",
 			    s->index);
+}
+
+/* Also after a detach that was refused, which has stopped the clock. */
+static void arm_expiry(struct supervisor *s)
+{
+	uint64_t limit = s->cfg.dead_timeout_s * 1000, waited = loop_now() - s->outage.since;
+
+	if (s->cfg.reconnect && !s->failing && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		loop_timer_set(s->expiry, waited < limit ? limit - waited : 0);
 }
 
 static bool quiet(const struct supervisor *s)
@@ -221,8 +228,10 @@ void supervisor_redial(struct supervisor *s)
 {
 	bool news = s->report.alive != links_alive(s->links);
 
-	if (s->state == FSM_LOST)
+	if (s->state == FSM_LOST) {
 		begin_outage(s);
+		arm_expiry(s);
+	}
 	if (news)
 		say_lost(s);
 	supervisor_write_state(s);
