@@ -43,7 +43,7 @@ static void released(int ret, const struct err *err, void *arg)
 static int detach_alone(int index, bool force, struct err *err)
 {
 	struct outcome out = {.loop = loop_new(), .index = index};
-	struct release_config cfg = {.index = index, .force = force};
+	struct release_config cfg = {.index = index, .force = force, .mark = -1};
 	struct sysfs_device device;
 	struct release *release;
 	bool fallback;

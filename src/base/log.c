@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct {
@@ -12,7 +16,8 @@ static struct {
 	enum log_sink sink;
 	int level;
 	bool prefix;
-} logger = {.name = "nbd-attach", .level = LOG_INFO};
+	int fd; /* of /dev/log; -1: none */
+} logger = {.name = "nbd-attach", .level = LOG_INFO, .fd = -1};
 
 void log_init(const char *name, enum log_sink sink, int level)
 {
@@ -22,11 +27,55 @@ void log_init(const char *name, enum log_sink sink, int level)
 	log_set_sink(sink);
 }
 
+/* A datagram socket of our own: syslog(3) waits for a reader that may itself wait for our device.
+ */
+static int dev_log(void)
+{
+	const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 void log_set_sink(enum log_sink sink)
 {
-	if (sink == LOG_TO_SYSLOG)
-		openlog(logger.name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	if (sink == LOG_TO_SYSLOG && logger.fd < 0)
+		logger.fd = dev_log();
 	logger.sink = sink;
+}
+
+static void to_syslog(int priority, const char *line)
+{
+	char message[2200];
+	int len = snprintf(message, sizeof(message), "<%d>%s[%d]: %s", LOG_DAEMON | priority,
+			   logger.name, getpid(), line);
+
+	if (logger.fd >= 0 && send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) >= 0)
+		return;
+	if (errno == EAGAIN)
+		return; /* nobody reads: the line is lost, and no more than that */
+	/* The log's daemon has been started again, or for the first time. */
+	if (logger.fd >= 0)
+		close(logger.fd);
+	logger.fd = dev_log();
+	if (logger.fd >= 0)
+		send(logger.fd, message, (size_t)len, MSG_NOSIGNAL);
+}
+
+static void to_stderr(int priority, const char *line)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (poll(&p, 1, 0) <= 0)
+		return; /* a pipe that nobody empties */
+	if (logger.prefix)
+		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
+	else
+		dprintf(STDERR_FILENO, "%s: %s\n", logger.name, line);
 }
 
 void log_line(int priority, const char *format, ...)
@@ -40,9 +89,7 @@ void log_line(int priority, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
 	if (logger.sink == LOG_TO_SYSLOG)
-		syslog(priority, "%s", line);
-	else if (logger.prefix)
-		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
+		to_syslog(priority, line);
 	else
-		dprintf(STDERR_FILENO, "%s: %s\n", logger.name, line);
+		to_stderr(priority, line);
 }

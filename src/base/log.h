@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line per message, to stderr or to syslog(3). Under systemd (JOURNAL_STREAM) stderr lines
- * carry the sd-daemon(3) priority prefix. Foreign text must arrive escaped (base/text.h).
+ * One line per message, to stderr or to the system's log (syslog(3)'s /dev/log). Never blocks: a
+ * line that nobody takes is lost, because who reads the log may wait for our device. Under systemd
+ * (JOURNAL_STREAM) stderr lines carry the sd-daemon(3) priority prefix. Foreign text must arrive
+ * escaped (base/text.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -50,8 +50,9 @@ struct kernel_change {
 	int index;
 	const char *identifier; /* must be the device's own `backend`; borrowed */
 	int fd;			/* a socket for the first dead connection; -1: none. Borrowed */
-	bool set_timeouts;	/* the two below */
+	bool set_timeout;	/* the next */
 	uint64_t timeout;	/* seconds */
+	bool set_dead_timeout;	/* the next */
 	uint64_t dead_timeout;	/* seconds */
 	uint64_t size;		/* bytes; 0: as it is. In a message without a socket only, and when
 				   every connection is alive: since 6.9 the driver freezes the

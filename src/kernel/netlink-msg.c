@@ -93,10 +93,10 @@ struct nl_msg *netlink_msg_change(int family, const struct kernel_change *c)
 		return NULL;
 	NLA_PUT_U32(msg, NBD_ATTR_INDEX, (uint32_t)c->index);
 	NLA_PUT_STRING(msg, ATTR_BACKEND_IDENTIFIER, c->identifier);
-	if (c->set_timeouts) {
+	if (c->set_timeout)
 		NLA_PUT_U64(msg, NBD_ATTR_TIMEOUT, c->timeout);
+	if (c->set_dead_timeout)
 		NLA_PUT_U64(msg, NBD_ATTR_DEAD_CONN_TIMEOUT, c->dead_timeout);
-	}
 	if (c->size)
 		NLA_PUT_U64(msg, NBD_ATTR_SIZE_BYTES, c->size);
 	if (c->fd >= 0 && put_sockets(msg, &c->fd, 1) < 0)

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernel/sysfs.h"
 
@@ -145,9 +147,20 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	return ret;
 }
 
-int tune_io_timeout(int index, uint32_t ms, struct err *err)
+void tune_io_timeout_apart(int index, uint32_t ms)
 {
-	return set_number(SYSFS_ROOT, index, "queue/io_timeout", ms, err);
+	char text[24];
+	pid_t pid;
+
+	snprintf(text, sizeof(text), "%u", ms);
+	pid = fork();
+	if (pid == 0) {
+		if (fork() == 0)
+			sysfs_write_at(SYSFS_ROOT, index, "queue/io_timeout", text);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 int tune_device(int index, const struct tune *tune, struct err *err)

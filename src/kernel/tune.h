@@ -30,8 +30,12 @@ int tune_device(int index, const struct tune *tune, struct err *err);
 /* The same with the root of sysfs, for tests. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
 
-/* queue/io_timeout in ms; the driver resets it with every timeout it is sent. 0 or -errno. */
-int tune_io_timeout(int index, uint32_t ms, struct err *err);
+/*
+ * Sets queue/io_timeout (ms), which the driver resets with every timeout it is sent, in a process
+ * of its own that is nobody's child: from 6.12 on, writing it waits until no request is under way,
+ * and nobody who is to reconnect may wait for that. Best effort; does not block.
+ */
+void tune_io_timeout_apart(int index, uint32_t ms);
 
 /*
  * True if a device that is not attached carries leftovers that the next CONNECT would keep and

@@ -115,8 +115,7 @@ void adopt_work(struct adopt *a)
 	    .index = a->index,
 	    .identifier = a->identifier,
 	    .fd = -1,
-	    .set_timeouts = true,
-	    .timeout = a->timeout,
+	    .set_dead_timeout = true,
 	    .dead_timeout = a->dead_timeout,
 	};
 

@@ -27,10 +27,11 @@ enum adopt_probe {
 struct adopt {
 	struct kernel *kernel; /* borrowed */
 	int index;
-	const char *identifier;		/* borrowed */
-	uint64_t timeout, dead_timeout; /* seconds, set anew */
-	unsigned connections;		/* what the user says, if no state file tells */
-	struct state *state;		/* the caller's room for the state file */
+	const char *identifier; /* borrowed */
+	uint64_t dead_timeout;	/* seconds, set anew. The request timeout is left alone: sending it
+				   resets io_timeout, which cannot be written while requests wait */
+	unsigned connections;	/* what the user says, if no state file tells */
+	struct state *state;	/* the caller's room for the state file */
 
 	int ret;		/* out: 0 or -errno with err */
 	struct err err;		/* out */

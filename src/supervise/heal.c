@@ -39,7 +39,8 @@ static int offer(struct heal *h, int fd)
 	    .index = h->index,
 	    .identifier = h->identifier,
 	    .fd = fd,
-	    .set_timeouts = h->restore,
+	    .set_timeout = h->restore,
+	    .set_dead_timeout = h->restore,
 	    .timeout = h->timeout,
 	    .dead_timeout = h->dead_timeout,
 	};
@@ -86,7 +87,7 @@ void heal_work(struct heal *h)
 	}
 	/* A timeout sent along has reset it. */
 	if (any && h->restore && h->io_timeout)
-		tune_io_timeout(h->index, h->io_timeout, &h->err);
+		tune_io_timeout_apart(h->index, h->io_timeout);
 }
 
 void heal_fail_work(struct heal *h)
@@ -94,8 +95,9 @@ void heal_fail_work(struct heal *h)
 	struct kernel_change c = {
 	    .index = h->index,
 	    .identifier = h->identifier,
-	    .set_timeouts = true,
+	    .set_timeout = true,
 	    .timeout = 1,
+	    .set_dead_timeout = true,
 	    .dead_timeout = 0,
 	};
 	int pair[2];

@@ -10,6 +10,7 @@
 #include "supervise/links.h"
 
 #define HANDSHAKE_OVERLAP_MS 1000 /* a server that greets no sooner may be stopped */
+#define FRESH_MS	     1000 /* a younger attempt may still be under way for good reason */
 #define REFUSED_MIN_MS	     1000 /* no less after a refusal: servers come back empty first */
 #define REFUSED_MAX_MS	     3000
 
@@ -115,7 +116,9 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		if (r->try[i].attempt == a)
 			r->try[i].attempt = NULL;
-	if (ret == 0) {
+	if (ret == 0 && r->bound.n && !address_equal(&result->peer, &r->bound.item[0])) {
+		/* A late answer of another server, while one is in use: its socket is closed. */
+	} else if (ret == 0) {
 		learn(r, result);
 		if (r->fn(0, result, NULL, r->arg)) {
 			bind_to(r, &result->peer);
@@ -150,7 +153,8 @@ static void rotate(struct address_list *list, unsigned by)
 	}
 }
 
-static void start(struct redial *r)
+/* False: nothing could be started. */
+static bool start(struct redial *r)
 {
 	bool resolve =
 	    r->bound.n == 0 && (r->addresses.n == 0 || (r->cfg.follow_dns && r->tries++ % 2 == 1));
@@ -172,18 +176,21 @@ static void start(struct redial *r)
 	while (slot < LINKS_MAX && r->try[slot].attempt)
 		slot++;
 	if (slot == LINKS_MAX)
-		return;
+		return false;
 	r->try[slot].since = loop_now();
 	if (attempt_new(r->loop, &cfg, tried, NULL, r, &r->try[slot].attempt, &err) < 0) {
 		r->try[slot].attempt = NULL;
 		r->fn(-1, NULL, &err, r->arg);
+		return false;
 	}
+	return true;
 }
 
 static void go_parallel(struct redial *r)
 {
 	while (under_way(r) < r->wanted && under_way(r) < LINKS_MAX)
-		start(r);
+		if (!start(r))
+			return;
 }
 
 /* True if another attempt is worth its while; makes room for it. */
@@ -281,7 +288,8 @@ void redial_now(struct redial *r)
 	if (r->wanted == 0)
 		return;
 	for (size_t i = 0; i < LINKS_MAX; i++)
-		if (r->try[i].attempt && !attempt_connected(r->try[i].attempt))
+		if (r->try[i].attempt && !attempt_connected(r->try[i].attempt) &&
+		    loop_now() - r->try[i].since >= FRESH_MS)
 			drop(&r->try[i]);
 	backoff_again(&r->backoff);
 	r->refused = false;

@@ -37,6 +37,7 @@ struct release {
 
 	int look_ret; /* of the helper thread */
 	struct usage usage;
+	bool gone; /* of the helper thread: the attachment has ended without us */
 	bool dead; /* for the helper thread: no connection is alive */
 	int detach_ret;
 	struct err err;
@@ -90,20 +91,24 @@ static bool lost(const struct release *r)
  */
 static void let_go(struct release *r)
 {
-	struct heal h = {
-	    .kernel = r->cfg.kernel, .index = r->cfg.index, .identifier = r->cfg.identifier};
+	struct heal h = {.kernel = r->cfg.kernel,
+			 .index = r->cfg.index,
+			 .identifier = r->cfg.identifier,
+			 .mark = r->cfg.mark};
 
-	h.mark = sysfs_mark(r->cfg.index);
 	heal_fail_work(&h);
-	close_fdp(&h.mark);
 }
 
 static void disconnect_work(void *arg)
 {
 	struct release *r = arg;
 
-	if (r->dead && r->cfg.identifier)
+	if (r->dead && r->cfg.mark >= 0)
 		let_go(r);
+	/* DISCONNECT asks for no identifier: what is attached by now may be somebody else's. */
+	r->gone = r->cfg.mark >= 0 && !sysfs_mark_valid(r->cfg.mark);
+	if (r->gone)
+		return;
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
 }
 
@@ -111,6 +116,11 @@ static void disconnected(void *arg)
 {
 	struct release *r = arg;
 
+	if (r->gone) {
+		err_set(&r->err, ERR_FAILED, 0, "somebody else had detached it");
+		finish(r, 0);
+		return;
+	}
 	if (r->detach_ret < 0) {
 		finish(r, r->detach_ret);
 		return;

@@ -24,6 +24,7 @@ struct release;
 struct release_config {
 	int index;
 	const char *identifier;	 /* borrowed; NULL: not known */
+	int mark;		 /* sysfs_mark() of the attachment, borrowed; -1: none */
 	struct kernel *kernel;	 /* borrowed */
 	struct offload *offload; /* borrowed; idle */
 	struct links *links;	 /* borrowed; NULL: not known (no supervisor) */

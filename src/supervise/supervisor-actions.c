@@ -119,7 +119,8 @@ static void answer(struct supervisor *s, int status, const char *sentence)
 
 static void reconnect(struct supervisor *s, unsigned accept)
 {
-	s->accept |= accept;
+	if (s->state != FSM_ATTACHED)
+		s->accept |= accept;
 	if (!s->cfg.reconnect)
 		answer(s, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED)
@@ -136,6 +137,7 @@ void supervisor_asked(const struct control_request *request, void *arg)
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;
+		supervisor_look_if_held(s);
 		supervisor_raise(s, FSM_DETACH);
 		break;
 	case CONTROL_RECONNECT:
@@ -162,6 +164,7 @@ static void release(struct supervisor *s)
 	struct release_config cfg = {
 	    .index = s->index,
 	    .identifier = s->cfg.identifier,
+	    .mark = s->mark,
 	    .kernel = s->kernel,
 	    .offload = s->offload,
 	    .links = s->links,
@@ -183,9 +186,9 @@ static void release(struct supervisor *s)
 static void recheck(struct supervisor *s)
 {
 	answer(s, err_exit_status(s->err.kind), s->err.message);
-	supervisor_write_state(s);
 	supervisor_start_watching(s);
 	supervisor_look(s);
+	supervisor_write_state(s);
 }
 
 static void end(struct supervisor *s, int status)
@@ -328,7 +331,9 @@ void supervisor_raise(struct supervisor *s, enum fsm_event event)
 
 	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(event),
 		  fsm_state_name(step.next), fsm_action_name(step.action));
-	if (s->announce && s->index >= 0 && step.next != s->state)
+	/* After a refused detach, "attached" is only a step on the way to "lost". */
+	if (s->announce && s->index >= 0 && step.next != s->state &&
+	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
 		tell(s, s->state, step.next);
 	s->state = step.next;
 	supervisor_carry_out(s, step.action);

@@ -34,15 +34,7 @@ bool supervisor_finds_own(struct supervisor *s)
 
 static void work(void *arg)
 {
-	struct supervisor *s = arg;
-	uint32_t io_timeout;
-
-	adopt_work(s->adopt);
-	if (s->adopt->ret < 0)
-		return;
-	/* Sending the timeouts has reset it. */
-	io_timeout = supervisor_io_timeout(&s->cfg, s->adopt->plan.connections);
-	s->adopt->ret = tune_io_timeout(s->index, io_timeout, &s->adopt->err);
+	adopt_work(((struct supervisor *)arg)->adopt);
 }
 
 /* While a connection lives, new ones may only go to the same server. */
@@ -65,6 +57,9 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	int ret;
 
 	s->plan = a->plan;
+	/* The former supervisor may have told the kernel to fail I/O. */
+	s->restore = a->probe != ADOPT_ALIVE;
+	s->guessed = !a->known;
 	s->known.size = a->plan.size;
 	s->known.flags = a->plan.flags;
 	s->known.max_block = a->max_payload;
@@ -123,10 +118,10 @@ void supervisor_adopt(struct supervisor *s)
 	a->kernel = s->kernel;
 	a->index = s->index;
 	a->identifier = s->cfg.identifier;
-	a->timeout = s->cfg.timeout;
 	a->dead_timeout = supervisor_kernel_dead_timeout(&s->cfg);
 	a->connections = s->cfg.connections;
 	s->adopt = a;
+	dialler_free(TAKE_PTR(s->dialler)); /* it would not be greeted */
 	s->adopted = true;
 	supervisor_start_thread(s);
 	offload_run(s->offload, work, adopted, s);

@@ -241,7 +241,8 @@ void supervisor_redial(struct supervisor *s)
 			return;
 	}
 	supervisor_take_hints(s);
-	redial_want(s->redial, missing(s), s->outage.flaps > 0, links_alive(s->links) > 0);
+	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed,
+		    links_alive(s->links) > 0);
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 	supervisor_write_state(s);
@@ -273,6 +274,7 @@ static void healed(void *arg)
 		if (h->adopted[i] && links_add(s->links, h->fd[i]) == 0) {
 			s->report.reconnects++;
 			s->failing = s->failing && !h->restore;
+			s->restore = s->restore && !h->restore;
 			continue;
 		}
 		/* If the kernel has it after all, it learns that it is useless. */
@@ -286,6 +288,7 @@ static void healed(void *arg)
 		return;
 	}
 	alive = links_alive(s->links);
+	s->not_healed = alive == 0;
 	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
 			    : alive < links_wanted(s->links) ? FSM_PART_HEALED
 							     : FSM_HEALED);
@@ -326,9 +329,10 @@ void supervisor_heal(struct supervisor *s)
 	    .identifier = s->cfg.identifier,
 	    .mark = s->mark,
 	    .kmsg = s->kmsg,
-	    .connections = links_wanted(s->links),
+	    /* Where it is a guess, what is safe with several only. */
+	    .connections = links_wanted(s->links) + s->guessed,
 	    .last_death = links_last_death(s->links),
-	    .restore = s->failing,
+	    .restore = s->failing || s->restore,
 	    .timeout = s->cfg.timeout,
 	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
 	    .io_timeout = supervisor_io_timeout(&s->cfg, links_wanted(s->links)),
@@ -367,6 +371,7 @@ void supervisor_recover(struct supervisor *s)
 
 	end_outage(s);
 	s->complaint.message[0] = '\0';
+	s->accept = s->cfg.accept; /* what was accepted for this outage */
 	s->report.error[0] = '\0';
 	if (missing(s) == 0) {
 		if (!s->cfg.swap)
@@ -429,6 +434,8 @@ void supervisor_fail_io(struct supervisor *s)
 			  s->index, (unsigned long long)s->cfg.dead_timeout_s);
 	s->failing = true;
 	supervisor_write_state(s);
+	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+		return; /* it fails by itself */
 	s->heal = (struct heal){.kernel = s->kernel,
 				.index = s->index,
 				.identifier = s->cfg.identifier,

@@ -76,8 +76,12 @@ struct supervisor {
 	bool healing;	      /* the helper thread works on `heal` */
 	int fresh[LINKS_MAX]; /* new connections, not yet handed over */
 	size_t n_fresh;
-	uint64_t fresh_size;   /* the device's size according to them */
-	bool failing;	       /* the kernel was told to fail I/O */
+	uint64_t fresh_size; /* the device's size according to them */
+	bool restore;	     /* the kernel's timeouts may not be ours */
+	bool guessed;	 /* taken over without a state file: the number of connections is a guess */
+	bool not_healed; /* the last hand-over came to nothing */
+	bool failing;	 /* the kernel was told to fail I/O */
+	struct err grow_err;
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
@@ -120,6 +124,8 @@ bool supervisor_finds_own(struct supervisor *s);
 /* supervisor-watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
  * kernel (a loop_io_fn). */
 void supervisor_look(void *arg);
+/* Before the device is let go: it may be somebody else's by now. */
+void supervisor_look_if_held(struct supervisor *s);
 void supervisor_sample(void *arg);
 void supervisor_link_died(unsigned alive, const char *why, void *arg);
 void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);

@@ -37,6 +37,12 @@ void supervisor_look(void *arg)
 		loop_timer_set(s->settle, LOST_INTERVAL_MS);
 }
 
+void supervisor_look_if_held(struct supervisor *s)
+{
+	if (s->mark >= 0 && s->state != FSM_CONFIGURING && !sysfs_mark_valid(s->mark))
+		supervisor_raise(s, FSM_TAKEN);
+}
+
 void supervisor_link_died(unsigned alive, const char *why, void *arg)
 {
 	struct supervisor *s = arg;
@@ -97,8 +103,9 @@ static void grow_work(void *arg)
 	    .size = s->fresh_size,
 	};
 
-	s->heal.err.message[0] = '\0';
-	kernel_change(s->kernel, &change, &s->heal.err);
+	s->grow_err.message[0] = '\0';
+	if (sysfs_mark_valid(s->mark))
+		kernel_change(s->kernel, &change, &s->grow_err);
 }
 
 static void grown(void *arg)
@@ -107,9 +114,9 @@ static void grown(void *arg)
 	char size[64];
 
 	s->growing = false;
-	if (s->heal.err.message[0]) {
+	if (s->grow_err.message[0]) {
 		log_warning("/dev/nbd%d: cannot give it the export's new size: %s", s->index,
-			    s->heal.err.message);
+			    s->grow_err.message);
 		s->fresh_size = s->plan.size;
 		return;
 	}
@@ -122,15 +129,19 @@ static void grown(void *arg)
 }
 
 /*
- * Only when every connection is alive and nothing old is under way: since 6.9 the driver freezes
- * the queue for it, and a request on a dead link would hold it frozen.
+ * Only when every connection is alive and nothing is under way at all: since 6.9 the driver freezes
+ * the queue for it, and a request whose connection dies meanwhile would hold it frozen. A device
+ * that is never idle is looked at every second.
  */
 static void grow(struct supervisor *s)
 {
+	struct sysfs_progress p;
+
 	if (s->state != FSM_ATTACHED || s->growing || s->healing || s->report.stalled ||
 	    s->fresh_size == 0 || s->fresh_size == s->plan.size)
 		return;
-	if (loop_now() - s->outage.recovered < GROW_WAIT_MS)
+	if (loop_now() - s->outage.recovered < GROW_WAIT_MS || sysfs_progress(s->index, &p) < 0 ||
+	    p.in_flight > 0)
 		return;
 	s->growing = true;
 	if (offload_run(s->offload, grow_work, grown, s) < 0)
@@ -184,7 +195,8 @@ void supervisor_woke(int fd, uint32_t events, void *arg)
 void supervisor_arm_wake(struct supervisor *s)
 {
 	/* Never due: only the cancellation counts. */
-	const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+	const struct itimerspec never = {.it_value.tv_sec =
+					     sizeof(time_t) == 8 ? (time_t)9000000000 : INT32_MAX};
 
 	if (s->wake_fd < 0)
 		s->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -204,7 +216,8 @@ void supervisor_sample(void *arg)
 		return;
 	soon = links_sample(s->links, now, s->cfg.peer_timeout_ms);
 	look_at_progress(s, now);
-	grow(s);
+	if (!soon)
+		grow(s);
 	soon |= s->report.stalled || wants_growth(s);
 	loop_timer_set(s->watch, soon ? SAMPLE_SOON_MS : SAMPLE_MS);
 }

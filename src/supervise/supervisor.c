@@ -26,6 +26,12 @@ static void pause_over(void *arg)
 	supervisor_raise(arg, FSM_RETRY_DUE);
 }
 
+static void terminate(struct supervisor *s)
+{
+	supervisor_look_if_held(s);
+	supervisor_raise(s, FSM_TERMINATE);
+}
+
 static void signalled(int fd, uint32_t events, void *arg)
 {
 	struct signalfd_siginfo info;
@@ -36,7 +42,7 @@ static void signalled(int fd, uint32_t events, void *arg)
 	if (info.ssi_signo == SIGHUP)
 		supervisor_hurry("SIGHUP", arg);
 	else
-		supervisor_raise(arg, FSM_TERMINATE);
+		terminate(arg);
 }
 
 static int catch_signals(struct supervisor *s)
@@ -66,11 +72,13 @@ int supervisor_open_kernel(struct supervisor *s)
 	ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, &s->err);
 	if (ret < 0)
 		return ret;
-	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+	if (strcmp(s->kernel->ops->name, "ioctl") == 0) {
+		s->cfg.reconnect = false;
 		log_warning(
 		    "%susing ioctl: the device ends with this process or its connection, and "
 		    "cannot be recognised by its identifier",
 		    fallback ? "this kernel's nbd has no netlink interface: " : "");
+	}
 	s->kernel_io =
 	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
 	if (!s->kernel_io)
@@ -179,9 +187,9 @@ static int prepare(struct supervisor *s)
 	return ret;
 }
 
-static void done(struct supervisor *s)
+/* False: the helper thread is blocked and still uses the struct, which is left to the exit. */
+static bool done(struct supervisor *s)
 {
-	bool idle;
 
 	if (s->index >= 0 && !s->left)
 		state_remove(s->index);
@@ -196,9 +204,9 @@ static void done(struct supervisor *s)
 	loop_io_free(s->wake_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
 	announce_free(s->announce);
-	idle = offload_free(s->offload);
-	if (idle)
-		kernel_free(s->kernel);
+	if (!offload_free(s->offload))
+		return false;
+	kernel_free(s->kernel);
 	links_free(s->links);
 	loop_timer_free(s->pause);
 	loop_timer_free(s->meanwhile);
@@ -215,11 +223,13 @@ static void done(struct supervisor *s)
 	close_fdp(&s->mark);
 	close_fdp(&s->kmsg);
 	close_fdp(&s->wake_fd);
+	return true;
 }
 
 int supervisor_run(const struct supervisor_config *cfg)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
+	bool idle;
 	int status;
 
 	if (!s) {
@@ -249,9 +259,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 		loop_timer_set(s->meanwhile, MEANWHILE_MS);
 		status = loop_run(s->loop);
 	}
-	done(s);
+	idle = done(s);
 	if (s->cfg.report_fd >= 0)
 		background_report(s->cfg.report_fd, status);
-	free(s);
+	if (idle)
+		free(s);
 	return status;
 }

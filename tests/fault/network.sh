@@ -14,7 +14,7 @@ away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 	local name="$1, $2" go=$4 come=$5
 	new_image
 	# nbdkit (1.32) aborts when a connection is reset while it sends; that would be another outage.
-	serve qemu-nbd 10809 -e 8
+	serve qemu-nbd 10809 --shared=8
 	check "$name: attaches" attach -C "$2" || return
 	check "$name: load" load -r 500
 	pause 1

@@ -13,7 +13,7 @@ sock=$scratch/sock
 survives() { # KIND WHERE CONNECTIONS
 	local name options=()
 	name="$1, $([[ $2 = /* ]] && echo Unix || echo TCP), $3"
-	[[ $1 != qemu-nbd ]] || options=(-e "$(($3 * 2))")
+	[[ $1 != qemu-nbd ]] || options=(--shared="$(($3 * 2))")
 	new_image
 	serve "$1" "$2" "${options[@]}" || return
 	if check "$name: attaches" attach -C "$3"; then

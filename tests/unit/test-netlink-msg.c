@@ -210,7 +210,7 @@ static void change_sends_what_is_asked_for(void **state)
 	same(netlink_msg_change(FAMILY, &c), &b);
 
 	c.size = 0;
-	c.set_timeouts = true;
+	c.set_timeout = c.set_dead_timeout = true;
 	start_change(&b);
 	put_u64(&b, NBD_ATTR_TIMEOUT, 30);
 	put_u64(&b, NBD_ATTR_DEAD_CONN_TIMEOUT, 600);
@@ -231,7 +231,8 @@ static void change_sends_what_is_asked_for(void **state)
 static void change_takes_identifiers_like_connect(void **state)
 {
 	static char id[20000];
-	struct kernel_change c = {.index = 5, .identifier = id, .fd = 7, .set_timeouts = true};
+	struct kernel_change c = {
+	    .index = 5, .identifier = id, .fd = 7, .set_timeout = true, .set_dead_timeout = true};
 	struct nl_msg *msg;
 
 	(void)state;
