@@ -15,7 +15,7 @@ survives() { # KIND WHERE CONNECTIONS
 	name="$1, $([[ $2 = /* ]] && echo Unix || echo TCP), $3"
 	[[ $1 != qemu-nbd ]] || options=(--shared="$(($3 * 2))")
 	new_image
-	serve "$1" "$2" "${options[@]}" || return
+	check "$name: server" serve "$1" "$2" "${options[@]}" || return
 	if check "$name: attaches" attach -C "$3"; then
 		check "$name: load" load -r 1000
 		pause 1
