@@ -18,14 +18,16 @@ prefix      ?= /usr/local
 sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 
-PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser
+PKGS        := libnl-3.0 libnl-genl-3.0
+# Loaded when a URI has to be read; here it is for its header.
+LAZY_PKGS   := liburiparser
 BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
-ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(BUILD_PKGS) && echo yes),yes)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)
 $(error libraries are missing: `tests/deps build` installs them)
 endif
 endif
-PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(LAZY_PKGS) 2>/dev/null)
 PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 # A flag is used where compiler and linker take it.

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <uriparser/Uri.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "nbd/export.h"
+#include "uri-library.h"
 
 #define QUOTED_MAX    64  /* input bytes; at worst four characters each, quotes and dots */
 #define HOST_MAX      253 /* RFC 1035: 255 bytes on the wire */
@@ -51,11 +51,16 @@ char *part_copy(const char *bytes, size_t len)
 
 int part_decode(const char *s, size_t len, struct bytes *ret_bytes, struct err *err)
 {
-	char *p = part_copy(s, len);
+	struct uri_library library;
+	int ret = uri_library_load(&library, err);
+	char *p;
 
+	if (ret < 0)
+		return ret;
+	p = part_copy(s, len);
 	if (!p)
 		return part_no_memory(err);
-	ret_bytes->len = (size_t)(uriUnescapeInPlaceExA(p, URI_FALSE, URI_BR_DONT_TOUCH) - p);
+	ret_bytes->len = (size_t)(library.unescape(p, URI_FALSE, URI_BR_DONT_TOUCH) - p);
 	ret_bytes->p = p;
 	return 0;
 }

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <uriparser/Uri.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "uri-library.h"
 #include "uri-parts.h"
 #include "uri-query.h"
 
@@ -258,6 +258,7 @@ static int parse_parts(struct parser *p, const UriUriA *uri, struct err *err)
 int uri_parse(const char *text, struct endpoint *ret_endpoint, struct err *err)
 {
 	_cleanup_free_ char *copy = NULL;
+	struct uri_library library;
 	struct parser p = {0};
 	const char *rest = text;
 	UriUriA uri;
@@ -265,6 +266,9 @@ int uri_parse(const char *text, struct endpoint *ret_endpoint, struct err *err)
 
 	if (strlen(text) > URI_TEXT_MAX)
 		return part_bad(err, "the URI is longer than %d bytes", URI_TEXT_MAX);
+	r = uri_library_load(&library, err);
+	if (r < 0)
+		return r;
 	endpoint_init(&p.endpoint);
 	r = parse_scheme(&p, text, &rest, err);
 	if (r < 0)
@@ -279,10 +283,10 @@ int uri_parse(const char *text, struct endpoint *ret_endpoint, struct err *err)
 		free(p.scope);
 		return r;
 	}
-	switch (uriParseSingleUriA(&uri, copy, NULL)) {
+	switch (library.parse(&uri, copy, NULL)) {
 	case URI_SUCCESS:
 		r = parse_parts(&p, &uri, err);
-		uriFreeUriMembersA(&uri);
+		library.free_members(&uri);
 		break;
 	case URI_ERROR_MALLOC:
 		r = part_no_memory(err);

@@ -13,7 +13,7 @@
 /* 1: `capability` (CAP_...) is effective; 0: it is not; -errno: that cannot be told. */
 int capability_effective(int capability);
 
-/* Empties the bounding set, for good, and looks whether it is empty. 0 or -errno. */
+/* Empties the bounding set, for good. Needs CAP_SETPCAP. 0 or -errno. */
 int capability_empty_bounding_set(void);
 
 /* Empties all other sets: effective, permitted, inheritable, ambient; looks too. 0 or -errno. */

@@ -16,18 +16,16 @@
 static int read_file(const char *path, char *buf, size_t size)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n;
+	ssize_t len;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, buf + len, size - len)) > 0) {
-		len += (size_t)n;
-		if (len == size)
-			return -E2BIG;
-	}
-	if (n < 0)
+	/* An attribute comes whole or not at all. */
+	len = read(fd, buf, size);
+	if (len < 0)
 		return -errno;
+	if ((size_t)len == size)
+		return -E2BIG;
 	if (len && buf[len - 1] == '\n')
 		len--;
 	buf[len] = '\0';

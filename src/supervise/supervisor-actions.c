@@ -42,6 +42,7 @@ void supervisor_start_thread(struct supervisor *s)
 /* For an outage, which may come with a want of memory. */
 static void get_ready(struct supervisor *s)
 {
+	s->kmsg = kmsg_open();
 	protect_memory();
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &s->err) < 0)

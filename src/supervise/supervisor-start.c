@@ -108,7 +108,6 @@ void supervisor_dialled(int ret, const struct err *err, void *arg)
 
 int supervisor_open_up(struct supervisor *s)
 {
-	s->kmsg = kmsg_open();
 	s->mark = sysfs_mark(s->index);
 	if (s->mark < 0)
 		return err_errno(&s->err, ERR_FAILED, -s->mark, "/dev/nbd%d went away again",

@@ -18,7 +18,7 @@
 #include "supervise/lock.h"
 #include "supervise/protect.h"
 
-#define MEANWHILE_MS	  3    /* by then a server that is near has been connected to */
+#define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
 
 static void pause_over(void *arg)

@@ -23,17 +23,15 @@
 #endif
 
 /* Sent to whole groups: by a terminal, or by a service manager that stops a unit while the
- * parent has reasons to go on. The parent decides, and its end is the helper's (PDEATHSIG). */
+ * parent has reasons to go on. The parent decides, and its end is the helper's (PDEATHSIG).
+ * These are also all that this program ever handles, so there are no other handlers to reset. */
 static const int group_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
 
-static void reset_signals(void)
+static void ignore_signals(void)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	struct sigaction action = {.sa_handler = SIG_IGN};
 	sigset_t none;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &action, NULL); /* fails for SIGKILL and the like: no matter */
-	action.sa_handler = SIG_IGN;
 	for (size_t i = 0; i < ARRAY_SIZE(group_signals); i++)
 		sigaction(group_signals[i], &action, NULL);
 	sigemptyset(&none);
@@ -62,7 +60,7 @@ static int keep_only(int fd)
 static void __attribute__((noreturn))
 child(int fd, pid_t parent, const char *name, process_fn *run, const void *arg)
 {
-	reset_signals();
+	ignore_signals();
 	prctl(PR_SET_NAME, name);
 	fd = keep_only(fd);
 	/* The parent reads the end of its socket as a failure, whatever the reason. */
