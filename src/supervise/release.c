@@ -2,6 +2,7 @@
 #include "supervise/release.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,14 @@
 #include "kernel/usage.h"
 #include "supervise/heal.h"
 
-#define STALL_MS       10000 /* without a completed request, the flush has failed */
-#define STALL_FORCE_MS 1000
-#define TICK_MS	       100
-#define CUT_MS	       500  /* a disconnect that takes longer is blocked by the peer: cut it */
-#define FREE_MS	       2000 /* the kernel frees a device that nobody holds within some 20 ms */
-#define FREE_FORCE_MS  1000
+#define STALL_MS	10000 /* without a completed request, the flush has failed */
+#define STALL_FORCE_MS	1000
+#define TICK_MS		100
+#define CUT_MS		500   /* a disconnect that takes longer is blocked by the peer: cut it */
+#define KERNEL_MS	10000 /* the helper thread does not come back: the kernel holds it */
+#define KERNEL_FORCE_MS 1500
+#define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
+#define FREE_FORCE_MS	1000
 
 enum step {
 	STEP_LOOK,	 /* on the helper thread: who uses it */
@@ -35,7 +38,9 @@ struct release {
 	enum step step;
 	struct loop_timer *tick;
 
-	int look_ret; /* of the helper thread */
+	bool busy;	  /* the helper thread has a job of ours, waiting or under way */
+	atomic_bool over; /* freed by its owner while busy: the job has to come to nothing */
+	int look_ret;	  /* of the helper thread */
 	struct usage usage;
 	bool gone; /* of the helper thread: the attachment has ended without us */
 	bool dead; /* for the helper thread: no connection is alive */
@@ -80,6 +85,32 @@ static void finish(struct release *r, int ret)
 	r->fn(ret, &r->err, r->arg);
 }
 
+static void forget(struct release *r)
+{
+	loop_timer_free(r->tick);
+	loop_io_free(r->claim_io);
+	claim_release(&r->claim);
+	free(r);
+}
+
+/* Gives the helper thread a job of ours. */
+static void run(struct release *r, offload_fn *work, offload_fn *done)
+{
+	r->busy = offload_run(r->cfg.offload, work, done, r) == 0;
+	loop_timer_set(r->tick, r->busy ? TICK_MS : 0);
+}
+
+/* False: nobody waits for the job any more, and r is gone. */
+static bool job_done(struct release *r)
+{
+	bool over = r->over;
+
+	r->busy = false;
+	if (over)
+		forget(r);
+	return !over;
+}
+
 static bool lost(const struct release *r)
 {
 	return r->cfg.links && links_alive(r->cfg.links) == 0;
@@ -103,6 +134,8 @@ static void disconnect_work(void *arg)
 {
 	struct release *r = arg;
 
+	if (r->over)
+		return;
 	if (r->dead && r->cfg.mark >= 0)
 		let_go(r);
 	/* DISCONNECT asks for no identifier: what is attached by now may be somebody else's. */
@@ -116,6 +149,8 @@ static void disconnected(void *arg)
 {
 	struct release *r = arg;
 
+	if (!job_done(r))
+		return;
 	if (r->gone) {
 		err_set(&r->err, ERR_FAILED, 0, "somebody else had detached it");
 		finish(r, 0);
@@ -141,8 +176,7 @@ static void disconnect(struct release *r)
 	r->dead = lost(r);
 	if (r->dead)
 		links_shutdown(r->cfg.links);
-	loop_timer_set(r->tick, TICK_MS);
-	offload_run(r->cfg.offload, disconnect_work, disconnected, r);
+	run(r, disconnect_work, disconnected);
 }
 
 static void look_work(void *arg)
@@ -168,8 +202,11 @@ static int in_use(struct release *r)
 static void looked_again(void *arg)
 {
 	struct release *r = arg;
-	int ret = in_use(r);
+	int ret;
 
+	if (!job_done(r))
+		return;
+	ret = in_use(r);
 	if (ret < 0)
 		finish(r, ret);
 	else
@@ -191,7 +228,7 @@ static void flushed(int fd, uint32_t events, void *arg)
 		finish(r, ret);
 	} else {
 		enter(r, STEP_LOOK_AGAIN);
-		offload_run(r->cfg.offload, look_work, looked_again, r);
+		run(r, look_work, looked_again);
 	}
 }
 
@@ -220,6 +257,8 @@ static void looked(void *arg)
 	struct release *r = arg;
 	int ret;
 
+	if (!job_done(r))
+		return;
 	if (r->cfg.force) {
 		/* Even then a flush is tried, while there is somebody to take it. */
 		(lost(r) ? disconnect : flush)(r);
@@ -283,6 +322,30 @@ static void tick_free(struct release *r)
 	}
 }
 
+/*
+ * The thread may sit in a call that waits for the server (a change of the device's size freezes
+ * its queue since 6.9). Nothing gets past that, since the driver allows one command at a time.
+ */
+static void tick_busy(struct release *r)
+{
+	uint64_t limit = r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS;
+
+	if (loop_now() - r->since >= CUT_MS && r->cfg.links &&
+	    (r->step == STEP_DISCONNECT || r->cfg.force))
+		links_shutdown(r->cfg.links);
+	if (!r->busy)
+		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
+				  "the supervisor of /dev/nbd%d has too much to do: try again",
+				  r->cfg.index));
+	else if (loop_now() - r->since < limit)
+		loop_timer_set(r->tick, TICK_MS);
+	else
+		finish(r, err_set(&r->err, ERR_FAILED, ETIMEDOUT,
+				  "the kernel has been at work on /dev/nbd%d for %llu s: see its "
+				  "log, and try again",
+				  r->cfg.index, (unsigned long long)limit / 1000));
+}
+
 static void tick(void *arg)
 {
 	struct release *r = arg;
@@ -290,14 +353,11 @@ static void tick(void *arg)
 	switch (r->step) {
 	case STEP_LOOK:
 	case STEP_LOOK_AGAIN:
+	case STEP_DISCONNECT:
+		tick_busy(r);
 		break;
 	case STEP_FLUSH:
 		tick_flush(r);
-		break;
-	case STEP_DISCONNECT:
-		if (loop_now() - r->since >= CUT_MS && r->cfg.links)
-			links_shutdown(r->cfg.links);
-		loop_timer_set(r->tick, TICK_MS);
 		break;
 	case STEP_FREE:
 		tick_free(r);
@@ -320,7 +380,7 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 		return NULL;
 	}
 	enter(r, STEP_LOOK);
-	offload_run(cfg->offload, look_work, looked, r);
+	run(r, look_work, looked);
 	return r;
 }
 
@@ -328,8 +388,10 @@ void release_free(struct release *r)
 {
 	if (!r)
 		return;
-	loop_timer_free(r->tick);
-	loop_io_free(r->claim_io);
-	claim_release(&r->claim);
-	free(r);
+	if (r->busy) {
+		loop_timer_cancel(r->tick);
+		r->over = true;
+	} else {
+		forget(r);
+	}
 }
