@@ -17,8 +17,9 @@
 struct hints {
 	hints_fn *fn;
 	void *arg;
-	const char *name; /* of the socket, without its directory */
-	int route_fd, watch_fd;
+	const char *path; /* of the socket */
+	size_t watched;	  /* how much of it is the directory that is watched */
+	int route_fd, watch_fd, watch;
 	struct loop_io *route_io, *watch_io;
 };
 
@@ -63,12 +64,78 @@ static void on_route(int fd, uint32_t events, void *arg)
 		h->fn(news, h->arg);
 }
 
+/* Where the directory of the first `len` bytes of a path ends; 0: there is none above it. */
+static size_t parent(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return len;
+}
+
+/* Where the component after the first `len` bytes of a path ends. */
+static size_t child(const char *path, size_t len)
+{
+	len += strspn(path + len, "/");
+	return len + strcspn(path + len, "/");
+}
+
+static int look_at(const struct hints *h, size_t len, char directory[PATH_MAX])
+{
+	const uint32_t mask =
+	    IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+
+	snprintf(directory, PATH_MAX, "%.*s", (int)len, h->path);
+	return inotify_add_watch(h->watch_fd, directory, mask);
+}
+
+/*
+ * Watches the socket's directory, or as much of the way to it as is there: a service's runtime
+ * directory goes and comes with it. True if the directory itself is watched.
+ */
+static bool watch_deepest(struct hints *h)
+{
+	size_t whole = parent(h->path, strlen(h->path)), len = whole;
+	char directory[PATH_MAX];
+	int deeper, watch = look_at(h, len, directory);
+
+	while (watch < 0 && len > 1) {
+		len = parent(h->path, len);
+		watch = look_at(h, len, directory);
+	}
+	/* It may have appeared after the look at it and before the watch above it. */
+	while (watch >= 0 && len < whole) {
+		deeper = look_at(h, child(h->path, len), directory);
+		if (deeper < 0)
+			break;
+		inotify_rm_watch(h->watch_fd, watch);
+		watch = deeper;
+		len = child(h->path, len);
+	}
+	if (h->watch >= 0 && watch != h->watch)
+		inotify_rm_watch(h->watch_fd, h->watch);
+	h->watch = watch;
+	h->watched = len;
+	return watch >= 0 && len == whole;
+}
+
+/* The name that is waited for in the watched directory: the socket's or a directory's. */
+static bool awaited(const struct hints *h, const char *name)
+{
+	size_t end = child(h->path, h->watched), len = strlen(name);
+
+	return len && len <= end && h->path[end - len - 1] == '/' &&
+	       strncmp(h->path + end - len, name, len) == 0;
+}
+
 static void on_watch(int fd, uint32_t events, void *arg)
 {
 	char buf[sizeof(struct inotify_event) + NAME_MAX + 1]
 	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	const uint32_t moved = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED;
 	struct hints *h = arg;
-	bool ours = false;
+	bool ours = false, again = false;
 	ssize_t n;
 
 	(void)events;
@@ -78,10 +145,16 @@ static void on_watch(int fd, uint32_t events, void *arg)
 		while (p < buf + n) {
 			const struct inotify_event *e = (const void *)p;
 
-			ours |= e->len && strcmp(e->name, h->name) == 0;
+			if (e->wd == h->watch && e->mask & moved)
+				again = true;
+			else if (e->wd == h->watch && e->len && awaited(h, e->name))
+				ours = true;
 			p += sizeof(*e) + e->len;
 		}
 	}
+	if (again || (ours && h->watched < parent(h->path, strlen(h->path))))
+		/* What is made before the watch stands is not reported. */
+		ours = watch_deepest(h) && access(h->path, F_OK) == 0;
 	if (ours)
 		h->fn("the server's socket appeared", h->arg);
 }
@@ -100,18 +173,14 @@ static void watch_routes(struct hints *h, struct loop *loop)
 
 static void watch_path(struct hints *h, struct loop *loop, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char directory[PATH_MAX];
-
-	if (!slash || slash - path >= PATH_MAX)
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
 		return;
-	h->name = slash + 1;
-	snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path),
-		 path);
+	h->path = path;
 	h->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (h->watch_fd >= 0 &&
-	    inotify_add_watch(h->watch_fd, directory, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0)
-		h->watch_io = loop_io_new(loop, h->watch_fd, EPOLLIN, on_watch, h);
+	if (h->watch_fd < 0)
+		return;
+	watch_deepest(h);
+	h->watch_io = loop_io_new(loop, h->watch_fd, EPOLLIN, on_watch, h);
 }
 
 struct hints *hints_new(struct loop *loop, const char *unix_path, hints_fn *fn, void *arg)
@@ -120,7 +189,7 @@ struct hints *hints_new(struct loop *loop, const char *unix_path, hints_fn *fn, 
 
 	if (!h)
 		return NULL;
-	*h = (struct hints){.fn = fn, .arg = arg, .route_fd = -1, .watch_fd = -1};
+	*h = (struct hints){.fn = fn, .arg = arg, .route_fd = -1, .watch_fd = -1, .watch = -1};
 	if (unix_path)
 		watch_path(h, loop, unix_path);
 	else

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "supervise/hints.h"
 
@@ -124,6 +125,60 @@ static void what_cannot_be_watched_is_not(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* systemd's RuntimeDirectory= goes when the service stops, and comes back with it. */
+static void a_directory_may_go_and_come_back(void **state)
+{
+	char sub[PATH_MAX + 32], deep[PATH_MAX + 32], gone[PATH_MAX + 32], inner[PATH_MAX + 64];
+	unsigned before = open_descriptors();
+	struct hints *h;
+
+	(void)state;
+	snprintf(sub, sizeof(sub), "%s/run", dir);
+	snprintf(deep, sizeof(deep), "%s/run/server", dir);
+	snprintf(gone, sizeof(gone), "%s/gone", dir);
+	snprintf(inner, sizeof(inner), "%s/socket", deep);
+	h = hints_new(loop, inner, on_hint, &told);
+	assert_non_null(h);
+	for (int round = 0; round < 3; round++) {
+		struct address at = unix_address(inner);
+		int fd;
+
+		assert_int_equal(mkdir(sub, 0700), 0);
+		if (round == 1)
+			loop_run_for(loop, 20);
+		assert_int_equal(mkdir(deep, 0700), 0);
+		assert_no_hint();
+		fd = listen_at(&at, 1);
+		await_hint();
+		assert_int_equal(unlink(inner), 0);
+		assert_int_equal(rmdir(deep), 0);
+		if (round == 2) {
+			assert_int_equal(rename(sub, gone), 0);
+			assert_no_hint();
+			assert_int_equal(rmdir(gone), 0);
+		} else {
+			assert_int_equal(rmdir(sub), 0);
+		}
+		assert_no_hint();
+		close(fd);
+	}
+	/* All of it before the loop looks. */
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(mkdir(deep, 0700), 0);
+	{
+		struct address at = unix_address(inner);
+		int fd = listen_at(&at, 1);
+
+		await_hint();
+		close(fd);
+	}
+	hints_free(h);
+	assert_int_equal(unlink(inner), 0);
+	assert_int_equal(rmdir(deep), 0);
+	assert_int_equal(rmdir(sub), 0);
+	assert_int_equal(open_descriptors(), before);
+}
+
 /* Without a path, the network is watched, and only that. */
 static void a_quiet_network_is_no_hint(void **state)
 {
@@ -208,9 +263,9 @@ static void a_hint_may_end_the_watch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WITH_DIR(a_socket_that_appears_is_a_hint), WITH_DIR(what_cannot_be_watched_is_not),
-	    WITH_DIR(a_quiet_network_is_no_hint),      WITH_DIR(a_network_that_comes_up_is_a_hint),
-	    WITH_DIR(a_hint_may_end_the_watch),
+	    WITH_DIR(a_socket_that_appears_is_a_hint),	 WITH_DIR(what_cannot_be_watched_is_not),
+	    WITH_DIR(a_directory_may_go_and_come_back),	 WITH_DIR(a_quiet_network_is_no_hint),
+	    WITH_DIR(a_network_that_comes_up_is_a_hint), WITH_DIR(a_hint_may_end_the_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
