@@ -211,10 +211,15 @@ static bool make_room(struct redial *r)
 	}
 	if (n == 0)
 		return true;
-	if (attempt_connected(young->attempt))
-		return n == 1 && now - young->since >= HANDSHAKE_OVERLAP_MS;
-	if (n > 1)
+	if (attempt_connected(young->attempt)) {
+		if (now - young->since < HANDSHAKE_OVERLAP_MS)
+			return false;
+		/* The oldest may belong to a server that is only slow: it has its full time. */
+		if (n > r->wanted)
+			drop(young);
+	} else if (n > 1) {
 		drop(young);
+	}
 	return true;
 }
 

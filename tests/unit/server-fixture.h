@@ -61,22 +61,40 @@ static inline size_t put_reply(uint8_t *p, uint32_t option, uint32_t type, const
 	return 20 + len;
 }
 
-/* Grants GO, with the first bytes of the transmission phase in the same segment. */
-static inline void good_server(int fd)
+/* Greets, and reads up to GO or INFO; 0: the client has gone. */
+static inline uint32_t greet(int fd)
 {
-	uint8_t flags[4], option[5000], out[200], info[12];
-	uint32_t which;
-	size_t len;
+	uint8_t flags[4], option[5000];
 
 	send_greeting(fd);
 	if (!read_all(fd, flags, sizeof(flags)))
-		return;
-	which = read_go(fd, option, sizeof(option));
+		return 0;
+	return read_go(fd, option, sizeof(option));
+}
+
+/* The answer to `which`: an export of 1 MiB, granted. Returns its length. */
+static inline size_t put_grant(uint8_t *out, uint32_t which, uint16_t flags)
+{
+	uint8_t info[12];
+	size_t len;
+
 	put_be16(info, 0);
 	put_be64(info + 2, 1 << 20);
-	put_be16(info + 10, NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH);
+	put_be16(info + 10, flags);
 	len = put_reply(out, which, 3, info, sizeof(info));
-	len += put_reply(out + len, which, 1, "", 0);
+	return len + put_reply(out + len, which, 1, "", 0);
+}
+
+/* Grants GO, with the first bytes of the transmission phase in the same segment. */
+static inline void good_server(int fd)
+{
+	uint8_t out[200];
+	uint32_t which = greet(fd);
+	size_t len;
+
+	if (!which)
+		return;
+	len = put_grant(out, which, NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH);
 	memcpy(out + len, "TRANSMISSION", 12);
 	(void)!write(fd, out, len + 12);
 	/* Until the client closes; what it sends comes back. */

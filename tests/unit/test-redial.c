@@ -285,6 +285,30 @@ static void a_stopped_server_may_be_replaced(void **state)
 	server_stop(pid);
 }
 
+/* Says nothing to its first two clients, and does not hang up either. */
+static void mute_twice(int fd)
+{
+	static unsigned clients;
+
+	if (clients++ < 2)
+		assert_true(dup(fd) >= 0);
+	else
+		good_server(fd);
+}
+
+static void two_mute_connections_are_not_waited_for(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 16), mute_twice);
+	struct redial *r = redial_one(&at);
+
+	(void)state;
+	redial_want(r, 1, false, false);
+	assert_in_range(await_taken(1), 1000, 6000);
+	redial_free(r);
+	server_stop(pid);
+}
+
 static void the_address_that_answered_goes_first(void **state)
 {
 	struct address dead = literal_address("127.0.0.1", unused_port("127.0.0.1")),
@@ -369,6 +393,7 @@ int main(void)
 	    WITH_HELPERS(now_is_now),
 	    WITH_HELPERS(a_server_that_resumes_is_not_missed),
 	    WITH_HELPERS(a_stopped_server_may_be_replaced),
+	    WITH_HELPERS(two_mute_connections_are_not_waited_for),
 	    WITH_HELPERS(the_address_that_answered_goes_first),
 	    WITH_HELPERS(a_name_is_resolved_if_need_be),
 	    WITH_HELPERS(stopping_leaves_nothing),

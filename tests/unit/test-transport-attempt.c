@@ -93,20 +93,12 @@ static struct outcome go(void (*serve)(int fd))
 /* Describes the export, then does not answer the goodbye, as proto.md allows for. */
 static void server_without_goodbye(int fd)
 {
-	uint8_t flags[4], option[5000], out[200], info[12];
-	uint32_t which;
-	size_t len;
+	uint8_t out[200];
+	uint32_t which = greet(fd);
 
-	send_greeting(fd);
-	if (!read_all(fd, flags, sizeof(flags)))
+	if (!which)
 		return;
-	which = read_go(fd, option, sizeof(option));
-	put_be16(info, 0);
-	put_be64(info + 2, 1 << 20);
-	put_be16(info + 10, NBD_TX_HAS_FLAGS);
-	len = put_reply(out, which, 3, info, sizeof(info));
-	len += put_reply(out + len, which, 1, "", 0);
-	(void)!write(fd, out, len);
+	(void)!write(fd, out, put_grant(out, which, NBD_TX_HAS_FLAGS));
 	pause();
 }
 
