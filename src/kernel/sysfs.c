@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/sysfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -149,6 +150,22 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 	p.completed = reads + writes + discards + flushes;
 	*ret_progress = p;
 	return 0;
+}
+
+unsigned sysfs_queues(int index)
+{
+	char path[SYSFS_PATH_MAX];
+	unsigned n = 0;
+	DIR *dir;
+
+	if (attribute_path(path, SYSFS_ROOT, index, "mq") < 0)
+		return 0;
+	dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		n += d->d_name[0] >= '0' && d->d_name[0] <= '9';
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
 int sysfs_backend(int index, char *buf, size_t size)

@@ -63,6 +63,9 @@ struct sysfs_progress {
 /* 0 or -errno. */
 int sysfs_progress(int index, struct sysfs_progress *ret_progress);
 
+/* How many hardware queues the device has; 0: that cannot be told. */
+unsigned sysfs_queues(int index);
+
 /*
  * The identifier stored in the kernel (`backend`, since 5.14): 0, -ENOENT (not attached, or
  * attached without one, or an older kernel), -E2BIG.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "kernel/kmsg.h"
@@ -53,6 +54,25 @@ static uint16_t flags_in_use(int index, bool read_only, unsigned connections)
 	return flags;
 }
 
+/*
+ * The driver makes a hardware queue for each connection, and the block layer at most one for each
+ * processor.
+ */
+static void count_connections(struct adopt *a)
+{
+	unsigned queues = sysfs_queues(a->index), processors = (unsigned)get_nprocs_conf();
+
+	a->counted = a->known || (queues > 0 && queues < processors);
+	if (a->known)
+		a->plan.connections = a->state->connections;
+	else if (a->counted)
+		a->plan.connections = queues;
+	else
+		a->plan.connections = queues > a->connections ? queues : a->connections;
+	if (a->plan.connections > KERNEL_CONNECTIONS_MAX)
+		a->plan.connections = KERNEL_CONNECTIONS_MAX;
+}
+
 static int read_device(struct adopt *a)
 {
 	struct sysfs_device device;
@@ -62,11 +82,8 @@ static int read_device(struct adopt *a)
 	if (ret < 0)
 		return err_errno(&a->err, ERR_FAILED, -ret, "cannot take over /dev/nbd%d",
 				 a->index);
-	a->plan = (struct plan){
-	    .size = device.size,
-	    .block_size = device.block_size,
-	    .connections = a->known ? a->state->connections : a->connections,
-	};
+	a->plan = (struct plan){.size = device.size, .block_size = device.block_size};
+	count_connections(a);
 	a->plan.flags = a->known ? (uint16_t)a->state->flags
 				 : flags_in_use(a->index, device.read_only, a->plan.connections);
 	sysfs_number_at(SYSFS_ROOT, a->index, "queue/max_sectors_kb", &kib);
@@ -86,13 +103,9 @@ static int refuse_zombie(struct adopt *a)
 		       a->index, who ? ": " : "", who ? usage.sentence : "");
 }
 
-/*
- * Offers a socket that leads nowhere: the driver takes it, and says so in its log, only if one of
- * its connections is dead; else it throws it away.
- */
-static enum adopt_probe probe(struct adopt *a)
+enum adopt_probe adopt_probe(struct kernel *kernel, int index, const char *identifier)
 {
-	struct kernel_change change = {.index = a->index, .identifier = a->identifier};
+	struct kernel_change change = {.index = index, .identifier = identifier};
 	int kmsg = kmsg_open(), pair[2];
 	enum adopt_probe answer = ADOPT_UNKNOWN;
 
@@ -101,8 +114,8 @@ static enum adopt_probe probe(struct adopt *a)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
 		close(pair[1]);
 		change.fd = pair[0];
-		if (kernel_change(a->kernel, &change, NULL) == 0)
-			answer = kmsg_reconnected(kmsg, a->index) ? ADOPT_DEAD : ADOPT_ALIVE;
+		if (kernel_change(kernel, &change, NULL) == 0)
+			answer = kmsg_reconnected(kmsg, index) ? ADOPT_DEAD : ADOPT_ALIVE;
 		close(pair[0]);
 	}
 	close(kmsg);
@@ -127,7 +140,7 @@ void adopt_work(struct adopt *a)
 	if (a->ret == -ENODEV && adopt_possible(a->index, a->identifier))
 		a->ret = refuse_zombie(a);
 	if (a->ret == 0)
-		a->probe = probe(a);
+		a->probe = adopt_probe(a->kernel, a->index, a->identifier);
 }
 
 /* `127.0.0.1:40000` or `[::1]:40000`. */
@@ -176,9 +189,9 @@ void adopt_links(const struct adopt *a, struct links *links)
 		if (links_alive(links) < most && socket_of(&a->state->link[i], &id) &&
 		    diag_ask(&id, &info) == DIAG_ALIVE)
 			links_add_foreign(links, &id);
-	/* The driver says that all live: believe it, also of those not found. */
-	while (links_alive(links) < most &&
-	       (a->probe == ADOPT_ALIVE || (a->probe == ADOPT_UNKNOWN && !a->known)))
+	/* The driver says that all live, or nothing says which do: then believe it of those not
+	 * found. That they are dead after all is found out by further probes. */
+	while (links_alive(links) < most && (a->probe == ADOPT_ALIVE || !a->known))
 		if (links_add_foreign(links, NULL) < 0)
 			break;
 	links_expect(links, a->plan.connections);

@@ -36,6 +36,7 @@ struct adopt {
 	int ret;		/* out: 0 or -errno with err */
 	struct err err;		/* out */
 	bool known;		/* out: *state is of this attachment */
+	bool counted;		/* out: plan.connections is no guess */
 	struct plan plan;	/* out: what the device is */
 	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
 	enum adopt_probe probe; /* out */
@@ -52,6 +53,13 @@ bool adopt_possible(int index, const char *identifier);
  * open), ERR_FAILED.
  */
 void adopt_work(struct adopt *a);
+
+/*
+ * Asks the driver whether it knows of a dead connection, by offering it a socket that leads
+ * nowhere: it takes that, and says so in its log, only in a dead one's place; else it throws it
+ * away. For the helper thread.
+ */
+enum adopt_probe adopt_probe(struct kernel *kernel, int index, const char *identifier);
 
 /* From its result, on the loop: the connections, dead or alive, as far as they can be known. */
 void adopt_links(const struct adopt *a, struct links *links);

@@ -67,6 +67,7 @@ static int hand_over(struct heal *h, int fd)
 	 * never offered twice, and after NOTICE_MS the driver all but surely took it. */
 	if (h->kmsg < 0)
 		return 0;
+	h->declined = true;
 	return err_set(&h->err, ERR_RETRY, EAGAIN,
 		       "the kernel did not take the new connection of /dev/nbd%d", h->index);
 }

@@ -30,8 +30,9 @@ struct heal {
 	size_t n;
 
 	bool adopted[KERNEL_CONNECTIONS_MAX]; /* out: the driver has it */
-	bool gone;			      /* out: the device is no longer ours */
-	struct err err;			      /* out, if something failed: why */
+	bool declined;	/* out: the driver said that it knew of no dead connection */
+	bool gone;	/* out: the device is no longer ours */
+	struct err err; /* out, if something failed: why */
 };
 
 /* Hands the sockets over. Those not adopted may be used for nothing else: close them. */

@@ -38,7 +38,8 @@ struct links {
 	struct link link[LINKS_MAX];
 	size_t graves;
 	struct grave grave[LINKS_MAX];
-	unsigned wanted; /* 0 before links_watch() */
+	unsigned wanted;   /* 0 before links_watch() */
+	unsigned presumed; /* dead ones among those that nobody can look at */
 	uint64_t last_death;
 };
 
@@ -65,6 +66,7 @@ void links_clear(struct links *l)
 	l->n = 0;
 	l->graves = 0;
 	l->wanted = 0;
+	l->presumed = 0;
 }
 
 void links_free(struct links *l)
@@ -151,8 +153,19 @@ int links_add_foreign(struct links *l, const struct diag_socket *id)
 	return 0;
 }
 
+unsigned links_blind(const struct links *l)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += l->link[i].foreign && l->link[i].id.inode == 0;
+	return n;
+}
+
 void links_expect(struct links *l, unsigned wanted)
 {
+	if (links_blind(l) && wanted > l->n)
+		l->presumed = wanted - (unsigned)l->n;
 	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
 }
 
@@ -172,9 +185,17 @@ void links_kernel_says_dead(struct links *l)
 	for (size_t i = l->n; !explained && i-- > 0;) {
 		if (l->link[i].foreign && l->link[i].id.inode == 0) {
 			explained = true;
+			l->presumed++;
 			found_dead(l, i);
 		}
 	}
+}
+
+void links_kernel_says_alive(struct links *l)
+{
+	while (l->presumed > 0 && l->n < l->wanted && links_add_foreign(l, NULL) == 0)
+		l->presumed--;
+	l->presumed = 0;
 }
 
 static int watch(struct links *l, size_t i)

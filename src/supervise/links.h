@@ -43,6 +43,15 @@ int links_watch(struct links *l);
 int links_add_foreign(struct links *l, const struct diag_socket *id);
 void links_expect(struct links *l, unsigned wanted);
 
+/* How many of those alive nobody can look at: only the kernel tells of their end. */
+unsigned links_blind(const struct links *l);
+
+/*
+ * The kernel says that none is dead: then those of whose end only it had told, without saying
+ * whose, are alive after all.
+ */
+void links_kernel_says_alive(struct links *l);
+
 /* The kernel said that a connection of the device died: finds out which, and calls the links_fn. */
 void links_kernel_says_dead(struct links *l);
 

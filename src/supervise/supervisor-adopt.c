@@ -59,7 +59,7 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	s->plan = a->plan;
 	/* The former supervisor may have told the kernel to fail I/O. */
 	s->restore = a->probe != ADOPT_ALIVE;
-	s->guessed = !a->known;
+	s->guessed = !a->counted;
 	s->known.size = a->plan.size;
 	s->known.flags = a->plan.flags;
 	s->known.max_block = a->max_payload;
@@ -100,6 +100,29 @@ static void adopted(void *arg)
 	supervisor_raise(s, ret < 0 ? FSM_GIVE_UP : FSM_ADOPTED);
 	if (term)
 		supervisor_raise(s, FSM_TERMINATE);
+}
+
+static void probe_work(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->probe = sysfs_mark_valid(s->mark) ? adopt_probe(s->kernel, s->index, s->cfg.identifier)
+					     : ADOPT_UNKNOWN;
+}
+
+static void probed(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->probing = false;
+	if (s->probe == ADOPT_DEAD)
+		links_kernel_says_dead(s->links);
+}
+
+void supervisor_probe(struct supervisor *s)
+{
+	if (s->adopted && !s->probing && links_blind(s->links) > 0)
+		s->probing = offload_run(s->offload, probe_work, probed, s) == 0;
 }
 
 void supervisor_adopt(struct supervisor *s)

@@ -287,6 +287,8 @@ static void healed(void *arg)
 		supervisor_raise(s, FSM_TAKEN);
 		return;
 	}
+	if (h->declined)
+		links_kernel_says_alive(s->links);
 	alive = links_alive(s->links);
 	s->not_healed = alive == 0;
 	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
@@ -386,6 +388,7 @@ void supervisor_recover(struct supervisor *s)
 		log_warning("%s", s->err.message);
 	supervisor_write_state(s);
 	supervisor_start_watching(s);
+	supervisor_probe(s);
 }
 
 void supervisor_complain(struct supervisor *s)

@@ -14,6 +14,7 @@
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "report/state.h"
+#include "supervise/adopt.h"
 #include "supervise/announce.h"
 #include "supervise/configure.h"
 #include "supervise/control.h"
@@ -88,6 +89,8 @@ struct supervisor {
 
 	struct adopt *adopt; /* while the helper thread works on it */
 	bool adopted;	     /* not attached by us */
+	bool probing;	     /* the helper thread asks for dead connections */
+	enum adopt_probe probe;
 
 	bool term_pending;    /* FSM_REMEMBER */
 	bool force;	      /* of the detach under way */
@@ -119,6 +122,8 @@ int supervisor_open_up(struct supervisor *s);
 /* supervisor-adopt.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
  * lock is taken then. */
 void supervisor_adopt(struct supervisor *s);
+/* Asks whether those connections are alive that nobody can look at, if there are any. */
+void supervisor_probe(struct supervisor *s);
 bool supervisor_finds_own(struct supervisor *s);
 
 /* supervisor-watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the

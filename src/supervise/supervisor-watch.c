@@ -62,6 +62,8 @@ void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
 	while ((event = kernel_next_event(s->kernel, s->index)) != KERNEL_EVENT_NONE) {
 		if (event == KERNEL_EVENT_LINK_DEAD && s->adopted)
 			links_kernel_says_dead(s->links);
+		else if (event == KERNEL_EVENT_OVERFLOW)
+			supervisor_probe(s);
 		loop_timer_set(s->settle, SETTLE_MS);
 	}
 }
@@ -79,6 +81,8 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 		s->completed_at = now;
 	}
 	stalled = now - s->completed_at >= STALL_MS;
+	if (stalled)
+		supervisor_probe(s);
 	s->report.in_flight = p.in_flight;
 	if (stalled == s->report.stalled)
 		return;

@@ -536,6 +536,42 @@ static void unknown_links_are_the_kernels_word(void **state)
 	close(ours);
 }
 
+/* Told of one death twice, one that lives is taken for dead, until the kernel knows of none. */
+static void the_kernel_says_that_all_live(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 4);
+	assert_int_equal(links_blind(links), 3);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 2);
+	links_kernel_says_alive(links);
+	assert_int_equal(links_alive(links), 4);
+	assert_int_equal(links_blind(links), 4);
+	links_kernel_says_alive(links);
+	assert_int_equal(links_alive(links), 4);
+}
+
+static void a_death_that_was_seen_stays_one(void **state)
+{
+	struct diag_socket id;
+	int ours, theirs;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	id = describe(ours);
+	assert_int_equal(links_add_foreign(links, &id), 0);
+	links_expect(links, 1);
+	close(theirs);
+	await_answer(&id, DIAG_DEAD);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 0);
+	links_kernel_says_alive(links); /* it has not noticed yet */
+	assert_int_equal(links_alive(links), 0);
+	close(ours);
+}
+
 /* --- connections that we cut --------------------------------------------------------------- */
 
 /* A peer that is dead for TCP, without a network to cut: its socket drops every packet. */
@@ -666,6 +702,8 @@ int main(void)
 	    cmocka_unit_test(diag_destroys_tcp_only),
 	    WITH_LINKS(foreign_links_are_asked_for),
 	    WITH_LINKS(unknown_links_are_the_kernels_word),
+	    WITH_LINKS(the_kernel_says_that_all_live),
+	    WITH_LINKS(a_death_that_was_seen_stays_one),
 	    WITH_LINKS(a_mute_peer_is_cut_and_settles_when_it_answers),
 	    WITH_LINKS(settling_is_bounded),
 	    WITH_LINKS(graves_are_closed_with_the_rest),
