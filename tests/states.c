@@ -1,12 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints the supervisor's table as a graph: one arrow a line, grouped by state. */
+/*
+ * Prints the supervisor's table as a graph: one arrow a line, grouped by state. With an argument,
+ * one line a state, with the states that may follow.
+ */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "supervise/fsm.h"
 
-int main(void)
+static void followers(int s)
 {
+	const char *between = "";
+
+	printf("%-12s", fsm_state_name(s));
+	for (int to = 0; to < FSM_STATES; to++) {
+		bool follows = false;
+
+		for (int e = 0; e < FSM_EVENTS; e++)
+			follows |= (int)fsm_step(s, e).next == to && to != s;
+		if (follows) {
+			printf("%s%s", between, fsm_state_name(to));
+			between = ", ";
+		}
+	}
+	printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
 	for (int s = 0; s < FSM_STATES; s++) {
+		if (argc > 1) {
+			followers(s);
+			continue;
+		}
 		printf("%s\n", fsm_state_name(s));
 		for (int e = 0; e < FSM_EVENTS; e++) {
 			struct fsm_step step = fsm_step(s, e);

@@ -45,19 +45,16 @@ check-kernels:
 	@tests/check-kernels
 
 .PHONY: lint
-lint: $(BUILD)/nbd-attach $(BUILD)/tests/states.txt
+lint: $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/includes
 	@tests/lint/pure $(PURE_OBJ)
 	@tests/lint/style
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
-	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states.txt
+	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 
 .PHONY: states
-states: $(BUILD)/tests/states.txt
-	@cat $<
-
-$(BUILD)/tests/states.txt: $(BUILD)/tests/states
-	@$< >$@
+states: $(BUILD)/tests/states
+	@$<
 
 $(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o $(BUILD)/src/supervise/fsm-names.o
 	@mkdir -p $(@D)

@@ -264,6 +264,9 @@ void state_print(const struct state *s, FILE *out)
 		fprintf(out, "  %-12s %u, the last of %" PRIu64 ".%" PRIu64 " s: %s\n", "outages",
 			s->outages, s->last_outage_ms / 1000, s->last_outage_ms / 100 % 10,
 			s->outage_cause);
+	if (s->connections > s->alive && s->next_try)
+		fprintf(out, "  %-12s within %" PRId64 " s\n", "next try",
+			s->next_try > time(NULL) ? s->next_try - time(NULL) + 1 : 1);
 	if (s->stalled)
 		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
 			"stalled", s->in_flight);
