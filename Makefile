@@ -19,8 +19,8 @@ sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 
 PKGS        := libnl-3.0 libnl-genl-3.0
-# Loaded when a URI has to be read; here it is for its header.
-LAZY_PKGS   := liburiparser
+# Loaded when a URI or a configuration file has to be read; here they are for their headers.
+LAZY_PKGS   := liburiparser inih
 BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)

@@ -42,6 +42,8 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .index = o->index,
 	    .endpoint = &o->endpoint,
 	    .identifier = *ret_identifier,
+	    .name = o->name,
+	    .config = o->config_name,
 	    .source = o->source,
 	    .read_only = o->read_only,
 	    .block_size = o->block_size,

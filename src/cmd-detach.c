@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/offload.h"
+#include "cmd-device.h"
 #include "cmd.h"
 #include "kernel/sysfs.h"
 #include "report/rundir.h"
@@ -73,10 +74,13 @@ static int detach_alone(int index, bool force, struct err *err)
 
 static int detach(const struct options *o, struct err *err)
 {
-	int index = o->index, status;
 	const struct control_request request = {.verb = CONTROL_DETACH, .force = o->force};
-	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
+	int index, status;
+	int ret = cmd_device(o, &index, err);
 
+	if (ret < 0)
+		return err_exit_status(err->kind);
+	ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
 	if (ret == 0) {
 		say(status, index, err->message);
 		err->message[0] = '\0';

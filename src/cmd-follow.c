@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd-device.h"
 #include "cmd.h"
 #include "report/rundir.h"
 #include "report/state.h"
@@ -98,7 +99,12 @@ int cmd_follow(const struct options *o)
 		free(f);
 		return err_exit_status(ERR_SYSTEM);
 	}
-	f->only = o->device ? o->index : -1;
+	f->only = -1;
+	if (o->device && cmd_device(o, &f->only, &err) < 0) {
+		log_error("%s", err.message);
+		free(f);
+		return err_exit_status(err.kind);
+	}
 	/* Missing until the first device is attached. */
 	rundir_make(&err);
 	if (inotify_add_watch(fd, rundir(), IN_MOVED_TO | IN_DELETE) < 0) {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd-device.h"
 #include "cmd.h"
 #include "kernel/sysfs.h"
 #include "report/json.h"
@@ -72,11 +73,19 @@ static void show(const struct state *s, struct json *j)
 		state_print(s, stdout);
 }
 
-static int show_one(int index, struct state *s, struct json *j)
+static int show_one(const struct options *o, struct state *s, struct json *j)
 {
-	if (describe(index, s) < 0) {
+	struct err err;
+	int index;
+	int ret = cmd_device(o, &index, &err);
+
+	if (ret < 0 && ret != -ENOENT) {
+		log_error("%s", err.message);
+		return err_exit_status(err.kind);
+	}
+	if (ret < 0 || describe(index, s) < 0) {
 		if (!j)
-			printf("/dev/nbd%d: not attached\n", index);
+			printf("%s%s: not attached\n", o->index < 0 ? "" : "/dev/", o->device);
 		return 1;
 	}
 	show(s, j);
@@ -122,7 +131,7 @@ int cmd_status(const struct options *o)
 	if (o->json)
 		json_array(&j, NULL);
 	if (o->device) {
-		status = show_one(o->index, s, o->json ? &j : NULL);
+		status = show_one(o, s, o->json ? &j : NULL);
 	} else {
 		status = show_all(s, o->json ? &j : NULL);
 	}

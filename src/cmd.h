@@ -14,6 +14,7 @@ int cmd_check(const struct options *o);
 int cmd_reconnect(const struct options *o);
 int cmd_status(const struct options *o);
 int cmd_follow(const struct options *o); /* --status --follow */
+int cmd_check_config(const struct options *o);
 int cmd_list(const struct options *o);
 int cmd_info(const struct options *o);
 

@@ -26,6 +26,8 @@ static int run(const struct options *o)
 		return cmd_list(o);
 	case VERB_INFO:
 		return cmd_info(o);
+	case VERB_CHECK_CONFIG:
+		return cmd_check_config(o);
 	case VERB_HELP:
 		options_help(stdout);
 		return 0;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "options-table.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "supervise/identity.h"
+#include "uri-parts.h"
 
 #define ATTACH	  (1U << VERB_ATTACH)
 #define DETACH	  (1U << VERB_DETACH)
@@ -26,6 +29,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_STATUS] = {.option = "--status", .takes_device = true, .device_optional = true},
     [VERB_LIST] = {.option = "--list", .takes_server = true},
     [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},
+    [VERB_CHECK_CONFIG] = {.option = "--check-config", .takes_file = true},
     [VERB_HELP] = {.option = "--help"},
     [VERB_VERSION] = {.option = "--version"},
     [VERB_COMPLETION] = {.option = "--completion"},
@@ -95,6 +99,13 @@ const struct option_def options_table[] = {
      .help = "describe one export",
      .set = option_set_verb,
      .verb = VERB_INFO},
+    {.name = "check-config",
+     .group = GROUP_VERB,
+     .verbs = ALL,
+     .shown = "FILE",
+     .help = "say what is wrong with a configuration file",
+     .set = option_set_verb,
+     .verb = VERB_CHECK_CONFIG},
     {.name = "help",
      .letter = 'h',
      .group = GROUP_VERB,
@@ -121,6 +132,7 @@ const struct option_def options_table[] = {
      .letter = 'N',
      .value = VALUE_REQUIRED,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = ATTACH | INFO,
      .shown = "NAME",
      .help = "the export, in place of the word EXPORT",
@@ -130,6 +142,7 @@ const struct option_def options_table[] = {
      .letter = 'p',
      .value = VALUE_REQUIRED,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = SERVERS,
      .shown = "PORT",
      .help = "the TCP port of HOST, default 10809",
@@ -140,6 +153,7 @@ const struct option_def options_table[] = {
      .value = VALUE_REQUIRED,
      .hint = HINT_FILE,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = SERVERS,
      .shown = "PATH",
      .help = "the server listens on this Unix socket; no HOST follows",
@@ -149,6 +163,7 @@ const struct option_def options_table[] = {
      .value = VALUE_REQUIRED,
      .hint = HINT_INTERFACE,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = SERVERS,
      .shown = "ADDRESS|INTERFACE",
      .help = "connect from this address or through this network interface",
@@ -157,6 +172,7 @@ const struct option_def options_table[] = {
     {.name = "connect-timeout",
      .value = VALUE_REQUIRED,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = SERVERS,
      .shown = "SECONDS",
      .help = "how long connecting and the handshake may take, default 10; fractions such as "
@@ -168,6 +184,7 @@ const struct option_def options_table[] = {
     {.name = "wait",
      .value = VALUE_OPTIONAL,
      .group = GROUP_SERVER,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
      .help = "keep trying until the server is there, at most for SECONDS if given",
@@ -176,10 +193,21 @@ const struct option_def options_table[] = {
      .min = 100,
      .max = TIMEOUT_MAX * 1000U},
 
+    {.name = "config",
+     .value = VALUE_REQUIRED,
+     .hint = HINT_FILE,
+     .group = GROUP_SERVER,
+     .verbs = ATTACH,
+     .shown = "FILE",
+     .help = "read this in place of /etc/nbd-attach/DEVICE.conf",
+     .set = option_set_text,
+     .field = FIELD(config_file)},
+
     {.name = "connections",
      .letter = 'C',
      .value = VALUE_REQUIRED,
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "N",
      .help = "use N connections, 1 to 16, default 1",
@@ -190,6 +218,7 @@ const struct option_def options_table[] = {
     {.name = "read-only",
      .letter = 'r',
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH,
      .help = "attach read-only, even if the export can be written",
      .set = option_set_flag,
@@ -198,6 +227,7 @@ const struct option_def options_table[] = {
      .letter = 'b',
      .value = VALUE_REQUIRED,
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "BYTES",
      .help = "the device's block size, a power of two, default the server's minimum",
@@ -209,6 +239,7 @@ const struct option_def options_table[] = {
      .letter = 't',
      .value = VALUE_REQUIRED,
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
      .help = "let the kernel give up a request after so long, default 0: never",
@@ -220,6 +251,7 @@ const struct option_def options_table[] = {
      .letter = 'i',
      .value = VALUE_REQUIRED,
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "TEXT",
      .help = "what the kernel keeps as the device's backend, default the server's URI",
@@ -227,9 +259,20 @@ const struct option_def options_table[] = {
      .field = FIELD(identifier),
      .min = 1,
      .max = 1024},
+    {.name = "name",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_DEVICE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .shown = "NAME",
+     .help = "what to call the device: in /dev/disk/by-nbd, and in place of DEVICE from then on; "
+	     "default the configuration's name",
+     .set = option_set_name,
+     .field = FIELD(name)},
     {.name = "backend",
      .value = VALUE_REQUIRED,
      .group = GROUP_DEVICE,
+     .in_file = true,
      .verbs = ATTACH | DETACH,
      .shown = "auto|netlink|ioctl",
      .help = "how the kernel is asked; auto takes netlink, and ioctl where that is missing",
@@ -246,6 +289,7 @@ const struct option_def options_table[] = {
     {.name = "dead-timeout",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS|infinity",
      .help = "let I/O wait so long for the server, then fail; default 600",
@@ -255,6 +299,7 @@ const struct option_def options_table[] = {
      .max = TIMEOUT_MAX},
     {.name = "no-reconnect",
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .help = "let I/O fail at once and do not connect again",
      .set = option_set_flag,
@@ -262,6 +307,7 @@ const struct option_def options_table[] = {
     {.name = "peer-timeout",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
      .help = "take a server's host for dead when it has acknowledged nothing for so long; default "
@@ -273,6 +319,7 @@ const struct option_def options_table[] = {
     {.name = "retry-delay",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
      .help = "the longest pause between two tries in the first five minutes, default 0.5",
@@ -283,6 +330,7 @@ const struct option_def options_table[] = {
     {.name = "retry-delay-late",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
      .help = "the longest pause afterwards, default 5",
@@ -292,6 +340,7 @@ const struct option_def options_table[] = {
      .max = 3600 * 1000},
     {.name = "follow-dns",
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .help = "resolve the host's name anew; else only the addresses known at attach are dialled",
      .set = option_set_flag,
@@ -299,6 +348,8 @@ const struct option_def options_table[] = {
     {.name = "accept",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
+     .repeats = true,
      .verbs = ATTACH | RECONNECT,
      .shown = "smaller|read-only|features|name,...",
      .help = "connect to an export that has changed in these ways; else I/O waits",
@@ -308,6 +359,7 @@ const struct option_def options_table[] = {
     {.name = "on-change",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .shown = "COMMAND",
      .help = "run a command for each change of state, with NBD_DEVICE, NBD_STATE, NBD_OLD_STATE, "
@@ -316,6 +368,7 @@ const struct option_def options_table[] = {
      .field = FIELD(on_change)},
     {.name = "swap",
      .group = GROUP_OUTAGE,
+     .in_file = true,
      .verbs = ATTACH,
      .help = "for a device under swap: reconnect without starting a process, opening a file or "
 	     "asking for memory",
@@ -344,6 +397,7 @@ const struct option_def options_table[] = {
     {.name = "verbose",
      .letter = 'v',
      .group = GROUP_RUN,
+     .in_file = true,
      .verbs = ALL,
      .help = "say more; twice for details",
      .set = option_set_verbose,
@@ -351,6 +405,7 @@ const struct option_def options_table[] = {
     {.name = "quiet",
      .letter = 'q',
      .group = GROUP_RUN,
+     .in_file = true,
      .verbs = ALL,
      .help = "say nothing but errors",
      .set = option_set_quiet,
@@ -358,6 +413,49 @@ const struct option_def options_table[] = {
 };
 
 const size_t options_count = ARRAY_SIZE(options_table);
+
+static const struct option_pair pairs[] = {
+    {.a = "verbose", .b = "quiet", .overrides = true},
+    {.a = "follow", .b = "json"},
+    {.a = "swap",
+     .b = "on-change",
+     .why = "running a command in an outage needs the memory that may be swapped out"},
+    {.a = "swap",
+     .b = "follow-dns",
+     .why = "resolving a name in an outage needs files and the memory that may be swapped out"},
+    {.a = "no-reconnect",
+     .b = "dead-timeout",
+     .why = "without reconnecting, I/O fails at once",
+     .overrides = true},
+};
+
+const struct option_def *option_by_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < options_count; i++)
+		if (strlen(options_table[i].name) == len &&
+		    memcmp(options_table[i].name, name, len) == 0)
+			return &options_table[i];
+	return NULL;
+}
+
+static bool is_given(uint64_t given, const char *name)
+{
+	return given & option_bit(option_by_name(name, strlen(name)));
+}
+
+const struct option_pair *options_conflict(uint64_t given)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		if (is_given(given, pairs[i].a) && is_given(given, pairs[i].b))
+			return &pairs[i];
+	return NULL;
+}
+
+int option_pair_explain(const struct option_pair *pair, struct err *err)
+{
+	return part_bad(err, "--%s and --%s do not go together%s%s", pair->a, pair->b,
+			pair->why ? ": " : "", pair->why ? pair->why : "");
+}
 
 const char *verb_name(enum verb verb)
 {

@@ -17,6 +17,8 @@
 /* The words that follow a verb, in this order. --unix stands for the server's. */
 struct verb_def {
 	const char *option; /* the long option that asks for it; NULL for attach */
+	bool takes_file;
+	bool file_optional;
 	bool takes_device;
 	bool device_optional;
 	bool takes_server;
@@ -53,6 +55,8 @@ struct option_def {
 	enum option_hint hint;
 	enum option_group group;
 	bool hidden;
+	bool in_file;	    /* may stand in a configuration file: what belongs to a device */
+	bool repeats;	    /* ... more than once: the values add up */
 	unsigned verbs;	    /* 1 << VERB_*: where it means something */
 	const char *shown;  /* how the value, or what follows a verb, is shown; or NULL */
 	const char *help;   /* one sentence without a full stop; wrapped */
@@ -70,8 +74,28 @@ extern const size_t options_count;
 
 option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number,
     option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
-    option_set_identifier, option_set_source, option_set_wait, option_set_patience,
+    option_set_identifier, option_set_name, option_set_source, option_set_wait, option_set_patience,
     option_set_accept, option_set_verbose, option_set_quiet;
+
+/* Options that contradict each other. */
+struct option_pair {
+	const char *a, *b;
+	const char *why; /* put behind the sentence; or NULL */
+	bool overrides;	 /* the one on the command line wins over the other in the file */
+};
+
+/* The first contradiction among the options whose bits are set (1 << place in the table), or
+ * NULL. */
+const struct option_pair *options_conflict(uint64_t given);
+int option_pair_explain(const struct option_pair *pair, struct err *err);
+
+/* The entry of a long name of len bytes, or NULL. */
+const struct option_def *option_by_name(const char *name, size_t len);
+
+static inline uint64_t option_bit(const struct option_def *def)
+{
+	return UINT64_C(1) << (def - options_table);
+}
 
 /* "--detach"; "attaching" for the verb that has no option. */
 const char *verb_name(enum verb verb);

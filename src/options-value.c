@@ -7,6 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "config.h"
 #include "transport/sockopts.h"
 #include "uri-parts.h"
 
@@ -206,6 +207,19 @@ int option_set_identifier(struct options *o, const struct option_def *def, const
 				"--%s must be a text of %u to %u bytes without control characters, "
 				"not %s",
 				def->name, def->min, def->max, quoted(value, len).text);
+	return store_text(o, def, value, err);
+}
+
+/* A file in /dev/disk/by-nbd, a value for udev, and a word that no device is called. */
+int option_set_name(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	if (!config_is_name(value, strlen(value)))
+		return part_bad(err,
+				"--%s must have 1 to %d letters, digits, dots, dashes and "
+				"underscores, the first one a letter or digit, and be neither auto "
+				"nor the name of a device, not %s",
+				def->name, CONFIG_NAME_MAX, quoted_str(value).text);
 	return store_text(o, def, value, err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config.h"
 #include "kernel/device.h"
 #include "options-table.h"
 #include "uri-parts.h"
@@ -17,6 +18,10 @@ static bool is_device(const char *s)
 	return device_parse(s, "", &index, NULL) == 0;
 }
 
+/*
+ * For other verbs than attach the word may also be a name: cmd-device.h finds its device. What
+ * looks like a device must be one.
+ */
 static int parse_device(struct options *o, const char *s, struct err *err)
 {
 	bool attach = o->verb == VERB_ATTACH;
@@ -26,12 +31,13 @@ static int parse_device(struct options *o, const char *s, struct err *err)
 	if (strcmp(s, "auto") == 0 && !attach)
 		return part_bad(err, "auto is for attaching: %s needs the name of a device",
 				verb_name(o->verb));
-	if (strcmp(s, "auto") == 0) {
+	if (attach ? strcmp(s, "auto") == 0 : config_is_name(s, strlen(s))) {
 		o->index = SUPERVISOR_INDEX_AUTO;
 		o->device = strdup(s);
 	} else {
-		r = device_parse(s, attach ? ", or auto for a free one" : " or the like", &o->index,
-				 err);
+		r = device_parse(s,
+				 attach ? ", or auto for a free one" : ", or the name it was given",
+				 &o->index, err);
 		if (r < 0)
 			return r;
 		snprintf(name, sizeof(name), "nbd%d", o->index);
@@ -48,8 +54,10 @@ static int explain_missing(const struct options *o, const struct words *words, b
 		return part_bad(err, "a DEVICE and a server are needed" TRY_HELP);
 	if (words->n == 0)
 		return part_bad(err, "%s needs %s" TRY_HELP, verb_name(o->verb),
-				server ? "a HOST or a URI" : "a DEVICE");
-	if (is_device(words->word[0]) || strcmp(words->word[0], "auto") == 0)
+				options_verbs[o->verb].takes_file ? "a FILE"
+				: server			  ? "a HOST or a URI"
+								  : "a DEVICE");
+	if (strcmp(words->word[0], "auto") == 0)
 		return part_bad(err, "the server of %s, a HOST or a URI, is missing" TRY_HELP,
 				words->word[0]);
 	return part_bad(err, "%s stands alone, but a DEVICE and a server are needed" TRY_HELP,
@@ -64,8 +72,7 @@ static bool is_swapped(const struct options *o, const struct words *words)
 	       is_device(words->word[1]);
 }
 
-static int parse_server(struct options *o, const char *server, const char *export_name,
-			struct err *err)
+int words_server(struct options *o, const char *server, const char *export_name, struct err *err)
 {
 	int r;
 
@@ -103,6 +110,16 @@ static int make_absolute(char **path, struct err *err)
 	return 0;
 }
 
+bool words_relative(const struct endpoint *e)
+{
+	const char *const tls[] = {e->tls_certificates, e->tls_psk_file};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tls); i++)
+		if (tls[i] && tls[i][0] != '/')
+			return true;
+	return e->type == ENDPOINT_UNIX && e->path[0] != '/' && e->path[0] != '\0';
+}
+
 static int make_paths_absolute(struct endpoint *e, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
@@ -128,8 +145,9 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 {
 	const struct verb_def *def = &options_verbs[o->verb];
 	bool server_word = def->takes_server && !o->unix_path;
-	size_t max = (size_t)def->takes_device + server_word + def->takes_export;
-	size_t min = (size_t)(def->takes_device && !def->device_optional) + server_word;
+	size_t max = (size_t)def->takes_file + def->takes_device + server_word + def->takes_export;
+	size_t min = (size_t)(def->takes_file && !def->file_optional) +
+		     (def->takes_device && !def->device_optional) + server_word;
 	size_t i = 0;
 	const char *server, *export_name;
 	int r;
@@ -143,6 +161,10 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return part_bad(err, "%s is one word too many%s" TRY_HELP,
 				quoted_str(words->word[max]).text,
 				def->takes_server && o->unix_path ? " after --unix" : "");
+	if (def->takes_file && words->n) {
+		o->file = strdup(words->word[0]);
+		return o->file ? 0 : part_no_memory(err);
+	}
 	if (def->takes_device && i < words->n) {
 		r = parse_device(o, words->word[i++], err);
 		if (r < 0)
@@ -152,6 +174,6 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return 0;
 	server = server_word ? words->word[i++] : NULL;
 	export_name = i < words->n ? words->word[i] : NULL;
-	r = parse_server(o, server, export_name, err);
+	r = words_server(o, server, export_name, err);
 	return r == 0 && o->verb == VERB_ATTACH ? make_paths_absolute(&o->endpoint, err) : r;
 }

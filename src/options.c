@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "config.h"
+#include "options-config.h"
 #include "options-table.h"
 #include "options-words.h"
 #include "uri-parts.h"
@@ -23,7 +25,7 @@ struct command {
 	struct words words;
 };
 
-static void options_init(struct options *o)
+void options_init(struct options *o)
 {
 	*o = (struct options){
 	    .verb = VERB_ATTACH,
@@ -49,6 +51,10 @@ void options_done(struct options *o)
 	free(o->export_name);
 	free(o->port);
 	free(o->unix_path);
+	free(o->name);
+	free(o->config_file);
+	free(o->config_name);
+	free(o->file);
 	endpoint_done(&o->endpoint);
 	options_init(o);
 }
@@ -172,14 +178,6 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 	return 0;
 }
 
-static bool is_given(const struct command *c, const char *name)
-{
-	for (size_t i = 0; i < options_count; i++)
-		if (strcmp(options_table[i].name, name) == 0)
-			return c->given & UINT64_C(1) << i;
-	return false;
-}
-
 /* "--force belongs to --detach", "--json belongs to --status, --list or --info". */
 static int explain_misplaced(const struct option_def *def, enum verb verb, struct err *err)
 {
@@ -204,31 +202,20 @@ static int explain_misplaced(const struct option_def *def, enum verb verb, struc
 
 static int check_given(const struct command *c, struct err *err)
 {
+	const struct option_pair *pair;
+
 	for (size_t i = 0; i < options_count; i++)
 		if (c->given & UINT64_C(1) << i &&
 		    !(options_table[i].verbs & 1U << c->options.verb))
 			return explain_misplaced(&options_table[i], c->options.verb, err);
-	if (is_given(c, "verbose") && is_given(c, "quiet"))
-		return part_bad(err, "--verbose and --quiet do not go together");
-	if (is_given(c, "follow") && is_given(c, "json"))
-		return part_bad(err, "--follow and --json do not go together");
-	if (is_given(c, "swap") && is_given(c, "on-change"))
-		return part_bad(err, "--swap and --on-change do not go together: running a command "
-				     "in an outage needs the memory that may be swapped out");
-	if (is_given(c, "swap") && is_given(c, "follow-dns"))
-		return part_bad(err, "--swap and --follow-dns do not go together: resolving a name "
-				     "in an outage needs files and the memory that may be swapped "
-				     "out");
-	if (is_given(c, "no-reconnect") && is_given(c, "dead-timeout"))
-		return part_bad(err,
-				"--no-reconnect and --dead-timeout do not go together: without "
-				"reconnecting, I/O fails at once");
-	return 0;
+	pair = options_conflict(c->given);
+	return pair ? option_pair_explain(pair, err) : 0;
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err)
 {
 	struct command c = {0};
+	struct config config = {0};
 	int r;
 
 	options_init(&c.options);
@@ -236,7 +223,12 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	if (r == 0 && !is_last_word(c.options.verb)) {
 		r = check_given(&c, err);
 		if (r == 0)
+			r = options_configure(&c.options, &c.given, &c.words, &config, err);
+		if (r == 0)
+			r = check_given(&c, err);
+		if (r == 0)
 			r = words_apply(&c.options, &c.words, err);
+		config_done(&config);
 	}
 	if (r < 0) {
 		options_done(&c.options);

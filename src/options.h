@@ -3,7 +3,8 @@
  * The command line. One table (options-table.c) is behind the parser, --help and the completion.
  *
  * options_parse() neither prints nor exits; it calls getopt_long(3), so one thread at a time. It
- * does not block.
+ * reads a configuration file if the command line names no server (config.h), and does not block
+ * otherwise.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -25,6 +26,7 @@ enum verb {
 	VERB_STATUS,
 	VERB_LIST,
 	VERB_INFO,
+	VERB_CHECK_CONFIG,
 	VERB_HELP,
 	VERB_VERSION,
 	VERB_COMPLETION, /* hidden: print the bash completion */
@@ -41,7 +43,7 @@ struct options {
 	enum verb verb;
 
 	/* DEVICE: attach, detach and check have one; status may have none, *device NULL then. */
-	char *device; /* "nbd0", the name without directory; or "auto" (attach) */
+	char *device; /* "nbd0", the name without directory; "auto" (attach); a NAME (others) */
 	int index;    /* its number, or SUPERVISOR_INDEX_AUTO */
 
 	/* attach, list, info: the server and, but for list, the export. Paths are absolute for
@@ -56,6 +58,8 @@ struct options {
 	uint32_t block_size;  /* bytes; 0: the server's choice */
 	uint32_t timeout;     /* the kernel's request timeout in seconds; 0: none */
 	char *identifier;     /* NULL: endpoint_uri() */
+	char *name;	      /* for /dev/disk/by-nbd, passed config_is_name(); NULL: none */
+	char *config_name;    /* of the configuration that was read, "data", "nbd0"; or NULL */
 	bool foreground;
 	bool wait;	  /* keep trying until the server is there */
 	uint32_t wait_ms; /* for so long; 0: without end */
@@ -80,7 +84,13 @@ struct options {
 	char *export_name;
 	char *port;
 	char *unix_path;
+	char *config_file;
+
+	char *file; /* check-config */
 };
+
+/* Fills in the defaults; an empty value for options_done(). */
+void options_init(struct options *o);
 
 /*
  * Fills *ret_options, to be freed with options_done(). Returns -errno with an ERR_USAGE sentence

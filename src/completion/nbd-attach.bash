@@ -19,6 +19,28 @@ _nbd_attach_devices()
     done
 }
 
+# The names of configurations.
+_nbd_attach_configs()
+{
+    local file name
+    for file in /etc/nbd-attach/*.conf; do
+        name=${file##*/}
+        [[ -e $file && ! $name =~ ^nbd[0-9] ]] && printf '%s\n' "${name%.conf}"
+    done
+}
+
+# The names that devices were given.
+_nbd_attach_names()
+{
+    local file key value
+    for file in /run/nbd-attach/nbd*.state; do
+        [[ -e $file ]] || continue
+        while IFS='=' read -r key value; do
+            [[ $key == NAME && $value ]] && printf '%s\n' "$value"
+        done <"$file"
+    done
+}
+
 _nbd_attach_interfaces()
 {
     local dir
@@ -122,11 +144,15 @@ _nbd_attach()
         local state=any dir=/dev/ list=''
         [[ $cur && $cur != /* ]] && dir=
         case $verb in
-        attach) state=no list=auto ;;
-        --detach | --status) state=yes ;;
+        attach) state=no list="auto $(_nbd_attach_configs)" ;;
+        --detach | --status | --reconnect) state=yes ;;&
+        *) list=$(_nbd_attach_names) ;;
         esac
         list+=" $(_nbd_attach_devices $state $dir)"
         mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+    elif [[ $what == file ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        compopt -o filenames 2>/dev/null
     elif [[ $what == host && $given != *' --unix '* ]]; then
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
     fi

@@ -29,6 +29,14 @@ struct rundir_path rundir_device(int index, const char *suffix)
 	return p;
 }
 
+struct rundir_path rundir_name(const char *name)
+{
+	struct rundir_path p;
+
+	snprintf(p.text, sizeof(p.text), "%s/name-%s.lock", rundir(), name);
+	return p;
+}
+
 struct rundir_path rundir_identifier(const char *identifier)
 {
 	uint64_t hash = 0xcbf29ce484222325u;

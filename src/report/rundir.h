@@ -22,6 +22,9 @@ int rundir_make(struct err *err);
 /* `DIR/nbdN.SUFFIX` */
 struct rundir_path rundir_device(int index, const char *suffix);
 
+/* `DIR/name-NAME.lock` for a device's name, which is safe in a path. */
+struct rundir_path rundir_name(const char *name);
+
 /* `DIR/id-HASH.lock` for a backend identifier: a 64-bit FNV-1a hash, because an identifier may be
  * longer than a file name. */
 struct rundir_path rundir_identifier(const char *identifier);

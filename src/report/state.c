@@ -30,6 +30,8 @@ static const struct field {
     FIELD("STATE", "state", "state", FIELD_TEXT, name),
     FIELD("SINCE", "since", NULL, FIELD_I64, since),
     FIELD("PID", "pid", "supervisor", FIELD_INT, pid),
+    FIELD("NAME", "name", "name", FIELD_TEXT, stable_name),
+    FIELD("CONFIG", "config", "configured", FIELD_TEXT, config),
     FIELD("URI", "uri", "export", FIELD_TEXT, uri),
     FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),
     FIELD("IDENTIFIER", "identifier", "identifier", FIELD_TEXT, identifier),

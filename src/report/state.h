@@ -27,10 +27,12 @@ struct state_link {
 };
 
 struct state {
-	int index;     /* of /dev/nbdN */
-	int pid;       /* the supervisor; 0: none */
-	char name[16]; /* of the state: fsm.h, or "unsupervised" */
-	int64_t since; /* seconds since 1970 */
+	int index;	      /* of /dev/nbdN */
+	int pid;	      /* the supervisor; 0: none */
+	char name[16];	      /* of the state: fsm.h, or "unsupervised" */
+	int64_t since;	      /* seconds since 1970 */
+	char stable_name[65]; /* in /dev/disk/by-nbd; "" if it has none */
+	char config[65];      /* of the configuration, `data` or `nbd0`; "" if there was none */
 	char uri[STATE_TEXT_MAX];
 	char identifier[STATE_TEXT_MAX];
 	char address[256]; /* the server's, in use */

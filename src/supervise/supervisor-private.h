@@ -58,7 +58,7 @@ struct supervisor {
 	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
 	int64_t slept; /* ms, by then */
 	struct loop_timer *meanwhile, *pause, *settle, *watch, *expiry, *heal_wait;
-	int signal_fd, device_lock, identifier_lock;
+	int signal_fd, device_lock, identifier_lock, name_lock;
 	int mark; /* of the attachment: sysfs_mark() */
 	int kmsg; /* kmsg_open() */
 

@@ -33,6 +33,8 @@ int supervisor_fill_report(struct supervisor *s)
 			      : (int64_t)s->cfg.dead_timeout_s;
 	snprintf(r->uri, sizeof(r->uri), "%s", uri);
 	snprintf(r->identifier, sizeof(r->identifier), "%s", s->cfg.identifier);
+	snprintf(r->stable_name, sizeof(r->stable_name), "%s", s->cfg.name ? s->cfg.name : "");
+	snprintf(r->config, sizeof(r->config), "%s", s->cfg.config ? s->cfg.config : "");
 	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
 	free(uri);
 	return 0;

@@ -155,6 +155,19 @@ static int lock_device(struct supervisor *s)
 	return 0;
 }
 
+/* Two devices of one name would take /dev/disk/by-nbd/NAME from each other. */
+static int take_name(struct supervisor *s)
+{
+	struct rundir_path path;
+	char what[96];
+
+	if (!s->cfg.name)
+		return 0;
+	path = rundir_name(s->cfg.name);
+	snprintf(what, sizeof(what), "a device of the name %s", s->cfg.name);
+	return lock_take(path.text, what, &s->name_lock, &s->err);
+}
+
 /* The device, if it is known or attached already; s->index then tells that it is to be adopted. */
 static int find_device(struct supervisor *s)
 {
@@ -180,6 +193,8 @@ static int prepare(struct supervisor *s)
 		ret = kernel_check(&s->err);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
+	if (ret == 0)
+		ret = take_name(s);
 	if (ret == 0)
 		ret = find_device(s);
 	if (ret == 0 && s->index >= 0)
@@ -220,6 +235,7 @@ static bool done(struct supervisor *s)
 	close_fdp(&s->signal_fd);
 	close_fdp(&s->device_lock);
 	close_fdp(&s->identifier_lock);
+	close_fdp(&s->name_lock);
 	close_fdp(&s->mark);
 	close_fdp(&s->kmsg);
 	close_fdp(&s->wake_fd);
@@ -242,6 +258,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->signal_fd = -1;
 	s->device_lock = -1;
 	s->identifier_lock = -1;
+	s->name_lock = -1;
 	s->mark = -1;
 	s->kmsg = -1;
 	s->wake_fd = -1;

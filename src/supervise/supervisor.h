@@ -21,7 +21,9 @@ struct supervisor_config {
 	int index;			 /* of /dev/nbdN, or SUPERVISOR_INDEX_AUTO: any free one */
 	const struct endpoint *endpoint; /* borrowed, as all pointers here */
 	const char *identifier;		 /* for the kernel's `backend` */
-	const char *source;		 /* NULL: any */
+	const char *name;   /* unique, safe as a file's name and for udev; NULL: none */
+	const char *config; /* the configuration's name, for the state file; NULL: none */
+	const char *source; /* NULL: any */
 	bool read_only;
 	uint32_t block_size;	     /* bytes; 0: the server's minimum */
 	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */

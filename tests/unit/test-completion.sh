@@ -20,6 +20,16 @@ _nbd_attach_devices()
     [[ $state == yes ]] || printf '%s\n' "${dir}nbd1"
 }
 # shellcheck disable=SC2317
+_nbd_attach_configs()
+{
+    echo data
+}
+# shellcheck disable=SC2317
+_nbd_attach_names()
+{
+    echo disk
+}
+# shellcheck disable=SC2317
 _nbd_attach_interfaces()
 {
     printf '%s\n' eth0 lo
@@ -85,20 +95,25 @@ touch "$dir/a.sock" "$dir/b.sock"
 offers "-u $dir/a|" "$dir/a.sock"
 offers "--unix $dir/|" "+ $dir/a.sock $dir/b.sock"
 offers "--unix = $dir/b|" "$dir/b.sock"
+offers "--config $dir/a|" "$dir/a.sock"
+offers "--check-config $dir/a|" "$dir/a.sock"
 rm -rf "$dir"
 
 # words
-offers '|' 'auto /dev/nbd1'
+offers '|' 'auto data /dev/nbd1'
 offers '/dev/|' '/dev/nbd1'
 offers 'nb|' 'nbd1'
 offers 'a|' 'auto'
-offers '-d |' '/dev/nbd0'
+offers 'd|' 'data'
+offers '-d d|' 'disk'
+offers '-d |' 'disk /dev/nbd0'
 offers '-d n|' 'nbd0'
-offers '-C 2 -r |' 'auto /dev/nbd1'
-offers '--wait |' 'auto /dev/nbd1'
-offers '-u s |' 'auto /dev/nbd1'
-offers '-c |' '/dev/nbd0 /dev/nbd1'
-offers '-s |' '/dev/nbd0'
+offers '-C 2 -r |' 'auto data /dev/nbd1'
+offers '--wait |' 'auto data /dev/nbd1'
+offers '-u s |' 'auto data /dev/nbd1'
+offers '-c |' 'disk /dev/nbd0 /dev/nbd1'
+offers '-s |' 'disk /dev/nbd0'
+offers '--reconnect |' 'disk /dev/nbd0'
 offers '-d nbd0 |' ''
 offers '-s nbd0 |' ''
 offers 'nbd0 host |' ''

@@ -112,6 +112,12 @@ static const struct {
     {"-I -u s x --json", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///x?socket=s"},
     {"-I -u s", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///?socket=s"},
 
+    {"-d data", VERB_DETACH, "data", SUPERVISOR_INDEX_AUTO, NULL},
+    {"-c nbd", VERB_CHECK, "nbd", SUPERVISOR_INDEX_AUTO, NULL},
+    {"-s nbd-1", VERB_STATUS, "nbd-1", SUPERVISOR_INDEX_AUTO, NULL},
+    {"--reconnect a.b_c", VERB_RECONNECT, "a.b_c", SUPERVISOR_INDEX_AUTO, NULL},
+    {"--check-config f", VERB_CHECK_CONFIG, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+
     {"-h", VERB_HELP, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--help nbd0 host --nonsense", VERB_HELP, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"-V", VERB_VERSION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
@@ -181,6 +187,7 @@ static void test_fields(void **state)
 	assert_int_equal(o.block_size, 4096);
 	assert_int_equal(o.timeout, 30);
 	assert_string_equal(o.identifier, "id");
+	assert_null(o.name);
 	assert_int_equal(o.connect_timeout_ms, 500);
 	assert_int_equal(o.wait_ms, 0);
 	assert_int_equal(o.backend, KERNEL_BACKEND_NETLINK);
@@ -203,6 +210,14 @@ static void test_fields(void **state)
 	parse_right("--source=eth0 --connect-timeout=0.125 -I host", &o);
 	assert_string_equal(o.source, "eth0");
 	assert_int_equal(o.connect_timeout_ms, 125);
+	options_done(&o);
+
+	parse_right("--name a.B_0-9 nbd0 host", &o);
+	assert_string_equal(o.name, "a.B_0-9");
+	assert_null(o.config_name);
+	options_done(&o);
+	parse_right("--check-config f", &o);
+	assert_string_equal(o.file, "f");
 	options_done(&o);
 
 	parse_right("-d --force nbd0", &o);
@@ -327,10 +342,27 @@ static const struct {
 } bad[] = {
     {"", "a DEVICE and a server are needed; try nbd-attach --help"},
     {"-r", "a DEVICE and a server are needed; try nbd-attach --help"},
-    {"nbd0", "the server of nbd0, a HOST or a URI, is missing; try nbd-attach --help"},
-    {"/dev/nbd0", "the server of /dev/nbd0, a HOST or a URI, is missing; try nbd-attach --help"},
+    {"nbd1048575", "the server of nbd1048575, a HOST or a URI, is missing, and there is no "
+		   "configuration /etc/nbd-attach/nbd1048575.conf; try nbd-attach --help"},
+    {"/dev/nbd1048575",
+     "the server of /dev/nbd1048575, a HOST or a URI, is missing, and there is no configuration "
+     "/etc/nbd-attach/nbd1048575.conf; try nbd-attach --help"},
+    {"no-such_conf", "no-such_conf is no device, and there is no configuration "
+		     "/etc/nbd-attach/no-such_conf.conf for it; try nbd-attach --help"},
+    {"-u /s no.conf", "no.conf is no device, and there is no configuration "
+		      "/etc/nbd-attach/no.conf.conf for it; try nbd-attach --help"},
+    {"--config /no/such/file", "/no/such/file: this file cannot be read: No such file or "
+			       "directory"},
+    {"--config /no/such/file -d nbd0", "--config does not go with --detach; try nbd-attach --help"},
     {"auto", "the server of auto, a HOST or a URI, is missing; try nbd-attach --help"},
-    {"host", "\"host\" stands alone, but a DEVICE and a server are needed; try nbd-attach --help"},
+    {"host:1", "\"host:1\" stands alone, but a DEVICE and a server are needed; try nbd-attach "
+	       "--help"},
+    {"nbd0x", "\"nbd0x\" stands alone, but a DEVICE and a server are needed; try nbd-attach "
+	      "--help"},
+    {".data", "\".data\" stands alone, but a DEVICE and a server are needed; try nbd-attach "
+	      "--help"},
+    {"--check-config", "--check-config needs a FILE; try nbd-attach --help"},
+    {"--check-config a b", "\"b\" is one word too many; try nbd-attach --help"},
     {"-u s", "a DEVICE and a server are needed; try nbd-attach --help"},
     {"-d", "--detach needs a DEVICE; try nbd-attach --help"},
     {"-c", "--check needs a DEVICE; try nbd-attach --help"},
@@ -353,17 +385,17 @@ static const struct {
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},
     {"sda host", "\"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto for a free one"},
-    {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
-    {"-d nbd", "\"nbd\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was "
+		    "given"},
     {"-d nbd01", "\"nbd01\" is not an NBD device: leave out the leading zeroes"},
     {"-d nbd1048576", "\"nbd1048576\" is not an NBD device: Linux can have none beyond nbd1048575"},
-    {"-d nbd-1", "\"nbd-1\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
     {"-d nbd7x", "\"nbd7x\" is not an NBD device: write /dev/nbd7 or nbd7"},
-    {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was given"},
     {"-d /dev/nbd7p2", "\"/dev/nbd7p2\" is a partition: name the device itself, nbd7"},
     {"-d auto", "auto is for attaching: --detach needs the name of a device"},
     {"-s auto", "auto is for attaching: --status needs the name of a device"},
-    {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
+    {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was "
+		    "given"},
 
     {"-d -c nbd0", "--detach and --check do not go together"},
     {"-sl host", "--status and --list do not go together"},
@@ -452,6 +484,12 @@ static const struct {
 	      "\"\""},
     {"-i a\nb", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
 		"\"a\\x0ab\""},
+    {"--name auto", "--name must have 1 to 64 letters, digits, dots, dashes and underscores, the "
+		    "first one a letter or digit, and be neither auto nor the name of a device, "
+		    "not \"auto\""},
+    {"--name nbd7", "--name must have 1 to 64 letters, digits, dots, dashes and underscores, the "
+		    "first one a letter or digit, and be neither auto nor the name of a device, "
+		    "not \"nbd7\""},
     {"-i \xff", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
 		"\"\\xff\""},
 
@@ -521,6 +559,8 @@ static const struct {
     {"--retry nbd0 h", "there is no option \"--retry\"; options are not abbreviated: is "
 		       "--retry-delay meant?"},
 
+    {"nbd0 --config f", "f: this file cannot be read: No such file or directory"},
+
     {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: a Unix socket is given with "
 			   "--unix, and an image file needs a server such as nbdkit or qemu-nbd"},
 };
@@ -535,11 +575,11 @@ static void test_bad(void **state)
 		memset(&o, 0xa5, sizeof(o));
 		memcpy(&before, &o, sizeof(o));
 		print_message("%s\n", bad[i].says);
-		assert_int_equal(parse(bad[i].line, &o, &err), -EINVAL);
+		assert_true(parse(bad[i].line, &o, &err) < 0);
 		assert_string_equal(err.message, bad[i].says);
 		assert_int_equal(err.kind, ERR_USAGE);
 		assert_memory_equal(&o, &before, sizeof(o)); /* untouched on failure */
-		assert_int_equal(parse(bad[i].line, &o, NULL), -EINVAL);
+		assert_true(parse(bad[i].line, &o, NULL) < 0);
 	}
 }
 

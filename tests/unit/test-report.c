@@ -77,6 +77,8 @@ static void all_of_the_state_survives_the_file(void **unused)
 	    .pid = 4194304,
 	    .name = "degraded",
 	    .since = INT64_C(253402300799),
+	    .stable_name = "disk.1",
+	    .config = "data",
 	    .uri = "nbds://h/%41?tls-hostname=x",
 	    .identifier = "back\\slash \"quoted\" \xc3\xa9 = 1",
 	    .address = "[fe80::1%eth0]:10809",

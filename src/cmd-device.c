@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd-device.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "kernel/sysfs.h"
+#include "report/rundir.h"
+#include "report/state.h"
+#include "supervise/lock.h"
+
+/* A supervisor that was killed leaves its file behind, and the device may be another's by now. */
+static bool is_current(const struct state *s)
+{
+	struct rundir_path lock = rundir_device(s->index, "lock");
+	char backend[STATE_TEXT_MAX], text[STATE_TEXT_MAX];
+	int holder = lock_holder(lock.text);
+	struct text t;
+
+	if (holder)
+		return holder == s->pid;
+	if (!sysfs_attached(s->index) || sysfs_backend(s->index, backend, sizeof(backend)) < 0)
+		return false;
+	text_init(&t, text, sizeof(text));
+	text_escape(&t, backend, strlen(backend), sizeof(text) / 4);
+	return strcmp(text, s->identifier) == 0;
+}
+
+static int is_state_file(const struct dirent *d)
+{
+	int index, end = 0;
+
+	return sscanf(d->d_name, "nbd%d.state%n", &index, &end) == 1 && end && !d->d_name[end];
+}
+
+struct search {
+	const char *name;
+	bool by_config; /* the configuration's name, not the device's own */
+	struct state *state;
+	int found, index;
+	struct text others;
+};
+
+static void look(struct search *s, const char *file)
+{
+	const char *name = s->by_config ? s->state->config : s->state->stable_name;
+	char device[32];
+	struct err err;
+	int index;
+
+	if (sscanf(file, "nbd%d", &index) != 1 || state_read(index, s->state, &err) < 0 ||
+	    strcmp(name, s->name) != 0 || !is_current(s->state))
+		return;
+	s->index = index;
+	snprintf(device, sizeof(device), "%s/dev/nbd%d", s->found++ ? ", " : "", index);
+	text_str(&s->others, device);
+}
+
+static int search(struct search *s, struct err *err)
+{
+	struct dirent **file;
+	char list[256];
+	int n = scandir(rundir(), &file, is_state_file, versionsort);
+
+	for (int pass = 0; pass < 2 && !s->found; pass++) {
+		s->by_config = pass > 0;
+		text_init(&s->others, list, sizeof(list));
+		for (int i = 0; i < n; i++)
+			look(s, file[i]->d_name);
+	}
+	for (int i = 0; i < n; i++)
+		free(file[i]);
+	if (n >= 0)
+		free(file);
+	if (s->found > 1)
+		return err_set(err, ERR_FAILED, EEXIST,
+			       "several devices are called %s: name one of %s", s->name, list);
+	if (!s->found)
+		return err_set(err, ERR_FAILED, ENOENT, "no attached device is called %s", s->name);
+	return 0;
+}
+
+int cmd_device(const struct options *o, int *ret_index, struct err *err)
+{
+	struct search s = {.name = o->device};
+	int ret;
+
+	if (o->index >= 0) {
+		*ret_index = o->index;
+		return 0;
+	}
+	s.state = malloc(sizeof(*s.state));
+	if (!s.state)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	ret = search(&s, err);
+	free(s.state);
+	if (ret == 0)
+		*ret_index = s.index;
+	return ret;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* A device by the name that was given to it: --name, or that of its configuration. */
+#ifndef CMD_DEVICE_H
+#define CMD_DEVICE_H
+
+#include "options.h"
+
+/*
+ * The number of the device that o->device names. A name is looked for in the state files, and what
+ * they say counts only for a device that has a supervisor, or that is still attached as they say.
+ * 0; -ENOENT: no such device is attached; -EEXIST: several are (ERR_FAILED, with their names).
+ */
+int cmd_device(const struct options *o, int *ret_index, struct err *err);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* One line of a configuration file: taken apart, compared with libinih, checked, stored. */
+#include "config-private.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "uri-parts.h"
+
+/* A piece of the file. */
+struct piece {
+	const char *p;
+	size_t len;
+};
+
+static struct piece trim(const char *p, size_t len)
+{
+	while (len && isspace((unsigned char)p[0])) {
+		p++;
+		len--;
+	}
+	while (len && isspace((unsigned char)p[len - 1]))
+		len--;
+	return (struct piece){p, len};
+}
+
+static bool equal(struct piece piece, const char *s)
+{
+	return strlen(s) == piece.len && memcmp(piece.p, s, piece.len) == 0;
+}
+
+/* What libinih makes of a line. */
+struct inih_view {
+	unsigned calls;
+	struct piece name, value; /* what it should be */
+	bool same;
+};
+
+static int inih_says(void *arg, const char *section, const char *name, const char *value)
+{
+	struct inih_view *view = arg;
+
+	view->calls++;
+	view->same = section[0] == '\0' && equal(view->name, name) && equal(view->value, value);
+	return 1;
+}
+
+static bool has_inline_comment(struct piece line)
+{
+	for (size_t i = 1; i < line.len; i++)
+		if (line.p[i] == ';' && isspace((unsigned char)line.p[i - 1]))
+			return true;
+	return false;
+}
+
+/* True if libinih reads a line as it stands there. */
+static bool round_trips(struct config_reader *r, struct piece line, struct piece name,
+			struct piece value)
+{
+	_cleanup_free_ char *copy = part_copy(line.p, line.len);
+	struct inih_view view = {.name = name, .value = value};
+
+	if (!copy) {
+		complain_of(r, "out of memory");
+		return false;
+	}
+	if (r->parse(copy, inih_says, &view) == 0 && view.calls == 1 && view.same)
+		return true;
+	if (has_inline_comment(line))
+		complain_of(r,
+			    "a semicolon behind a blank would begin a comment and cut the value: "
+			    "write it without the blank, or put a command into a script");
+	else
+		complain_of(r, "the line is too long: libinih would cut its %zu bytes", line.len);
+	return false;
+}
+
+/* yes, no and their synonyms; -1 for anything else. */
+static int truth(const char *value)
+{
+	static const char *const words[][3] = {{"no", "false", "off"}, {"yes", "true", "on"}};
+
+	for (int t = 0; t < 2; t++)
+		for (size_t i = 0; i < 3; i++)
+			if (strcmp(value, words[t][i]) == 0)
+				return t;
+	return -1;
+}
+
+static void add(struct config_reader *r, const struct option_def *def, char *value)
+{
+	struct config *c = r->config;
+
+	if (c->n == CONFIG_ENTRIES_MAX) {
+		complain_of(r, "more than %d lines with values", CONFIG_ENTRIES_MAX);
+		free(value);
+		return;
+	}
+	c->entry[c->n++] = (struct config_entry){def, value, r->line};
+	r->given |= option_bit(def);
+}
+
+static void set_option(struct config_reader *r, const struct option_def *def, const char *value)
+{
+	_cleanup_free_ char *copy = NULL;
+	struct err e;
+	int on = truth(value);
+
+	if (r->seen & option_bit(def) && !def->repeats) {
+		complain_of(r, "%s is in the file twice", def->name);
+		return;
+	}
+	r->seen |= option_bit(def);
+	if (def->value == VALUE_NONE && on < 0) {
+		complain_of(r, "%s is yes or no, not %s", def->name, quoted_str(value).text);
+		return;
+	}
+	if (def->value != VALUE_REQUIRED && on == 0)
+		return;
+	if (def->hint == HINT_FILE && value[0] != '/') {
+		complain_of(r, "%s must be an absolute path, not %s", def->name,
+			    quoted_str(value).text);
+		return;
+	}
+	if (def->value == VALUE_REQUIRED || on < 0) {
+		copy = strdup(value);
+		if (!copy) {
+			complain_of(r, "out of memory");
+			return;
+		}
+	}
+	if (def->set(&r->scratch, def, copy, &e) < 0)
+		config_complain(r, r->line, &e);
+	else
+		add(r, def, TAKE_PTR(copy));
+}
+
+/* A key that is no option. */
+static void set_text(struct config_reader *r, const char *name, char **field, unsigned *field_line,
+		     struct piece value)
+{
+	if (*field) {
+		complain_of(r, "%s is in the file twice", name);
+		return;
+	}
+	*field = part_copy(value.p, value.len);
+	*field_line = r->line;
+	if (!*field)
+		complain_of(r, "out of memory");
+}
+
+static void read_pair(struct config_reader *r, struct piece name, struct piece value)
+{
+	const struct option_def *def = option_by_name(name.p, name.len);
+	struct config *c = r->config;
+	_cleanup_free_ char *text = NULL;
+
+	if (equal(name, "target")) {
+		set_text(r, "target", &c->target, &c->target_line, value);
+	} else if (equal(name, "device")) {
+		set_text(r, "device", &c->device, &c->device_line, value);
+	} else if (def && def->in_file) {
+		text = part_copy(value.p, value.len);
+		if (text)
+			set_option(r, def, text);
+		else
+			complain_of(r, "out of memory");
+	} else if (def && !def->hidden) {
+		complain_of(r, "%s is for the command line only", def->name);
+	} else {
+		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
+	}
+}
+
+void config_line(struct config_reader *r, const char *p, size_t len)
+{
+	struct piece line = trim(p, len), name, value;
+	const char *sign = memchr(line.p, '=', line.len);
+
+	if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';')
+		return;
+	if (line.len >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0) {
+		complain_of(r, "there is a byte-order mark in front: save the file without it");
+		return;
+	}
+	if (line.p[0] == '[') {
+		complain_of(r, "there are no sections in this file");
+		return;
+	}
+	if (line.p != p) {
+		complain_of(r, "the line starts with a blank: an option and its value stand on one "
+			       "line, without a blank in front");
+		return;
+	}
+	if (!sign) {
+		complain_of(r, "%s is no `name = value`", quoted(line.p, line.len).text);
+		return;
+	}
+	name = trim(line.p, (size_t)(sign - line.p));
+	value = trim(sign + 1, (size_t)(line.p + line.len - sign - 1));
+	if (!part_printable(name.p, name.len) || !part_printable(value.p, value.len))
+		complain_of(r, "the line is not UTF-8, or has a control character in it");
+	else if (memchr(name.p, ':', name.len)) /* which libinih would take for the sign */
+		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
+	else if (round_trips(r, line, name, value))
+		read_pair(r, name, value);
+}

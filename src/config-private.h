@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by config.c, which reads the file, and config-line.c, which reads its lines. */
+#ifndef CONFIG_PRIVATE_H
+#define CONFIG_PRIVATE_H
+
+#include <ini.h>
+
+#include "config.h"
+#include "options-table.h"
+
+/* The file while it is read. `scratch` takes the values, so that they are checked as on the
+ * command line. */
+struct config_reader {
+	struct config *config;
+	struct options scratch;
+	__typeof__(&ini_parse_string) parse; /* libinih's, loaded by the first file */
+	uint64_t given, seen;
+	unsigned line;
+	unsigned errors;
+	config_error_fn *fn;
+	void *arg;
+	struct err *err;
+};
+
+/* Passes an error on, with the file and, but for 0, the line in front. */
+void config_complain(struct config_reader *r, unsigned line, struct err *e);
+
+#define complain_of(r, ...)                         \
+	do {                                        \
+		struct err e_;                      \
+		part_bad(&e_, __VA_ARGS__);         \
+		config_complain(r, (r)->line, &e_); \
+	} while (0)
+
+/* Reads the line r->line, of len bytes without NUL. */
+void config_line(struct config_reader *r, const char *p, size_t len);
+
+#endif

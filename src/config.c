@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "config-private.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/library.h"
+#include "kernel/device.h"
+#include "options-words.h"
+#include "uri-parts.h"
+
+#define CONFIG_SIZE_MAX 65536
+
+void config_complain(struct config_reader *r, unsigned line, struct err *e)
+{
+	if (line)
+		err_prefix(e, "%s:%u: ", r->config->path, line);
+	else
+		err_prefix(e, "%s: ", r->config->path);
+	if (r->errors++ == 0 && r->err)
+		*r->err = *e;
+	if (r->fn)
+		r->fn(e, r->arg);
+}
+
+/* What root does is told by a file that only root can write. Others may try their own. */
+static int check_owner(const struct stat *st, struct err *err)
+{
+	if (!S_ISREG(st->st_mode))
+		return part_bad(err, "this is not a file");
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return part_bad(err,
+				"this file belongs to user %u and not to root: a configuration "
+				"that others can write is not used",
+				(unsigned)st->st_uid);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return part_bad(err, "others than its owner can write this file: chmod go-w it");
+	if (st->st_size > CONFIG_SIZE_MAX)
+		return part_bad(err, "this file is larger than %d bytes", CONFIG_SIZE_MAX);
+	return 0;
+}
+
+/* Fills buf, of CONFIG_SIZE_MAX + 1 bytes, from its beginning; *len is 0 at first. The message
+ * lacks the file's name. */
+static int load(const char *path, char *buf, size_t *len, struct err *err)
+{
+	/* A pipe in the place of a file must not stop us. */
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	ssize_t n;
+	int ret;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, ERR_USAGE, errno, "this file cannot be read");
+	ret = check_owner(&st, err);
+	if (ret < 0)
+		return ret;
+	while ((n = read(fd, buf + *len, CONFIG_SIZE_MAX + 1 - *len)) > 0)
+		*len += (size_t)n;
+	if (n < 0)
+		return err_errno(err, ERR_USAGE, errno, "this file cannot be read");
+	if (*len > CONFIG_SIZE_MAX)
+		return part_bad(err, "this file is larger than %d bytes", CONFIG_SIZE_MAX);
+	return 0;
+}
+
+static void read_lines(struct config_reader *r, const char *buf, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		const char *end = memchr(buf + at, '\n', len - at);
+		size_t n = end ? (size_t)(end - buf) - at : len - at;
+
+		r->line++;
+		if (memchr(buf + at, '\0', n))
+			complain_of(r, "there is a NUL byte in the line");
+		else
+			config_line(r, buf + at, n);
+		at += n + 1;
+	}
+}
+
+/* The line of an option, for an error that is found when all is read. */
+static unsigned line_of(const struct config *c, const char *name)
+{
+	for (size_t i = c->n; i > 0; i--)
+		if (strcmp(c->entry[i - 1].def->name, name) == 0)
+			return c->entry[i - 1].line;
+	return 0;
+}
+
+bool config_has_unix(const struct config *config)
+{
+	return line_of(config, "unix") > 0;
+}
+
+static int check_device(const struct config *c, struct err *err)
+{
+	const char *name;
+	size_t len;
+	int index, of_name, r;
+	char word[32];
+
+	if (strcmp(c->device, "auto") == 0)
+		index = -1;
+	else if ((r = device_parse(c->device, ", or auto for a free one", &index, err)) < 0)
+		return r;
+	name = config_name_of(c->path, &len);
+	snprintf(word, sizeof(word), "%.*s", (int)len, name);
+	if (device_parse(word, "", &of_name, NULL) == 0 && of_name != index)
+		return part_bad(err, "the device of this file is %s by its name, not %s", word,
+				c->device);
+	return 0;
+}
+
+/* What the lines make together. */
+static void check_whole(struct config_reader *r)
+{
+	struct config *c = r->config;
+	const struct option_pair *pair = options_conflict(r->given);
+	unsigned server_line = c->target ? c->target_line : line_of(c, "unix");
+	struct err e;
+
+	if (pair) {
+		unsigned a = line_of(c, pair->a), b = line_of(c, pair->b);
+
+		option_pair_explain(pair, &e);
+		config_complain(r, a > b ? a : b, &e);
+	}
+	if (c->device && check_device(c, &e) < 0)
+		config_complain(r, c->device_line, &e);
+	if (c->target && r->scratch.unix_path) {
+		part_bad(&e, "target and unix are two servers: leave one of them out");
+		config_complain(r, server_line, &e);
+	} else if (server_line && words_server(&r->scratch, c->target, NULL, &e) < 0) {
+		config_complain(r, server_line, &e);
+	} else if (server_line && words_relative(&r->scratch.endpoint)) {
+		part_bad(&e, "a path in this file must be absolute");
+		config_complain(r, server_line, &e);
+	}
+}
+
+static int load_library(struct config_reader *r)
+{
+	const struct library_symbol symbol = LIBRARY_SYMBOL("ini_parse_string", r->parse);
+	struct err e;
+
+	if (library_load("libinih.so.1", &symbol, 1, &e) == 0)
+		return 0;
+	if (r->fn)
+		r->fn(&e, r->arg);
+	if (r->err)
+		*r->err = e;
+	return -ELIBACC;
+}
+
+static int read_and_check(struct config_reader *r)
+{
+	_cleanup_free_ char *buf = malloc(CONFIG_SIZE_MAX + 1);
+	struct err e;
+	size_t len = 0;
+	int ret;
+
+	if (!buf || !r->config->path)
+		return part_no_memory(r->err);
+	ret = load_library(r);
+	if (ret < 0)
+		return ret;
+	ret = load(r->config->path, buf, &len, &e);
+	if (ret < 0) {
+		config_complain(r, 0, &e);
+		return ret;
+	}
+	read_lines(r, buf, len);
+	check_whole(r);
+	return r->errors ? -EINVAL : 0;
+}
+
+int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		struct err *err)
+{
+	struct config config = {.path = strdup(path)};
+	struct config_reader r = {.config = &config, .fn = fn, .arg = arg, .err = err};
+	int ret;
+
+	options_init(&r.scratch);
+	ret = read_and_check(&r);
+	options_done(&r.scratch);
+	if (ret < 0)
+		config_done(&config);
+	else
+		*ret_config = config;
+	return ret;
+}
+
+void config_done(struct config *config)
+{
+	free(config->path);
+	free(config->target);
+	free(config->device);
+	for (size_t i = 0; i < config->n; i++)
+		free(config->entry[i].value);
+	*config = (struct config){0};
+}
+
+int config_no_server(const char *path, struct err *err)
+{
+	return part_bad(err,
+			"%s: this file names no server: add `target = HOST`, "
+			"`target = nbd://HOST/EXPORT` or `unix = PATH`",
+			path);
+}
+
+int config_check(const char *path, config_error_fn *fn, void *arg, struct err *err)
+{
+	struct config config;
+	int ret = config_read(path, &config, fn, arg, err);
+
+	if (ret < 0)
+		return ret;
+	if (!config.target && !config_has_unix(&config)) {
+		ret = config_no_server(path, err);
+		if (fn && err)
+			fn(err, arg);
+	}
+	config_done(&config);
+	return ret;
+}
+
+/* --- names -------------------------------------------------------------------------------- */
+
+bool config_is_name(const char *s, size_t len)
+{
+	if (len < 1 || len > CONFIG_NAME_MAX || !isascii(s[0]) || !isalnum((unsigned char)s[0]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isascii(s[i]) || (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i])))
+			return false;
+	if (len == 4 && memcmp(s, "auto", 4) == 0)
+		return false;
+	return !(len > 3 && memcmp(s, "nbd", 3) == 0 && isdigit((unsigned char)s[3]));
+}
+
+const char *config_name_of(const char *path, size_t *ret_len)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	size_t len = strlen(name);
+
+	if (len > 5 && strcmp(name + len - 5, ".conf") == 0)
+		len -= 5;
+	*ret_len = len;
+	return name;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Configuration files: /etc/nbd-attach/NAME.conf, `name = value` lines whose names are the long
+ * options of the table (options-table.c), and two more: `target`, the server as a HOST, HOST:PORT
+ * or URI, and `device`. Every line is checked in full, with the functions that check the command
+ * line.
+ *
+ * The lines are taken apart by libinih, one by one, and compared with what stands in the file:
+ * libinih cuts long lines, and values at ` ;`, without a word, and such a line is refused.
+ *
+ * A struct config owns its strings. Reading blocks as long as the file system does.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define CONFIG_DIR	"/etc/nbd-attach"
+#define CONFIG_NAME_MAX 64
+
+struct option_def;
+
+struct config_entry {
+	const struct option_def *def;
+	char *value; /* NULL: the option stands without one */
+	unsigned line;
+};
+
+#define CONFIG_ENTRIES_MAX 128
+
+struct config {
+	char *path;
+	char *target, *device; /* NULL: not in the file */
+	unsigned target_line, device_line;
+	size_t n;
+	struct config_entry entry[CONFIG_ENTRIES_MAX]; /* in the file's order */
+};
+
+/* Told of every error; the message has `FILE:LINE: ` in front. */
+typedef void config_error_fn(const struct err *err, void *arg);
+
+/*
+ * Reads and checks `path`. 0 with *ret_config, to be freed with config_done(), or -errno with the
+ * first error: ERR_USAGE for whatever is wrong with the file, be it missing (-ENOENT) or writable
+ * by others than root. fn may be NULL.
+ */
+int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		struct err *err);
+void config_done(struct config *config);
+
+/* As config_read(), and the file must name a server. */
+int config_check(const char *path, config_error_fn *fn, void *arg, struct err *err);
+
+/* True if `--unix` is in the file. */
+bool config_has_unix(const struct config *config);
+
+/* `FILE names no server: ...`; -EINVAL. */
+int config_no_server(const char *path, struct err *err);
+
+/*
+ * True for the NAME of a configuration or of a device: letters, digits, dots, dashes and
+ * underscores, the first one a letter or digit, CONFIG_NAME_MAX at most; neither `auto` nor
+ * anything that starts as a device's name does (`nbd0`).
+ */
+bool config_is_name(const char *s, size_t len);
+
+/* The name in `DIR/NAME.conf`: len bytes at the result. */
+const char *config_name_of(const char *path, size_t *ret_len);
+
+#endif

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Configuration files and names: attaching by them, and finding the device again.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 170
+begin
+
+sock=$scratch/sock
+conf=/etc/nbd-attach
+mkdir -p "$conf"
+
+config() { # NAME LINE...
+	printf '%s\n' "${@:2}" >"$conf/$1.conf"
+}
+
+state_says() { # DEVICE KEY=VALUE
+	grep -x "$2" "/run/nbd-attach/$1.state"
+}
+
+start_server "$sock" nbdkit -f -U "$sock" memory 16M
+server=$pid
+start_server 10809 nbdkit -f memory 32M
+
+# A device's own file
+config nbd3 "unix = $sock" 'dead-timeout = infinity' 'identifier = three'
+check "nbd3.conf: attaches" nbd_attach nbd3
+check "nbd3.conf: that device" attached nbd3
+check "nbd3.conf: an option of the file" state_says nbd3 DEAD_TIMEOUT=-1
+check "nbd3.conf: gives no name" state_says nbd3 NAME=
+check "nbd3.conf: is known as its source" state_says nbd3 CONFIG=nbd3
+check "nbd3.conf: works" writes_and_verifies /dev/nbd3
+check "nbd3.conf: twice is refused" expect_status 3 'nbd3.*already' nbd_attach nbd3
+check "nbd3.conf: detaches" nbd_attach --detach nbd3
+check "nbd3.conf: /dev/nbd3, overridden" \
+	nbd_attach /dev/nbd3 --dead-timeout 7 --name "short" --read-only
+check "overridden: the timeout" state_says nbd3 DEAD_TIMEOUT=7
+check "overridden: the file's other option" state_says nbd3 IDENTIFIER=three
+check "overridden: an option of its own" state_says nbd3 READ_ONLY=yes
+check "--name: is known" state_says nbd3 NAME=short
+check "--name: --status" status_is short device /dev/nbd3
+check "--name: is in the text" eval 'nbd_attach --status | grep -qE "^  name +short$"'
+check "--name: detaches" nbd_attach --detach short
+check "--name: is gone" detached nbd3
+check "a server on the command line needs no file" nbd_attach nbd3 localhost
+check "a server on the command line: nothing of the file" state_says nbd3 DEAD_TIMEOUT=600
+nbd_attach --detach nbd3
+
+# By name, on any free device
+config data "target = nbd+unix:///x?socket=$sock"
+check "data.conf: attaches" expect_status 0 '' nbd_attach -q data
+check "data.conf: prints the device" is "$(cat "$scratch/stdout")" /dev/nbd0
+check "data.conf: its name" status_is data name data
+check "data.conf: its configuration" status_is data config data
+check "data.conf: --check" nbd_attach --check data
+check "data.conf: --reconnect" nbd_attach --reconnect data
+check "data.conf: twice is refused" expect_status 3 'name data.*already' nbd_attach data
+check "data.conf: so is its name for another device" \
+	expect_status 3 'name data.*already' nbd_attach nbd5 localhost --name data
+check "data.conf: nbd5 was left alone" detached nbd5
+check "data.conf: a name of its own" nbd_attach --config "$conf/data.conf" nbd1 localhost --name other
+check "data.conf: --status of the other" status_is other device /dev/nbd1
+check "data.conf: that one is not called data" status_is other config ''
+
+# A supervisor that dies leaves its file behind
+kill_now "$(supervisor nbd0)"
+wait_for 5 no_supervisor nbd0
+check "killed: --status by name" status_is data state unsupervised
+check "killed: the same command takes it over" expect_status 0 '' nbd_attach -q data
+check "killed: the same device" status_is data device /dev/nbd0
+check "killed: it has a supervisor" status_is data state attached
+kill_now "$(supervisor nbd0)"
+wait_for 5 no_supervisor nbd0
+check "killed, detached: by name" nbd_attach --detach data
+cp /run/nbd-attach/nbd1.state "$scratch/stale"
+check "detached: --check says so" expect_status 1 '' nbd_attach --check data
+check "detached: so does --status" expect_status 1 '' nbd_attach --status data
+check "detached: and --detach" expect_status 1 'no attached device is called data' \
+	nbd_attach --detach data
+check "the other one detaches by its name" nbd_attach --detach other
+sed 's/^NAME=.*/NAME=stale/' "$scratch/stale" >/run/nbd-attach/nbd1.state
+check "a stale file: names nothing" expect_status 1 'no attached device' nbd_attach -d stale
+check "a stale file: another attachment of that device" nbd_attach nbd1 -u "$sock"
+sed -i 's/^NAME=.*/NAME=stale/; s/^PID=.*/PID=1/' /run/nbd-attach/nbd1.state
+check "a stale file: it does not name a device that has a supervisor" \
+	expect_status 1 'no attached device' nbd_attach -d stale
+kill_now "$(supervisor nbd1)"
+wait_for 5 no_supervisor nbd1
+! kernel_is 5.14 || check "without a supervisor: the file still names it" nbd_attach --check stale
+sed -i 's/^IDENTIFIER=.*/IDENTIFIER=another/' /run/nbd-attach/nbd1.state
+check "a stale file: it does not name another attachment" \
+	expect_status 1 'no attached device' nbd_attach -d stale
+check "a stale file: nbd1 stays" attached nbd1
+nbd_attach --detach nbd1
+
+config renamed "unix = $sock" 'name = elsewhere' 'device = nbd2'
+check "a name in the file" eval 'nbd_attach renamed && status_is elsewhere device /dev/nbd2'
+check "a name in the file: the configuration's does as well" nbd_attach --detach renamed
+
+# What is wrong
+check "no such file" expect_status 2 '/etc/nbd-attach/nothing.conf' nbd_attach nothing
+config wrong 'target = localhost' 'timout = 5'
+check "a wrong file" expect_status 2 'wrong.conf:2: there is no option "timout"' nbd_attach wrong
+check "--check-config says the same" \
+	expect_status 2 'wrong.conf:2: there is no option' nbd_attach --check-config "$conf/wrong.conf"
+check "--check-config is content" \
+	expect_status 0 '' nbd_attach --check-config "$conf/data.conf"
+chmod 666 "$conf/data.conf"
+check "a file that others can write" expect_status 2 'data.conf: others.*can write' nbd_attach data
+chmod 644 "$conf/data.conf"
+chown 12 "$conf/data.conf"
+check "a file of somebody else" expect_status 2 'belongs to user 12' nbd_attach data
+
+stop "$server"
+finish
