@@ -13,6 +13,7 @@
 #define STATUS	  (1U << VERB_STATUS)
 #define LIST	  (1U << VERB_LIST)
 #define INFO	  (1U << VERB_INFO)
+#define IMPORT	  (1U << VERB_IMPORT)
 #define SERVERS	  (ATTACH | LIST | INFO)
 #define ALL	  ((1U << OPTIONS_VERBS) - 1)
 
@@ -30,6 +31,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_LIST] = {.option = "--list", .takes_server = true},
     [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},
     [VERB_CHECK_CONFIG] = {.option = "--check-config", .takes_file = true},
+    [VERB_IMPORT] = {.option = "--import-nbdtab", .takes_file = true, .file_optional = true},
     [VERB_HELP] = {.option = "--help"},
     [VERB_VERSION] = {.option = "--version"},
     [VERB_COMPLETION] = {.option = "--completion"},
@@ -106,6 +108,13 @@ const struct option_def options_table[] = {
      .help = "say what is wrong with a configuration file",
      .set = option_set_verb,
      .verb = VERB_CHECK_CONFIG},
+    {.name = "import-nbdtab",
+     .group = GROUP_VERB,
+     .verbs = ALL,
+     .shown = "[FILE]",
+     .help = "write configuration files from an nbdtab(5), default /etc/nbdtab",
+     .set = option_set_verb,
+     .verb = VERB_IMPORT},
     {.name = "help",
      .letter = 'h',
      .group = GROUP_VERB,
@@ -281,8 +290,8 @@ const struct option_def options_table[] = {
      .choices = backends},
     {.name = "force",
      .group = GROUP_DEVICE,
-     .verbs = DETACH,
-     .help = "detach a device that is in use",
+     .verbs = DETACH | IMPORT,
+     .help = "detach a device that is in use; write files that exist",
      .set = option_set_flag,
      .field = FIELD(force)},
 
@@ -381,6 +390,15 @@ const struct option_def options_table[] = {
      .help = "print a line for each change of state, until interrupted",
      .set = option_set_flag,
      .field = FIELD(follow)},
+    {.name = "output",
+     .value = VALUE_REQUIRED,
+     .hint = HINT_FILE,
+     .group = GROUP_RUN,
+     .verbs = IMPORT,
+     .shown = "DIRECTORY",
+     .help = "where the files go, default /etc/nbd-attach",
+     .set = option_set_text,
+     .field = FIELD(output)},
     {.name = "foreground",
      .letter = 'n',
      .group = GROUP_RUN,

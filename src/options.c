@@ -55,6 +55,7 @@ void options_done(struct options *o)
 	free(o->config_file);
 	free(o->config_name);
 	free(o->file);
+	free(o->output);
 	endpoint_done(&o->endpoint);
 	options_init(o);
 }

@@ -27,6 +27,7 @@ enum verb {
 	VERB_LIST,
 	VERB_INFO,
 	VERB_CHECK_CONFIG,
+	VERB_IMPORT,
 	VERB_HELP,
 	VERB_VERSION,
 	VERB_COMPLETION, /* hidden: print the bash completion */
@@ -75,7 +76,7 @@ struct options {
 	bool swap;
 
 	enum kernel_backend backend; /* attach, detach */
-	bool force;		     /* detach */
+	bool force;		     /* detach, import */
 	bool json;		     /* status, list, info */
 	bool follow;		     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
@@ -86,7 +87,8 @@ struct options {
 	char *unix_path;
 	char *config_file;
 
-	char *file; /* check-config */
+	char *file;   /* check-config; import: NULL for the default */
+	char *output; /* import: a directory; NULL for the default */
 };
 
 /* Fills in the defaults; an empty value for options_done(). */

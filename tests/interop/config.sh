@@ -97,6 +97,30 @@ config renamed "unix = $sock" 'name = elsewhere' 'device = nbd2'
 check "a name in the file" eval 'nbd_attach renamed && status_is elsewhere device /dev/nbd2'
 check "a name in the file: the configuration's does as well" nbd_attach --detach renamed
 
+# From an nbdtab(5)
+cat >/etc/nbdtab <<END
+# comment
+nbd7 localhost x swap,persist # and another
+/dev/nbd8	$sock	x	unix,_local
+END
+check "--import-nbdtab" nbd_attach --import-nbdtab
+check "--import-nbdtab: the first one attaches" nbd_attach nbd7
+check "--import-nbdtab: from that server" state_says nbd7 URI=nbd://localhost/x
+check "--import-nbdtab: the second one, too" nbd_attach nbd8 --no-reconnect
+check "--import-nbdtab: from that socket" state_says nbd8 "URI=nbd+unix:///x?socket=$sock"
+check "--import-nbdtab: they detach" eval 'nbd_attach -d nbd7 && nbd_attach -d nbd8'
+check "--import-nbdtab: files are left alone" eval '
+	! nbd_attach --import-nbdtab && ! nbd_attach -q --import-nbdtab 2>&1 | grep -v "exists, and is left"'
+check "--import-nbdtab: --force writes them anew" eval '
+	sed -i s/localhost/127.0.0.1/ /etc/nbdtab &&
+	nbd_attach --import-nbdtab --force && grep -qx "target = 127.0.0.1" "$conf/nbd7.conf"'
+printf '%s\n' 'nbd9 h x tls' 'nbd9 h x certfile=c' 'nbd10 h x foo' 'nbd10 h x' >"$scratch/tab"
+check "--import-nbdtab: refuses" expect_status 1 '' \
+	nbd_attach --import-nbdtab --force --output "$scratch/out" "$scratch/tab"
+check "--import-nbdtab: says what" grep -q 'tab:4: not imported: nbd10 is in the file before' "$scratch/stderr"
+check "--import-nbdtab: leaves no draft" is "$(ls -A "$scratch/out")" nbd10.conf
+check "--import-nbdtab: no file" expect_status 2 'cannot read' nbd_attach --import-nbdtab /nothing
+
 # What is wrong
 check "no such file" expect_status 2 '/etc/nbd-attach/nothing.conf' nbd_attach nothing
 config wrong 'target = localhost' 'timout = 5'

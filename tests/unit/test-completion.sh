@@ -97,6 +97,9 @@ offers "--unix $dir/|" "+ $dir/a.sock $dir/b.sock"
 offers "--unix = $dir/b|" "$dir/b.sock"
 offers "--config $dir/a|" "$dir/a.sock"
 offers "--check-config $dir/a|" "$dir/a.sock"
+offers "--import-nbdtab $dir/b|" "$dir/b.sock"
+offers "--import-nbdtab --output $dir/b|" "$dir/b.sock"
+offers '--import-nbdtab --|' '--force --output --verbose --quiet'
 rm -rf "$dir"
 
 # words

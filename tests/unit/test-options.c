@@ -117,6 +117,8 @@ static const struct {
     {"-s nbd-1", VERB_STATUS, "nbd-1", SUPERVISOR_INDEX_AUTO, NULL},
     {"--reconnect a.b_c", VERB_RECONNECT, "a.b_c", SUPERVISOR_INDEX_AUTO, NULL},
     {"--check-config f", VERB_CHECK_CONFIG, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--import-nbdtab", VERB_IMPORT, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--force f --import-nbdtab --output d", VERB_IMPORT, NULL, SUPERVISOR_INDEX_AUTO, NULL},
 
     {"-h", VERB_HELP, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--help nbd0 host --nonsense", VERB_HELP, NULL, SUPERVISOR_INDEX_AUTO, NULL},
@@ -215,6 +217,11 @@ static void test_fields(void **state)
 	parse_right("--name a.B_0-9 nbd0 host", &o);
 	assert_string_equal(o.name, "a.B_0-9");
 	assert_null(o.config_name);
+	options_done(&o);
+	parse_right("--import-nbdtab f --output d --force", &o);
+	assert_string_equal(o.file, "f");
+	assert_string_equal(o.output, "d");
+	assert_true(o.force);
 	options_done(&o);
 	parse_right("--check-config f", &o);
 	assert_string_equal(o.file, "f");
@@ -363,6 +370,8 @@ static const struct {
 	      "--help"},
     {"--check-config", "--check-config needs a FILE; try nbd-attach --help"},
     {"--check-config a b", "\"b\" is one word too many; try nbd-attach --help"},
+    {"--import-nbdtab a b", "\"b\" is one word too many; try nbd-attach --help"},
+    {"--output /x nbd0 h", "--output belongs to --import-nbdtab; try nbd-attach --help"},
     {"-u s", "a DEVICE and a server are needed; try nbd-attach --help"},
     {"-d", "--detach needs a DEVICE; try nbd-attach --help"},
     {"-c", "--check needs a DEVICE; try nbd-attach --help"},
@@ -416,7 +425,7 @@ static const struct {
     {"nbd0 h -C", "--connections needs a value: N; try nbd-attach --help"},
     {"nbd0 h --backend", "--backend needs a value: auto|netlink|ioctl; try nbd-attach --help"},
 
-    {"--force nbd0 h", "--force belongs to --detach; try nbd-attach --help"},
+    {"--force nbd0 h", "--force belongs to --detach or --import-nbdtab; try nbd-attach --help"},
     {"--json nbd0 h", "--json belongs to --status, --list or --info; try nbd-attach --help"},
     {"--json -c nbd0", "--json belongs to --status, --list or --info; try nbd-attach --help"},
     {"-d -C 2 nbd0", "--connections does not go with --detach; try nbd-attach --help"},

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nbd-client's nbdtab(5), line by line, into the text of a configuration file. An option that
+ * cannot be kept is named, or the line is refused: what asks for TLS never becomes plaintext.
+ * Nothing here opens a file or blocks.
+ */
+#ifndef NBDTAB_H
+#define NBDTAB_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* What became of an option that has no line of its own in the result. */
+typedef void nbdtab_note_fn(const char *sentence, void *arg);
+
+struct nbdtab {
+	int index;	      /* of /dev/nbdN; -1: the line is empty or a comment */
+	bool lossy;	      /* an option was left out that meant something, if only to a person */
+	nbdtab_note_fn *note; /* the caller's; also written into the text as comments */
+	void *arg;
+};
+
+/*
+ * Converts a line without its newline, which is taken apart in place. 0 with *tab filled and the
+ * text written to `out`; or -EINVAL with *err (ERR_FAILED), and what was written is worth nothing.
+ */
+int nbdtab_convert(struct nbdtab *tab, char *line, FILE *out, struct err *err);
+
+#endif
