@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/release.c: what it does when the kernel does not let go of the helper thread. */
+#include "transport-fixture.h"
+
+#include <sys/eventfd.h>
+
+#include "supervise/release.h"
+
+#define NO_DEVICE 1048575
+
+static struct loop *loop;
+static struct offload *offload;
+static struct release *under_test;
+static int gate;
+static unsigned jobs_done;
+
+static struct {
+	unsigned called;
+	int ret;
+	struct err err;
+	uint64_t at;
+} got;
+
+/* What a call into the kernel that does not return looks like. */
+static void hang(void *arg)
+{
+	uint64_t value;
+
+	(void)arg;
+	(void)!read(gate, &value, sizeof(value));
+}
+
+static void hung(void *arg)
+{
+	(void)arg;
+	jobs_done++;
+}
+
+static void let_return(void)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(gate, &one, sizeof(one)), sizeof(one));
+}
+
+static void on_released(int ret, const struct err *err, void *arg)
+{
+	assert_ptr_equal(arg, &got);
+	got.called++;
+	got.ret = ret;
+	got.err = *err;
+	got.at = loop_now();
+	release_free(under_test);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	jobs_done = 0;
+	gate = eventfd(0, EFD_CLOEXEC);
+	loop = loop_new();
+	offload = offload_new(loop);
+	return offload_start(offload);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_true(offload_free(offload));
+	loop_free(loop);
+	close(gate);
+	return 0;
+}
+
+static void begin(bool force)
+{
+	const struct release_config cfg = {
+	    .index = NO_DEVICE, .mark = -1, .offload = offload, .force = force};
+
+	under_test = release_new(loop, &cfg, on_released, &got);
+	assert_non_null(under_test);
+}
+
+/* Two seconds are what the manual promises for --detach --force. */
+static void force_does_not_wait_for_the_thread(void **state)
+{
+	uint64_t start = loop_now();
+
+	(void)state;
+	assert_int_equal(offload_run(offload, hang, hung, NULL), 0);
+	begin(true);
+	loop_run_for(loop, 2500);
+	assert_int_equal(got.called, 1);
+	assert_int_equal(got.ret, -ETIMEDOUT);
+	assert_int_equal(got.err.kind, ERR_FAILED);
+	assert_in_range(got.at - start, 1000, 2000);
+	/* The thread comes back: what was given up is not done after all, and leaks nothing. */
+	let_return();
+	loop_run_for(loop, 300);
+	assert_int_equal(jobs_done, 1);
+	assert_int_equal(got.called, 1);
+}
+
+static void a_full_queue_is_an_answer(void **state)
+{
+	(void)state;
+	for (int i = 0; i < OFFLOAD_JOBS; i++)
+		assert_int_equal(offload_run(offload, hang, hung, NULL), 0);
+	begin(true);
+	loop_run_for(loop, 200);
+	assert_int_equal(got.called, 1);
+	assert_int_equal(got.err.kind, ERR_BUSY);
+	for (int i = 0; i < OFFLOAD_JOBS; i++) {
+		let_return();
+		loop_run_for(loop, 20);
+	}
+	assert_int_equal(jobs_done, OFFLOAD_JOBS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(force_does_not_wait_for_the_thread, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_full_queue_is_an_answer, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
