@@ -10,16 +10,20 @@ begin
 
 sock=$scratch/sock
 
+under_load() { # NAME: attached to a server that then dies
+	new_image
+	serve nbdkit "$sock"
+	check "$1: attaches" attach || return
+	check "$1: load" load -r 500
+	pause 1
+	crash
+}
+
 # What is there now is not the export; then the right one is back.
 refused() { # NAME REASON COMMAND...: COMMAND starts the wrong server
 	local name=$1 reason=$2
 	shift 2
-	new_image
-	serve nbdkit "$sock"
-	check "$name: attaches" attach || return
-	check "$name: load" load -r 500
-	pause 1
-	crash
+	under_load "$name" || return
 	cp "$image" "$scratch/right"
 	rm -f "$scratch/reference"
 	"$@" || return
@@ -116,12 +120,7 @@ refused "back without flush" 'flush|FUA' without_flush
 waits() { # NAME COMMAND...
 	local name=$1
 	shift
-	new_image
-	serve nbdkit "$sock"
-	check "$name: attaches" attach || return
-	check "$name: load" load -r 500
-	pause 1
-	crash
+	under_load "$name" || return
 	"$@" || return
 	pause 5
 	check "$name: I/O waits" eval '! grep -q failed "$scratch/load/said"'
