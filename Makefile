@@ -2,6 +2,7 @@
 # nbd-attach: `make demo` and `make check` install what they need; `make` only builds.
 #
 #   make                 build/nbd-attach
+#   make install         with DESTDIR, prefix and the like; make uninstall; make deb
 #   make demo            install what is needed, build, show the main job in a guest
 #   make check           the same for the tests
 #   make SAN=address,undefined ...   any target, instrumented, in a build directory of its own
@@ -14,15 +15,11 @@ COV         ?=
 BUILD       ?= build$(if $(SAN),/san)$(if $(COV),/cov)
 VERSION     := 0.1
 
-prefix      ?= /usr/local
-sbindir     ?= $(prefix)/sbin
-mandir      ?= $(prefix)/share/man
-
 PKGS        := libnl-3.0 libnl-genl-3.0
 # Loaded when a URI or a configuration file has to be read; here they are for their headers.
 LAZY_PKGS   := liburiparser inih
 BUILD_PKGS  := libseccomp
-ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
+ifeq ($(filter deps demo check check-long check-kernels clean uninstall installed,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)
 $(error libraries are missing: `tests/deps build` installs them)
 endif
@@ -90,6 +87,7 @@ $(BUILD)/libnbd-attach.a: $(LIB_OBJ)
 
 -include $(OBJ:.o=.d) $(FILTERS_GEN).d
 
+include src/packaging/install.mk
 include tests/tests.mk
 
 .PHONY: clean

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# make install, make uninstall, make deb. Units, rules and the like are whatever systemd/ and udev/
+# hold; INSTALLED is the list of files, and uninstall removes these and nothing else.
+
+prefix      ?= /usr/local
+sbindir     ?= $(prefix)/sbin
+mandir      ?= $(prefix)/share/man
+docdir      ?= $(prefix)/share/doc/nbd-attach
+sysconfdir  ?= /etc
+
+# The directory that a package names, or where it usually is.
+named        = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
+ifneq ($(filter install uninstall installed deb,$(MAKECMDGOALS)),)
+unitdir     ?= $(call named,systemd,systemdsystemunitdir,/usr/lib/systemd/system)
+sysusersdir ?= $(call named,systemd,sysusersdir,/usr/lib/sysusers.d)
+rulesdir    ?= $(call named,udev,udevdir,/usr/lib/udev)/rules.d
+bashcompdir ?= $(call named,bash-completion,completionsdir,$(prefix)/share/bash-completion/completions)
+endif
+
+UNITS       := $(wildcard systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)
+SYSUSERS    := $(wildcard systemd/*.sysusers)
+RULES       := $(wildcard udev/*.rules)
+EXAMPLES    := $(wildcard systemd/*.example)
+COMPLETION  := $(BUILD)/nbd-attach.completion
+
+INSTALLED    = $(sbindir)/nbd-attach $(mandir)/man8/nbd-attach.8 $(bashcompdir)/nbd-attach \
+	$(UNITS:systemd/%=$(unitdir)/%) $(RULES:udev/%=$(rulesdir)/%) \
+	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
+	$(EXAMPLES:systemd/%=$(docdir)/examples/%)
+
+$(COMPLETION): $(BUILD)/nbd-attach src/completion/nbd-attach.bash
+	@{ cat src/completion/nbd-attach.bash && $(RUN) $< --completion; } >$@.new && mv $@.new $@
+
+# Units say /usr/sbin in the tree.
+.PHONY: install
+install: $(BUILD)/nbd-attach $(COMPLETION)
+	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
+	@install -D -m 644 nbd-attach.8 '$(DESTDIR)$(mandir)/man8/nbd-attach.8'
+	@install -D -m 644 $(COMPLETION) '$(DESTDIR)$(bashcompdir)/nbd-attach'
+	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
+		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(sysconfdir)/nbd-attach'
+	@for unit in $(notdir $(UNITS)); do \
+		sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g' "systemd/$$unit" | \
+			install -m 644 /dev/stdin '$(DESTDIR)$(unitdir)'/"$$unit" || exit 1; done
+	@for rule in $(notdir $(RULES)); do \
+		sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g' "udev/$$rule" | \
+			install -m 644 /dev/stdin '$(DESTDIR)$(rulesdir)'/"$$rule" || exit 1; done
+	@for users in $(notdir $(SYSUSERS:.sysusers=)); do \
+		install -m 644 "systemd/$$users.sysusers" '$(DESTDIR)$(sysusersdir)'/"$$users.conf" || \
+			exit 1; done
+	@for example in $(EXAMPLES); do \
+		install -m 644 "$$example" '$(DESTDIR)$(docdir)/examples' || exit 1; done
+	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
+		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload")
+
+# Configuration files stay, and so do directories that hold anything else.
+.PHONY: uninstall
+uninstall:
+	@rm -f $(INSTALLED:%='$(DESTDIR)%')
+	@rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(docdir)' \
+		'$(DESTDIR)$(sysconfdir)/nbd-attach' 2>/dev/null || true
+
+.PHONY: installed
+installed:
+	@printf '%s\n' $(INSTALLED)
+
+# build/nbd-attach_VERSION_ARCHITECTURE.deb, whose name is printed
+DEB_VERSION ?= $(VERSION)-1
+
+.PHONY: deb
+deb: $(BUILD)/nbd-attach $(COMPLETION)
+	@rm -rf $(BUILD)/deb
+	@$(MAKE) --no-print-directory install DESTDIR='$(CURDIR)/$(BUILD)/deb/root' prefix=/usr \
+		sbindir=/usr/sbin mandir=/usr/share/man docdir=/usr/share/doc/nbd-attach sysconfdir=/etc \
+		bashcompdir=/usr/share/bash-completion/completions
+	@CC='$(CC)' src/packaging/deb $(BUILD) $(DEB_VERSION)

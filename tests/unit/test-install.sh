@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# make install, make uninstall and make deb: what they write is listed, works, and goes away again.
+# The package is installed, upgraded and removed in a guest by tests/interop/package.sh.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+begin
+cd "$top" || exit 1
+
+dest=$scratch/dest
+dirs=(unitdir=/u/units rulesdir=/u/rules sysusersdir=/u/sysusers bashcompdir=/u/completion)
+
+run_make() { # TARGET [ARGUMENT...]
+	make --no-print-directory "$@"
+}
+
+files() { # DIRECTORY
+	(cd "$1" && find . ! -type d -printf '/%P\n' | sort)
+}
+
+same() { # FILE FILE
+	diff -u "$1" "$2"
+}
+
+names_in() { # DIRECTORY
+	(cd "$1" 2>/dev/null && ls)
+}
+
+sources() { # PATTERN...: the names of the tree's files
+	local file
+	for file; do
+		[[ ! -e $file ]] || basename "$file"
+	done
+}
+
+check "install" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
+files "$dest" >"$scratch/found"
+run_make installed prefix=/p "${dirs[@]}" | sort >"$scratch/listed"
+check "install: what is there is what is listed" same "$scratch/listed" "$scratch/found"
+check "install: the program runs" "$dest/p/sbin/nbd-attach" --version
+check "install: the manual" cmp nbd-attach.8 "$dest/p/share/man/man8/nbd-attach.8"
+check "install: every unit" is "$(names_in "$dest/u/units")" \
+	"$(sources systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)"
+check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.rules)"
+check "install: units name the program where it is" eval '
+	! grep -rn /usr/sbin/nbd-attach "$dest/u"'
+check "install: the account is the one that workers use" grep -q \
+	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/transport/sandbox.h) " \
+	"$dest/u/sysusers/nbd-attach.conf"
+check "install: systemd takes that file" systemd-sysusers --root="$scratch" --dry-run \
+	"$dest/u/sysusers/nbd-attach.conf"
+check "install: the completion" bash -c '
+	. "$1" && complete -p nbd-attach && COMP_WORDS=(nbd-attach --deta) COMP_CWORD=1 &&
+	_nbd_attach && [[ ${COMPREPLY[*]} = --detach ]]' bash "$dest/u/completion/nbd-attach"
+check "install: the example is right" "${nbd_attach[@]}" --check-config \
+	"$dest/p/share/doc/nbd-attach/examples/nbd-attach.conf.example"
+check "install: a directory for configurations" is "$(names_in "$dest/etc/nbd-attach")" ''
+check "install: again, over itself" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
+
+echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
+touch "$dest/u/rules/mine.rules"
+check "uninstall" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
+check "uninstall: what is the user's stays, and nothing else" \
+	is "$(files "$dest" | tr '\n' ' ')" '/etc/nbd-attach/mine.conf /u/rules/mine.rules '
+rm "$dest/etc/nbd-attach/mine.conf"
+check "uninstall: again" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
+check "uninstall: no directory of ours is left" is "$(find "$dest" -name '*nbd-attach*')" ''
+
+check "without pkg-config's answers there are places" eval '
+	run_make installed prefix=/usr PKG_CONFIG=false | grep -qx "/usr/lib/sysusers.d/nbd-attach.conf"'
+
+run_make deb >"$scratch/made" 2>"$scratch/complaints"
+deb=$(tail -n 1 "$scratch/made")
+check "deb: is made, without a complaint" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
+check "deb: two are the same" eval 'cp "$deb" "$scratch/first.deb" && run_make deb && cmp "$deb" "$scratch/first.deb"'
+dpkg-deb --extract "$deb" "$scratch/root"
+dpkg-deb --control "$deb" "$scratch/control"
+run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions |
+	sed 's,/nbd-attach\.8$,&.gz,' >"$scratch/listed"
+printf '/usr/share/doc/nbd-attach/%s\n' README changelog.Debian.gz copyright >>"$scratch/listed"
+files "$scratch/root" >"$scratch/found"
+check "deb: holds what is installed, and its papers" same <(sort "$scratch/listed") "$scratch/found"
+check "deb: /etc/nbd-attach is root's" eval '
+	dpkg-deb --contents "$deb" | grep -qE "^drwxr-xr-x root/root .* \./etc/nbd-attach/\$"'
+check "deb: nothing but root's" eval '! dpkg-deb --contents "$deb" | grep -v " root/root \| 0/0 "'
+check "deb: checksums" eval '(cd "$scratch/root" && md5sum --quiet -c ../control/md5sums)'
+check "deb: every file has one" is "$(wc -l <"$scratch/control/md5sums")" "$(wc -l <"$scratch/found")"
+check "deb: no configuration file of ours" test ! -e "$scratch/control/conffiles"
+for library in $(grep -rhoE '"lib[a-z0-9+-]+\.so\.[0-9]+"' src | tr -d '"' | sort -u); do
+	package=$(dpkg -S "$(readlink -f "$(ldconfig -p | sed -n "s/.*$library .*=> //p" | head -n 1)")" | cut -d : -f 1)
+	check "deb: depends on $package for $library" \
+		grep -qE "^Depends: .*\b$package\b" "$scratch/control/control"
+done
+check "deb: depends on what it is linked with" \
+	grep -qE '^Depends: .*libc6 .*libnl-3-200 .*libnl-genl-3-200' "$scratch/control/control"
+for script in postinst prerm postrm; do
+	check "deb: $script" eval 'test -x "$scratch/control/$script" && shellcheck "$scratch/control/$script"'
+done
+if command -v lintian >/dev/null; then
+	check "deb: lintian" lintian --fail-on error,warning "$deb"
+fi
+finish
