@@ -20,12 +20,14 @@ mandir      ?= $(prefix)/share/man
 
 PKGS        := libnl-3.0 libnl-genl-3.0 liburiparser
 BUILD_PKGS  := libseccomp
+# GnuTLS is loaded when TLS is asked for: only its headers are needed here.
+HEADER_PKGS := gnutls
 ifeq ($(filter deps demo check check-long check-kernels clean help,$(MAKECMDGOALS)),)
-ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(BUILD_PKGS) && echo yes),yes)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(BUILD_PKGS) $(HEADER_PKGS) && echo yes),yes)
 $(error libraries are missing: `tests/deps build` installs them)
 endif
 endif
-PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(HEADER_PKGS) 2>/dev/null)
 PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 # A flag is used where compiler and linker take it.
@@ -57,7 +59,7 @@ all: $(BUILD)/nbd-attach
 
 $(BUILD)/nbd-attach: $(OBJ)
 	@echo "  LINK  $@"
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread -ldl
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

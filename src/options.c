@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "options-table.h"
+#include "options-tls.h"
 #include "options-words.h"
 #include "uri-parts.h"
 
@@ -49,6 +50,7 @@ void options_done(struct options *o)
 	free(o->export_name);
 	free(o->port);
 	free(o->unix_path);
+	options_tls_done(&o->tls);
 	endpoint_done(&o->endpoint);
 	options_init(o);
 }

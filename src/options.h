@@ -80,6 +80,11 @@ struct options {
 	char *export_name;
 	char *port;
 	char *unix_path;
+	struct options_tls {
+		bool on;	   /* --tls */
+		char *verify_peer; /* "0" or "1" */
+		char *ca, *crl, *cert, *key, *certificates, *psk, *username, *hostname, *priority;
+	} tls;
 };
 
 /*

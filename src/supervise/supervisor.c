@@ -116,7 +116,10 @@ static int prepare_loop(struct supervisor *s)
 
 static int prepare_dialler(struct supervisor *s)
 {
-	struct helpers_config helpers = {.spares = 1};
+	struct helpers_config helpers = {
+	    .spares = 1,
+	    .tls = s->cfg.endpoint->tls ? s->cfg.endpoint : NULL,
+	};
 	struct dialler_config cfg = {
 	    .endpoint = s->cfg.endpoint,
 	    .source = s->cfg.source,
@@ -178,6 +181,8 @@ static int prepare(struct supervisor *s)
 	ret = prepare_dialler(s);
 	if (ret == 0)
 		ret = kernel_check(&s->err);
+	if (ret == 0 && s->cfg.endpoint->tls)
+		ret = kernel_check_tls(&s->err);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
 	if (ret == 0)

@@ -49,6 +49,8 @@ struct attempt {
 	struct helper *resolver;
 	struct loop_io *io;    /* on the resolver */
 	struct helper *worker; /* gets ready meanwhile, if no spare stands by */
+	struct tls_job tls;
+	struct tls_wait keys; /* for the certificates and keys */
 	struct loop_timer *deadline_timer, *start_timer;
 	struct dial *dial;
 	struct handshake *handshake;
@@ -79,6 +81,7 @@ static void stop(struct attempt *a)
 	a->start_timer = NULL;
 	dial_free(a->dial);
 	a->dial = NULL;
+	tls_wait_cancel(&a->keys);
 	handshake_free(a->handshake);
 	a->handshake = NULL;
 	helper_release(a->resolver);
@@ -202,7 +205,28 @@ static bool try_the_others(struct attempt *a, int ret)
 	return true;
 }
 
-static void on_shaken(int ret, const struct nbd_export *export, const struct err *err, void *arg)
+/*
+ * A server that renews keys where the kernel cannot follow is asked again, for TLS 1.2, where
+ * nobody can. True: that is under way.
+ */
+static bool try_without_renewal(struct attempt *a, int ret)
+{
+	if (ret != -TLS_RENEWS_KEYS || a->tls.only_tls12)
+		return false;
+	a->tls.only_tls12 = true;
+	if (!a->first_ret) {
+		a->first_ret = ret;
+		a->first_err = a->err;
+	}
+	handshake_free(TAKE_PTR(a->handshake));
+	close_fdp(&a->result.fd);
+	a->result.fd = -1;
+	connect_now(a);
+	return true;
+}
+
+static void on_shaken(int ret, const struct nbd_export *export, const struct tls_facts *tls,
+		      const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
@@ -216,10 +240,11 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct err
 		if (a->err.kind != ERR_SYSTEM)
 			err_prefix(&a->err,
 				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
-		if (!try_the_others(a, ret))
+		if (!try_without_renewal(a, ret) && !try_the_others(a, ret))
 			fail(a, ret);
 		return;
 	}
+	a->result.tls = *tls;
 	if (export)
 		a->result.export = *export;
 	if (a->goal != NEGO_GOAL_GO) {
@@ -238,23 +263,24 @@ static void on_listed(const char *name, const char *description, void *arg)
 		a->listed(name, description, a->arg);
 }
 
-static void shake_hands(struct attempt *a)
+static void shake_hands(struct attempt *a, int keys)
 {
 	uint64_t now = loop_now();
 	struct worker_job job = {
+	    .tls = a->tls,
 	    .goal = (uint32_t)a->goal,
 	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
 	};
 	const struct handshake_config cfg = {
 	    .job = &job,
 	    .sock = a->result.fd,
+	    .keys = keys,
 	    .done = on_shaken,
 	    .listed = on_listed,
 	    .arg = a,
 	};
 	int ret = 0;
 
-	a->phase = PHASE_HANDSHAKE;
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
 	if (!a->worker)
@@ -263,6 +289,18 @@ static void shake_hands(struct attempt *a)
 		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
 	if (ret < 0)
 		fail(a, ret);
+}
+
+static void on_keys(int ret, int fd, const struct err *err, void *arg)
+{
+	struct attempt *a = arg;
+
+	if (ret == 0) {
+		shake_hands(a, fd);
+		return;
+	}
+	a->err = *err;
+	fail(a, ret);
 }
 
 static void on_dialled(int ret, int fd, const struct address *peer, const struct err *err,
@@ -289,7 +327,11 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 		}
 		a->result.unix_uid = cred.uid;
 	}
-	shake_hands(a);
+	a->phase = PHASE_HANDSHAKE;
+	if (a->tls.on)
+		tls_files_get(helpers_tls_files(a->helpers), &a->keys, on_keys, a);
+	else
+		shake_hands(a, -1);
 }
 
 static void connect_now(struct attempt *a)
@@ -363,6 +405,8 @@ static void on_start(void *arg)
 	};
 	int ret = 0;
 
+	if (a->tls.on)
+		tls_files_refresh(helpers_tls_files(a->helpers));
 	/* Confining a new worker takes a while, which name and connection can use. */
 	if (!a->thrifty && helpers_spares(a->helpers) == 0)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
@@ -387,9 +431,15 @@ static int check(struct attempt *a, const struct attempt_config *cfg, struct err
 
 	if (ret < 0)
 		return ret;
-	/* Never go on in plaintext. */
-	if (e->tls)
-		return err_set(err, ERR_SYSTEM, ENOTSUP, "TLS is not built into this version");
+	ret = tls_job_fill(&a->tls, e, err);
+	if (ret < 0)
+		return ret;
+	a->tls.offload = a->tls.on && cfg->goal == NEGO_GOAL_GO;
+	/* The kernel's TLS is TCP's. */
+	if (a->tls.offload && e->type != ENDPOINT_TCP)
+		return err_set(
+		    err, ERR_SYSTEM, EOPNOTSUPP,
+		    "a device needs TCP for TLS, as the kernel does it for nothing else");
 	if (e->type != ENDPOINT_TCP && cfg->source)
 		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
 	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
@@ -432,7 +482,9 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
 	ret = check(a, cfg, err);
 	if (ret == 0 && !a->helpers) {
-		ret = helpers_new(loop, &(struct helpers_config){0}, &a->own_helpers, err);
+		ret = helpers_new(loop,
+				  &(struct helpers_config){.tls = a->tls.on ? cfg->endpoint : NULL},
+				  &a->own_helpers, err);
 		a->helpers = a->own_helpers;
 	}
 	if (ret == 0) {

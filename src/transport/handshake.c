@@ -52,9 +52,10 @@ static void finish(struct handshake *h, int ret)
 	loop_io_free(h->io);
 	h->io = NULL;
 	if (ret < 0)
-		h->done(ret, NULL, &err, h->arg);
+		h->done(ret, NULL, NULL, &err, h->arg);
 	else
-		h->done(0, h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export, NULL, h->arg);
+		h->done(0, h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export, &h->answer.tls,
+			NULL, h->arg);
 }
 
 static void on_end(int fd, uint32_t events, void *arg)
@@ -152,7 +153,7 @@ int handshake_new(struct loop *loop, struct helper *worker, const struct handsha
 	    .listed = cfg->listed,
 	    .arg = cfg->arg,
 	};
-	ret = worker_send_job(worker->process.fd, cfg->job, cfg->sock);
+	ret = worker_send_job(worker->process.fd, cfg->job, cfg->sock, cfg->keys);
 	/* One that has ended left its reason, which is read from the loop. */
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		ret = 0;

@@ -18,16 +18,17 @@ struct handshake;
 
 /*
  * Called once, from the loop. ret 0: *export is what the server says (goals GO and INFO; NULL
- * with LIST). -errno: *err says why. It may free the handshake.
+ * with LIST), *tls how that was protected. -errno: *err says why. It may free the handshake.
  */
-typedef void handshake_done_fn(int ret, const struct nbd_export *export, const struct err *err,
-			       void *arg);
+typedef void handshake_done_fn(int ret, const struct nbd_export *export,
+			       const struct tls_facts *tls, const struct err *err, void *arg);
 /* With goal LIST, for each export. It must not free the handshake. */
 typedef void handshake_listed_fn(const char *name, const char *description, void *arg);
 
 struct handshake_config {
 	const struct worker_job *job; /* borrowed during handshake_new() */
 	int sock;		      /* likewise; not to be touched until the end */
+	int keys;		      /* likewise: see tls-files.h; -1: no TLS */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed; /* or NULL */
 	void *arg;

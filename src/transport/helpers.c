@@ -15,6 +15,7 @@ struct helpers {
 	struct sandbox *sandbox;
 	struct helpers_config cfg;
 	struct worker_config worker_cfg;
+	struct tls_files *tls_files;
 	struct helper *spares; /* not handed out */
 	struct helper *dying;  /* killed, not reaped */
 };
@@ -56,9 +57,17 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 	h->worker_cfg = (struct worker_config){
 	    .sandbox = h->sandbox,
 	    .lock_memory = cfg->lock_memory,
+	    .tls = cfg->tls,
 	};
 	if (!h->cfg.worker)
 		h->cfg.worker = worker_run;
+	if (cfg->tls) {
+		h->tls_files = tls_files_new(loop, h, cfg->tls);
+		if (!h->tls_files) {
+			helpers_free(h);
+			return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+		}
+	}
 	*ret_helpers = h;
 	return 0;
 }
@@ -99,6 +108,7 @@ void helpers_free(struct helpers *h)
 {
 	if (!h)
 		return;
+	tls_files_free(h->tls_files);
 	while (h->spares)
 		end_now(h->spares);
 	while (h->dying)
@@ -232,4 +242,9 @@ int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err)
 const struct sandbox *helpers_sandbox(const struct helpers *h)
 {
 	return h->sandbox;
+}
+
+struct tls_files *helpers_tls_files(const struct helpers *h)
+{
+	return h->tls_files;
 }

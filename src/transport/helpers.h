@@ -15,15 +15,18 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "transport/endpoint.h"
 #include "transport/process.h"
 #include "transport/sandbox.h"
+#include "transport/tls-files.h"
 
 struct helpers;
 
 struct helpers_config {
-	size_t spares;	    /* workers that stand ready, confined, before they are needed */
-	bool lock_memory;   /* see struct worker_config */
-	process_fn *worker; /* NULL: worker_run(); tests put a lying one here */
+	size_t spares;		    /* workers that stand ready, confined, before they are needed */
+	bool lock_memory;	    /* see struct worker_config */
+	process_fn *worker;	    /* NULL: worker_run(); tests put a lying one here */
+	const struct endpoint *tls; /* get ready for TLS with what this names; borrowed; or NULL */
 };
 
 struct helper {
@@ -66,5 +69,8 @@ int helpers_start(struct helpers *h, const char *name, process_fn *run, const vo
 void helper_release(struct helper *helper);
 
 const struct sandbox *helpers_sandbox(const struct helpers *h);
+
+/* Certificates and keys for TLS; NULL if the workers are not ready for it. */
+struct tls_files *helpers_tls_files(const struct helpers *h);
 
 #endif

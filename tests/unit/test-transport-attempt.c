@@ -713,8 +713,11 @@ static void wrong_configuration(void **state)
 
 	(void)state;
 	tcp_endpoint(&e, "127.0.0.1", 1);
+	/* The kernel does TLS over TCP only; without a name nobody could be verified. */
 	e.tls = true;
+	e.type = ENDPOINT_VSOCK;
 	assert_int_equal(refused_at_once(&cfg), ERR_SYSTEM);
+	e.type = ENDPOINT_TCP;
 	e.tls = false;
 	cfg.source = "no interface";
 	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
