@@ -81,6 +81,7 @@ static const int tls_allowed[] = {
     SCMP_SYS(time),    SCMP_SYS(gettimeofday), SCMP_SYS(getrusage),
 };
 
+#if !defined(__SANITIZE_ADDRESS__)
 /* Ways to get memory that malloc() tries beside brk(): it lives with a no. */
 static const int tls_refused[] = {
     SCMP_SYS(mmap),
@@ -88,6 +89,7 @@ static const int tls_refused[] = {
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
 };
+#endif
 
 /* What getaddrinfo() and the NSS modules behind it never do, and an intruder would. */
 static const int resolve_denied[] = {
