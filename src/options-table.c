@@ -331,6 +331,13 @@ const struct option_def options_table[] = {
      .set = option_set_backend,
      .field = FIELD(backend),
      .choices = backends},
+    {.name = "relay",
+     .group = GROUP_DEVICE,
+     .verbs = ATTACH,
+     .help = "put a process between the kernel and the server, even where the kernel could do "
+	     "without",
+     .set = option_set_flag,
+     .field = FIELD(relay)},
     {.name = "force",
      .group = GROUP_DEVICE,
      .verbs = DETACH,

@@ -69,6 +69,7 @@ struct options {
 	unsigned accept; /* enum identity_accept; also reconnect */
 	char *on_change; /* NULL: none */
 	bool swap;
+	bool relay;
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "supervise/peer.h"
+#include "transport/peer.h"
 
 #define SETTLE_LIMIT_MS 2000
 

@@ -10,27 +10,34 @@
 
 #include "base/text.h"
 
-int worker_send_job(int fd, const struct worker_job *job, int sock, int keys)
+int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds)
 {
-	const int fds[] = {sock, keys};
-	size_t len = (keys < 0 ? 1 : 2) * sizeof(int);
+	int list[3] = {fds->sock};
+	size_t n = 1, len;
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(fds))];
+		char room[CMSG_SPACE(sizeof(list))];
 	} control = {0};
 	struct iovec iov = {(void *)job, sizeof(*job)}; /* sendmsg() does not write there */
 	struct msghdr msg = {
 	    .msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
-	    .msg_controllen = CMSG_SPACE(len),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
+	};
+	struct cmsghdr *c;
+
+	if (job->tls.on)
+		list[n++] = fds->keys;
+	if (job->relay)
+		list[n++] = fds->kernel;
+	len = n * sizeof(int);
+	msg.msg_controllen = CMSG_SPACE(len);
+	c = CMSG_FIRSTHDR(&msg);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), fds, len);
+	memcpy(CMSG_DATA(c), list, len);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 

@@ -21,6 +21,8 @@
 /* The worker's own limit is only a backup and comes after ours. */
 #define WORKER_GRACE_MS 1000
 
+#define PEER_TIMEOUT_MS 10000
+
 static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 
 enum attempt_phase {
@@ -50,6 +52,8 @@ struct attempt {
 	struct loop_io *io;    /* on the resolver */
 	struct helper *worker; /* gets ready meanwhile, if no spare stands by */
 	struct tls_job tls;
+	bool relay;
+	int kernel_end;	      /* of the socket pair with the relay; -1: none */
 	struct tls_wait keys; /* for the certificates and keys */
 	struct loop_timer *deadline_timer, *start_timer;
 	struct dial *dial;
@@ -102,6 +106,7 @@ void attempt_free(struct attempt *a)
 		return;
 	stop(a);
 	helpers_free(a->own_helpers);
+	close_fdp(&a->kernel_end);
 	close_fdp(&a->result.fd);
 	free(a);
 }
@@ -175,6 +180,12 @@ static void on_deadline(void *arg)
 
 static void connect_now(struct attempt *a);
 
+static void use_relay(struct attempt *a)
+{
+	a->relay = true;
+	a->tls.offload = false;
+}
+
 /*
  * Another service may listen at one address of a name: localhost is two. False: no address is
  * left, or what failed has nothing to do with the address.
@@ -206,17 +217,23 @@ static bool try_the_others(struct attempt *a, int ret)
 }
 
 /*
- * A server that renews keys where the kernel cannot follow is asked again, for TLS 1.2, where
- * nobody can. True: that is under way.
+ * What the kernel cannot take is asked for in another way: TLS 1.2, where nobody renews keys; or a
+ * relay, where the kernel lacks TLS, or the cipher. True: that is under way.
  */
-static bool try_without_renewal(struct attempt *a, int ret)
+static bool try_for_the_kernel(struct attempt *a, int ret)
 {
-	if (ret != -TLS_RENEWS_KEYS || a->tls.only_tls12)
+	if (ret == -TLS_RENEWS_KEYS && !a->tls.only_tls12) {
+		a->tls.only_tls12 = true;
+		if (!a->first_ret) {
+			a->first_ret = ret;
+			a->first_err = a->err;
+		}
+	} else if (ret == -TLS_NOT_IN_KERNEL && !a->relay) {
+		log_notice("%s: using a relay process", a->err.message);
+		use_relay(a);
+		helpers_set_relay(a->helpers); /* the next attempt need not ask the kernel */
+	} else {
 		return false;
-	a->tls.only_tls12 = true;
-	if (!a->first_ret) {
-		a->first_ret = ret;
-		a->first_err = a->err;
 	}
 	handshake_free(TAKE_PTR(a->handshake));
 	close_fdp(&a->result.fd);
@@ -231,6 +248,12 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct tls
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
 
+	if (ret == 0 && a->relay) {
+		/* The relay has the only copy of the server's. */
+		close_fdp(&a->result.fd);
+		a->result.fd = TAKE_FD(a->kernel_end);
+		a->result.relay = true;
+	}
 	if (ret < 0)
 		a->err = *err;
 	else if (a->goal == NEGO_GOAL_GO)
@@ -240,7 +263,7 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct tls
 		if (a->err.kind != ERR_SYSTEM)
 			err_prefix(&a->err,
 				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
-		if (!try_without_renewal(a, ret) && !try_the_others(a, ret))
+		if (!try_for_the_kernel(a, ret) && !try_the_others(a, ret))
 			fail(a, ret);
 		return;
 	}
@@ -263,18 +286,34 @@ static void on_listed(const char *name, const char *description, void *arg)
 		a->listed(name, description, a->arg);
 }
 
+/* What the kernel gets, and what the relay has at the other end. */
+static int make_pair(struct attempt *a, int *ret_relay_end)
+{
+	int pair[2];
+
+	close_fdp(&a->kernel_end);
+	a->kernel_end = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(&a->err, ERR_SYSTEM, errno, "cannot make a way to the relay");
+	a->kernel_end = pair[0];
+	*ret_relay_end = pair[1];
+	return 0;
+}
+
 static void shake_hands(struct attempt *a, int keys)
 {
 	uint64_t now = loop_now();
 	struct worker_job job = {
 	    .tls = a->tls,
+	    .relay = a->relay,
+	    .peer_timeout_ms = a->peer_timeout_ms ? a->peer_timeout_ms : PEER_TIMEOUT_MS,
 	    .goal = (uint32_t)a->goal,
 	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
 	};
-	const struct handshake_config cfg = {
+	_cleanup_fd_ int relay_end = -1;
+	struct handshake_config cfg = {
 	    .job = &job,
-	    .sock = a->result.fd,
-	    .keys = keys,
+	    .fds = {.sock = a->result.fd, .keys = keys},
 	    .done = on_shaken,
 	    .listed = on_listed,
 	    .arg = a,
@@ -283,7 +322,10 @@ static void shake_hands(struct attempt *a, int keys)
 
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
-	if (!a->worker)
+	if (a->relay)
+		ret = make_pair(a, &relay_end);
+	cfg.fds.kernel = relay_end;
+	if (ret == 0 && !a->worker)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0)
 		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
@@ -436,10 +478,9 @@ static int check(struct attempt *a, const struct attempt_config *cfg, struct err
 		return ret;
 	a->tls.offload = a->tls.on && cfg->goal == NEGO_GOAL_GO;
 	/* The kernel's TLS is TCP's. */
-	if (a->tls.offload && e->type != ENDPOINT_TCP)
-		return err_set(
-		    err, ERR_SYSTEM, EOPNOTSUPP,
-		    "a device needs TCP for TLS, as the kernel does it for nothing else");
+	if (cfg->goal == NEGO_GOAL_GO &&
+	    ((a->helpers && helpers_relay(a->helpers)) || (e->tls && e->type != ENDPOINT_TCP)))
+		use_relay(a);
 	if (e->type != ENDPOINT_TCP && cfg->source)
 		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
 	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
@@ -477,6 +518,7 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .arg = arg,
 	    .helpers = cfg->helpers,
 	    .lookup = cfg->lookup ? cfg->lookup : resolve_lookup,
+	    .kernel_end = -1,
 	    .result.fd = -1,
 	};
 	endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));

@@ -42,12 +42,14 @@ struct attempt_config {
 };
 
 struct attempt_result {
-	int fd; /* goal GO: the connected socket at the start of transmission, ready for the
-		   kernel (blocking, no timeouts, NODELAY, keepalive); the callback owns it and
-		   takes it with TAKE_FD(), or it is closed. -1 for other goals */
+	int fd; /* goal GO: the connected socket, or one that a relay serves, at the start of
+		   transmission, ready for the kernel (blocking, no timeouts, NODELAY, keepalive);
+		   the callback owns it and takes it with TAKE_FD(), or it is closed. -1 for other
+		   goals */
 	struct nbd_export export;      /* goals GO and INFO */
 	struct address peer;	       /* the address that answered */
 	struct address_list addresses; /* all that were known (resolved or given) */
+	bool relay;		       /* fd leads to a relay (relay.h), not to the server */
 	struct tls_facts tls;	       /* version "" without TLS */
 	uid_t unix_uid;		       /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
 };

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+
 /* What a listing may cost the caller's memory; no server in use comes near. */
 #define LISTED_MAX 65536
 
@@ -15,6 +17,7 @@ struct handshake {
 	struct helper *worker;
 	struct loop_io *io;
 	enum nego_goal goal;
+	bool relay; /* the worker goes on when it is done */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed;
 	void *arg;
@@ -115,7 +118,13 @@ static bool take_answer(struct handshake *h)
 			h->listed(answer->export.name, answer->export.description, h->arg);
 		return true;
 	case WORKER_DONE:
-		await_end(h, 0);
+		if (h->relay) {
+			loop_io_free(TAKE_PTR(h->io));
+			helper_let_go(TAKE_PTR(h->worker));
+			finish(h, 0);
+		} else {
+			await_end(h, 0);
+		}
 		return false;
 	case WORKER_FAILED:
 		h->err = answer->err;
@@ -149,11 +158,12 @@ int handshake_new(struct loop *loop, struct helper *worker, const struct handsha
 	    .loop = loop,
 	    .worker = worker,
 	    .goal = (enum nego_goal)cfg->job->goal,
+	    .relay = cfg->job->relay,
 	    .done = cfg->done,
 	    .listed = cfg->listed,
 	    .arg = cfg->arg,
 	};
-	ret = worker_send_job(worker->process.fd, cfg->job, cfg->sock, cfg->keys);
+	ret = worker_send_job(worker->process.fd, cfg->job, &cfg->fds);
 	/* One that has ended left its reason, which is read from the loop. */
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		ret = 0;

@@ -2,7 +2,8 @@
 /*
  * One worker's job as an object on the loop: the socket and the job go in, its answers are
  * checked, and the end is told only when the process has ended, so that its copy of the socket is
- * closed. Never blocks. There is no time limit: the caller frees it.
+ * closed; with a relay, which goes on, when that has said so. Never blocks. There is no time limit:
+ * the caller frees it.
  */
 #ifndef TRANSPORT_HANDSHAKE_H
 #define TRANSPORT_HANDSHAKE_H
@@ -27,8 +28,7 @@ typedef void handshake_listed_fn(const char *name, const char *description, void
 
 struct handshake_config {
 	const struct worker_job *job; /* borrowed during handshake_new() */
-	int sock;		      /* likewise; not to be touched until the end */
-	int keys;		      /* likewise: see tls-files.h; -1: no TLS */
+	struct worker_fds fds;	      /* likewise; fds.sock not to be touched until the end */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed; /* or NULL */
 	void *arg;

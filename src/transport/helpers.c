@@ -18,6 +18,7 @@ struct helpers {
 	struct tls_files *tls_files;
 	struct helper *spares; /* not handed out */
 	struct helper *dying;  /* killed, not reaped */
+	struct helper *gone;   /* let go, not reaped */
 };
 
 static void put_into(struct helper **list, struct helper *helper)
@@ -58,6 +59,7 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 	    .sandbox = h->sandbox,
 	    .lock_memory = cfg->lock_memory,
 	    .tls = cfg->tls,
+	    .relay = cfg->relay,
 	};
 	if (!h->cfg.worker)
 		h->cfg.worker = worker_run;
@@ -113,6 +115,8 @@ void helpers_free(struct helpers *h)
 		end_now(h->spares);
 	while (h->dying)
 		end_now(h->dying);
+	while (h->gone)
+		reaped(h->gone);
 	sandbox_free(h->sandbox);
 	free(h);
 }
@@ -135,6 +139,28 @@ void helper_release(struct helper *helper)
 	/* Without memory for this it is reaped by helpers_free() at the latest. */
 	helper->io =
 	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+void helper_let_go(struct helper *helper)
+{
+	take_out(helper);
+	loop_io_free(helper->io);
+	close_fdp(&helper->process.fd);
+	helper->process.fd = -1;
+	put_into(&helper->owner->gone, helper);
+	helper->io =
+	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+void helpers_set_relay(struct helpers *h)
+{
+	h->cfg.relay = true;
+	h->worker_cfg.relay = true;
+}
+
+bool helpers_relay(const struct helpers *h)
+{
+	return h->cfg.relay;
 }
 
 int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,

@@ -108,11 +108,12 @@ int tls_offload(struct tls *t, struct err *err)
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "the server broke the NBD protocol: bytes behind its last answer");
 	if (!l)
-		return err_set(err, ERR_SYSTEM, EOPNOTSUPP, "the kernel's TLS does not know %s",
+		return err_set(err, ERR_SYSTEM, TLS_NOT_IN_KERNEL,
+			       "the kernel's TLS does not know %s",
 			       t->lib->cipher_get_name(cipher));
 	if (setsockopt(t->wire.sock, IPPROTO_TCP, TCP_ULP, ulp, sizeof(ulp)) < 0) {
 		if (errno == ENOENT)
-			return err_set(err, ERR_SYSTEM, ENOENT,
+			return err_set(err, ERR_SYSTEM, TLS_NOT_IN_KERNEL,
 				       "this kernel has no TLS: `modprobe tls` says why");
 		if (errno == ENOTCONN)
 			return err_set(err, ERR_RETRY, ENOTCONN,

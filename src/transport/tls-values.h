@@ -43,4 +43,6 @@ int tls_job_fill(struct tls_job *ret_job, const struct endpoint *e, struct err *
 
 #define TLS_RENEWS_KEYS ENOKEY /* tls_handshake() returns it for nothing else */
 
+#define TLS_NOT_IN_KERNEL EPROTONOSUPPORT /* tls_offload() likewise */
+
 #endif

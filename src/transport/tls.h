@@ -51,8 +51,8 @@ void tls_describe(struct tls *t, struct tls_facts *ret_facts);
 
 /*
  * Gives both directions to the kernel: from here on the socket itself encrypts, in every process
- * that has it. 0, or -errno with *err: SYSTEM (this kernel cannot, nothing is wrong with the
- * server), PERMANENT (the server spoke when it was not its turn).
+ * that has it. 0, or -errno with *err: SYSTEM (-TLS_NOT_IN_KERNEL: this kernel cannot, nothing is
+ * wrong with the server), PERMANENT (the server spoke when it was not its turn).
  */
 int tls_offload(struct tls *t, struct err *err);
 

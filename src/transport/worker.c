@@ -2,6 +2,7 @@
 #include "transport/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,27 +10,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "transport/relay.h"
 #include "transport/tls.h"
 
 /* Stack the handshake may need, touched before it is locked. */
 #define STACK_RESERVE 65536
 
-/* Heap for TLS: parsing a bundle of all authorities takes most of it. */
-#define HEAP_RESERVE (3 << 20)
+/* Parsing a bundle of all authorities takes 3 MiB, the relay's buffers take one. */
+#define HEAP_RESERVE (4 << 20)
 
 /* How long a goodbye may take: it is a courtesy, and there are servers that do not answer it. */
 #define GOODBYE_MS 100
 
 /* Everything the job needs; without TLS nothing is allocated (the filter would not let it). */
 struct worker {
-	int fd;	  /* to the parent */
-	int sock; /* to the server */
-	int keys; /* with TLS */
+	int fd;	    /* to the parent */
+	int sock;   /* to the server */
+	int keys;   /* with TLS */
+	int kernel; /* with relay */
 	uint64_t deadline;
 	struct tls_lib lib;
 	struct tls *tls; /* NULL: in plain text */
@@ -68,7 +72,8 @@ static void __attribute__((noreturn)) give_up(struct worker *w, int ret)
 
 static void wait_for_job(struct worker *w)
 {
-	int fds[2] = {-1, -1};
+	int fds[3];
+	size_t n_fds = 1;
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(fds))];
@@ -89,13 +94,14 @@ static void wait_for_job(struct worker *w)
 	if (n == 0) /* a spare that was not needed */
 		_exit(0);
 	c = CMSG_FIRSTHDR(&msg);
+	n_fds += (size_t)w->job.tls.on + w->job.relay;
 	if (n != (ssize_t)sizeof(w->job) || !c || c->cmsg_level != SOL_SOCKET ||
-	    c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN((w->job.tls.on ? 2 : 1) * sizeof(int)))
+	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(n_fds * sizeof(int)))
 		_exit(1);
-	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
 	w->sock = fds[0];
-	w->keys = fds[1];
+	w->keys = w->job.tls.on ? fds[1] : -1;
+	w->kernel = w->job.relay ? fds[n_fds - 1] : -1;
 	w->deadline = now_ms() + w->job.timeout_ms;
 }
 
@@ -273,6 +279,32 @@ static int shake_hands(struct worker *w)
 	return err_errno(err, ERR_RETRY, -ret, "the connection broke during the handshake");
 }
 
+/*
+ * Tells the parent, and from then on needs it no more: a device whose supervisor has died goes on.
+ */
+static void __attribute__((noreturn)) become_relay(struct worker *w)
+{
+	const struct relay_config cfg = {
+	    .sock = w->sock,
+	    .kernel = w->kernel,
+	    .tls = w->tls,
+	    .peer_timeout_ms = w->job.peer_timeout_ms,
+	};
+	struct relay *relay = relay_new(&cfg);
+
+	if (!relay)
+		give_up(w, err_set(&w->answer.err, ERR_SYSTEM, ENOMEM, "no memory for the relay"));
+	prctl(PR_SET_NAME, "nbd-relay");
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		give_up(w, err_errno(&w->answer.err, ERR_SYSTEM, errno, "cannot start the relay"));
+	close(w->keys);
+	w->answer.export = *nego_export(&w->nego);
+	answer(w, WORKER_DONE, 0);
+	close(w->fd);
+	relay_run(relay);
+	_exit(0);
+}
+
 static void do_job(struct worker *w)
 {
 	struct nego_config cfg = {
@@ -289,6 +321,8 @@ static void do_job(struct worker *w)
 		if (w->job.tls.offload)
 			ret = tls_offload(w->tls, &w->answer.err);
 	}
+	if (ret == 0 && w->job.relay)
+		become_relay(w);
 	tls_free(w->tls);
 	close(w->sock);
 	if (ret < 0)
@@ -299,10 +333,10 @@ static void do_job(struct worker *w)
 }
 
 /*
- * Loads GnuTLS and lets the heap grow to what a handshake takes, before there is no file and
- * little memory to be had. Large blocks come from the heap, too.
+ * Lets the heap grow to what a handshake with TLS and a relay take, before there is little memory
+ * to be had. Large blocks come from the heap, too.
  */
-static int prepare_tls(struct worker *w)
+static void prepare_heap(void)
 {
 	void *room;
 
@@ -312,7 +346,16 @@ static int prepare_tls(struct worker *w)
 	if (room)
 		memset(room, 0, HEAP_RESERVE);
 	free(room);
-	return tls_lib_load(&w->lib, &w->answer.err);
+}
+
+/* A relay is in the way of the kernel's writing, where memory is freed. */
+static void hide_from_oom_killer(void)
+{
+	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	/* Needs privilege; without it, it is a process like any other. */
+	if (fd >= 0 && write(fd, "-1000", 5) < 0)
+		return;
 }
 
 /* The pages that exist now, copies of the parent's included; the job needs no others. */
@@ -335,13 +378,18 @@ void worker_run(int fd, pid_t parent, const void *arg)
 	struct worker *w = &worker;
 	int ret = 0;
 
-	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1};
+	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
+	if (cfg->tls || cfg->relay)
+		prepare_heap();
 	if (cfg->tls)
-		ret = prepare_tls(w);
+		ret = tls_lib_load(&w->lib, &w->answer.err);
+	if (cfg->relay)
+		hide_from_oom_killer();
 	if (ret == 0 && cfg->lock_memory)
 		ret = lock_memory(&w->answer.err);
 	if (ret == 0)
-		ret = sandbox_enter(cfg->sandbox, cfg->tls ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
+		ret = sandbox_enter(cfg->sandbox,
+				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
 				    parent, &w->answer.err);
 	if (ret < 0)
 		give_up(w, ret);

@@ -28,6 +28,8 @@ struct worker_job {
 	uint32_t timeout_ms;
 	char name[NBD_STRING_MAX + 1];
 	struct tls_job tls;
+	bool relay; /* goal GO: go on as the connection's relay (relay.h) */
+	uint32_t peer_timeout_ms;
 };
 
 enum worker_answer_type {
@@ -49,16 +51,21 @@ struct worker_config {
 	const struct sandbox *sandbox; /* borrowed; copied by fork */
 	bool lock_memory; /* mlock(2) all of it: for swap or root on the device itself */
 	bool tls;	  /* get ready for TLS, too */
+	bool relay;	  /* and for a long life: see relay.h */
 };
 
 /* A process_fn; arg is a struct worker_config. */
 void worker_run(int fd, pid_t parent, const void *arg);
 
-/*
- * Sends the job with sock, and with keys unless that is -1 (both borrowed), over fd. Does not
- * block. 0 or -errno.
- */
-int worker_send_job(int fd, const struct worker_job *job, int sock, int keys);
+/* What goes along with a job, all borrowed. */
+struct worker_fds {
+	int sock;
+	int keys;   /* with TLS */
+	int kernel; /* with relay: the relay's end of a socket pair */
+};
+
+/* Sends the job over fd. Does not block. 0 or -errno. */
+int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds);
 
 /*
  * Receives one message of `size` bytes exactly from a helper's fd, without any descriptor a

@@ -127,8 +127,6 @@ check "6: --detach without privilege" eval 'nbd_attach nbd0 -u "$sock" &&
 	expect_status 6 "root|privilege|CAP_SYS_ADMIN" nobody --detach nbd0'
 check "6: still attached" nbd_attach --check nbd0
 check "6: detaches" nbd_attach --detach nbd0
-check "6: TLS over a Unix socket" expect_status 6 'TCP' \
-	nbd_attach nbd0 -u "$sock" --tls --tls-verify-peer 0
 start_server "$scratch/large.sock" nbdkit -f -U "$scratch/large.sock" memory 4M \
 	--filter=blocksize-policy blocksize-minimum=65536 blocksize-preferred=65536
 if ! kernel_is 6.15; then

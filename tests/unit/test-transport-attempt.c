@@ -713,11 +713,12 @@ static void wrong_configuration(void **state)
 
 	(void)state;
 	tcp_endpoint(&e, "127.0.0.1", 1);
-	/* The kernel does TLS over TCP only; without a name nobody could be verified. */
 	e.tls = true;
-	e.type = ENDPOINT_VSOCK;
-	assert_int_equal(refused_at_once(&cfg), ERR_SYSTEM);
-	e.type = ENDPOINT_TCP;
+	e.tls_priority = malloc(5000);
+	memset(e.tls_priority, 'x', 4999);
+	e.tls_priority[4999] = '\0';
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	free(TAKE_PTR(e.tls_priority));
 	e.tls = false;
 	cfg.source = "no interface";
 	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);

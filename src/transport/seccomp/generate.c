@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,6 +228,22 @@ static int add_tls(scmp_filter_ctx ctx)
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
 				       SCMP_A1_32(SCMP_CMP_EQ, FUTEX_WAKE_PRIVATE));
+	/* A relay: see worker.c and relay.c. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				       SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+				       SCMP_A0_32(SCMP_CMP_EQ, PR_SET_PDEATHSIG),
+				       SCMP_A1_32(SCMP_CMP_EQ, 0));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2,
+				       SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP),
+				       SCMP_A2_32(SCMP_CMP_EQ, TCP_INFO));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 0);
+	if (ret == 0)
+		ret = add_setsockopt(ctx, SOL_SOCKET, SO_LINGER);
 	if (ret == 0)
 		ret = add_setsockopt(ctx, IPPROTO_TCP, TCP_ULP);
 	if (ret == 0)
