@@ -16,8 +16,9 @@ BUILD       ?= build$(if $(SAN),/san)$(if $(COV),/cov)
 VERSION     := 0.1
 
 PKGS        := libnl-3.0 libnl-genl-3.0
-# Loaded when a URI or a configuration file has to be read; here they are for their headers.
-LAZY_PKGS   := liburiparser inih
+# Loaded when a URI or a configuration file has to be read, or TLS is asked for; here they are for
+# their headers.
+LAZY_PKGS   := liburiparser inih gnutls
 BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean uninstall installed,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)
@@ -56,7 +57,7 @@ all: $(BUILD)/nbd-attach
 
 $(BUILD)/nbd-attach: $(OBJ)
 	@echo "  LINK  $@"
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread -ldl
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -66,6 +66,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .accept = o->accept,
 	    .on_change = o->on_change,
 	    .swap = o->swap,
+	    .relay = o->relay,
 	    .backend = o->backend,
 	    .foreground = o->foreground,
 	    .report_fd = -1,

@@ -30,6 +30,7 @@ extern const struct verb_def options_verbs[OPTIONS_VERBS];
 enum option_group {
 	GROUP_VERB,
 	GROUP_SERVER,
+	GROUP_TLS,
 	GROUP_DEVICE,
 	GROUP_OUTAGE,
 	GROUP_RUN,
@@ -75,7 +76,7 @@ extern const size_t options_count;
 option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number,
     option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
     option_set_identifier, option_set_name, option_set_source, option_set_wait, option_set_patience,
-    option_set_accept, option_set_verbose, option_set_quiet;
+    option_set_accept, option_set_zero_one, option_set_verbose, option_set_quiet;
 
 /* Options that contradict each other. */
 struct option_pair {

@@ -183,6 +183,15 @@ int option_set_accept(struct options *o, const struct option_def *def, const cha
 	return 0;
 }
 
+int option_set_zero_one(struct options *o, const struct option_def *def, const char *value,
+			struct err *err)
+{
+	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+		return part_bad(err, "--%s must be 0 or 1, not %s", def->name,
+				quoted_str(value).text);
+	return store_text(o, def, value, err);
+}
+
 int option_set_backend(struct options *o, const struct option_def *def, const char *value,
 		       struct err *err)
 {

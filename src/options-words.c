@@ -8,6 +8,7 @@
 #include "config.h"
 #include "kernel/device.h"
 #include "options-table.h"
+#include "options-tls.h"
 #include "uri-parts.h"
 #include "uri.h"
 
@@ -89,7 +90,7 @@ int words_server(struct options *o, const char *server, const char *export_name,
 		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
 		r = part_bad(err, "--source is for TCP servers");
-	return r;
+	return r == 0 ? options_tls_apply(&o->tls, &o->endpoint, err) : r;
 }
 
 /* A device outlives the directory that its command was typed in. */
@@ -123,10 +124,12 @@ bool words_relative(const struct endpoint *e)
 static int make_paths_absolute(struct endpoint *e, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	int r = make_absolute(&e->tls_certificates, err);
+	char **tls[] = {&e->tls_certificates, &e->tls_psk_file, &e->tls_ca,
+			&e->tls_crl,	      &e->tls_cert,	&e->tls_key};
+	int r = 0;
 
-	if (r == 0)
-		r = make_absolute(&e->tls_psk_file, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tls); i++)
+		r = make_absolute(tls[i], err);
 	if (r < 0 || e->type != ENDPOINT_UNIX || e->path[0] == '\0')
 		return r;
 	path = strdup(e->path);

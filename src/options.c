@@ -11,6 +11,7 @@
 #include "config.h"
 #include "options-config.h"
 #include "options-table.h"
+#include "options-tls.h"
 #include "options-words.h"
 #include "uri-parts.h"
 
@@ -56,6 +57,7 @@ void options_done(struct options *o)
 	free(o->config_name);
 	free(o->file);
 	free(o->output);
+	options_tls_done(&o->tls);
 	endpoint_done(&o->endpoint);
 	options_init(o);
 }

@@ -74,6 +74,7 @@ struct options {
 	unsigned accept; /* enum identity_accept; also reconnect */
 	char *on_change; /* NULL: none */
 	bool swap;
+	bool relay;
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach, import */
@@ -89,6 +90,11 @@ struct options {
 
 	char *file;   /* check-config; import: NULL for the default */
 	char *output; /* import: a directory; NULL for the default */
+	struct options_tls {
+		bool on;	   /* --tls */
+		char *verify_peer; /* "0" or "1" */
+		char *ca, *crl, *cert, *key, *certificates, *psk, *username, *hostname, *priority;
+	} tls;
 };
 
 /* Fills in the defaults; an empty value for options_done(). */

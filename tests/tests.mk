@@ -8,7 +8,7 @@ CMOCKA     = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnbd-attach.a
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/libnbd-attach.a $(CMOCKA) $(PKG_LIBS) -lpthread
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/libnbd-attach.a $(CMOCKA) $(PKG_LIBS) -lpthread -ldl
 
 -include $(UNIT:=.d)
 

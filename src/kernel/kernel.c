@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "base/capability.h"
+#include "base/cleanup.h"
 #include "kernel/explain.h"
 #include "kernel/ioctl.h"
 #include "kernel/netlink.h"
@@ -16,11 +18,12 @@
 
 #define MODPROBE "/sbin/modprobe"
 
+#define ULPS "/proc/sys/net/ipv4/tcp_available_ulp"
+
 /* True if modprobe could be run; what came of it shows in sysfs. */
-static bool run_modprobe(void)
+static bool run_modprobe(char *module)
 {
-	static char name[] = "modprobe", module[] = "nbd",
-		    path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	static char name[] = "modprobe", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char *argv[] = {name, module, NULL}, *envp[] = {path, NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -50,12 +53,13 @@ static bool run_modprobe(void)
 
 static int load_module(struct err *err)
 {
+	static char module[] = "nbd";
 	struct utsname u = {.release = "?"};
 	bool ran;
 
 	if (sysfs_module_present())
 		return 0;
-	ran = run_modprobe();
+	ran = run_modprobe(module);
 	if (sysfs_module_present())
 		return 0;
 	uname(&u);
@@ -80,6 +84,34 @@ static bool privileged(void)
 int kernel_check(struct err *err)
 {
 	return privileged() ? load_module(err) : privilege_explain(err);
+}
+
+/* Whether TCP can have TLS on top, as a module or built in. */
+static bool has_tls(void)
+{
+	char text[256] = "", *save = NULL;
+	_cleanup_fd_ int fd = open(ULPS, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return false;
+	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
+		if (strcmp(w, "tls") == 0)
+			return true;
+	return false;
+}
+
+int kernel_check_tls(struct err *err)
+{
+	static char module[] = "tls";
+	struct utsname u = {.release = "?"};
+
+	if (has_tls() || (run_modprobe(module) && has_tls()))
+		return 0;
+	uname(&u);
+	return err_set(err, ERR_SYSTEM, EPROTONOSUPPORT,
+		       "kernel %s cannot do TLS (CONFIG_TLS), and its module tls cannot be loaded: "
+		       "`modprobe tls` says why",
+		       u.release);
 }
 
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,

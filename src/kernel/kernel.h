@@ -87,6 +87,9 @@ struct kernel {
  */
 int kernel_check(struct err *err);
 
+/* The same for the kernel's TLS, whose module is tls. */
+int kernel_check_tls(struct err *err);
+
 /*
  * kernel_check(), then opens the wanted backend. For AUTO with a missing netlink family,
  * *ret_fallback is set true and the caller warns. Errors: ERR_SYSTEM (no module, no privilege, no

@@ -54,6 +54,12 @@ static const struct field {
     FIELD("NEXT_TRY", "next-try", NULL, FIELD_I64, next_try),
     FIELD("ADDRESSES", "addresses", NULL, FIELD_TEXT, addresses),
     FIELD("PEER_UID", "peer-uid", NULL, FIELD_I64, peer_uid),
+    FIELD("TLS_VERSION", "tls-version", NULL, FIELD_TEXT, tls.version),
+    FIELD("TLS_CIPHER", "tls-cipher", NULL, FIELD_TEXT, tls.cipher),
+    FIELD("TLS_PEER", "tls-peer", NULL, FIELD_TEXT, tls.peer),
+    FIELD("TLS_PEER_EXPIRES", "tls-peer-expires", NULL, FIELD_I64, tls.peer_expires),
+    FIELD("TLS_OWN_EXPIRES", "tls-own-expires", NULL, FIELD_I64, tls.own_expires),
+    FIELD("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
     FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
 #undef FIELD
 };
@@ -247,6 +253,33 @@ static void print_link(const struct state_link *l, FILE *out)
 			l->retransmits, l->sent, l->received);
 }
 
+static void print_expiry(const char *label, const char *subject, int64_t when, FILE *out)
+{
+	time_t seconds = (time_t)when;
+	char date[64] = "?";
+	struct tm tm;
+
+	if (!when)
+		return;
+	if (localtime_r(&seconds, &tm))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+	fprintf(out, "  %-12s %s%suntil %s%s\n", label, subject, subject[0] ? ", " : "", date,
+		when < time(NULL)			   ? ", EXPIRED"
+		: when - time(NULL) < STATE_EXPIRY_WARNING ? ", EXPIRES SOON"
+							   : "");
+}
+
+static void print_tls(const struct state_tls *tls, FILE *out)
+{
+	if (tls->version[0])
+		fprintf(out, "  %-12s %s, %s, by %s\n", "TLS", tls->version, tls->cipher,
+			tls->relay ? "a relay" : "the kernel");
+	else if (tls->relay)
+		fprintf(out, "  %-12s without TLS\n", "relay");
+	print_expiry("certificate", tls->peer, tls->peer_expires, out);
+	print_expiry("ours", "", tls->own_expires, out);
+}
+
 void state_print(const struct state *s, FILE *out)
 {
 	char value[STATE_TEXT_MAX], size[64], since[64] = "";
@@ -274,6 +307,7 @@ void state_print(const struct state *s, FILE *out)
 			"stalled", s->in_flight);
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		print_link(&s->link[i], out);
+	print_tls(&s->tls, out);
 	for (size_t i = 1; i < ARRAY_SIZE(fields); i++) {
 		value_text(s, &fields[i], value, sizeof(value));
 		if (fields[i].label && value[0] && strcmp(value, "0") != 0)

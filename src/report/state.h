@@ -26,6 +26,18 @@ struct state_link {
 	uint64_t sent, received; /* bytes since then */
 };
 
+/* How the newest connection is protected, and served. */
+struct state_tls {
+	char version[16]; /* "TLS1.3"; "": no TLS */
+	char cipher[32];
+	char peer[256];	      /* the subject of the server's certificate; "": none */
+	int64_t peer_expires; /* seconds since 1970; 0: no certificate */
+	int64_t own_expires;
+	bool relay; /* by a process between the kernel and the server, not by the kernel */
+};
+
+#define STATE_EXPIRY_WARNING INT64_C(1209600) /* seconds: two weeks */
+
 struct state {
 	int index;	      /* of /dev/nbdN */
 	int pid;	      /* the supervisor; 0: none */
@@ -57,6 +69,7 @@ struct state {
 	char error[ERR_MESSAGE_MAX]; /* why the last try failed */
 	char addresses[2048];	     /* of the server, known at attach, with spaces between */
 	int64_t peer_uid;	     /* of who serves a Unix socket; -1: not known */
+	struct state_tls tls;
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };
 

@@ -23,6 +23,8 @@ struct dialler {
 	struct address_list peer;      /* one: the address that answered */
 	struct address_list addresses; /* all that were known then */
 	uid_t unix_uid;
+	struct tls_facts tls;
+	bool relay;
 	struct loop_timer *failed; /* reports an attempt that could not even start */
 	struct err start_err;
 	int start_ret;
@@ -108,6 +110,8 @@ static void dialled(struct attempt *a, int ret, struct attempt_result *r, const 
 		d->peer = (struct address_list){.n = 1, .item = {r->peer}};
 		d->addresses = r->addresses;
 		d->unix_uid = r->unix_uid;
+		d->tls = r->tls;
+		d->relay = r->relay;
 	} else if (ret == 0) {
 		ret = same_export(d, r, &mine);
 		err = &mine;
@@ -175,6 +179,16 @@ const struct address *dialler_peer(const struct dialler *d)
 const struct address_list *dialler_addresses(const struct dialler *d)
 {
 	return &d->addresses;
+}
+
+const struct tls_facts *dialler_tls(const struct dialler *d)
+{
+	return &d->tls;
+}
+
+bool dialler_relay(const struct dialler *d)
+{
+	return d->relay;
 }
 
 uid_t dialler_unix_uid(const struct dialler *d)

@@ -7,6 +7,7 @@
 #ifndef SUPERVISE_DIALLER_H
 #define SUPERVISE_DIALLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -42,6 +43,8 @@ void dialler_join(struct dialler *d, unsigned n);
 const struct nbd_export *dialler_export(const struct dialler *d);
 const struct address *dialler_peer(const struct dialler *d);
 const struct address_list *dialler_addresses(const struct dialler *d);
+const struct tls_facts *dialler_tls(const struct dialler *d);
+bool dialler_relay(const struct dialler *d);	 /* the connections lead to relays */
 uid_t dialler_unix_uid(const struct dialler *d); /* of a Unix socket's server */
 
 /* Moves the next connection out: a descriptor for the caller to own, or -1 when none is left. */

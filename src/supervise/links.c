@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "supervise/peer.h"
+#include "transport/peer.h"
 
 #define SETTLE_LIMIT_MS 2000
 
@@ -314,6 +314,7 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 static bool settled(struct grave *g, uint64_t now)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct diag_socket id;
 	struct tcp_info info;
 
 	if (!tcp_facts(g->fd, &info) || peer_finished(&info))
@@ -323,7 +324,9 @@ static bool settled(struct grave *g, uint64_t now)
 	if (now - g->asked < SETTLE_LIMIT_MS)
 		return false;
 	/* tcp_disconnect(): drops the queue and resets. */
-	(void)connect(g->fd, &none, sizeof(none));
+	if (connect(g->fd, &none, sizeof(none)) < 0 && errno == EOPNOTSUPP &&
+	    diag_describe(g->fd, &id) == 0)
+		diag_destroy(&id); /* with TLS in the kernel */
 	return true;
 }
 

@@ -47,8 +47,11 @@ static void get_ready(struct supervisor *s)
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &s->err) < 0)
 		log_warning("%s", s->err.message);
-	if (s->cfg.swap)
+	if (s->cfg.swap) {
 		supervisor_take_hints(s);
+		if (helpers_tls_files(s->helpers))
+			tls_files_keep(helpers_tls_files(s->helpers));
+	}
 }
 
 /* Nobody waits any more: what an outage will need of the first handshake. */

@@ -76,6 +76,8 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	if (ret == 0)
 		ret = supervisor_open_up(s);
 	memcpy(s->report.address, a->state->address, sizeof(s->report.address));
+	if (a->known)
+		s->report.tls = a->state->tls;
 	if (!s->report.address[0])
 		endpoint_describe(s->cfg.endpoint, s->report.address, sizeof(s->report.address));
 	snprintf(s->report.cause, sizeof(s->report.cause), "it died unseen");

@@ -99,6 +99,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 		return false;
 	}
 	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
+	supervisor_note_tls(s, &result->tls, result->relay);
 	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
 	supervisor_raise(s, FSM_REDIALLED);
 	return true;

@@ -158,6 +158,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
 int supervisor_fill_report(struct supervisor *s);
+void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
 
 /* What the kernel is told: seconds it lets I/O wait for a connection; ms after which it looks at a

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define DAY INT64_C(86400) /* seconds */
+
 int supervisor_fill_report(struct supervisor *s)
 {
 	struct state *r = &s->report;
@@ -38,6 +40,32 @@ int supervisor_fill_report(struct supervisor *s)
 	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
 	free(uri);
 	return 0;
+}
+
+static void warn_of_expiry(const struct supervisor *s, const char *whose, int64_t when)
+{
+	int64_t left = when - time(NULL);
+
+	if (when && left < STATE_EXPIRY_WARNING)
+		log_warning("/dev/nbd%d: %s certificate %s in %lld days: renew it", s->index, whose,
+			    left < 0 ? "expired" : "expires", (long long)(left / DAY));
+}
+
+void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay)
+{
+	struct state_tls *r = &s->report.tls;
+	bool news = r->peer_expires != tls->peer_expires || r->own_expires != tls->own_expires;
+
+	snprintf(r->version, sizeof(r->version), "%s", tls->version);
+	snprintf(r->cipher, sizeof(r->cipher), "%s", tls->cipher);
+	snprintf(r->peer, sizeof(r->peer), "%s", tls->peer);
+	r->peer_expires = tls->peer_expires;
+	r->own_expires = tls->own_expires;
+	r->relay = relay;
+	if (!news)
+		return;
+	warn_of_expiry(s, "the server's", r->peer_expires);
+	warn_of_expiry(s, "our", r->own_expires);
 }
 
 /* Seconds since 1970 of a moment given in monotonic ms; 0 stays 0. */

@@ -121,6 +121,7 @@ static int open_up(struct supervisor *s)
 
 	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
 	s->unix_uid = dialler_unix_uid(s->dialler);
+	supervisor_note_tls(s, dialler_tls(s->dialler), dialler_relay(s->dialler));
 	if (ret == 0)
 		ret = supervisor_open_up(s);
 	if (ret == 0 && links_watch(s->links) < 0)

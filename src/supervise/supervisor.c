@@ -116,15 +116,22 @@ static int prepare_loop(struct supervisor *s)
 
 static int prepare_dialler(struct supervisor *s)
 {
-	struct helpers_config helpers = {.spares = 1};
+	struct helpers_config helpers = {
+	    .spares = 1,
+	    .relay =
+		s->cfg.relay || (s->cfg.endpoint->tls && s->cfg.endpoint->type != ENDPOINT_TCP),
+	    .tls = s->cfg.endpoint->tls ? s->cfg.endpoint : NULL,
+	};
 	struct dialler_config cfg = {
 	    .endpoint = s->cfg.endpoint,
 	    .source = s->cfg.source,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	};
-	int ret = helpers_new(s->loop, &helpers, &s->helpers, &s->err);
+	int ret;
 
+	helpers.lock_memory = helpers.relay;
+	ret = helpers_new(s->loop, &helpers, &s->helpers, &s->err);
 	if (ret == 0)
 		ret = helpers_fill(s->helpers, &s->err);
 	if (ret < 0)
@@ -178,6 +185,18 @@ static int find_device(struct supervisor *s)
 	return 0;
 }
 
+/* Whether a relay has to stand between the kernel and the server. */
+static void choose_way(struct supervisor *s)
+{
+	const struct endpoint *e = s->cfg.endpoint;
+	struct err err;
+
+	if (helpers_relay(s->helpers) || !e->tls || kernel_check_tls(&err) == 0)
+		return;
+	log_notice("%s: using a relay process", err.message);
+	helpers_set_relay(s->helpers);
+}
+
 /*
  * The worker confines itself while this process talks to the kernel. What can fail without the
  * server comes before the first connection: a wrong device costs nobody anything.
@@ -191,6 +210,8 @@ static int prepare(struct supervisor *s)
 	ret = prepare_dialler(s);
 	if (ret == 0)
 		ret = kernel_check(&s->err);
+	if (ret == 0)
+		choose_way(s);
 	if (ret == 0)
 		ret = rundir_make(&s->err);
 	if (ret == 0)

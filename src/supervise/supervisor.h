@@ -37,7 +37,8 @@ struct supervisor_config {
 	bool follow_dns;       /* redial what the name resolves to by then */
 	unsigned accept;       /* enum identity_accept */
 	const char *on_change; /* a command for each change of state; NULL: none */
-	bool swap; /* the device is under swap: no fork, no file, no new memory in an outage */
+	bool swap;  /* the device is under swap: no fork, no file, no new memory in an outage */
+	bool relay; /* put a process between the kernel and the server */
 	enum kernel_backend backend;
 	bool foreground; /* report to our caller, not to a waiting parent process */
 	int report_fd;	 /* background: where background_report() goes; taken */

@@ -4,30 +4,40 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
 
-int worker_send_job(int fd, const struct worker_job *job, int sock)
+int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds)
 {
+	int list[3] = {fds->sock};
+	size_t n = 1, len;
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(sizeof(list))];
 	} control = {0};
 	struct iovec iov = {(void *)job, sizeof(*job)}; /* sendmsg() does not write there */
 	struct msghdr msg = {
 	    .msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
+	};
+	struct cmsghdr *c;
+
+	if (job->tls.on)
+		list[n++] = fds->keys;
+	if (job->relay)
+		list[n++] = fds->kernel;
+	len = n * sizeof(int);
+	msg.msg_controllen = CMSG_SPACE(len);
+	c = CMSG_FIRSTHDR(&msg);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &sock, sizeof(int));
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), list, len);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
@@ -87,6 +97,27 @@ static bool failure_valid(struct worker_answer *a)
 	return true;
 }
 
+static void escape(char *field, size_t size)
+{
+	char raw[sizeof(((struct tls_facts *)NULL)->peer)];
+	struct text t;
+
+	snprintf(raw, sizeof(raw), "%s", field);
+	text_init(&t, field, size);
+	text_escape(&t, raw, strlen(raw), sizeof(raw));
+}
+
+static bool facts_valid(struct tls_facts *f)
+{
+	if (!terminated(f->version, sizeof(f->version)) ||
+	    !terminated(f->cipher, sizeof(f->cipher)) || !terminated(f->peer, sizeof(f->peer)))
+		return false;
+	escape(f->version, sizeof(f->version));
+	escape(f->cipher, sizeof(f->cipher));
+	escape(f->peer, sizeof(f->peer));
+	return true;
+}
+
 static bool answer_valid(struct worker_answer *a, enum nego_goal goal)
 {
 	const struct nbd_export *e = &a->export;
@@ -99,7 +130,7 @@ static bool answer_valid(struct worker_answer *a, enum nego_goal goal)
 		       terminated(e->description, sizeof(e->description)) && utf8(e->name) &&
 		       utf8(e->description);
 	case WORKER_DONE:
-		return goal == NEGO_GOAL_LIST || nbd_export_valid(e);
+		return facts_valid(&a->tls) && (goal == NEGO_GOAL_LIST || nbd_export_valid(e));
 	case WORKER_FAILED:
 		return failure_valid(a);
 	}

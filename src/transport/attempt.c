@@ -21,6 +21,8 @@
 /* The worker's own limit is only a backup and comes after ours. */
 #define WORKER_GRACE_MS 1000
 
+#define PEER_TIMEOUT_MS 10000
+
 static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 
 enum attempt_phase {
@@ -49,6 +51,10 @@ struct attempt {
 	struct helper *resolver;
 	struct loop_io *io;    /* on the resolver */
 	struct helper *worker; /* gets ready meanwhile, if no spare stands by */
+	struct tls_job tls;
+	bool relay;
+	int kernel_end;	      /* of the socket pair with the relay; -1: none */
+	struct tls_wait keys; /* for the certificates and keys */
 	struct loop_timer *deadline_timer, *start_timer;
 	struct dial *dial;
 	struct handshake *handshake;
@@ -79,6 +85,7 @@ static void stop(struct attempt *a)
 	a->start_timer = NULL;
 	dial_free(a->dial);
 	a->dial = NULL;
+	tls_wait_cancel(&a->keys);
 	handshake_free(a->handshake);
 	a->handshake = NULL;
 	helper_release(a->resolver);
@@ -99,6 +106,7 @@ void attempt_free(struct attempt *a)
 		return;
 	stop(a);
 	helpers_free(a->own_helpers);
+	close_fdp(&a->kernel_end);
 	close_fdp(&a->result.fd);
 	free(a);
 }
@@ -172,6 +180,12 @@ static void on_deadline(void *arg)
 
 static void connect_now(struct attempt *a);
 
+static void use_relay(struct attempt *a)
+{
+	a->relay = true;
+	a->tls.offload = false;
+}
+
 /*
  * Another service may listen at one address of a name: localhost is two. False: no address is
  * left, or what failed has nothing to do with the address.
@@ -202,11 +216,44 @@ static bool try_the_others(struct attempt *a, int ret)
 	return true;
 }
 
-static void on_shaken(int ret, const struct nbd_export *export, const struct err *err, void *arg)
+/*
+ * What the kernel cannot take is asked for in another way: TLS 1.2, where nobody renews keys; or a
+ * relay, where the kernel lacks TLS, or the cipher. True: that is under way.
+ */
+static bool try_for_the_kernel(struct attempt *a, int ret)
+{
+	if (ret == -TLS_RENEWS_KEYS && !a->tls.only_tls12) {
+		a->tls.only_tls12 = true;
+		if (!a->first_ret) {
+			a->first_ret = ret;
+			a->first_err = a->err;
+		}
+	} else if (ret == -TLS_NOT_IN_KERNEL && !a->relay) {
+		log_notice("%s: using a relay process", a->err.message);
+		use_relay(a);
+		helpers_set_relay(a->helpers); /* the next attempt need not ask the kernel */
+	} else {
+		return false;
+	}
+	handshake_free(TAKE_PTR(a->handshake));
+	close_fdp(&a->result.fd);
+	a->result.fd = -1;
+	connect_now(a);
+	return true;
+}
+
+static void on_shaken(int ret, const struct nbd_export *export, const struct tls_facts *tls,
+		      const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
 
+	if (ret == 0 && a->relay) {
+		/* The relay has the only copy of the server's. */
+		close_fdp(&a->result.fd);
+		a->result.fd = TAKE_FD(a->kernel_end);
+		a->result.relay = true;
+	}
 	if (ret < 0)
 		a->err = *err;
 	else if (a->goal == NEGO_GOAL_GO)
@@ -216,10 +263,11 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct err
 		if (a->err.kind != ERR_SYSTEM)
 			err_prefix(&a->err,
 				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
-		if (!try_the_others(a, ret))
+		if (!try_for_the_kernel(a, ret) && !try_the_others(a, ret))
 			fail(a, ret);
 		return;
 	}
+	a->result.tls = *tls;
 	if (export)
 		a->result.export = *export;
 	if (a->goal != NEGO_GOAL_GO) {
@@ -238,31 +286,63 @@ static void on_listed(const char *name, const char *description, void *arg)
 		a->listed(name, description, a->arg);
 }
 
-static void shake_hands(struct attempt *a)
+/* What the kernel gets, and what the relay has at the other end. */
+static int make_pair(struct attempt *a, int *ret_relay_end)
+{
+	int pair[2];
+
+	close_fdp(&a->kernel_end);
+	a->kernel_end = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(&a->err, ERR_SYSTEM, errno, "cannot make a way to the relay");
+	a->kernel_end = pair[0];
+	*ret_relay_end = pair[1];
+	return 0;
+}
+
+static void shake_hands(struct attempt *a, int keys)
 {
 	uint64_t now = loop_now();
 	struct worker_job job = {
+	    .tls = a->tls,
+	    .relay = a->relay,
+	    .peer_timeout_ms = a->peer_timeout_ms ? a->peer_timeout_ms : PEER_TIMEOUT_MS,
 	    .goal = (uint32_t)a->goal,
 	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
 	};
-	const struct handshake_config cfg = {
+	_cleanup_fd_ int relay_end = -1;
+	struct handshake_config cfg = {
 	    .job = &job,
-	    .sock = a->result.fd,
+	    .fds = {.sock = a->result.fd, .keys = keys},
 	    .done = on_shaken,
 	    .listed = on_listed,
 	    .arg = a,
 	};
 	int ret = 0;
 
-	a->phase = PHASE_HANDSHAKE;
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
-	if (!a->worker)
+	if (a->relay)
+		ret = make_pair(a, &relay_end);
+	cfg.fds.kernel = relay_end;
+	if (ret == 0 && !a->worker)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0)
 		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
 	if (ret < 0)
 		fail(a, ret);
+}
+
+static void on_keys(int ret, int fd, const struct err *err, void *arg)
+{
+	struct attempt *a = arg;
+
+	if (ret == 0) {
+		shake_hands(a, fd);
+		return;
+	}
+	a->err = *err;
+	fail(a, ret);
 }
 
 static void on_dialled(int ret, int fd, const struct address *peer, const struct err *err,
@@ -289,7 +369,11 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 		}
 		a->result.unix_uid = cred.uid;
 	}
-	shake_hands(a);
+	a->phase = PHASE_HANDSHAKE;
+	if (a->tls.on)
+		tls_files_get(helpers_tls_files(a->helpers), &a->keys, on_keys, a);
+	else
+		shake_hands(a, -1);
 }
 
 static void connect_now(struct attempt *a)
@@ -363,6 +447,8 @@ static void on_start(void *arg)
 	};
 	int ret = 0;
 
+	if (a->tls.on)
+		tls_files_refresh(helpers_tls_files(a->helpers));
 	/* Confining a new worker takes a while, which name and connection can use. */
 	if (!a->thrifty && helpers_spares(a->helpers) == 0)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
@@ -387,9 +473,14 @@ static int check(struct attempt *a, const struct attempt_config *cfg, struct err
 
 	if (ret < 0)
 		return ret;
-	/* Never go on in plaintext. */
-	if (e->tls)
-		return err_set(err, ERR_SYSTEM, ENOTSUP, "TLS is not built into this version");
+	ret = tls_job_fill(&a->tls, e, err);
+	if (ret < 0)
+		return ret;
+	a->tls.offload = a->tls.on && cfg->goal == NEGO_GOAL_GO;
+	/* The kernel's TLS is TCP's. */
+	if (cfg->goal == NEGO_GOAL_GO &&
+	    ((a->helpers && helpers_relay(a->helpers)) || (e->tls && e->type != ENDPOINT_TCP)))
+		use_relay(a);
 	if (e->type != ENDPOINT_TCP && cfg->source)
 		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
 	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
@@ -427,12 +518,15 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .arg = arg,
 	    .helpers = cfg->helpers,
 	    .lookup = cfg->lookup ? cfg->lookup : resolve_lookup,
+	    .kernel_end = -1,
 	    .result.fd = -1,
 	};
 	endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
 	ret = check(a, cfg, err);
 	if (ret == 0 && !a->helpers) {
-		ret = helpers_new(loop, &(struct helpers_config){0}, &a->own_helpers, err);
+		ret = helpers_new(loop,
+				  &(struct helpers_config){.tls = a->tls.on ? cfg->endpoint : NULL},
+				  &a->own_helpers, err);
 		a->helpers = a->own_helpers;
 	}
 	if (ret == 0) {

@@ -25,6 +25,7 @@
 #include "transport/endpoint.h"
 #include "transport/helpers.h"
 #include "transport/resolve.h"
+#include "transport/tls-values.h"
 
 struct attempt_config {
 	const struct endpoint *endpoint;      /* borrowed for the attempt's life */
@@ -34,18 +35,22 @@ struct attempt_config {
 	uint32_t timeout_ms;	  /* for the whole attempt; at least 1 */
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
 	bool thrifty; /* no worker before there is a connection: most tries of an outage fail */
-	struct helpers *helpers;   /* borrowed: where processes come from; NULL: the attempt has
-				      its own, and attempt_free() waits for their end */
+	struct helpers *helpers;   /* borrowed: where processes come from, ready for TLS if the
+				      endpoint wants it; NULL: the attempt has its own, and
+				      attempt_free() waits for their end */
 	resolve_lookup_fn *lookup; /* NULL: getaddrinfo(); runs in the resolver process */
 };
 
 struct attempt_result {
-	int fd; /* goal GO: the connected socket at the start of transmission, ready for the
-		   kernel (blocking, no timeouts, NODELAY, keepalive); the callback owns it and
-		   takes it with TAKE_FD(), or it is closed. -1 for other goals */
+	int fd; /* goal GO: the connected socket, or one that a relay serves, at the start of
+		   transmission, ready for the kernel (blocking, no timeouts, NODELAY, keepalive);
+		   the callback owns it and takes it with TAKE_FD(), or it is closed. -1 for other
+		   goals */
 	struct nbd_export export;      /* goals GO and INFO */
 	struct address peer;	       /* the address that answered */
 	struct address_list addresses; /* all that were known (resolved or given) */
+	bool relay;		       /* fd leads to a relay (relay.h), not to the server */
+	struct tls_facts tls;	       /* version "" without TLS */
 	uid_t unix_uid;		       /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
 };
 
@@ -62,8 +67,8 @@ typedef void attempt_listed_fn(const char *name, const char *description, void *
 
 /*
  * Starts one. 0 or -errno with *err: USAGE (--source is no address or interface, the host or
- * path is malformed, the export name too long), SYSTEM (no memory, no process, TLS wanted, which
- * this version cannot do), RETRY (the interface in a link-local address is missing).
+ * path is malformed, the export name too long), SYSTEM (no memory, no process, TLS for a device
+ * over something else than TCP), RETRY (the interface in a link-local address is missing).
  */
 int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_done_fn *done,
 		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt,

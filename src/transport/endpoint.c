@@ -30,6 +30,11 @@ void endpoint_done(struct endpoint *e)
 	free(e->tls_username);
 	free(e->tls_certificates);
 	free(e->tls_psk_file);
+	free(e->tls_ca);
+	free(e->tls_crl);
+	free(e->tls_cert);
+	free(e->tls_key);
+	free(e->tls_priority);
 	endpoint_init(e);
 }
 

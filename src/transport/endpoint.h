@@ -30,10 +30,12 @@ struct endpoint {
 	bool tls; /* nbds: fail rather than go on without TLS */
 	enum endpoint_tls_type tls_type;
 	bool tls_verify_peer; /* default true */
-	char *tls_hostname;
+	char *tls_hostname;   /* NULL: host */
 	char *tls_username;
 	char *tls_certificates; /* directory */
 	char *tls_psk_file;
+	char *tls_ca, *tls_crl, *tls_cert, *tls_key; /* files; before those in the directory */
+	char *tls_priority;			     /* GnuTLS's notation; NULL: ours */
 };
 
 /* Starts an empty TCP endpoint with the defaults of uri.md. */

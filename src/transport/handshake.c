@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+
 /* What a listing may cost the caller's memory; no server in use comes near. */
 #define LISTED_MAX 65536
 
@@ -15,6 +17,7 @@ struct handshake {
 	struct helper *worker;
 	struct loop_io *io;
 	enum nego_goal goal;
+	bool relay; /* the worker goes on when it is done */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed;
 	void *arg;
@@ -52,9 +55,10 @@ static void finish(struct handshake *h, int ret)
 	loop_io_free(h->io);
 	h->io = NULL;
 	if (ret < 0)
-		h->done(ret, NULL, &err, h->arg);
+		h->done(ret, NULL, NULL, &err, h->arg);
 	else
-		h->done(0, h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export, NULL, h->arg);
+		h->done(0, h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export, &h->answer.tls,
+			NULL, h->arg);
 }
 
 static void on_end(int fd, uint32_t events, void *arg)
@@ -114,7 +118,13 @@ static bool take_answer(struct handshake *h)
 			h->listed(answer->export.name, answer->export.description, h->arg);
 		return true;
 	case WORKER_DONE:
-		await_end(h, 0);
+		if (h->relay) {
+			loop_io_free(TAKE_PTR(h->io));
+			helper_let_go(TAKE_PTR(h->worker));
+			finish(h, 0);
+		} else {
+			await_end(h, 0);
+		}
 		return false;
 	case WORKER_FAILED:
 		h->err = answer->err;
@@ -148,11 +158,12 @@ int handshake_new(struct loop *loop, struct helper *worker, const struct handsha
 	    .loop = loop,
 	    .worker = worker,
 	    .goal = (enum nego_goal)cfg->job->goal,
+	    .relay = cfg->job->relay,
 	    .done = cfg->done,
 	    .listed = cfg->listed,
 	    .arg = cfg->arg,
 	};
-	ret = worker_send_job(worker->process.fd, cfg->job, cfg->sock);
+	ret = worker_send_job(worker->process.fd, cfg->job, &cfg->fds);
 	/* One that has ended left its reason, which is read from the loop. */
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		ret = 0;

@@ -2,7 +2,8 @@
 /*
  * One worker's job as an object on the loop: the socket and the job go in, its answers are
  * checked, and the end is told only when the process has ended, so that its copy of the socket is
- * closed. Never blocks. There is no time limit: the caller frees it.
+ * closed; with a relay, which goes on, when that has said so. Never blocks. There is no time limit:
+ * the caller frees it.
  */
 #ifndef TRANSPORT_HANDSHAKE_H
 #define TRANSPORT_HANDSHAKE_H
@@ -18,16 +19,16 @@ struct handshake;
 
 /*
  * Called once, from the loop. ret 0: *export is what the server says (goals GO and INFO; NULL
- * with LIST). -errno: *err says why. It may free the handshake.
+ * with LIST), *tls how that was protected. -errno: *err says why. It may free the handshake.
  */
-typedef void handshake_done_fn(int ret, const struct nbd_export *export, const struct err *err,
-			       void *arg);
+typedef void handshake_done_fn(int ret, const struct nbd_export *export,
+			       const struct tls_facts *tls, const struct err *err, void *arg);
 /* With goal LIST, for each export. It must not free the handshake. */
 typedef void handshake_listed_fn(const char *name, const char *description, void *arg);
 
 struct handshake_config {
 	const struct worker_job *job; /* borrowed during handshake_new() */
-	int sock;		      /* likewise; not to be touched until the end */
+	struct worker_fds fds;	      /* likewise; fds.sock not to be touched until the end */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed; /* or NULL */
 	void *arg;

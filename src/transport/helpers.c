@@ -15,8 +15,10 @@ struct helpers {
 	struct sandbox *sandbox;
 	struct helpers_config cfg;
 	struct worker_config worker_cfg;
+	struct tls_files *tls_files;
 	struct helper *spares; /* not handed out */
 	struct helper *dying;  /* killed, not reaped */
+	struct helper *gone;   /* let go, not reaped */
 };
 
 static void put_into(struct helper **list, struct helper *helper)
@@ -56,9 +58,18 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 	h->worker_cfg = (struct worker_config){
 	    .sandbox = h->sandbox,
 	    .lock_memory = cfg->lock_memory,
+	    .tls = cfg->tls,
+	    .relay = cfg->relay,
 	};
 	if (!h->cfg.worker)
 		h->cfg.worker = worker_run;
+	if (cfg->tls) {
+		h->tls_files = tls_files_new(loop, h, cfg->tls);
+		if (!h->tls_files) {
+			helpers_free(h);
+			return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+		}
+	}
 	*ret_helpers = h;
 	return 0;
 }
@@ -99,10 +110,13 @@ void helpers_free(struct helpers *h)
 {
 	if (!h)
 		return;
+	tls_files_free(h->tls_files);
 	while (h->spares)
 		end_now(h->spares);
 	while (h->dying)
 		end_now(h->dying);
+	while (h->gone)
+		reaped(h->gone);
 	sandbox_free(h->sandbox);
 	free(h);
 }
@@ -125,6 +139,28 @@ void helper_release(struct helper *helper)
 	/* Without memory for this it is reaped by helpers_free() at the latest. */
 	helper->io =
 	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+void helper_let_go(struct helper *helper)
+{
+	take_out(helper);
+	loop_io_free(helper->io);
+	close_fdp(&helper->process.fd);
+	helper->process.fd = -1;
+	put_into(&helper->owner->gone, helper);
+	helper->io =
+	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+void helpers_set_relay(struct helpers *h)
+{
+	h->cfg.relay = true;
+	h->worker_cfg.relay = true;
+}
+
+bool helpers_relay(const struct helpers *h)
+{
+	return h->cfg.relay;
 }
 
 int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,
@@ -232,4 +268,9 @@ int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err)
 const struct sandbox *helpers_sandbox(const struct helpers *h)
 {
 	return h->sandbox;
+}
+
+struct tls_files *helpers_tls_files(const struct helpers *h)
+{
+	return h->tls_files;
 }

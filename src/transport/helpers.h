@@ -15,15 +15,19 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "transport/endpoint.h"
 #include "transport/process.h"
 #include "transport/sandbox.h"
+#include "transport/tls-files.h"
 
 struct helpers;
 
 struct helpers_config {
-	size_t spares;	    /* workers that stand ready, confined, before they are needed */
-	bool lock_memory;   /* see struct worker_config */
-	process_fn *worker; /* NULL: worker_run(); tests put a lying one here */
+	size_t spares;		    /* workers that stand ready, confined, before they are needed */
+	bool lock_memory;	    /* see struct worker_config */
+	process_fn *worker;	    /* NULL: worker_run(); tests put a lying one here */
+	bool relay;		    /* see struct worker_config */
+	const struct endpoint *tls; /* get ready for TLS with what this names; borrowed; or NULL */
 };
 
 struct helper {
@@ -65,6 +69,18 @@ int helpers_start(struct helpers *h, const char *name, process_fn *run, const vo
 /* Ends and forgets it: killed if it still runs, reaped when it has ended. Accepts NULL. */
 void helper_release(struct helper *helper);
 
+/*
+ * It goes on without us, beyond our own end: only reaped when it ends, if we are still there.
+ */
+void helper_let_go(struct helper *helper);
+
+/* Workers, but for the spares that exist, get ready to go on as relays. */
+void helpers_set_relay(struct helpers *h);
+bool helpers_relay(const struct helpers *h);
+
 const struct sandbox *helpers_sandbox(const struct helpers *h);
+
+/* Certificates and keys for TLS; NULL if the workers are not ready for it. */
+struct tls_files *helpers_tls_files(const struct helpers *h);
 
 #endif

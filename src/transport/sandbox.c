@@ -124,14 +124,14 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	const struct {
 		int resource;
 		rlim_t most;
-	} limit[] = {
-		{RLIMIT_CORE, 0},
-		{RLIMIT_NPROC, 0},
-		{RLIMIT_MSGQUEUE, 0},
+	} limit[] =
+	{ {RLIMIT_CORE, 0},
+	  {RLIMIT_NPROC, 0},
+	  {RLIMIT_MSGQUEUE, 0},
 #if !defined(FOR_VALGRIND) /* it writes its log, and refuses the last one */
-		{RLIMIT_FSIZE, 0},
-		/* Room for the one descriptor a job brings, or for getaddrinfo()'s files. */
-		{RLIMIT_NOFILE, profile == SANDBOX_HANDSHAKE ? 8 : 64},
+	  {RLIMIT_FSIZE, 0},
+	  /* Room for the one or two descriptors a job brings, or for getaddrinfo()'s files. */
+	  {RLIMIT_NOFILE, profile == SANDBOX_RESOLVE ? 64 : 8},
 #endif
 	};
 

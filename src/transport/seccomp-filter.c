@@ -20,6 +20,10 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		/* The kernel copies it. */
 		program.filter = (struct sock_filter *)(uintptr_t)handshake_program;
 		break;
+	case SANDBOX_TLS:
+		program.len = ARRAY_SIZE(tls_program);
+		program.filter = (struct sock_filter *)(uintptr_t)tls_program;
+		break;
 	case SANDBOX_RESOLVE:
 		program.len = ARRAY_SIZE(resolve_program);
 		program.filter = (struct sock_filter *)(uintptr_t)resolve_program;

@@ -2,28 +2,41 @@
 #include "transport/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "transport/relay.h"
+#include "transport/tls.h"
 
 /* Stack the handshake may need, touched before it is locked. */
 #define STACK_RESERVE 65536
 
+/* Parsing a bundle of all authorities takes 3 MiB, the relay's buffers take one. */
+#define HEAP_RESERVE (4 << 20)
+
 /* How long a goodbye may take: it is a courtesy, and there are servers that do not answer it. */
 #define GOODBYE_MS 100
 
-/* Everything the job needs, so that nothing is allocated (the filter would not let it). */
+/* Everything the job needs; without TLS nothing is allocated (the filter would not let it). */
 struct worker {
-	int fd;	  /* to the parent */
-	int sock; /* to the server */
+	int fd;	    /* to the parent */
+	int sock;   /* to the server */
+	int keys;   /* with TLS */
+	int kernel; /* with relay */
 	uint64_t deadline;
+	struct tls_lib lib;
+	struct tls *tls; /* NULL: in plain text */
 	struct worker_job job;
 	struct worker_answer answer;
 	struct nego nego;
@@ -59,9 +72,11 @@ static void __attribute__((noreturn)) give_up(struct worker *w, int ret)
 
 static void wait_for_job(struct worker *w)
 {
+	int fds[3];
+	size_t n_fds = 1;
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(sizeof(fds))];
 	} control = {0};
 	struct iovec iov = {&w->job, sizeof(w->job)};
 	struct msghdr msg = {
@@ -79,26 +94,38 @@ static void wait_for_job(struct worker *w)
 	if (n == 0) /* a spare that was not needed */
 		_exit(0);
 	c = CMSG_FIRSTHDR(&msg);
+	n_fds += (size_t)w->job.tls.on + w->job.relay;
 	if (n != (ssize_t)sizeof(w->job) || !c || c->cmsg_level != SOL_SOCKET ||
-	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(n_fds * sizeof(int)))
 		_exit(1);
-	memcpy(&w->sock, CMSG_DATA(c), sizeof(int));
+	memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
+	w->sock = fds[0];
+	w->keys = w->job.tls.on ? fds[1] : -1;
+	w->kernel = w->job.relay ? fds[n_fds - 1] : -1;
 	w->deadline = now_ms() + w->job.timeout_ms;
 }
 
 /*
  * Waits until the socket is ready for `events`. The parent's timer ends a slow handshake by
  * killing this process; the deadline here is for a parent that may not (CAP_KILL taken away).
+ *
+ * A server that sends a reply in pieces waits for the acknowledgement of the first (Nagle), which
+ * we would delay by 40 ms without TCP_QUICKACK. It has no meaning, and does no harm, on other
+ * sockets than TCP.
  */
-static int wait_ready(struct worker *w, short events, uint64_t deadline)
+static int wait_ready(void *arg, short events)
 {
+	struct worker *w = arg;
+	const int on = 1;
 	struct pollfd p[] = {{.fd = w->sock, .events = events}, {.fd = w->fd}};
 	uint64_t now = now_ms();
 	int n;
 
-	if (now >= deadline)
+	if (now >= w->deadline)
 		return -ETIMEDOUT;
-	n = poll(p, ARRAY_SIZE(p), (int)(deadline - now));
+	if (events == POLLIN)
+		setsockopt(w->sock, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+	n = poll(p, ARRAY_SIZE(p), (int)(w->deadline - now));
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	if (n > 0 && p[1].revents)
@@ -106,43 +133,43 @@ static int wait_ready(struct worker *w, short events, uint64_t deadline)
 	return 0;
 }
 
-static int send_some(struct worker *w, const uint8_t *buf, size_t len, uint64_t deadline)
+static int send_some(struct worker *w, const uint8_t *buf, size_t len)
 {
-	ssize_t n = send(w->sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n;
 
+	if (w->tls)
+		n = tls_send(w->tls, buf, len, &w->answer.err);
+	else
+		n = send(w->sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n >= 0) {
 		nego_send_ack(&w->nego, (size_t)n);
 		return 0;
 	}
+	if (w->tls)
+		return (int)n;
 	if (errno == EAGAIN)
-		return wait_ready(w, POLLOUT, deadline);
+		return wait_ready(w, POLLOUT);
 	return errno == EINTR ? 0 : -errno;
-}
-
-/*
- * A server that sends a reply in pieces waits for the acknowledgement of the first (Nagle), which
- * we would delay by 40 ms. Of no meaning, and no harm, on other sockets than TCP.
- */
-static int await_input(struct worker *w)
-{
-	const int on = 1;
-
-	setsockopt(w->sock, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-	return wait_ready(w, POLLIN, w->deadline);
 }
 
 static int receive_some(struct worker *w)
 {
 	size_t room;
 	uint8_t *buf = nego_recv_buf(&w->nego, &room);
-	ssize_t n = recv(w->sock, buf, room, MSG_DONTWAIT);
+	ssize_t n;
 
+	if (w->tls)
+		n = tls_recv(w->tls, buf, room, &w->answer.err);
+	else
+		n = recv(w->sock, buf, room, MSG_DONTWAIT);
 	if (n > 0)
 		nego_recv_ack(&w->nego, (size_t)n);
 	else if (n == 0)
 		nego_recv_eof(&w->nego);
+	else if (w->tls)
+		return (int)n;
 	else if (errno == EAGAIN)
-		return await_input(w);
+		return wait_ready(w, POLLIN);
 	else if (errno != EINTR)
 		return -errno;
 	return 0;
@@ -154,7 +181,7 @@ static int move_bytes(struct worker *w)
 	const uint8_t *buf = nego_send_buf(&w->nego, &len);
 
 	if (buf)
-		return send_some(w, buf, len, w->deadline);
+		return send_some(w, buf, len);
 	return receive_some(w);
 }
 
@@ -176,6 +203,7 @@ static void tell_listed(struct worker *w)
 static void say_goodbye(struct worker *w)
 {
 	uint64_t deadline = now_ms() + GOODBYE_MS;
+	struct err ignored = w->answer.err;
 	const uint8_t *buf;
 	uint8_t rest[256];
 	size_t len;
@@ -183,16 +211,39 @@ static void say_goodbye(struct worker *w)
 
 	if (!nego_send_buf(&w->nego, &len))
 		return;
+	w->deadline = w->deadline < deadline ? w->deadline : deadline;
 	while ((buf = nego_send_buf(&w->nego, &len)))
-		if (send_some(w, buf, len, deadline) < 0)
-			return;
+		if (send_some(w, buf, len) < 0)
+			break;
+	w->answer.err = ignored;
+	if (buf)
+		return;
+	if (w->tls)
+		tls_bye(w->tls);
 	do {
-		if (wait_ready(w, POLLIN, deadline) < 0)
+		if (wait_ready(w, POLLIN) < 0)
 			return;
 		n = recv(w->sock, rest, sizeof(rest), MSG_DONTWAIT);
 	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
 }
 
+static int start_tls(struct worker *w)
+{
+	const struct tls_wire wire = {.sock = w->sock, .wait = wait_ready, .arg = w};
+	struct tls *tls;
+	int ret = tls_new(&w->lib, &w->job.tls, w->keys, &wire, &tls, &w->answer.err);
+
+	if (ret < 0)
+		return ret;
+	ret = tls_handshake(tls, &w->answer.err);
+	if (ret < 0)
+		return ret;
+	w->tls = tls;
+	nego_tls_started(&w->nego);
+	return 0;
+}
+
+/* The errors of TLS bring their own sentence. */
 static int shake_hands(struct worker *w)
 {
 	struct err *err = &w->answer.err;
@@ -207,9 +258,10 @@ static int shake_hands(struct worker *w)
 			tell_listed(w);
 			break;
 		case NEGO_STARTTLS:
-			return err_set(err, ERR_SYSTEM, ENOTSUP,
-				       "the server agrees to TLS, which is not built into this "
-				       "version");
+			ret = start_tls(w);
+			if (ret < 0)
+				return ret;
+			break;
 		case NEGO_DONE:
 			say_goodbye(w); /* unless the goal is GO */
 			return 0;
@@ -219,10 +271,38 @@ static int shake_hands(struct worker *w)
 			return -EPROTO;
 		}
 	}
+	if (w->tls)
+		return ret;
 	if (ret == -ETIMEDOUT)
 		return err_set(err, ERR_RETRY, ETIMEDOUT,
 			       "the server did not finish the handshake in time");
 	return err_errno(err, ERR_RETRY, -ret, "the connection broke during the handshake");
+}
+
+/*
+ * Tells the parent, and from then on needs it no more: a device whose supervisor has died goes on.
+ */
+static void __attribute__((noreturn)) become_relay(struct worker *w)
+{
+	const struct relay_config cfg = {
+	    .sock = w->sock,
+	    .kernel = w->kernel,
+	    .tls = w->tls,
+	    .peer_timeout_ms = w->job.peer_timeout_ms,
+	};
+	struct relay *relay = relay_new(&cfg);
+
+	if (!relay)
+		give_up(w, err_set(&w->answer.err, ERR_SYSTEM, ENOMEM, "no memory for the relay"));
+	prctl(PR_SET_NAME, "nbd-relay");
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		give_up(w, err_errno(&w->answer.err, ERR_SYSTEM, errno, "cannot start the relay"));
+	close(w->keys);
+	w->answer.export = *nego_export(&w->nego);
+	answer(w, WORKER_DONE, 0);
+	close(w->fd);
+	relay_run(relay);
+	_exit(0);
 }
 
 static void do_job(struct worker *w)
@@ -230,17 +310,52 @@ static void do_job(struct worker *w)
 	struct nego_config cfg = {
 	    .goal = (enum nego_goal)w->job.goal,
 	    .export_name = w->job.name,
+	    .tls = w->job.tls.on,
 	};
 	int ret = nego_init(&w->nego, &cfg, &w->answer.err);
 
 	if (ret == 0)
 		ret = shake_hands(w);
+	if (ret == 0 && w->tls) {
+		tls_describe(w->tls, &w->answer.tls);
+		if (w->job.tls.offload)
+			ret = tls_offload(w->tls, &w->answer.err);
+	}
+	if (ret == 0 && w->job.relay)
+		become_relay(w);
+	tls_free(w->tls);
 	close(w->sock);
 	if (ret < 0)
 		give_up(w, ret);
 	if (cfg.goal != NEGO_GOAL_LIST)
 		w->answer.export = *nego_export(&w->nego);
 	answer(w, WORKER_DONE, 0);
+}
+
+/*
+ * Lets the heap grow to what a handshake with TLS and a relay take, before there is little memory
+ * to be had. Large blocks come from the heap, too.
+ */
+static void prepare_heap(void)
+{
+	void *room;
+
+	mallopt(M_MMAP_MAX, 0);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	room = malloc(HEAP_RESERVE);
+	if (room)
+		memset(room, 0, HEAP_RESERVE);
+	free(room);
+}
+
+/* A relay is in the way of the kernel's writing, where memory is freed. */
+static void hide_from_oom_killer(void)
+{
+	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	/* Needs privilege; without it, it is a process like any other. */
+	if (fd >= 0 && write(fd, "-1000", 5) < 0)
+		return;
 }
 
 /* The pages that exist now, copies of the parent's included; the job needs no others. */
@@ -263,11 +378,19 @@ void worker_run(int fd, pid_t parent, const void *arg)
 	struct worker *w = &worker;
 	int ret = 0;
 
-	*w = (struct worker){.fd = fd, .sock = -1};
-	if (cfg->lock_memory)
+	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
+	if (cfg->tls || cfg->relay)
+		prepare_heap();
+	if (cfg->tls)
+		ret = tls_lib_load(&w->lib, &w->answer.err);
+	if (cfg->relay)
+		hide_from_oom_killer();
+	if (ret == 0 && cfg->lock_memory)
 		ret = lock_memory(&w->answer.err);
 	if (ret == 0)
-		ret = sandbox_enter(cfg->sandbox, SANDBOX_HANDSHAKE, parent, &w->answer.err);
+		ret = sandbox_enter(cfg->sandbox,
+				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
+				    parent, &w->answer.err);
 	if (ret < 0)
 		give_up(w, ret);
 	answer(w, WORKER_READY, 0);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process that talks to a server: confined first (sandbox.h), then given one connected
- * socket over SCM_RIGHTS, it shakes hands in straight-line blocking code, closes the socket,
- * answers with values only, and exits. No descriptor ever travels back: the parent kept its own
- * of the socket it connected, and uses it after this process has ended.
+ * socket over SCM_RIGHTS (and for TLS the sealed memory with the keys, see tls-files.h), it shakes
+ * hands in straight-line blocking code, closes the socket, answers with values only, and exits. No
+ * descriptor ever travels back: the parent kept its own of the socket it connected, and uses it
+ * after this process has ended.
  *
  * Messages are structs, as both sides are the same program; those from the worker are checked
  * by worker_answer_check() before a field is believed, because a server may own the worker.
@@ -20,11 +21,15 @@
 #include "nbd/nego.h"
 #include "transport/process.h"
 #include "transport/sandbox.h"
+#include "transport/tls-values.h"
 
 struct worker_job {
 	uint32_t goal; /* enum nego_goal */
 	uint32_t timeout_ms;
 	char name[NBD_STRING_MAX + 1];
+	struct tls_job tls;
+	bool relay; /* goal GO: go on as the connection's relay (relay.h) */
+	uint32_t peer_timeout_ms;
 };
 
 enum worker_answer_type {
@@ -39,18 +44,28 @@ struct worker_answer {
 	int32_t ret; /* -errno with FAILED, else 0 */
 	struct err err;
 	struct nbd_export export;
+	struct tls_facts tls; /* with DONE */
 };
 
 struct worker_config {
 	const struct sandbox *sandbox; /* borrowed; copied by fork */
 	bool lock_memory; /* mlock(2) all of it: for swap or root on the device itself */
+	bool tls;	  /* get ready for TLS, too */
+	bool relay;	  /* and for a long life: see relay.h */
 };
 
 /* A process_fn; arg is a struct worker_config. */
 void worker_run(int fd, pid_t parent, const void *arg);
 
-/* Sends the job with sock (borrowed) over fd. Does not block. 0 or -errno. */
-int worker_send_job(int fd, const struct worker_job *job, int sock);
+/* What goes along with a job, all borrowed. */
+struct worker_fds {
+	int sock;
+	int keys;   /* with TLS */
+	int kernel; /* with relay: the relay's end of a socket pair */
+};
+
+/* Sends the job over fd. Does not block. 0 or -errno. */
+int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds);
 
 /*
  * Receives one message of `size` bytes exactly from a helper's fd, without any descriptor a

@@ -9,8 +9,9 @@
 
 A case is a function that is given a connected Peer. The family functions below make the many
 that differ in one number. An expectation holds a set of exit statuses for each goal of a client:
-`attach` (OPT_GO), `info` (OPT_INFO) and `list` (OPT_LIST); a goal that cannot meet the
-misbehaviour is missing. Where any honest reading is fine, several are allowed. 0 marks what a
+`attach` (OPT_GO), `info` (OPT_INFO), `list` (OPT_LIST) and `tls` (OPT_STARTTLS, then OPT_INFO); a
+goal that cannot meet the misbehaviour is missing. None of these servers can do TLS, so that a
+client that wants it must refuse each of them. Where any honest reading is fine, several are allowed. 0 marks what a
 client should tolerate.
 """
 
@@ -65,6 +66,7 @@ class Hangup(Exception):
 def add(name, function, statuses=EITHER, goals=ALL, tcp=False, waits=False, **other):
     """Adds a case; `other` replaces the statuses of single goals, None removes the goal."""
     expect = {goal: set(statuses) for goal in goals}
+    expect.setdefault("tls", EITHER)
     expect.update({goal: s and set(s) for goal, s in other.items()})
     assert name not in CASES, name
     CASES[name] = Case(name, function, {g: s for g, s in expect.items() if s}, tcp, waits)
@@ -611,6 +613,72 @@ for _name, _text in TEXTS.items():
 add("text-64k-in-error", answers(lambda o: reply(o, error(2), b"\x1b[1m%n" * 10922)), EITHER)
 
 # Ahead of its time: what follows the handshake belongs to whoever owns the socket next
+
+
+# STARTTLS. What follows the agreement in plain text is an attack, whatever it looks like.
+
+def starttls(*data, then="close"):
+    """A case that agrees to TLS and goes on with this, in one piece."""
+    def run(p):
+        p.start(STARTTLS)
+        p.send(reply(STARTTLS, ACK), *data)
+        getattr(p, then, lambda: None)()
+    return run
+
+
+def record(kind, data, version=b"\3\3", length=None):
+    return bytes([kind]) + version + u16(len(data) if length is None else length) + data
+
+
+def after_hello(*data, then="close"):
+    """A case that waits for the client's first record, then says this."""
+    def run(p):
+        p.start(STARTTLS)
+        p.send(reply(STARTTLS, ACK))
+        p.recv(struct.unpack(">H", p.recv(5)[3:])[0])
+        p.send(*data)
+        getattr(p, then, lambda: None)()
+    return run
+
+
+TLS = ("tls",)
+SERVER_HELLO = (b"\2\0\0\x28\3\3" + bytes(range(32)) + b"\0" + b"\xcc\xa8" + b"\0")
+for number, text in enumerate(ERRORS, 1):
+    add(f"tls-refused-{text}", answers(lambda o, n=number: reply(o, error(n)), STARTTLS),
+        GONE if text == "shutdown" else REFUSED, TLS)
+for name, data in (("ack", reply(INFO, ACK)), ("export", whole(INFO)), ("greeting", greeting()),
+                   ("alert", record(21, b"\2\x28")), ("hello", record(22, SERVER_HELLO)),
+                   ("data", record(23, whole(INFO))), ("zeroes", bytes(70000)), ("byte", b"x")):
+    add(f"tls-then-{name}", starttls(data), REFUSED, TLS)
+    add(f"tls-then-{name}-hold", starttls(data, then="hold"), REFUSED, TLS)
+add("tls-ack-with-data", answers(lambda o: reply(o, ACK, b"more"), STARTTLS), REFUSED, TLS)
+add("tls-ack-twice", starttls(reply(STARTTLS, ACK)), REFUSED, TLS)
+add("tls-then-silence", starttls(then="hold"), GONE, TLS, waits=True)
+add("tls-then-close", starttls(), EITHER, TLS)
+add("tls-then-reset", starttls(then="reset"), EITHER, TLS)
+for name, data in (("plain-export", whole(INFO)), ("garbage", bytes(range(256)) * 64),
+                   ("empty-record", record(22, b"")), ("huge-record", record(22, b"", length=65535)),
+                   ("old-version", record(22, SERVER_HELLO, version=b"\3\0")),
+                   ("half-hello", record(22, SERVER_HELLO[:20])),
+                   ("hello-twice", record(22, SERVER_HELLO) * 2),
+                   ("no-cipher", record(22, SERVER_HELLO[:-3] + b"\0\0\0")),
+                   ("finished", record(20, b"\1") + record(22, bytes(40))),
+                   ("data", record(23, whole(INFO))), ("ticket", record(22, b"\4" + bytes(60))),
+                   ("key-update", record(22, b"\x18\0\0\1\1")),
+                   ("close-notify", record(21, b"\1\0")), ("warnings", record(21, b"\1\x5a") * 2000)):
+    add(f"tls-hello-{name}", after_hello(data), EITHER, TLS)
+    add(f"tls-hello-{name}-hold", after_hello(data, then="hold"), EITHER, TLS,
+        waits=name in ("half-hello", "huge-record", "warnings", "empty-record", "hello-twice",
+                       "garbage", "ticket"))
+for seed in range(48):
+    noise = random.Random(seed)
+    head = record(22, b"", length=noise.randrange(1, 16385)) if seed % 2 else b""
+    body = bytearray(record(22, SERVER_HELLO + bytes(64)) if seed % 3 else b"")
+    for _ in range(noise.randrange(8)):
+        if body:
+            body[noise.randrange(len(body))] = noise.randrange(256)
+    add(f"tls-noise-{seed}",
+        after_hello(head + bytes(body) + noise.randbytes(noise.randrange(20000))), EITHER, TLS)
 
 
 def ahead(data):

@@ -15,7 +15,7 @@ if [[ ${1:-} = --here ]]; then
 	shift
 	NBD_ATTACH_RUNDIR=$(mktemp -d) || exit 1
 	export NBD_ATTACH_RUNDIR
-	"$top/tests/interop/hostile_check.py" --goals info,list "$@" "${nbd_attach[@]}"
+	"$top/tests/interop/hostile_check.py" --goals info,list,tls "$@" "${nbd_attach[@]}"
 	status=$?
 	rm -rf "$NBD_ATTACH_RUNDIR"
 	exit $status

@@ -90,6 +90,8 @@ class Checker:
         """What is wrong, a list of sentences."""
         option, positional = self.target(case)
         verb = [] if device else [f"--{goal}"]
+        if goal == "tls":
+            verb = ["--info", "--tls", "--tls-verify-peer=0"]
         name = [f"/dev/{device}"] if device else []
         status, seconds, out, err = self.run(*verb, f"--connect-timeout={self.deadline}", *option,
                                              *name, *positional)
@@ -168,7 +170,7 @@ def left_behind():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--goals", default="info,list")
+    parser.add_argument("--goals", default="info,list,tls")
     parser.add_argument("--only", default="*", help="cases, as a shell pattern")
     parser.add_argument("--deadline", type=float, default=2, help="--connect-timeout, seconds")
     parser.add_argument("--ratio", type=float, default=2, help="how many deadlines it may take")

@@ -74,7 +74,7 @@ static const struct {
     {"/dev/nbd15 host export", VERB_ATTACH, "nbd15", 15, "nbd://host/export"},
     {"auto host:5 ''", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO, "nbd://host:5/"},
     {"nbd1048575 ::1", VERB_ATTACH, "nbd1048575", 1048575, "nbd://[::1]/"},
-    {"nbd0 nbds://host/x", VERB_ATTACH, "nbd0", 0, "nbds://host/x"},
+    {"nbd0 nbds://host/x --tls-ca c", VERB_ATTACH, "nbd0", 0, "nbds://host/x"},
     {"nbd0 -p 5 host", VERB_ATTACH, "nbd0", 0, "nbd://host:5/"},
     {"--port=5 nbd0 host x", VERB_ATTACH, "nbd0", 0, "nbd://host:5/x"},
     {"nbd0 host -N x", VERB_ATTACH, "nbd0", 0, "nbd://host/x"},
@@ -296,6 +296,52 @@ static void test_outage(void **state)
 	options_done(&o);
 }
 
+/* What TLS is told, in a URI, by options, or by both. */
+static void test_tls(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("nbd0 host --tls --tls-ca /a --tls-crl /l --tls-cert /c --tls-key /k "
+		    "--tls-hostname n --tls-priority NORMAL",
+		    &o);
+	assert_true(o.endpoint.tls && o.endpoint.tls_verify_peer);
+	assert_int_equal(o.endpoint.tls_type, TLS_TYPE_X509);
+	assert_string_equal(o.endpoint.tls_ca, "/a");
+	assert_string_equal(o.endpoint.tls_crl, "/l");
+	assert_string_equal(o.endpoint.tls_cert, "/c");
+	assert_string_equal(o.endpoint.tls_key, "/k");
+	assert_string_equal(o.endpoint.tls_hostname, "n");
+	assert_string_equal(o.endpoint.tls_priority, "NORMAL");
+	options_done(&o);
+	assert_null(o.endpoint.tls_ca);
+
+	parse_right("nbd0 --tls host --tls-psk /k --tls-username me", &o);
+	assert_int_equal(o.endpoint.tls_type, TLS_TYPE_PSK);
+	assert_string_equal(o.endpoint.tls_psk_file, "/k");
+	assert_string_equal(o.endpoint.tls_username, "me");
+	options_done(&o);
+	parse_right("nbd0 nbds://me@host/ --tls-psk /k", &o);
+	assert_string_equal(o.endpoint.tls_username, "me");
+	options_done(&o);
+	parse_right("nbd0 nbds://host/?tls-type=anon", &o);
+	assert_int_equal(o.endpoint.tls_type, TLS_TYPE_ANON);
+	options_done(&o);
+	parse_right("nbd0 host --tls --tls-verify-peer 0", &o);
+	assert_false(o.endpoint.tls_verify_peer);
+	options_done(&o);
+	parse_right("nbd0 --tls nbd://host/x --tls-certificates /d", &o);
+	assert_true(o.endpoint.tls);
+	assert_string_equal(o.endpoint.tls_certificates, "/d");
+	options_done(&o);
+	parse_right("-I -u s --tls --tls-ca c --tls-hostname n", &o);
+	assert_int_equal(o.endpoint.type, ENDPOINT_UNIX);
+	options_done(&o);
+	parse_right("nbd0 host", &o);
+	assert_false(o.endpoint.tls);
+	options_done(&o);
+}
+
 /* An attachment outlives the directory it was typed in; a query does not. */
 static void test_absolute(void **state)
 {
@@ -450,6 +496,37 @@ static const struct {
     {"--source lo nbd0 nbd+vsock://2/", "--source is for TCP servers"},
     {"nbd0 host --wait 30", "--wait takes its value behind an equals sign: --wait=30"},
     {"--wait 0.5 nbd0 host", "--wait takes its value behind an equals sign: --wait=0.5"},
+
+    {"nbd0 nbds://host/",
+     "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates DIRECTORY or --tls-psk "
+     "FILE; --tls-verify-peer 0 trusts anybody"},
+    {"nbd0 --tls host", "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates "
+			"DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts anybody"},
+    {"nbd0 --tls host --tls-verify-peer 1",
+     "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates DIRECTORY or --tls-psk "
+     "FILE; --tls-verify-peer 0 trusts anybody"},
+    {"nbd0 host --tls-ca c", "--tls-ca needs TLS: give --tls too, or an nbds:// URI"},
+    {"nbd0 nbd://host/ --tls-psk c", "--tls-psk needs TLS: give --tls too, or an nbds:// URI"},
+    {"nbd0 host --tls-verify-peer 0",
+     "--tls-verify-peer needs TLS: give --tls too, or an nbds:// URI"},
+    {"nbd0 --tls host --tls-verify-peer no", "--tls-verify-peer must be 0 or 1, not \"no\""},
+    {"nbd0 --tls host --tls-ca ''", "the value of --tls-ca is empty"},
+    {"nbd0 nbds://host/?tls-psk-file=a --tls-psk b", "--tls-psk says again what the URI says"},
+    {"nbd0 nbds://host/?tls-verify-peer=0 --tls-verify-peer 1",
+     "--tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
+    {"nbd0 nbds://host/?tls-type=anon --tls-verify-peer 1",
+     "tls-type=anon cannot verify the server, as --tls-verify-peer 1 asks"},
+    {"nbd0 nbds://host/?tls-type=psk", "tls-type=psk needs the file with the key: --tls-psk FILE"},
+    {"nbd0 --tls host --tls-psk k --tls-ca c",
+     "--tls-ca does not go with a shared key (tls-type psk)"},
+    {"nbd0 --tls host --tls-ca c --tls-username me",
+     "--tls-username does not go with certificates (tls-type x509): --tls-psk FILE names a key"},
+    {"nbd0 --tls host --tls-ca c --tls-cert c", "--tls-cert and --tls-key belong together"},
+    {"nbd0 --tls host --tls-ca c --tls-hostname a/b",
+     "--tls-hostname must be a host name, not \"a/b\""},
+    {"nbd0 --tls -u s --tls-ca c", "the name in the server's certificate is needed, as there is no "
+				   "HOST: --tls-hostname NAME"},
+    {"-s --tls", "--tls does not go with --status; try nbd-attach --help"},
 
     {"-p nbd nbd0 h", "the port must be a number from 1 to 65535, not \"nbd\""},
     {"-p 0 nbd0 h", "the port must be a number from 1 to 65535, not \"0\""},
@@ -680,12 +757,12 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),       cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),     cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_absolute),   cmocka_unit_test(test_argv_kept),
-	    cmocka_unit_test(test_bad),	       cmocka_unit_test(test_source),
-	    cmocka_unit_test(test_table),      cmocka_unit_test(test_help),
-	    cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),      cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_tls),	      cmocka_unit_test(test_absolute),
+	    cmocka_unit_test(test_argv_kept), cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_source),    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),      cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

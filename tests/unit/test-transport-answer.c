@@ -218,11 +218,12 @@ static void receive_no_descriptors(void **state)
 	pair(fds);
 	before = lowest_free();
 	/* A job is the one message that carries a descriptor. */
-	assert_int_equal(worker_send_job(fds[1], &job, fds[1]), 0);
+	assert_int_equal(worker_send_job(fds[1], &job, &(struct worker_fds){.sock = fds[1]}), 0);
 	assert_int_equal(worker_receive(fds[0], &got, sizeof(got)), -EPROTO);
 	assert_int_equal(lowest_free(), before);
 	close(fds[0]);
-	assert_int_equal(worker_send_job(fds[1], &job, fds[1]), -EPIPE);
+	assert_int_equal(worker_send_job(fds[1], &job, &(struct worker_fds){.sock = fds[1]}),
+			 -EPIPE);
 	close(fds[1]);
 }
 

@@ -706,7 +706,11 @@ static void wrong_configuration(void **state)
 	(void)state;
 	tcp_endpoint(&e, "127.0.0.1", 1);
 	e.tls = true;
-	assert_int_equal(refused_at_once(&cfg), ERR_SYSTEM);
+	e.tls_priority = malloc(5000);
+	memset(e.tls_priority, 'x', 4999);
+	e.tls_priority[4999] = '\0';
+	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);
+	free(TAKE_PTR(e.tls_priority));
 	e.tls = false;
 	cfg.source = "no interface";
 	assert_int_equal(refused_at_once(&cfg), ERR_USAGE);

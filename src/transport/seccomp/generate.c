@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
@@ -14,12 +16,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
 #define INSTRUCTIONS_MAX 512 /* three times what there are; the kernel takes 4096 */
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 /* What libseccomp has to take for granted, so that nothing depends on the kernel of the machine
  * that builds: killing the process, from 4.14 on. Older ones kill the thread, of which there is
@@ -64,6 +71,26 @@ static const int handshake_allowed[] = {
     SCMP_SYS(getrusage),
 #endif
 };
+
+/*
+ * GnuTLS beyond that: memory (the heap grows within what was set aside, and by brk() if that is not
+ * enough), random numbers, its fork check, the keys out of the sealed memory. The clock's calls are
+ * for kernels whose vDSO cannot answer.
+ */
+static const int tls_allowed[] = {
+    SCMP_SYS(pread64), SCMP_SYS(brk),	       SCMP_SYS(getrandom), SCMP_SYS(getpid),
+    SCMP_SYS(time),    SCMP_SYS(gettimeofday), SCMP_SYS(getrusage),
+};
+
+#if !defined(__SANITIZE_ADDRESS__)
+/* Ways to get memory that malloc() tries beside brk(): it lives with a no. */
+static const int tls_refused[] = {
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+};
+#endif
 
 /* What getaddrinfo() and the NSS modules behind it never do, and an intruder would. */
 static const int resolve_denied[] = {
@@ -180,6 +207,52 @@ static int add_handshake(scmp_filter_ctx ctx)
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
 }
 
+static int add_setsockopt(scmp_filter_ctx ctx, int level, int option)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+				SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)level),
+				SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)option));
+}
+
+static int add_tls(scmp_filter_ctx ctx)
+{
+	int ret = add_handshake(ctx);
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(tls_allowed); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, tls_allowed[i], 0);
+#if !defined(__SANITIZE_ADDRESS__)
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(tls_refused); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOMEM), tls_refused[i], 0);
+#endif
+	/* pthread_once(3) wakes whom there is not: nobody. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
+				       SCMP_A1_32(SCMP_CMP_EQ, FUTEX_WAKE_PRIVATE));
+	/* A relay: see worker.c and relay.c. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				       SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+				       SCMP_A0_32(SCMP_CMP_EQ, PR_SET_PDEATHSIG),
+				       SCMP_A1_32(SCMP_CMP_EQ, 0));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2,
+				       SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP),
+				       SCMP_A2_32(SCMP_CMP_EQ, TCP_INFO));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 0);
+	if (ret == 0)
+		ret = add_setsockopt(ctx, SOL_SOCKET, SO_LINGER);
+	if (ret == 0)
+		ret = add_setsockopt(ctx, IPPROTO_TCP, TCP_ULP);
+	if (ret == 0)
+		ret = add_setsockopt(ctx, SOL_TLS, TLS_TX);
+	if (ret == 0)
+		ret = add_setsockopt(ctx, SOL_TLS, TLS_RX);
+	return ret;
+}
+
 /* Files may be read. */
 static int deny_opening_for_write(scmp_filter_ctx ctx, uint32_t deny)
 {
@@ -285,6 +358,7 @@ int main(void)
 	printf("/* Made by src/transport/seccomp/generate.c: the rules stand there. */\n");
 	if (seccomp_api_set(API_LEVEL) < 0 ||
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
+	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
 	    generate("resolve_program", SCMP_ACT_ALLOW, add_resolve) < 0)
 		return 1;
 	return fflush(stdout) == EOF;

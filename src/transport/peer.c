@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/peer.h"
+#include "transport/peer.h"
 
 #include <linux/tcp.h>
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of TLS put into the endpoint, beside what a URI may have said, and the question
+ * whether all is there that TLS needs: nothing is ever unverified or unencrypted because something
+ * was left out. Never blocks; no file is looked at.
+ */
+#ifndef OPTIONS_TLS_H
+#define OPTIONS_TLS_H
+
+#include "base/err.h"
+#include "options.h"
+#include "transport/endpoint.h"
+
+/*
+ * Moves the texts of *t into *e, sets e->tls_type, and checks. 0, or -EINVAL with an ERR_USAGE
+ * sentence that names what is missing or contradicts something else.
+ */
+int options_tls_apply(struct options_tls *t, struct endpoint *e, struct err *err);
+
+void options_tls_done(struct options_tls *t);
+
+#endif

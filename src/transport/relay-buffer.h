@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes that wait between two sockets: a block that is filled behind and emptied in front. */
+#ifndef TRANSPORT_RELAY_BUFFER_H
+#define TRANSPORT_RELAY_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RELAY_BUFFER_SIZE (256U << 10)
+
+struct relay_buffer {
+	size_t start, len;
+	uint8_t bytes[RELAY_BUFFER_SIZE];
+};
+
+static inline size_t buffer_room(const struct relay_buffer *b)
+{
+	return RELAY_BUFFER_SIZE - b->len;
+}
+
+static inline uint8_t *buffer_front(struct relay_buffer *b)
+{
+	return b->bytes + b->start;
+}
+
+/* Where the next bytes go: buffer_room() of them fit in one piece. */
+static inline uint8_t *buffer_behind(struct relay_buffer *b)
+{
+	if (b->start) {
+		memmove(b->bytes, b->bytes + b->start, b->len);
+		b->start = 0;
+	}
+	return b->bytes + b->len;
+}
+
+static inline void buffer_drop(struct relay_buffer *b, size_t n)
+{
+	b->start += n;
+	b->len -= n;
+	if (b->len == 0)
+		b->start = 0;
+}
+
+#endif

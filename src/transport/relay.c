@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/relay.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "nbd/wire.h"
+#include "transport/peer.h"
+#include "transport/relay-buffer.h"
+#include "transport/tls-stream.h"
+
+#define LOOK_MS	     1000 /* at a peer that has something to acknowledge */
+#define LAST_WORD_MS 2000 /* for what is left when one side has ended */
+#define REQUEST_LEN  28
+
+enum side { SIDE_KERNEL, SIDE_SERVER, SIDES };
+
+struct relay {
+	struct relay_config cfg;
+	int fd[SIDES];
+	bool ended[SIDES]; /* nothing more comes from there */
+	bool broken;	   /* and nothing that is left may go to the server */
+	bool watch;	   /* something was sent that may not be acknowledged */
+	struct peer peer;
+	uint64_t limit; /* monotonic ms by which all is over; 0: none yet */
+	size_t tail_len;
+	uint8_t tail[REQUEST_LEN]; /* the kernel's last bytes */
+
+	/* Without TLS only the first two are in use. */
+	struct relay_buffer up, down, up_sealed, down_sealed;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+struct relay *relay_new(const struct relay_config *cfg)
+{
+	struct relay *r = malloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	memset(r, 0, sizeof(*r)); /* the pages are there from now on */
+	r->cfg = *cfg;
+	r->fd[SIDE_KERNEL] = cfg->kernel;
+	r->fd[SIDE_SERVER] = cfg->sock;
+	if (cfg->tls)
+		tls_stream(cfg->tls, &r->down_sealed, &r->up_sealed);
+	return r;
+}
+
+/* What goes to and comes from the server's socket. */
+static struct relay_buffer *wire_up(struct relay *r)
+{
+	return r->cfg.tls ? &r->up_sealed : &r->up;
+}
+
+static struct relay_buffer *wire_down(struct relay *r)
+{
+	return r->cfg.tls ? &r->down_sealed : &r->down;
+}
+
+static void end(struct relay *r, enum side side, bool broken)
+{
+	r->ended[side] = true;
+	r->broken |= broken;
+	if (!r->limit)
+		r->limit = now_ms() + LAST_WORD_MS;
+}
+
+static void remember_tail(struct relay *r, const uint8_t *bytes, size_t len)
+{
+	size_t keep;
+
+	if (len >= REQUEST_LEN) {
+		memcpy(r->tail, bytes + len - REQUEST_LEN, REQUEST_LEN);
+		r->tail_len = REQUEST_LEN;
+		return;
+	}
+	keep = r->tail_len < REQUEST_LEN - len ? r->tail_len : REQUEST_LEN - len;
+	memmove(r->tail, r->tail + r->tail_len - keep, keep);
+	memcpy(r->tail + keep, bytes, len);
+	r->tail_len = keep + len;
+}
+
+/* The kernel ended the session, as it does when a device is detached. */
+static bool said_goodbye(const struct relay *r)
+{
+	return r->tail_len == REQUEST_LEN && get_be32(r->tail) == NBD_REQUEST_MAGIC &&
+	       get_be16(r->tail + 6) == NBD_CMD_DISC;
+}
+
+static void fill(struct relay *r, enum side side, struct relay_buffer *b)
+{
+	uint8_t *behind = buffer_behind(b);
+	ssize_t n = recv(r->fd[side], behind, buffer_room(b), MSG_DONTWAIT);
+
+	if (n > 0) {
+		b->len += (size_t)n;
+		if (side == SIDE_KERNEL)
+			remember_tail(r, behind, (size_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		end(r, side, side == SIDE_SERVER || !said_goodbye(r));
+	}
+}
+
+/* True if something moved. */
+static bool drain(struct relay *r, enum side side, struct relay_buffer *b)
+{
+	ssize_t n;
+
+	if (b->len == 0)
+		return false;
+	n = send(r->fd[side], buffer_front(b), b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0) {
+		buffer_drop(b, (size_t)n);
+		r->watch |= side == SIDE_SERVER;
+		return n > 0;
+	}
+	if (errno != EAGAIN && errno != EINTR) {
+		end(r, side, true);
+		b->len = 0; /* nobody is left to take it */
+	}
+	return false;
+}
+
+static bool seal(struct relay *r)
+{
+	ssize_t n;
+
+	if (r->up.len == 0)
+		return false;
+	n = tls_seal(r->cfg.tls, buffer_front(&r->up), r->up.len);
+	if (n < 0)
+		end(r, SIDE_SERVER, true);
+	if (n <= 0)
+		return false;
+	buffer_drop(&r->up, (size_t)n);
+	return true;
+}
+
+static bool open_up(struct relay *r)
+{
+	uint8_t *behind;
+	ssize_t n;
+
+	if (r->down_sealed.len == 0)
+		return false;
+	behind = buffer_behind(&r->down);
+	n = tls_open(r->cfg.tls, behind, buffer_room(&r->down));
+	if (n == 0 || n == -EPROTO) {
+		end(r, SIDE_SERVER, true);
+		r->down_sealed.len = 0;
+	}
+	if (n <= 0)
+		return false;
+	r->down.len += (size_t)n;
+	return true;
+}
+
+/* Moves what can be moved without reading from either socket. */
+static void move(struct relay *r)
+{
+	bool moved;
+
+	do {
+		moved = false;
+		while (r->cfg.tls && !r->broken && seal(r))
+			moved = true;
+		if (!r->broken)
+			moved |= drain(r, SIDE_SERVER, wire_up(r));
+		while (r->cfg.tls && open_up(r))
+			moved = true;
+		moved |= drain(r, SIDE_KERNEL, &r->down);
+	} while (moved);
+}
+
+static bool finished(const struct relay *r)
+{
+	bool up = r->up.len == 0 && r->up_sealed.len == 0;
+
+	if (r->ended[SIDE_KERNEL])
+		return r->broken || up;
+	return r->ended[SIDE_SERVER] && r->down.len == 0;
+}
+
+/* False: the peer is dead. */
+static bool look(struct relay *r)
+{
+	struct tcp_info info = {.tcpi_state = 0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(r->fd[SIDE_SERVER], IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
+		r->watch = false; /* not TCP */
+		return true;
+	}
+	switch (peer_judge(&r->peer, &info, now_ms(), r->cfg.peer_timeout_ms)) {
+	case PEER_WELL:
+		r->watch = wire_up(r)->len > 0;
+		return true;
+	case PEER_SILENT:
+		return true;
+	case PEER_DEAD:
+		return false;
+	}
+	return true;
+}
+
+/* -1: as long as nothing happens. */
+static int patience(const struct relay *r)
+{
+	uint64_t now = now_ms();
+
+	if (r->limit)
+		return r->limit > now ? (int)(r->limit - now) : 0;
+	return r->watch ? LOOK_MS : -1;
+}
+
+/* False: it is over. */
+static bool wait(struct relay *r)
+{
+	struct pollfd p[SIDES] = {{.fd = r->fd[SIDE_KERNEL]}, {.fd = r->fd[SIDE_SERVER]}};
+	int n;
+
+	if (r->limit && now_ms() >= r->limit)
+		return false;
+	/* The kernel may give up a connection whose server does not read: with full buffers, that
+	 * is the hang-up alone. */
+	if (!r->ended[SIDE_KERNEL])
+		p[SIDE_KERNEL].events |= buffer_room(&r->up) ? POLLIN : POLLRDHUP;
+	if (r->down.len)
+		p[SIDE_KERNEL].events |= POLLOUT;
+	if (!r->ended[SIDE_SERVER] && buffer_room(wire_down(r)))
+		p[SIDE_SERVER].events |= POLLIN;
+	if (wire_up(r)->len && !r->broken)
+		p[SIDE_SERVER].events |= POLLOUT;
+	/* poll(2) tells of a hang-up unasked, over and over. */
+	for (unsigned i = 0; i < SIDES; i++)
+		if (!p[i].events)
+			p[i].fd = -1;
+	n = poll(p, SIDES, patience(r));
+	if (n < 0)
+		return errno == EINTR;
+	if (n == 0 && (r->limit || !look(r)))
+		return false;
+	if (p[SIDE_KERNEL].revents & POLLRDHUP)
+		end(r, SIDE_KERNEL, true);
+	else if (p[SIDE_KERNEL].revents && p[SIDE_KERNEL].events & POLLIN)
+		fill(r, SIDE_KERNEL, &r->up);
+	if (p[SIDE_SERVER].revents && p[SIDE_SERVER].events & POLLIN)
+		fill(r, SIDE_SERVER, wire_down(r));
+	return true;
+}
+
+/* However this process ends, what is queued is dropped with it; see relay.h. */
+static void set_linger(int fd, bool drop)
+{
+	const struct linger linger = {.l_onoff = drop, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void relay_run(struct relay *r)
+{
+	set_linger(r->fd[SIDE_SERVER], true);
+	do
+		move(r);
+	while (!finished(r) && wait(r));
+	if (r->broken || !finished(r))
+		return;
+	set_linger(r->fd[SIDE_SERVER], false);
+	if (r->cfg.tls) {
+		tls_bye(r->cfg.tls);
+		drain(r, SIDE_SERVER, &r->up_sealed);
+	}
+	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
+}

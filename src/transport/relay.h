@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way between the kernel and a server that the kernel's nbd cannot take itself: TLS that the
+ * kernel does not do, or a transport such as vsock. Run by the worker that shook hands, which goes
+ * on as this connection's relay, in its sandbox, with the session it has: one process a
+ * connection, because a TLS session cannot move, and so that a server reaches no other's data.
+ *
+ * Both directions go on independently, each with bounded buffers that were there before; what is
+ * there is moved at once, many TLS records in one system call. The relay needs nobody: it outlives
+ * the supervisor and ends with either of its two sockets, of which nobody else has a copy.
+ *
+ * A request that could not be sent is dropped when the connection ends, never sent late: the
+ * kernel sends it again over the next one (rule 1 of the data safety rules). So the socket is
+ * reset, not closed, unless the kernel's last word was the end of the session (NBD_CMD_DISC).
+ */
+#ifndef TRANSPORT_RELAY_H
+#define TRANSPORT_RELAY_H
+
+#include <stdint.h>
+
+#include "transport/tls.h"
+
+struct relay;
+
+struct relay_config {
+	int sock;		  /* to the server; both borrowed */
+	int kernel;		  /* to the kernel */
+	struct tls *tls;	  /* borrowed; NULL: bytes as they are */
+	uint32_t peer_timeout_ms; /* a TCP peer that acknowledges nothing for so long is dead */
+};
+
+/* Takes the memory that it will need. NULL: there is none. */
+struct relay *relay_new(const struct relay_config *cfg);
+
+/* Blocks until it is over. Both sockets may then be closed. */
+void relay_run(struct relay *r);
+
+#endif

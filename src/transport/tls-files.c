@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/tls-files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "transport/helpers.h"
+
+/* Files are read in milliseconds; a disk that does not answer must not hold a reconnect up. */
+#define PATIENCE_MS 1000
+
+struct tls_files {
+	struct loop *loop;
+	struct helpers *helpers;
+	const struct endpoint *endpoint;
+	struct helper *reader; /* NULL: none at work */
+	struct loop_io *io;
+	struct loop_timer *late; /* armed while the reader is at work and in time */
+	struct tls_wait *waiting;
+	int fd; /* what was read last; -1: nothing yet */
+	bool kept, overdue;
+	void *map; /* to lock the pages: never read */
+	size_t map_len;
+};
+
+void tls_wait_cancel(struct tls_wait *wait)
+{
+	if (!wait->link)
+		return;
+	*wait->link = wait->next;
+	if (wait->next)
+		wait->next->link = wait->link;
+	wait->link = NULL;
+}
+
+/* Whoever waits is told; a callback may free other waiters, and itself. */
+static void tell(struct tls_files *f, int ret, const struct err *err)
+{
+	while (f->waiting) {
+		struct tls_wait *w = f->waiting;
+
+		tls_wait_cancel(w);
+		w->fn(ret, ret < 0 ? -1 : f->fd, err, w->arg);
+	}
+}
+
+static void drop_contents(struct tls_files *f)
+{
+	if (f->map)
+		munmap(f->map, f->map_len);
+	f->map = NULL;
+	close_fdp(&f->fd);
+	f->fd = -1;
+}
+
+static void end_reading(struct tls_files *f)
+{
+	loop_timer_cancel(f->late);
+	loop_io_free(f->io);
+	f->io = NULL;
+	helper_release(TAKE_PTR(f->reader));
+	f->overdue = false;
+}
+
+static void on_answer(int fd, uint32_t events, void *arg)
+{
+	struct tls_files *f = arg;
+	struct err err;
+	int ret = tls_reader_receive(fd, &err);
+
+	(void)events;
+	if (ret == -EAGAIN)
+		return;
+	end_reading(f);
+	if (ret >= 0) {
+		drop_contents(f);
+		f->fd = ret;
+	} else if (f->fd >= 0) {
+		log_warning("%s: using what was there before", err.message);
+		ret = 0;
+	}
+	tell(f, ret < 0 ? ret : 0, &err);
+}
+
+static void on_late(void *arg)
+{
+	struct tls_files *f = arg;
+
+	f->overdue = true;
+	if (f->fd >= 0)
+		tell(f, 0, NULL);
+}
+
+struct tls_files *tls_files_new(struct loop *loop, struct helpers *helpers,
+				const struct endpoint *endpoint)
+{
+	struct tls_files *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	*f = (struct tls_files){.loop = loop, .helpers = helpers, .endpoint = endpoint, .fd = -1};
+	f->late = loop_timer_new(loop, on_late, f);
+	if (!f->late) {
+		free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void tls_files_free(struct tls_files *f)
+{
+	if (!f)
+		return;
+	end_reading(f);
+	loop_timer_free(f->late);
+	drop_contents(f);
+	free(f);
+}
+
+static int start_reader(struct tls_files *f, struct err *err)
+{
+	int ret =
+	    helpers_start(f->helpers, "nbd-keys", tls_reader_run, f->endpoint, &f->reader, err);
+
+	if (ret < 0)
+		return ret;
+	f->io = loop_io_new(f->loop, f->reader->process.fd, EPOLLIN, on_answer, f);
+	if (!f->io) {
+		ret = err_errno(err, ERR_SYSTEM, errno, "cannot watch a helper process");
+		end_reading(f);
+		return ret;
+	}
+	loop_timer_set(f->late, PATIENCE_MS);
+	return 0;
+}
+
+void tls_files_refresh(struct tls_files *f)
+{
+	struct err err;
+
+	if (f->reader || (f->kept && f->fd >= 0))
+		return;
+	/* If nothing was ever read, tls_files_get() tries again and tells. */
+	if (start_reader(f, &err) < 0)
+		log_warning("%s", err.message);
+}
+
+void tls_files_keep(struct tls_files *f)
+{
+	struct stat st;
+
+	f->kept = true;
+	if (f->fd < 0 || f->map || fstat(f->fd, &st) < 0 || st.st_size <= 0)
+		return;
+	f->map_len = (size_t)st.st_size;
+	f->map = mmap(NULL, f->map_len, PROT_READ, MAP_PRIVATE, f->fd, 0);
+	if (f->map == MAP_FAILED) {
+		f->map = NULL;
+		return;
+	}
+	madvise(f->map, f->map_len, MADV_DONTDUMP);
+	if (mlock(f->map, f->map_len) < 0)
+		log_info("cannot lock the keys in memory: %s", strerror(errno));
+}
+
+void tls_files_get(struct tls_files *f, struct tls_wait *wait, tls_files_fn *fn, void *arg)
+{
+	struct err err;
+	int ret;
+
+	if (f->fd >= 0 && (!f->reader || f->overdue)) {
+		fn(0, f->fd, NULL, arg);
+		return;
+	}
+	if (!f->reader) {
+		ret = start_reader(f, &err);
+		if (ret < 0) {
+			fn(ret, -1, &err, arg);
+			return;
+		}
+	}
+	*wait = (struct tls_wait){.fn = fn, .arg = arg, .next = f->waiting, .link = &f->waiting};
+	if (wait->next)
+		wait->next->link = &wait->next;
+	f->waiting = wait;
+}

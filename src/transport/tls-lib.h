@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GnuTLS, loaded by the process that speaks TLS and by no other: who attaches without TLS neither
+ * needs it installed nor pays for it. Loading reads files, so it comes before the sandbox.
+ */
+#ifndef TRANSPORT_TLS_LIB_H
+#define TRANSPORT_TLS_LIB_H
+
+#include <gnutls/gnutls.h>
+#include <gnutls/crypto.h>
+#include <gnutls/x509.h>
+
+#include "base/err.h"
+
+#define TLS_LIB_NAME "libgnutls.so.30"
+
+/* clang-format off */
+#define TLS_LIB_FUNCTIONS(X) \
+	X(alert_get) \
+	X(alert_get_name) \
+	X(alert_send) \
+	X(anon_allocate_client_credentials) \
+	X(bye) \
+	X(certificate_allocate_credentials) \
+	X(certificate_get_ours) \
+	X(certificate_get_peers) \
+	X(certificate_set_x509_crl_mem) \
+	X(certificate_set_x509_key_mem) \
+	X(certificate_set_x509_trust_mem) \
+	X(check_version) \
+	X(cipher_get) \
+	X(cipher_get_name) \
+	X(credentials_set) \
+	X(deinit) \
+	X(error_is_fatal) \
+	X(handshake) \
+	X(init) \
+	X(priority_set_direct) \
+	X(protocol_get_name) \
+	X(protocol_get_version) \
+	X(psk_allocate_client_credentials) \
+	X(psk_set_client_credentials) \
+	X(record_check_pending) \
+	X(record_get_state) \
+	X(record_recv) \
+	X(record_send) \
+	X(rnd) \
+	X(server_name_set) \
+	X(session_get_verify_cert_status) \
+	X(session_set_verify_cert) \
+	X(strerror) \
+	X(transport_set_errno) \
+	X(transport_set_ptr) \
+	X(transport_set_pull_function) \
+	X(transport_set_pull_timeout_function) \
+	X(transport_set_push_function) \
+	X(x509_crt_check_issuer) \
+	X(x509_crt_deinit) \
+	X(x509_crt_get_dn) \
+	X(x509_crt_get_expiration_time) \
+	X(x509_crt_import) \
+	X(x509_crt_init)
+/* clang-format on */
+
+/* gnutls_init() is lib->init(), and so on. */
+struct tls_lib {
+#define X(name) __typeof__(gnutls_##name) *name;
+	TLS_LIB_FUNCTIONS(X)
+#undef X
+};
+
+/* 0, or -errno with *err (SYSTEM). Never unloaded: the process ends. */
+int tls_lib_load(struct tls_lib *ret_lib, struct err *err);
+
+#endif

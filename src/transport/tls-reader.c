@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The process that reads certificates and keys, and the one message it answers with. */
+#include "transport/tls-files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct reader_answer {
+	int32_t ret;
+	struct err err;
+};
+
+/* One file: where it comes from and how it is treated. */
+struct wanted {
+	const char *path; /* NULL: from the directory, if that has it */
+	const char *in_directory;
+	const char *what;
+	bool secret, needed;
+};
+
+static void list_wanted(const struct endpoint *e, struct wanted w[TLS_FILES])
+{
+	bool verify = e->tls_verify_peer && e->tls_type == TLS_TYPE_X509;
+
+	w[TLS_FILE_CA] = (struct wanted){.path = e->tls_ca,
+					 .in_directory = "ca-cert.pem",
+					 .what = "the certificates of the authorities",
+					 .needed = verify};
+	w[TLS_FILE_CRL] = (struct wanted){.path = e->tls_crl,
+					  .in_directory = "ca-crl.pem",
+					  .what = "the list of revoked certificates"};
+	w[TLS_FILE_CERT] = (struct wanted){.path = e->tls_cert,
+					   .in_directory = "client-cert.pem",
+					   .what = "the client certificate"};
+	w[TLS_FILE_KEY] = (struct wanted){.path = e->tls_key,
+					  .in_directory = "client-key.pem",
+					  .what = "the key of the client certificate",
+					  .secret = true};
+	w[TLS_FILE_PSK] =
+	    (struct wanted){.path = e->tls_psk_file, .what = "the shared keys", .secret = true};
+}
+
+/* Like ssh(1): whoever can read a key has it. A group may, if root gave it the file. */
+static int check_secret(const struct stat *st, const struct wanted *w, const char *path,
+			struct err *err)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(err, ERR_USAGE, EPERM,
+			       "%s (%s) belongs to uid %u, who could read and change it: chown it",
+			       path, w->what, (unsigned)st->st_uid);
+	if (st->st_mode & (st->st_uid == 0 ? 027 : 077))
+		return err_set(err, ERR_USAGE, EPERM,
+			       "%s (%s) can be read by others, so that it is no secret: chmod 600 "
+			       "it",
+			       path, w->what);
+	return 0;
+}
+
+/* Its size in *ret_len. */
+static int copy(int from, int to, uint32_t *ret_len)
+{
+	char buf[16384];
+	uint32_t len = 0;
+	ssize_t n;
+	int ret = 0;
+
+	for (;;) {
+		n = read(from, buf, sizeof(buf));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			ret = n < 0 ? -errno : 0;
+			break;
+		}
+		len += (uint32_t)n;
+		ret = len > TLS_FILE_MAX ? -EFBIG : write(to, buf, (size_t)n) == n ? 0 : -ENOSPC;
+		if (ret < 0)
+			break;
+	}
+	explicit_bzero(buf, sizeof(buf));
+	*ret_len = len;
+	return ret;
+}
+
+static int read_one(const struct wanted *w, const char *path, bool optional, int to,
+		    uint32_t *ret_len, struct err *err)
+{
+	/* A FIFO must not stop us; what it would bring is refused below. */
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	int ret;
+
+	if (fd < 0 && errno == ENOENT && optional)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, ERR_USAGE, errno, "cannot read %s, %s", path, w->what);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_USAGE, EINVAL, "%s (%s) is not a regular file", path,
+			       w->what);
+	if (w->secret) {
+		ret = check_secret(&st, w, path, err);
+		if (ret < 0)
+			return ret;
+	}
+	ret = copy(fd, to, ret_len);
+	if (ret < 0)
+		return err_errno(err, ERR_USAGE, -ret, "cannot read %s, %s", path, w->what);
+	if (*ret_len == 0 && w->needed)
+		return err_set(err, ERR_USAGE, EINVAL, "%s (%s) is empty", path, w->what);
+	return 0;
+}
+
+static int read_all(const struct endpoint *e, int to, struct err *err)
+{
+	struct wanted wanted[TLS_FILES];
+	struct tls_contents contents = {.len = {0}};
+	int ret = 0;
+
+	list_wanted(e, wanted);
+	if (lseek(to, sizeof(contents), SEEK_SET) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
+	for (size_t i = 0; ret == 0 && i < TLS_FILES; i++) {
+		const struct wanted *w = &wanted[i];
+		_cleanup_free_ char *path = NULL;
+
+		if (w->path) {
+			ret = read_one(w, w->path, false, to, &contents.len[i], err);
+		} else if (w->in_directory && e->tls_certificates) {
+			if (asprintf(&path, "%s/%s", e->tls_certificates, w->in_directory) < 0)
+				return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+			ret = read_one(w, path, !w->needed, to, &contents.len[i], err);
+		}
+	}
+	if (ret == 0 && !contents.len[TLS_FILE_CERT] != !contents.len[TLS_FILE_KEY])
+		ret = err_set(err, ERR_USAGE, ENOENT,
+			      "a client certificate and its key belong together, and %s is missing",
+			      contents.len[TLS_FILE_CERT] ? "the key" : "the certificate");
+	if (ret == 0 && (pwrite(to, &contents, sizeof(contents), 0) != sizeof(contents) ||
+			 fcntl(to, F_ADD_SEALS, SEALS) < 0))
+		ret = err_errno(err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
+	return ret;
+}
+
+static void answer(int fd, const struct reader_answer *a, int contents)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)a, sizeof(*a)}; /* sendmsg() does not write there */
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (a->ret == 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &contents, sizeof(int));
+	}
+	if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+		_exit(1);
+}
+
+void tls_reader_run(int fd, pid_t parent, const void *arg)
+{
+	_cleanup_fd_ int contents =
+	    memfd_create("nbd-attach keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct reader_answer a = {.ret = 0};
+
+	(void)parent;
+	prctl(PR_SET_DUMPABLE, 0);
+	if (contents < 0)
+		a.ret = err_errno(&a.err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
+	else
+		a.ret = read_all(arg, contents, &a.err);
+	answer(fd, &a, contents);
+}
+
+int tls_reader_receive(int fd, struct err *err)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct reader_answer a;
+	struct iovec iov = {&a, sizeof(a)};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c;
+	int contents;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (n != (ssize_t)sizeof(a))
+		return err_set(err, ERR_SYSTEM, ECHILD,
+			       "the process that reads the keys ended without an answer");
+	if (a.ret < 0) {
+		*err = a.err;
+		return a.ret;
+	}
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return err_set(err, ERR_SYSTEM, EPROTO, "the keys did not arrive");
+	memcpy(&contents, CMSG_DATA(c), sizeof(int));
+	return contents;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is said about a TLS session across a process boundary: plain values, no pointers. Nothing
+ * here knows GnuTLS.
+ */
+#ifndef TRANSPORT_TLS_VALUES_H
+#define TRANSPORT_TLS_VALUES_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "transport/endpoint.h"
+
+#define TLS_HOSTNAME_MAX 256
+#define TLS_USERNAME_MAX 256
+#define TLS_PRIORITY_MAX 1024
+
+/* What the parent wants; plain values, which cross the process boundary as bytes. */
+struct tls_job {
+	bool on;
+	bool verify;
+	bool offload;			 /* into the kernel, when the handshake is over */
+	bool only_tls12;		 /* see tls_handshake() */
+	uint32_t type;			 /* enum endpoint_tls_type, not UNSET */
+	char hostname[TLS_HOSTNAME_MAX]; /* "": none */
+	char username[TLS_USERNAME_MAX];
+	char priority[TLS_PRIORITY_MAX]; /* "": ours */
+};
+
+/* What came of it, for people; plain values likewise. */
+struct tls_facts {
+	char version[16]; /* "TLS1.3"; "": no TLS */
+	char cipher[32];
+	char peer[256];	      /* the subject of its certificate; "" without one */
+	int64_t peer_expires; /* seconds since 1970; 0: no certificate */
+	int64_t own_expires;
+};
+
+/* Fills a job from what the user said. 0, or -ENAMETOOLONG with *err (USAGE). */
+int tls_job_fill(struct tls_job *ret_job, const struct endpoint *e, struct err *err);
+
+#define TLS_RENEWS_KEYS ENOKEY /* tls_handshake() returns it for nothing else */
+
+#define TLS_NOT_IN_KERNEL EPROTONOSUPPORT /* tls_offload() likewise */
+
+#endif

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Certificates and keys for the tests of TLS, made when they are needed: source it after lib.sh.
+
+certtool_quietly() {
+	certtool "$@" >>"$scratch/certtool.log" 2>&1 ||
+		{ echo "certtool $*" && cat "$scratch/certtool.log"; } >&2
+}
+
+ca() { # DIRECTORY: an authority
+	mkdir -p "$1"
+	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$1/ca-key.pem")
+	printf 'cn = "Test Authority"\nca\ncert_signing_key\ncrl_signing_key\nexpiration_days = 30\n' \
+		>"$1/ca.template"
+	certtool_quietly --generate-self-signed --load-privkey "$1/ca-key.pem" \
+		--template "$1/ca.template" --outfile "$1/ca-cert.pem"
+}
+
+# In the places where nbdkit, qemu and libnbd look. A template line more may be given, such as
+# `expiration_date = "2020-01-01"`.
+cert() { # DIRECTORY, server or client, LINE...
+	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$1/$2-key.pem")
+	{
+		if [[ $2 = server ]]; then
+			printf 'cn = "Test Server"\ntls_www_server\n'
+		else
+			printf 'cn = "Test Client"\ntls_www_client\n'
+		fi
+		printf '%s\n' 'signing_key' 'encryption_key' "${@:3}"
+	} >"$1/$2.template"
+	certtool_quietly --generate-certificate --load-privkey "$1/$2-key.pem" \
+		--load-ca-certificate "$1/ca-cert.pem" --load-ca-privkey "$1/ca-key.pem" \
+		--template "$1/$2.template" --outfile "$1/$2-cert.pem"
+}
+
+names=('dns_name = "localhost"' 'ip_address = "127.0.0.1"' 'ip_address = "::1"')
+valid='expiration_days = 20'
