@@ -52,12 +52,12 @@ check "removed: the user's file is not" test -e /etc/nbd-attach/data.conf
 check "removed: the device works" dd if=/dev/nbd0 of=/dev/null bs=64k count=1 iflag=direct
 check "removed: it can be detached as was said" eval 'nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0'
 check "installs again" dpkg --install "$(deb 0.1-2)"
-mkdir -p /etc/systemd/system/multi-user.target.wants
-link=/etc/systemd/system/multi-user.target.wants/nbd-attach@data.service
+link=/etc/systemd/system/nbd-attach.target.wants/nbd-attach@data.service
+mkdir -p "${link%/*}"
 ln -s /lib/systemd/system/nbd-attach@.service "$link"
 check "purges" dpkg --purge nbd-attach
 check "purged: the user's file stays" test -e /etc/nbd-attach/data.conf
-check "purged: nothing is enabled" test ! -L "$link"
+check "purged: nothing is enabled" test ! -e "${link%/*}"
 rm /etc/nbd-attach/data.conf
 check "installs once more" dpkg --install "$(deb 0.1-1)"
 mapfile -t files < <(dpkg -L nbd-attach | grep nbd-attach)
