@@ -28,13 +28,14 @@ endif
 PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(LAZY_PKGS) 2>/dev/null)
 PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
+comma       := ,
+
 # A flag is used where compiler and linker take it.
 probe        = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
 HARDEN      := $(call probe,-fstack-protector-strong) $(call probe,-fstack-clash-protection) \
 	$(call probe,-fcf-protection=full) -fPIE
 HARDEN_LD   := -pie $(call probe,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
 FORTIFY     := $(if $(SAN)$(COV),,$(or $(call probe,-O2 -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
-comma       := ,
 
 GENERATED   := $(BUILD)/generated
 
