@@ -64,8 +64,9 @@ uninstall:
 installed:
 	@printf '%s\n' $(INSTALLED)
 
-# build/nbd-attach_VERSION_ARCHITECTURE.deb, whose name is printed
-DEB_VERSION ?= $(VERSION)-1
+# build/nbd-attach_VERSION_ARCHITECTURE.deb, whose name is printed. DEBFULLNAME and DEBEMAIL in the
+# environment say who made it.
+DEB_VERSION ?= $(VERSION)
 
 .PHONY: deb
 deb: $(BUILD)/nbd-attach $(COMPLETION)

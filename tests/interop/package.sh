@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 if [[ ! -d /run/nbd-vm ]]; then
-	for version in 0.1-1 0.1-2; do
+	for version in 0.1 0.2; do
 		make -C "$top" --no-print-directory deb DEB_VERSION="$version" >/dev/null || exit 1
 	done
 fi
@@ -19,7 +19,7 @@ nbd_attach=(/usr/sbin/nbd-attach)
 sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 64M
 server=$pid
-check "installs" dpkg --install "$(deb 0.1-1)"
+check "installs" dpkg --install "$(deb 0.1)"
 check "the account is there" getent passwd nbd-attach
 check "the manual is found" man -w nbd-attach
 cp /usr/share/doc/nbd-attach/examples/nbd-attach.conf.example /etc/nbd-attach/data.conf
@@ -34,8 +34,8 @@ start fio --name=load --filename=/dev/nbd0 --size=32M --rw=randwrite --bs=4k --d
 	--verify=crc32c --verify_fatal=1 --time_based --runtime=45 --ioengine=libaio --iodepth=4
 load=$pid
 wait_for 15 awk '{ exit !($5 > 100) }' /sys/block/nbd0/stat || not_ok "the load begins" </dev/null
-check "upgrades under load" dpkg --install "$(deb 0.1-2)"
-check "upgraded" is "$(dpkg-query -W -f '${Version}' nbd-attach)" 0.1-2
+check "upgrades under load" dpkg --install "$(deb 0.2)"
+check "upgraded" is "$(dpkg-query -W -f '${Version}' nbd-attach)" 0.2
 check "the supervisor is still there" running "$held"
 check "the new program knows the device" status_is data device /dev/nbd0
 kill_now "$held"
@@ -51,7 +51,7 @@ check "removed: the program is gone" test ! -e /usr/sbin/nbd-attach
 check "removed: the user's file is not" test -e /etc/nbd-attach/data.conf
 check "removed: the device works" dd if=/dev/nbd0 of=/dev/null bs=64k count=1 iflag=direct
 check "removed: it can be detached as was said" eval 'nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0'
-check "installs again" dpkg --install "$(deb 0.1-2)"
+check "installs again" dpkg --install "$(deb 0.2)"
 link=/etc/systemd/system/nbd-attach.target.wants/nbd-attach@data.service
 mkdir -p "${link%/*}"
 ln -s /lib/systemd/system/nbd-attach@.service "$link"
@@ -59,7 +59,7 @@ check "purges" dpkg --purge nbd-attach
 check "purged: the user's file stays" test -e /etc/nbd-attach/data.conf
 check "purged: nothing is enabled" test ! -e "${link%/*}"
 rm /etc/nbd-attach/data.conf
-check "installs once more" dpkg --install "$(deb 0.1-1)"
+check "installs once more" dpkg --install "$(deb 0.1)"
 mapfile -t files < <(dpkg -L nbd-attach | grep nbd-attach)
 check "purges, nothing being the user's" dpkg --purge nbd-attach
 check "purged: no directory is left" test ! -e /etc/nbd-attach
