@@ -8,7 +8,7 @@ if [[ ! -d /run/nbd-vm ]]; then
 		make -C "$top" --no-print-directory deb DEB_VERSION="$version" >/dev/null || exit 1
 	done
 fi
-in_guest 300
+in_guest 500
 begin
 
 deb() { # VERSION
@@ -30,10 +30,14 @@ check "workers have that account" status_is data state attached
 held=$(supervisor nbd0)
 check "the spare worker is not root" eval '
 	ps -o user= --ppid "$held" | grep -qx nbd-attach'
-start fio --name=load --filename=/dev/nbd0 --size=32M --rw=randwrite --bs=4k --direct=1 \
-	--verify=crc32c --verify_fatal=1 --time_based --runtime=45 --ioengine=libaio --iodepth=4
+load() { # until $scratch/enough is there
+	while [[ ! -e $scratch/enough ]]; do
+		writes_and_verifies /dev/nbd0 4M || return
+	done
+}
+start load
 load=$pid
-wait_for 15 awk '{ exit !($5 > 100) }' /sys/block/nbd0/stat || not_ok "the load begins" </dev/null
+wait_for 30 awk '{ exit !($5 > 100) }' /sys/block/nbd0/stat || not_ok "the load begins" </dev/null
 check "upgrades under load" dpkg --install "$(deb 0.2)"
 check "upgraded" is "$(dpkg-query -W -f '${Version}' nbd-attach)" 0.2
 check "the supervisor is still there" running "$held"
@@ -42,6 +46,7 @@ kill_now "$held"
 wait_for 5 no_supervisor nbd0
 check "the new program takes it over" nbd_attach data
 check "the load is still there" running "$load"
+touch "$scratch/enough"
 check "the load never noticed" wait "$load"
 
 check "removing leaves the device, and says so" eval '
@@ -51,7 +56,6 @@ check "removed: the program is gone" test ! -e /usr/sbin/nbd-attach
 check "removed: the user's file is not" test -e /etc/nbd-attach/data.conf
 check "removed: the device works" dd if=/dev/nbd0 of=/dev/null bs=64k count=1 iflag=direct
 check "removed: it can be detached as was said" eval 'nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0'
-check "installs again" dpkg --install "$(deb 0.2)"
 link=/etc/systemd/system/nbd-attach.target.wants/nbd-attach@data.service
 mkdir -p "${link%/*}"
 ln -s /lib/systemd/system/nbd-attach@.service "$link"
@@ -59,7 +63,7 @@ check "purges" dpkg --purge nbd-attach
 check "purged: the user's file stays" test -e /etc/nbd-attach/data.conf
 check "purged: nothing is enabled" test ! -e "${link%/*}"
 rm /etc/nbd-attach/data.conf
-check "installs once more" dpkg --install "$(deb 0.1)"
+check "installs again" dpkg --install "$(deb 0.1)"
 mapfile -t files < <(dpkg -L nbd-attach | grep nbd-attach)
 check "purges, nothing being the user's" dpkg --purge nbd-attach
 check "purged: no directory is left" test ! -e /etc/nbd-attach
