@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <spawn.h>
-#include <string.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -17,8 +19,6 @@
 #include "kernel/sysfs.h"
 
 #define MODPROBE "/sbin/modprobe"
-
-#define ULPS "/proc/sys/net/ipv4/tcp_available_ulp"
 
 /* True if modprobe could be run; what came of it shows in sysfs. */
 static bool run_modprobe(char *module)
@@ -86,18 +86,20 @@ int kernel_check(struct err *err)
 	return privileged() ? load_module(err) : privilege_explain(err);
 }
 
-/* Whether TCP can have TLS on top, as a module or built in. */
+/*
+ * Whether TCP can have TLS on top, as a module or built in: asked of a socket that is not
+ * connected, which a kernel that knows TLS refuses for that reason alone. Before it says that it
+ * does not, it loads the module itself for CAP_NET_ADMIN. (/proc/sys may be hidden.)
+ */
 static bool has_tls(void)
 {
-	char text[256] = "", *save = NULL;
-	_cleanup_fd_ int fd = open(ULPS, O_RDONLY | O_CLOEXEC);
+	static const char ulp[] = "tls";
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		return false;
-	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
-		if (strcmp(w, "tls") == 0)
-			return true;
-	return false;
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	return fd >= 0 &&
+	       (setsockopt(fd, IPPROTO_TCP, TCP_ULP, ulp, sizeof(ulp)) == 0 || errno == ENOTCONN);
 }
 
 int kernel_check_tls(struct err *err)

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The relay between real sockets, in plain text: what it moves, how it ends, what it drops. */
+#include "transport-fixture.h"
+
+#include <poll.h>
+
+#include "nbd/wire.h"
+#include "transport/relay.h"
+
+#define SOME	 (3U << 20)  /* bytes */
+#define TOO_MUCH (64U << 20) /* more than all buffers on the way hold */
+
+struct way {
+	int kernel, server; /* our ends */
+	pid_t pid;
+};
+
+static void put_disc(uint8_t *request)
+{
+	memset(request, 0, 28);
+	put_be32(request, NBD_REQUEST_MAGIC);
+	put_be16(request + 6, NBD_CMD_DISC);
+}
+
+static void way_open(struct way *w)
+{
+	struct address a = literal_address("127.0.0.1", 0);
+	int listener = listen_at(&a, 1), pair[2];
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(sock, (void *)&a.sa, a.len), 0);
+	w->server = accept(listener, NULL, NULL);
+	assert_true(w->server >= 0);
+	close(listener);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	w->kernel = pair[0];
+	w->pid = fork();
+	assert_true(w->pid >= 0);
+	if (w->pid == 0) {
+		const struct relay_config cfg = {
+		    .sock = sock, .kernel = pair[1], .peer_timeout_ms = 5000};
+		struct relay *r = relay_new(&cfg);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(w->kernel);
+		close(w->server);
+		if (!r)
+			_exit(1);
+		relay_run(r);
+		_exit(0);
+	}
+	close(sock);
+	close(pair[1]);
+}
+
+/* It has ended by itself, within five seconds. */
+static void way_ended(struct way *w)
+{
+	int status = -1, n = 0;
+
+	while (waitpid(w->pid, &status, WNOHANG) == 0 && n++ < 500)
+		usleep(10000);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	if (w->kernel >= 0)
+		close(w->kernel);
+	if (w->server >= 0)
+		close(w->server);
+}
+
+static uint8_t pattern(size_t i)
+{
+	return (uint8_t)(i * 31 + i / 251);
+}
+
+/* A child of its own writes, so that both ends may be busy. */
+static pid_t writer(int fd, size_t len)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		uint8_t buf[5000];
+		size_t at = 0;
+
+		while (at < len) {
+			size_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
+			ssize_t sent;
+
+			for (size_t i = 0; i < n; i++)
+				buf[i] = pattern(at + i);
+			sent = send(fd, buf, n, MSG_NOSIGNAL);
+			if (sent < 0)
+				_exit(1);
+			at += (size_t)sent;
+		}
+		_exit(0);
+	}
+	return pid;
+}
+
+static void read_pattern(int fd, size_t len)
+{
+	static uint8_t buf[65536];
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = recv(fd, buf, len - at < sizeof(buf) ? len - at : sizeof(buf), 0);
+
+		assert_true(n > 0);
+		for (size_t i = 0; i < (size_t)n; i++)
+			assert_int_equal(buf[i], pattern(at + i));
+		at += (size_t)n;
+	}
+}
+
+static void ended_well(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void moves_both_ways(void **state)
+{
+	struct way w;
+	pid_t up, down;
+
+	(void)state;
+	way_open(&w);
+	up = writer(w.kernel, SOME);
+	down = writer(w.server, SOME);
+	read_pattern(w.server, SOME);
+	read_pattern(w.kernel, SOME);
+	ended_well(up);
+	ended_well(down);
+	close(w.server);
+	w.server = -1;
+	way_ended(&w);
+}
+
+/* One direction that stands still must not hold the other. */
+static void directions_are_independent(void **state)
+{
+	struct way w;
+	pid_t up, down;
+	int status;
+
+	(void)state;
+	way_open(&w);
+	up = writer(w.kernel, TOO_MUCH); /* the server reads nothing */
+	usleep(300000);
+	down = writer(w.server, SOME);
+	read_pattern(w.kernel, SOME);
+	ended_well(down);
+	assert_int_equal(waitpid(up, &status, WNOHANG), 0);
+	read_pattern(w.server, TOO_MUCH);
+	ended_well(up);
+	close(w.server);
+	w.server = -1;
+	way_ended(&w);
+}
+
+/* Detaching: the kernel says DISC, and all that came before has to arrive. */
+static void goodbye_is_delivered(void **state)
+{
+	struct way w;
+	uint8_t disc[28], got[29];
+	size_t have = 0;
+	ssize_t n;
+
+	(void)state;
+	way_open(&w);
+	ended_well(writer(w.kernel, 100000));
+	put_disc(disc);
+	/* In two pieces, as a socket may deliver it. */
+	assert_int_equal(send(w.kernel, disc, 10, 0), 10);
+	usleep(50000);
+	assert_int_equal(send(w.kernel, disc + 10, 18, 0), 18);
+	close(w.kernel);
+	w.kernel = -1;
+	read_pattern(w.server, 100000);
+	while ((n = recv(w.server, got + have, sizeof(got) - have, 0)) > 0)
+		have += (size_t)n;
+	assert_int_equal(n, 0); /* an end, not a reset */
+	assert_int_equal(have, sizeof(disc));
+	assert_memory_equal(got, disc, sizeof(disc));
+	way_ended(&w);
+}
+
+/* The kernel gave the connection up: nothing may arrive late. */
+static void hang_up_resets(void **state)
+{
+	struct way w;
+	uint8_t buf[65536];
+	ssize_t n;
+
+	(void)state;
+	way_open(&w);
+	ended_well(writer(w.kernel, 28));
+	usleep(100000);
+	close(w.kernel);
+	w.kernel = -1;
+	way_ended(&(struct way){.kernel = -1, .server = -1, .pid = w.pid});
+	do
+		n = recv(w.server, buf, sizeof(buf), 0);
+	while (n > 0);
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(w.server);
+}
+
+/* The same with a server that does not read, and all buffers full. */
+static void hang_up_is_noticed_when_full(void **state)
+{
+	struct way w;
+	pid_t up;
+	int status;
+
+	(void)state;
+	way_open(&w);
+	up = writer(w.kernel, TOO_MUCH);
+	usleep(500000);
+	assert_int_equal(waitpid(up, &status, WNOHANG), 0); /* stuck */
+	shutdown(w.kernel, SHUT_RDWR);
+	waitpid(up, &status, 0);
+	way_ended(&w);
+}
+
+/* What the server said before it left reaches the kernel. */
+static void last_replies_arrive(void **state)
+{
+	struct way w;
+	char end;
+
+	(void)state;
+	way_open(&w);
+	ended_well(writer(w.server, 200000));
+	close(w.server);
+	w.server = -1;
+	usleep(200000);
+	read_pattern(w.kernel, 200000);
+	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
+	way_ended(&w);
+}
+
+static void killed_relay_resets(void **state)
+{
+	struct way w;
+	uint8_t buf[64];
+	ssize_t n;
+
+	(void)state;
+	way_open(&w);
+	ended_well(writer(w.kernel, 28));
+	read_pattern(w.server, 28);
+	kill(w.pid, SIGKILL);
+	waitpid(w.pid, NULL, 0);
+	n = recv(w.server, buf, sizeof(buf), 0);
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(w.server);
+	close(w.kernel);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(moves_both_ways),
+	    cmocka_unit_test(directions_are_independent),
+	    cmocka_unit_test(goodbye_is_delivered),
+	    cmocka_unit_test(hang_up_resets),
+	    cmocka_unit_test(hang_up_is_noticed_when_full),
+	    cmocka_unit_test(last_replies_arrive),
+	    cmocka_unit_test(killed_relay_resets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Certificates and keys: who may read them, what reaches the worker, when they are read again. */
+#include "transport-fixture.h"
+
+#include <sys/mman.h>
+
+#include "transport/helpers.h"
+#include "transport/tls-files.h"
+
+static char dir[] = "/tmp/test-tls-files.XXXXXX";
+
+static const char *path_of(const char *name)
+{
+	static char path[4][128];
+	static unsigned turn;
+
+	turn = (turn + 1) % 4;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", dir, name);
+	return path[turn];
+}
+
+static void put_file(const char *name, const char *text, mode_t mode)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = {"ca-cert.pem",    "ca-crl.pem", "client-cert.pem",
+					    "client-key.pem", "psk",	    "fifo"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unlink(path_of(names[i]));
+	return rmdir(dir);
+}
+
+struct outcome {
+	struct loop *loop;
+	unsigned calls;
+	int ret, fd;
+	struct err err;
+};
+
+static void got(int ret, int fd, const struct err *err, void *arg)
+{
+	struct outcome *o = arg;
+
+	o->calls++;
+	o->ret = ret;
+	o->fd = fd;
+	if (ret < 0)
+		o->err = *err;
+	loop_stop(o->loop, 0);
+}
+
+/* Everything that one set of files needs. */
+struct bench {
+	struct endpoint e;
+	struct helpers *helpers;
+	struct tls_files *files;
+	struct outcome o;
+	struct tls_wait wait;
+};
+
+static void bench_open(struct bench *b, enum endpoint_tls_type type)
+{
+	struct err err;
+
+	memset(b, 0, sizeof(*b));
+	endpoint_init(&b->e);
+	b->e.tls = true;
+	b->e.tls_type = type;
+	b->o.loop = loop_new();
+	assert_int_equal(
+	    helpers_new(b->o.loop, &(struct helpers_config){.tls = &b->e}, &b->helpers, &err), 0);
+	b->files = helpers_tls_files(b->helpers);
+	assert_non_null(b->files);
+}
+
+static void bench_close(struct bench *b)
+{
+	helpers_free(b->helpers);
+	loop_free(b->o.loop);
+	endpoint_done(&b->e);
+}
+
+/* Reads, as an attempt does. */
+static int get(struct bench *b)
+{
+	unsigned before = b->o.calls;
+
+	tls_files_refresh(b->files);
+	tls_files_get(b->files, &b->wait, got, &b->o);
+	if (b->o.calls == before)
+		loop_run(b->o.loop);
+	assert_int_equal(b->o.calls, before + 1);
+	return b->o.ret;
+}
+
+static void expect(struct bench *b, enum tls_file file, const char *text)
+{
+	struct tls_contents head;
+	off_t at = sizeof(head);
+	char buf[64] = "";
+
+	assert_int_equal(pread(b->o.fd, &head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(head.len[file], strlen(text));
+	for (unsigned i = 0; i < file; i++)
+		at += head.len[i];
+	assert_int_equal(pread(b->o.fd, buf, strlen(text), at), strlen(text));
+	assert_string_equal(buf, text);
+}
+
+static void a_directory(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	put_file("ca-cert.pem", "the authority", 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_certificates = strdup(dir);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CA, "the authority");
+	expect(&b, TLS_FILE_CRL, "");
+	expect(&b, TLS_FILE_KEY, "");
+
+	put_file("ca-crl.pem", "revoked", 0644);
+	put_file("client-cert.pem", "ours", 0644);
+	assert_int_equal(get(&b), 0); /* the key is missing: what there was is used */
+	expect(&b, TLS_FILE_CRL, "");
+	put_file("client-key.pem", "secret", 0600);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CA, "the authority");
+	expect(&b, TLS_FILE_CRL, "revoked");
+	expect(&b, TLS_FILE_CERT, "ours");
+	expect(&b, TLS_FILE_KEY, "secret");
+	bench_close(&b);
+
+	/* A single file goes before that in the directory. */
+	put_file("psk", "another authority", 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_certificates = strdup(dir);
+	b.e.tls_ca = strdup(path_of("psk"));
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CA, "another authority");
+	expect(&b, TLS_FILE_CERT, "ours");
+	bench_close(&b);
+}
+
+static void nobody_writes_to_it(void **state)
+{
+	struct bench b;
+	char byte = 'x';
+
+	(void)state;
+	put_file("psk", "me:00", 0600);
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("psk"));
+	assert_int_equal(get(&b), 0);
+	assert_int_equal(pwrite(b.o.fd, &byte, 1, 0), -1);
+	assert_int_equal(ftruncate(b.o.fd, 0), -1);
+	assert_int_equal(fcntl(b.o.fd, F_GET_SEALS),
+			 F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	bench_close(&b);
+}
+
+static void who_may_read_a_key(void **state)
+{
+	static const struct {
+		mode_t mode;
+		bool root, other; /* belongs to root; to another: right? */
+	} rows[] = {
+	    {0600, true, true},	  {0400, true, true},	{0440, true, false},
+	    {0640, true, false},  {0604, false, false}, {0644, false, false},
+	    {0660, false, false}, {0602, false, false}, {0601, false, false},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bench b;
+
+		print_message("%o\n", rows[i].mode);
+		put_file("psk", "me:00", rows[i].mode);
+		bench_open(&b, TLS_TYPE_PSK);
+		b.e.tls_psk_file = strdup(path_of("psk"));
+		assert_int_equal(get(&b) == 0, rows[i].root);
+		if (!rows[i].root) {
+			assert_int_equal(b.o.err.kind, ERR_USAGE);
+			assert_non_null(strstr(b.o.err.message, "can be read by others"));
+		}
+		/* The caller is root, so that another user's is never right. */
+		assert_int_equal(chown(path_of("psk"), 1000, 1000), 0);
+		bench_close(&b);
+		bench_open(&b, TLS_TYPE_PSK);
+		b.e.tls_psk_file = strdup(path_of("psk"));
+		assert_true(get(&b) < 0);
+		assert_non_null(strstr(b.o.err.message, "belongs to uid 1000"));
+		bench_close(&b);
+		unlink(path_of("psk"));
+	}
+}
+
+static void what_is_no_file(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("nothing"));
+	assert_int_equal(get(&b), -ENOENT);
+	assert_int_equal(b.o.err.kind, ERR_USAGE);
+	assert_non_null(strstr(b.o.err.message, b.e.tls_psk_file));
+	bench_close(&b);
+
+	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0); /* must not stop the reader */
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("fifo"));
+	assert_int_equal(get(&b), -EINVAL);
+	assert_non_null(strstr(b.o.err.message, "not a regular file"));
+	bench_close(&b);
+
+	put_file("ca-cert.pem", "", 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_ca = strdup(path_of("ca-cert.pem"));
+	assert_int_equal(get(&b), -EINVAL);
+	assert_non_null(strstr(b.o.err.message, "is empty"));
+	bench_close(&b);
+
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_ca = strdup("/dev/zero");
+	assert_int_equal(get(&b), -EINVAL);
+	bench_close(&b);
+}
+
+/* Changed files count at the next attempt, unless they are kept (--swap). */
+static void read_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	put_file("psk", "me:00", 0600);
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("psk"));
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_PSK, "me:00");
+	put_file("psk", "me:1111", 0600);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_PSK, "me:1111");
+	/* What is wrong now was right before. */
+	put_file("psk", "me:2222", 0644);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_PSK, "me:1111");
+
+	tls_files_keep(b.files);
+	put_file("psk", "me:33", 0600);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_PSK, "me:1111");
+	bench_close(&b);
+}
+
+static void one_who_gives_up(void **state)
+{
+	struct bench b;
+	struct tls_wait other = {.link = NULL};
+
+	(void)state;
+	put_file("psk", "me:00", 0600);
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("psk"));
+	tls_files_get(b.files, &other, got, &b.o);
+	tls_files_get(b.files, &b.wait, got, &b.o);
+	tls_wait_cancel(&other);
+	tls_wait_cancel(&other);
+	loop_run(b.o.loop);
+	assert_int_equal(b.o.calls, 1);
+	/* And one who is not there any more when all is freed. */
+	put_file("psk", "me:11", 0600);
+	tls_files_refresh(b.files);
+	tls_files_get(b.files, &b.wait, got, &b.o);
+	tls_wait_cancel(&b.wait);
+	bench_close(&b);
+	assert_int_equal(b.o.calls, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_directory),	  cmocka_unit_test(nobody_writes_to_it),
+	    cmocka_unit_test(who_may_read_a_key), cmocka_unit_test(what_is_no_file),
+	    cmocka_unit_test(read_again),	  cmocka_unit_test(one_who_gives_up),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
