@@ -17,6 +17,9 @@
 #define OFFER_GAP_MS 50
 /* Without the kernel's log: the second offer, after a pause, is taken if the first was not. */
 #define OFFERS_BLIND 3
+/* Failing what waits: how long the useless sockets live, and how many there are. */
+#define LIVE_MS 400
+#define LIVES	2
 
 /* Rule 3 of the data safety rules. The driver compares identifiers only if it keeps one. */
 static int change(struct heal *h, const struct kernel_change *c)
@@ -91,6 +94,27 @@ void heal_work(struct heal *h)
 		tune_io_timeout_apart(h->index, h->io_timeout);
 }
 
+/*
+ * A socket that nobody serves. Requests that wait for a connection look for one when they are
+ * woken, so it lives for a moment: on a busy machine they wake late, and find nothing when it is
+ * gone by then. What they send it fails by the timeout of a second. No count tells how many wait.
+ */
+static void offer_nothing(struct heal *h, struct kernel_change *c)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_errno(&h->err, ERR_SYSTEM, errno, "cannot end the requests of /dev/nbd%d",
+			  h->index);
+		return;
+	}
+	c->fd = pair[0];
+	if (change(h, c) == 0)
+		usleep(LIVE_MS * 1000);
+	close(pair[1]);
+	close(pair[0]);
+}
+
 void heal_fail_work(struct heal *h)
 {
 	struct kernel_change c = {
@@ -101,17 +125,9 @@ void heal_fail_work(struct heal *h)
 	    .set_dead_timeout = true,
 	    .dead_timeout = 0,
 	};
-	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		err_errno(&h->err, ERR_SYSTEM, errno, "cannot end the requests of /dev/nbd%d",
-			  h->index);
-		return;
-	}
-	close(pair[1]);
-	c.fd = pair[0];
-	change(h, &c);
-	close(pair[0]);
+	for (int i = 0; i < LIVES && !h->gone; i++)
+		offer_nothing(h, &c);
 }
 
 void heal_check_work(struct heal *h)
