@@ -5,15 +5,37 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
+/* Documentation/admin-guide/devices.txt */
+#define MEM_MAJOR  1
+#define KMSG_MINOR 11
+
 #define RECORD_MAX 8192 /* CONSOLE_EXT_LOG_MAX of printk: a longer read never happens */
+
+/* A service that may not open it can be given it as its standard input. */
+static int inherited(void)
+{
+	struct stat st;
+
+	if (fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != makedev(MEM_MAJOR, KMSG_MINOR))
+		return -1;
+	if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
 
 int kmsg_open(void)
 {
 	_cleanup_fd_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = inherited();
 
 	if (fd < 0 || lseek(fd, 0, SEEK_END) < 0)
 		return -1;

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 
 /*
- * /dev/kmsg, positioned behind what is there already: non-blocking, the caller's to close. -1 if
- * it cannot be read.
+ * /dev/kmsg, positioned behind what is there already: non-blocking, the caller's to close. If it
+ * cannot be opened, standard input is used if that is /dev/kmsg; all such descriptors share one
+ * position. -1 if it cannot be read.
  */
 int kmsg_open(void);
 

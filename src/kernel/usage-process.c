@@ -173,6 +173,10 @@ int usage_processes(struct usage_scan *s)
 	snprintf(path, sizeof(path), "%s/self/ns/pid", s->proc);
 	if (stat(path, &st) < 0 || st.st_ino != INIT_PID_SPACE)
 		s->usage->unsure = true;
+	/* Mounted with hidepid, /proc shows only what this process may look into: not the first. */
+	snprintf(path, sizeof(path), "%s/1", s->proc);
+	if (access(path, F_OK) < 0)
+		s->usage->unsure = true;
 	while ((e = readdir(d))) {
 		_cleanup_fd_ int dir = -1;
 		int pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;

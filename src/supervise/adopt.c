@@ -97,7 +97,7 @@ static int refuse_zombie(struct adopt *a)
 	struct usage usage;
 	bool who = usage_find(a->index, 0, &usage, NULL) == 0 && usage.n;
 
-	return err_set(&a->err, ERR_BUSY, EBUSY,
+	return err_set(&a->err, ERR_FAILED, EBUSY,
 		       "/dev/nbd%d is disconnected and cannot be attached before its last user has "
 		       "closed it%s%s",
 		       a->index, who ? ": " : "", who ? usage.sentence : "");

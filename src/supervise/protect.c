@@ -23,8 +23,17 @@
 #define OOM_NEVER    "-1000" /* proc(5) */
 #define OOM_ORDINARY "0"
 
+/* What is marked so survives the change from the initramfs to the real root, and the kill before
+ * the root is unmounted: systemd.io/ROOT_STORAGE_DAEMONS. */
+static void mark_as_storage_daemon(void)
+{
+	if (access("/etc/initrd-release", F_OK) == 0)
+		program_invocation_name[0] = '@';
+}
+
 void protect_early(void)
 {
+	mark_as_storage_daemon();
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 

@@ -9,7 +9,7 @@
 /*
  * Before any thread or process is started, which inherit it: memory this process asks for is
  * never got by writing to a device (PR_SET_IO_FLUSHER, Linux 5.6). Without the privilege nothing
- * happens.
+ * happens. In an initramfs, also marks the process as one that holds the root file system up.
  */
 void protect_early(void);
 

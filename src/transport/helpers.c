@@ -178,6 +178,7 @@ int helpers_start(struct helpers *h, const char *name, process_fn *run, const vo
 		free(helper);
 		return ret;
 	}
+	helper->process.uid = sandbox_uid(h->sandbox);
 	*ret_helper = helper;
 	return 0;
 }

@@ -16,9 +16,10 @@ struct process {
 	pid_t pid; /* 0: none */
 	int pidfd; /* readable when the process has ended */
 	int fd;	   /* SOCK_SEQPACKET, non-blocking, close-on-exec */
+	uid_t uid; /* the account it changes to, for process_kill(); (uid_t)-1: none */
 };
 
-#define PROCESS_NONE ((struct process){.pidfd = -1, .fd = -1})
+#define PROCESS_NONE ((struct process){.pidfd = -1, .fd = -1, .uid = (uid_t)-1})
 
 /*
  * What the child runs: fd is its end of the socket pair (blocking), parent the starter's pid,
@@ -41,7 +42,10 @@ int process_start(struct process *ret_process, const char *name, process_fn *run
  */
 int process_die_with(pid_t parent);
 
-/* SIGKILL; a process that has ended already is no error. 0 or -errno. */
+/*
+ * SIGKILL; a process that has ended already is no error. Needs no CAP_KILL, which a service manager
+ * may have taken, if the caller may change its user id. 0 or -errno.
+ */
 int process_kill(const struct process *p);
 
 struct process_end {

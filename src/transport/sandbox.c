@@ -119,6 +119,11 @@ const char *sandbox_account(const struct sandbox *s)
 	return s->change_identity ? s->account : NULL;
 }
 
+uid_t sandbox_uid(const struct sandbox *s)
+{
+	return s->change_identity ? s->uid : (uid_t)-1;
+}
+
 static int limit_resources(enum sandbox_profile profile, struct err *err)
 {
 	const struct {
@@ -139,7 +144,8 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
 		const struct rlimit value = {limit[i].most, limit[i].most};
 
-		if (setrlimit((__rlimit_resource_t)limit[i].resource, &value) < 0)
+		/* EPERM: a service manager's filter. What they limit is forbidden below as well. */
+		if (setrlimit((__rlimit_resource_t)limit[i].resource, &value) < 0 && errno != EPERM)
 			return err_errno(err, ERR_SYSTEM, errno, "cannot set a resource limit");
 	}
 	return 0;

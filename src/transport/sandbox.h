@@ -44,6 +44,9 @@ void sandbox_free(struct sandbox *s); /* accepts NULL */
 /* The account the processes run as; NULL: the caller's. Owned by s. */
 const char *sandbox_account(const struct sandbox *s);
 
+/* The same as a number; (uid_t)-1: the caller's. */
+uid_t sandbox_uid(const struct sandbox *s);
+
 /*
  * Enters it, in a process with one thread, whose parent is `parent`. 0, or -errno with *err
  * (SYSTEM): then the process is in an unknown state between and must only report and exit.
