@@ -13,6 +13,23 @@
 #include "base/cleanup.h"
 
 #define SYSFS_PATH_MAX 512
+/* Tells the events made here from others; any UUID does (Documentation/ABI, sysfs-uevent). */
+#define EVENTS_UUID   "0b6c9f0e-7d55-4b1c-9b36-6d1a5d0f6e64"
+#define HOLDERS_DEPTH 8 /* LVM on LUKS on LVM and so on */
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* `nbd0p1` */
+static bool is_partition(const char *name)
+{
+	int end = 0;
+
+	return sscanf(name, "nbd%*dp%*d%n", &end) == 0 && end > 0 && !name[end];
+}
 
 static int read_file(const char *path, char *buf, size_t size)
 {
@@ -190,6 +207,87 @@ bool sysfs_mark_valid(int fd)
 	char byte;
 
 	return pread(fd, &byte, 1, 0) == 1;
+}
+
+int sysfs_announce_at(const char *root, int index, const char *action, const char *state)
+{
+	char path[SYSFS_PATH_MAX], attribute[300], event[128];
+	_cleanup_(close_dirp) DIR *d = NULL;
+	struct dirent *e;
+	int ret, first;
+
+	snprintf(event, sizeof(event), "%s " EVENTS_UUID " NBDSTATE=%s", action, state);
+	first = sysfs_write_at(root, index, "uevent", event);
+	ret = attribute_path(path, root, index, "");
+	d = ret < 0 ? NULL : opendir(path);
+	while (d && (e = readdir(d))) {
+		if (!is_partition(e->d_name))
+			continue;
+		snprintf(attribute, sizeof(attribute), "%s/uevent", e->d_name);
+		ret = sysfs_write_at(root, index, attribute, event);
+		if (first == 0)
+			first = ret;
+	}
+	return first;
+}
+
+int sysfs_announce(int index, const char *action, const char *state)
+{
+	return sysfs_announce_at(SYSFS_ROOT, index, action, state);
+}
+
+int sysfs_announce_holder(const char *holder, const char *action, const char *state)
+{
+	char path[SYSFS_PATH_MAX], event[128];
+	_cleanup_fd_ int fd = -1;
+
+	snprintf(path, sizeof(path), SYSFS_ROOT "/block/%s/uevent", holder);
+	snprintf(event, sizeof(event), "%s " EVENTS_UUID " NBDSTATE=%s", action, state);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, event, strlen(event)) < 0 ? -errno : 0;
+}
+
+/* What lies on `slave`, whose directory below `root` is `dir`. */
+static void holders_of(const char *root, const char *dir, const char *slave, int depth,
+		       sysfs_holder_fn *fn, void *arg)
+{
+	char path[SYSFS_PATH_MAX], next[SYSFS_PATH_MAX];
+	_cleanup_(close_dirp) DIR *d = NULL;
+	struct dirent *e;
+
+	if (depth == HOLDERS_DEPTH ||
+	    snprintf(path, sizeof(path), "%s/block/%s/holders", root, dir) >= (int)sizeof(path))
+		return;
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, "dm-", 3) != 0)
+			continue;
+		fn(e->d_name, slave, arg);
+		snprintf(next, sizeof(next), "%s", e->d_name);
+		holders_of(root, next, next, depth + 1, fn, arg);
+	}
+}
+
+void sysfs_holders_at(const char *root, int index, sysfs_holder_fn *fn, void *arg)
+{
+	char path[SYSFS_PATH_MAX], disk[32], part[300];
+	_cleanup_(close_dirp) DIR *d = NULL;
+	struct dirent *e;
+
+	snprintf(disk, sizeof(disk), "nbd%d", index);
+	holders_of(root, disk, disk, 0, fn, arg);
+	d = attribute_path(path, root, index, "") < 0 ? NULL : opendir(path);
+	while (d && (e = readdir(d))) {
+		if (!is_partition(e->d_name))
+			continue;
+		snprintf(part, sizeof(part), "%s/%s", disk, e->d_name);
+		holders_of(root, part, e->d_name, 0, fn, arg);
+	}
+}
+
+void sysfs_holders(int index, sysfs_holder_fn *fn, void *arg)
+{
+	sysfs_holders_at(SYSFS_ROOT, index, fn, arg);
 }
 
 int sysfs_module_parameter(const char *name, uint64_t *ret_value)

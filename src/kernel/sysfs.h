@@ -79,6 +79,25 @@ int sysfs_backend(int index, char *buf, size_t size);
 int sysfs_mark(int index);
 bool sysfs_mark_valid(int fd);
 
+/*
+ * Makes the kernel announce the device, and its partitions, to udev once more: `action` is "add" or
+ * "change"; the events carry SYNTH_ARG_NBDSTATE=`state`, letters and digits. Opens no device, and
+ * waits for nobody's requests. 0, or the first -errno; the others are still announced.
+ */
+int sysfs_announce(int index, const char *action, const char *state);
+int sysfs_announce_at(const char *root, int index, const char *action, const char *state);
+
+/*
+ * Calls fn for every device-mapper device that lies on the device or on one of its partitions,
+ * directly or on another of them: its name ("dm-0") and that of what it lies on ("nbd0p1").
+ */
+typedef void sysfs_holder_fn(const char *holder, const char *slave, void *arg);
+void sysfs_holders(int index, sysfs_holder_fn *fn, void *arg);
+void sysfs_holders_at(const char *root, int index, sysfs_holder_fn *fn, void *arg);
+
+/* As sysfs_announce(), for one device by its name in /sys/block. */
+int sysfs_announce_holder(const char *holder, const char *action, const char *state);
+
 /* A number from /sys/module/nbd/parameters: 0 or -errno. */
 int sysfs_module_parameter(const char *name, uint64_t *ret_value);
 

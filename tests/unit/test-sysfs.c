@@ -264,6 +264,37 @@ static void device_names(void **state)
 	assert_string_equal(device_node(DEVICE_INDEX_MAX).text, "/dev/nbd1048575");
 }
 
+static void a_device_is_announced_with_its_partitions(void **state)
+{
+	char path[128];
+
+	(void)state;
+	for (const char *const *d =
+		 (const char *const[]){"nbd0p1", "nbd0p12", "nbd0px", "holders", NULL};
+	     *d; d++) {
+		snprintf(path, sizeof(path), "%s/block/nbd0/%s", root, *d);
+		assert_int_equal(mkdir(path, 0755), 0);
+		snprintf(path, sizeof(path), "%s/uevent", *d);
+		write_attr(path, "");
+	}
+	write_attr("uevent", "");
+	assert_int_equal(sysfs_announce_at(root, 0, "change", "lost"), 0);
+	for (const char *const *d =
+		 (const char *const[]){"uevent", "nbd0p1/uevent", "nbd0p12/uevent", NULL};
+	     *d; d++) {
+		char text[128], action[16], rest[128];
+
+		assert_int_equal(sysfs_read_at(root, 0, *d, text, sizeof(text)), 0);
+		assert_int_equal(sscanf(text, "%15s %*36s %127s", action, rest), 2);
+		assert_string_equal(action, "change");
+		assert_string_equal(rest, "NBDSTATE=lost");
+	}
+	attr_is("nbd0px/uevent", "");
+	attr_is("holders/uevent", "");
+	remove_attr("uevent");
+	assert_int_equal(sysfs_announce_at(root, 1, "add", "attached"), -ENOENT);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -276,6 +307,7 @@ int main(void)
 	    CASE(no_flush_no_write_back),
 	    CASE(what_cannot_be_undone_is_refused),
 	    CASE(device_names),
+	    CASE(a_device_is_announced_with_its_partitions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

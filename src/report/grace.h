@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long I/O may wait for a lost server while the machine shuts down: /run/nbd-attach/shutdown,
+ * written by --shutdown before anything is unmounted, and read by supervisors that start later and
+ * by --detach. A file in memory: nothing here waits for a disk.
+ */
+#ifndef REPORT_GRACE_H
+#define REPORT_GRACE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define GRACE_NONE UINT32_MAX /* no shutdown is under way */
+
+/* Seconds, or GRACE_NONE, which removes the file. SYSTEM error. */
+int grace_write(uint32_t seconds, struct err *err);
+uint32_t grace_read(void);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/marks.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "report/rundir.h"
+
+#define UNIT_MAX  255
+#define KEEP_NONE 0
+
+static struct rundir_path path_of(int index, int pid, const char *suffix)
+{
+	char end[32];
+
+	snprintf(end, sizeof(end), "%d.%s", pid, suffix);
+	return rundir_device(index, end);
+}
+
+/* True if `name` is a mark of device `index` and of another attachment than `pid`. */
+static bool is_stale(const char *name, int index, int pid)
+{
+	int its_index, its_pid, end = 0;
+
+	if (sscanf(name, "nbd%d.%d.%n", &its_index, &its_pid, &end) != 2 || end == 0 ||
+	    its_index != index || its_pid == pid)
+		return false;
+	return strcmp(name + end, "udev") == 0 || strcmp(name + end, "lost") == 0;
+}
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static void remove_others(int index, int pid)
+{
+	_cleanup_(close_dirp) DIR *d = opendir(rundir());
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (is_stale(e->d_name, index, pid))
+			unlinkat(dirfd(d), e->d_name, 0);
+}
+
+/* Under another name first, so that udev never reads half of it. */
+static int replace(const struct rundir_path *path, const char *text)
+{
+	char new_path[sizeof(path->text) + 4];
+	_cleanup_fd_ int fd = -1;
+	size_t len = strlen(text);
+
+	snprintf(new_path, sizeof(new_path), "%s.new", path->text);
+	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len || rename(new_path, path->text) < 0) {
+		unlink(new_path);
+		return -EIO;
+	}
+	return 0;
+}
+
+static bool has_text(const struct rundir_path *path, const char *text)
+{
+	_cleanup_fd_ int fd = open(path->text, O_RDONLY | O_CLOEXEC);
+	char buf[1024];
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+
+	return n >= 0 && (size_t)n == strlen(text) && memcmp(buf, text, (size_t)n) == 0;
+}
+
+int marks_set(const struct marks *m, bool *ret_changed)
+{
+	struct rundir_path udev = path_of(m->index, m->pid, "udev");
+	struct rundir_path lost = path_of(m->index, m->pid, "lost");
+	bool was_lost = access(lost.text, F_OK) == 0, changed = was_lost != m->lost;
+	char text[640];
+	int ret = 0;
+
+	remove_others(m->index, m->pid);
+	snprintf(text, sizeof(text), "NBD_ATTACH_NAME=%s\nNBD_ATTACH_PID=%d\n%s%s%s", m->name,
+		 m->pid, m->unit ? "NBD_ATTACH_UNIT=" : "", m->unit ? m->unit : "",
+		 m->unit ? "\n" : "");
+	if (!has_text(&udev, text)) {
+		changed = true;
+		ret = replace(&udev, text);
+	}
+	/* Its text is for people: what counts is its name. */
+	if (m->lost && !was_lost && ret == 0)
+		ret = replace(&lost, m->backend);
+	else if (!m->lost && was_lost)
+		unlink(lost.text);
+	if (ret < 0)
+		return ret;
+	*ret_changed = changed;
+	return 0;
+}
+
+int marks_holder(const struct marks *m, const char *holder, const char *slave)
+{
+	struct rundir_path path;
+	char text[256];
+
+	if (snprintf(path.text, sizeof(path.text), "%s/%s.holder", rundir(), holder) >=
+	    (int)sizeof(path.text))
+		return -ENAMETOOLONG;
+	if (!m->lost)
+		return unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
+	snprintf(text, sizeof(text),
+		 "NBD_ATTACH_SLAVE=%s\nNBD_ATTACH_DISK=nbd%d\nNBD_ATTACH_PID=%d\n", slave, m->index,
+		 m->pid);
+	return replace(&path, text);
+}
+
+void marks_remove(int index)
+{
+	remove_others(index, KEEP_NONE);
+}
+
+bool marks_unit_ok(const char *unit)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789@:_.\\-";
+	size_t len = strlen(unit);
+
+	return len > 0 && len <= UNIT_MAX && unit[0] != '-' && strspn(unit, allowed) == len;
+}

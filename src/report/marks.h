@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the udev rules read: two files in /run/nbd-attach,
+ *
+ *   nbdN.PID.udev  while a device of ours is attached: properties for IMPORT{file}
+ *   nbdN.PID.lost  beside it, while the device has no living connection: nobody may read from it
+ *
+ * PID is what the kernel keeps in the device's sysfs attribute `pid`, from which the rules make the
+ * names. It is another one for each attachment, so a file that was left behind means nothing to
+ * whatever is attached next.
+ *
+ * and, for each device-mapper device that lies on a lost one,
+ *
+ *   dm-N.holder    properties that say so; they mean nothing without the nbdN.PID.lost they name
+ *
+ * The directory is in memory: nothing here waits for a disk.
+ */
+#ifndef REPORT_MARKS_H
+#define REPORT_MARKS_H
+
+#include <stdbool.h>
+
+struct marks {
+	int index;	     /* of /dev/nbdN */
+	int pid;	     /* of the attachment, from sysfs */
+	const char *name;    /* for /dev/disk/by-nbd; safe for udev */
+	const char *unit;    /* the systemd unit to restart; NULL: none */
+	const char *backend; /* the device's identifier */
+	bool lost;
+};
+
+/*
+ * Makes the files be as *m says and removes those of former attachments. 0, with *ret_changed true
+ * if that changed anything, or -errno.
+ */
+int marks_set(const struct marks *m, bool *ret_changed);
+
+/* Writes or, if lost is false, removes the file of `holder`, which lies on `slave`. 0 or -errno. */
+int marks_holder(const struct marks *m, const char *holder, const char *slave);
+
+/* Removes them all: before a deliberate detach, so that the rules do not undo it. */
+void marks_remove(int index);
+
+/* True if text may stand in the files as the name of a unit. */
+bool marks_unit_ok(const char *unit);
+
+#endif

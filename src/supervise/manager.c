@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/manager.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "report/notify.h"
+
+#define LINE_MAX_BYTES 400
+#define DAY	       86400
+
+struct manager {
+	struct notify notify;
+	struct loop_timer *alive;
+	char last[LINE_MAX_BYTES];
+};
+
+static void sign_of_life(void *arg)
+{
+	struct manager *m = arg;
+
+	notify_send(&m->notify, "WATCHDOG=1");
+	/* Twice as often as asked for: sd_watchdog_enabled(3). */
+	loop_timer_set(m->alive, m->notify.watchdog_ms / 2);
+}
+
+struct manager *manager_new(struct loop *loop)
+{
+	struct manager *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	notify_open(&m->notify);
+	m->alive = loop_timer_new(loop, sign_of_life, m);
+	if (m->notify.fd >= 0 && m->alive)
+		return m;
+	manager_free(m);
+	return NULL;
+}
+
+void manager_free(struct manager *m)
+{
+	if (!m)
+		return;
+	loop_timer_free(m->alive);
+	notify_close(&m->notify);
+	free(m);
+}
+
+void manager_ready(struct manager *m)
+{
+	if (!m)
+		return;
+	notify_send(&m->notify, "READY=1");
+	if (m->notify.watchdog_ms)
+		sign_of_life(m);
+}
+
+void manager_stopping(struct manager *m)
+{
+	if (m)
+		notify_send(&m->notify, "STOPPING=1");
+}
+
+/* `12:00:01`, with the date unless it is about today's. */
+static void put_time(struct text *t, int64_t moment, int64_t now)
+{
+	int64_t distance = moment > now ? moment - now : now - moment;
+	time_t value = (time_t)moment;
+	char buf[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&value, &tm))
+		strftime(buf, sizeof(buf), distance < DAY ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
+	text_str(t, buf);
+}
+
+static const char *opening(enum fsm_state state)
+{
+	switch (state) {
+	case FSM_STARTING:
+	case FSM_JOINING:
+		return "Connecting";
+	case FSM_WAITING:
+		return "Waiting for the server";
+	case FSM_CONFIGURING:
+		return "Handing the device to the kernel";
+	case FSM_ADOPTING:
+		return "Taking the device over";
+	case FSM_ATTACHED:
+		return "Attached";
+	case FSM_DEGRADED:
+		return "Some connections are lost";
+	case FSM_LOST:
+		return "The server is lost, I/O waits";
+	case FSM_HEALING:
+		return "The server is back";
+	case FSM_REFUSED:
+		return "The server is not used, I/O waits";
+	case FSM_EXPIRED:
+		return "The server is lost, I/O fails";
+	case FSM_DETACHING:
+	case FSM_LEAVING:
+		return "Detaching";
+	case FSM_ENDED:
+		return "Ended";
+	case FSM_STATES:
+		break;
+	}
+	return "";
+}
+
+void manager_sentence(const struct manager_status *s, int64_t now, char *buf, size_t size)
+{
+	struct text t;
+
+	text_init(&t, buf, size);
+	if (s->index >= 0) {
+		text_str(&t, "/dev/nbd");
+		text_u64(&t, (uint64_t)s->index);
+		text_str(&t, ": ");
+	}
+	text_str(&t, opening(s->state));
+	if (s->address[0]) {
+		text_str(&t, s->state == FSM_ATTACHED ? " to " : ", server ");
+		text_str(&t, s->address);
+	}
+	if (s->since) {
+		text_str(&t, ", since ");
+		put_time(&t, s->since, now);
+	}
+	if (s->fails_at && s->state == FSM_LOST) {
+		text_str(&t, ", until ");
+		put_time(&t, s->fails_at, now);
+	}
+	if (s->next_try) {
+		text_str(&t, ", next try ");
+		put_time(&t, s->next_try, now);
+	}
+	if (s->reason[0]) {
+		text_str(&t, ": ");
+		text_str(&t, s->reason);
+	}
+}
+
+void manager_status(struct manager *m, const struct manager_status *status)
+{
+	char line[7 + LINE_MAX_BYTES] = "STATUS=";
+
+	if (!m)
+		return;
+	manager_sentence(status, time(NULL), line + 7, LINE_MAX_BYTES);
+	if (strcmp(m->last, line + 7) == 0)
+		return;
+	memcpy(m->last, line + 7, sizeof(m->last));
+	notify_send(&m->notify, line);
+}

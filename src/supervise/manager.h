@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What systemd is told under --foreground: that the device is ready, one line on how it is, and,
+ * if it asked for that, a sign of life now and then. Never blocks; without a manager nothing here
+ * does anything.
+ */
+#ifndef SUPERVISE_MANAGER_H
+#define SUPERVISE_MANAGER_H
+
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "supervise/fsm.h"
+
+struct manager;
+
+struct manager_status {
+	enum fsm_state state;
+	int64_t since;	     /* of the state, seconds since 1970; 0: not known */
+	const char *address; /* the server's; "" if not known */
+	const char *reason;  /* why it is not well; "" */
+	int64_t next_try;    /* seconds since 1970; 0: none is planned */
+	int64_t fails_at;    /* when I/O begins to fail, seconds since 1970; 0: never, or unknown */
+	int index;	     /* of /dev/nbdN; negative: not known */
+};
+
+/* Reads the environment and clears it (report/notify.h). NULL: no memory, or no manager. */
+struct manager *manager_new(struct loop *loop);
+void manager_free(struct manager *m); /* accepts NULL, as all of these */
+
+void manager_ready(struct manager *m);
+void manager_stopping(struct manager *m);
+
+/* Tells only what is news. */
+void manager_status(struct manager *m, const struct manager_status *status);
+
+/* The same as text, for tests and for manager_status(). Local time. */
+void manager_sentence(const struct manager_status *status, int64_t now, char *buf, size_t size);
+
+#endif

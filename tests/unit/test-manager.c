@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* What systemd and udev are told: datagrams on a real socket, marks and grace in a real directory.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "report/grace.h"
+#include "report/marks.h"
+#include "report/notify.h"
+#include "report/rundir.h"
+#include "supervise/manager.h"
+
+static char dir[] = "/tmp/nbd-attach-test-XXXXXX";
+
+/* The manager's end of the socket; NOTIFY_SOCKET is set to its name. */
+static int listen_at(const char *name)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	memcpy(sa.sun_path, name, strlen(name));
+	if (name[0] == '@')
+		sa.sun_path[0] = '\0';
+	else
+		unlink(name);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+			 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	return fd;
+}
+
+static void assert_told(int fd, const char *text)
+{
+	char buf[1024];
+	ssize_t n = recv(fd, buf, sizeof(buf) - 1, 0);
+
+	assert_true(n >= 0);
+	buf[n] = '\0';
+	assert_string_equal(buf, text);
+}
+
+static void assert_silent(int fd)
+{
+	char byte;
+
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+}
+
+static void datagrams_arrive(void **unused)
+{
+	char path[128], name[64];
+	struct notify n;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	snprintf(name, sizeof(name), "@nbd-attach-test-%d", getpid());
+	for (const char *const *at = (const char *const[]){path, name, NULL}; *at; at++) {
+		_cleanup_fd_ int fd = listen_at(*at);
+
+		notify_open(&n);
+		assert_null(getenv("NOTIFY_SOCKET"));
+		notify_send(&n, "READY=1");
+		assert_told(fd, "READY=1");
+		notify_close(&n);
+		notify_send(&n, "STATUS=gone");
+		assert_silent(fd);
+	}
+}
+
+static void without_a_listener_nothing_happens(void **unused)
+{
+	static const char *const bad[] = {"", "@", "relative", "/does/not/exist"};
+	struct notify n;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		setenv("NOTIFY_SOCKET", bad[i], 1);
+		setenv("WATCHDOG_USEC", "1000000", 1);
+		notify_open(&n);
+		assert_int_equal(n.fd, -1);
+		assert_int_equal(n.watchdog_ms, 0);
+		assert_null(getenv("WATCHDOG_USEC"));
+		notify_send(&n, "READY=1");
+	}
+}
+
+static void the_watchdog_is_ours_or_not(void **unused)
+{
+	static const struct {
+		const char *usec, *pid;
+		uint32_t ms;
+	} cases[] = {
+	    {"30000000", "self", 30000}, {"30000000", NULL, 30000}, {"30000000", "1", 0},
+	    {NULL, "self", 0},		 {"0", "self", 0},	    {"x", "self", 0},
+	};
+	char path[128], pid[16];
+	struct notify n;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_fd_ int fd = listen_at(path);
+
+		snprintf(pid, sizeof(pid), "%d", getpid());
+		if (cases[i].usec)
+			setenv("WATCHDOG_USEC", cases[i].usec, 1);
+		if (cases[i].pid)
+			setenv("WATCHDOG_PID", cases[i].pid[0] == 's' ? pid : cases[i].pid, 1);
+		notify_open(&n);
+		assert_true(n.fd >= 0);
+		assert_int_equal(n.watchdog_ms, cases[i].ms);
+		assert_null(getenv("WATCHDOG_PID"));
+		notify_close(&n);
+	}
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg, 0);
+}
+
+static void a_manager_hears_of_life(void **unused)
+{
+	const struct manager_status status = {
+	    .state = FSM_ATTACHED, .address = "host:1", .reason = "", .index = 3};
+	struct loop *loop = loop_new();
+	struct loop_timer *end = loop_timer_new(loop, stop, loop);
+	struct manager *m;
+	char path[128];
+	int fd;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = listen_at(path);
+	setenv("WATCHDOG_USEC", "200000", 1);
+	m = manager_new(loop);
+	assert_non_null(m);
+	manager_ready(m);
+	assert_told(fd, "READY=1");
+	assert_told(fd, "WATCHDOG=1");
+	assert_silent(fd);
+	loop_timer_set(end, 250);
+	loop_run(loop);
+	assert_told(fd, "WATCHDOG=1");
+	assert_told(fd, "WATCHDOG=1");
+	assert_silent(fd);
+	manager_status(m, &status);
+	manager_status(m, &status); /* no news */
+	assert_told(fd, "STATUS=/dev/nbd3: Attached to host:1");
+	assert_silent(fd);
+	manager_stopping(m);
+	assert_told(fd, "STOPPING=1");
+	manager_free(m);
+	close(fd);
+	loop_timer_free(end);
+	loop_free(loop);
+}
+
+static void without_a_manager_nobody_is_told(void **unused)
+{
+	struct loop *loop = loop_new();
+
+	(void)unused;
+	unsetenv("NOTIFY_SOCKET");
+	assert_null(manager_new(loop));
+	manager_ready(NULL);
+	manager_stopping(NULL);
+	manager_status(NULL, NULL);
+	manager_free(NULL);
+	loop_free(loop);
+}
+
+static void sentences_are_for_people(void **unused)
+{
+	static const struct {
+		struct manager_status status;
+		const char *sentence;
+	} cases[] = {
+	    {{.state = FSM_STARTING, .address = "", .reason = "", .index = -1}, "Connecting"},
+	    {{.state = FSM_ATTACHED,
+	      .address = "10.0.0.1:10809",
+	      .reason = "",
+	      .since = 1000000,
+	      .index = 0},
+	     "/dev/nbd0: Attached to 10.0.0.1:10809, since 13:46:40"},
+	    {{.state = FSM_LOST,
+	      .address = "10.0.0.1:10809",
+	      .reason = "it died",
+	      .since = 900000,
+	      .next_try = 1000005,
+	      .fails_at = 1000600,
+	      .index = 12},
+	     "/dev/nbd12: The server is lost, I/O waits, server 10.0.0.1:10809, since 1970-01-11 "
+	     "10:00, until 13:56:40, next try 13:46:45: it died"},
+	};
+	char text[400];
+
+	(void)unused;
+	setenv("TZ", "UTC", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		manager_sentence(&cases[i].status, 1000000, text, sizeof(text));
+		assert_string_equal(text, cases[i].sentence);
+	}
+	for (int s = 0; s < FSM_STATES; s++) {
+		const struct manager_status status = {
+		    .state = (enum fsm_state)s, .address = "", .reason = "", .index = -1};
+
+		manager_sentence(&status, 1000000, text, sizeof(text));
+		assert_true(text[0] >= 'A' && text[0] <= 'Z');
+	}
+}
+
+static bool is_there(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void assert_file(const char *name, const char *text)
+{
+	char path[256], buf[512] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	buf[fread(buf, 1, sizeof(buf) - 1, f)] = '\0';
+	fclose(f);
+	assert_string_equal(buf, text);
+}
+
+static void touch(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	close(creat(path, 0600));
+}
+
+static void marks_follow_the_device(void **unused)
+{
+	struct marks m = {.index = 3,
+			  .pid = 42,
+			  .name = "data",
+			  .unit = "nbd-attach@data.service",
+			  .backend = "nbd://host/"};
+	bool changed = false;
+
+	(void)unused;
+	touch("nbd3.41.udev");
+	touch("nbd3.41.lost");
+	touch("nbd31.41.lost");
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_true(changed);
+	assert_file("nbd3.42.udev", "NBD_ATTACH_NAME=data\nNBD_ATTACH_PID=42\n"
+				    "NBD_ATTACH_UNIT=nbd-attach@data.service\n");
+	assert_false(is_there("nbd3.42.lost"));
+	assert_false(is_there("nbd3.41.udev"));
+	assert_false(is_there("nbd3.41.lost"));
+	assert_true(is_there("nbd31.41.lost"));
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_false(changed);
+
+	m.lost = true;
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_true(changed);
+	assert_file("nbd3.42.lost", "nbd://host/");
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_false(changed);
+	m.lost = false;
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_true(changed);
+	assert_false(is_there("nbd3.42.lost"));
+
+	m.unit = NULL;
+	assert_int_equal(marks_set(&m, &changed), 0);
+	assert_true(changed);
+	assert_file("nbd3.42.udev", "NBD_ATTACH_NAME=data\nNBD_ATTACH_PID=42\n");
+	marks_remove(3);
+	assert_false(is_there("nbd3.42.udev"));
+	assert_true(is_there("nbd31.41.lost"));
+}
+
+static void a_unit_has_a_name(void **unused)
+{
+	char long_name[300];
+
+	(void)unused;
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	assert_true(marks_unit_ok("nbd-attach@my\\x2ddisk.service"));
+	assert_true(marks_unit_ok("nbd-attach@nbd0.service"));
+	assert_false(marks_unit_ok(""));
+	assert_false(marks_unit_ok("-h"));
+	assert_false(marks_unit_ok("a b"));
+	assert_false(marks_unit_ok("a\nX=1"));
+	assert_false(marks_unit_ok("$(reboot)"));
+	assert_false(marks_unit_ok(long_name));
+}
+
+static void grace_is_there_or_not(void **unused)
+{
+	struct err err;
+
+	(void)unused;
+	assert_int_equal(grace_read(), GRACE_NONE);
+	assert_int_equal(grace_write(10, &err), 0);
+	assert_int_equal(grace_read(), 10);
+	assert_int_equal(grace_write(0, &err), 0);
+	assert_int_equal(grace_read(), 0);
+	assert_int_equal(grace_write(GRACE_NONE, &err), 0);
+	assert_int_equal(grace_read(), GRACE_NONE);
+	assert_int_equal(grace_write(GRACE_NONE, &err), 0);
+}
+
+static int set_up(void **unused)
+{
+	(void)unused;
+	assert_non_null(mkdtemp(dir));
+	setenv("NBD_ATTACH_RUNDIR", dir, 1);
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int tear_down(void **unused)
+{
+	(void)unused;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(datagrams_arrive),
+	    cmocka_unit_test(without_a_listener_nothing_happens),
+	    cmocka_unit_test(the_watchdog_is_ours_or_not),
+	    cmocka_unit_test(a_manager_hears_of_life),
+	    cmocka_unit_test(without_a_manager_nobody_is_told),
+	    cmocka_unit_test(sentences_are_for_people),
+	    cmocka_unit_test(marks_follow_the_device),
+	    cmocka_unit_test(a_unit_has_a_name),
+	    cmocka_unit_test(grace_is_there_or_not),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
