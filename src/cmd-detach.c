@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/loop.h"
@@ -9,7 +10,7 @@
 #include "cmd-device.h"
 #include "cmd.h"
 #include "kernel/sysfs.h"
-#include "report/rundir.h"
+#include "report/grace.h"
 #include "report/state.h"
 #include "supervise/control.h"
 #include "supervise/lock.h"
@@ -18,9 +19,14 @@
 /* Beyond every bound inside the supervisor but a flush that makes progress. */
 #define ANSWER_LIMIT_MS 3600000
 
+#define SHUTDOWN_WAIT_MS  30000
+#define SHUTDOWN_PAUSE_MS 500
+
 struct outcome {
 	struct loop *loop;
 	int index;
+	bool force;
+	struct err *ret_err; /* what is to be said */
 };
 
 static void say(int status, int index, const char *remark)
@@ -36,71 +42,151 @@ static void released(int ret, const struct err *err, void *arg)
 	struct outcome *out = arg;
 	int status = ret < 0 ? err_exit_status(err->kind) : 0;
 
-	say(status, out->index, err->message);
+	*out->ret_err = *err;
 	loop_stop(out->loop, status);
+}
+
+/* A release_config's disconnect: the supervisor does it, and knows by that why the device ends. */
+static int ask_to_disconnect(void *arg, struct err *err)
+{
+	const struct outcome *out = arg;
+	const struct control_request request = {
+	    .verb = CONTROL_DETACH, .force = out->force, .prepared = true};
+	int status;
+	int ret = control_ask(out->index, &request, ANSWER_LIMIT_MS, &status, err);
+
+	if (ret == -ENOENT)
+		return err_set(err, ERR_FAILED, ENOENT,
+			       "the supervisor of /dev/nbd%d ended meanwhile: try again",
+			       out->index);
+	if (ret < 0)
+		return ret;
+	err->kind = (enum err_kind)(status - err_exit_status(ERR_FAILED));
+	return status ? -EBUSY : 0;
+}
+
+/*
+ * Looks who uses the device and flushes it, with the caller's rights: a supervisor that is a
+ * service may see neither the device nor other processes.
+ */
+static int release_it(struct outcome *out, struct release_config *cfg, struct err *err)
+{
+	struct sysfs_device device;
+	struct release *release;
+	int status;
+
+	cfg->read_only = sysfs_device(out->index, &device) == 0 && device.read_only;
+	out->loop = loop_new();
+	cfg->offload = out->loop ? offload_new(out->loop) : NULL;
+	if (cfg->offload)
+		offload_start(cfg->offload);
+	release = cfg->offload ? release_new(out->loop, cfg, released, out) : NULL;
+	if (!release) {
+		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_exit_status(err->kind);
+	}
+	status = loop_run(out->loop);
+	release_free(release);
+	if (offload_free(cfg->offload))
+		kernel_free(cfg->kernel);
+	loop_free(out->loop);
+	return status;
 }
 
 /* Nobody supervises the device: do what its supervisor would have done. */
 static int detach_alone(int index, bool force, struct err *err)
 {
-	struct outcome out = {.loop = loop_new(), .index = index};
+	struct outcome out = {.index = index, .ret_err = err};
 	struct release_config cfg = {.index = index, .force = force, .mark = -1};
-	struct sysfs_device device;
-	struct release *release;
 	bool fallback;
 	int status;
 
-	cfg.read_only = sysfs_device(index, &device) == 0 && device.read_only;
 	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
 		return err_exit_status(err->kind);
-	cfg.offload = out.loop ? offload_new(out.loop) : NULL;
-	if (cfg.offload)
-		offload_start(cfg.offload);
-	release = cfg.offload ? release_new(out.loop, &cfg, released, &out) : NULL;
-	if (!release) {
-		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-		return err_exit_status(err->kind);
-	}
-	err->message[0] = '\0'; /* said by then */
-	status = loop_run(out.loop);
-	release_free(release);
-	if (offload_free(cfg.offload))
-		kernel_free(cfg.kernel);
-	loop_free(out.loop);
+	status = release_it(&out, &cfg, err);
 	if (status == 0)
 		state_remove(index);
 	return status;
 }
 
-static int detach(const struct options *o, struct err *err)
+/* With ioctl the supervisor itself has the device open, and does everything. */
+static int ask_for_everything(int index, bool force, struct err *err)
 {
-	const struct control_request request = {.verb = CONTROL_DETACH, .force = o->force};
-	int index, status;
-	int ret = cmd_device(o, &index, err);
+	const struct control_request request = {.verb = CONTROL_DETACH, .force = force};
+	int status;
+	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
 
 	if (ret < 0)
 		return err_exit_status(err->kind);
-	ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
-	if (ret == 0) {
-		say(status, index, err->message);
-		err->message[0] = '\0';
+	return status;
+}
+
+/* answer: the supervisor's to CONTROL_REFRESH. */
+static int detach_supervised(int index, bool force, const char *answer, struct err *err)
+{
+	struct outcome out = {.index = index, .force = force, .ret_err = err};
+	struct release_config cfg = {
+	    .index = index,
+	    .force = force,
+	    .mark = -1,
+	    .disconnect = ask_to_disconnect,
+	    .disconnect_arg = &out,
+	};
+
+	if (strncmp(answer, "ioctl", 5) == 0)
+		return ask_for_everything(index, force, err);
+	cfg.lost = strcmp(answer, "netlink 0") == 0;
+	return release_it(&out, &cfg, err);
+}
+
+/* The exit status, with *err to be said whatever that is. */
+static int detach(int index, bool force, struct err *err)
+{
+	const struct control_request refresh = {.verb = CONTROL_REFRESH};
+	int status;
+	int ret = control_ask(index, &refresh, ANSWER_LIMIT_MS, &status, err);
+
+	if (ret == 0 && status == 0)
+		return detach_supervised(index, force, err->message, err);
+	if (ret == 0)
 		return status;
-	}
 	if (ret != -ENOENT)
 		return err_exit_status(err->kind);
 	if (!sysfs_attached(index)) {
 		err_set(err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
 		return err_exit_status(err->kind);
 	}
-	return detach_alone(index, o->force, err);
+	err->message[0] = '\0';
+	return detach_alone(index, force, err);
+}
+
+/*
+ * While the machine shuts down, who uses the device is about to go: systemd may unmount it only now
+ * (a mount it does not know to need this unit), and its supervisor had better live so long.
+ */
+static int detach_patiently(int index, bool force, struct err *err)
+{
+	uint64_t end = loop_now() + SHUTDOWN_WAIT_MS;
+	int status = detach(index, force, err);
+
+	while (status == err_exit_status(ERR_BUSY) && grace_read() != GRACE_NONE &&
+	       loop_now() < end) {
+		usleep(SHUTDOWN_PAUSE_MS * 1000);
+		status = detach(index, force, err);
+	}
+	return status;
 }
 
 int cmd_detach(const struct options *o)
 {
 	struct err err = {.message = ""};
-	int status = detach(o, &err);
+	int index, status;
 
-	if (err.message[0])
+	if (cmd_device(o, &index, &err) < 0) {
 		log_error("%s", err.message);
+		return err_exit_status(err.kind);
+	}
+	status = detach_patiently(index, o->force, &err);
+	say(status, index, err.message);
 	return status;
 }

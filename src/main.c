@@ -28,6 +28,8 @@ static int run(const struct options *o)
 		return cmd_info(o);
 	case VERB_CHECK_CONFIG:
 		return cmd_check_config(o);
+	case VERB_SHUTDOWN:
+		return cmd_shutdown(o);
 	case VERB_IMPORT:
 		return cmd_import(o);
 	case VERB_HELP:

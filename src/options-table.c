@@ -14,6 +14,7 @@
 #define LIST	  (1U << VERB_LIST)
 #define INFO	  (1U << VERB_INFO)
 #define IMPORT	  (1U << VERB_IMPORT)
+#define SHUTDOWN  (1U << VERB_SHUTDOWN)
 #define SERVERS	  (ATTACH | LIST | INFO)
 #define ALL	  ((1U << OPTIONS_VERBS) - 1)
 
@@ -32,6 +33,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},
     [VERB_CHECK_CONFIG] = {.option = "--check-config", .takes_file = true},
     [VERB_IMPORT] = {.option = "--import-nbdtab", .takes_file = true, .file_optional = true},
+    [VERB_SHUTDOWN] = {.option = "--shutdown"},
     [VERB_HELP] = {.option = "--help"},
     [VERB_VERSION] = {.option = "--version"},
     [VERB_COMPLETION] = {.option = "--completion"},
@@ -116,6 +118,12 @@ const struct option_def options_table[] = {
      .help = "write configuration files from an nbdtab(5), default /etc/nbdtab",
      .set = option_set_verb,
      .verb = VERB_IMPORT},
+    {.name = "shutdown",
+     .group = GROUP_VERB,
+     .verbs = ALL,
+     .help = "the machine shuts down: let no I/O wait for a lost server longer than --grace",
+     .set = option_set_verb,
+     .verb = VERB_SHUTDOWN},
     {.name = "help",
      .letter = 'h',
      .group = GROUP_VERB,
@@ -408,6 +416,16 @@ const struct option_def options_table[] = {
      .set = option_set_flag,
      .field = FIELD(force)},
 
+    {.name = "grace",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .verbs = SHUTDOWN,
+     .shown = "SECONDS|infinity",
+     .help = "how long --shutdown lets I/O wait, default 10; infinity: the shutdown is off",
+     .set = option_set_patience,
+     .field = FIELD(grace),
+     .min = 0,
+     .max = TIMEOUT_MAX},
     {.name = "dead-timeout",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,

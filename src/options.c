@@ -34,6 +34,7 @@ void options_init(struct options *o)
 	    .connect_timeout_ms = OPTIONS_CONNECT_TIMEOUT,
 	    .connections = 1,
 	    .dead_timeout = OPTIONS_DEAD_TIMEOUT,
+	    .grace = OPTIONS_GRACE,
 	    .peer_timeout_ms = OPTIONS_PEER_TIMEOUT,
 	    .retry_delay_ms = OPTIONS_RETRY_DELAY,
 	    .retry_delay_late_ms = OPTIONS_RETRY_DELAY_LATE,

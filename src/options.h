@@ -28,6 +28,7 @@ enum verb {
 	VERB_INFO,
 	VERB_CHECK_CONFIG,
 	VERB_IMPORT,
+	VERB_SHUTDOWN,
 	VERB_HELP,
 	VERB_VERSION,
 	VERB_COMPLETION, /* hidden: print the bash completion */
@@ -35,6 +36,7 @@ enum verb {
 
 #define OPTIONS_CONNECT_TIMEOUT	 10000 /* ms */
 #define OPTIONS_DEAD_TIMEOUT	 600   /* s */
+#define OPTIONS_GRACE		 10    /* s */
 #define OPTIONS_PEER_TIMEOUT	 10000 /* ms */
 #define OPTIONS_RETRY_DELAY	 500   /* ms */
 #define OPTIONS_RETRY_DELAY_LATE 5000  /* ms */
@@ -78,6 +80,7 @@ struct options {
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach, import */
+	uint32_t grace;		     /* shutdown: s; OPTIONS_FOREVER */
 	bool json;		     /* status, list, info */
 	bool follow;		     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */

@@ -2,6 +2,7 @@
 #include "supervise/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +72,16 @@ static bool parse(const char *text, struct control_request *ret_request)
 
 	if (strcmp(text, "detach force") == 0)
 		request.force = true;
+	else if (strcmp(text, "detach prepared") == 0)
+		request.prepared = true;
+	else if (strcmp(text, "detach prepared force") == 0)
+		request.prepared = request.force = true;
 	else if (strcmp(text, "refresh") == 0)
 		request.verb = CONTROL_REFRESH;
 	else if (sscanf(text, "reconnect %u%n", &request.accept, &end) == 1 && !text[end])
 		request.verb = CONTROL_RECONNECT;
+	else if (sscanf(text, "grace %" SCNu32 "%n", &request.grace, &end) == 1 && !text[end])
+		request.verb = CONTROL_GRACE;
 	else if (strcmp(text, "detach") != 0)
 		return false;
 	*ret_request = request;
@@ -85,10 +92,14 @@ static void format(const struct control_request *request, char *buf, size_t size
 {
 	switch (request->verb) {
 	case CONTROL_DETACH:
-		snprintf(buf, size, "detach%s", request->force ? " force" : "");
+		snprintf(buf, size, "detach%s%s", request->prepared ? " prepared" : "",
+			 request->force ? " force" : "");
 		break;
 	case CONTROL_RECONNECT:
 		snprintf(buf, size, "reconnect %u", request->accept);
+		break;
+	case CONTROL_GRACE:
+		snprintf(buf, size, "grace %" PRIu32, request->grace);
 		break;
 	case CONTROL_REFRESH:
 		snprintf(buf, size, "refresh");

@@ -2,25 +2,31 @@
 /*
  * How a command talks to a running supervisor: /run/nbd-attach/nbdN.control, SOCK_SEQPACKET,
  * root only (mode 0600 and SO_PEERCRED). One request and one answer a connection, as text:
- * `detach`, `detach force`, `reconnect ACCEPT` (bits of supervise/identity.h, in decimal) or
- * `refresh` (the state file); `STATUS SENTENCE`, STATUS being the exit status to end with.
+ * `detach` (in full), `detach prepared` (the caller has looked who uses the device, and flushed
+ * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of supervise/identity.h, in
+ * decimal) or `refresh` (the state file; the answer is the kernel interface and how many
+ * connections live), `grace SECONDS` (of a shutdown); `STATUS SENTENCE`, STATUS being the exit
+ * status to end with.
  */
 #ifndef SUPERVISE_CONTROL_H
 #define SUPERVISE_CONTROL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/loop.h"
 
 struct control;
 
-enum control_verb { CONTROL_DETACH, CONTROL_RECONNECT, CONTROL_REFRESH };
+enum control_verb { CONTROL_DETACH, CONTROL_RECONNECT, CONTROL_REFRESH, CONTROL_GRACE };
 
 struct control_request {
 	enum control_verb verb;
 	bool force;	 /* detach */
+	bool prepared;	 /* detach */
 	unsigned accept; /* reconnect */
+	uint32_t grace;	 /* grace: seconds, or GRACE_NONE (report/grace.h) */
 };
 
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a

@@ -11,6 +11,7 @@
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
+#include "report/marks.h"
 #include "supervise/heal.h"
 
 #define STALL_MS	10000 /* without a completed request, the flush has failed */
@@ -113,7 +114,7 @@ static bool job_done(struct release *r)
 
 static bool lost(const struct release *r)
 {
-	return r->cfg.links && links_alive(r->cfg.links) == 0;
+	return r->cfg.links ? links_alive(r->cfg.links) == 0 : r->cfg.lost;
 }
 
 /*
@@ -136,12 +137,18 @@ static void disconnect_work(void *arg)
 
 	if (r->over)
 		return;
+	if (r->cfg.disconnect) {
+		r->detach_ret = r->cfg.disconnect(r->cfg.disconnect_arg, &r->err);
+		return;
+	}
 	if (r->dead && r->cfg.mark >= 0)
 		let_go(r);
 	/* DISCONNECT asks for no identifier: what is attached by now may be somebody else's. */
 	r->gone = r->cfg.mark >= 0 && !sysfs_mark_valid(r->cfg.mark);
 	if (r->gone)
 		return;
+	/* The udev rules would take it for somebody else's detach, and attach again. */
+	marks_remove(r->cfg.index);
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
 }
 
@@ -161,6 +168,10 @@ static void disconnected(void *arg)
 		return;
 	}
 	r->err.message[0] = '\0';
+	if (r->cfg.prepared) {
+		finish(r, 0); /* who asks lets go of it, and waits until it is free */
+		return;
+	}
 	/* The claim is the last opener: with it gone the kernel tears the device down. */
 	claim_release(&r->claim);
 	enter(r, STEP_FREE);
@@ -174,7 +185,7 @@ static void disconnect(struct release *r)
 	enter(r, STEP_DISCONNECT);
 	/* A dead peer's full socket would block the goodbye (KERNEL.md, Hangs). */
 	r->dead = lost(r);
-	if (r->dead)
+	if (r->dead && r->cfg.links)
 		links_shutdown(r->cfg.links);
 	run(r, disconnect_work, disconnected);
 }
@@ -184,6 +195,11 @@ static void look_work(void *arg)
 	struct release *r = arg;
 
 	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
+}
+
+static void nothing_to_look_for(void *arg)
+{
+	(void)arg;
 }
 
 /* 0, or -EBUSY with r->err. */
@@ -259,6 +275,10 @@ static void looked(void *arg)
 
 	if (!job_done(r))
 		return;
+	if (r->cfg.force && r->cfg.prepared) {
+		disconnect(r);
+		return;
+	}
 	if (r->cfg.force) {
 		/* Even then a flush is tried, while there is somebody to take it. */
 		(lost(r) ? disconnect : flush)(r);
@@ -274,7 +294,7 @@ static void looked(void *arg)
 			      "--force loses them",
 			      r->cfg.index);
 		finish(r, ret);
-	} else if (lost(r)) {
+	} else if (lost(r) || r->cfg.prepared) {
 		/* The last close has written everything or failed: nothing is left to flush. */
 		disconnect(r);
 	} else {
@@ -380,7 +400,7 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 		return NULL;
 	}
 	enter(r, STEP_LOOK);
-	run(r, look_work, looked);
+	run(r, cfg->prepared ? nothing_to_look_for : look_work, looked);
 	return r;
 }
 

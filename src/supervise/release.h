@@ -25,12 +25,20 @@ struct release_config {
 	int index;
 	const char *identifier;	 /* borrowed; NULL: not known */
 	int mark;		 /* sysfs_mark() of the attachment, borrowed; -1: none */
-	struct kernel *kernel;	 /* borrowed */
+	struct kernel *kernel;	 /* borrowed; NULL with `disconnect` */
 	struct offload *offload; /* borrowed; idle */
 	struct links *links;	 /* borrowed; NULL: not known (no supervisor) */
 	bool read_only;		 /* nothing to flush, and the claim opens for reading */
 	bool force;		 /* used or not, flushed or not */
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
+	bool prepared;		 /* who asks has looked who uses it, and holds it flushed */
+	bool lost;		 /* without `links`: no connection is alive */
+	/*
+	 * In the place of the kernel's disconnect, for a caller that is not the supervisor; called
+	 * on the helper thread. NULL: `kernel` is used.
+	 */
+	int (*disconnect)(void *arg, struct err *err);
+	void *disconnect_arg;
 };
 
 /*

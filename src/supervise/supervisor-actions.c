@@ -108,6 +108,9 @@ static void announce(struct supervisor *s)
 	if (s->dialler)
 		keep_from_dialler(s);
 	supervisor_start_thread(s);
+	s->grace = grace_read();
+	s->grace_since = loop_now();
+	supervisor_mark(s, links_alive(s->links) == 0);
 	supervisor_arm_wake(s);
 	if (s->cfg.reconnect)
 		get_ready(s);
@@ -134,6 +137,14 @@ static void reconnect(struct supervisor *s, unsigned accept)
 	supervisor_hurry("asked to", s);
 }
 
+static void refreshed(struct supervisor *s)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s %u", s->kernel->ops->name, links_alive(s->links));
+	answer(s, 0, text);
+}
+
 void supervisor_asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
@@ -141,15 +152,20 @@ void supervisor_asked(const struct control_request *request, void *arg)
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;
+		s->prepared = request->prepared;
 		supervisor_look_if_held(s);
 		supervisor_raise(s, FSM_DETACH);
 		break;
 	case CONTROL_RECONNECT:
 		reconnect(s, request->accept);
 		break;
+	case CONTROL_GRACE:
+		answer(s, 0, "");
+		supervisor_set_grace(s, request->grace);
+		break;
 	case CONTROL_REFRESH:
 		supervisor_write_state(s);
-		answer(s, 0, "");
+		refreshed(s);
 		break;
 	}
 }
@@ -175,11 +191,14 @@ static void release(struct supervisor *s)
 	    .read_only = s->report.read_only,
 	    .force = s->force && s->state == FSM_DETACHING,
 	    .cautious = s->state == FSM_LEAVING,
+	    .prepared = s->prepared && s->state == FSM_DETACHING,
 	};
 	struct err err;
 
 	supervisor_stop_dialling(s);
 	supervisor_write_state(s);
+	if (s->state == FSM_LEAVING)
+		manager_stopping(s->manager);
 	s->release = release_new(s->loop, &cfg, released, s);
 	if (!s->release) {
 		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -191,6 +210,7 @@ static void recheck(struct supervisor *s)
 {
 	answer(s, err_exit_status(s->err.kind), s->err.message);
 	supervisor_start_watching(s);
+	supervisor_mark(s, s->outage.since != 0); /* should the kernel have refused the detach */
 	supervisor_look(s);
 	supervisor_write_state(s);
 }
@@ -341,4 +361,5 @@ void supervisor_raise(struct supervisor *s, enum fsm_event event)
 		tell(s, s->state, step.next);
 	s->state = step.next;
 	supervisor_carry_out(s, step.action);
+	supervisor_tell_manager(s);
 }

@@ -180,6 +180,7 @@ static void begin_outage(struct supervisor *s)
 	o->flaps = o->recovered && now - o->recovered < FLAP_MS ? o->flaps + 1 : 0;
 	o->since = now;
 	o->count++;
+	supervisor_mark(s, true);
 	check_zombie(s);
 	snprintf(o->cause, sizeof(o->cause), "%s", s->report.cause);
 	if (o->flaps == FLAPS_SAID)
@@ -188,13 +189,45 @@ static void begin_outage(struct supervisor *s)
 			    s->index);
 }
 
+/* When I/O begins to fail, in monotonic ms; UINT64_MAX: never. */
+static uint64_t end_of_patience(const struct supervisor *s)
+{
+	uint64_t since = s->outage.since, end = UINT64_MAX, grace_end;
+
+	if (s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		end = since + s->cfg.dead_timeout_s * 1000;
+	if (s->grace == GRACE_NONE)
+		return end;
+	grace_end = (since > s->grace_since ? since : s->grace_since) + s->grace * UINT64_C(1000);
+	return grace_end < end ? grace_end : end;
+}
+
 /* Also after a detach that was refused, which has stopped the clock. */
 static void arm_expiry(struct supervisor *s)
 {
-	uint64_t limit = s->cfg.dead_timeout_s * 1000, waited = loop_now() - s->outage.since;
+	uint64_t end = end_of_patience(s), now = loop_now();
 
-	if (s->cfg.reconnect && !s->failing && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
-		loop_timer_set(s->expiry, waited < limit ? limit - waited : 0);
+	if (!s->cfg.reconnect || s->failing)
+		return;
+	if (end == UINT64_MAX)
+		loop_timer_cancel(s->expiry);
+	else
+		loop_timer_set(s->expiry, now < end ? end - now : 0);
+}
+
+void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
+{
+	bool news = (s->grace == GRACE_NONE) != (seconds == GRACE_NONE);
+
+	s->grace = seconds;
+	s->grace_since = loop_now();
+	if (s->outage.since && dials(s)) {
+		arm_expiry(s);
+		if (news && seconds != GRACE_NONE)
+			log_warning("/dev/nbd%d: the machine shuts down: %s has %u s to come back, "
+				    "then I/O fails",
+				    s->index, s->report.address, seconds);
+	}
 }
 
 static bool quiet(const struct supervisor *s)
@@ -362,6 +395,7 @@ static void end_outage(struct supervisor *s)
 	o->last_ms = o->recovered - o->since;
 	o->total_ms += o->last_ms;
 	o->since = 0;
+	supervisor_mark(s, false);
 	log_line(quiet(s) ? LOG_INFO : LOG_NOTICE,
 		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->index,
 		 s->report.address, (unsigned long long)o->last_ms / 1000,
@@ -435,7 +469,8 @@ void supervisor_fail_io(struct supervisor *s)
 	if (s->cfg.reconnect && !s->failing)
 		log_error("/dev/nbd%d: no connection for %llu s: I/O fails until the server is "
 			  "back",
-			  s->index, (unsigned long long)s->cfg.dead_timeout_s);
+			  s->index,
+			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	s->failing = true;
 	supervisor_write_state(s);
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0)

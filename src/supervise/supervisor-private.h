@@ -4,7 +4,7 @@
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
  * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
- * supervisor-report.c tells.
+ * supervisor-report.c tells, supervisor-marks.c tells udev and systemd.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
@@ -13,6 +13,8 @@
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
+#include "report/grace.h"
+#include "report/marks.h"
 #include "report/state.h"
 #include "supervise/adopt.h"
 #include "supervise/announce.h"
@@ -24,6 +26,7 @@
 #include "supervise/hints.h"
 #include "supervise/identity.h"
 #include "supervise/links.h"
+#include "supervise/manager.h"
 #include "supervise/plan.h"
 #include "supervise/redial.h"
 #include "supervise/release.h"
@@ -40,6 +43,19 @@ struct outage {
 	char cause[128];
 };
 
+/* The files for the udev rules: written on the helper thread, one job at a time. */
+struct marks_job {
+	bool first, lost;
+	int ret;
+};
+
+struct supervisor_marks {
+	bool begun, busy;
+	bool lost; /* what the next job is to say */
+	struct marks_job job;
+	char unit[256]; /* "": none */
+};
+
 struct supervisor {
 	struct supervisor_config cfg;
 	enum fsm_state state;
@@ -53,6 +69,8 @@ struct supervisor {
 	struct links *links;
 	struct control *control;
 	struct announce *announce; /* NULL: no --on-change */
+	struct manager *manager;   /* NULL: none */
+	struct supervisor_marks marks;
 	struct release *release;
 	struct loop_io *signal_io, *kernel_io, *wake_io;
 	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
@@ -92,8 +110,11 @@ struct supervisor {
 	bool probing;	     /* the helper thread asks for dead connections */
 	enum adopt_probe probe;
 
+	uint32_t grace;	      /* s; GRACE_NONE unless the machine shuts down */
+	uint64_t grace_since; /* monotonic ms */
+
 	bool term_pending;    /* FSM_REMEMBER */
-	bool force;	      /* of the detach under way */
+	bool force, prepared; /* of the detach under way */
 	bool waiting_said;    /* one line for a long wait */
 	bool left;	      /* the device stays attached when we end */
 	struct err err;	      /* why the next failure event is raised */
@@ -148,6 +169,8 @@ void supervisor_complain(struct supervisor *s);
 void supervisor_fail_io(struct supervisor *s);
 /* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
 void supervisor_hurry(const char *why, void *arg);
+/* The machine shuts down, or after all does not: GRACE_NONE. */
+void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* Listens for signs that the server may be back. */
 void supervisor_take_hints(struct supervisor *s);
 /* No more dialling: the device is being detached. */
@@ -160,6 +183,11 @@ void supervisor_write_state(struct supervisor *s);
 int supervisor_fill_report(struct supervisor *s);
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
+
+/* supervisor-marks.c: tells udev that the device is there, or that nobody may read from it. */
+void supervisor_mark(struct supervisor *s, bool lost);
+/* How the device is, to systemd. */
+void supervisor_tell_manager(struct supervisor *s);
 
 /* What the kernel is told: seconds it lets I/O wait for a connection; ms after which it looks at a
  * request again. */

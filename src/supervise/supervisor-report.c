@@ -148,4 +148,5 @@ void supervisor_write_state(struct supervisor *s)
 	ret = state_write(r);
 	if (ret < 0)
 		log_warning("cannot write the state file: %s", strerror(-ret));
+	supervisor_tell_manager(s);
 }

@@ -114,6 +114,19 @@ static int prepare_loop(struct supervisor *s)
 	return 0;
 }
 
+/* Which unit we are, the unit itself says; for the udev rule that starts it again. */
+static void prepare_manager(struct supervisor *s)
+{
+	const char *unit = secure_getenv("NBD_ATTACH_UNIT");
+
+	if (!s->cfg.foreground)
+		return;
+	s->manager = manager_new(s->loop);
+	if (unit && marks_unit_ok(unit))
+		snprintf(s->marks.unit, sizeof(s->marks.unit), "%s", unit);
+	unsetenv("NBD_ATTACH_UNIT");
+}
+
 static int prepare_dialler(struct supervisor *s)
 {
 	struct helpers_config helpers = {
@@ -207,6 +220,7 @@ static int prepare(struct supervisor *s)
 
 	if (prepare_loop(s) < 0)
 		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
+	prepare_manager(s);
 	ret = prepare_dialler(s);
 	if (ret == 0)
 		ret = kernel_check(&s->err);
@@ -227,8 +241,11 @@ static int prepare(struct supervisor *s)
 static bool done(struct supervisor *s)
 {
 
-	if (s->index >= 0 && !s->left)
+	if (s->index >= 0 && !s->left) {
 		state_remove(s->index);
+		marks_remove(s->index);
+	}
+	manager_free(s->manager);
 	release_free(s->release);
 	control_free(s->control);
 	dialler_free(s->dialler);
@@ -283,6 +300,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->mark = -1;
 	s->kmsg = -1;
 	s->wake_fd = -1;
+	s->grace = GRACE_NONE;
 	protect_early();
 	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms

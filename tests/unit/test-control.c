@@ -30,8 +30,8 @@ static void on_request(const struct control_request *request, void *arg)
 	asked.request = *request;
 	if (asked.later)
 		return;
-	snprintf(sentence, sizeof(sentence), "verb %d, force %d, accept %u", request->verb,
-		 request->force, request->accept);
+	snprintf(sentence, sizeof(sentence), "verb %d, force %d, prepared %d, accept %u, grace %u",
+		 request->verb, request->force, request->prepared, request->accept, request->grace);
 	control_answer(control, 4, sentence);
 }
 
@@ -121,12 +121,16 @@ static void requests_are_understood(void **state)
 	static const struct {
 		const char *text, *answer;
 	} good[] = {
-	    {"detach", "4 verb 0, force 0, accept 0"},
-	    {"detach force", "4 verb 0, force 1, accept 0"},
-	    {"reconnect 0", "4 verb 1, force 0, accept 0"},
-	    {"reconnect 15", "4 verb 1, force 0, accept 15"},
-	    {"reconnect 4294967295", "4 verb 1, force 0, accept 4294967295"},
-	    {"refresh", "4 verb 2, force 0, accept 0"},
+	    {"detach", "4 verb 0, force 0, prepared 0, accept 0, grace 0"},
+	    {"detach force", "4 verb 0, force 1, prepared 0, accept 0, grace 0"},
+	    {"detach prepared", "4 verb 0, force 0, prepared 1, accept 0, grace 0"},
+	    {"detach prepared force", "4 verb 0, force 1, prepared 1, accept 0, grace 0"},
+	    {"grace 10", "4 verb 3, force 0, prepared 0, accept 0, grace 10"},
+	    {"grace 4294967295", "4 verb 3, force 0, prepared 0, accept 0, grace 4294967295"},
+	    {"reconnect 0", "4 verb 1, force 0, prepared 0, accept 0, grace 0"},
+	    {"reconnect 15", "4 verb 1, force 0, prepared 0, accept 15, grace 0"},
+	    {"reconnect 4294967295", "4 verb 1, force 0, prepared 0, accept 4294967295, grace 0"},
+	    {"refresh", "4 verb 2, force 0, prepared 0, accept 0, grace 0"},
 	};
 
 	(void)state;
@@ -139,11 +143,20 @@ static void requests_are_understood(void **state)
 static void other_requests_are_not_known(void **state)
 {
 	static const char *const bad[] = {
-	    "detach forces", "detach  force",
-	    "Detach",	     "reconnect",
-	    "reconnect x",   "reconnect 1x",
-	    "reconnect 1 ",  "refresh now",
-	    "\xff\xfe",	     "detachdetachdetachdetachdetachdetach",
+	    "detach forces",
+	    "detach  force",
+	    "Detach",
+	    "reconnect",
+	    "reconnect x",
+	    "reconnect 1x",
+	    "reconnect 1 ",
+	    "refresh now",
+	    "grace",
+	    "grace 10s",
+	    "detach force prepared",
+	    "detach prepared ",
+	    "\xff\xfe",
+	    "detachdetachdetachdetachdetachdetach",
 	};
 
 	(void)state;
@@ -212,7 +225,7 @@ static void a_caller_that_leaves_frees_the_place(void **state)
 	loop_run_for(loop, 50);
 	control_answer(control, 0, "of the first");
 	asked.later = false;
-	assert_answer("refresh", 7, "4 verb 2, force 0, accept 0");
+	assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
 }
 
 static void an_unanswered_caller_sees_the_end(void **state)
@@ -260,9 +273,13 @@ static void the_socket_is_private_and_replaced(void **state)
 static void commands_and_supervisors_agree(void **state)
 {
 	static const struct control_request requests[] = {
-	    {.verb = CONTROL_DETACH},	 {.verb = CONTROL_DETACH, .force = true},
-	    {.verb = CONTROL_RECONNECT}, {.verb = CONTROL_RECONNECT, .accept = 9},
+	    {.verb = CONTROL_DETACH},
+	    {.verb = CONTROL_DETACH, .force = true},
+	    {.verb = CONTROL_RECONNECT},
+	    {.verb = CONTROL_RECONNECT, .accept = 9},
 	    {.verb = CONTROL_REFRESH},
+	    {.verb = CONTROL_DETACH, .prepared = true},
+	    {.verb = CONTROL_GRACE, .grace = 10},
 	};
 	char want[64];
 
@@ -276,8 +293,9 @@ static void commands_and_supervisors_agree(void **state)
 		assert_int_equal(asked.request.verb, requests[i].verb);
 		assert_int_equal(asked.request.force, requests[i].force);
 		assert_int_equal(asked.request.accept, requests[i].accept);
-		snprintf(want, sizeof(want), "verb %d, force %d, accept %u", requests[i].verb,
-			 requests[i].force, requests[i].accept);
+		snprintf(want, sizeof(want), "verb %d, force %d, prepared %d, accept %u, grace %u",
+			 requests[i].verb, requests[i].force, requests[i].prepared,
+			 requests[i].accept, requests[i].grace);
 		assert_string_equal(q.err.message, want);
 	}
 }

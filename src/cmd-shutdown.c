@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cmd.h"
+#include "kernel/sysfs.h"
+#include "report/grace.h"
+#include "report/rundir.h"
+#include "supervise/adopt.h"
+#include "supervise/control.h"
+#include "supervise/heal.h"
+
+#define ANSWER_LIMIT_MS 3000
+#define IDENTIFIER_MAX	4096 /* a page of sysfs */
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/*
+ * Nobody supervises the device, so nobody will connect it again: if its server is gone, what waits
+ * for it fails when the grace is over.
+ */
+static int bound_alone(int index, uint32_t grace, struct err *err)
+{
+	char identifier[IDENTIFIER_MAX];
+	struct heal h = {.index = index, .identifier = identifier};
+	_cleanup_fd_ int mark = sysfs_mark(index);
+	bool fallback;
+	int ret;
+
+	if (grace == GRACE_NONE || mark < 0 ||
+	    sysfs_backend(index, identifier, sizeof(identifier)) < 0)
+		return 0;
+	ret = kernel_new(KERNEL_BACKEND_NETLINK, &h.kernel, &fallback, err);
+	if (ret < 0)
+		return ret;
+	h.mark = mark;
+	if (adopt_probe(h.kernel, index, identifier) == ADOPT_DEAD) {
+		log_warning("/dev/nbd%d has no supervisor and no server: its I/O fails in %u s",
+			    index, grace);
+		sleep(grace);
+		heal_fail_work(&h);
+	}
+	kernel_free(h.kernel);
+	return 0;
+}
+
+static int bound(int index, uint32_t grace)
+{
+	const struct control_request request = {.verb = CONTROL_GRACE, .grace = grace};
+	struct err err = {.message = ""};
+	int status = 0;
+	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, &err);
+
+	if (ret == -ENOENT)
+		ret = bound_alone(index, grace, &err);
+	if (ret < 0)
+		status = err_exit_status(err.kind);
+	if (status)
+		log_error("/dev/nbd%d: %s", index, err.message);
+	return status;
+}
+
+/* One process a device, so that none waits for another. */
+static void start(int index, uint32_t grace)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(bound(index, grace));
+	if (pid < 0)
+		bound(index, grace);
+}
+
+int cmd_shutdown(const struct options *o)
+{
+	_cleanup_(close_dirp) DIR *d = opendir(rundir());
+	struct err err = {.message = ""};
+	int worst = 0, status, index, end;
+	struct dirent *e;
+
+	if (!d)
+		return 0; /* nothing was ever attached */
+	if (grace_write(o->grace, &err) < 0) {
+		log_error("%s", err.message);
+		worst = err_exit_status(err.kind);
+	}
+	while ((e = readdir(d))) {
+		end = 0;
+		if (sscanf(e->d_name, "nbd%d.state%n", &index, &end) == 1 && end &&
+		    !e->d_name[end] && sysfs_attached(index))
+			start(index, o->grace);
+	}
+	while (wait(&status) > 0)
+		if (status)
+			worst = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return worst;
+}

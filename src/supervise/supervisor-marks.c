@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+
+static const char *name_of(const struct supervisor *s, char *buf, size_t size)
+{
+	if (s->cfg.name)
+		return s->cfg.name;
+	snprintf(buf, size, "nbd%d", s->index);
+	return buf;
+}
+
+/* A sysfs_holder_fn. */
+static void mark_holder(const char *holder, const char *slave, void *arg)
+{
+	const struct marks *m = arg;
+
+	marks_holder(m, holder, slave);
+	/* Its last good look was kept while it could not be read; now there can be another. */
+	if (!m->lost)
+		sysfs_announce_holder(holder, "change", "recovered");
+}
+
+/* The thread's: nothing else touches s->marks.job meanwhile. */
+static void work(void *arg)
+{
+	struct supervisor *s = arg;
+	struct marks_job *job = &s->marks.job;
+	char name[32];
+	struct marks m = {
+	    .index = s->index,
+	    .name = name_of(s, name, sizeof(name)),
+	    .unit = s->marks.unit[0] ? s->marks.unit : NULL,
+	    .backend = s->cfg.identifier,
+	    .lost = job->lost,
+	};
+	struct sysfs_device device;
+	bool changed = false;
+
+	job->ret = sysfs_device(s->index, &device);
+	if (job->ret < 0)
+		return; /* detached meanwhile */
+	m.pid = device.pid;
+	job->ret = marks_set(&m, &changed);
+	if (job->ret < 0 || !(changed || job->first))
+		return;
+	if (!job->first || job->lost)
+		sysfs_holders(s->index, mark_holder, &m);
+	/* "add", as for a disk that was plugged in: LVM looks for its volumes only then. */
+	job->ret = sysfs_announce(s->index, job->first && !s->adopted ? "add" : "change",
+				  job->lost    ? "lost"
+				  : job->first ? "attached"
+					       : "recovered");
+}
+
+static void run(struct supervisor *s);
+
+static void done(void *arg)
+{
+	struct supervisor *s = arg;
+	struct supervisor_marks *m = &s->marks;
+
+	if (m->job.ret < 0 && m->job.ret != -ENODEV)
+		log_warning("/dev/nbd%d: cannot tell udev how the device is: %s", s->index,
+			    strerror(-m->job.ret));
+	if (m->job.first)
+		manager_ready(s->manager);
+	m->busy = false;
+	if (m->job.lost != m->lost)
+		run(s);
+}
+
+static void run(struct supervisor *s)
+{
+	struct supervisor_marks *m = &s->marks;
+
+	m->job = (struct marks_job){.lost = m->lost, .first = !m->begun};
+	m->begun = true;
+	m->busy = true;
+	if (offload_run(s->offload, work, done, s) < 0) {
+		m->job.ret = -EBUSY;
+		m->job.lost = m->lost;
+		done(s);
+	}
+}
+
+void supervisor_mark(struct supervisor *s, bool lost)
+{
+	struct supervisor_marks *m = &s->marks;
+
+	/* Under swap, an outage is no time to ask for memory, be it on the helper thread. */
+	if (s->cfg.swap && lost) {
+		if (!m->begun)
+			manager_ready(s->manager);
+		return;
+	}
+	m->lost = lost;
+	if (!m->busy)
+		run(s);
+}
+
+void supervisor_tell_manager(struct supervisor *s)
+{
+	const struct outage *o = &s->outage;
+	struct manager_status status = {
+	    .state = s->state,
+	    .since = s->report.since,
+	    .address = s->report.address,
+	    .reason = s->state == FSM_ATTACHED ? "" : s->report.error,
+	    .next_try = s->report.next_try,
+	    .index = s->index,
+	};
+
+	if (!s->manager)
+		return;
+	if (!status.reason[0] && (s->state == FSM_LOST || s->state == FSM_DEGRADED))
+		status.reason = s->report.cause;
+	if (o->since && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		status.fails_at = s->report.outage_since + (int64_t)s->cfg.dead_timeout_s;
+	manager_status(s->manager, &status);
+}
