@@ -51,6 +51,7 @@ lint: $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/style
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
+	@tests/lint/units $(BUILD)/nbd-attach
 
 .PHONY: states
 states: $(BUILD)/tests/states
