@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A boot with the server down, and outages of devices with partitions, LVM, btrfs: what udev does
+# meanwhile, and what it would do without the outage guard.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+prepare() { # DIR
+	local n=5 port
+	# The data's server is down at first; the others are there from the start.
+	# shellcheck disable=SC2016 # for the guest's shell
+	servers "$1" 'truncate -s 160M "$1"
+case $1 in
+10809) mkfs.ext4 -q "$1" 32M ;;
+10810)
+	printf "label: gpt\n,16M\n,16M\n,16M\n" | sfdisk -q "$1"
+	mkfs.ext4 -q -L third -E offset=$((33 * 1048576)) "$1" 16M ;;
+esac'
+	configure "$1" data 'device = nbd3' 'target = 127.0.0.1:10809'
+	for port in 10810 10811 10812 10813; do
+		enable "$1" "server@$port.service" sysinit.target
+		configure "$1" "d$port" "device = nbd$n" "target = 127.0.0.1:$port"
+		((n++))
+	done
+	# shellcheck disable=SC2028 # fstab's escapes
+	echo '/dev/disk/by-nbd/data /data ext4 _netdev,nofail,x-systemd.device-timeout=5s,x-systemd.wanted-by=dev-disk-by\x2dnbd-data.device 0 0' >"$1/etc/fstab"
+	mkdir -p "$1/data" "$1/mnt"
+}
+
+if [[ ${1:-} = prepare ]]; then
+	prepare "$2"
+	exit
+fi
+
+ports='10809 10810 10811 10812 10813'
+devices='nbd3 nbd5 nbd6 nbd7 nbd8'
+
+all_are() { # STATE
+	local device
+	for device in $devices; do
+		state_is "$device" "$1" || return
+	done
+}
+
+end_servers() {
+	local port
+	for port in $ports; do
+		systemctl kill -s KILL "server@$port"
+	done
+	wait_for 30 all_are lost
+}
+
+start_servers() {
+	local port
+	for port in $ports; do
+		systemctl restart --no-block "server@$port"
+	done
+	wait_for 60 all_are attached
+}
+
+# What must be the same before, during and after an outage.
+names() {
+	(cd /dev/disk && find by-nbd by-uuid by-label by-partuuid by-id -name '*' -printf '%p -> %l\n' | sort)
+	systemctl list-units --all --type=device --plain --no-legend 'dev-disk-by*' 'dev-mapper*' 'dev-nbd*' |
+		awk '{ print $1, $3, $4 }' | sort
+	for device in nbd3 nbd5p1 nbd5p3 nbd6 nbd7; do
+		udevadm info --query=property "/dev/$device" |
+			grep -E '^(ID_FS_TYPE|ID_FS_UUID|ID_PART_ENTRY_UUID|ID_BTRFS_READY)=|^SYSTEMD_READY=0' |
+			sed "s/^/$device /" | sort
+	done
+	dmsetup ls
+}
+
+same_names() {
+	names >"$scratch/now"
+	diff "$scratch/names" "$scratch/now"
+}
+
+trigger() {
+	timeout 60 udevadm trigger --settle --subsystem-match=block
+}
+
+# Whoever opens a lost device may have to wait; udev must not.
+open_and_close() { # DEVICE
+	start dd if=/dev/zero of="$1" bs=1 count=0 conv=notrunc
+	pause 1
+	start timeout 3 blkid -c "$scratch/blkid.tab"
+	pause 1
+}
+
+no_worker_hangs() {
+	! hanging '.*udev.*'
+}
+
+holds_udev_up() {
+	udevadm trigger /dev/nbd3
+	! settles 5 && hanging '.*udev.*'
+}
+
+# The device's timeout alone, 90 s, would be more.
+not_delayed() {
+	local network end
+	network=$(since network-online.target) end=$(since multi-user.target)
+	echo "the boot ended $(((end - network) / 1000)) ms after the network"
+	((network > 0 && end - network < 60000000))
+}
+
+begin
+wait_for 150 unit_is multi-user.target active
+check "a server that is down does not delay the boot" not_delayed
+sed 's/^/    /' "$scratch/check"
+check "... nothing is mounted yet" refuses mounted /data
+wait_for 30 unit_is 'dev-disk-by\x2dnbd-data.device' inactive
+pause 6
+check "... and the mount is given up" is "$(systemctl list-jobs --no-legend --plain data.mount)" ''
+systemctl start --no-block server@10809
+check "the server comes up: the file system mounts by itself" wait_for 60 mounted /data
+# The first boot of the others' disks.
+wait_for 60 all_are attached
+udevadm settle --timeout=60
+
+check "the three partitions have their names" test -e /dev/disk/by-nbd/d10810-part1 \
+	-a -e /dev/disk/by-nbd/d10810-part2 -a -e /dev/disk/by-nbd/d10810-part3
+check "... and the third its label" test /dev/disk/by-label/third -ef /dev/nbd5p3
+check "LVM takes the device" eval 'pvcreate -qq /dev/nbd6 && vgcreate -qq vg /dev/nbd6 &&
+	lvcreate -qq -L 32M -n lv vg && mkfs.ext4 -q /dev/vg/lv'
+check "btrfs takes two" mkfs.btrfs -q -f -d single -m single /dev/nbd7 /dev/nbd8
+vgchange -qq -an vg
+systemctl stop nbd-attach@d10811 nbd-attach@d10812 nbd-attach@d10813
+check "all three are detached" eval 'detached nbd6 && detached nbd7 && detached nbd8'
+systemctl start nbd-attach@d10811 nbd-attach@d10812 nbd-attach@d10813
+check "the volume group comes with its device" wait_for 30 test -e /dev/vg/lv
+check "the btrfs comes with its members" wait_for 30 mount -o device=/dev/nbd8 /dev/nbd7 /mnt
+udevadm settle --timeout=60
+mkdir -p /lv && mount /dev/vg/lv /lv
+names >"$scratch/names"
+cat "$scratch/names"
+
+check "every server is gone" end_servers
+udevadm settle --timeout=30
+check "udevadm settle returns" settles 20
+check "all names and device units are there" same_names
+check "udevadm trigger --settle returns" trigger
+check "all names and device units are still there" same_names
+for device in nbd3 nbd5p1 nbd6; do
+	open_and_close "/dev/$device"
+done
+check "opening, closing, blkid: no worker hangs" no_worker_hangs
+check "... and udevadm settle returns" settles 20
+check "... and all names are there" same_names
+check "a network interface appears" ip link add cable type dummy
+check "... and lost servers are tried at once" wait_for 20 grep -q 'Reloaded nbd-attach@data' \
+	<(journalctl -b -f -n 100 --no-pager -u nbd-attach@data)
+check "every server is back" start_servers
+check "... udevadm settle returns" settles 30
+check "... all names are there" same_names
+check "... and the file systems can be written" eval \
+	'for d in /data /lv /mnt; do echo x >$d/x && sync -f $d/x || exit; done'
+
+# A mark of another attachment means nothing.
+echo nbd://other/ >/run/nbd-attach/nbd5.1.lost
+echo NBD_ATTACH_NAME=wrong >/run/nbd-attach/nbd5.1.udev
+udevadm trigger --settle /dev/nbd5
+check "a stale mark gives no name" refuses test -e /dev/disk/by-nbd/wrong
+check "... and stops no look at the device" refuses grep -q NBD_ATTACH_LOST=1 \
+	<(udevadm info /dev/nbd5)
+
+# The proof that it is the rules.
+for rules in 59 95; do
+	ln -s /dev/null "/etc/udev/rules.d/$rules-nbd-attach.rules"
+done
+udevadm control --reload
+systemctl kill -s KILL server@10809
+wait_for 30 state_is nbd3 lost
+check "without the rules, a worker hangs and udevadm settle with it" holds_udev_up
+rm /etc/udev/rules.d/*
+udevadm control --reload
+systemctl restart server@10809
+check "... until the server is back" eval 'wait_for 60 state_is nbd3 attached && settles 30'
+
+# The module comes again.
+umount /data /lv /mnt
+vgchange -qq -an vg
+systemctl stop nbd-attach.target
+check "the target's stop detaches what is free" wait_for 20 eval 'for d in $devices; do detached $d || exit; done'
+check "the nbd module goes" wait_for 20 modprobe -r nbd
+check "... and comes, and the enabled instances with it" eval 'modprobe nbd && wait_for 60 all_are attached'
+finish

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Powering off: with the servers alive, with one that is gone, and with one that goes in the midst
+# of it. Runs on the host, which has the servers; each case is a guest of its own with two mounted
+# devices, `data` and `well`, whose server is always alive.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+here=$(dirname "$(readlink -f "$0")")
+grace=10
+slack=0
+
+prepare() { # DIR
+	local name
+	network "$1"
+	mkdir -p "$1/etc/systemd/journald.conf.d"
+	printf '[Journal]\nForwardToConsole=yes\nTTYPath=/dev/ttyS0\nMaxLevelConsole=info\n' \
+		>"$1/etc/systemd/journald.conf.d/console.conf"
+	configure "$1" data "device = nbd3" "target = 10.0.2.2:$TEST_PORT"
+	configure "$1" well "device = nbd4" "target = 10.0.2.2:$TEST_WELL_PORT"
+	for name in data well; do
+		echo "/dev/disk/by-nbd/$name /$name ext4 _netdev 0 0" >>"$1/etc/fstab"
+		mkdir -p "$1/$name"
+	done
+	# Between the hook and the unmounting: its stop comes after nbd-attach-shutdown's.
+	cat >"$1/etc/systemd/system/late.service" <<-'END'
+		[Unit]
+		DefaultDependencies=no
+		After=data.mount well.mount
+		Before=nbd-attach-shutdown.service
+		Conflicts=shutdown.target
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		ExecStop=/bin/bash -c 'echo "end the server" >/run/nbd-vm/out; until grep -q STATE=lost /run/nbd-attach/nbd3.state; do sleep 0.1; done; dd if=/dev/urandom of=/data/late bs=1M count=1'
+	END
+}
+
+# Data that only the page cache has; then the lights go out.
+guest() { # CASE
+	wait_for 90 mounted /data && wait_for 30 mounted /well || exit 1
+	wait_for 30 unit_is remote-fs.target active
+	[[ $1 != late ]] || systemctl start late.service
+	yes data 2>/dev/null | head -c 1M >/data/file
+	yes well 2>/dev/null | head -c 1M >/well/file
+	if [[ $1 = dead ]]; then
+		echo "end the server"
+		wait_for 20 state_is nbd3 lost || exit 1
+		# It waits in the kernel, which nothing but the end of the grace ends.
+		echo 3 >/proc/sys/vm/drop_caches
+		dd if=/dev/zero of=/data/more bs=1M count=1 &
+	fi
+	echo poweroff
+	systemctl start --no-block --job-mode=replace-irreversibly poweroff.target
+	sleep 1000
+}
+
+case ${1:-host} in
+prepare)
+	prepare "$2"
+	exit
+	;;
+alive | dead | late)
+	guest "$1"
+	exit
+	;;
+esac
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+disk_server() { # NAME PORT; sets $pid
+	truncate -s 64M "$scratch/$1.img"
+	mkfs.ext4 -qF "$scratch/$1.img" && : >"$scratch/$1.log" || return
+	start_server "$2" nbdkit -f -i 127.0.0.1 -p "$2" --filter=log file "$scratch/$1.img" \
+		logfile="$scratch/$1.log"
+}
+
+# Sets $took, the milliseconds from the order to the end, and fills $scratch/console.
+power_off() { # CASE
+	local line began=0 data well
+	rm -f "$scratch"/*.img
+	TEST_PORT=$(free_port) TEST_WELL_PORT=$(free_port)
+	export TEST_PORT TEST_WELL_PORT NBD_VM_NET=1 NBD_VM_POWEROFF=1
+	export NBD_VM_CONSOLE=$scratch/console
+	disk_server data "$TEST_PORT" && data=$pid || return
+	disk_server well "$TEST_WELL_PORT" && well=$pid || return
+	exec 5< <("$top/tests/vm/boot" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t 200 "$here/shutdown.sh" "$1" 2>&1
+		echo "status $?")
+	while read -r -u 5 line; do
+		echo "guest: $line"
+		case $line in
+		"end the server") kill_now "$data" ;;
+		poweroff) began=$(date +%s%3N) ;;
+		"status "*) break ;;
+		esac
+	done
+	took=$(($(date +%s%3N) - began))
+	exec 5<&-
+	kill -TERM "$well" 2>/dev/null
+	[[ $1 != alive ]] || kill -TERM "$data"
+	wait_for 5 gone "$well"
+	((began > 0)) && [[ $line = "status 0" ]]
+}
+
+# The words stand in the console in this order.
+in_order() { # REGEX...
+	local regex line=0 next
+	for regex; do
+		next=$(grep -nE "$regex" "$scratch/console" | tail -n 1 | cut -d : -f 1)
+		echo "$regex: line ${next:-none}"
+		((${next:-0} > line)) || return 1
+		line=$next
+	done
+}
+
+clean() { # NAME: nothing is left to repair, and the file is whole
+	e2fsck -fn "$scratch/$1.img" || return
+	debugfs -R "dump /file $scratch/file" "$scratch/$1.img" && cmp "$scratch/file" <(yes "$1" | head -c 1M)
+}
+
+# The goodbye is the last thing the server hears, and before that everything was flushed.
+said_goodbye() { # NAME
+	tail -n 5 "$scratch/$1.log"
+	tail -n 1 "$scratch/$1.log" | grep -q Disconnect &&
+		grep -E ' (Write|Flush) ' "$scratch/$1.log" | tail -n 1 | grep -qE 'Flush|fua=1'
+}
+
+within() { # MS
+	echo "$took ms, at most $1"
+	((took > 0 && took <= $1))
+}
+
+begin
+if [[ ${CASES:-alive} = *alive* ]]; then
+check "power-off with both servers alive" power_off alive
+check "... within 30 s" within 30000
+echo "    $took ms"
+# What an emulated machine takes beyond 5 s when nothing is wrong, it may take in the other cases.
+slack=$((took > 5000 ? took - 5000 : 0))
+for name in data well; do
+	check "... $name: unmounted, detached, and only then the network ends" in_order \
+		"Unmounted $name.mount" "/dev/nbd[34]: detached" "Stopped systemd-networkd.service"
+	check "... $name: the server heard a flush, and then goodbye" said_goodbye "$name"
+	check "... $name: nothing was lost" clean "$name"
+done
+
+fi
+check "power-off with a server that is gone" power_off dead
+check "... within the grace and 5 s" within $(((grace + 5) * 1000 + slack))
+echo "    $took ms"
+check "... well: nothing was lost" clean well
+check "... well: goodbye" said_goodbye well
+
+check "power-off with a server that goes in the midst of it" power_off late
+check "... within the grace and 5 s" within $(((grace + 5) * 1000 + slack))
+echo "    $took ms"
+check "... well: nothing was lost" clean well
+check "... well: goodbye" said_goodbye well
+finish

@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A device that is mounted at boot, and what becomes of it when its unit is stopped, restarted,
+# killed and stopped dead, and when somebody else detaches it.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+prepare() { # DIR
+	servers "$1" 'truncate -s 64M "$1"; mkfs.ext4 -q "$1"'
+	enable "$1" server@10809.service sysinit.target
+	configure "$1" data 'device = nbd3' 'target = 127.0.0.1'
+	echo '/dev/disk/by-nbd/data /data ext4 _netdev 0 0' >"$1/etc/fstab"
+	mkdir -p "$1/data"
+}
+
+if [[ ${1:-} = prepare ]]; then
+	prepare "$2"
+	exit
+fi
+
+unit=nbd-attach@data.service
+
+exposed() { # UNIT
+	systemd-analyze security --no-pager --threshold=25 "$1" | tail -n 1
+	return "${PIPESTATUS[0]}"
+}
+
+taken_over() { # PID of the supervisor before
+	local now
+	now=$(main_pid "$unit")
+	[[ $now != 0 && $now != "$1" ]] && unit_is "$unit" active && state_is nbd3 attached &&
+		[[ $(supervisor nbd3) = "$now" ]]
+}
+
+reloaded() { # PID
+	systemctl reload "$unit" && [[ $(main_pid "$unit") = "$1" ]] && state_is nbd3 attached
+}
+
+said() { # UNIT REGEX
+	journal_of "$1" | tail -n 40
+	journal_of "$1" | tail -n 40 | grep -qE "$2"
+}
+
+# Longer than a restart takes.
+stays_off() {
+	pause 7
+	detached nbd3 && unit_is "$unit" inactive
+}
+
+attached_anew() { # PID of the supervisor before
+	attached nbd3 && taken_over "$1" && linked data nbd3
+}
+
+begin
+check "the file system is mounted" wait_for 90 mounted /data
+wait_for 10 unit_is remote-fs.target active
+check "the device is attached before remote-fs-pre.target" before "$unit" remote-fs-pre.target
+check "its link comes before the mount" before 'dev-disk-by\x2dnbd-data.device' data.mount
+check "the mount comes before remote-fs.target" before data.mount remote-fs.target
+check "the network comes before the device" before network-online.target "$unit"
+check "the stable name leads to the device" linked data nbd3
+check "systemctl status says it in a sentence" grep -q 'Attached to 127.0.0.1' \
+	<(systemctl show -P StatusText "$unit")
+check "the unit is sandboxed: exposure 2.5 at most" exposed "$unit"
+cat "$scratch/check"
+
+# Mounted, and under load until the end of this part.
+load /data 40
+fio=$pid
+wait_for 20 test -s /data/load.0.0
+kernel_pid=$(cat /sys/block/nbd3/pid)
+
+old=$(main_pid "$unit")
+kill -KILL "$old"
+check "SIGKILL: the supervisor comes back and takes the device over" wait_for 30 taken_over "$old"
+
+old=$(main_pid "$unit")
+check "restart of a device in use" systemctl restart "$unit"
+check "... leaves it attached and takes it over" taken_over "$old"
+check "... and says who uses it" said "$unit" 'mounted on "/data"'
+
+old=$(main_pid "$unit")
+check "reload keeps the supervisor" reloaded "$old"
+
+old=$(main_pid "$unit")
+kill -STOP "$old"
+check "watchdog: a supervisor that hangs is replaced" wait_for 60 taken_over "$old"
+check "... because of the watchdog" said "$unit" 'Watchdog timeout'
+
+check "stop of a device in use" systemctl stop "$unit"
+check "... leaves it attached" attached nbd3
+check "... and the unit is inactive" unit_is "$unit" inactive
+check "start takes it over" systemctl start "$unit"
+check "the kernel's attachment was the same all the time" is "$(cat /sys/block/nbd3/pid)" "$kernel_pid"
+check "the load has noticed nothing" ended_well "$fio" 60
+check "the mount is the same" mounted /data
+check "no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
+
+# Not mounted.
+umount /data
+check "stop of a free device detaches it" systemctl stop "$unit"
+check "... at once" detached nbd3
+check "... and it stays off" stays_off
+check "... and its link is gone" refuses test -e /dev/disk/by-nbd/data
+check "started again" systemctl start "$unit"
+check "... it has its link" wait_for 10 linked data nbd3
+wait_for 20 mounted /data && umount /data
+
+check "nbd-attach --detach works beside the unit" nbd_attach --detach data
+check "... and the device stays off" stays_off
+check "... its unit being inactive" unit_is "$unit" inactive
+
+systemctl start "$unit"
+wait_for 10 linked data nbd3
+wait_for 20 mounted /data && umount /data
+udevadm settle
+old=$(main_pid "$unit")
+check "somebody else detaches the device" nbd-client -d /dev/nbd3
+check "... and it is attached again" wait_for 30 attached_anew "$old"
+wait_for 20 mounted /data && umount /data
+
+start sleep 1000 3</dev/nbd3
+check "stop of a device that a process has open" systemctl stop "$unit"
+check "... leaves it attached" attached nbd3
+check "... and names the process" said "$unit" 'open in .*sleep'
+kill_now "$pid"
+check "a plain SIGTERM" systemctl start "$unit"
+systemctl kill --kill-whom=main "$unit"
+wait_for 10 unit_is "$unit" inactive
+check "... leaves it attached, in doubt" attached nbd3
+check "... and says so" said "$unit" 'stays attached'
+check "detached without a supervisor" nbd_attach --detach nbd3
+finish
