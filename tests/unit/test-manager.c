@@ -297,6 +297,20 @@ static void marks_follow_the_device(void **unused)
 	assert_true(is_there("nbd31.41.lost"));
 }
 
+static void what_lies_on_a_lost_device_is_marked(void **unused)
+{
+	struct marks m = {.index = 3, .pid = 42, .name = "data", .backend = "x", .lost = true};
+
+	(void)unused;
+	assert_int_equal(marks_holder(&m, "dm-0", "nbd3p1"), 0);
+	assert_file("dm-0.holder",
+		    "NBD_ATTACH_SLAVE=nbd3p1\nNBD_ATTACH_DISK=nbd3\nNBD_ATTACH_PID=42\n");
+	m.lost = false;
+	assert_int_equal(marks_holder(&m, "dm-0", "nbd3p1"), 0);
+	assert_false(is_there("dm-0.holder"));
+	assert_int_equal(marks_holder(&m, "dm-0", "nbd3p1"), 0);
+}
+
 static void a_unit_has_a_name(void **unused)
 {
 	char long_name[300];
@@ -361,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(without_a_manager_nobody_is_told),
 	    cmocka_unit_test(sentences_are_for_people),
 	    cmocka_unit_test(marks_follow_the_device),
+	    cmocka_unit_test(what_lies_on_a_lost_device_is_marked),
 	    cmocka_unit_test(a_unit_has_a_name),
 	    cmocka_unit_test(grace_is_there_or_not),
 	};

@@ -295,6 +295,41 @@ static void a_device_is_announced_with_its_partitions(void **state)
 	assert_int_equal(sysfs_announce_at(root, 1, "add", "attached"), -ENOENT);
 }
 
+static void note_holder(const char *holder, const char *slave, void *arg)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%s on %s; ", holder, slave);
+}
+
+static void holders_are_found_through_each_other(void **state)
+{
+	static const char *const made[] = {
+	    "block/nbd0/holders",
+	    "block/nbd0/nbd0p2",
+	    "block/nbd0/nbd0p2/holders",
+	    "block/dm-1",
+	    "block/dm-1/holders",
+	    "block/dm-2",
+	    "block/dm-2/holders",
+	    "block/nbd0/holders/md0",
+	    "block/nbd0/nbd0p2/holders/dm-1",
+	    "block/dm-1/holders/dm-2",
+	};
+	char text[256] = "", path[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, made[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	sysfs_holders_at(root, 0, note_holder, text);
+	assert_string_equal(text, "dm-1 on nbd0p2; dm-2 on dm-1; ");
+	text[0] = '\0';
+	sysfs_holders_at(root, 1, note_holder, text);
+	assert_string_equal(text, "");
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -308,6 +343,7 @@ int main(void)
 	    CASE(what_cannot_be_undone_is_refused),
 	    CASE(device_names),
 	    CASE(a_device_is_announced_with_its_partitions),
+	    CASE(holders_are_found_through_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
