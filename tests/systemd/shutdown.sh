@@ -39,7 +39,7 @@ prepare() { # DIR
 
 # Data that only the page cache has; then the lights go out.
 guest() { # CASE
-	wait_for 90 mounted /data && wait_for 30 mounted /well || exit 1
+	wait_for 150 mounted /data && wait_for 30 mounted /well || exit 1
 	wait_for 30 unit_is remote-fs.target active
 	[[ $1 != late ]] || systemctl start late.service
 	yes data 2>/dev/null | head -c 1M >/data/file
