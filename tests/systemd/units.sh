@@ -12,6 +12,8 @@ prepare() { # DIR
 	configure "$1" data 'device = nbd3' 'target = 127.0.0.1'
 	echo '/dev/disk/by-nbd/data /data ext4 _netdev 0 0' >"$1/etc/fstab"
 	mkdir -p "$1/data"
+	configure "$1" relayed 'device = nbd4' 'target = 127.0.0.1' 'relay = yes' 'read-only = yes' \
+		'identifier = relayed'
 }
 
 if [[ ${1:-} = prepare ]]; then
@@ -52,6 +54,21 @@ attached_anew() { # PID of the supervisor before
 	attached nbd3 && taken_over "$1" && linked data nbd3
 }
 
+relay_of() { # UNIT
+	local p
+	while read -r p; do
+		[[ $(<"/proc/$p/comm") != nbd-relay ]] || echo "$p"
+	done <"/sys/fs/cgroup$(systemctl show -P ControlGroup "$1")/cgroup.procs"
+}
+
+relayed() { # PID-OF-THE-RELAY PID-OF-THE-SUPERVISOR-BEFORE
+	local now
+	now=$(main_pid nbd-attach@relayed.service)
+	[[ $now != 0 && $now != "$2" ]] && state_is nbd4 attached && running "$1" &&
+		[[ $(dd if=/dev/nbd4 bs=4k count=1 iflag=direct status=none | wc -c) = 4096 ]] &&
+		! grep -q '^RECONNECTS=[1-9]' /run/nbd-attach/nbd4.state
+}
+
 begin
 check "the file system is mounted" wait_for 90 mounted /data
 wait_for 10 unit_is remote-fs.target active
@@ -66,7 +83,7 @@ check "the unit is sandboxed: exposure 2.5 at most" exposed "$unit"
 cat "$scratch/check"
 
 # Mounted, and under load until the end of this part.
-load /data 40
+load /data 60
 fio=$pid
 wait_for 20 test -s /data/load.0.0
 kernel_pid=$(cat /sys/block/nbd3/pid)
@@ -87,6 +104,20 @@ old=$(main_pid "$unit")
 kill -STOP "$old"
 check "watchdog: a supervisor that hangs is replaced" wait_for 60 taken_over "$old"
 check "... because of the watchdog" said "$unit" 'Watchdog timeout'
+
+# Its relay is the connection: another one would cut a living server off.
+relay=$(relay_of nbd-attach@relayed.service)
+old=$(main_pid nbd-attach@relayed.service)
+kill -KILL "$old"
+check "a relay outlives its supervisor" wait_for 30 relayed "$relay" "$old"
+old=$(main_pid nbd-attach@relayed.service)
+start sleep 1000 3</dev/nbd4
+opener=$pid
+systemctl restart nbd-attach@relayed.service
+check "... and a restart of its unit" wait_for 30 relayed "$relay" "$old"
+kill_now "$opener"
+check "... and ends when the device is detached" eval 'systemctl stop nbd-attach@relayed.service &&
+	wait_for 5 detached nbd4 && wait_for 5 gone "$relay"'
 
 check "stop of a device in use" systemctl stop "$unit"
 check "... leaves it attached" attached nbd3
