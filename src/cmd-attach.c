@@ -62,6 +62,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 			.cap_ms = o->retry_delay_ms,
 			.fast_ms = RETRY_FAST_MS,
 			.late_cap_ms = o->retry_delay_late_ms},
+	    .watch_size_s = o->watch_size,
 	    .follow_dns = o->follow_dns,
 	    .accept = o->accept,
 	    .on_change = o->on_change,

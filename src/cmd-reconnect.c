@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-
-#include "base/log.h"
-#include "cmd-device.h"
+#include "cmd-ask.h"
 #include "cmd.h"
-#include "kernel/sysfs.h"
-#include "supervise/control.h"
 
 #define ANSWER_LIMIT_MS 10000
 
 int cmd_reconnect(const struct options *o)
 {
 	const struct control_request request = {.verb = CONTROL_RECONNECT, .accept = o->accept};
-	struct err err = {.message = ""};
-	int index, status = 1;
-	int ret = cmd_device(o, &index, &err);
 
-	if (ret == 0) {
-		ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, &err);
-		if (ret == -ENOENT && !sysfs_attached(index))
-			err_set(&err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
-		else if (ret == -ENOENT)
-			err_set(&err, ERR_FAILED, ENOENT,
-				"/dev/nbd%d has no supervisor: attach it again with the arguments "
-				"of before, and it is taken over",
-				index);
-	}
-	if (ret < 0)
-		status = err_exit_status(err.kind);
-	log_line(status ? LOG_ERR : LOG_NOTICE, "%s", err.message);
-	return status;
+	return cmd_ask(o, &request, ANSWER_LIMIT_MS);
 }

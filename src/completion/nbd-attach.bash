@@ -145,7 +145,7 @@ _nbd_attach()
         [[ $cur && $cur != /* ]] && dir=
         case $verb in
         attach) state=no list="auto $(_nbd_attach_configs)" ;;
-        --detach | --status | --reconnect) state=yes ;;&
+        --detach | --status | --reconnect | --resize) state=yes ;;&
         *) list=$(_nbd_attach_names) ;;
         esac
         list+=" $(_nbd_attach_devices $state $dir)"

@@ -78,6 +78,8 @@ static bool parse(const char *text, struct control_request *ret_request)
 		request.prepared = request.force = true;
 	else if (strcmp(text, "refresh") == 0)
 		request.verb = CONTROL_REFRESH;
+	else if (strcmp(text, "resize") == 0)
+		request.verb = CONTROL_RESIZE;
 	else if (sscanf(text, "reconnect %u%n", &request.accept, &end) == 1 && !text[end])
 		request.verb = CONTROL_RECONNECT;
 	else if (sscanf(text, "grace %" SCNu32 "%n", &request.grace, &end) == 1 && !text[end])
@@ -103,6 +105,9 @@ static void format(const struct control_request *request, char *buf, size_t size
 		break;
 	case CONTROL_REFRESH:
 		snprintf(buf, size, "refresh");
+		break;
+	case CONTROL_RESIZE:
+		snprintf(buf, size, "resize");
 		break;
 	}
 }

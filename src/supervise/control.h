@@ -5,7 +5,7 @@
  * `detach` (in full), `detach prepared` (the caller has looked who uses the device, and flushed
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of supervise/identity.h, in
  * decimal) or `refresh` (the state file; the answer is the kernel interface and how many
- * connections live), `grace SECONDS` (of a shutdown); `STATUS SENTENCE`, STATUS being the exit
+ * connections live), `grace SECONDS` (of a shutdown), `resize`; `STATUS SENTENCE`, STATUS being the exit
  * status to end with.
  */
 #ifndef SUPERVISE_CONTROL_H
@@ -19,7 +19,13 @@
 
 struct control;
 
-enum control_verb { CONTROL_DETACH, CONTROL_RECONNECT, CONTROL_REFRESH, CONTROL_GRACE };
+enum control_verb {
+	CONTROL_DETACH,
+	CONTROL_RECONNECT,
+	CONTROL_REFRESH,
+	CONTROL_GRACE,
+	CONTROL_RESIZE
+};
 
 struct control_request {
 	enum control_verb verb;

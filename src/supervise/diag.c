@@ -156,6 +156,29 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 	return s->local.ss_family ? read_inet(msg, s, ret_info) : read_unix(msg);
 }
 
+/* A peer that is closed has no inode any more. */
+enum diag_answer diag_unix_peer(int fd)
+{
+	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
+	const struct nlmsghdr *msg = (const void *)buf;
+	const uint32_t *peer;
+	struct diag_socket s = {.inode = 0};
+	struct request r;
+	size_t len;
+	ssize_t n;
+
+	if (diag_describe(fd, &s) < 0)
+		return DIAG_UNKNOWN;
+	fill(&s, SOCK_DIAG_BY_FAMILY, &r);
+	n = exchange(&r, buf, sizeof(buf));
+	if (s.local.ss_family || n < 0 || !NLMSG_OK(msg, (size_t)n) ||
+	    msg->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
+		return DIAG_UNKNOWN;
+	peer = attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_PEER, sizeof(*peer), &len);
+	return peer && *peer ? DIAG_ALIVE : DIAG_DEAD;
+}
+
 bool diag_destroy(const struct diag_socket *s)
 {
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";

@@ -31,6 +31,10 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 /* Ends a TCP connection as if it had been reset (needs CONFIG_INET_DIAG_DESTROY). */
 bool diag_destroy(const struct diag_socket *s);
 
+/* A Unix socket that we have shut down: DEAD once its peer is closed, which tells of its server
+ * that it has read all and done with it. */
+enum diag_answer diag_unix_peer(int fd);
+
 /* From a descriptor: what diag_ask() needs to find the socket again. 0 or -errno. */
 int diag_describe(int fd, struct diag_socket *ret_socket);
 

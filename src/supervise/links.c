@@ -15,6 +15,7 @@
 #include "transport/peer.h"
 
 #define SETTLE_LIMIT_MS 2000
+#define RENEW_LIMIT_MS	30000 /* a living server may have much to do before it closes */
 
 struct link {
 	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
@@ -27,6 +28,7 @@ struct link {
 struct grave {
 	int fd;
 	uint64_t asked; /* links_settled() found it open first then; 0: not asked yet */
+	uint32_t limit; /* ms from then on */
 };
 
 struct links {
@@ -256,8 +258,8 @@ uint64_t links_last_death(const struct links *l)
 	return l->last_death;
 }
 
-/* The peer is gone: end it for the driver, and remember it until the peer has confirmed. */
-static void cut(struct links *l, size_t i)
+/* Ends it for the driver, and remembers it until the peer has confirmed. */
+static void cut(struct links *l, size_t i, uint32_t limit)
 {
 	struct link link = l->link[i];
 	int fd = take_out(l, i);
@@ -268,7 +270,7 @@ static void cut(struct links *l, size_t i)
 	}
 	shutdown(fd, SHUT_RDWR);
 	if (l->graves < LINKS_MAX)
-		l->grave[l->graves++] = (struct grave){.fd = fd};
+		l->grave[l->graves++] = (struct grave){.fd = fd, .limit = limit};
 	else
 		close(fd);
 }
@@ -297,7 +299,7 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 			silent = true;
 			break;
 		case PEER_DEAD:
-			cut(l, i);
+			cut(l, i, SETTLE_LIMIT_MS);
 			cut_any = true;
 			break;
 		}
@@ -316,12 +318,13 @@ static bool settled(struct grave *g, uint64_t now)
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	struct diag_socket id;
 	struct tcp_info info;
+	bool tcp = tcp_facts(g->fd, &info);
 
-	if (!tcp_facts(g->fd, &info) || peer_finished(&info))
+	if (tcp ? peer_finished(&info) : diag_unix_peer(g->fd) != DIAG_ALIVE)
 		return true;
 	if (g->asked == 0)
 		g->asked = now;
-	if (now - g->asked < SETTLE_LIMIT_MS)
+	if (now - g->asked < g->limit)
 		return false;
 	/* tcp_disconnect(): drops the queue and resets. */
 	if (connect(g->fd, &none, sizeof(none)) < 0 && errno == EOPNOTSUPP &&
@@ -344,6 +347,17 @@ bool links_settled(struct links *l, uint64_t now)
 bool links_graves(const struct links *l)
 {
 	return l->graves > 0;
+}
+
+bool links_renew(struct links *l, const char *why)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->link[i].foreign)
+			return false;
+	while (l->n > 0)
+		cut(l, l->n - 1, RENEW_LIMIT_MS);
+	l->fn(0, why, l->arg);
+	return true;
 }
 
 void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts)

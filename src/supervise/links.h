@@ -76,6 +76,13 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
 bool links_settled(struct links *l, uint64_t now);
 bool links_graves(const struct links *l); /* there are such connections */
 
+/*
+ * Ends living connections, to have new ones in their place: for those waits links_settled() until
+ * the server has closed them too, and so has carried out all it was sent, much longer than for a
+ * peer that is gone. Calls the links_fn. False, and nothing is done: one has no descriptor.
+ */
+bool links_renew(struct links *l, const char *why);
+
 /* What TCP knows about a connection; zero for other families. */
 struct link_facts {
 	struct diag_socket id; /* inode 0: not known */

@@ -312,6 +312,11 @@ bool redial_connected(const struct redial *r)
 	return false;
 }
 
+const struct address_list *redial_addresses(const struct redial *r)
+{
+	return &r->addresses;
+}
+
 uint64_t redial_next(const struct redial *r)
 {
 	return r->next;

@@ -61,6 +61,9 @@ void redial_now(struct redial *r);
 /* True if a server's host has accepted a connection and the handshake is under way. */
 bool redial_connected(const struct redial *r);
 
+/* The addresses it knows, the one that answered last first. Borrowed; empty: to be resolved. */
+const struct address_list *redial_addresses(const struct redial *r);
+
 /* Monotonic ms of the next try; 0: none is planned. */
 uint64_t redial_next(const struct redial *r);
 

@@ -115,6 +115,7 @@ static void announce(struct supervisor *s)
 	if (s->cfg.reconnect)
 		get_ready(s);
 	supervisor_start_watching(s);
+	supervisor_watch_size(s);
 	supervisor_look(s);
 }
 
@@ -149,6 +150,7 @@ void supervisor_asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
 
+	s->resizing.asked = false; /* who asked before has gone */
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;
@@ -166,6 +168,9 @@ void supervisor_asked(const struct control_request *request, void *arg)
 	case CONTROL_REFRESH:
 		supervisor_write_state(s);
 		refreshed(s);
+		break;
+	case CONTROL_RESIZE:
+		supervisor_resize(s);
 		break;
 	}
 }
@@ -196,6 +201,7 @@ static void release(struct supervisor *s)
 	struct err err;
 
 	supervisor_stop_dialling(s);
+	supervisor_stop_resizing(s);
 	supervisor_write_state(s);
 	if (s->state == FSM_LEAVING)
 		manager_stopping(s->manager);
@@ -210,6 +216,7 @@ static void recheck(struct supervisor *s)
 {
 	answer(s, err_exit_status(s->err.kind), s->err.message);
 	supervisor_start_watching(s);
+	supervisor_watch_size(s);
 	supervisor_mark(s, s->outage.since != 0); /* should the kernel have refused the detach */
 	supervisor_look(s);
 	supervisor_write_state(s);

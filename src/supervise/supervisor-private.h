@@ -4,7 +4,8 @@
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
  * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
- * supervisor-report.c tells, supervisor-marks.c tells udev and systemd.
+ * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c tells
+ * udev and systemd.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
@@ -56,6 +57,21 @@ struct supervisor_marks {
 	char unit[256]; /* "": none */
 };
 
+/* A look at the export's size, and what comes of it. Times are monotonic ms. */
+struct resizing {
+	struct attempt *attempt; /* the handshake under way */
+	struct loop_timer *period, *look;
+	bool asked;	   /* a command waits for the answer */
+	uint64_t size;	   /* the device is to have */
+	int fd[LINKS_MAX]; /* new connections, which know that size */
+	size_t n;
+	bool renewed;	    /* they have been handed over: the device may grow */
+	uint64_t since;	    /* when it began to wait for a moment for that */
+	uint64_t completed; /* requests, at the last look */
+	uint64_t odd_size;  /* of a smaller export, which was complained of */
+	unsigned every;	    /* so many periods between two looks */
+};
+
 struct supervisor {
 	struct supervisor_config cfg;
 	enum fsm_state state;
@@ -100,7 +116,9 @@ struct supervisor {
 	bool guessed;	 /* taken over without a state file: the number of connections is a guess */
 	bool not_healed; /* the last hand-over came to nothing */
 	bool failing;	 /* the kernel was told to fail I/O */
+	struct resizing resizing;
 	struct err grow_err;
+	uint64_t grow_size;    /* what it is told */
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
@@ -158,6 +176,16 @@ void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);
 void supervisor_woke(int fd, uint32_t events, void *arg);
 void supervisor_arm_wake(struct supervisor *s);
 void supervisor_start_watching(struct supervisor *s);
+/* Gives the device the size s->fresh_size, on the helper thread; supervisor_resized() follows. */
+void supervisor_grow(struct supervisor *s);
+
+/* supervisor-resize.c: --resize, and --watch-size from the attachment on. */
+void supervisor_resize(struct supervisor *s);
+void supervisor_watch_size(struct supervisor *s);
+/* The helper thread is done; s->grow_err says what went wrong. */
+void supervisor_resized(struct supervisor *s, uint64_t old_size);
+/* The device is being detached. */
+void supervisor_stop_resizing(struct supervisor *s);
 
 /* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
 void supervisor_expire(void *arg);

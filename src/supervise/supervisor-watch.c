@@ -104,7 +104,7 @@ static void grow_work(void *arg)
 	    .index = s->index,
 	    .identifier = s->cfg.identifier,
 	    .fd = -1,
-	    .size = s->fresh_size,
+	    .size = s->grow_size,
 	};
 
 	s->grow_err.message[0] = '\0';
@@ -115,21 +115,35 @@ static void grow_work(void *arg)
 static void grown(void *arg)
 {
 	struct supervisor *s = arg;
+	uint64_t old = s->plan.size;
 	char size[64];
 
 	s->growing = false;
 	if (s->grow_err.message[0]) {
 		log_warning("/dev/nbd%d: cannot give it the export's new size: %s", s->index,
 			    s->grow_err.message);
-		s->fresh_size = s->plan.size;
+		if (s->fresh_size == s->grow_size)
+			s->fresh_size = old;
+		supervisor_resized(s, old);
 		return;
 	}
 	log_notice("/dev/nbd%d: the export has a new size, and the device too: %s", s->index,
-		   size_text(s->fresh_size, size, sizeof(size)));
-	s->plan.size = s->fresh_size;
-	s->report.size = s->fresh_size;
-	s->known.size = s->fresh_size;
+		   size_text(s->grow_size, size, sizeof(size)));
+	s->plan.size = s->grow_size;
+	s->report.size = s->grow_size;
+	s->known.size = s->grow_size;
 	supervisor_write_state(s);
+	supervisor_resized(s, old);
+}
+
+void supervisor_grow(struct supervisor *s)
+{
+	if (s->growing)
+		return;
+	s->growing = true;
+	s->grow_size = s->fresh_size;
+	if (offload_run(s->offload, grow_work, grown, s) < 0)
+		s->growing = false;
 }
 
 /*
@@ -147,9 +161,7 @@ static void grow(struct supervisor *s)
 	if (loop_now() - s->outage.recovered < GROW_WAIT_MS || sysfs_progress(s->index, &p) < 0 ||
 	    p.in_flight > 0)
 		return;
-	s->growing = true;
-	if (offload_run(s->offload, grow_work, grown, s) < 0)
-		s->growing = false;
+	supervisor_grow(s);
 }
 
 static bool wants_growth(const struct supervisor *s)

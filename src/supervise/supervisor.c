@@ -249,6 +249,7 @@ static bool done(struct supervisor *s)
 	release_free(s->release);
 	control_free(s->control);
 	dialler_free(s->dialler);
+	supervisor_stop_resizing(s);
 	redial_free(s->redial);
 	helpers_free(s->helpers);
 	hints_free(s->hints);

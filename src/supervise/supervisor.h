@@ -34,6 +34,7 @@ struct supervisor_config {
 	uint64_t dead_timeout_s;     /* I/O waits so long for a connection; SUPERVISOR_FOREVER */
 	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for so long is dead */
 	struct backoff_config backoff;
+	uint64_t watch_size_s; /* look at the export's size so often; 0: never */
 	bool follow_dns;       /* redial what the name resolves to by then */
 	unsigned accept;       /* enum identity_accept */
 	const char *on_change; /* a command for each change of state; NULL: none */

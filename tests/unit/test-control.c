@@ -131,6 +131,7 @@ static void requests_are_understood(void **state)
 	    {"reconnect 15", "4 verb 1, force 0, prepared 0, accept 15, grace 0"},
 	    {"reconnect 4294967295", "4 verb 1, force 0, prepared 0, accept 4294967295, grace 0"},
 	    {"refresh", "4 verb 2, force 0, prepared 0, accept 0, grace 0"},
+	    {"resize", "4 verb 4, force 0, prepared 0, accept 0, grace 0"},
 	};
 
 	(void)state;
@@ -157,6 +158,8 @@ static void other_requests_are_not_known(void **state)
 	    "detach prepared ",
 	    "\xff\xfe",
 	    "detachdetachdetachdetachdetachdetach",
+	    "resize 5",
+	    "resizes",
 	};
 
 	(void)state;

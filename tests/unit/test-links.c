@@ -668,6 +668,64 @@ static void settling_is_bounded(void **state)
 	close(copy);
 }
 
+static void renewed_links_settle_when_the_server_closes(void **state)
+{
+	uint64_t asked = loop_now();
+	int ours, theirs[2];
+
+	(void)state;
+	unix_pair(&ours, &theirs[0]);
+	assert_int_equal(links_add(links, ours), 0);
+	tcp_pair("127.0.0.1", &ours, &theirs[1]);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_true(links_renew(links, "for a test"));
+	assert_int_equal(died.called, 1);
+	assert_int_equal(died.alive, 0);
+	assert_string_equal(died.why, "for a test");
+	for (int i = 0; i < 2; i++) {
+		/* The server reads the end, and has all to do that came before. */
+		assert_int_equal(recv(theirs[i], &(char){0}, 1, 0), 0);
+		assert_false(links_settled(links, asked));
+		assert_false(links_settled(links, asked + 29999));
+		close(theirs[i]);
+	}
+	for (int i = 0; i < 500 && !links_settled(links, asked + 1); i++)
+		usleep(10000);
+	assert_true(links_settled(links, asked + 1));
+}
+
+static void renewing_is_for_links_with_a_descriptor(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 2);
+	assert_false(links_renew(links, "for a test"));
+	assert_int_equal(died.called, 0);
+	assert_int_equal(links_alive(links), 2);
+	close(theirs);
+}
+
+static void renewed_links_settle_in_time(void **state)
+{
+	uint64_t asked = loop_now();
+	int ours, theirs;
+
+	(void)state;
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_true(links_renew(links, "for a test"));
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 29999));
+	assert_true(links_settled(links, asked + 30000));
+	close(theirs);
+}
+
 static void graves_are_closed_with_the_rest(void **state)
 {
 	unsigned before = open_descriptors();
@@ -707,6 +765,9 @@ int main(void)
 	    WITH_LINKS(a_mute_peer_is_cut_and_settles_when_it_answers),
 	    WITH_LINKS(settling_is_bounded),
 	    WITH_LINKS(graves_are_closed_with_the_rest),
+	    WITH_LINKS(renewed_links_settle_when_the_server_closes),
+	    WITH_LINKS(renewed_links_settle_in_time),
+	    WITH_LINKS(renewing_is_for_links_with_a_descriptor),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

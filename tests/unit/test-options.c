@@ -70,6 +70,8 @@ static const struct {
 	int index;
 	const char *uri; /* NULL: no server */
 } good[] = {
+    {"--resize nbd3", VERB_RESIZE, "nbd3", 3, NULL},
+    {"--resize data", VERB_RESIZE, "data", SUPERVISOR_INDEX_AUTO, NULL},
     {"nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},
     {"/dev/nbd15 host export", VERB_ATTACH, "nbd15", 15, "nbd://host/export"},
     {"auto host:5 ''", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO, "nbd://host:5/"},
@@ -220,6 +222,9 @@ static void test_fields(void **state)
 	parse_right("--name a.B_0-9 nbd0 host", &o);
 	assert_string_equal(o.name, "a.B_0-9");
 	assert_null(o.config_name);
+	options_done(&o);
+	parse_right("--watch-size 60 nbd0 host", &o);
+	assert_int_equal(o.watch_size, 60);
 	options_done(&o);
 	parse_right("--import-nbdtab f --output d --force", &o);
 	assert_string_equal(o.file, "f");
@@ -606,6 +611,11 @@ static const struct {
     {"--dead-timeout Infinity",
      "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
      "\"Infinity\""},
+    {"--no-reconnect --watch-size 5 nbd0 h",
+     "--no-reconnect and --watch-size do not go together: a connection knows the size of its "
+     "beginning only, and none is made anew"},
+    {"--resize --watch-size 5 nbd0",
+     "--watch-size does not go with --resize; try nbd-attach --help"},
     {"--no-reconnect --dead-timeout 5 nbd0 h",
      "--no-reconnect and --dead-timeout do not go together: without reconnecting, I/O fails at "
      "once"},

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* A request to the supervisor of the device on the command line, for verbs that need one. */
+#ifndef CMD_ASK_H
+#define CMD_ASK_H
+
+#include "options.h"
+#include "supervise/control.h"
+
+/* Blocks until the answer, at most limit_ms. Logs the sentence, and returns the exit status. */
+int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Follows the size of the export. A server describes an export to each connection as it is when
+ * that begins, and refuses what lies behind that size for the connection's whole life: nbdkit,
+ * nbd-server and qemu-nbd do. So the size is asked for in a handshake beside the living
+ * connections, and if the export has grown, new connections are made first, then put in place of
+ * the old ones in a moment without requests, then the device grows.
+ */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define LOOK_MS	   5	 /* between two looks whether this is the moment */
+#define IDLE_MS	   1000	 /* so long one without any request under way is waited for */
+#define RESENT_MS  2000	 /* after a new connection, what waited for it is sent by then */
+#define MOMENT_MS  10000 /* so long any moment */
+#define RENEWAL_MS 60000 /* so long the whole of it may take */
+#define EVERY_MAX  16	 /* periods, for a server that does not answer */
+
+static void answer(struct supervisor *s, int status, const char *sentence)
+{
+	if (s->resizing.asked && s->control)
+		control_answer(s->control, status, sentence);
+	else
+		log_debug("/dev/nbd%d: its size: %s", s->index, sentence);
+	s->resizing.asked = false;
+}
+
+/* Whether or not something came of it. */
+static void end(struct supervisor *s, int status, const char *sentence)
+{
+	struct resizing *z = &s->resizing;
+
+	attempt_free(TAKE_PTR(z->attempt));
+	if (z->look)
+		loop_timer_cancel(z->look);
+	while (z->n)
+		close(z->fd[--z->n]);
+	z->size = 0;
+	answer(s, status, sentence);
+}
+
+static void lost_meanwhile(struct supervisor *s)
+{
+	end(s, err_exit_status(ERR_RETRY),
+	    "a connection to the server is lost: the device takes the export's size when it is "
+	    "connected again");
+}
+
+void supervisor_resized(struct supervisor *s, uint64_t old_size)
+{
+	struct resizing *z = &s->resizing;
+	char from[64], to[64];
+	struct err err;
+
+	if (!z->size && !z->asked)
+		return;
+	if (s->grow_err.message[0]) {
+		end(s, err_exit_status(s->grow_err.kind), s->grow_err.message);
+		return;
+	}
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has grown from %s to %s", s->index,
+		size_text(old_size, from, sizeof(from)), size_text(s->plan.size, to, sizeof(to)));
+	end(s, 0, err.message);
+}
+
+/*
+ * A moment without requests; with a device that is never idle, one in which the server completes
+ * them has to do. With several connections, what is under way on one that ends waits for 30 s.
+ */
+static bool is_moment(struct supervisor *s, uint64_t waited)
+{
+	struct resizing *z = &s->resizing;
+	uint64_t before = z->completed;
+	struct sysfs_progress p;
+
+	if (sysfs_progress(s->index, &p) < 0)
+		return false;
+	z->completed = p.completed;
+	if (p.in_flight == 0)
+		return true;
+	if (!z->renewed && links_wanted(s->links) > 1)
+		return false;
+	return waited >= (z->renewed ? RESENT_MS : IDLE_MS) && p.completed != before;
+}
+
+/* From here on it is an outage like any other, but that the new connections are there already. */
+static void renew(struct supervisor *s)
+{
+	struct resizing *z = &s->resizing;
+
+	memcpy(s->fresh, z->fd, z->n * sizeof(z->fd[0]));
+	s->n_fresh = z->n;
+	z->n = 0;
+	if (!links_renew(s->links, "it is replaced, for the export's new size")) {
+		z->n = s->n_fresh;
+		s->n_fresh = 0;
+		end(s, err_exit_status(ERR_FAILED),
+		    "the connections were made by a supervisor that is gone, and cannot be "
+		    "replaced: the device takes the export's size when it is connected again");
+		return;
+	}
+	s->fresh_size = z->size;
+	z->renewed = true;
+	z->since = loop_now();
+	loop_timer_set(z->look, LOOK_MS);
+	supervisor_look(s);
+	supervisor_raise(s, FSM_REDIALLED);
+}
+
+/*
+ * Since 6.9 the driver freezes the queue for a new size, and a request whose connection dies in
+ * that moment would hold it frozen until the dead timeout: hence the wait for a good one.
+ */
+static void look(void *arg)
+{
+	struct supervisor *s = arg;
+	struct resizing *z = &s->resizing;
+	uint64_t waited = loop_now() - z->since;
+
+	if (s->growing)
+		return; /* supervisor_resized() is to come */
+	if (z->renewed && s->state != FSM_ATTACHED && waited < RENEWAL_MS) {
+		loop_timer_set(z->look, LOOK_MS);
+		return;
+	}
+	if (s->state != FSM_ATTACHED || s->healing) {
+		lost_meanwhile(s);
+		return;
+	}
+	if (z->renewed)
+		waited = loop_now() - s->outage.recovered;
+	if (!is_moment(s, waited)) {
+		if (waited < MOMENT_MS)
+			loop_timer_set(z->look, LOOK_MS);
+		else if (z->renewed)
+			end(s, err_exit_status(ERR_RETRY),
+			    "the server completes no requests: the device grows as soon as none is "
+			    "under way");
+		else
+			end(s, err_exit_status(ERR_RETRY),
+			    "there is no moment to replace the connections for the new size: "
+			    "either "
+			    "the server completes no requests, or there are several connections, "
+			    "and requests all the time");
+	} else if (z->renewed) {
+		supervisor_grow(s);
+		loop_timer_set(z->look, LOOK_MS);
+	} else {
+		renew(s);
+	}
+}
+
+static int check(struct supervisor *s, const struct attempt_result *r, uint64_t *ret_size,
+		 struct err *err)
+{
+	unsigned accept = s->accept | ACCEPT_SMALLER;
+	const struct nbd_export *e = &r->export;
+	uint64_t cut = e->size - e->size % s->plan.block_size;
+	bool other = s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
+		     r->unix_uid != s->unix_uid;
+
+	if (cut < s->plan.size)
+		return err_set(err, ERR_PERMANENT, ESTALE,
+			       "the export is smaller now, %llu bytes in place of %llu: the device "
+			       "keeps its size, for none is made smaller while it is attached, and "
+			       "what lies behind the end fails",
+			       (unsigned long long)e->size, (unsigned long long)s->known.size);
+	if (other || identity_check(&s->plan, &s->known, e, accept, ret_size, err) < 0)
+		return err_set(err, ERR_PERMANENT, ESTALE,
+			       "a new connection finds another export, or one that can do less "
+			       "than the one that was attached: the device keeps its size; "
+			       "`nbd-attach --info` shows what is there");
+	return 0;
+}
+
+static void unanswered(struct supervisor *s, const struct err *err)
+{
+	struct err longer = *err;
+
+	s->resizing.every *= s->resizing.every < EVERY_MAX ? 2 : 1;
+	if (err->kind == ERR_RETRY)
+		err_set(&longer, ERR_RETRY, EAGAIN,
+			"%s; or it takes one client only, which is the device: then detach and "
+			"attach it again for the new size",
+			err->message);
+	end(s, err_exit_status(longer.kind), longer.message);
+}
+
+/* The server answers, but what it has cannot be taken over. */
+static void refused(struct supervisor *s, const struct attempt_result *r, const struct err *err)
+{
+	struct resizing *z = &s->resizing;
+
+	if (r->export.size != z->odd_size && !z->asked)
+		log_warning("/dev/nbd%d: %s", s->index, err->message);
+	z->odd_size = r->export.size;
+	end(s, err_exit_status(err->kind), err->message);
+}
+
+static void same_size(struct supervisor *s)
+{
+	char size[64];
+	struct err err;
+
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", s->index,
+		size_text(s->plan.size, size, sizeof(size)));
+	s->resizing.odd_size = 0;
+	end(s, 0, err.message);
+}
+
+static void connected(struct attempt *a, int ret, struct attempt_result *result,
+		      const struct err *err, void *arg);
+
+/* Beside living connections, only the server that they lead to is asked. */
+static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
+{
+	const struct address_list *known = redial_addresses(s->redial);
+	struct address_list one = {.n = 1, .item = {known->item[0]}};
+	struct attempt_config cfg = {
+	    .endpoint = s->cfg.endpoint,
+	    .addresses = known->n ? &one : NULL,
+	    .source = s->cfg.source,
+	    .goal = goal,
+	    .timeout_ms = s->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
+	    .helpers = s->helpers,
+	    .thrifty = true,
+	};
+
+	return attempt_new(s->loop, &cfg, connected, NULL, s, &s->resizing.attempt, err);
+}
+
+/* One answer: first the size, then as many connections as the device has. */
+static void answered(struct supervisor *s, struct attempt_result *result)
+{
+	struct resizing *z = &s->resizing;
+	bool first = z->size == 0;
+	struct err err;
+
+	z->every = 1;
+	if (check(s, result, &z->size, &err) < 0) {
+		refused(s, result, &err);
+		return;
+	}
+	if (z->size == s->plan.size) {
+		same_size(s);
+		return;
+	}
+	if (!first)
+		z->fd[z->n++] = TAKE_FD(result->fd);
+	if (z->n < links_wanted(s->links)) {
+		if (dial(s, NEGO_GOAL_GO, &err) < 0)
+			end(s, err_exit_status(err.kind), err.message);
+		return;
+	}
+	z->renewed = false;
+	z->since = loop_now();
+	loop_timer_set(z->look, 0);
+}
+
+static void connected(struct attempt *a, int ret, struct attempt_result *result,
+		      const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+	struct err fill;
+
+	s->resizing.attempt = NULL;
+	if (ret < 0)
+		unanswered(s, err);
+	else if (s->state != FSM_ATTACHED)
+		lost_meanwhile(s);
+	else
+		answered(s, result);
+	attempt_free(a);
+	if (helpers_fill(s->helpers, &fill) < 0)
+		log_warning("%s", fill.message);
+}
+
+/* A look is under way, or what came of it. */
+static bool busy(const struct supervisor *s)
+{
+	return s->resizing.attempt || s->resizing.size || s->growing;
+}
+
+static bool start(struct supervisor *s, struct err *err)
+{
+	struct resizing *z = &s->resizing;
+
+	if (!s->cfg.reconnect || !s->redial)
+		return err_set(err, ERR_FAILED, EINVAL,
+			       "it was attached with --no-reconnect, and its connections know the "
+			       "old size only: detach it and attach it again") == 0;
+	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
+		return err_set(err, ERR_SYSTEM, ENOTSUP,
+			       "this kernel cannot replace a single connection (5.8 can): detach "
+			       "the device and attach it again for the new size") == 0;
+	if (!z->look)
+		z->look = loop_timer_new(s->loop, look, s);
+	if (!z->look)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory") == 0;
+	return dial(s, NEGO_GOAL_INFO, err) == 0;
+}
+
+static void arm(struct supervisor *s)
+{
+	struct resizing *z = &s->resizing;
+
+	if (z->period)
+		loop_timer_set(z->period, s->cfg.watch_size_s * 1000 * z->every);
+}
+
+static void period_over(void *arg)
+{
+	struct supervisor *s = arg;
+	struct err err;
+
+	if (s->state == FSM_ATTACHED && !busy(s) && !start(s, &err))
+		log_debug("/dev/nbd%d: its size: %s", s->index, err.message);
+	arm(s);
+}
+
+void supervisor_watch_size(struct supervisor *s)
+{
+	struct resizing *z = &s->resizing;
+
+	z->every = 1;
+	if (s->cfg.watch_size_s && !z->period)
+		z->period = loop_timer_new(s->loop, period_over, s);
+	arm(s);
+}
+
+void supervisor_resize(struct supervisor *s)
+{
+	struct resizing *z = &s->resizing;
+	struct err err;
+
+	z->asked = true;
+	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
+		answer(s, err_exit_status(ERR_BUSY), "the device is being detached");
+	else if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+		answer(s, err_exit_status(ERR_SYSTEM),
+		       "with ioctl a device cannot be given another size: detach it and attach it "
+		       "again");
+	else if (!busy(s) && s->state != FSM_ATTACHED)
+		lost_meanwhile(s);
+	else if (!busy(s) && !start(s, &err))
+		end(s, err_exit_status(err.kind), err.message);
+}
+
+void supervisor_stop_resizing(struct supervisor *s)
+{
+	struct resizing *z = &s->resizing;
+
+	if (busy(s))
+		end(s, err_exit_status(ERR_BUSY), "the device is being detached");
+	loop_timer_free(TAKE_PTR(z->look));
+	loop_timer_free(TAKE_PTR(z->period));
+}
