@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "cmd.h"
 #include "kernel/sysfs.h"
 #include "report/grace.h"
+#include "report/rundir.h"
 #include "report/state.h"
 #include "supervise/control.h"
 #include "supervise/lock.h"
@@ -29,10 +32,20 @@ struct outcome {
 	struct err *ret_err; /* what is to be said */
 };
 
+/* With --all, every sentence says of which device it is. */
+static void complain(int index, const char *sentence)
+{
+	char device[32];
+
+	snprintf(device, sizeof(device), "/dev/nbd%d", index);
+	log_error("%s%s%s", strstr(sentence, device) ? "" : device,
+		  strstr(sentence, device) ? "" : ": ", sentence);
+}
+
 static void say(int status, int index, const char *remark)
 {
 	if (status)
-		log_error("%s", remark);
+		complain(index, remark);
 	else
 		log_notice("/dev/nbd%d: detached%s%s", index, remark[0] ? "; " : "", remark);
 }
@@ -177,7 +190,7 @@ static int detach_patiently(int index, bool force, struct err *err)
 	return status;
 }
 
-int cmd_detach(const struct options *o)
+static int detach_one(const struct options *o)
 {
 	struct err err = {.message = ""};
 	int index, status;
@@ -189,4 +202,42 @@ int cmd_detach(const struct options *o)
 	status = detach_patiently(index, o->force, &err);
 	say(status, index, err.message);
 	return status;
+}
+
+static int is_lock(const struct dirent *d)
+{
+	int index, end = 0;
+
+	return sscanf(d->d_name, "nbd%d.lock%n", &index, &end) == 1 && end && !d->d_name[end];
+}
+
+/* Every device that has a supervisor, one after the other; the worst exit status counts. */
+static int detach_all(bool force)
+{
+	struct dirent **lock;
+	int index, status, worst = 0, n = scandir(rundir(), &lock, is_lock, versionsort);
+	bool any = false;
+
+	for (int i = 0; i < n; i++) {
+		struct err err = {.message = ""};
+
+		sscanf(lock[i]->d_name, "nbd%d", &index);
+		free(lock[i]);
+		if (!lock_holder(rundir_device(index, "lock").text))
+			continue;
+		any = true;
+		status = detach_patiently(index, force, &err);
+		say(status, index, err.message);
+		worst = status > worst ? status : worst;
+	}
+	if (n >= 0)
+		free(lock);
+	if (!any)
+		log_notice("no device has a supervisor");
+	return worst;
+}
+
+int cmd_detach(const struct options *o)
+{
+	return o->all ? detach_all(o->force) : detach_one(o);
 }

@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
+#include "kernel/device.h"
+#include "kernel/place.h"
 #include "kernel/sysfs.h"
 #include "report/rundir.h"
 #include "report/state.h"
 #include "supervise/lock.h"
+
+#define BY_NBD "/dev/disk/by-nbd/" /* udev names links there after devices */
 
 /* A supervisor that was killed leaves its file behind, and the device may be another's by now. */
 static bool is_current(const struct state *s)
@@ -84,6 +89,23 @@ static int search(struct search *s, struct err *err)
 	return 0;
 }
 
+/* A link of udev's leads to a device; else a directory says what is mounted there. */
+static int by_path(const char *path, int *ret_index, struct err *err)
+{
+	_cleanup_free_ char *real = NULL;
+	struct err ignored;
+	int ret = place_device(path, ret_index, err);
+
+	if (ret != -ENOENT)
+		return ret;
+	real = realpath(path, NULL);
+	if (!real)
+		return ret;
+	if (strncmp(real, "/dev/", 5) == 0 && device_parse(real, "", ret_index, &ignored) == 0)
+		return 0;
+	return place_device(real, ret_index, err);
+}
+
 int cmd_device(const struct options *o, int *ret_index, struct err *err)
 {
 	struct search s = {.name = o->device};
@@ -93,6 +115,11 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err)
 		*ret_index = o->index;
 		return 0;
 	}
+	/* By its name without udev, too. */
+	if (strncmp(s.name, BY_NBD, strlen(BY_NBD)) == 0)
+		s.name += strlen(BY_NBD);
+	else if (s.name[0] == '/')
+		return by_path(s.name, ret_index, err);
 	s.state = malloc(sizeof(*s.state));
 	if (!s.state)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

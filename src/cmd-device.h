@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A device by the name that was given to it: --name, or that of its configuration. */
+/* A device by the name that was given to it (--name, or that of its configuration), by its link in
+ * /dev/disk/by-nbd, or by where it is mounted. */
 #ifndef CMD_DEVICE_H
 #define CMD_DEVICE_H
 
@@ -9,6 +10,7 @@
  * The number of the device that o->device names. A name is looked for in the state files, and what
  * they say counts only for a device that has a supervisor, or that is still attached as they say.
  * 0; -ENOENT: no such device is attached; -EEXIST: several are (ERR_FAILED, with their names).
+ * Of a directory, the device that is mounted there; see kernel/place.h for the errors.
  */
 int cmd_device(const struct options *o, int *ret_index, struct err *err);
 

@@ -19,6 +19,39 @@ static bool is_device(const char *s)
 	return device_parse(s, "", &index, NULL) == 0;
 }
 
+/* A device outlives the directory that its command was typed in. */
+static int make_absolute(char **path, struct err *err)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *absolute;
+
+	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
+		return 0;
+	cwd = getcwd(NULL, 0);
+	if (!cwd)
+		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
+	if (asprintf(&absolute, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *path) < 0)
+		return part_no_memory(err);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+/* The other verbs know an attached device by a path too: cmd-device.h finds it. */
+static int parse_path(struct options *o, const char *s, struct err *err)
+{
+	o->index = SUPERVISOR_INDEX_AUTO;
+	o->device = strdup(s);
+	if (!o->device)
+		return part_no_memory(err);
+	return make_absolute(&o->device, err);
+}
+
+static bool is_path(const char *s)
+{
+	return strchr(s, '/') && (strncmp(s, "/dev/", 5) != 0 || strchr(s + 5, '/'));
+}
+
 /*
  * For other verbs than attach the word may also be a name: cmd-device.h finds its device. What
  * looks like a device must be one.
@@ -32,12 +65,16 @@ static int parse_device(struct options *o, const char *s, struct err *err)
 	if (strcmp(s, "auto") == 0 && !attach)
 		return part_bad(err, "auto is for attaching: %s needs the name of a device",
 				verb_name(o->verb));
+	if (!attach && is_path(s))
+		return parse_path(o, s, err);
 	if (attach ? strcmp(s, "auto") == 0 : config_is_name(s, strlen(s))) {
 		o->index = SUPERVISOR_INDEX_AUTO;
 		o->device = strdup(s);
 	} else {
 		r = device_parse(s,
-				 attach ? ", or auto for a free one" : ", or the name it was given",
+				 attach ? ", or auto for a free one"
+					: ", the name it was given, or "
+					  "where it is mounted",
 				 &o->index, err);
 		if (r < 0)
 			return r;
@@ -93,24 +130,6 @@ int words_server(struct options *o, const char *server, const char *export_name,
 	return r == 0 ? options_tls_apply(&o->tls, &o->endpoint, err) : r;
 }
 
-/* A device outlives the directory that its command was typed in. */
-static int make_absolute(char **path, struct err *err)
-{
-	_cleanup_free_ char *cwd = NULL;
-	char *absolute;
-
-	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
-		return 0;
-	cwd = getcwd(NULL, 0);
-	if (!cwd)
-		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
-	if (asprintf(&absolute, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *path) < 0)
-		return part_no_memory(err);
-	free(*path);
-	*path = absolute;
-	return 0;
-}
-
 bool words_relative(const struct endpoint *e)
 {
 	const char *const tls[] = {e->tls_certificates, e->tls_psk_file};
@@ -148,9 +167,10 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 {
 	const struct verb_def *def = &options_verbs[o->verb];
 	bool server_word = def->takes_server && !o->unix_path;
-	size_t max = (size_t)def->takes_file + def->takes_device + server_word + def->takes_export;
+	bool device = def->takes_device && !o->all;
+	size_t max = (size_t)def->takes_file + device + server_word + def->takes_export;
 	size_t min = (size_t)(def->takes_file && !def->file_optional) +
-		     (def->takes_device && !def->device_optional) + server_word;
+		     (device && !def->device_optional) + server_word;
 	size_t i = 0;
 	const char *server, *export_name;
 	int r;
@@ -163,12 +183,14 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 	if (words->n > max)
 		return part_bad(err, "%s is one word too many%s" TRY_HELP,
 				quoted_str(words->word[max]).text,
-				def->takes_server && o->unix_path ? " after --unix" : "");
+				o->all				    ? " after --all"
+				: def->takes_server && o->unix_path ? " after --unix"
+								    : "");
 	if (def->takes_file && words->n) {
 		o->file = strdup(words->word[0]);
 		return o->file ? 0 : part_no_memory(err);
 	}
-	if (def->takes_device && i < words->n) {
+	if (device && i < words->n) {
 		r = parse_device(o, words->word[i++], err);
 		if (r < 0)
 			return r;

@@ -66,8 +66,9 @@ static void print_verbs(FILE *f)
 			continue; /* nothing follows */
 		fprintf(f, "\toptions[%s]='", name);
 		print_names(f, false, 1U << v);
-		fprintf(f, " '\n\twords[%s]='%s%s%s'\n", name, def->takes_file ? " file" : "",
-			def->takes_device ? " device" : "", def->takes_server ? " host" : "");
+		fprintf(f, " '\n\twords[%s]='%s%s%s%s'\n", name, def->takes_file ? " file" : "",
+			def->takes_device ? " device" : "", def->takes_server ? " host" : "",
+			def->takes_export ? " export" : "");
 	}
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Bash completion for nbd-attach (bash 4.3 or later). Pressing Tab runs no program.
+# Bash completion for nbd-attach (bash 4.3 or later). Pressing Tab runs a program in one place only:
+# for EXPORT, nbd-attach itself, which asks the server what it has, for two seconds at most.
 #
 # The table of options is not in this file: `nbd-attach --completion` prints it as a function,
 # _nbd_attach_table, and the build puts that behind what is here.
@@ -41,6 +42,18 @@ _nbd_attach_names()
     done
 }
 
+# The exports of a server ($@ names it) that have plain names.
+_nbd_attach_exports()
+{
+    local line
+    nbd-attach --quiet --list --json --connect-timeout 2 "$@" 2>/dev/null | while read -r line; do
+        while [[ $line =~ \"name\":\ *\"([A-Za-z0-9_./:@+,=-]+)\" ]]; do
+            printf '%s\n' "${BASH_REMATCH[1]}"
+            line=${line#*"${BASH_REMATCH[0]}"}
+        done
+    done
+}
+
 _nbd_attach_interfaces()
 {
     local dir
@@ -57,7 +70,8 @@ _nbd_attach()
     _nbd_attach_table
 
     local cur=${COMP_WORDS[COMP_CWORD]} line=() word glue='' i
-    local verb=attach given=' ' expect='' n=0 prefix='' what
+    local verb=attach given=' ' expect='' prefix='' what
+    local positional=() server=()
     COMPREPLY=()
 
     # bash has split words at = and : (COMP_WORDBREAKS): put them together again
@@ -84,11 +98,15 @@ _nbd_attach()
     # what the words so far say: the verb, the options given, the number of other words
     for word in "${line[@]}"; do
         if [[ $expect ]]; then
+            [[ $expect == --unix || $expect == --port ]] && server+=("$expect=$word")
             expect=
             continue
         fi
         case $word in
-        --*=*) given+="${word%%=*} " ;;
+        --*=*)
+            given+="${word%%=*} "
+            [[ $word == --unix=* || $word == --port=* ]] && server+=("$word")
+            ;;
         --*)
             given+="$word "
             [[ $verbs == *" $word "* ]] && verb=$word
@@ -106,7 +124,7 @@ _nbd_attach()
                 fi
             done
             ;;
-        *) ((n += 1)) ;;
+        *) positional+=("$word") ;;
         esac
     done
     if [[ $prefix ]]; then
@@ -137,9 +155,11 @@ _nbd_attach()
         return 0
     fi
 
-    local kinds
-    read -ra kinds <<<"${words[$verb]}"
-    what=${kinds[n]}
+    local kinds=${words[$verb]}
+    [[ $given == *' --unix '* ]] && kinds=${kinds/ host/}
+    [[ $given == *' --all '* ]] && kinds=${kinds/ device/}
+    read -ra kinds <<<"$kinds"
+    what=${kinds[${#positional[@]}]}
     if [[ $what == device ]]; then
         local state=any dir=/dev/ list=''
         [[ $cur && $cur != /* ]] && dir=
@@ -153,8 +173,11 @@ _nbd_attach()
     elif [[ $what == file ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
-    elif [[ $what == host && $given != *' --unix '* ]]; then
+    elif [[ $what == host ]]; then
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+    elif [[ $what == export ]]; then
+        [[ $given == *' --unix '* ]] || server+=("${positional[-1]}")
+        mapfile -t COMPREPLY < <(compgen -W "$(_nbd_attach_exports "${server[@]}")" -- "$cur")
     fi
 }
 

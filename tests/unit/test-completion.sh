@@ -35,6 +35,14 @@ _nbd_attach_interfaces()
     printf '%s\n' eth0 lo
 }
 
+# shellcheck disable=SC2317
+_nbd_attach_exports()
+{
+    case "$*" in
+    host | host:10810 | '--port=1 host' | '--unix=s') echo 'boot data' ;;
+    esac
+}
+
 # offers 'WORDS SO FAR|' 'EXPECTED': the bar is the cursor; words as bash splits them.
 # An expectation with + or - in front only wants a word in, or not in, what is offered.
 offers()
@@ -68,12 +76,13 @@ offers '--re|' '--read-only --retry-delay --retry-delay-late --reconnect --resiz
 offers '--resize |' 'disk /dev/nbd0'
 offers '--wat|' '--watch-size'
 offers '--accept |' 'smaller read-only features name'
-offers '-d --|' '--backend --force --verbose --quiet'
+offers '-d --|' '--backend --force --all --verbose --quiet'
+offers '-d --all |' ''
 offers '--detach --f|' '--force'
 offers 'nbd0 -d --f|' '--force'
 offers '-qd --|' '- --quiet --unix --check'
 offers '-c --|' '--verbose --quiet'
-offers '-s --|' '--follow --json --verbose --quiet'
+offers '-s --|' '--all --follow --json --verbose --quiet'
 offers '-l --|' '+ --json --port --unix'
 offers '-l --|' '- --export --connections --list --attach'
 offers '-I --e|' '--export'
@@ -121,11 +130,19 @@ offers '-s |' 'disk /dev/nbd0'
 offers '--reconnect |' 'disk /dev/nbd0'
 offers '-d nbd0 |' ''
 offers '-s nbd0 |' ''
-offers 'nbd0 host |' ''
-offers 'nbd0 host : 10809 |' ''
+offers 'nbd0 host |' 'boot data'
+offers 'nbd0 host d|' 'data'
+offers 'nbd0 -p 1 host |' 'boot data'
+offers '-I host |' 'boot data'
+offers '-I host : 10810 b|' 'boot'
+offers '-I -u s |' 'boot data'
+offers '-l host |' ''
+offers 'nbd0 elsewhere |' ''
+offers 'nbd0 host data |' ''
 offers 'nbd0 nbd : //h|' ''
 offers 'nbd0 nbd :|' ''
-offers '-u s nbd0 |' ''
+offers '-u s nbd0 |' 'boot data'
+offers '--unix = s nbd0 |' 'boot data'
 if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
     offers 'nbd0 localh|' '+ localhost'
     offers '-l localh|' '+ localhost'

@@ -70,6 +70,10 @@ static const struct {
 	int index;
 	const char *uri; /* NULL: no server */
 } good[] = {
+    {"-d --all", VERB_DETACH, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"-s --all", VERB_STATUS, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"-d /mnt/a", VERB_DETACH, "/mnt/a", SUPERVISOR_INDEX_AUTO, NULL},
+    {"-c /dev/disk/by-nbd/x", VERB_CHECK, "/dev/disk/by-nbd/x", SUPERVISOR_INDEX_AUTO, NULL},
     {"--resize nbd3", VERB_RESIZE, "nbd3", 3, NULL},
     {"--resize data", VERB_RESIZE, "data", SUPERVISOR_INDEX_AUTO, NULL},
     {"nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},
@@ -448,17 +452,18 @@ static const struct {
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},
     {"sda host", "\"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto for a free one"},
-    {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was "
-		    "given"},
+    {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0, the name it was "
+		    "given, or where it is mounted"},
     {"-d nbd01", "\"nbd01\" is not an NBD device: leave out the leading zeroes"},
     {"-d nbd1048576", "\"nbd1048576\" is not an NBD device: Linux can have none beyond nbd1048575"},
     {"-d nbd7x", "\"nbd7x\" is not an NBD device: write /dev/nbd7 or nbd7"},
-    {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was given"},
+    {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0, the name it was given, or where "
+	      "it is mounted"},
     {"-d /dev/nbd7p2", "\"/dev/nbd7p2\" is a partition: name the device itself, nbd7"},
     {"-d auto", "auto is for attaching: --detach needs the name of a device"},
     {"-s auto", "auto is for attaching: --status needs the name of a device"},
-    {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0, or the name it was "
-		    "given"},
+    {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0, the name it was "
+		    "given, or where it is mounted"},
 
     {"-d -c nbd0", "--detach and --check do not go together"},
     {"-sl host", "--status and --list do not go together"},
@@ -614,6 +619,8 @@ static const struct {
     {"--no-reconnect --watch-size 5 nbd0 h",
      "--no-reconnect and --watch-size do not go together: a connection knows the size of its "
      "beginning only, and none is made anew"},
+    {"-d --all nbd0", "\"nbd0\" is one word too many after --all; try nbd-attach --help"},
+    {"-c --all", "--all belongs to --detach or --status; try nbd-attach --help"},
     {"--resize --watch-size 5 nbd0",
      "--watch-size does not go with --resize; try nbd-attach --help"},
     {"--no-reconnect --dead-timeout 5 nbd0 h",
