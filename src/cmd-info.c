@@ -1,127 +1,154 @@
 /* SPDX-License-Identifier: MIT */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "cmd-export.h"
 #include "cmd-probe.h"
 #include "cmd.h"
-#include "report/json.h"
-#include "report/state.h"
 
-static const struct {
-	uint16_t bit;
-	const char *name; /* as proto.md has it, without NBD_FLAG_ */
-} flags[] = {
-    {NBD_TX_READ_ONLY, "read-only"},
-    {NBD_TX_SEND_FLUSH, "flush"},
-    {NBD_TX_SEND_FUA, "fua"},
-    {NBD_TX_ROTATIONAL, "rotational"},
-    {NBD_TX_SEND_TRIM, "trim"},
-    {NBD_TX_SEND_WRITE_ZEROES, "write-zeroes"},
-    {NBD_TX_SEND_DF, "df"},
-    {NBD_TX_CAN_MULTI_CONN, "multi-conn"},
-    {NBD_TX_SEND_RESIZE, "resize"},
-    {NBD_TX_SEND_CACHE, "cache"},
-    {NBD_TX_SEND_FAST_ZERO, "fast-zero"},
-    {NBD_TX_BLOCK_STATUS_PAYLOAD, "block-status-payload"},
+/* What --all found. */
+struct listing {
+	size_t n;
+	struct listed {
+		char *name, *description;
+	} * item;
+	bool no_memory;
 };
 
-static const char *style_name(enum nbd_style style)
+static void add(const char *name, const char *description, void *arg)
 {
-	switch (style) {
-	case NBD_STYLE_OLD:
-		return "oldstyle";
-	case NBD_STYLE_NEW:
-		return "newstyle";
-	case NBD_STYLE_FIXED_NEW:
-		return "newstyle-fixed";
-	}
-	return "unknown";
-}
+	struct listing *l = arg;
+	struct listed *more = reallocarray(l->item, l->n + 1, sizeof(*more));
 
-static void line(const char *label, const char *text)
-{
-	printf("%-18s %s\n", label, text);
-}
-
-static void foreign_line(const char *label, const char *foreign)
-{
-	char shown[4 * NBD_STRING_MAX + 1];
-	struct text t;
-
-	text_init(&t, shown, sizeof(shown));
-	text_escape(&t, foreign, strlen(foreign), NBD_STRING_MAX);
-	line(label, shown);
-}
-
-static void print_text(const struct nbd_export *e, const char *name, const char *address)
-{
-	char size[64];
-
-	foreign_line("export", name[0] ? name : "\"\"");
-	line("server", address);
-	line("protocol", style_name(e->style));
-	printf("%-18s %s (%" PRIu64 " bytes)\n", "size", size_text(e->size, size, sizeof(size)),
-	       e->size);
-	if (e->description[0])
-		foreign_line("description", e->description);
-	printf("%-18s", "flags");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (e->flags & flags[i].bit)
-			printf(" %s", flags[i].name);
-	putchar('\n');
-	if (!e->min_block)
+	if (!more) {
+		l->no_memory = true;
 		return;
-	printf("%-18s %" PRIu32 "\n", "minimum block", e->min_block);
-	printf("%-18s %" PRIu32 "\n", "preferred block", e->pref_block);
-	printf("%-18s %" PRIu32 "\n", "maximum payload", e->max_block);
+	}
+	l->item = more;
+	more[l->n] = (struct listed){strdup(name), strdup(description)};
+	if (more[l->n].name && more[l->n].description) {
+		l->n++;
+		return;
+	}
+	free(more[l->n].name);
+	free(more[l->n].description);
+	l->no_memory = true;
 }
 
-static void print_json(const struct nbd_export *e, const char *name, const char *address)
+static void listing_done(struct listing *l)
 {
-	struct json j;
-
-	json_init(&j, stdout);
-	json_object(&j, NULL);
-	json_string(&j, "export", name);
-	json_string(&j, "server", address);
-	json_string(&j, "protocol", style_name(e->style));
-	json_u64(&j, "size", e->size);
-	if (e->description[0])
-		json_string(&j, "description", e->description);
-	json_array(&j, "flags");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (e->flags & flags[i].bit)
-			json_string(&j, NULL, flags[i].name);
-	json_end_array(&j);
-	if (e->min_block) {
-		json_u64(&j, "minimum-block-size", e->min_block);
-		json_u64(&j, "preferred-block-size", e->pref_block);
-		json_u64(&j, "maximum-payload", e->max_block);
+	while (l->n > 0) {
+		l->n--;
+		free(l->item[l->n].name);
+		free(l->item[l->n].description);
 	}
-	json_end_object(&j);
-	json_finish(&j);
+	free(l->item);
+}
+
+struct sink {
+	struct json *json; /* NULL: text */
+	struct nbd_export *export;
+	char address[256];
+	bool any;
+};
+
+/* Asks for one and prints it; also one that the server lists and will not describe. */
+static int describe(const struct options *o, const struct listed *listed, struct sink *s)
+{
+	int status =
+	    probe(o, NEGO_GOAL_INFO, NULL, NULL, s->export, s->address, sizeof(s->address));
+	const char *asked = o->endpoint.export_name ? o->endpoint.export_name : "";
+	struct export_view v = {
+	    .export = status == 0 ? s->export : NULL,
+	    .name = status == 0 && !listed && s->export->name[0] ? s->export->name : asked,
+	    .endpoint = &o->endpoint,
+	    .server = s->address,
+	    .description = "",
+	};
+
+	if (status && !listed)
+		return status;
+	if (status == 0)
+		v.description = s->export->description;
+	if (!v.description[0] && listed)
+		v.description = listed->description;
+	if (s->json) {
+		json_object(s->json, NULL);
+		export_json(&v, s->json);
+		json_end_object(s->json);
+	} else {
+		fputs(s->any ? "\n" : "", stdout);
+		export_print(&v, stdout);
+	}
+	s->any = true;
+	return status;
+}
+
+/* A server that is not there for one export will not be for the next. */
+static bool goes_on(int status)
+{
+	return status == 0 || status == err_exit_status(ERR_PERMANENT);
+}
+
+static int describe_all(const struct options *o, struct sink *s)
+{
+	struct listing l = {.n = 0};
+	int status = probe(o, NEGO_GOAL_LIST, add, &l, s->export, s->address, sizeof(s->address));
+	int worst = status;
+
+	if (status == 0 && l.no_memory) {
+		log_error("out of memory");
+		worst = status = err_exit_status(ERR_SYSTEM);
+	}
+	if (status == 0 && s->json) {
+		json_object(s->json, NULL);
+		json_string(s->json, "server", s->address);
+		json_array(s->json, "exports");
+	}
+	for (size_t i = 0; status == 0 && i < l.n && goes_on(worst); i++) {
+		struct options one = *o;
+		int each;
+
+		one.endpoint.export_name = l.item[i].name;
+		each = describe(&one, &l.item[i], s);
+		worst = each > worst || !goes_on(each) ? each : worst;
+	}
+	if (status == 0 && s->json) {
+		json_end_array(s->json);
+		json_end_object(s->json);
+	}
+	listing_done(&l);
+	return worst;
 }
 
 int cmd_info(const struct options *o)
 {
 	struct nbd_export *export = calloc(1, sizeof(*export));
-	const char *name;
-	char address[256];
+	_cleanup_free_ char *text = NULL;
+	struct sink s = {.export = export};
+	size_t len = 0;
+	/* Kept back until the end, so that a server that fails half-way leaves no broken JSON. */
+	FILE *memory = open_memstream(&text, &len);
+	struct json j;
 	int status;
 
-	if (!export) {
+	if (!export || !memory) {
 		log_error("out of memory");
+		if (memory)
+			fclose(memory);
+		free(export);
 		return err_exit_status(ERR_SYSTEM);
 	}
-	status = probe(o, NEGO_GOAL_INFO, NULL, NULL, export, address, sizeof(address));
-	name = export->name[0] ? export->name : o->endpoint.export_name;
-	if (status == 0)
-		(o->json ? print_json : print_text)(export, name, address);
+	json_init(&j, memory);
+	s.json = o->json ? &j : NULL;
+	status = o->all ? describe_all(o, &s) : describe(o, NULL, &s);
+	json_finish(&j);
+	fclose(memory);
+	if (o->json && text && len > 1)
+		fputs(text, stdout);
 	free(export);
 	return status;
 }

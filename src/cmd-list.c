@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cmd-export.h"
 #include "cmd-probe.h"
 #include "cmd.h"
 #include "report/json.h"
@@ -63,8 +64,12 @@ int cmd_list(const struct options *o)
 	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, export, address,
 		       sizeof(address));
 	json_end_array(&j);
-	if (status == 0)
+	if (status == 0) {
 		json_string(&j, "server", address);
+		/* Only a server that knows options can list. */
+		json_string(&j, "protocol", export_style(NBD_STYLE_FIXED_NEW));
+		json_bool(&j, "tls", o->endpoint.tls);
+	}
 	json_end_object(&j);
 	json_finish(&j);
 	fclose(memory);

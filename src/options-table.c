@@ -437,8 +437,9 @@ const struct option_def options_table[] = {
 
     {.name = "all",
      .group = GROUP_DEVICE,
-     .verbs = DETACH | STATUS,
-     .help = "every device: of all attached ones the status, or detach all that have a supervisor",
+     .verbs = DETACH | STATUS | INFO,
+     .help = "the status of every attached device, detach every one that has a supervisor, or "
+	     "describe every export",
      .set = option_set_flag,
      .field = FIELD(all)},
 
@@ -592,6 +593,7 @@ const size_t options_count = ARRAY_SIZE(options_table);
 static const struct option_pair pairs[] = {
     {.a = "verbose", .b = "quiet", .overrides = true},
     {.a = "follow", .b = "json"},
+    {.a = "all", .b = "export"},
     {.a = "swap",
      .b = "on-change",
      .why = "running a command in an outage needs the memory that may be swapped out"},

@@ -168,7 +168,8 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 	const struct verb_def *def = &options_verbs[o->verb];
 	bool server_word = def->takes_server && !o->unix_path;
 	bool device = def->takes_device && !o->all;
-	size_t max = (size_t)def->takes_file + device + server_word + def->takes_export;
+	size_t max =
+	    (size_t)def->takes_file + device + server_word + (def->takes_export && !o->all);
 	size_t min = (size_t)(def->takes_file && !def->file_optional) +
 		     (device && !def->device_optional) + server_word;
 	size_t i = 0;

@@ -46,10 +46,10 @@ enum verb {
 struct options {
 	enum verb verb;
 
-	/* DEVICE: attach, detach and check have one; status may have none, *device NULL then. */
-	char *device; /* "nbd0", the name without directory; "auto" (attach); a NAME or an absolute
-		       * path (others) */
-	int index;    /* its number, or SUPERVISOR_INDEX_AUTO */
+	/* DEVICE: NULL where status has none, and with --all. "nbd0", the name without directory;
+	 * "auto" (attach); a NAME or an absolute path (others). */
+	char *device;
+	int index; /* its number, or SUPERVISOR_INDEX_AUTO */
 
 	/* attach, list, info: the server and, but for list, the export. Paths are absolute for
 	 * attach, which outlives the working directory. */
@@ -84,7 +84,7 @@ struct options {
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach, import */
 	uint32_t grace;		     /* shutdown: s; OPTIONS_FOREVER */
-	bool all;		     /* detach, status: no DEVICE */
+	bool all;		     /* detach, status: no DEVICE; info: no EXPORT */
 	bool json;		     /* status, list, info */
 	bool follow;		     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */

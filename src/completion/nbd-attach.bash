@@ -157,7 +157,7 @@ _nbd_attach()
 
     local kinds=${words[$verb]}
     [[ $given == *' --unix '* ]] && kinds=${kinds/ host/}
-    [[ $given == *' --all '* ]] && kinds=${kinds/ device/}
+    [[ $given == *' --all '* ]] && kinds=${kinds/ device/} kinds=${kinds/ export/}
     read -ra kinds <<<"$kinds"
     what=${kinds[${#positional[@]}]}
     if [[ $what == device ]]; then

@@ -70,6 +70,7 @@ static const struct {
 	int index;
 	const char *uri; /* NULL: no server */
 } good[] = {
+    {"-I --all host", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd://host/"},
     {"-d --all", VERB_DETACH, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"-s --all", VERB_STATUS, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"-d /mnt/a", VERB_DETACH, "/mnt/a", SUPERVISOR_INDEX_AUTO, NULL},
@@ -619,8 +620,10 @@ static const struct {
     {"--no-reconnect --watch-size 5 nbd0 h",
      "--no-reconnect and --watch-size do not go together: a connection knows the size of its "
      "beginning only, and none is made anew"},
+    {"-I --all host x", "\"x\" is one word too many after --all; try nbd-attach --help"},
+    {"-I --all host -N x", "--all and --export do not go together"},
     {"-d --all nbd0", "\"nbd0\" is one word too many after --all; try nbd-attach --help"},
-    {"-c --all", "--all belongs to --detach or --status; try nbd-attach --help"},
+    {"-c --all", "--all belongs to --detach, --status or --info; try nbd-attach --help"},
     {"--resize --watch-size 5 nbd0",
      "--watch-size does not go with --resize; try nbd-attach --help"},
     {"--no-reconnect --dead-timeout 5 nbd0 h",
