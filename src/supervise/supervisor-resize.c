@@ -72,7 +72,8 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
 
 /*
  * A moment without requests; with a device that is never idle, one in which the server completes
- * them has to do. With several connections, what is under way on one that ends waits for 30 s.
+ * them has to do. With several connections, what is under way on one that ends waits for 30 s,
+ * and the end of a relay does not tell that the server has carried out all.
  */
 static bool is_moment(struct supervisor *s, uint64_t waited)
 {
@@ -85,7 +86,7 @@ static bool is_moment(struct supervisor *s, uint64_t waited)
 	z->completed = p.completed;
 	if (p.in_flight == 0)
 		return true;
-	if (!z->renewed && links_wanted(s->links) > 1)
+	if (!z->renewed && (links_wanted(s->links) > 1 || s->report.relay))
 		return false;
 	return waited >= (z->renewed ? RESENT_MS : IDLE_MS) && p.completed != before;
 }
@@ -253,8 +254,10 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 		same_size(s);
 		return;
 	}
-	if (!first)
+	if (!first) {
 		z->fd[z->n++] = TAKE_FD(result->fd);
+		supervisor_note_tls(s, &result->tls, result->relay);
+	}
 	if (z->n < links_wanted(s->links)) {
 		if (dial(s, NEGO_GOAL_GO, &err) < 0)
 			end(s, err_exit_status(err.kind), err.message);
