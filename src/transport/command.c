@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#define LISTEN_FD 3  /* SD_LISTEN_FDS_START */
+#define ABOVE	  10 /* where descriptors are put aside while the low ones are filled */
+
+int command_user_find(const char *name, struct command_user *ret_user, struct err *err)
+{
+	struct command_user user = {.n_groups = COMMAND_GROUPS_MAX};
+	struct passwd *pw;
+	char what[128];
+	struct text t;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (!pw) {
+		text_init(&t, what, sizeof(what));
+		text_quote(&t, name, strlen(name), 64);
+		return err_set(err, ERR_USAGE, EINVAL, "there is no user %s on this system", what);
+	}
+	user.uid = pw->pw_uid;
+	user.gid = pw->pw_gid;
+	snprintf(user.name, sizeof(user.name), "%s", pw->pw_name);
+	snprintf(user.home, sizeof(user.home), "%s", pw->pw_dir);
+	if (getgrouplist(pw->pw_name, pw->pw_gid, user.group, &user.n_groups) < 0)
+		return err_set(err, ERR_SYSTEM, E2BIG, "%s is in more than %d groups", user.name,
+			       COMMAND_GROUPS_MAX);
+	*ret_user = user;
+	return 0;
+}
+
+const char *command_name(char *const *argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+
+	return slash && slash[1] ? slash + 1 : argv[0];
+}
+
+/* 0 or -errno. */
+static int become(const struct command_user *user)
+{
+	if (!user)
+		return 0;
+	if (setgroups((size_t)user->n_groups, user->group) < 0 || setgid(user->gid) < 0 ||
+	    setuid(user->uid) < 0)
+		return -errno;
+	setenv("USER", user->name, 1);
+	setenv("LOGNAME", user->name, 1);
+	setenv("HOME", user->home, 1);
+	return 0;
+}
+
+/* What is for us, and not for a program that we start. */
+static void clean_environment(void)
+{
+	static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC",
+					   "LISTEN_FDS",    "LISTEN_PID",   "LISTEN_FDNAMES",
+					   "JOURNAL_STREAM"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		unsetenv(ours[i]);
+}
+
+static void announce_socket(void)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "nbd", 1);
+}
+
+/* A copy beyond the descriptors that are to be filled, or -1. */
+static int aside(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
+}
+
+/*
+ * Fills 0 to 2, and 3 for a listening socket; `failed`, close-on-exec, moves to the one behind.
+ * Returns its new place or -errno.
+ */
+static int place_descriptors(const struct command *c, int failed)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int in = aside(c->stdio_fd >= 0 ? c->stdio_fd : null);
+	int out = aside(c->stdio_fd >= 0 ? c->stdio_fd : c->error_fd);
+	int errors = aside(c->error_fd), listening = -1, next = LISTEN_FD;
+
+	if (null < 0 || in < 0 || out < 0 || errors < 0)
+		return -errno;
+	if (c->listen_fd >= 0 && (listening = aside(c->listen_fd)) < 0)
+		return -errno;
+	failed = aside(failed);
+	if (failed < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(errors, STDERR_FILENO) < 0)
+		return -errno;
+	if (listening >= 0 && dup2(listening, next++) < 0)
+		return -errno;
+	if (dup3(failed, next, O_CLOEXEC) < 0)
+		return -errno;
+	closefrom(next + 1);
+	return next;
+}
+
+static void default_signals(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child(const struct command *c, int failed, pid_t parent)
+{
+	int error = 0, fd;
+
+	default_signals();
+	setsid();
+	umask(022);
+	fd = place_descriptors(c, failed);
+	if (fd < 0) {
+		error = -fd;
+		fd = failed;
+	} else {
+		error = -become(c->user);
+	}
+	/* A change of credentials would have cleared it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	clean_environment();
+	if (c->listen_fd >= 0)
+		announce_socket();
+	if (error == 0) {
+		execvp(c->argv[0], c->argv);
+		error = errno;
+	}
+	(void)!write(fd, &error, sizeof(error));
+	_exit(127);
+}
+
+int command_start(const struct command *command, pid_t *ret_pid, struct err *err)
+{
+	_cleanup_fd_ int failed = -1, failing = -1;
+	char what[300];
+	int fds[2], error = 0;
+	pid_t pid, parent = getpid();
+	struct text t;
+	ssize_t n;
+
+	text_init(&t, what, sizeof(what));
+	text_escape(&t, command->argv[0], strlen(command->argv[0]), 200);
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot run %s", what);
+	failed = fds[0];
+	failing = fds[1];
+	pid = fork();
+	if (pid == 0)
+		child(command, failing, parent);
+	if (pid < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot run %s", what);
+	close_fdp(&failing);
+	failing = -1;
+	do {
+		n = read(failed, &error, sizeof(error));
+	} while (n < 0 && errno == EINTR);
+	if (n == 0) {
+		*ret_pid = pid;
+		return 0;
+	}
+	return err_errno(err, ERR_SYSTEM, error ? error : EIO, "cannot run %s", what);
+}

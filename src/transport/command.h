@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starts a server's program: in a session of its own, with nothing of the caller's but what is
+ * given to it, by socket activation (sd_listen_fds(3)) or on its standard input and output. The
+ * caller owns the process and reaps it. Looking up a user may block as long as the name service
+ * does; starting waits until the program runs or could not be run.
+ */
+#ifndef TRANSPORT_COMMAND_H
+#define TRANSPORT_COMMAND_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define COMMAND_GROUPS_MAX 64
+
+/* Who a program runs as. */
+struct command_user {
+	uid_t uid;
+	gid_t gid;
+	int n_groups;
+	gid_t group[COMMAND_GROUPS_MAX];
+	char name[64], home[256];
+};
+
+/* 0, or USAGE: there is no such user. */
+int command_user_find(const char *name, struct command_user *ret_user, struct err *err);
+
+struct command {
+	char *const *argv;		 /* ends with NULL; the first is looked for in PATH */
+	const struct command_user *user; /* NULL: who the caller is */
+	int listen_fd; /* becomes descriptor 3, with LISTEN_FDS=1, LISTEN_PID, LISTEN_FDNAMES=nbd;
+			  -1: none */
+	int stdio_fd;  /* becomes standard input and output; -1: /dev/null, and with the errors */
+	int error_fd;  /* becomes standard error */
+};
+
+/*
+ * Runs it. The process leads a session and a process group, has default signal dispositions, an
+ * empty signal mask and no other descriptor, and gets SIGTERM when the caller's thread ends. 0
+ * with its number, or -errno with *err: SYSTEM if the program cannot be run.
+ */
+int command_start(const struct command *command, pid_t *ret_pid, struct err *err);
+
+/* The program's name without its directory: what people call it. */
+const char *command_name(char *const *argv);
+
+#endif
