@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "options-captive.h"
 #include "report/rundir.h"
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
@@ -17,9 +18,9 @@
  * The canonical URI, or, where that is longer than a page of sysfs may be, the name of its lock,
  * which holds a hash of it.
  */
-static char *default_identifier(const struct endpoint *endpoint)
+static char *default_identifier(const struct options *o)
 {
-	char *uri = endpoint_uri(endpoint);
+	char *uri = captive_wanted(o) ? captive_identifier(o) : endpoint_uri(&o->endpoint);
 	struct rundir_path path;
 
 	if (!uri || strlen(uri) <= IDENTIFIER_MAX)
@@ -33,7 +34,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 		   struct err *err)
 {
 	_cleanup_free_ char *identifier =
-	    o->identifier ? strdup(o->identifier) : default_identifier(&o->endpoint);
+	    o->identifier ? strdup(o->identifier) : default_identifier(o);
 
 	if (!identifier)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -82,17 +83,40 @@ static int start(struct supervisor_config *cfg, struct err *err)
 	return supervisor_run(cfg);
 }
 
+/* What to start, if anything. *image: the words for --image, for captive_words_free(). */
+static int choose_server(const struct options *o, char ***image, struct captive_spec *ret_spec,
+			 struct err *err)
+{
+	if (o->image) {
+		*image = captive_image_words(o);
+		if (!*image)
+			return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	}
+	*ret_spec = (struct captive_spec){
+	    .argv = o->image ? *image : o->captive,
+	    .user = o->user,
+	    .stdio = o->command,
+	};
+	return 0;
+}
+
 int cmd_attach(const struct options *o)
 {
+	char **image = NULL;
+	struct captive_spec captive;
 	_cleanup_free_ char *identifier = NULL;
 	struct supervisor_config cfg = {.report_fd = -1};
 	struct err err = {.message = ""};
 	int status;
 
-	if (prepare(o, &identifier, &cfg, &err) < 0)
+	if (prepare(o, &identifier, &cfg, &err) < 0 ||
+	    choose_server(o, &image, &captive, &err) < 0) {
 		status = err_exit_status(err.kind);
-	else
+	} else {
+		cfg.captive = captive_wanted(o) ? &captive : NULL;
 		status = start(&cfg, &err);
+	}
+	captive_words_free(image);
 	if (err.message[0])
 		log_error("%s", err.message);
 	return status;

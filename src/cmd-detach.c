@@ -15,6 +15,7 @@
 #include "report/grace.h"
 #include "report/rundir.h"
 #include "report/state.h"
+#include "supervise/captive.h"
 #include "supervise/control.h"
 #include "supervise/lock.h"
 #include "supervise/release.h"
@@ -106,6 +107,16 @@ static int release_it(struct outcome *out, struct release_config *cfg, struct er
 	return status;
 }
 
+/* A server that was started for the device. */
+static void end_captive(int index)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	if (state && state_read(index, state, NULL) == 0 && state->captive[0])
+		captive_end_alone(state->captive);
+	free(state);
+}
+
 /* Nobody supervises the device: do what its supervisor would have done. */
 static int detach_alone(int index, bool force, struct err *err)
 {
@@ -117,8 +128,10 @@ static int detach_alone(int index, bool force, struct err *err)
 	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
 		return err_exit_status(err->kind);
 	status = release_it(&out, &cfg, err);
-	if (status == 0)
+	if (status == 0) {
+		end_captive(index);
 		state_remove(index);
+	}
 	return status;
 }
 

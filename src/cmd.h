@@ -18,6 +18,7 @@ int cmd_follow(const struct options *o); /* --status --follow */
 int cmd_check_config(const struct options *o);
 int cmd_import(const struct options *o);
 int cmd_shutdown(const struct options *o);
+int cmd_keep(const struct options *o); /* --keep-captive */
 int cmd_list(const struct options *o);
 int cmd_info(const struct options *o);
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/library.h"
 #include "kernel/device.h"
+#include "options-captive.h"
 #include "options-words.h"
 #include "uri-parts.h"
 
@@ -124,7 +125,9 @@ static void check_whole(struct config_reader *r)
 {
 	struct config *c = r->config;
 	const struct option_pair *pair = options_conflict(r->given);
-	unsigned server_line = c->target ? c->target_line : line_of(c, "unix");
+	unsigned server_line = c->target	    ? c->target_line
+			       : config_has_unix(c) ? line_of(c, "unix")
+						    : line_of(c, "image");
 	struct err e;
 
 	if (pair) {
@@ -135,10 +138,15 @@ static void check_whole(struct config_reader *r)
 	}
 	if (c->device && check_device(c, &e) < 0)
 		config_complain(r, c->device_line, &e);
-	if (c->target && r->scratch.unix_path) {
-		part_bad(&e, "target and unix are two servers: leave one of them out");
+	if (c->target && (r->scratch.unix_path || r->scratch.image)) {
+		part_bad(&e, "target and %s are two servers: leave one of them out",
+			 r->scratch.unix_path ? "unix" : "image");
 		config_complain(r, server_line, &e);
-	} else if (server_line && words_server(&r->scratch, c->target, NULL, &e) < 0) {
+	} else if (c->target && captive_is_line(c->target) &&
+		   captive_from_line(&r->scratch, c->target, &e) < 0) {
+		config_complain(r, server_line, &e);
+	} else if (server_line &&
+		   words_server(&r->scratch, r->scratch.captive ? NULL : c->target, NULL, &e) < 0) {
 		config_complain(r, server_line, &e);
 	} else if (server_line && words_relative(&r->scratch.endpoint)) {
 		part_bad(&e, "a path in this file must be absolute");
@@ -224,7 +232,7 @@ int config_check(const char *path, config_error_fn *fn, void *arg, struct err *e
 
 	if (ret < 0)
 		return ret;
-	if (!config.target && !config_has_unix(&config)) {
+	if (!config.target && !config_has_unix(&config) && line_of(&config, "image") == 0) {
 		ret = config_no_server(path, err);
 		if (fn && err)
 			fn(err, arg);

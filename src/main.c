@@ -34,6 +34,8 @@ static int run(const struct options *o)
 		return cmd_shutdown(o);
 	case VERB_IMPORT:
 		return cmd_import(o);
+	case VERB_KEEP:
+		return cmd_keep(o);
 	case VERB_HELP:
 		options_help(stdout);
 		return 0;

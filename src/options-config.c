@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/device.h"
+#include "options-captive.h"
 #include "options-table.h"
 #include "uri-parts.h"
 
@@ -27,7 +28,7 @@ static bool is_device(const char *s)
 
 static struct situation look(const struct options *o, const struct words *words)
 {
-	struct situation s = {.has_server = words->n > 1 || o->unix_path};
+	struct situation s = {.has_server = words->n > 1 || o->unix_path || captive_wanted(o)};
 
 	if (words->n)
 		s.word = words->word[0];
@@ -67,8 +68,13 @@ static int store_name(struct options *o, const char *name, size_t len, struct er
 /* The options that say where the server is. */
 static bool is_address(const struct option_def *def)
 {
-	return strcmp(def->name, "unix") == 0 || strcmp(def->name, "port") == 0 ||
-	       strcmp(def->name, "export") == 0;
+	static const char *const names[] = {"unix",   "port",	 "export", "image",
+					    "format", "command", "user"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(def->name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool is_overridden(const struct option_def *def, uint64_t given, bool has_server)
@@ -109,7 +115,7 @@ static void complete_words(const struct options *o, struct words *words, const s
 	/* `--config .../nbd3.conf` alone */
 	if (!s->word && !config->device && o->config_name && is_device(o->config_name))
 		words->word[0] = o->config_name;
-	if (!s->has_server && config->target) {
+	if (!s->has_server && config->target && !o->captive) {
 		words->word[1] = config->target;
 		words->n = 2;
 	}
@@ -151,9 +157,11 @@ int options_configure(struct options *o, uint64_t *given, struct words *words,
 		return explain_no_file(&s, path, err);
 	if (r == 0)
 		r = apply_entries(o, given, s.has_server, config, err);
+	if (r == 0 && !s.has_server && config->target && captive_is_line(config->target))
+		r = captive_from_line(o, config->target, err);
 	if (r < 0)
 		return r;
-	if (!s.has_server && !config->target && !o->unix_path)
+	if (!s.has_server && !config->target && !o->unix_path && !o->image)
 		return config_no_server(path, err);
 	if (!word)
 		word = config_name_of(path, &len);

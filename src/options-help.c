@@ -53,6 +53,7 @@ void options_help(FILE *f)
 	      "       nbd-attach [OPTION]... DEVICE URI\n"
 	      "       nbd-attach [OPTION]... --unix PATH DEVICE [EXPORT]\n"
 	      "       nbd-attach [OPTION]... [--config FILE] DEVICE|NAME\n"
+	      "       nbd-attach [OPTION]... DEVICE [EXPORT] -- [ COMMAND... ]\n"
 	      "       nbd-attach --detach|--check|--status|--list|--info ...\n"
 	      "\n"
 	      "Attach an NBD export to a block device, and watch over it in the background.\n"
@@ -63,6 +64,7 @@ void options_help(FILE *f)
 	      "  HOST     a name or an address, with :PORT if need be; IPv6 as [ADDRESS]:PORT\n"
 	      "  URI      nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH,\n"
 	      "           nbd+vsock://CID/EXPORT; for TLS nbds://, nbds+unix://, nbds+vsock://\n"
+	      "  COMMAND  a server to start, by socket activation; the brackets are words\n"
 	      "  EXPORT   the name of the export; default the empty name\n",
 	      f);
 	for (unsigned g = 0; g < OPTION_GROUPS; g++) {

@@ -12,7 +12,7 @@
 
 #include "options.h"
 
-#define OPTIONS_VERBS (VERB_COMPLETION + 1)
+#define OPTIONS_VERBS (VERB_KEEP + 1)
 
 /* The words that follow a verb, in this order. --unix stands for the server's. */
 struct verb_def {

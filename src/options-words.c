@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "config.h"
 #include "kernel/device.h"
+#include "options-captive.h"
 #include "options-table.h"
 #include "options-tls.h"
 #include "uri-parts.h"
@@ -105,7 +106,7 @@ static int explain_missing(const struct options *o, const struct words *words, b
 /* nbd-client wants the server first. */
 static bool is_swapped(const struct options *o, const struct words *words)
 {
-	return o->verb == VERB_ATTACH && words->n > 1 && !o->unix_path &&
+	return o->verb == VERB_ATTACH && words->n > 1 && !o->unix_path && !captive_wanted(o) &&
 	       !is_device(words->word[0]) && strcmp(words->word[0], "auto") != 0 &&
 	       is_device(words->word[1]);
 }
@@ -119,7 +120,11 @@ int words_server(struct options *o, const char *server, const char *export_name,
 				quoted_str(export_name).text);
 	if (!export_name)
 		export_name = o->export_name;
-	if (!o->unix_path)
+	if (captive_wanted(o))
+		r = captive_apply(o, export_name, err);
+	else if ((r = captive_unwanted(o, err)) < 0)
+		return r;
+	else if (!o->unix_path)
 		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
 	else if (o->port)
 		r = part_bad(err, "--port and --unix do not go together");
@@ -166,7 +171,7 @@ static int make_paths_absolute(struct endpoint *e, struct err *err)
 int words_apply(struct options *o, const struct words *words, struct err *err)
 {
 	const struct verb_def *def = &options_verbs[o->verb];
-	bool server_word = def->takes_server && !o->unix_path;
+	bool server_word = def->takes_server && !o->unix_path && !captive_wanted(o);
 	bool device = def->takes_device && !o->all;
 	size_t max =
 	    (size_t)def->takes_file + device + server_word + (def->takes_export && !o->all);
@@ -187,6 +192,9 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 				o->all				    ? " after --all"
 				: def->takes_server && o->unix_path ? " after --unix"
 								    : "");
+	if (o->captive && o->verb != VERB_ATTACH && o->verb != VERB_KEEP)
+		return part_bad(err, "a COMMAND in brackets does not go with %s" TRY_HELP,
+				verb_name(o->verb));
 	if (def->takes_file && words->n) {
 		o->file = strdup(words->word[0]);
 		return o->file ? 0 : part_no_memory(err);
@@ -201,5 +209,7 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 	server = server_word ? words->word[i++] : NULL;
 	export_name = i < words->n ? words->word[i] : NULL;
 	r = words_server(o, server, export_name, err);
+	if (r == 0)
+		r = make_absolute(&o->image, err);
 	return r == 0 && o->verb == VERB_ATTACH ? make_paths_absolute(&o->endpoint, err) : r;
 }

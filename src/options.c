@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "config.h"
+#include "options-captive.h"
 #include "options-config.h"
 #include "options-table.h"
 #include "options-tls.h"
@@ -59,6 +60,10 @@ void options_done(struct options *o)
 	free(o->file);
 	free(o->output);
 	options_tls_done(&o->tls);
+	free(o->image);
+	free(o->format);
+	free(o->user);
+	captive_words_free(o->captive);
 	endpoint_done(&o->endpoint);
 	options_init(o);
 }
@@ -163,7 +168,7 @@ static bool is_last_word(enum verb verb)
 static int read_command(struct command *c, int argc, char **argv, struct err *err)
 {
 	struct getopt_tables t;
-	int value, at, r;
+	int value, at, bracket = 0, r;
 
 	fill_tables(&t);
 	opterr = 0;
@@ -173,13 +178,23 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 		value = getopt_long(argc, argv, t.letters, t.longs, NULL);
 		if (value == -1)
 			break;
+		/* What follows is another program's. */
+		if (value == 1 && strcmp(optarg, "[") == 0) {
+			bracket = at;
+			break;
+		}
 		r = apply(c, value, argv[at], err);
 		if (r < 0 || is_last_word(c->options.verb))
 			return r;
 	}
-	if (at < argc)
-		return part_bad(err, "a server command behind -- is not supported" TRY_HELP);
-	return 0;
+	if (bracket == 0 && at < argc) {
+		bracket = optind; /* behind -- */
+		if (bracket == argc)
+			return part_bad(
+			    err,
+			    "there is no server command behind --: -- [ COMMAND ... ]" TRY_HELP);
+	}
+	return bracket ? captive_from_argv(&c->options, argc - bracket, argv + bracket, err) : 0;
 }
 
 /* "--force belongs to --detach", "--json belongs to --status, --list or --info". */

@@ -33,6 +33,7 @@ enum verb {
 	VERB_HELP,
 	VERB_VERSION,
 	VERB_COMPLETION, /* hidden: print the bash completion */
+	VERB_KEEP,	 /* hidden: be the keeper of a captive server */
 };
 
 #define OPTIONS_CONNECT_TIMEOUT	 10000 /* ms */
@@ -56,6 +57,12 @@ struct options {
 	struct endpoint endpoint;
 	char *source; /* passed source_parse(); NULL: any */
 	uint32_t connect_timeout_ms;
+
+	/* attach: a server to start (options-captive.h) */
+	char **captive; /* its words, ending with NULL; NULL: none */
+	char *image, *format;
+	char *user;
+	bool command; /* it speaks on its standard input and output */
 
 	/* attach */
 	bool read_only;
@@ -95,7 +102,7 @@ struct options {
 	char *unix_path;
 	char *config_file;
 
-	char *file;   /* check-config; import: NULL for the default */
+	char *file;   /* keep: the ID; check-config; import: NULL for the default */
 	char *output; /* import: a directory; NULL for the default */
 	struct options_tls {
 		bool on;	   /* --tls */

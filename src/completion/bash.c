@@ -62,7 +62,7 @@ static void print_verbs(FILE *f)
 		const struct verb_def *def = &options_verbs[v];
 		const char *name = def->option ? def->option : "attach";
 
-		if (v == VERB_HELP || v == VERB_VERSION || v == VERB_COMPLETION)
+		if (v == VERB_HELP || v == VERB_VERSION || v == VERB_COMPLETION || v == VERB_KEEP)
 			continue; /* nothing follows */
 		fprintf(f, "\toptions[%s]='", name);
 		print_names(f, false, 1U << v);

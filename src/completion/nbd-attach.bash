@@ -133,6 +133,17 @@ _nbd_attach()
         expect=${prefix%=}
     fi
 
+    # behind [ a command, and its words
+    if [[ ' '${line[*]}' ' == *' [ '* ]]; then
+        if [[ ${line[-1]} == '[' ]]; then
+            mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            compopt -o filenames 2>/dev/null
+        fi
+        return 0
+    fi
+
     if [[ $expect ]]; then
         case ${value[$expect]} in
         choice) mapfile -t COMPREPLY < <(compgen -W "${choices[$expect]}" -- "$cur") ;;
@@ -157,6 +168,7 @@ _nbd_attach()
 
     local kinds=${words[$verb]}
     [[ $given == *' --unix '* ]] && kinds=${kinds/ host/}
+    [[ $given == *' --image '* ]] && kinds=${kinds/ host/} kinds=${kinds/ export/}
     [[ $given == *' --all '* ]] && kinds=${kinds/ device/} kinds=${kinds/ export/}
     read -ra kinds <<<"$kinds"
     what=${kinds[${#positional[@]}]}

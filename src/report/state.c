@@ -60,6 +60,10 @@ static const struct field {
     FIELD("TLS_PEER_EXPIRES", "tls-peer-expires", NULL, FIELD_I64, tls.peer_expires),
     FIELD("TLS_OWN_EXPIRES", "tls-own-expires", NULL, FIELD_I64, tls.own_expires),
     FIELD("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
+    FIELD("CAPTIVE", "captive", NULL, FIELD_TEXT, captive),
+    FIELD("CAPTIVE_STATE", "captive-state", "captive", FIELD_TEXT, captive_state),
+    FIELD("CAPTIVE_PID", "captive-pid", NULL, FIELD_INT, captive_pid),
+    FIELD("CAPTIVE_STARTS", "captive-starts", NULL, FIELD_U32, captive_starts),
     FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
 #undef FIELD
 };

@@ -298,6 +298,8 @@ void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
 		end(s, 1);
 		break;
 	case FSM_END_DONE:
+		if (s->captive) /* who asked may use its files as soon as there is an answer */
+			captive_end(s->captive);
 		log_notice("/dev/nbd%d: detached%s%s", s->index, s->err.message[0] ? "; " : "",
 			   s->err.message);
 		answer(s, 0, s->err.message);

@@ -94,6 +94,11 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 		ret = same(s, result, &s->err);
 		err = &s->err;
 	}
+	if (ret < 0 && s->captive) {
+		s->err = *err;
+		captive_explain(s->captive, &s->err);
+		err = &s->err;
+	}
 	if (ret < 0) {
 		not_connected(s, err);
 		return false;

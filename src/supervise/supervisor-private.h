@@ -19,6 +19,7 @@
 #include "report/state.h"
 #include "supervise/adopt.h"
 #include "supervise/announce.h"
+#include "supervise/captive.h"
 #include "supervise/configure.h"
 #include "supervise/control.h"
 #include "supervise/dialler.h"
@@ -78,6 +79,7 @@ struct supervisor {
 	struct loop *loop;
 	struct offload *offload;
 	struct kernel *kernel;
+	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers;
 	struct dialler *dialler;
 	struct redial *redial;

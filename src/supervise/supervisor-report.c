@@ -139,6 +139,8 @@ void supervisor_write_state(struct supervisor *s)
 		r->since = time(NULL);
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	fill_links(s);
+	if (s->captive)
+		captive_report(s->captive, r);
 	r->outages = o->count;
 	r->outage_since = calendar(o->since);
 	r->last_outage_ms = o->since ? loop_now() - o->since : o->last_ms;

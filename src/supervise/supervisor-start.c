@@ -47,6 +47,8 @@ static void fail(struct supervisor *s, const struct err *err)
 
 	if (err)
 		s->err = *err;
+	if (err && s->captive)
+		captive_explain(s->captive, &s->err);
 	again = s->err.kind == ERR_RETRY && loop_now() < s->wait_end;
 	if (again && !s->waiting_said)
 		log_notice("%s (trying again)", s->err.message);

@@ -210,6 +210,27 @@ static void choose_way(struct supervisor *s)
 	helpers_set_relay(s->helpers);
 }
 
+static int make_captive(struct supervisor *s)
+{
+	int ret;
+
+	if (!s->cfg.captive)
+		return 0;
+	ret = captive_new(s->loop, s->cfg.captive, s->cfg.endpoint->export_name, s->cfg.foreground,
+			  &s->captive, &s->err);
+	if (ret == 0)
+		s->cfg.endpoint = captive_endpoint(s->captive);
+	return ret;
+}
+
+/* The server itself is started by the first connection. */
+static int start_captive(struct supervisor *s)
+{
+	if (s->captive && s->index >= 0)
+		captive_resume(s->captive, s->index, s->cfg.identifier);
+	return s->captive && s->index < 0 ? captive_start(s->captive, &s->err) : 0;
+}
+
 /*
  * The worker confines itself while this process talks to the kernel. What can fail without the
  * server comes before the first connection: a wrong device costs nobody anything.
@@ -221,7 +242,9 @@ static int prepare(struct supervisor *s)
 	if (prepare_loop(s) < 0)
 		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
 	prepare_manager(s);
-	ret = prepare_dialler(s);
+	ret = make_captive(s);
+	if (ret == 0)
+		ret = prepare_dialler(s);
 	if (ret == 0)
 		ret = kernel_check(&s->err);
 	if (ret == 0)
@@ -232,6 +255,8 @@ static int prepare(struct supervisor *s)
 		ret = take_name(s);
 	if (ret == 0)
 		ret = find_device(s);
+	if (ret == 0)
+		ret = start_captive(s);
 	if (ret == 0 && s->index >= 0)
 		ret = supervisor_open_kernel(s);
 	return ret;
@@ -251,6 +276,8 @@ static bool done(struct supervisor *s)
 	dialler_free(s->dialler);
 	supervisor_stop_resizing(s);
 	redial_free(s->redial);
+	if (s->captive && !s->left)
+		captive_end(s->captive);
 	helpers_free(s->helpers);
 	hints_free(s->hints);
 	loop_io_free(s->kernel_io);
@@ -262,6 +289,7 @@ static bool done(struct supervisor *s)
 		return false;
 	kernel_free(s->kernel);
 	links_free(s->links);
+	captive_free(s->captive);
 	loop_timer_free(s->pause);
 	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->settle);

@@ -12,6 +12,7 @@
 #include "base/backoff.h"
 #include "base/err.h"
 #include "kernel/kernel.h"
+#include "supervise/captive-files.h"
 #include "transport/endpoint.h"
 
 #define SUPERVISOR_FOREVER    UINT64_MAX
@@ -20,7 +21,9 @@
 struct supervisor_config {
 	int index;			 /* of /dev/nbdN, or SUPERVISOR_INDEX_AUTO: any free one */
 	const struct endpoint *endpoint; /* borrowed, as all pointers here */
-	const char *identifier;		 /* for the kernel's `backend` */
+	const struct captive_spec *captive; /* the server to start, and not the endpoint's, which
+					       then has an export name only; NULL: none */
+	const char *identifier;		    /* for the kernel's `backend` */
 	const char *name;   /* unique, safe as a file's name and for udev; NULL: none */
 	const char *config; /* the configuration's name, for the state file; NULL: none */
 	const char *source; /* NULL: any */

@@ -106,6 +106,10 @@ touch "$dir/a.sock" "$dir/b.sock"
 offers "-u $dir/a|" "$dir/a.sock"
 offers "--unix $dir/|" "+ $dir/a.sock $dir/b.sock"
 offers "--unix = $dir/b|" "$dir/b.sock"
+offers "--image $dir/a|" "$dir/a.sock"
+offers "nbd0 -- [ cat $dir/b|" "$dir/b.sock"
+offers 'nbd0 -- [ mkte|' '+ mktemp'
+offers 'nbd0 --image = f --form|' '--format'
 offers "--config $dir/a|" "$dir/a.sock"
 offers "--check-config $dir/a|" "$dir/a.sock"
 offers "--import-nbdtab $dir/b|" "$dir/b.sock"
@@ -148,6 +152,7 @@ if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
     offers 'nbd0 localh|' '+ localhost'
     offers '-l localh|' '+ localhost'
     offers '-u s nbd0 localh|' ''
+    offers '--image f nbd0 localh|' ''
 fi
 echo "completion: $passed passed, $failed failed"
 [[ $failed -eq 0 ]]

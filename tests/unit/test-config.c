@@ -165,6 +165,17 @@ static const struct {
      "letter or digit, and be neither auto nor the name of a device, not \"a/b\"\n"},
     {"unix = s\n", ":1: unix must be an absolute path, not \"s\"\n"},
     {"target = nbd+unix:///?socket=s\n", ":1: a path in this file must be absolute\n"},
+    {"target = [ a\n", ":1: the server command that begins with [ must end with ], a word of its "
+		       "own; try nbd-attach --help\n"},
+    {"target = h\nuser = me\n", ":1: --user belongs to a server COMMAND in brackets, or --image; "
+				"try nbd-attach --help\n"},
+    {"target = [ a ]\nunix = /s\n", ":1: target and unix are two servers: leave one of them out\n"},
+    {"target = h\nimage = /s\nformat = raw\n",
+     ":1: target and image are two servers: leave one of them out\n"},
+    {"image = s\nformat = raw\n", ":1: image must be an absolute path, not \"s\"\n"},
+    {"image = /s\n",
+     ":1: --image needs --format, such as raw or qcow2: to guess it is not safe, as "
+     "the content of a raw image can look like another format\n"},
     {"target = h\nunix = /s\n", ":1: target and unix are two servers: leave one of them out\n"},
     {"port = 5\nunix = /s\n", ":2: --port and --unix do not go together\n"},
     {"export = x\ntarget = nbd://h/x\n", ":2: a URI holds its own export: write nbd://HOST/EXPORT, "
@@ -495,8 +506,9 @@ static void test_refused(void **state)
 
 static bool contradicts_others(const char *line)
 {
-	static const char *const names[] = {"unix",  "no-reconnect", "swap",
-					    "quiet", "tls-psk",	     "tls-username"};
+	static const char *const names[] = {"unix",    "no-reconnect", "swap",	"quiet",
+					    "tls-psk", "tls-username", "image", "format",
+					    "command", "user"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strncmp(line, names[i], strlen(names[i])) == 0)

@@ -94,6 +94,10 @@ static const struct {
     {"-u /s nbd0", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=/s"},
     {"nbd0 x --unix /s", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
     {"nbd0 -u /s -N x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
+    {"nbd0 -- [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket="},
+    {"nbd0 x [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket="},
+    {"auto --image f --format raw -N x", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO,
+     "nbd+unix:///x?socket="},
     {"nbd0 nbd+vsock://3/x", VERB_ATTACH, "nbd0", 0, "nbd+vsock://3/x"},
     {"nbd0 nbd+unix:///?socket=%00x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=%00x"},
 
@@ -446,9 +450,45 @@ static const struct {
     {"-l host x", "\"x\" is one word too many; try nbd-attach --help"},
     {"-l -u s x", "\"x\" is one word too many after --unix; try nbd-attach --help"},
     {"-I host x y", "\"y\" is one word too many; try nbd-attach --help"},
-    {"nbd0 -- nbdkit null 1G", "a server command behind -- is not supported; "
+    {"nbd0 -- nbdkit null 1G", "a server command stands in brackets: -- [ \"nbdkit\" ... ]; "
 			       "try nbd-attach --help"},
-    {"nbd0 host --", "a server command behind -- is not supported; try nbd-attach --help"},
+    {"nbd0 host --", "there is no server command behind --: -- [ COMMAND ... ]; "
+		     "try nbd-attach --help"},
+    {"nbd0 -- [", "the server command that begins with [ must end with ], a word of its own; "
+		  "try nbd-attach --help"},
+    {"nbd0 -- [ a b] ]x", "the server command that begins with [ must end with ], a word of its "
+			  "own; try nbd-attach --help"},
+    {"nbd0 [ ]", "there is no command between [ and ]; try nbd-attach --help"},
+    {"nbd0 [ '' ]", "there is no command between [ and ]; try nbd-attach --help"},
+    {"nbd0 [ a\x1b ]", "\"a\\x1b\" cannot be the name of a command"},
+    {"nbd0 a b -- [ c ]", "\"b\" is one word too many; try nbd-attach --help"},
+    {"-- [ a ]", "a DEVICE and a server are needed; try nbd-attach --help"},
+    {"-l -- [ a ]", "a COMMAND in brackets does not go with --list; try nbd-attach --help"},
+    {"-d nbd0 [ a ]", "a COMMAND in brackets does not go with --detach; try nbd-attach --help"},
+    {"nbd0 -u s [ a ]", "--unix does not go with a server command"},
+    {"nbd0 -p 5 [ a ]", "--port does not go with a server command"},
+    {"nbd0 --source eth0 [ a ]", "--source does not go with a server command"},
+    {"nbd0 --swap [ a ]", "--swap does not go with a server command: a server on this machine may "
+			  "need the memory that waits for it"},
+    {"nbd0 --tls [ a ]", "--tls does not go with a server command: it is on this machine"},
+    {"nbd0 --command -C 2 [ a ]", "--command means one connection: leave out --connections"},
+    {"nbd0 --command host", "--command belongs to a server COMMAND in brackets; "
+			    "try nbd-attach --help"},
+    {"nbd0 --user me host", "--user belongs to a server COMMAND in brackets, or --image; "
+			    "try nbd-attach --help"},
+    {"nbd0 --format raw host", "--format belongs to --image; try nbd-attach --help"},
+    {"nbd0 --format raw [ a ]", "--format belongs to --image; try nbd-attach --help"},
+    {"nbd0 --image f", "--image needs --format, such as raw or qcow2: to guess it is not safe, as "
+		       "the content of a raw image can look like another format"},
+    {"nbd0 --image= --format raw", "--image needs the name of a file"},
+    {"nbd0 --image f --format a,b", "\"a,b\" is no --format of an image"},
+    {"nbd0 --image f --format=", "\"\" is no --format of an image"},
+    {"nbd0 --image f --format raw [ a ]", "--image starts its own server: leave out the COMMAND"},
+    {"nbd0 --image f --format raw --unix s", "--image and --unix do not go together"},
+    {"nbd0 --image f --format raw --port 5", "--image and --port do not go together"},
+    {"nbd0 --image f --format raw --command",
+     "--image and --command do not go together: qemu-nbd does not speak on its standard input"},
+    {"-I --image f", "--image does not go with --info; try nbd-attach --help"},
 
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "options-captive.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "options-words.h"
+#include "transport/command.h"
+#include "uri-parts.h"
+
+#define FORMAT_MAX 32
+
+/* FNV-1a in 64 bits; two with different beginnings make a collision an accident of 2^64. */
+#define FNV_PRIME  0x100000001b3u
+#define FNV_FIRST  0xcbf29ce484222325u
+#define FNV_SECOND 0x6c62272e07bb0142u
+
+bool captive_wanted(const struct options *o)
+{
+	return o->captive || o->image;
+}
+
+void captive_words_free(char **words)
+{
+	for (size_t i = 0; words && words[i]; i++)
+		free(words[i]);
+	free(words);
+}
+
+/* n words and NULL; NULL: no memory. */
+static char **copy_words(size_t n, const char *const *word)
+{
+	char **copy = calloc(n + 1, sizeof(*copy));
+
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(word[i]);
+		if (!copy[i]) {
+			captive_words_free(copy);
+			copy = NULL;
+		}
+	}
+	return copy;
+}
+
+static int keep(struct options *o, size_t n, const char *const *word, struct err *err)
+{
+	char **copy = copy_words(n, word);
+
+	if (!copy)
+		return part_no_memory(err);
+	captive_words_free(o->captive);
+	o->captive = copy;
+	return 0;
+}
+
+static int keep_between(struct options *o, size_t n, const char *const *word, struct err *err)
+{
+	if (n == 0)
+		return part_bad(err, "there is no server command" TRY_HELP);
+	if (strcmp(word[0], "[") != 0)
+		return part_bad(err, "a server command stands in brackets: -- [ %s ... ]" TRY_HELP,
+				quoted_str(word[0]).text);
+	if (strcmp(word[n - 1], "]") != 0)
+		return part_bad(err,
+				"the server command that begins with [ must end with ], a word of "
+				"its own" TRY_HELP);
+	if (n == 2 || !word[1][0])
+		return part_bad(err, "there is no command between [ and ]" TRY_HELP);
+	if (!part_printable(word[1], strlen(word[1])))
+		return part_bad(err, "%s cannot be the name of a command",
+				quoted_str(word[1]).text);
+	return keep(o, n - 2, word + 1, err);
+}
+
+int captive_from_argv(struct options *o, int argc, char **argv, struct err *err)
+{
+	return keep_between(o, (size_t)argc, (const char *const *)argv, err);
+}
+
+bool captive_is_line(const char *target)
+{
+	return target[0] == '[' && (target[1] == '\0' || isblank((unsigned char)target[1]));
+}
+
+int captive_from_line(struct options *o, const char *line, struct err *err)
+{
+	_cleanup_free_ char *copy = strdup(line);
+	const char **word = calloc(strlen(line) + 1, sizeof(*word));
+	char *save = NULL;
+	size_t n = 0;
+	int ret;
+
+	if (!copy || !word) {
+		free(word);
+		return part_no_memory(err);
+	}
+	for (char *w = strtok_r(copy, " \t", &save); w; w = strtok_r(NULL, " \t", &save))
+		word[n++] = w;
+	ret = keep_between(o, n, word, err);
+	free(word);
+	return ret;
+}
+
+int captive_unwanted(const struct options *o, struct err *err)
+{
+	if (o->format)
+		return part_bad(err, "--format belongs to --image" TRY_HELP);
+	if (o->command || o->user)
+		return part_bad(err, "--%s belongs to a server COMMAND in brackets%s" TRY_HELP,
+				o->command ? "command" : "user", o->command ? "" : ", or --image");
+	return 0;
+}
+
+static int check_format(const struct options *o, struct err *err)
+{
+	size_t len;
+
+	if (!o->image)
+		return o->format ? captive_unwanted(o, err) : 0;
+	if (!o->image[0])
+		return part_bad(err, "--image needs the name of a file");
+	if (!o->format)
+		return part_bad(err,
+				"--image needs --format, such as raw or qcow2: to guess it is not "
+				"safe, as the content of a raw image can look like another format");
+	len = strlen(o->format);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)o->format[i]) && !strchr("-_", o->format[i]))
+			len = 0;
+	if (len == 0 || len > FORMAT_MAX)
+		return part_bad(err, "%s is no --format of an image", quoted_str(o->format).text);
+	return 0;
+}
+
+int captive_apply(struct options *o, const char *export_name, struct err *err)
+{
+	char *name;
+
+	if (o->captive && o->image)
+		return part_bad(err, "--image starts its own server: leave out the COMMAND");
+	if (o->unix_path || o->port || o->source)
+		return part_bad(err, "--%s does not go with a server command",
+				o->unix_path ? "unix"
+				: o->port    ? "port"
+					     : "source");
+	/* Never without, if it is asked for. */
+	if (o->tls.on)
+		return part_bad(err, "--tls does not go with a server command: it is on this "
+				     "machine");
+	if (o->swap)
+		return part_bad(err, "--swap does not go with a server command: a server on this "
+				     "machine may need the memory that waits for it");
+	if (o->command && o->connections > 1)
+		return part_bad(err, "--command means one connection: leave out --connections");
+	name = strdup(export_name ? export_name : "");
+	if (!name)
+		return part_no_memory(err);
+	o->endpoint.type = ENDPOINT_UNIX;
+	o->endpoint.path = strdup("");
+	o->endpoint.export_name = name;
+	return o->endpoint.path ? check_format(o, err) : part_no_memory(err);
+}
+
+char **captive_image_words(const struct options *o)
+{
+	_cleanup_free_ char *name = NULL;
+	char format[FORMAT_MAX + 16], shared[32];
+	/* Written through: what qemu-nbd has in a cache of its own dies with it, though it has
+	 * acknowledged it. */
+	const char *words[10] = {"qemu-nbd", "--persistent", "--cache=writethrough",
+				 "--discard=unmap"};
+	size_t n = 4;
+
+	snprintf(format, sizeof(format), "--format=%s", o->format);
+	snprintf(shared, sizeof(shared), "--shared=%u", o->connections);
+	words[n++] = format;
+	words[n++] = shared;
+	if (o->read_only)
+		words[n++] = "--read-only";
+	if (o->endpoint.export_name[0]) {
+		if (asprintf(&name, "--export-name=%s", o->endpoint.export_name) < 0) {
+			name = NULL;
+			return NULL;
+		}
+		words[n++] = name;
+	}
+	words[n++] = o->image;
+	return copy_words(n, words);
+}
+
+static uint64_t hash(uint64_t h, const char *s)
+{
+	/* With the NUL: `a b` and `ab` differ. */
+	for (size_t i = 0; i <= strlen(s); i++)
+		h = (h ^ (unsigned char)s[i]) * FNV_PRIME;
+	return h;
+}
+
+static uint64_t hash_all(const struct options *o, const char *directory, uint64_t h)
+{
+	h = hash(h, directory);
+	h = hash(h, o->user ? o->user : "");
+	h = hash(h, o->command ? "stdio" : "socket");
+	h = hash(h, o->endpoint.export_name);
+	for (size_t i = 0; o->captive[i]; i++)
+		h = hash(h, o->captive[i]);
+	return h;
+}
+
+char *captive_identifier(const struct options *o)
+{
+	/* Relative names in the command mean another server elsewhere. */
+	_cleanup_free_ char *directory = NULL;
+	struct endpoint image = {.type = ENDPOINT_UNIX, .path = o->image};
+	char *text;
+
+	if (o->image) {
+		_cleanup_free_ char *uri = NULL;
+
+		image.path_len = strlen(o->image);
+		uri = endpoint_uri(&image);
+		/* As in a URI, a path is one printable word. */
+		if (!uri || asprintf(&text, "image:%s", strchr(uri, '=') + 1) < 0)
+			return NULL;
+		return text;
+	}
+	directory = getcwd(NULL, 0);
+	if (!directory)
+		return NULL;
+	if (asprintf(&text, "captive:%.64s:%016" PRIx64 "%016" PRIx64, command_name(o->captive),
+		     hash_all(o, directory, FNV_FIRST), hash_all(o, directory, FNV_SECOND)) < 0)
+		return NULL;
+	return text;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server that is started for its device: `[ COMMAND ... ]` on the command line or as the target
+ * of a configuration file, and --image. Nothing blocks.
+ */
+#ifndef OPTIONS_CAPTIVE_H
+#define OPTIONS_CAPTIVE_H
+
+#include <stdbool.h>
+
+#include "options.h"
+
+/* True if a command or an image is given. */
+bool captive_wanted(const struct options *o);
+
+/* argc words, the first of which must be `[` and the last `]`, into o->captive. */
+int captive_from_argv(struct options *o, int argc, char **argv, struct err *err);
+
+/* The same in one line, with blanks between; quotes mean nothing. */
+bool captive_is_line(const char *target);
+int captive_from_line(struct options *o, const char *line, struct err *err);
+
+/*
+ * Checks what goes with it and fills o->endpoint, which has the export's name only: the socket is
+ * known when the server's keeper is.
+ */
+int captive_apply(struct options *o, const char *export_name, struct err *err);
+
+/* -EINVAL if there is an option that only goes with a server command, which there is not. */
+int captive_unwanted(const struct options *o, struct err *err);
+
+/* The words of qemu-nbd for --image, ending with NULL; for captive_words_free(). NULL: no memory.
+ */
+char **captive_image_words(const struct options *o);
+
+/*
+ * What the kernel keeps as the backend: the image's path, or the program's name and a hash of all
+ * that makes the server what it is, which shows no argument. The caller frees it; NULL: no memory.
+ */
+char *captive_identifier(const struct options *o);
+
+/* Frees the words and their list; accepts NULL. */
+void captive_words_free(char **words);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/captive-files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define SYSTEM "system" /* the kind ERR_SYSTEM, in the file */
+
+bool captive_id_valid(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len > 0 && len < CAPTIVE_ID_MAX && strspn(id, "0123456789") == len;
+}
+
+struct rundir_path captive_path(const char *id, const char *suffix)
+{
+	struct rundir_path p;
+
+	snprintf(p.text, sizeof(p.text), "%s/captive-%s.%s", rundir(), id, suffix);
+	return p;
+}
+
+void captive_status_write(const char *id, const struct captive_status *status)
+{
+	struct rundir_path path = captive_path(id, "status");
+	struct rundir_path temp = captive_path(id, "status.new");
+	_cleanup_file_ FILE *f = fopen(temp.text, "we");
+
+	if (!f)
+		return;
+	fprintf(f, "PID=%d\nSTARTS=%u\nFAILURES=%u\nKIND=%s\nERROR=%s\n", status->pid,
+		status->starts, status->failures, status->kind == ERR_SYSTEM ? SYSTEM : "retry",
+		status->error);
+	if (fflush(f) == EOF || rename(temp.text, path.text) < 0)
+		unlink(temp.text);
+}
+
+bool captive_status_read(const char *id, struct captive_status *ret_status)
+{
+	struct rundir_path path = captive_path(id, "status");
+	_cleanup_file_ FILE *f = fopen(path.text, "re");
+	struct captive_status s = {.kind = ERR_RETRY};
+	char line[ERR_MESSAGE_MAX + 64];
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		char *value = strchr(line, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		value[strcspn(value, "\n")] = '\0';
+		if (strcmp(line, "PID") == 0)
+			s.pid = atoi(value);
+		else if (strcmp(line, "STARTS") == 0)
+			s.starts = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(line, "FAILURES") == 0)
+			s.failures = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(line, "KIND") == 0 && strcmp(value, SYSTEM) == 0)
+			s.kind = ERR_SYSTEM;
+		else if (strcmp(line, "ERROR") == 0)
+			snprintf(s.error, sizeof(s.error), "%s", value);
+	}
+	*ret_status = s;
+	return true;
+}
+
+void captive_files_remove(const char *id)
+{
+	static const char *const suffixes[] = {"sock", "status", "lock"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		unlink(captive_path(id, suffixes[i]).text);
+}

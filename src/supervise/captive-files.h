@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a captive server's keeper leaves in /run/nbd-attach: `captive-ID.sock`, the socket the
+ * server is reached by, `captive-ID.lock`, held as long as the keeper lives, and
+ * `captive-ID.status`, which says how the server is. The ID is the number of the process that
+ * made the first keeper of an attachment. Nothing blocks.
+ */
+#ifndef SUPERVISE_CAPTIVE_FILES_H
+#define SUPERVISE_CAPTIVE_FILES_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "report/rundir.h"
+
+#define CAPTIVE_ID_MAX 16
+
+/* Who is to serve, and how it is talked to. */
+struct captive_spec {
+	char *const *argv; /* ends with NULL */
+	const char *user;  /* NULL: ours */
+	bool stdio;	   /* it speaks on its standard input and output */
+};
+
+struct captive_status {
+	int pid;		     /* of the server; 0: none runs */
+	unsigned starts;	     /* so far */
+	unsigned failures;	     /* in a row: it ended as soon as it had been started */
+	enum err_kind kind;	     /* of the error */
+	char error[ERR_MESSAGE_MAX]; /* how the last one ended, or why none could start; or "" */
+};
+
+/* True for what may be in a file's name here: digits. */
+bool captive_id_valid(const char *id);
+
+/* `DIR/captive-ID.SUFFIX` */
+struct rundir_path captive_path(const char *id, const char *suffix);
+
+/* Replaces the file; errors are of no interest to anybody. */
+void captive_status_write(const char *id, const struct captive_status *status);
+
+/* False: there is no such file. */
+bool captive_status_read(const char *id, struct captive_status *ret_status);
+
+/* Removes all three. */
+void captive_files_remove(const char *id);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A captive server, as its device's supervisor sees it: a Unix socket to dial, and a keeper
+ * (keeper.h) that starts the server, is started here, and again when it dies. Under systemd, that
+ * is as the main process of a unit (-n), the keeper becomes a unit of its own, by systemd-run(1):
+ * as a part of ours it would end with us.
+ */
+#ifndef SUPERVISE_CAPTIVE_H
+#define SUPERVISE_CAPTIVE_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "report/state.h"
+#include "supervise/captive-files.h"
+#include "transport/endpoint.h"
+
+struct captive;
+
+/*
+ * Makes it; nothing is started. `spec` is borrowed. `foreground`: the keeper logs to standard
+ * error. 0, or -errno with *err: USAGE (no such user), SYSTEM.
+ */
+int captive_new(struct loop *loop, const struct captive_spec *spec, const char *export_name,
+		bool foreground, struct captive **ret_captive, struct err *err);
+
+/* Frees it; accepts NULL. The keeper goes on, unless captive_end() was called. */
+void captive_free(struct captive *c);
+
+/* Where the server is dialled. Borrowed; its path is settled by the next two. */
+const struct endpoint *captive_endpoint(const struct captive *c);
+
+/* Starts a keeper and waits, at most ten seconds, as a unit a minute, until its socket is there. */
+int captive_start(struct captive *c, struct err *err);
+
+/*
+ * For a device that is taken over: finds the keeper its state file names, if that is of this
+ * attachment, or starts one without waiting for it.
+ */
+void captive_resume(struct captive *c, int index, const char *identifier);
+
+/* Ends the server and its keeper; blocks until they have ended, some eight seconds at most. */
+void captive_end(struct captive *c);
+
+/* The same for a device that has no supervisor, by what its state file says. */
+void captive_end_alone(const char *id);
+
+/*
+ * Puts into the error of a failed attempt what is known of the server. May wait a quarter of a
+ * second for news of a server that has just died.
+ */
+void captive_explain(const struct captive *c, struct err *err);
+
+/* Fills what the state file says of the server. */
+void captive_report(const struct captive *c, struct state *report);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "supervise/keeper-log.h"
+#include "supervise/lock.h"
+#include "supervise/strays.h"
+#include "transport/command.h"
+
+#define BACKLOG	       16
+#define STEADY_MS      1000 /* a server that lives so long has started well */
+#define PAUSE_FIRST_MS 20   /* after the first failed start; doubled with each further one */
+#define PAUSE_MAX_MS   5000
+#define END_MS	       5000 /* from SIGTERM to SIGKILL */
+#define SHOWN_MAX      300  /* of the server's last line, in an error */
+
+struct keeper {
+	const char *id;
+	const struct captive_spec *spec;
+	const char *name; /* the server's */
+	struct command_user user;
+	struct loop *loop;
+	struct loop_io *listen_io, *signal_io, *error_io;
+	struct loop_timer *pause, *steady;
+	int lock, listen_fd, signal_fd, error_fd[2];
+	int held_fd; /* a copy of a new server's connection; -1: none */
+	pid_t pid;   /* of the server; 0: none */
+	uint64_t started;
+	bool stopping;
+	struct captive_status status;
+	struct keeper_log log;
+};
+
+static void tell(struct keeper *k)
+{
+	captive_status_write(k->id, &k->status);
+}
+
+static void log_server(const char *line, void *arg)
+{
+	const struct keeper *k = arg;
+
+	log_notice("%s: %s", k->name, line);
+}
+
+static void read_errors(int fd, uint32_t events, void *arg)
+{
+	struct keeper *k = arg;
+	char buf[4096];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	(void)events;
+	if (n > 0)
+		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
+}
+
+static void read_last_errors(struct keeper *k)
+{
+	char buf[4096];
+	ssize_t n;
+
+	/* Bounded: a process that the server left may go on for ever. */
+	for (int i = 0; i < 64 && (n = read(k->error_fd[0], buf, sizeof(buf))) > 0; i++)
+		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
+	keeper_log_end(&k->log, loop_now());
+}
+
+static void wait_for_client(struct keeper *k);
+
+static void pause_over(void *arg)
+{
+	wait_for_client(arg);
+}
+
+static void release_held(void *arg)
+{
+	struct keeper *k = arg;
+
+	close_fdp(&k->held_fd);
+	k->held_fd = -1;
+}
+
+/*
+ * Those who wait for a server that does not start are told by the end of their connection. Where
+ * each connection has a server of its own, only the one it was started for.
+ */
+static void turn_away(struct keeper *k)
+{
+	int fd;
+
+	release_held(k);
+	while (!k->spec->stdio && (fd = accept4(k->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+}
+
+static uint32_t pause_ms(unsigned failures)
+{
+	uint32_t ms = PAUSE_FIRST_MS;
+
+	while (failures-- > 1 && ms < PAUSE_MAX_MS)
+		ms *= 2;
+	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
+}
+
+/* The server could not be started, or has ended at once. */
+static void count_failure(struct keeper *k)
+{
+	k->status.failures++;
+	tell(k);
+	turn_away(k);
+}
+
+static void start_later(struct keeper *k)
+{
+	loop_timer_set(k->pause, pause_ms(k->status.failures));
+}
+
+static void describe_end(struct keeper *k, int status)
+{
+	char how[64], shown[SHOWN_MAX + 8] = "";
+	struct err err;
+	struct text t;
+
+	if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "was ended by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
+	if (k->log.last[0]) {
+		text_init(&t, shown, sizeof(shown));
+		text_str(&t, ": ");
+		text_str(&t, k->log.last);
+	}
+	err_set(&err, ERR_RETRY, ECHILD, "the server %s %s%s", k->name, how, shown);
+	k->status.kind = err.kind;
+	memcpy(k->status.error, err.message, sizeof(k->status.error));
+}
+
+/* Whoever waits is told first: ending what the server has left may take seconds. */
+static void ended(struct keeper *k, int status)
+{
+	bool at_once = loop_now() - k->started < STEADY_MS;
+	unsigned strays;
+
+	loop_timer_cancel(k->steady);
+	read_last_errors(k);
+	describe_end(k, status);
+	log_line(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LOG_INFO : LOG_WARNING, "%s",
+		 k->status.error);
+	k->status.pid = 0;
+	if (at_once) {
+		count_failure(k);
+	} else {
+		k->status.failures = 0;
+		tell(k);
+		release_held(k);
+	}
+	strays = strays_end(k->pid, END_MS);
+	if (strays)
+		log_warning("%s has left %u processes behind, which were ended", k->name, strays);
+	k->pid = 0;
+	if (at_once)
+		start_later(k);
+	else
+		wait_for_client(k);
+}
+
+static void reap(struct keeper *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == k->pid) {
+			ended(k, status);
+			return; /* it has reaped the others */
+		}
+}
+
+static void stop(struct keeper *k)
+{
+	if (k->stopping)
+		return;
+	k->stopping = true;
+	loop_io_free(TAKE_PTR(k->listen_io));
+	loop_timer_cancel(k->pause);
+	/* It may take its time to write what it has: the bound is that of strays_end(). */
+	if (k->pid)
+		strays_end(k->pid, END_MS);
+	loop_stop(k->loop, 0);
+}
+
+static void signalled(int fd, uint32_t events, void *arg)
+{
+	struct signalfd_siginfo info;
+	struct keeper *k = arg;
+
+	(void)events;
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		reap(k);
+	else
+		stop(k);
+}
+
+/* A connection whose other end lives, or -1. */
+static int next_client(struct keeper *k)
+{
+	struct pollfd p = {.events = POLLRDHUP};
+	int fd;
+
+	while ((fd = accept4(k->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		p.fd = fd;
+		if (poll(&p, 1, 0) == 0)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+static void start_server(struct keeper *k)
+{
+	struct command command = {
+	    .argv = k->spec->argv,
+	    .user = k->spec->user ? &k->user : NULL,
+	    .listen_fd = k->listen_fd,
+	    .stdio_fd = -1,
+	    .error_fd = k->error_fd[1],
+	};
+	struct err err;
+
+	if (k->spec->stdio) {
+		k->held_fd = next_client(k);
+		if (k->held_fd < 0)
+			return;
+		command.stdio_fd = k->held_fd;
+		command.listen_fd = -1;
+	}
+	loop_io_free(TAKE_PTR(k->listen_io));
+	k->log.last[0] = '\0';
+	k->started = loop_now();
+	k->status.starts++;
+	if (command_start(&command, &k->pid, &err) < 0) {
+		k->pid = 0;
+		k->status.kind = err.kind;
+		memcpy(k->status.error, err.message, sizeof(k->status.error));
+		log_warning("%s", err.message);
+		count_failure(k);
+		start_later(k);
+		return;
+	}
+	k->status.pid = k->pid;
+	tell(k);
+	loop_timer_set(k->steady, STEADY_MS);
+	log_info("%s runs, process %d", k->name, k->pid);
+}
+
+static void client_came(int fd, uint32_t events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	start_server(arg);
+}
+
+static void wait_for_client(struct keeper *k)
+{
+	if (!k->listen_io && !k->stopping)
+		k->listen_io = loop_io_new(k->loop, k->listen_fd, EPOLLIN, client_came, k);
+}
+
+/* The socket of a server that has started well is the server's alone, so that its end shows. */
+static void steady(void *arg)
+{
+	struct keeper *k = arg;
+
+	release_held(k);
+	k->status.failures = 0;
+	tell(k);
+}
+
+static int listen_at(struct keeper *k, struct err *err)
+{
+	struct rundir_path path = captive_path(k->id, "sock");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int ret;
+
+	if (strlen(path.text) >= sizeof(sa.sun_path))
+		return err_set(err, ERR_SYSTEM, ENAMETOOLONG, "%s is too long for a socket",
+			       path.text);
+	memcpy(sa.sun_path, path.text, strlen(path.text));
+	unlink(path.text);
+	k->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0177);
+	ret = k->listen_fd < 0 ? -1 : bind(k->listen_fd, (void *)&sa, sizeof(sa));
+	umask(mask);
+	if (ret < 0 || listen(k->listen_fd, BACKLOG) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot listen at %s", path.text);
+	return 0;
+}
+
+static int catch_signals(struct keeper *k)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN); /* our standard error may end before us */
+	k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signal_fd < 0)
+		return -errno;
+	k->signal_io = loop_io_new(k->loop, k->signal_fd, EPOLLIN, signalled, k);
+	return k->signal_io ? 0 : -errno;
+}
+
+static int prepare(struct keeper *k, struct err *err)
+{
+	struct rundir_path lock = captive_path(k->id, "lock");
+	int ret = lock_take(lock.text, "this captive server", &k->lock, err);
+
+	if (ret == 0 && k->spec->user)
+		ret = command_user_find(k->spec->user, &k->user, err);
+	if (ret < 0)
+		return ret;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	k->loop = loop_new();
+	if (!k->loop || catch_signals(k) < 0 || pipe2(k->error_fd, O_CLOEXEC) < 0 ||
+	    fcntl(k->error_fd[0], F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot keep a server");
+	k->error_io = loop_io_new(k->loop, k->error_fd[0], EPOLLIN, read_errors, k);
+	k->pause = loop_timer_new(k->loop, pause_over, k);
+	k->steady = loop_timer_new(k->loop, steady, k);
+	if (!k->error_io || !k->pause || !k->steady)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	return listen_at(k, err);
+}
+
+static void done(struct keeper *k)
+{
+	loop_io_free(k->listen_io);
+	loop_io_free(k->signal_io);
+	loop_io_free(k->error_io);
+	loop_timer_free(k->pause);
+	loop_timer_free(k->steady);
+	loop_free(k->loop);
+	close_fdp(&k->listen_fd);
+	close_fdp(&k->signal_fd);
+	close_fdp(&k->held_fd);
+	close_fdp(&k->error_fd[0]);
+	close_fdp(&k->error_fd[1]);
+	close_fdp(&k->lock);
+}
+
+int keeper_run(const char *id, const struct captive_spec *spec)
+{
+	struct keeper k = {.id = id,
+			   .spec = spec,
+			   .name = command_name(spec->argv),
+			   .lock = -1,
+			   .listen_fd = -1,
+			   .signal_fd = -1,
+			   .held_fd = -1,
+			   .error_fd = {-1, -1},
+			   .status.kind = ERR_RETRY};
+	struct err err;
+	int status;
+
+	keeper_log_init(&k.log, log_server, &k);
+	if (prepare(&k, &err) < 0) {
+		log_error("%s", err.message);
+		k.status.kind = err.kind;
+		memcpy(k.status.error, err.message, sizeof(k.status.error));
+		if (k.lock >= 0) /* or the file is another keeper's */
+			tell(&k);
+		status = err_exit_status(err.kind);
+	} else {
+		tell(&k);
+		wait_for_client(&k);
+		status = loop_run(k.loop);
+		captive_files_remove(id);
+	}
+	done(&k);
+	return status;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of everything a server has started: its process group, and whatever else has become a
+ * child of this process, which must be a subreaper (PR_SET_CHILD_SUBREAPER). Blocks, within bounds.
+ */
+#ifndef SUPERVISE_STRAYS_H
+#define SUPERVISE_STRAYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * SIGTERM, and SIGKILL `patience_ms` later, to the group of `leader`, reaped or not, and to all
+ * children. Returns when there is none, or after two seconds more, with the number of
+ * children that were there.
+ */
+unsigned strays_end(pid_t leader, unsigned patience_ms);
+
+#endif

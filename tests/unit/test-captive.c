@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: MIT */
+/* Captive servers without a kernel: their words, their keeper, what it starts and leaves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "options-captive.h"
+#include "supervise/captive-files.h"
+#include "supervise/keeper-log.h"
+#include "supervise/keeper.h"
+#include "supervise/lock.h"
+#include "supervise/strays.h"
+#include "transport/command.h"
+
+#define LIMIT_MS 20000 /* nothing here takes as long */
+
+static char dir[] = "/tmp/test-captive-XXXXXX";
+
+/* --- words -------------------------------------------------------------------------------- */
+
+static void parse(struct options *ret_options, const char *const *word)
+{
+	char *argv[16] = {(char *)"nbd-attach"};
+	struct err err;
+	int argc = 1;
+
+	for (; word[argc - 1]; argc++)
+		argv[argc] = (char *)word[argc - 1];
+	if (options_parse(argc, argv, ret_options, &err) != 0)
+		fail_msg("%s", err.message);
+}
+
+#define PARSE(o, ...) parse(o, (const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_words(char *const *got, const char *want)
+{
+	char text[512] = "";
+
+	for (size_t i = 0; got[i]; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s<%s>", i ? " " : "",
+			 got[i]);
+	assert_string_equal(text, want);
+}
+
+static void words_are_kept_as_they_are(void **unused)
+{
+	struct options o;
+
+	(void)unused;
+	PARSE(&o, "nbd0", "-r", "--", "[", "qemu-nbd", "-f", "a b", "]", "--wait", "", "]");
+	assert_words(o.captive, "<qemu-nbd> <-f> <a b> <]> <--wait> <>");
+	assert_true(o.read_only);
+	assert_false(o.wait);
+	options_done(&o);
+	PARSE(&o, "nbd0", "[", "a", "--", "]");
+	assert_words(o.captive, "<a> <-->");
+	options_done(&o);
+}
+
+static void a_line_is_split_at_blanks(void **unused)
+{
+	struct options o;
+	struct err err;
+
+	(void)unused;
+	options_init(&o);
+	assert_true(captive_is_line("[ a ]"));
+	assert_true(captive_is_line("["));
+	assert_false(captive_is_line("[::1]"));
+	assert_int_equal(captive_from_line(&o, "[\tnbdkit  file \"x y\" ]", &err), 0);
+	assert_words(o.captive, "<nbdkit> <file> <\"x> <y\">");
+	assert_int_equal(captive_from_line(&o, "[ nbdkit", &err), -EINVAL);
+	assert_int_equal(captive_from_line(&o, "[ ]", &err), -EINVAL);
+	options_done(&o);
+}
+
+static void an_image_is_served_safely(void **unused)
+{
+	char **words;
+	struct options o;
+
+	(void)unused;
+	PARSE(&o, "nbd0", "--image", "/a/b", "--format", "qcow2");
+	words = captive_image_words(&o);
+	assert_words(words, "<qemu-nbd> <--persistent> <--cache=writethrough> <--discard=unmap> "
+			    "<--format=qcow2> <--shared=1> </a/b>");
+	captive_words_free(words);
+	options_done(&o);
+	PARSE(&o, "nbd0", "--image=/a", "--format=raw", "-r", "-C3", "--export", "-x");
+	words = captive_image_words(&o);
+	assert_words(words, "<qemu-nbd> <--persistent> <--cache=writethrough> <--discard=unmap> "
+			    "<--format=raw> <--shared=3> <--read-only> <--export-name=-x> </a>");
+	captive_words_free(words);
+	options_done(&o);
+	PARSE(&o, "nbd0", "--image=-f",
+	      "--format=raw"); /* qemu-nbd must not take it for an option */
+	assert_int_equal(o.image[0], '/');
+	options_done(&o);
+}
+
+static char *identifier(const char *const *word)
+{
+	struct options o;
+	char *id;
+
+	parse(&o, word);
+	id = captive_identifier(&o);
+	assert_non_null(id);
+	options_done(&o);
+	return id;
+}
+
+#define IDENTIFIER(...) identifier((const char *const[]){__VA_ARGS__, NULL})
+
+static void an_identifier_tells_servers_apart(void **unused)
+{
+	char *id[] = {
+	    IDENTIFIER("nbd0", "[", "nbdkit", "file", "x", "]"),
+	    IDENTIFIER("nbd0", "[", "nbdkit", "filex", "]"),
+	    IDENTIFIER("nbd0", "[", "nbdkit", "file", "x", "", "]"),
+	    IDENTIFIER("nbd0", "--command", "[", "nbdkit", "file", "x", "]"),
+	    IDENTIFIER("nbd0", "--user=root", "[", "nbdkit", "file", "x", "]"),
+	    IDENTIFIER("nbd0", "export", "[", "nbdkit", "file", "x", "]"),
+	    IDENTIFIER("nbd0", "--image=/x", "--format=raw"),
+	};
+	char *again = IDENTIFIER("auto", "-r", "[", "nbdkit", "file", "x", "]");
+	char *elsewhere;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(id); i++)
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(id[i], id[k]);
+	assert_string_equal(again, id[0]);
+	assert_int_equal(strncmp(again, "captive:nbdkit:", 15), 0);
+	assert_null(strstr(again, "file")); /* an argument may be a secret */
+	assert_string_equal(id[6], "image:/x");
+	assert_int_equal(chdir(dir), 0);
+	elsewhere = IDENTIFIER("nbd0", "[", "nbdkit", "file", "x", "]");
+	assert_string_not_equal(elsewhere, id[0]);
+	assert_int_equal(chdir("/"), 0);
+	free(elsewhere);
+	free(again);
+	for (size_t i = 0; i < ARRAY_SIZE(id); i++)
+		free(id[i]);
+}
+
+/* --- files -------------------------------------------------------------------------------- */
+
+static void a_status_survives_the_file(void **unused)
+{
+	struct captive_status in = {
+	    .pid = 7, .starts = 3, .failures = 2, .kind = ERR_SYSTEM, .error = "cannot run x=y"};
+	struct captive_status out = {.pid = 1};
+
+	(void)unused;
+	assert_false(captive_status_read("1", &out));
+	assert_int_equal(out.pid, 1);
+	captive_status_write("1", &in);
+	assert_true(captive_status_read("1", &out));
+	assert_memory_equal(&in, &out, sizeof(in));
+	captive_files_remove("1");
+	assert_false(captive_status_read("1", &out));
+	assert_true(captive_id_valid("123"));
+	assert_false(captive_id_valid(""));
+	assert_false(captive_id_valid("../1"));
+	assert_false(captive_id_valid("1234567890123456"));
+}
+
+/* --- the log ------------------------------------------------------------------------------ */
+
+struct lines {
+	unsigned n;
+	char last[600];
+};
+
+static void take_line(const char *line, void *arg)
+{
+	struct lines *l = arg;
+
+	l->n++;
+	snprintf(l->last, sizeof(l->last), "%s", line);
+}
+
+static void log_text(struct keeper_log *l, const char *text, uint64_t now)
+{
+	keeper_log_add(l, text, strlen(text), now);
+}
+
+static void a_log_has_whole_lines(void **unused)
+{
+	struct lines got = {.n = 0};
+	struct keeper_log l;
+	char big[2000];
+
+	(void)unused;
+	keeper_log_init(&l, take_line, &got);
+	log_text(&l, "one\r\n\n  \ntw", 1);
+	assert_int_equal(got.n, 1);
+	assert_string_equal(got.last, "one");
+	log_text(&l, "o\x1b[2J\xff\n", 2);
+	assert_string_equal(got.last, "two\\x1b[2J\\xff");
+	log_text(&l, "no newline", 3);
+	assert_int_equal(got.n, 2);
+	keeper_log_end(&l, 3);
+	assert_string_equal(l.last, "no newline");
+	assert_int_equal(got.n, 3);
+	memset(big, 'x', sizeof(big) - 2);
+	memcpy(big + sizeof(big) - 2, "\n", 2);
+	log_text(&l, big, 4);
+	assert_int_equal(got.n, 4);
+	assert_int_equal(strlen(got.last), KEEPER_LOG_LINE_MAX);
+}
+
+static void a_log_is_no_flood(void **unused)
+{
+	struct lines got = {.n = 0};
+	struct keeper_log l;
+
+	(void)unused;
+	keeper_log_init(&l, take_line, &got);
+	for (unsigned i = 0; i < KEEPER_LOG_LINES + 7; i++)
+		log_text(&l, "flood\n", 100 + i);
+	assert_int_equal(got.n, KEEPER_LOG_LINES);
+	assert_string_equal(l.last, "flood");
+	log_text(&l, "later\n", 100 + KEEPER_LOG_PERIOD);
+	assert_int_equal(got.n, KEEPER_LOG_LINES + 2);
+	assert_string_equal(got.last, "later");
+	got.n = 0;
+	for (unsigned i = 0; i < KEEPER_LOG_LINES; i++)
+		log_text(&l, "more\n", 100 + KEEPER_LOG_PERIOD);
+	assert_int_equal(got.n, KEEPER_LOG_LINES - 1);
+	log_text(&l, "end\n", 100 + 2 * KEEPER_LOG_PERIOD);
+	assert_string_equal(got.last, "end");
+	assert_int_equal(got.n, KEEPER_LOG_LINES + 1); /* with "(1 more lines ...)" */
+}
+
+/* --- what is started ---------------------------------------------------------------------- */
+
+/* All that a program says on standard error. */
+static size_t run(const struct command *command, char *buf, size_t size)
+{
+	struct command c = *command;
+	_cleanup_fd_ int in = -1;
+	struct err err;
+	size_t len = 0;
+	ssize_t n;
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0); /* not close-on-exec: it must not get through */
+	in = fds[0];
+	c.error_fd = fds[1];
+	if (command_start(&c, &pid, &err) < 0)
+		fail_msg("%s", err.message);
+	close(fds[1]);
+	while ((n = read(in, buf + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	buf[len] = '\0';
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return len;
+}
+
+/* The shell opens 10 and up. */
+#define FDS	   "for i in 0 1 2 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$i ] || echo $i; done >&2;"
+#define SH(script) ((char *const[]){(char *)"sh", (char *)"-c", (char *)(script), NULL})
+
+static void a_program_gets_its_socket_and_nothing_else(void **unused)
+{
+	struct command c = {
+	    .argv =
+		SH("echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID == $$)) $NOTIFY_SOCKET >&2;" FDS
+		   "cd /proc/$$/fd; readlink 3 >&2; readlink 0 >&2;"
+		   "ps -o pgid=,sid= -p $$ | tr -d ' ' | grep -c $$$$ >&2;"
+		   "grep -E '^Sig(Blk|Ign)' /proc/self/status >&2"),
+	    .stdio_fd = -1,
+	};
+	char out[1000], want[200];
+	struct stat st;
+
+	(void)unused;
+	setenv("NOTIFY_SOCKET", "/secret", 1);
+	signal(SIGPIPE, SIG_IGN);
+	c.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(fstat(c.listen_fd, &st), 0);
+	run(&c, out, sizeof(out));
+	snprintf(want, sizeof(want),
+		 "1 nbd 1\n0\n1\n2\n3\nsocket:[%lu]\n/dev/null\n1\n"
+		 "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+		 (unsigned long)st.st_ino);
+	assert_string_equal(out, want);
+	close(c.listen_fd);
+	signal(SIGPIPE, SIG_DFL);
+	unsetenv("NOTIFY_SOCKET");
+}
+
+static void a_program_can_speak_on_its_standard_input(void **unused)
+{
+	struct command c = {
+	    .argv = SH("read x; echo \"got $x\"; echo ${LISTEN_FDS-none} >&2;" FDS),
+	    .listen_fd = -1,
+	};
+	char out[200], heard[32] = "";
+	int fds[2];
+
+	(void)unused;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	c.stdio_fd = fds[1];
+	assert_int_equal(write(fds[0], "this\n", 5), 5);
+	run(&c, out, sizeof(out));
+	assert_string_equal(out, "none\n0\n1\n2\n");
+	assert_int_equal(read(fds[0], heard, sizeof(heard) - 1), 9);
+	assert_string_equal(heard, "got this\n");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_program_runs_as_another_user(void **unused)
+{
+	struct command_user user;
+	struct command c = {.argv =
+				SH("id -un >&2; echo $HOME >&2; grep CapEff /proc/$$/status >&2"),
+			    .listen_fd = -1,
+			    .stdio_fd = -1,
+			    .user = &user};
+	struct err err;
+	char out[200];
+
+	(void)unused;
+	assert_int_equal(command_user_find("no\nbody", &user, &err), -EINVAL);
+	assert_string_equal(err.message, "there is no user \"no\\x0abody\" on this system");
+	assert_int_equal(err.kind, ERR_USAGE);
+	assert_int_equal(command_user_find("daemon", &user, &err), 0);
+	if (geteuid() != 0)
+		skip();
+	run(&c, out, sizeof(out));
+	assert_int_equal(strncmp(out, "daemon\n", 7), 0);
+	assert_non_null(strstr(out, user.home));
+	assert_non_null(strstr(out, "CapEff:\t0000000000000000"));
+}
+
+static void a_program_that_cannot_run_is_named(void **unused)
+{
+	static const struct {
+		const char *name, *says;
+	} bad[] = {
+	    {"no-such-program", "cannot run no-such-program: No such file or directory"},
+	    {"/tmp", "cannot run /tmp: Permission denied"},
+	    {"\x1b", "cannot run \\x1b: No such file or directory"},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *argv[] = {(char *)bad[i].name, NULL};
+		struct command c = {.argv = argv, .listen_fd = -1, .stdio_fd = -1, .error_fd = 2};
+		struct err err;
+		pid_t pid;
+
+		assert_true(command_start(&c, &pid, &err) < 0);
+		assert_int_equal(err.kind, ERR_SYSTEM);
+		assert_string_equal(err.message, bad[i].says);
+		assert_true(wait(NULL) > 0);
+	}
+}
+
+/* In a process of its own, as strays_end() ends every child. */
+static void in_a_child(int (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		_exit(fn());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static int leave_strays(void)
+{
+	/* In the group, out of the session, deaf to SIGTERM. */
+	struct command c = {.argv =
+				SH("sleep 1000 & setsid sleep 1000 &"
+				   "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & sleep 0.3"),
+			    .listen_fd = -1,
+			    .stdio_fd = -1,
+			    .error_fd = STDERR_FILENO};
+	struct err err;
+	uint64_t start;
+	int status;
+	pid_t pid;
+
+	if (command_start(&c, &pid, &err) < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	start = loop_now();
+	if (strays_end(pid, 300) != 3 || loop_now() - start < 300 || loop_now() - start > 2300)
+		return 2;
+	if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
+		return 3;
+	return strays_end(pid, 300) == 0 ? 0 : 4;
+}
+
+static void strays_are_ended(void **unused)
+{
+	(void)unused;
+	in_a_child(leave_strays);
+}
+
+/* --- the keeper --------------------------------------------------------------------------- */
+
+static pid_t keeper(const char *id, bool stdio, char *const *argv)
+{
+	const struct captive_spec spec = {.argv = argv, .stdio = stdio};
+	struct captive_status status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		log_init("keeper", LOG_TO_STDERR, LOG_ERR);
+		_exit(keeper_run(id, &spec));
+	}
+	for (unsigned ms = 0; ms < LIMIT_MS && !captive_status_read(id, &status); ms++)
+		usleep(1000);
+	assert_int_equal(lock_holder(captive_path(id, "lock").text), pid);
+	return pid;
+}
+
+static int dial(const char *id)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/captive-%s.sock", dir, id);
+	assert_int_equal(connect(fd, (void *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* What comes within the limit; "" is the end of the connection. */
+static const char *hear(int fd)
+{
+	static char heard[64];
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	assert_int_equal(poll(&p, 1, LIMIT_MS), 1);
+	n = read(fd, heard, sizeof(heard) - 1);
+	heard[n > 0 ? n : 0] = '\0';
+	return heard;
+}
+
+static struct captive_status status_of(const char *id)
+{
+	struct captive_status s;
+
+	assert_true(captive_status_read(id, &s));
+	return s;
+}
+
+static void end_keeper(pid_t pid, const char *id)
+{
+	struct captive_status unused;
+	int status;
+
+	kill(pid, SIGTERM);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(captive_status_read(id, &unused));
+	assert_int_not_equal(access(captive_path(id, "sock").text, F_OK), 0);
+	assert_int_not_equal(access(captive_path(id, "lock").text, F_OK), 0);
+}
+
+static void a_keeper_starts_a_server_for_each_connection(void **unused)
+{
+	pid_t pid = keeper("2", true, SH("echo $$; cat >/dev/null; exit 0")), first, second;
+	struct stat st;
+	int fd, next;
+
+	(void)unused;
+	assert_int_equal(status_of("2").starts, 0); /* nobody has come */
+	assert_int_equal(stat(captive_path("2", "sock").text, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	fd = dial("2");
+	first = atoi(hear(fd));
+	for (unsigned ms = 0; ms < LIMIT_MS && status_of("2").pid != first; ms++)
+		usleep(1000); /* it speaks before the keeper does */
+	assert_int_equal(status_of("2").pid, first);
+	next = dial("2"); /* waits until the first one is over */
+	assert_int_equal(poll(&(struct pollfd){.fd = next, .events = POLLIN}, 1, 200), 0);
+	close(fd);
+	second = atoi(hear(next));
+	assert_int_not_equal(first, second);
+	for (unsigned ms = 0; ms < LIMIT_MS && status_of("2").pid != second; ms++)
+		usleep(1000);
+	assert_int_equal(status_of("2").starts, 2);
+	end_keeper(pid, "2");
+	assert_int_not_equal(kill(second, 0), 0);
+	close(next);
+}
+
+static void a_keeper_says_why_there_is_no_server(void **unused)
+{
+	pid_t pid = keeper("3", true, SH("echo oh >&2; sleep 1000 & exit 3"));
+	struct captive_status s;
+
+	(void)unused;
+	for (unsigned i = 1; i <= 3; i++) {
+		_cleanup_fd_ int fd = dial("3");
+
+		assert_string_equal(hear(fd), "");
+		s = status_of("3");
+		assert_string_equal(s.error, "the server sh ended with exit status 3: oh");
+		assert_int_equal(s.kind, ERR_RETRY);
+		assert_int_equal(s.failures, i);
+		assert_int_equal(s.pid, 0);
+	}
+	end_keeper(pid, "3");
+
+	pid = keeper("4", false, (char *const[]){(char *)"/no/such/server", NULL});
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_fd_ int fd = dial("4");
+
+		assert_string_equal(hear(fd), "");
+		s = status_of("4");
+		assert_string_equal(s.error,
+				    "cannot run /no/such/server: No such file or directory");
+		assert_int_equal(s.kind, ERR_SYSTEM);
+	}
+	end_keeper(pid, "4");
+}
+
+static void a_keeper_survives_a_flood(void **unused)
+{
+	pid_t pid = keeper("5", true, SH("yes >&2 & kill -9 $$"));
+	_cleanup_fd_ int fd = dial("5");
+
+	(void)unused;
+	assert_string_equal(hear(fd), "");
+	assert_non_null(strstr(status_of("5").error, "was ended by signal 9"));
+	end_keeper(pid, "5");
+}
+
+static void two_keepers_are_one_too_many(void **unused)
+{
+	pid_t pid = keeper("6", true, SH("cat"));
+	const struct captive_spec spec = {.argv = SH("cat"), .user = "no-such-user"};
+	int fd;
+
+	(void)unused;
+	log_init("keeper", LOG_TO_STDERR, LOG_EMERG);
+	if (fork() == 0)
+		_exit(keeper_run("6", &(struct captive_spec){.argv = SH("cat")}));
+	assert_true(wait(&fd) > 0);
+	assert_int_equal(WEXITSTATUS(fd), 3);
+	assert_string_equal(status_of("6").error, ""); /* it has left that alone */
+	fd = dial("6");
+	assert_int_equal(write(fd, "echo", 4), 4);
+	assert_string_equal(hear(fd), "echo");
+	close(fd);
+	end_keeper(pid, "6");
+	assert_int_equal(keeper_run("7", &spec), 2);
+	assert_int_equal(status_of("7").kind, ERR_RETRY);
+	assert_non_null(strstr(status_of("7").error, "no-such-user"));
+	captive_files_remove("7");
+}
+
+static int setup(void **unused)
+{
+	(void)unused;
+	if (!mkdtemp(dir))
+		return -1;
+	return setenv("NBD_ATTACH_RUNDIR", dir, 1);
+}
+
+static int teardown(void **unused)
+{
+	(void)unused;
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(words_are_kept_as_they_are),
+	    cmocka_unit_test(a_line_is_split_at_blanks),
+	    cmocka_unit_test(an_image_is_served_safely),
+	    cmocka_unit_test(an_identifier_tells_servers_apart),
+	    cmocka_unit_test(a_status_survives_the_file),
+	    cmocka_unit_test(a_log_has_whole_lines),
+	    cmocka_unit_test(a_log_is_no_flood),
+	    cmocka_unit_test(a_program_gets_its_socket_and_nothing_else),
+	    cmocka_unit_test(a_program_can_speak_on_its_standard_input),
+	    cmocka_unit_test(a_program_runs_as_another_user),
+	    cmocka_unit_test(a_program_that_cannot_run_is_named),
+	    cmocka_unit_test(strays_are_ended),
+	    cmocka_unit_test(a_keeper_starts_a_server_for_each_connection),
+	    cmocka_unit_test(a_keeper_says_why_there_is_no_server),
+	    cmocka_unit_test(a_keeper_survives_a_flood),
+	    cmocka_unit_test(two_keepers_are_one_too_many),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
