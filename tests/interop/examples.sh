@@ -21,6 +21,9 @@ block() {
 echo '127.0.0.1 server' >>/etc/hosts
 cd "$scratch" || exit 1
 qemu-img create -q -f qcow2 disk.qcow2 64M
+truncate -s 16M disk.img
+mkfs.ext4 -q disk.img
+xz disk.img
 start_server 10809 nbdkit -f memory 64M
 
 count=$(examples | grep -c '^\.Bd')
