@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A unit whose server is started for its device: in a unit of its own, which outlives the
+# supervisor, and ends with the device.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+if [[ ${1:-} = prepare ]]; then
+	mkdir -p "$2/srv"
+	qemu-img create -q -f qcow2 "$2/srv/disk.qcow2" 64M
+	configure "$2" nbd3 'image = /srv/disk.qcow2' 'format = qcow2'
+	exit
+fi
+
+unit=nbd-attach@nbd3.service
+
+state_of() { # KEY
+	sed -n "s/^$1=//p" /run/nbd-attach/nbd3.state
+}
+
+server_of() {
+	nbd_attach --status nbd3 >/dev/null
+	state_of CAPTIVE_PID
+}
+
+captive_unit() {
+	echo "nbd-attach-captive-$(state_of CAPTIVE).service"
+}
+
+another() { # COMMAND PID
+	local now
+	now=$($1)
+	((now > 0 && now != $2))
+}
+
+begin
+check "the unit starts" wait_for 90 unit_is "$unit" active
+check "the device is attached" attached nbd3
+captive=$(captive_unit) server=$(server_of)
+check "the server is in a unit of its own" unit_is "$captive" active
+check "the server is in its control group" grep -q "/$captive\$" "/proc/$server/cgroup"
+check "that is ordered before the device's" \
+	eval 'systemctl show -P Before "$captive" | grep -q "$unit"'
+check "the device works" writes_and_verifies /dev/nbd3
+check "the image is written, whatever the device's sandbox is" \
+	eval '(($(stat -c %b /srv/disk.qcow2) > 400))'
+kill -KILL "$server"
+check "the server killed: another one" wait_for 30 another server_of "$server"
+check "the server killed: the device works" writes_and_verifies /dev/nbd3
+server=$(server_of) main=$(main_pid "$unit")
+kill -KILL "$main"
+check "the supervisor killed: systemd starts another one" \
+	wait_for 60 eval 'another "main_pid $unit" "$main" && unit_is "$unit" active'
+check "the supervisor killed: the server is the same" is "$(server_of)" "$server"
+check "the supervisor killed: its unit, too" is "$(captive_unit)" "$captive"
+check "the supervisor killed: the device works" writes_and_verifies /dev/nbd3
+mkfs.ext4 -q /dev/nbd3
+mkdir -p /data
+mount /dev/nbd3 /data
+check "mounted: the unit restarts" systemctl restart "$unit"
+check "mounted: the server is the same" is "$(server_of)" "$server"
+check "mounted: the file system works" dd if=/dev/zero of=/data/x bs=64k count=16 conv=fsync
+umount /data
+check "stopped: the unit stops" systemctl stop "$unit"
+check "stopped: the device is free" detached nbd3
+check "stopped: the server has ended" gone "$server"
+check "stopped: so has its unit" refuses systemctl is-active "$captive"
+check "stopped: the image is whole" qemu-img check -q /srv/disk.qcow2
+finish
