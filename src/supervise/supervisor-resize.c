@@ -86,7 +86,7 @@ static bool is_moment(struct supervisor *s, uint64_t waited)
 	z->completed = p.completed;
 	if (p.in_flight == 0)
 		return true;
-	if (!z->renewed && (links_wanted(s->links) > 1 || s->report.relay))
+	if (!z->renewed && (links_wanted(s->links) > 1 || s->report.tls.relay))
 		return false;
 	return waited >= (z->renewed ? RESENT_MS : IDLE_MS) && p.completed != before;
 }
