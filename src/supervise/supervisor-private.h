@@ -4,8 +4,8 @@
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
  * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
- * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c tells
- * udev and systemd.
+ * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c
+ * tells udev and systemd.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H

@@ -291,7 +291,7 @@ static void a_program_gets_its_socket_and_nothing_else(void **unused)
 		SH("echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID == $$)) $NOTIFY_SOCKET >&2;" FDS
 		   "cd /proc/$$/fd; readlink 3 >&2; readlink 0 >&2;"
 		   "ps -o pgid=,sid= -p $$ | tr -d ' ' | grep -c $$$$ >&2;"
-		   "grep -E '^Sig(Blk|Ign)' /proc/self/status >&2"),
+		   "sed -nE 's/^Sig(Blk|Ign):.*(.{7})$/\\1 \\2/p' /proc/self/status >&2"),
 	    .stdio_fd = -1,
 	};
 	char out[1000], want[200];
@@ -305,7 +305,7 @@ static void a_program_gets_its_socket_and_nothing_else(void **unused)
 	run(&c, out, sizeof(out));
 	snprintf(want, sizeof(want),
 		 "1 nbd 1\n0\n1\n2\n3\nsocket:[%lu]\n/dev/null\n1\n"
-		 "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+		 "Blk 0000000\nIgn 0000000\n", /* 28 signals: above 31 they are the C library's */
 		 (unsigned long)st.st_ino);
 	assert_string_equal(out, want);
 	close(c.listen_fd);

@@ -72,7 +72,7 @@ offers '--|' '+ --export --connections --wait --backend --detach --status --help
 offers '--|' '- --force --json --completion'
 offers '--det|' '--detach'
 offers '--rea|' '--read-only'
-offers '--re|' '--read-only --retry-delay --retry-delay-late --reconnect --resize'
+offers '--re|' '--read-only --relay --retry-delay --retry-delay-late --reconnect --resize'
 offers '--resize |' 'disk /dev/nbd0'
 offers '--wat|' '--watch-size'
 offers '--accept |' 'smaller read-only features name'

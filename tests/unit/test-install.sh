@@ -23,14 +23,14 @@ same() { # FILE FILE
 }
 
 names_in() { # DIRECTORY
-	(cd "$1" 2>/dev/null && ls)
+	(cd "$1" 2>/dev/null && LC_ALL=C ls)
 }
 
 sources() { # PATTERN...: the names of the tree's files
 	local file
 	for file; do
 		[[ ! -e $file ]] || basename "$file"
-	done
+	done | LC_ALL=C sort
 }
 
 check "install" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
