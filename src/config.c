@@ -120,6 +120,23 @@ static int check_device(const struct config *c, struct err *err)
 	return 0;
 }
 
+/* The server, from `target`, `unix` or `image`. */
+static int check_server(struct options *o, const char *target, struct err *err)
+{
+	int r = 0;
+
+	if (target && (o->unix_path || o->image))
+		return part_bad(err, "target and %s are two servers: leave one of them out",
+				o->unix_path ? "unix" : "image");
+	if (target && captive_is_line(target))
+		r = captive_from_line(o, target, err);
+	if (r == 0)
+		r = words_server(o, o->captive ? NULL : target, NULL, err);
+	if (r == 0 && words_relative(&o->endpoint))
+		return part_bad(err, "a path in this file must be absolute");
+	return r;
+}
+
 /* What the lines make together. */
 static void check_whole(struct config_reader *r)
 {
@@ -138,20 +155,8 @@ static void check_whole(struct config_reader *r)
 	}
 	if (c->device && check_device(c, &e) < 0)
 		config_complain(r, c->device_line, &e);
-	if (c->target && (r->scratch.unix_path || r->scratch.image)) {
-		part_bad(&e, "target and %s are two servers: leave one of them out",
-			 r->scratch.unix_path ? "unix" : "image");
+	if (server_line && check_server(&r->scratch, c->target, &e) < 0)
 		config_complain(r, server_line, &e);
-	} else if (c->target && captive_is_line(c->target) &&
-		   captive_from_line(&r->scratch, c->target, &e) < 0) {
-		config_complain(r, server_line, &e);
-	} else if (server_line &&
-		   words_server(&r->scratch, r->scratch.captive ? NULL : c->target, NULL, &e) < 0) {
-		config_complain(r, server_line, &e);
-	} else if (server_line && words_relative(&r->scratch.endpoint)) {
-		part_bad(&e, "a path in this file must be absolute");
-		config_complain(r, server_line, &e);
-	}
 }
 
 static int load_library(struct config_reader *r)

@@ -70,7 +70,7 @@ static int keep_between(struct options *o, size_t n, const char *const *word, st
 		return part_bad(err,
 				"the server command that begins with [ must end with ], a word of "
 				"its own" TRY_HELP);
-	if (n == 2 || !word[1][0])
+	if (n < 3 || !word[1][0])
 		return part_bad(err, "there is no command between [ and ]" TRY_HELP);
 	if (!part_printable(word[1], strlen(word[1])))
 		return part_bad(err, "%s cannot be the name of a command",
