@@ -475,45 +475,36 @@ static void control(void **state)
 	assert_int_equal(failures, 0);
 }
 
-static void handshake_as_root(void **state)
+static void attack_as_root(enum sandbox_profile profile)
 {
 	struct sandbox *s;
 	struct err err;
 
-	(void)state;
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(sandbox_new(&s, &err), 0);
 	assert_non_null(sandbox_account(s));
-	attack_all(s, SANDBOX_HANDSHAKE, 0);
+	attack_all(s, profile, 0);
 	sandbox_free(s);
+}
+
+static void handshake_as_root(void **state)
+{
+	(void)state;
+	attack_as_root(SANDBOX_HANDSHAKE);
 }
 
 /* With what GnuTLS needs beyond a handshake, an intruder gets no further. */
 static void tls_as_root(void **state)
 {
-	struct sandbox *s;
-	struct err err;
-
 	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(sandbox_new(&s, &err), 0);
-	attack_all(s, SANDBOX_TLS, 0);
-	sandbox_free(s);
+	attack_as_root(SANDBOX_TLS);
 }
 
 static void resolve_as_root(void **state)
 {
-	struct sandbox *s;
-	struct err err;
-
 	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(sandbox_new(&s, &err), 0);
-	attack_all(s, SANDBOX_RESOLVE, 0);
-	sandbox_free(s);
+	attack_as_root(SANDBOX_RESOLVE);
 }
 
 /* --list and --info by an ordinary user: no change of account, all the rest. */

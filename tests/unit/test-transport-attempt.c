@@ -479,156 +479,107 @@ static void tell(int fd, uint32_t type)
 	(void)!send(fd, &lie, sizeof(lie), MSG_NOSIGNAL);
 }
 
-static void good_lie(int fd)
+static void tell_done(int fd)
+{
+	tell(fd, WORKER_DONE);
+}
+
+static void tell_nothing(int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+}
+
+static void tell_garbage(int fd)
+{
+	memset(&lie, 0xa5, sizeof(lie));
+	tell(fd, WORKER_DONE);
+}
+
+static void tell_little(int fd)
+{
+	(void)!send(fd, "x", 1, 0);
+}
+
+static void tell_much(int fd)
+{
+	static char much[2 * sizeof(struct worker_answer)];
+
+	(void)!send(fd, much, sizeof(much), 0);
+}
+
+static void tell_for_ever(int fd)
+{
+	for (;;)
+		tell(fd, WORKER_READY);
+}
+
+static void tell_an_export(int fd)
+{
+	tell(fd, WORKER_LISTED);
+}
+
+static void tell_of_no_sandbox(int fd)
+{
+	lie.ret = -EPERM;
+	lie.err.kind = ERR_SYSTEM;
+	strcpy(lie.err.message, "cannot confine the helper process: because");
+	tell(fd, WORKER_FAILED);
+}
+
+static const struct liar {
+	void (*say)(int fd); /* NULL: it ends before it says anything */
+	int ends;	     /* its exit status, minus a signal's number, or: */
+#define LINGERS 256	     /* with a copy of the socket that the kernel is to use */
+	int ret;
+	enum err_kind kind;
+} liars[] = {
+    {NULL, -SIGKILL, -ECHILD, ERR_RETRY},
+    {tell_done, -SIGSYS, -ECHILD, ERR_PERMANENT},
+    {tell_done, 1, -ECHILD, ERR_RETRY},
+    {tell_done, LINGERS, -ETIMEDOUT, ERR_RETRY},
+    {tell_nothing, LINGERS, -ETIMEDOUT, ERR_RETRY},
+    {tell_garbage, LINGERS, -EPROTO, ERR_PERMANENT},
+    {tell_little, LINGERS, -EPROTO, ERR_PERMANENT},
+    {tell_much, LINGERS, -EPROTO, ERR_PERMANENT},
+    {tell_for_ever, LINGERS, -ETIMEDOUT, ERR_RETRY},
+    {tell_an_export, LINGERS, -EPROTO, ERR_PERMANENT},
+    {tell_of_no_sandbox, 0, -EPERM, ERR_SYSTEM},
+};
+static const struct liar *liar; /* the process inherits it */
+
+static void lying_worker(int fd, pid_t parent, const void *arg)
 {
 	struct worker_job job;
 
+	(void)parent;
+	(void)arg;
 	tell(fd, WORKER_READY);
 	(void)!recv(fd, &job, sizeof(job), 0);
 	memset(&lie, 0, sizeof(lie));
 	lie.export.size = 4096;
 	lie.export.style = NBD_STYLE_FIXED_NEW;
-}
-
-static void worker_killed(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	raise(SIGKILL);
-}
-
-static void worker_crashes_after_success(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	tell(fd, WORKER_DONE);
-	signal(SIGSYS, SIG_DFL);
-	raise(SIGSYS);
-}
-
-static void worker_exits_1_after_success(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	tell(fd, WORKER_DONE);
-	_exit(1);
-}
-
-/* It would keep its copy of the socket while the kernel uses it. */
-static void worker_lingers_after_success(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	tell(fd, WORKER_DONE);
-	for (;;)
+	if (liar->say)
+		liar->say(fd);
+	if (liar->ends < 0) {
+		signal(-liar->ends, SIG_DFL);
+		raise(-liar->ends);
+	}
+	while (liar->ends == LINGERS)
 		pause();
+	_exit(liar->ends);
 }
-
-static void worker_silent(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	close(fd);
-	for (;;)
-		pause();
-}
-
-static void worker_garbage(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	memset(&lie, 0xa5, sizeof(lie));
-	tell(fd, WORKER_DONE);
-	for (;;)
-		pause();
-}
-
-static void worker_short_message(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	(void)!send(fd, "x", 1, 0);
-	for (;;)
-		pause();
-}
-
-static void worker_long_message(int fd, pid_t parent, const void *arg)
-{
-	static char much[2 * sizeof(struct worker_answer)];
-
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	(void)!send(fd, much, sizeof(much), 0);
-	for (;;)
-		pause();
-}
-
-static void worker_floods(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	for (;;)
-		tell(fd, WORKER_READY);
-}
-
-static void worker_lists_on_go(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	good_lie(fd);
-	tell(fd, WORKER_LISTED);
-	for (;;)
-		pause();
-}
-
-static void worker_not_confined(int fd, pid_t parent, const void *arg)
-{
-	(void)parent;
-	(void)arg;
-	lie.ret = -EPERM;
-	lie.err.kind = ERR_SYSTEM;
-	strcpy(lie.err.message, "cannot confine the helper process: because");
-	tell(fd, WORKER_FAILED);
-	_exit(0);
-}
-
-static const struct {
-	process_fn *run;
-	int ret;
-	enum err_kind kind;
-} workers[] = {
-    {worker_killed, -ECHILD, ERR_RETRY},
-    {worker_crashes_after_success, -ECHILD, ERR_PERMANENT},
-    {worker_exits_1_after_success, -ECHILD, ERR_RETRY},
-    {worker_lingers_after_success, -ETIMEDOUT, ERR_RETRY},
-    {worker_silent, -ETIMEDOUT, ERR_RETRY},
-    {worker_garbage, -EPROTO, ERR_PERMANENT},
-    {worker_short_message, -EPROTO, ERR_PERMANENT},
-    {worker_long_message, -EPROTO, ERR_PERMANENT},
-    {worker_floods, -ETIMEDOUT, ERR_RETRY},
-    {worker_lists_on_go, -EPROTO, ERR_PERMANENT},
-    {worker_not_confined, -EPERM, ERR_SYSTEM},
-};
 
 static void worker_misbehaves(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
-		struct helpers_config helpers_cfg = {.worker = workers[i].run};
+	for (size_t i = 0; i < ARRAY_SIZE(liars); i++) {
+		struct helpers_config helpers_cfg = {.worker = lying_worker};
 		struct attempt_config cfg = {.timeout_ms = 300};
 		struct loop *loop = loop_new();
 		struct err err;
 		struct outcome o;
 
+		liar = &liars[i];
 		/* Helpers on a loop of their own: what they left is reaped at their end. */
 		assert_int_equal(helpers_new(loop, &helpers_cfg, &cfg.helpers, &err), 0);
 		{
@@ -649,11 +600,11 @@ static void worker_misbehaves(void **state)
 		}
 		helpers_free(cfg.helpers);
 		loop_free(loop);
-		if (o.ret != workers[i].ret || o.err.kind != workers[i].kind)
+		if (o.ret != liars[i].ret || o.err.kind != liars[i].kind)
 			print_error("worker %zu: %d, kind %d: %s\n", i, o.ret, o.err.kind,
 				    o.err.message);
-		assert_int_equal(o.ret, workers[i].ret);
-		assert_int_equal(o.err.kind, workers[i].kind);
+		assert_int_equal(o.ret, liars[i].ret);
+		assert_int_equal(o.err.kind, liars[i].kind);
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 	}
 }
