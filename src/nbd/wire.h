@@ -79,6 +79,11 @@ enum {
 	NBD_INFO_BLOCK_SIZE = 3,
 };
 
-enum { NBD_CMD_DISC = 2 };
+enum { NBD_CMD_READ = 0, NBD_CMD_WRITE = 1, NBD_CMD_DISC = 2 };
+
+#define NBD_SIMPLE_REPLY_MAGIC UINT32_C(0x67446698)
+#define NBD_ESHUTDOWN	       108 /* the error of a reply, not the host's */
+
+enum { NBD_SIMPLE_REPLY_LEN = 4 + 4 + 8 }; /* magic, error, cookie */
 
 #endif

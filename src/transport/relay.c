@@ -11,15 +11,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "base/bytes.h"
-#include "nbd/wire.h"
+#include "nbd/traffic.h"
 #include "transport/peer.h"
 #include "transport/relay-buffer.h"
 #include "transport/tls-stream.h"
 
 #define LOOK_MS	     1000 /* at a peer that has something to acknowledge */
 #define LAST_WORD_MS 2000 /* for what is left when one side has ended */
-#define REQUEST_LEN  28
 
 enum side { SIDE_KERNEL, SIDE_SERVER, SIDES };
 
@@ -31,8 +29,9 @@ struct relay {
 	bool watch;	   /* something was sent that may not be acknowledged */
 	struct peer peer;
 	uint64_t limit; /* monotonic ms by which all is over; 0: none yet */
-	size_t tail_len;
-	uint8_t tail[REQUEST_LEN]; /* the kernel's last bytes */
+	struct nbd_traffic traffic;
+	size_t cleared; /* bytes of `down` that may go to the kernel */
+	bool leaving;	/* the server is shutting down: its end is awaited, and nothing else */
 
 	/* Without TLS only the first two are in use. */
 	struct relay_buffer up, down, up_sealed, down_sealed;
@@ -80,28 +79,6 @@ static void end(struct relay *r, enum side side, bool broken)
 		r->limit = now_ms() + LAST_WORD_MS;
 }
 
-static void remember_tail(struct relay *r, const uint8_t *bytes, size_t len)
-{
-	size_t keep;
-
-	if (len >= REQUEST_LEN) {
-		memcpy(r->tail, bytes + len - REQUEST_LEN, REQUEST_LEN);
-		r->tail_len = REQUEST_LEN;
-		return;
-	}
-	keep = r->tail_len < REQUEST_LEN - len ? r->tail_len : REQUEST_LEN - len;
-	memmove(r->tail, r->tail + r->tail_len - keep, keep);
-	memcpy(r->tail + keep, bytes, len);
-	r->tail_len = keep + len;
-}
-
-/* The kernel ended the session, as it does when a device is detached. */
-static bool said_goodbye(const struct relay *r)
-{
-	return r->tail_len == REQUEST_LEN && get_be32(r->tail) == NBD_REQUEST_MAGIC &&
-	       get_be16(r->tail + 6) == NBD_CMD_DISC;
-}
-
 static void fill(struct relay *r, enum side side, struct relay_buffer *b)
 {
 	uint8_t *behind = buffer_behind(b);
@@ -110,20 +87,20 @@ static void fill(struct relay *r, enum side side, struct relay_buffer *b)
 	if (n > 0) {
 		b->len += (size_t)n;
 		if (side == SIDE_KERNEL)
-			remember_tail(r, behind, (size_t)n);
+			nbd_traffic_up(&r->traffic, behind, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		end(r, side, side == SIDE_SERVER || !said_goodbye(r));
+		end(r, side, side == SIDE_SERVER || !r->traffic.goodbye);
 	}
 }
 
-/* True if something moved. */
-static bool drain(struct relay *r, enum side side, struct relay_buffer *b)
+/* Sends the first `len` bytes. True if something moved. */
+static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_t len)
 {
 	ssize_t n;
 
-	if (b->len == 0)
+	if (len == 0)
 		return false;
-	n = send(r->fd[side], buffer_front(b), b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(r->fd[side], buffer_front(b), len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n >= 0) {
 		buffer_drop(b, (size_t)n);
 		r->watch |= side == SIDE_SERVER;
@@ -132,8 +109,48 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b)
 	if (errno != EAGAIN && errno != EINTR) {
 		end(r, side, true);
 		b->len = 0; /* nobody is left to take it */
+		if (side == SIDE_KERNEL)
+			r->cleared = 0;
 	}
 	return false;
+}
+
+/*
+ * The kernel would take the reply for an I/O error: so the connection ends before it. What the
+ * server is still at may be carried out until it has seen the end, and not later (rule 1 of the
+ * data safety rules): its own end is waited for, before the kernel asks another.
+ */
+static void leave(struct relay *r)
+{
+	r->leaving = true;
+	end(r, SIDE_KERNEL, true);
+	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
+}
+
+/* Looks what of the replies may go to the kernel. */
+static void clear(struct relay *r)
+{
+	bool shutdown = false;
+
+	if (!r->leaving)
+		r->cleared += nbd_traffic_down(&r->traffic, buffer_front(&r->down) + r->cleared,
+					       r->down.len - r->cleared, &shutdown);
+	if (shutdown)
+		leave(r);
+	if (r->leaving)
+		r->down.len = r->cleared;
+	else if (r->ended[SIDE_SERVER])
+		r->cleared = r->down.len;
+}
+
+static bool drain_replies(struct relay *r)
+{
+	size_t before = r->down.len;
+	bool moved = drain(r, SIDE_KERNEL, &r->down, r->cleared);
+
+	if (moved)
+		r->cleared -= before - r->down.len;
+	return moved;
 }
 
 static bool seal(struct relay *r)
@@ -180,10 +197,11 @@ static void move(struct relay *r)
 		while (r->cfg.tls && !r->broken && seal(r))
 			moved = true;
 		if (!r->broken)
-			moved |= drain(r, SIDE_SERVER, wire_up(r));
+			moved |= drain(r, SIDE_SERVER, wire_up(r), wire_up(r)->len);
 		while (r->cfg.tls && open_up(r))
 			moved = true;
-		moved |= drain(r, SIDE_KERNEL, &r->down);
+		clear(r);
+		moved |= drain_replies(r);
 	} while (moved);
 }
 
@@ -191,6 +209,8 @@ static bool finished(const struct relay *r)
 {
 	bool up = r->up.len == 0 && r->up_sealed.len == 0;
 
+	if (r->leaving)
+		return r->ended[SIDE_SERVER] && r->down.len == 0;
 	if (r->ended[SIDE_KERNEL])
 		return r->broken || up;
 	return r->ended[SIDE_SERVER] && r->down.len == 0;
@@ -240,7 +260,7 @@ static bool wait(struct relay *r)
 	 * is the hang-up alone. */
 	if (!r->ended[SIDE_KERNEL])
 		p[SIDE_KERNEL].events |= buffer_room(&r->up) ? POLLIN : POLLRDHUP;
-	if (r->down.len)
+	if (r->cleared)
 		p[SIDE_KERNEL].events |= POLLOUT;
 	if (!r->ended[SIDE_SERVER] && buffer_room(wire_down(r)))
 		p[SIDE_SERVER].events |= POLLIN;
@@ -283,7 +303,7 @@ void relay_run(struct relay *r)
 	set_linger(r->fd[SIDE_SERVER], false);
 	if (r->cfg.tls) {
 		tls_bye(r->cfg.tls);
-		drain(r, SIDE_SERVER, &r->up_sealed);
+		drain(r, SIDE_SERVER, &r->up_sealed, r->up_sealed.len);
 	}
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
 }

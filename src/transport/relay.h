@@ -12,6 +12,8 @@
  * A request that could not be sent is dropped when the connection ends, never sent late: the
  * kernel sends it again over the next one (rule 1 of the data safety rules). So the socket is
  * reset, not closed, unless the kernel's last word was the end of the session (NBD_CMD_DISC).
+ *
+ * A reply that says that the server is shutting down ends the connection, too: nbd/traffic.h.
  */
 #ifndef TRANSPORT_RELAY_H
 #define TRANSPORT_RELAY_H

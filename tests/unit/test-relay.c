@@ -15,11 +15,25 @@ struct way {
 	pid_t pid;
 };
 
-static void put_disc(uint8_t *request)
+static void send_request(int fd, uint16_t type, uint32_t len, uint8_t *request)
 {
-	memset(request, 0, 28);
+	memset(request, 0, NBD_REQUEST_LEN);
 	put_be32(request, NBD_REQUEST_MAGIC);
-	put_be16(request + 6, NBD_CMD_DISC);
+	put_be16(request + 6, type);
+	put_be32(request + 24, len);
+	/* In two pieces, as a socket may deliver it. */
+	assert_int_equal(send(fd, request, 10, 0), 10);
+	usleep(50000);
+	assert_int_equal(send(fd, request + 10, 18, 0), 18);
+}
+
+static void send_reply(int fd, uint32_t error)
+{
+	uint8_t reply[NBD_SIMPLE_REPLY_LEN] = {0};
+
+	put_be32(reply, NBD_SIMPLE_REPLY_MAGIC);
+	put_be32(reply + 4, error);
+	assert_int_equal(send(fd, reply, sizeof(reply), 0), sizeof(reply));
 }
 
 static void way_open(struct way *w)
@@ -166,20 +180,18 @@ static void directions_are_independent(void **state)
 static void goodbye_is_delivered(void **state)
 {
 	struct way w;
-	uint8_t disc[28], got[29];
+	uint8_t disc[NBD_REQUEST_LEN], got[NBD_REQUEST_LEN + 1];
 	size_t have = 0;
 	ssize_t n;
 
 	(void)state;
 	way_open(&w);
+	send_request(w.kernel, NBD_CMD_WRITE, 100000, disc);
 	ended_well(writer(w.kernel, 100000));
-	put_disc(disc);
-	/* In two pieces, as a socket may deliver it. */
-	assert_int_equal(send(w.kernel, disc, 10, 0), 10);
-	usleep(50000);
-	assert_int_equal(send(w.kernel, disc + 10, 18, 0), 18);
+	send_request(w.kernel, NBD_CMD_DISC, 0, disc);
 	close(w.kernel);
 	w.kernel = -1;
+	assert_int_equal(recv(w.server, got, NBD_REQUEST_LEN, MSG_WAITALL), NBD_REQUEST_LEN);
 	read_pattern(w.server, 100000);
 	while ((n = recv(w.server, got + have, sizeof(got) - have, 0)) > 0)
 		have += (size_t)n;
@@ -245,6 +257,47 @@ static void last_replies_arrive(void **state)
 	way_ended(&w);
 }
 
+/*
+ * A server that shuts down refuses requests. What it did carry out reaches the kernel, the refusal
+ * does not; the server is told that we leave, and the kernel's end comes after the server's.
+ */
+static void refusal_of_a_shutdown_is_an_end(void **state)
+{
+	struct way w;
+	uint8_t request[NBD_REQUEST_LEN], got[2 * NBD_SIMPLE_REPLY_LEN + 1];
+	struct pollfd p;
+
+	(void)state;
+	way_open(&w);
+	send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+	assert_int_equal(recv(w.server, got, sizeof(request), MSG_WAITALL), sizeof(request));
+	send_reply(w.server, 0);
+	send_reply(w.server, EIO); /* an error like this one is the kernel's */
+	send_reply(w.server, NBD_ESHUTDOWN);
+	assert_int_equal(recv(w.server, got, 1, 0), 0);
+	send_reply(w.server, 0); /* too late */
+	assert_int_equal(recv(w.kernel, got, 32, MSG_WAITALL), 32);
+	p = (struct pollfd){.fd = w.kernel, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 300), 0);
+	close(w.server);
+	w.server = -1;
+	assert_int_equal(recv(w.kernel, got, sizeof(got), 0), 0);
+	way_ended(&w);
+}
+
+/* One that does not end is left all the same. */
+static void a_shutdown_without_end_is_left(void **state)
+{
+	struct way w;
+	char end;
+
+	(void)state;
+	way_open(&w);
+	send_reply(w.server, NBD_ESHUTDOWN);
+	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
+	way_ended(&w);
+}
+
 static void killed_relay_resets(void **state)
 {
 	struct way w;
@@ -273,6 +326,8 @@ int main(void)
 	    cmocka_unit_test(hang_up_resets),
 	    cmocka_unit_test(hang_up_is_noticed_when_full),
 	    cmocka_unit_test(last_replies_arrive),
+	    cmocka_unit_test(refusal_of_a_shutdown_is_an_end),
+	    cmocka_unit_test(a_shutdown_without_end_is_left),
 	    cmocka_unit_test(killed_relay_resets),
 	};
 

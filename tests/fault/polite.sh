@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Servers that are asked to end (SIGTERM), under load, and come back: what each makes of it.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 300
+begin
+# shellcheck source=tests/fault/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+polite() { # what is served is attached; $name
+	check "$name: load" load -r 500
+	pause 1
+	kill -TERM -- "-$server"
+	check "$name: the server ends" wait_for 10 gone "$server"
+	check "$name: and nothing hangs on it" wait_for 5 eval 'state_is lost || state_is healing'
+	pause 1
+	check "$name: serves again" serve_again
+	check "$name: heals" healed
+	check "$name: nothing failed, nothing lost" unload
+	check "$name: free" release
+}
+
+for kind in qemu-nbd nbd-server; do
+	name=$kind
+	new_image
+	check "$name: serves" serve $kind 10809
+	check "$name: attaches" attach
+	polite
+done
+
+# nbdkit goes on, and answers every request with NBD_ESHUTDOWN until its clients are gone.
+for where in 10809 "$scratch/sock"; do
+	name="nbdkit at $where, with a relay"
+	new_image
+	check "$name: serves" serve nbdkit "$where"
+	check "$name: attaches" attach --relay
+	polite
+done
+name="nbdkit, without a relay"
+new_image
+check "$name: serves" serve nbdkit 10809
+check "$name: attaches" attach
+kill -TERM -- "-$server"
+pause 1
+check "$name: does not end" running "$server"
+check "$name: fails what is asked" refuses dd if=/dev/$device of=/dev/null bs=4k count=1 \
+	iflag=direct
+check "$name: free" release
+
+finish
