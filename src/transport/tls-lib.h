@@ -18,7 +18,6 @@
 #define TLS_LIB_FUNCTIONS(X) \
 	X(alert_get) \
 	X(alert_get_name) \
-	X(alert_send) \
 	X(anon_allocate_client_credentials) \
 	X(bye) \
 	X(certificate_allocate_credentials) \

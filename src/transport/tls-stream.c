@@ -64,10 +64,8 @@ ssize_t tls_open(struct tls *t, void *buf, size_t len)
 	if (len < RECORD_MAX)
 		return -EAGAIN;
 	n = t->lib->record_recv(t->session, buf, len);
-	if (n == GNUTLS_E_REHANDSHAKE) {
-		t->lib->alert_send(t->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
-		return -EAGAIN;
-	}
+	/* A wish for another handshake may be ignored (RFC 5246 section 7.4.1.1); an answer is an
+	 * alert, at which servers built on GnuTLS end the connection. */
 	if (n < 0)
 		return t->lib->error_is_fatal((int)n) ? -EPROTO : -EAGAIN;
 	return n;

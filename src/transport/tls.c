@@ -267,13 +267,10 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err)
 {
 	ssize_t n;
 
-	do {
+	/* What is not fatal is ignored, also a wish for another handshake: see tls_open(). */
+	do
 		n = t->lib->record_recv(t->session, buf, len);
-		/* RFC 5746 allows the answer no. */
-		if (n == GNUTLS_E_REHANDSHAKE)
-			t->lib->alert_send(t->session, GNUTLS_AL_WARNING,
-					   GNUTLS_A_NO_RENEGOTIATION);
-	} while (n < 0 && !t->lib->error_is_fatal((int)n));
+	while (n < 0 && !t->lib->error_is_fatal((int)n));
 	t->heard = t->heard || n > 0;
 	if ((n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION) && t->heard)
 		return 0;
