@@ -46,9 +46,13 @@ static void warn_of_expiry(const struct supervisor *s, const char *whose, int64_
 {
 	int64_t left = when - time(NULL);
 
-	if (when && left < STATE_EXPIRY_WARNING)
-		log_warning("/dev/nbd%d: %s certificate %s in %lld days: renew it", s->index, whose,
-			    left < 0 ? "expired" : "expires", (long long)(left / DAY));
+	if (!when || left >= STATE_EXPIRY_WARNING)
+		return;
+	if (left < 0)
+		log_warning("/dev/nbd%d: %s certificate has expired: renew it", s->index, whose);
+	else
+		log_warning("/dev/nbd%d: %s certificate expires in %lld days: renew it", s->index,
+			    whose, (long long)(left / DAY));
 }
 
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay)
