@@ -131,8 +131,7 @@ static int prepare_dialler(struct supervisor *s)
 {
 	struct helpers_config helpers = {
 	    .spares = 1,
-	    .relay =
-		s->cfg.relay || (s->cfg.endpoint->tls && s->cfg.endpoint->type != ENDPOINT_TCP),
+	    .relay = s->cfg.relay || endpoint_needs_relay(s->cfg.endpoint),
 	    .tls = s->cfg.endpoint->tls ? s->cfg.endpoint : NULL,
 	};
 	struct dialler_config cfg = {

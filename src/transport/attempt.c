@@ -477,9 +477,8 @@ static int check(struct attempt *a, const struct attempt_config *cfg, struct err
 	if (ret < 0)
 		return ret;
 	a->tls.offload = a->tls.on && cfg->goal == NEGO_GOAL_GO;
-	/* The kernel's TLS is TCP's. */
 	if (cfg->goal == NEGO_GOAL_GO &&
-	    ((a->helpers && helpers_relay(a->helpers)) || (e->tls && e->type != ENDPOINT_TCP)))
+	    ((a->helpers && helpers_relay(a->helpers)) || endpoint_needs_relay(e)))
 		use_relay(a);
 	if (e->type != ENDPOINT_TCP && cfg->source)
 		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);

@@ -129,12 +129,20 @@ static int explain(const struct dial *d, struct err *err)
 		return err_set(err, kind, error, "cannot connect to %s%s: %s", d->what, from,
 			       detail);
 	}
-	if (error == ECONNREFUSED)
+	/* A vsock peer where nobody listens answers with a reset. */
+	if (error == ECONNREFUSED || (error == ECONNRESET && family == AF_VSOCK))
 		return err_set(err, kind, error, "%s refuses connections%s: is the server running?",
 			       d->what, from);
 	if (error == ENOENT && family == AF_UNIX)
 		return err_set(err, kind, error, "%s does not exist: is the server running?",
 			       d->what);
+	/* So says vhost_vsock of a machine that is not there, and vsock without a transport. */
+	if (error == ENODEV && family == AF_VSOCK)
+		return err_set(
+		    err, kind, error,
+		    "nothing leads to %s: no virtual machine of this CID runs, or a "
+		    "module is missing (vhost_vsock on a host, vsock_loopback for CID 1)",
+		    d->what);
 	return err_errno(err, kind, error, "cannot connect to %s%s", d->what, from);
 }
 

@@ -129,6 +129,11 @@ char *endpoint_uri(const struct endpoint *e)
 	return uri;
 }
 
+bool endpoint_needs_relay(const struct endpoint *e)
+{
+	return e->type == ENDPOINT_VSOCK || (e->tls && e->type != ENDPOINT_TCP);
+}
+
 char *endpoint_describe(const struct endpoint *e, char *buf, size_t size)
 {
 	bool brackets = e->host && strchr(e->host, ':');

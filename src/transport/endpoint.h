@@ -49,6 +49,13 @@ void endpoint_done(struct endpoint *e);
  */
 char *endpoint_uri(const struct endpoint *e);
 
+/*
+ * The kernel cannot take a connection to it: vsock, which nbd refuses since 9f7c02e03157 (Linux
+ * 6.18, and stable kernels since October 2025), and TLS over anything but TCP (the kernel's
+ * TLS is TCP's). A relay stands between.
+ */
+bool endpoint_needs_relay(const struct endpoint *e);
+
 /* For people: `server.example:10809`, `[::1]:10809`, `unix:/run/nbd.sock`, `vsock:2:10809`;
  * escaped, cut to fit. Returns buf. */
 char *endpoint_describe(const struct endpoint *e, char *buf, size_t size);

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# vsock, to this very machine (CID 1): the kernel's nbd does not take such a connection, so that a
+# relay is used without being asked for. With and without TLS, and through outages.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 300
+begin
+# shellcheck source=tests/interop/tls-certs.bash
+. "$(dirname "$0")/tls-certs.bash"
+
+d=$scratch/pki
+ca "$d"
+cert "$d" server "${names[@]}" "$valid"
+trust=(--tls-ca "$d/ca-cert.pem" --tls-hostname localhost)
+encrypted=(--tls=require --tls-certificates="$d")
+truncate -s 64M "$scratch/image"
+
+server() { # PORT NBDKIT-ARGUMENT...; no table of the kernel's tells who listens
+	start nbdkit -f -P "$scratch/nbdkit-$1" --vsock -p "$1" "${@:2}" file "$scratch/image"
+	server=$pid
+	wait_for 10 test -s "$scratch/nbdkit-$1"
+	rm -f "$scratch/nbdkit-$1"
+}
+
+relays() { # N: so many processes
+	is "$(pgrep -cx nbd-relay)" "$1"
+}
+
+says() { # REGEX COMMAND...
+	"${@:2}" >"$scratch/said" && cat "$scratch/said" && grep -qE "$1" "$scratch/said"
+}
+
+check "nowhere: what is missing" expect_status 4 'nothing leads to vsock:77:10809.*vhost_vsock' \
+	nbd_attach --info nbd+vsock://77/
+modprobe vsock_loopback
+check "nobody listens" expect_status 4 'refuses connections.*server' \
+	nbd_attach --info nbd+vsock://1/
+check "nobody listens: nothing is attached" expect_status 4 'vsock:1:10809 refuses connections' \
+	nbd_attach nbd0 nbd+vsock://1/
+
+server 10809
+check "--info" says '64 ?MiB|67108864' nbd_attach --info nbd+vsock://1/
+check "--list" says 'the default export' nbd_attach --list nbd+vsock://1/
+check "plain: attaches" nbd_attach nbd0 nbd+vsock://1/
+check "plain: through a relay" eval 'relays 1 && status_is nbd0 relay True'
+check "plain: the identifier" is "$(cat /sys/block/nbd0/backend)" nbd+vsock://1/
+check "plain: writes and verifies" writes_and_verifies /dev/nbd0 4M
+check "plain: in large pieces" writes_and_verifies /dev/nbd0 32M --bs=1M
+
+fio --name=load --filename=/dev/nbd0 --size=8M --rw=randwrite --bs=4k --direct=1 \
+	--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --time_based --runtime=8 \
+	--output="$scratch/fio" &
+load=$!
+started+=("$load")
+pause 1
+kill_now "$server"
+check "outage: is noticed" wait_for 5 status_is nbd0 state lost
+server 10809
+check "outage: heals" wait_for 20 status_is nbd0 state attached
+supervisor=$(supervisor nbd0)
+relay=$(pgrep -x nbd-relay)
+kill -KILL "$supervisor"
+check "the supervisor is gone" wait_for 5 gone "$supervisor"
+check "the device is taken over" nbd_attach nbd0 nbd+vsock://1/
+check "... with its connection" status_is nbd0 connections-alive 1
+check "... and its relay" is "$(pgrep -x nbd-relay)" "$relay"
+check "no request failed" wait "$load"
+kill_now "$server"
+check "another outage: is noticed" wait_for 5 status_is nbd0 state lost
+server 10809
+check "another outage: heals" wait_for 20 status_is nbd0 state attached
+check "plain: detaches" nbd_attach --detach nbd0
+check "plain: the relay is gone" wait_for 5 relays 0
+stop "$server"
+
+server 10810 "${encrypted[@]}"
+check "TLS: --info" says 'tls +yes' nbd_attach --info nbds+vsock://1:10810/ "${trust[@]}"
+check "TLS: attaches" nbd_attach nbd0 nbds+vsock://1:10810/ "${trust[@]}"
+check "TLS: through a relay" eval 'relays 1 && status_is nbd0 tls-version TLS1.3'
+check "TLS: writes and verifies" writes_and_verifies /dev/nbd0 4M
+check "TLS: another name is refused" expect_status 5 'name' nbd_attach --info \
+	nbds+vsock://1:10810/ --tls-ca "$d/ca-cert.pem" --tls-hostname elsewhere
+check "TLS: no name to verify" expect_status 2 'tls-hostname' nbd_attach --info \
+	nbds+vsock://1:10810/ --tls-ca "$d/ca-cert.pem"
+kill_now "$server"
+check "TLS: an outage is noticed" wait_for 5 status_is nbd0 state lost
+server 10810 "${encrypted[@]}"
+check "TLS: and heals" wait_for 20 status_is nbd0 state attached
+check "TLS: with what was written" writes_and_verifies /dev/nbd0 1M
+check "TLS: detaches" nbd_attach --detach nbd0
+stop "$server"
+
+finish
