@@ -3,8 +3,10 @@
 # Runs the manual's EXAMPLES, each block as it stands there. `server` is this machine; what a
 # block leaves attached is detached before the next.
 . "$(dirname "$0")/../lib.sh"
-in_guest 120
+in_guest 180
 begin
+# shellcheck source=tests/interop/tls-certs.bash
+. "$(dirname "$0")/tls-certs.bash"
 
 PATH=$(dirname "${nbd_attach[0]}"):$PATH
 page=$top/nbd-attach.8
@@ -20,14 +22,26 @@ block() {
 
 echo '127.0.0.1 server' >>/etc/hosts
 cd "$scratch" || exit 1
-qemu-img create -q -f qcow2 disk.qcow2 64M
-truncate -s 16M disk.img
-mkfs.ext4 -q disk.img
-xz disk.img
-start_server 10809 nbdkit -f memory 64M
+mkdir images
+qemu-img create -q -f qcow2 images/disk.qcow2 64M
+truncate -s 16M images/disk.img
+mkfs.ext4 -q images/disk.img
+xz images/disk.img
+truncate -s 64M data.img
+mkfs.ext4 -q data.img 32M
+mkdir -p /etc/pki
+ca /etc/pki/nbd
+cert /etc/pki/nbd server 'dns_name = "server"' "$valid"
+cert /etc/pki/nbd client "$valid"
+# With TLS for those who ask for it: then with their certificate.
+start_server 10809 nbdkit -f --tls=on --tls-certificates=/etc/pki/nbd --tls-verify-peer \
+	file "$scratch/data.img"
 
 count=$(examples | grep -c '^\.Bd')
 for ((n = 1; n <= count; n++)); do
+	# Images of its own: a server that it leaves running keeps those of another block.
+	cp -r "$scratch/images" "$scratch/$n"
+	cd "$scratch/$n" || exit 1
 	block "$n" >example
 	check "example $n: $(head -n 1 example)" timeout 60 bash -eu example
 	for device in nbd0 nbd1; do

@@ -35,3 +35,29 @@ cert() { # DIRECTORY, server or client, LINE...
 
 names=('dns_name = "localhost"' 'ip_address = "127.0.0.1"' 'ip_address = "::1"')
 valid='expiration_days = 20'
+
+self_signed() { # DIRECTORY: a server's certificate; nbdkit wants the authority's, too
+	mkdir -p "$1"
+	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa \
+		--outfile "$1/server-key.pem")
+	printf '%s\n' 'cn = "Self"' "$valid" tls_www_server "${names[@]}" >"$1/server.template"
+	certtool_quietly --generate-self-signed --load-privkey "$1/server-key.pem" \
+		--template "$1/server.template" --outfile "$1/server-cert.pem"
+	cp "$d/ca-cert.pem" "$1"
+}
+
+# One of our connections is in the kernel's TLS, in both directions.
+in_kernel() {
+	cat /proc/net/tls_stat
+	(($(awk '$1 == "TlsCurrTxSw" {print $2}' /proc/net/tls_stat) >= 1 &&
+		$(awk '$1 == "TlsCurrRxSw" {print $2}' /proc/net/tls_stat) >= 1))
+}
+
+suite() { # VERSION CIPHER: for --tls-priority
+	echo "NORMAL:-VERS-ALL:+VERS-TLS$1:-CIPHER-ALL:+$2:-MAC-ALL:+AEAD"
+}
+
+nbdkit_tls() { # NBDKIT-ARGUMENT...: on the next port
+	((port++))
+	start_server "$port" nbdkit -f -p "$port" --tls=require "$@" memory 16M
+}

@@ -30,13 +30,6 @@ trust=(--tls --tls-ca "$d/ca-cert.pem")
 mutual=(--tls --tls-certificates "$d")
 shared=(--tls --tls-psk "$psk")
 
-# One of our connections is in the kernel's TLS, in both directions.
-in_kernel() {
-	cat /proc/net/tls_stat
-	(($(awk '$1 == "TlsCurrTxSw" {print $2}' /proc/net/tls_stat) >= 1 &&
-		$(awk '$1 == "TlsCurrRxSw" {print $2}' /proc/net/tls_stat) >= 1))
-}
-
 serves() { # NAME ATTACH-ARGUMENT...
 	check "$1: attaches" nbd_attach nbd0 "${@:2}" || return
 	check "$1: is in the kernel" in_kernel
@@ -50,20 +43,11 @@ refused() { # NAME REGEX ATTACH-ARGUMENT...
 	check "5: $1: nothing is attached" detached nbd0
 }
 
-suite() { # VERSION CIPHER: for --tls-priority
-	echo "NORMAL:-VERS-ALL:+VERS-TLS$1:-CIPHER-ALL:+$2:-MAC-ALL:+AEAD"
-}
-
 port=10850
 
 #
 # nbdkit
 #
-nbdkit_tls() { # NBDKIT-ARGUMENT...: on the next port
-	((port++))
-	start_server "$port" nbdkit -f -p "$port" --tls=require "$@" memory 16M
-}
-
 nbdkit_tls --tls-certificates="$d"
 serves "nbdkit, x509" localhost:$port "${trust[@]}"
 serves "nbdkit, x509, by address" "127.0.0.1:$port" "${trust[@]}"
@@ -168,10 +152,14 @@ mkdir "$scratch/soon"
 cp "$d"/ca-* "$scratch/soon/"
 cert "$scratch/soon" server "${names[@]}" 'expiration_days = 5'
 nbdkit_tls --tls-certificates="$scratch/soon"
+# How certtool counts decides whether it is less than five days.
 check "a certificate that expires soon is warned of" eval '
 	nbd_attach nbd0 localhost:$port "${trust[@]}" 2>"$scratch/stderr"; cat "$scratch/stderr"
-	grep -q "the server.s certificate expires in 4 days" "$scratch/stderr" &&
-	nbd_attach --status nbd0 | grep "EXPIRES SOON" && nbd_attach --detach nbd0'
+	grep -qE "the server.s certificate expires in [45] days" "$scratch/stderr"'
+check "... and by the status" eval '
+	nbd_attach --status nbd0 >"$scratch/status"; cat "$scratch/status"
+	grep -q "EXPIRES SOON" "$scratch/status"'
+check "... and used all the same" nbd_attach --detach nbd0
 stop "$pid"
 bad_server "a certificate without the name" 'another name than localhost' "$valid"
 # Revoked: the list names the certificate that was good until now.
@@ -187,13 +175,7 @@ cp "$scratch/crl.pem" "$scratch/with-crl/ca-crl.pem"
 refused "revoked, from the directory" 'revoked' localhost:$port --tls \
 	--tls-certificates "$scratch/with-crl"
 stop "$pid"
-mkdir "$scratch/self"
-(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa \
-	--outfile "$scratch/self/server-key.pem")
-printf '%s\n' 'cn = "Self"' "$valid" tls_www_server "${names[@]}" >"$scratch/self.template"
-certtool_quietly --generate-self-signed --load-privkey "$scratch/self/server-key.pem" \
-	--template "$scratch/self.template" --outfile "$scratch/self/server-cert.pem"
-cp "$d/ca-cert.pem" "$scratch/self"
+self_signed "$scratch/self"
 nbdkit_tls --tls-certificates="$scratch/self"
 refused "self-signed" 'self-signed' localhost:$port "${trust[@]}"
 stop "$pid"
@@ -281,112 +263,6 @@ wait_for 10 listening $port
 wait_for 120 asleep "$pid" # it looks for a prime of its own first: see servers.sh
 serves "nbd-server, client certificate" localhost:$port "${mutual[@]}" disk
 refused "nbd-server: no such export" 'nothing' localhost:$port "${mutual[@]}" nothing
-stop "$pid"
-
-#
-# Outages
-#
-nbdkit_file() {
-	start_server $port nbdkit -f -p $port --tls=require --tls-certificates="$1" file \
-		"$scratch/image"
-	server=$pid
-}
-load() { # in the background; sets $load
-	fio --name=load --filename=/dev/nbd0 --size=8M --rw=randwrite --bs=4k --direct=1 \
-		--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --time_based \
-		--runtime=12 --output="$scratch/fio" &
-	load=$!
-	started+=("$load")
-}
-((port++))
-nbdkit_file "$d"
-check "outage: attaches" nbd_attach nbd0 localhost:$port "${mutual[@]}"
-load
-pause 3
-kill_now "$server"
-pause 1
-nbdkit_file "$d"
-wait_for 20 status_is nbd0 state attached >"$scratch/log"
-check "outage: heals" status_is nbd0 outages 1
-check "outage: the new connection is in the kernel" in_kernel
-check "the status: version" status_is nbd0 tls-version TLS1.3
-check "the status: cipher" status_is nbd0 tls-cipher CHACHA20-POLY1305
-check "the status: who encrypts" status_is nbd0 relay False
-check "the status: the server" status_is nbd0 tls-peer 'CN=Test Server'
-check "the status: until when" eval '
-	nbd_attach --status nbd0 >"$scratch/status" && cat "$scratch/status" &&
-	grep -q "TLS .*TLS1.3, CHACHA20-POLY1305, by the kernel" "$scratch/status" &&
-	grep -qE "certificate +CN=Test Server, until 20..-..-.. ..:..:..$" "$scratch/status" &&
-	grep -qE "ours +until 20" "$scratch/status"'
-kill -KILL "$(supervisor nbd0)"
-check "outage: the supervisor is gone" wait_for 5 no_supervisor nbd0
-check "outage: no request failed, with and without supervisor" wait "$load"
-check "outage: the device is taken over" nbd_attach nbd0 localhost:$port "${mutual[@]}"
-# New authority, new certificates, everything in the place of the old.
-kill_now "$server"
-cp "$scratch/other"/*.pem "$d/"
-nbdkit_file "$d"
-check "outage: renewed certificates count" wait_for 20 status_is nbd0 reconnects 1
-check "outage: and verify" writes_and_verifies /dev/nbd0
-# A server with another certificate is not the server.
-kill_now "$server"
-nbdkit_file "$scratch/self"
-check "outage: an impostor is refused" wait_for 20 status_is nbd0 state refused
-kill_now "$server"
-nbdkit_file "$d"
-check "outage: the right one is taken" wait_for 20 status_is nbd0 state attached
-check "outage: detaches" nbd_attach --detach nbd0
-stop "$server"
-
-#
-# What is kept from prying eyes
-#
-nbdkit_tls --tls-psk="$psk"
-check "secrets: attaches" nbd_attach -vv nbd0 localhost:$port "${shared[@]}" --on-change \
-	"env >>$scratch/env"
-has_secret() { # FILE...
-	grep -aE '0123456789abcdef0123456789abcdef' "$@"
-}
-# The key, as text and as bytes, in what would go into a core dump; `present`: the server's name, to
-# see that the search works.
-in_memory() { # absent or present
-	python3 - "$(supervisor nbd0)" "$1" <<-'EOF'
-		import re, sys
-		pid, wanted = sys.argv[1:]
-		text = b"0123456789abcdef0123456789abcdef"
-		keys = [text, bytes.fromhex(text.decode())] if wanted == "absent" else [b"localhost"]
-		found, memory, areas = 0, open(f"/proc/{pid}/mem", "rb"), []
-		for line in open(f"/proc/{pid}/smaps"):
-		    if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
-		        area = line.split()
-		    elif line.startswith("VmFlags:") and " dd" not in line and "r" in area[1]:
-		        areas.append(area[0])
-		for area in areas:
-		    begin, end = (int(x, 16) for x in area.split("-"))
-		    try:
-		        memory.seek(begin)
-		        data = memory.read(end - begin)
-		    except (OSError, OverflowError, ValueError):
-		        continue  # [vvar] and the like
-		    found += sum(data.count(key) for key in keys)
-		print(len(areas), "areas,", found, "found")
-		sys.exit((found > 0) != (wanted == "present"))
-	EOF
-}
-check "secrets: none in the state file" refuses has_secret /run/nbd-attach/nbd0.state
-check "secrets: none in the kernel's identifier" refuses has_secret /sys/block/nbd0/backend
-check "secrets: none on the command line" refuses has_secret \
-	"/proc/$(supervisor nbd0)/cmdline" "/proc/$(supervisor nbd0)/environ"
-check "secrets: none in what --on-change sees" refuses has_secret "$scratch/env"
-check "secrets: the search finds what is there" has_secret "$psk"
-check "secrets: none where a core of the supervisor would show it" in_memory absent
-check "secrets: the search finds what is there" in_memory present
-holder=$(supervisor nbd0)
-check "secrets: detaches" nbd_attach --detach nbd0
-wait_for 5 gone "$holder"
-check "secrets, --swap: attaches" nbd_attach nbd0 localhost:$port "${shared[@]}" --swap
-check "secrets, --swap: none where a core would show it" in_memory absent
-check "secrets, --swap: detaches" nbd_attach --detach nbd0
 stop "$pid"
 
 #

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# TLS in the kernel through outages, with a server that does what the kernel cannot follow, and what
+# of its secrets can be seen.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 400
+begin
+# shellcheck source=tests/interop/tls-certs.bash
+. "$(dirname "$0")/tls-certs.bash"
+
+d=$scratch/pki
+ca "$d"
+cert "$d" server "${names[@]}" "$valid"
+cert "$d" client "$valid"
+ca "$scratch/other"
+cert "$scratch/other" server "${names[@]}" "$valid"
+cert "$scratch/other" client "$valid"
+self_signed "$scratch/self"
+(
+	umask 077
+	echo "me:0123456789abcdef0123456789abcdef" >"$scratch/keys.psk"
+)
+psk=$scratch/keys.psk
+mutual=(--tls --tls-certificates "$d")
+shared=(--tls --tls-psk "$psk")
+truncate -s 16M "$scratch/image"
+port=10950
+
+#
+# Outages
+#
+nbdkit_file() {
+	start_server $port nbdkit -f -p $port --tls=require --tls-verify-peer --tls-certificates="$1" file \
+		"$scratch/image"
+	server=$pid
+}
+load() { # in the background; sets $load
+	fio --name=load --filename=/dev/nbd0 --size=8M --rw=randwrite --bs=4k --direct=1 \
+		--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --time_based \
+		--runtime=12 --output="$scratch/fio" &
+	load=$!
+	started+=("$load")
+}
+((port++))
+nbdkit_file "$d"
+check "outage: attaches" nbd_attach nbd0 localhost:$port "${mutual[@]}"
+load
+pause 3
+kill_now "$server"
+pause 1
+nbdkit_file "$d"
+wait_for 20 status_is nbd0 state attached >"$scratch/log"
+check "outage: heals" status_is nbd0 outages 1
+check "outage: the new connection is in the kernel" in_kernel
+check "the status: version" status_is nbd0 tls-version TLS1.3
+check "the status: cipher" status_is nbd0 tls-cipher CHACHA20-POLY1305
+check "the status: who encrypts" status_is nbd0 relay False
+check "the status: the server" status_is nbd0 tls-peer 'CN=Test Server'
+nbd_attach --status nbd0 >"$scratch/status"
+shown() { # REGEX
+	cat "$scratch/status"
+	grep -qE "$1" "$scratch/status"
+}
+check "the status: in a line" shown 'TLS +TLS1\.3, CHACHA20-POLY1305, by the kernel'
+check "the status: until when" shown \
+	'certificate +CN=Test Server, until 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
+check "the status: and we" shown 'ours +until 20'
+kill -KILL "$(supervisor nbd0)"
+check "outage: the supervisor is gone" wait_for 5 no_supervisor nbd0
+check "outage: no request failed, with and without supervisor" wait "$load"
+check "outage: the device is taken over" nbd_attach nbd0 localhost:$port "${mutual[@]}"
+# New authority, new certificates, everything in the place of the old.
+kill_now "$server"
+cp "$scratch/other"/*.pem "$d/"
+nbdkit_file "$d"
+check "outage: renewed certificates count" wait_for 20 status_is nbd0 reconnects 1
+check "outage: and verify" writes_and_verifies /dev/nbd0
+# A server with another certificate is not the server.
+kill_now "$server"
+nbdkit_file "$scratch/self"
+check "outage: an impostor is refused" wait_for 20 status_is nbd0 state refused
+kill_now "$server"
+nbdkit_file "$d"
+check "outage: the right one is taken" wait_for 20 status_is nbd0 state attached
+check "outage: detaches" nbd_attach --detach nbd0
+stop "$server"
+
+#
+# A server that does what the kernel's TLS cannot follow: an outage, which heals; none for the relay
+#
+${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o "$scratch/preload.so" "$top/tests/interop/tls-preload.c" -ldl
+# One thread, as GnuTLS wants it for this.
+unruly() { # WHAT VERSION CIPHER ATTACH-ARGUMENT...; sets $outages
+	local what=$1
+	((port++))
+	LD_PRELOAD=$scratch/preload.so TLS_DOES=$what TLS_EVERY=400 \
+		start_server "$port" nbdkit -f -t 1 -p "$port" --tls=require --tls-certificates="$d" \
+		file "$scratch/image"
+	server=$pid
+	nbd_attach nbd0 localhost:"$port" "${mutual[@]}" --tls-priority "$(suite "$2" "$3")" \
+		--dead-timeout 60 "${@:4}" || return
+	writes_and_verifies /dev/nbd0 2M || return
+	nbd_attach --status --json nbd0 >"$scratch/json"
+	outages=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["outages"])' \
+		"$scratch/json")
+	echo "$outages outages"
+}
+calm() { # whatever became of it
+	! attached nbd0 || nbd_attach -q --detach --force nbd0
+	stop "$server"
+}
+check "new keys in the midst: heals" eval '
+	unruly key-update 1.3 CHACHA20-POLY1305 && ((outages > 0))'
+calm
+check "TLS ended in the midst: heals" eval 'unruly bye 1.3 CHACHA20-POLY1305 && ((outages > 0))'
+calm
+check "another handshake in the midst: heals" eval '
+	unruly handshake 1.2 AES-256-GCM && ((outages > 0))'
+calm
+check "new keys in the midst, with a relay: goes on" eval '
+	unruly key-update 1.3 AES-256-GCM --relay && ((outages == 0))'
+calm
+check "another handshake in the midst, with a relay: goes on" eval '
+	unruly handshake 1.2 AES-256-GCM --relay && ((outages == 0))'
+calm
+
+#
+# What is kept from prying eyes
+#
+nbdkit_tls --tls-psk="$psk"
+check "secrets: attaches" nbd_attach -vv nbd0 localhost:$port "${shared[@]}" --on-change \
+	"env >>$scratch/env"
+has_secret() { # FILE...
+	grep -aE '0123456789abcdef0123456789abcdef' "$@"
+}
+# The key, as text and as bytes, in what would go into a core dump; `present`: the server's name, to
+# see that the search works.
+in_memory() { # absent or present
+	python3 - "$(supervisor nbd0)" "$1" <<-'EOF'
+		import re, sys
+		pid, wanted = sys.argv[1:]
+		text = b"0123456789abcdef0123456789abcdef"
+		keys = [text, bytes.fromhex(text.decode())] if wanted == "absent" else [b"localhost"]
+		found, memory, areas = 0, open(f"/proc/{pid}/mem", "rb"), []
+		for line in open(f"/proc/{pid}/smaps"):
+		    if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+		        area = line.split()
+		    elif line.startswith("VmFlags:") and " dd" not in line and "r" in area[1]:
+		        areas.append(area[0])
+		for area in areas:
+		    begin, end = (int(x, 16) for x in area.split("-"))
+		    try:
+		        memory.seek(begin)
+		        data = memory.read(end - begin)
+		    except (OSError, OverflowError, ValueError):
+		        continue  # [vvar] and the like
+		    found += sum(data.count(key) for key in keys)
+		print(len(areas), "areas,", found, "found")
+		sys.exit((found > 0) != (wanted == "present"))
+	EOF
+}
+check "secrets: none in the state file" refuses has_secret /run/nbd-attach/nbd0.state
+check "secrets: none in the kernel's identifier" refuses has_secret /sys/block/nbd0/backend
+check "secrets: none on the command line" refuses has_secret \
+	"/proc/$(supervisor nbd0)/cmdline" "/proc/$(supervisor nbd0)/environ"
+check "secrets: none in what --on-change sees" refuses has_secret "$scratch/env"
+check "secrets: the search finds what is there" has_secret "$psk"
+check "secrets: none where a core of the supervisor would show it" in_memory absent
+check "secrets: the search finds what is there" in_memory present
+holder=$(supervisor nbd0)
+check "secrets: detaches" nbd_attach --detach nbd0
+wait_for 5 gone "$holder"
+check "secrets, --swap: attaches" nbd_attach nbd0 localhost:$port "${shared[@]}" --swap
+check "secrets, --swap: none where a core would show it" in_memory absent
+check "secrets, --swap: detaches" nbd_attach --detach nbd0
+stop "$pid"
+
+finish
