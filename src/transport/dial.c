@@ -136,6 +136,10 @@ static int explain(const struct dial *d, struct err *err)
 	if (error == ENOENT && family == AF_UNIX)
 		return err_set(err, kind, error, "%s does not exist: is the server running?",
 			       d->what);
+	if (error == EAFNOSUPPORT && family == AF_VSOCK)
+		return err_set(err, kind, error,
+			       "there is no vsock here: the kernel lacks it, or the unit does not "
+			       "allow it (RestrictAddressFamilies=AF_VSOCK in a drop-in does)");
 	/* So says vhost_vsock of a machine that is not there, and vsock without a transport. */
 	if (error == ENODEV && family == AF_VSOCK)
 		return err_set(
