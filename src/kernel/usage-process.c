@@ -47,8 +47,13 @@ static const struct usage_node *node_behind(const struct process *p, int dir, co
 {
 	struct statx stx;
 
-	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0 ||
-	    (stx.stx_mode & S_IFMT) == S_IFREG)
+	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0) {
+		/* root may read the names of links that it may not follow without CAP_SYS_PTRACE */
+		if (errno == EACCES || errno == EPERM)
+			p->scan->usage->unsure = true;
+		return NULL;
+	}
+	if ((stx.stx_mode & S_IFMT) == S_IFREG)
 		return NULL;
 	return usage_node_of(p->scan, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
 }

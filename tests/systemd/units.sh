@@ -69,6 +69,25 @@ relayed() { # PID-OF-THE-RELAY PID-OF-THE-SUPERVISOR-BEFORE
 		! grep -q '^RECONNECTS=[1-9]' /run/nbd-attach/nbd4.state
 }
 
+# Keys as credentials, by the drop-in that is installed.
+secret=nbd-attach@nbd0.service
+dropin=/etc/systemd/system/$secret.d
+new_key() { # HEX: for the servers to come, and encrypted for the unit
+	(umask 077 && echo "me:$1" >"$scratch/keys.psk")
+	systemd-creds encrypt --with-key=host --name=nbd.psk "$scratch/keys.psk" \
+		/etc/credstore.encrypted/nbd.psk
+}
+
+tls_server() {
+	start_server 10811 nbdkit -f -i 127.0.0.1 -p 10811 --tls=require \
+		--tls-psk="$scratch/keys.psk" memory 16M
+}
+
+encrypted() {
+	state_is nbd0 attached && grep '^TLS_VERSION=' /run/nbd-attach/nbd0.state &&
+		[[ $(dd if=/dev/nbd0 bs=4k count=1 iflag=direct status=none | wc -c) = 4096 ]]
+}
+
 begin
 check "the file system is mounted" wait_for 90 mounted /data
 wait_for 10 unit_is remote-fs.target active
@@ -162,4 +181,44 @@ wait_for 10 unit_is "$unit" inactive
 check "... leaves it attached, in doubt" attached nbd3
 check "... and says so" said "$unit" 'stays attached'
 check "detached without a supervisor" nbd_attach --detach nbd3
+
+mkdir -p /etc/credstore.encrypted "$dropin"
+cp /usr/share/doc/nbd-attach/examples/tls-credentials.conf.example "$dropin/tls.conf"
+sed -n 's/^#   \(target\|tls-psk\)  *=/\1 =/p' "$dropin/tls.conf" |
+	sed 's,nbds://.*,nbds://127.0.0.1:10811/,' >/etc/nbd-attach/nbd0.conf
+systemctl daemon-reload
+check "a credential that is missing: the unit does not start" refuses systemctl start "$secret"
+systemctl stop "$secret" && systemctl reset-failed "$secret"
+check "a key is encrypted" new_key 0123456789abcdef0123456789abcdef
+tls_server
+check "the unit starts with it" systemctl start "$secret"
+check "... and its device is encrypted" encrypted
+check "... and the key is nowhere on the disk" refuses grep -rqs 0123456789abcdef \
+	/etc /run/nbd-attach /var/lib/systemd
+kill_now "$pid"
+check "an outage: is noticed" wait_for 20 state_is nbd0 lost
+tls_server
+check "... and heals with the credential" wait_for 30 encrypted
+start sleep 1000 3</dev/nbd0
+opener=$pid
+kill_now "${started[-2]}"
+new_key fedcba9876543210fedcba9876543210
+tls_server
+check "the server has a new key: is refused" wait_for 20 state_is nbd0 refused
+systemctl restart "$secret"
+check "... until the unit is restarted" wait_for 30 encrypted
+kill_now "$opener"
+check "... which detaches in the end" systemctl stop "$secret"
+stop "$pid"
+
+modprobe vsock_loopback
+start nbdkit -f --vsock -p 10812 memory 16M
+echo 'target = nbd+vsock://1:10812/' >/etc/nbd-attach/nbd0.conf
+rm "$dropin/tls.conf" && systemctl daemon-reload
+check "vsock in a unit: needs a drop-in" refuses systemctl start "$secret"
+check "... and says so" said "$secret" RestrictAddressFamilies=AF_VSOCK
+cp /usr/share/doc/nbd-attach/examples/vsock.conf.example "$dropin/vsock.conf"
+systemctl daemon-reload
+check "... with it" systemctl start "$secret"
+check "... stops" systemctl stop "$secret"
 finish
