@@ -11,9 +11,9 @@
 #include "base/text.h"
 #include "kernel/device.h"
 #include "kernel/place.h"
-#include "kernel/sysfs.h"
 #include "report/rundir.h"
 #include "report/state.h"
+#include "supervise/adopt.h"
 #include "supervise/lock.h"
 
 #define BY_NBD "/dev/disk/by-nbd/" /* udev names links there after devices */
@@ -28,7 +28,7 @@ static bool is_current(const struct state *s)
 
 	if (holder)
 		return holder == s->pid;
-	if (!sysfs_attached(s->index) || sysfs_backend(s->index, backend, sizeof(backend)) < 0)
+	if (adopt_identifier(s->index, backend, sizeof(backend)) < 0)
 		return false;
 	text_init(&t, text, sizeof(text));
 	text_escape(&t, backend, strlen(backend), sizeof(text) / 4);

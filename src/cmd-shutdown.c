@@ -38,7 +38,7 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	int ret;
 
 	if (grace == GRACE_NONE || mark < 0 ||
-	    sysfs_backend(index, identifier, sizeof(identifier)) < 0)
+	    adopt_identifier(index, identifier, sizeof(identifier)) < 0)
 		return 0;
 	ret = kernel_new(KERNEL_BACKEND_NETLINK, &h.kernel, &fallback, err);
 	if (ret < 0)

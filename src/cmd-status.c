@@ -13,6 +13,7 @@
 #include "report/json.h"
 #include "report/rundir.h"
 #include "report/state.h"
+#include "supervise/adopt.h"
 #include "supervise/control.h"
 #include "supervise/lock.h"
 
@@ -33,7 +34,7 @@ static void from_kernel(int index, struct state *s)
 		s->read_only = device.read_only;
 		s->block_size = device.block_size;
 	}
-	sysfs_backend(index, backend, sizeof(backend));
+	adopt_identifier(index, backend, sizeof(backend));
 	text_init(&t, s->identifier, sizeof(s->identifier));
 	text_escape(&t, backend, strlen(backend), sizeof(s->identifier) / 4);
 }

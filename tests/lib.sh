@@ -232,6 +232,14 @@ no_supervisor() { # nbd0
 	! supervised "$1"
 }
 
+# A qcow2 image without errors. Clusters that a killed server has leaked (3) are none.
+sound() { # FILE
+	local status
+	qemu-img check -q "$1"
+	status=$?
+	((status == 0 || status == 3))
+}
+
 # What fio wrote in random order is what it reads back, past the page cache.
 writes_and_verifies() { # DEVICE [SIZE [OPTION...]]
 	fio --name=verify --filename="$1" --size="${2:-1M}" --rw=randwrite --bs=4k --direct=1 \

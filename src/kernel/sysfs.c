@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -207,6 +208,16 @@ bool sysfs_mark_valid(int fd)
 	char byte;
 
 	return pread(fd, &byte, 1, 0) == 1;
+}
+
+uint64_t sysfs_attachment(int index)
+{
+	char path[SYSFS_PATH_MAX];
+	struct stat st;
+
+	if (attribute_path(path, SYSFS_ROOT, index, "pid") < 0 || stat(path, &st) < 0)
+		return 0;
+	return st.st_ino;
 }
 
 int sysfs_announce_at(const char *root, int index, const char *action, const char *state)

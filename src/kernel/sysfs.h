@@ -80,6 +80,12 @@ int sysfs_mark(int index);
 bool sysfs_mark_valid(int fd);
 
 /*
+ * A number that the present attachment has and no other, before the next boot: the inode of `pid`,
+ * which is made anew for each; kernfs counts them up. 0: not attached.
+ */
+uint64_t sysfs_attachment(int index);
+
+/*
  * Makes the kernel announce the device, and its partitions, to udev once more: `action` is "add" or
  * "change"; the events carry SYNTH_ARG_NBDSTATE=`state`, letters and digits. Opens no device, and
  * waits for nobody's requests. 0, or the first -errno; the others are still announced.

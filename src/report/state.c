@@ -36,6 +36,7 @@ static const struct field {
     FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),
     FIELD("IDENTIFIER", "identifier", "identifier", FIELD_TEXT, identifier),
     FIELD("BACKEND", "backend", "kernel by", FIELD_TEXT, backend),
+    FIELD("ATTACHMENT", "attachment", NULL, FIELD_U64, attachment),
     FIELD("SIZE", "size", NULL, FIELD_U64, size),
     FIELD("BLOCK_SIZE", "block-size", "block size", FIELD_U32, block_size),
     FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),

@@ -47,9 +47,10 @@ struct state {
 	char config[65];      /* of the configuration, `data` or `nbd0`; "" if there was none */
 	char uri[STATE_TEXT_MAX];
 	char identifier[STATE_TEXT_MAX];
-	char address[256]; /* the server's, in use */
-	char backend[16];  /* "netlink" or "ioctl"; "" if unknown */
-	uint64_t size;	   /* bytes */
+	char address[256];   /* the server's, in use */
+	char backend[16];    /* "netlink" or "ioctl"; "" if unknown */
+	uint64_t attachment; /* sysfs_attachment(): what this describes; 0: not known */
+	uint64_t size;	     /* bytes */
 	uint32_t block_size;
 	bool read_only;
 	unsigned connections;

@@ -43,8 +43,16 @@ struct adopt {
 };
 
 /*
- * True if device `index` is attached with that identifier, by a kernel that keeps identifiers (from
- * 5.14): it may be taken over by whoever holds its lock.
+ * The identifier of what is attached to device `index`, into buf: the kernel's word, or, where the
+ * kernel keeps none (before 5.14), that of the state file, if it was written for this very
+ * attachment and not over ioctl; there what is not printable is escaped. 0, -ENODEV (not attached),
+ * -ENOENT (nothing tells), or others.
+ */
+int adopt_identifier(int index, char *buf, size_t size);
+
+/*
+ * True if device `index` is attached with that identifier: it may be taken over by whoever holds
+ * its lock.
  */
 bool adopt_possible(int index, const char *identifier);
 

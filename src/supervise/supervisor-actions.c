@@ -94,10 +94,6 @@ static void warn(const struct supervisor *s)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",
 			    s->index);
-	else if (!sysfs_kernel_since(5, 14))
-		log_warning("/dev/nbd%d: this kernel keeps no identifiers (5.14 does): if this "
-			    "process dies, no other one can take the device over",
-			    s->index);
 }
 
 static void announce(struct supervisor *s)

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "kernel/sysfs.h"
 
 #define DAY INT64_C(86400) /* seconds */
 
@@ -24,6 +25,7 @@ int supervisor_fill_report(struct supervisor *s)
 	/* Field by field: the struct is large and its pages are not touched for nothing. */
 	r->index = s->index;
 	r->pid = getpid();
+	r->attachment = sysfs_attachment(s->index);
 	r->size = s->plan.size;
 	r->block_size = s->plan.block_size;
 	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;

@@ -58,22 +58,6 @@ died_and_back() {
 	outage 1
 }
 
-# 5.10 cannot: nothing tells whose device it is. It says so at once, and touches nothing.
-if ! kernel_is 5.14; then
-	new_image
-	serve nbdkit "$sock"
-	check "no identifiers: said at attach" eval 'attach >"$scratch/said" 2>&1 &&
-		grep "keeps no identifiers" "$scratch/said"'
-	check "no identifiers: load" load -r 500
-	pause 1
-	check "no identifiers: kill the supervisor" kill_supervisor
-	check "no identifiers: not adopted" expect_status 3 'attached already' start_over
-	pause 2
-	check "no identifiers: nothing failed, nothing lost" unload
-	check "no identifiers: detaches" release
-	finish
-fi
-
 adopts "live" nbdkit 1 lives_on
 adopts "live, 4" nbdkit 4 lives_on
 adopts "live, one client only" qemu-nbd 1 lives_on
