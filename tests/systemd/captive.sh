@@ -9,18 +9,18 @@
 if [[ ${1:-} = prepare ]]; then
 	mkdir -p "$2/srv"
 	qemu-img create -q -f qcow2 "$2/srv/disk.qcow2" 64M
-	configure "$2" nbd3 'image = /srv/disk.qcow2' 'format = qcow2'
+	configure "$2" nbd7 'image = /srv/disk.qcow2' 'format = qcow2'
 	exit
 fi
 
-unit=nbd-attach@nbd3.service
+unit=nbd-attach@nbd7.service
 
 state_of() { # KEY
-	sed -n "s/^$1=//p" /run/nbd-attach/nbd3.state
+	sed -n "s/^$1=//p" /run/nbd-attach/nbd7.state
 }
 
 server_of() {
-	nbd_attach --status nbd3 >/dev/null
+	nbd_attach --status nbd7 >/dev/null
 	state_of CAPTIVE_PID
 }
 
@@ -36,35 +36,35 @@ another() { # COMMAND PID
 
 begin
 check "the unit starts" wait_for 90 unit_is "$unit" active
-check "the device is attached" attached nbd3
+check "the device is attached" attached nbd7
 captive=$(captive_unit) server=$(server_of)
 check "the server is in a unit of its own" unit_is "$captive" active
 check "the server is in its control group" grep -q "/$captive\$" "/proc/$server/cgroup"
 check "that is ordered before the device's" \
 	eval 'systemctl show -P Before "$captive" | grep -q "$unit"'
-check "the device works" writes_and_verifies /dev/nbd3
+check "the device works" writes_and_verifies /dev/nbd7
 check "the image is written, whatever the device's sandbox is" \
 	eval '(($(stat -c %b /srv/disk.qcow2) > 400))'
 kill -KILL "$server"
 check "the server killed: another one" wait_for 30 another server_of "$server"
-check "the server killed: the device works" writes_and_verifies /dev/nbd3
+check "the server killed: the device works" writes_and_verifies /dev/nbd7
 server=$(server_of) main=$(main_pid "$unit")
 kill -KILL "$main"
 check "the supervisor killed: systemd starts another one" \
 	wait_for 60 eval 'another "main_pid $unit" "$main" && unit_is "$unit" active'
 check "the supervisor killed: the server is the same" is "$(server_of)" "$server"
 check "the supervisor killed: its unit, too" is "$(captive_unit)" "$captive"
-check "the supervisor killed: the device works" writes_and_verifies /dev/nbd3
-mkfs.ext4 -q /dev/nbd3
-mkdir -p /data
-mount /dev/nbd3 /data
+check "the supervisor killed: the device works" writes_and_verifies /dev/nbd7
+mkfs.ext4 -q /dev/nbd7
+mkdir -p /captive
+mount /dev/nbd7 /captive
 check "mounted: the unit restarts" systemctl restart "$unit"
 check "mounted: the server is the same" is "$(server_of)" "$server"
-check "mounted: the file system works" dd if=/dev/zero of=/data/x bs=64k count=16 conv=fsync
-umount /data
+check "mounted: the file system works" dd if=/dev/zero of=/captive/x bs=64k count=16 conv=fsync
+umount /captive
 check "stopped: the unit stops" systemctl stop "$unit"
-check "stopped: the device is free" detached nbd3
+check "stopped: the device is free" detached nbd7
 check "stopped: the server has ended" gone "$server"
 check "stopped: so has its unit" refuses systemctl is-active "$captive"
-check "stopped: the image is whole" qemu-img check -q /srv/disk.qcow2
+check "stopped: the image is whole" sound /srv/disk.qcow2
 finish

@@ -28,6 +28,13 @@ configure() { # DIR NAME LINE...
 	enable "$dir" "nbd-attach@$name.service" multi-user.target
 }
 
+# What `systemctl edit UNIT` would add to its [Service].
+edit() { # DIR UNIT LINE...
+	mkdir -p "$1/$units/$2.d"
+	printf '[Service]\n' >"$1/$units/$2.d/override.conf"
+	printf '%s\n' "${@:3}" >>"$1/$units/$2.d/override.conf"
+}
+
 # A server in the guest, port 10809 and up, as a unit: server@PORT. Its disk is /srv/PORT, made at
 # the first start by /srv/make PORT.
 servers() { # DIR MAKE
@@ -89,27 +96,40 @@ journal_of() { # UNIT
 
 # Tasks that hang in the kernel, by the name of the program.
 hanging() { # PROGRAM
-	local stat
-	for stat in /proc/[0-9]*/stat; do
-		grep -qE "^[0-9]+ \((${1})\) D" "$stat" 2>/dev/null && return 0
-	done
-	return 1
+	grep -hE "^[0-9]+ \((${1})\) D" /proc/[0-9]*/stat 2>/dev/null
 }
 
-# Something that writes and reads on a file system, and must notice nothing: fio in the background.
-load() { # DIRECTORY SECONDS; sets $pid
-	start fio --name=load --directory="$1" --size=8M --rw=randrw --bs=4k --ioengine=psync \
-		--direct=1 --verify=crc32c --verify_fatal=1 --time_based --runtime="$2" \
-		--fsync=16 --output-format=normal
+# Whoever reads after this has to ask the server.
+forget() { # nbd0...
+	sync
+	blockdev --flushbufs "${@/#//dev/}"
+	echo 3 >/proc/sys/vm/drop_caches
 }
 
-ended_well() { # PID SECONDS
+relay_of() { # UNIT: the process, if it has one
+	local p
+	while read -r p; do
+		[[ $(<"/proc/$p/comm") != nbd-relay ]] || echo "$p"
+	done <"/sys/fs/cgroup$(systemctl show -P ControlGroup "$1")/cgroup.procs"
+}
+
+# What writes, reads back and verifies, and must notice nothing: one fio, which goes on until its end
+# is asked for. Sets $load.
+load() { # FIO'S OPTIONS, a job's --name= among them
+	start fio --thread --rw=randrw --bs=4k --ioengine=psync --direct=1 --verify=crc32c \
+		--verify_fatal=1 --time_based --runtime=1000 --output-format=terse "$@"
+	load=$pid
+}
+
+# 128: it was ended by the signal. After its name, a job's line has its errors.
+load_was_well() { # JOBS
 	local status
-	wait_for "$2" gone "$1" || return
-	wait "$1"
+	running "$load" && kill -INT "$load"
+	wait_for 60 gone "$load"
+	wait "$load"
 	status=$?
 	cat "$scratch/log"
-	((status == 0))
+	((status == 128 && $(grep -cE '^3;fio-[0-9.]+;load[0-9]*;0;0;' "$scratch/log") == $1))
 }
 
 settles() { # SECONDS

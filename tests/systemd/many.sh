@@ -1,22 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Eight devices under load, while one server restarts and while the package is upgraded.
+# Eight devices under load, while one server restarts and while the package is upgraded, and a ninth
+# that nobody uses just then; its connection is a relay, its device any free one.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
 prepare() { # DIR
-	local i deb
+	local i
 	# shellcheck disable=SC2016 # for the guest's shell
 	servers "$1" 'truncate -s 16M "$1"'
-	for i in 0 1 2 3 4 5 6 7; do
+	configure "$1" idle-disk "target = 127.0.0.1:10800" 'relay = yes'
+	enable "$1" "server@10800.service" sysinit.target
+	for i in {1..8}; do
 		enable "$1" "server@1080$i.service" sysinit.target
 		configure "$1" "d$i" "device = nbd$i" "target = 127.0.0.1:1080$i"
 	done
+	edit "$1" nbd-attach@.service RestartSec=1
 	for i in 1 2; do
-		deb=$(make -s -C "$top" deb DEB_VERSION="0.1-$i" | tail -n 1)
-		cp "$top/$deb" "$1/srv/$i.deb"
+		cp "$top/$(make -s -C "$top" deb DEB_VERSION="0.1-$i" | tail -n 1)" "$1/srv/$i.deb"
 	done
+	# A database of its own: that of a whole machine takes an emulated one half a minute to read.
+	mkdir -p "$1/srv/dpkg"/{info,updates,triggers}
+	touch "$1/srv/dpkg/status"
 }
 
 if [[ ${1:-} = prepare ]]; then
@@ -24,60 +30,60 @@ if [[ ${1:-} = prepare ]]; then
 	exit
 fi
 
+package() { # OPTION...
+	dpkg --admindir=/srv/dpkg --force-depends "$@"
+}
+
+every() { # COMMAND NUMBER...: for each of the devices
+	local i
+	for i in {1..8}; do
+		"$@" "$i" || return
+	done
+}
+
+is_attached() { # NUMBER
+	unit_is "nbd-attach@d$1" active && state_is "nbd$1" attached
+}
+
 all_attached() {
-	local i
-	for i in 0 1 2 3 4 5 6 7; do
-		unit_is "nbd-attach@d$i" active && state_is "nbd$i" attached || return
-	done
+	every is_attached && unit_is nbd-attach@idle-disk active && state_is nbd0 attached
 }
 
-loads=()
-
-load_all() { # SECONDS
-	local i
-	loads=()
-	for i in 0 1 2 3 4 5 6 7; do
-		start fio --name=load --filename="/dev/nbd$i" --size=4M --rw=randrw --bs=4k \
-			--ioengine=psync --direct=1 --verify=crc32c --verify_fatal=1 --time_based \
-			--runtime="$1" --rate_iops=50 --output-format=terse
-		loads+=("$pid")
+load_all() {
+	local i jobs=()
+	for i in {1..8}; do
+		jobs+=("--name=load$i" "--filename=/dev/nbd$i")
 	done
-	wait_for 30 io_flows
+	load --size=128k --rate_iops=10 "${jobs[@]}"
+	wait_for 30 every io_flows
 }
 
-io_flows() {
-	local i
-	for i in 0 1 2 3 4 5 6 7; do
-		[[ $(awk '{ print $5 }' "/sys/block/nbd$i/stat") -gt 20 ]] || return
-	done
-}
-
-all_end_well() { # SECONDS
-	local pid
-	for pid in "${loads[@]}"; do
-		ended_well "$pid" "$1" || return
-	done
+io_flows() { # NUMBER
+	(($(awk '{ print $5 }' "/sys/block/nbd$1/stat") > 20))
 }
 
 # nbd3's server was away, and nobody else noticed.
 only_one_outage() {
-	local i
 	grep -H '^OUTAGES=' /run/nbd-attach/*.state
-	for i in 0 1 2 4 5 6 7; do
-		grep -qx OUTAGES=0 "/run/nbd-attach/nbd$i.state" || return
-	done
-	grep -qx OUTAGES=1 /run/nbd-attach/nbd3.state
+	is "$(grep -lx OUTAGES=1 /run/nbd-attach/*.state)" /run/nbd-attach/nbd3.state &&
+		is "$(grep -lx OUTAGES=0 /run/nbd-attach/*.state | wc -l)" 8
 }
 
 main_pids() {
 	local i
-	for i in 0 1 2 3 4 5 6 7; do
-		main_pid "nbd-attach@d$i"
+	for i in idle-disk d{1..8}; do
+		main_pid "nbd-attach@$i"
 	done
 }
 
-kernel_pids() {
-	cat /sys/block/nbd[0-7]/pid
+# What a detached and attached device would not have kept.
+attachments() {
+	grep -H . /sys/block/nbd[0-8]/{pid,backend,diskseq,size}
+	stat -c %i /sys/block/nbd[0-8]/pid
+}
+
+completed() { # NUMBER
+	awk '{ print $1 + $5 }' "/sys/block/nbd$1/stat"
 }
 
 all_replaced() {
@@ -88,27 +94,66 @@ all_replaced() {
 	done
 }
 
+names_lead() {
+	local i
+	for i in {1..8}; do
+		linked "d$i" "nbd$i" || return
+	done
+	linked idle-disk nbd0 && unit_is 'dev-disk-by\x2dnbd-idle\x2ddisk.device' active
+}
+
+moved() { # NUMBER
+	(($(completed "$1") > was_at[$1] + 5))
+}
+
+io_goes_on() {
+	local i was_at=()
+	for i in {1..8}; do
+		was_at[i]=$(completed "$i")
+	done
+	wait_for 20 every moved
+}
+
+nothing_left() {
+	local i
+	for i in {0..8}; do
+		detached "nbd$i" || return
+	done
+	is "$(systemctl list-units --plain --no-legend 'nbd-attach*.service')" '' &&
+		is "$(ls /run/nbd-attach/*.state 2>/dev/null)" '' && is "$(ls /dev/disk/by-nbd 2>/dev/null)" ''
+}
+
 begin
-check "eight devices are attached at boot" wait_for 90 all_attached
-check "dpkg takes the package" dpkg -i --force-depends /srv/1.deb
-check "all are under load" load_all 20
+check "nine devices are attached at boot" wait_for 90 all_attached
+check "dpkg takes the package" package -i /srv/1.deb
+check "eight are under load" load_all
 systemctl kill -s KILL server@10803
 check "a server dies" wait_for 20 state_is nbd3 lost
 systemctl restart server@10803
 check "... and is back" wait_for 30 state_is nbd3 attached
-check "no load has noticed anything" all_end_well 60
+check "... and the I/O of all goes on" io_goes_on
 check "the others had no outage" only_one_outage
 
-check "all are under load again" load_all 25
 before=$(main_pids)
-attachments=$(kernel_pids)
-check "the package is upgraded" dpkg -i --force-depends /srv/2.deb
+was=$(attachments)
+relay=$(relay_of nbd-attach@idle-disk.service)
+check "the package is upgraded" package -i /srv/2.deb
+check "... it is the newer one" grep -qx 'Version: 0.1-2' /srv/dpkg/status
 check "every supervisor is a new one" wait_for 60 all_replaced
-check "the attachments are the old ones" is "$(kernel_pids)" "$attachments"
-check "no load has noticed anything" all_end_well 60
+check "the attachments are the old ones, also of the device that nobody uses" \
+	is "$(attachments)" "$was"
+check "the relay is the old one" is "$(relay_of nbd-attach@idle-disk.service)" "$relay"
+check "... and it had no outage" grep -qx OUTAGES=0 /run/nbd-attach/nbd0.state
+check "the stable names lead to the devices" names_lead
+check "the I/O of all goes on" io_goes_on
+check "no load has noticed anything, neither then nor before" load_was_well 8
+check "no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 
-check "the package is removed" dpkg -P nbd-attach
-check "... its units stop, and free devices are detached" wait_for 30 eval \
-	'for i in 0 1 2 3 4 5 6 7; do detached nbd$i || exit; done'
-check "... nothing is left of it" refuses test -e /usr/sbin/nbd-attach
+check "the package is removed" package -r nbd-attach
+check "... its units stop, free devices are detached, names go" wait_for 30 nothing_left
+check "... nothing is left of the program" refuses test -e /usr/sbin/nbd-attach
+check "... what the user wrote stays" test -e /etc/nbd-attach/d1.conf
+check "the package is purged" package -P nbd-attach
+check "... and nothing is enabled" \
+	is "$(find /etc/systemd/system -name 'nbd-attach*')" /etc/systemd/system/nbd-attach@.service.d
 finish
