@@ -230,7 +230,8 @@ static void end_taken(struct supervisor *s)
 			  s->index, s->report.address);
 	else
 		log_notice("/dev/nbd%d: detached by somebody else", s->index);
-	answer(s, 0, "the device was detached meanwhile");
+	/* To who wants it detached that is success, to who wants it larger it is not. */
+	answer(s, s->resizing.asked ? 1 : 0, "the device was detached meanwhile");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
 }

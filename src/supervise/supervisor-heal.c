@@ -55,9 +55,24 @@ static bool dials(const struct supervisor *s)
 	return false;
 }
 
+/*
+ * The device takes no size that one of its connections does not know: what lies behind the end that
+ * the server told a connection fails there.
+ */
+static void note_size(struct supervisor *s, uint64_t size)
+{
+	uint64_t known = s->fresh_size ? s->fresh_size : s->plan.size;
+	bool others = links_alive(s->links) > 0 || s->n_fresh > 0 || s->healing;
+
+	s->fresh_size = others && known < size ? known : size;
+}
+
 /* Rules 2 and 4 of the data safety rules. */
 static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
 {
+	uint64_t size;
+	int ret;
+
 	if (s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
 	    r->unix_uid != s->unix_uid)
 		return err_set(err, ERR_PERMANENT, ESTALE,
@@ -65,7 +80,10 @@ static int same(struct supervisor *s, const struct attempt_result *r, struct err
 			       "connected to it; detach the device and attach it again if that is "
 			       "right",
 			       (unsigned)r->unix_uid, (unsigned)s->unix_uid);
-	return identity_check(&s->plan, &s->known, &r->export, s->accept, &s->fresh_size, err);
+	ret = identity_check(&s->plan, &s->known, &r->export, s->accept, &size, err);
+	if (ret == 0)
+		note_size(s, size);
+	return ret;
 }
 
 static void not_connected(struct supervisor *s, const struct err *err)

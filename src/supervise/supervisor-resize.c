@@ -243,13 +243,16 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 {
 	struct resizing *z = &s->resizing;
 	bool first = z->size == 0;
+	uint64_t size;
 	struct err err;
 
 	z->every = 1;
-	if (check(s, result, &z->size, &err) < 0) {
+	if (check(s, result, &size, &err) < 0) {
 		refused(s, result, &err);
 		return;
 	}
+	/* It may change between two of them: what all of them know is what can be used. */
+	z->size = first || size < z->size ? size : z->size;
 	if (z->size == s->plan.size) {
 		same_size(s);
 		return;

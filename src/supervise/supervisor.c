@@ -271,9 +271,9 @@ static bool done(struct supervisor *s)
 	}
 	manager_free(s->manager);
 	release_free(s->release);
+	supervisor_stop_resizing(s); /* which may have an answer to give */
 	control_free(s->control);
 	dialler_free(s->dialler);
-	supervisor_stop_resizing(s);
 	redial_free(s->redial);
 	if (s->captive && !s->left)
 		captive_end(s->captive);

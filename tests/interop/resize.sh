@@ -3,7 +3,7 @@
 # An export that grows: --resize and --watch-size, under I/O, with servers that tell and that do not.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 230
+in_guest 330
 begin
 
 sock=$scratch/sock
@@ -114,6 +114,53 @@ check "two connections: grows" expect_status 0 'to 33 MiB' nbd_attach --resize n
 check "two connections: are alive" status_is nbd0 connections-alive 2
 check "two connections: the end of it can be read" reads_at /dev/nbd0 $(((33 << 20) - 4096))
 check "two connections: detaches" nbd_attach --detach nbd0
+stop "$server"
+
+# Each connection is told another size: the device takes what all of them know
+cat >"$scratch/growing" <<-'END'
+	#!/bin/bash
+	case $1 in
+	get_size)
+	    echo >>"${0%/*}/asked"
+	    asked=$(wc -l <"${0%/*}/asked")
+	    [[ -e ${0%/*}/larger ]] || asked=0
+	    echo $((32 + asked))M
+	    ;;
+	pread) exec head -c "$3" /dev/zero ;;
+	can_multi_conn) exit 0 ;;
+	*) exit 2 ;;
+	esac
+END
+chmod 755 "$scratch/growing"
+rm -f "$sock"
+start_server "$sock" nbdkit -f -U "$sock" sh "$scratch/growing"
+check "two sizes: attaches" nbd_attach -q nbd0 -r -u "$sock" -C 2
+rm "$scratch/asked"
+touch "$scratch/larger"
+check "two sizes: grows to the smallest" expect_status 0 'to 33 MiB' nbd_attach --resize nbd0
+check "two sizes: detaches" nbd_attach --detach nbd0
+stop "$pid"
+truncate -s 32M "$image"
+printf '%s\n' '[generic]' 'allowlist = true' "unixsock = $scratch/nbd-server.sock" '[disk]' \
+	"exportname = $image" >"$scratch/conf"
+# It serves one client only, unless it goes to the background, and looks for a prime first.
+nbd-server -C "$scratch/conf" -p "$scratch/nbd-server.pid"
+wait_for 10 test -s "$scratch/nbd-server.pid"
+server=$(<"$scratch/nbd-server.pid")
+started+=("$server")
+wait_for 60 asleep "$server"
+check "one of two lost: attaches" nbd_attach -q nbd0 -u "$scratch/nbd-server.sock" -C 2 disk
+check "one of two lost: are two" status_is nbd0 connections-alive 2
+truncate -s 36M "$image"
+read -ra children <"/proc/$server/task/$server/children"
+kill -KILL "${children[0]}" # one for each connection
+check "one of two lost: is reconnected" wait_for 10 status_is nbd0 reconnects 1
+pause 4 # by then a device has grown that is to grow
+check "one of two lost: the other one knows the old size, which stays" size_is nbd0 $((32 << 20))
+check "one of two lost: grows by --resize" expect_status 0 'to 36 MiB' nbd_attach --resize nbd0
+check "one of two lost: detaches" nbd_attach --detach nbd0
+stop "$server"
+serve_file
 
 # By itself
 check "--watch-size: attaches" nbd_attach -v nbd0 -u "$sock" --watch-size 1
@@ -158,6 +205,17 @@ pause 0.5
 check "one client: another command meanwhile is told" \
 	expect_status 3 'another command' nbd_attach --detach nbd0
 wait_for 10 gone "$asking"
+start "${nbd_attach[@]}" --resize nbd0
+asking=$pid held=$(supervisor nbd0)
+pause 0.5
+nbd-client -d /dev/nbd0 >/dev/null 2>&1
+wait_for 10 gone "$asking"
+wait "$asking"
+check "one client: somebody else detaches meanwhile: it has not grown" is $? 1
+check "one client: somebody else detaches meanwhile: which is said" \
+	grep -q 'was detached meanwhile' "$scratch/log"
+check "one client: and the supervisor ends in peace" wait_for 10 gone "$held"
+check "one client: attaches again" wait_for 10 nbd_attach -q nbd0 -u "$sock" --connect-timeout 2
 check "one client: was never reconnected" status_is nbd0 reconnects 0
 check "one client: detaches" nbd_attach --detach nbd0
 start "${nbd_attach[@]}" -n nbd0 -u "$sock" --connect-timeout 0.5 --watch-size 1
