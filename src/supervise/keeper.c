@@ -71,14 +71,21 @@ static void read_errors(int fd, uint32_t events, void *arg)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
 }
 
-static void read_last_errors(struct keeper *k)
+/* A strays_fn. A server whose last words nobody takes would wait for that, and then be killed. */
+static void read_more_errors(void *arg)
 {
+	struct keeper *k = arg;
 	char buf[4096];
 	ssize_t n;
 
 	/* Bounded: a process that the server left may go on for ever. */
 	for (int i = 0; i < 64 && (n = read(k->error_fd[0], buf, sizeof(buf))) > 0; i++)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
+}
+
+static void read_last_errors(struct keeper *k)
+{
+	read_more_errors(k);
 	keeper_log_end(&k->log, loop_now());
 }
 
@@ -87,6 +94,17 @@ static void wait_for_client(struct keeper *k);
 static void pause_over(void *arg)
 {
 	wait_for_client(arg);
+}
+
+/*
+ * What is set for a socket is set for everybody who has it: the server gets one that blocks, as
+ * from systemd, and may have changed that when it is ours again.
+ */
+static void let_block(const struct keeper *k, bool blocks)
+{
+	int flags = fcntl(k->listen_fd, F_GETFL);
+
+	fcntl(k->listen_fd, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
 static void release_held(void *arg)
@@ -106,6 +124,7 @@ static void turn_away(struct keeper *k)
 	int fd;
 
 	release_held(k);
+	let_block(k, false);
 	while (!k->spec->stdio && (fd = accept4(k->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(fd);
 }
@@ -172,7 +191,7 @@ static void ended(struct keeper *k, int status)
 		tell(k);
 		release_held(k);
 	}
-	strays = strays_end(k->pid, END_MS);
+	strays = strays_end(k->pid, END_MS, read_more_errors, k);
 	if (strays)
 		log_warning("%s has left %u processes behind, which were ended", k->name, strays);
 	k->pid = 0;
@@ -203,7 +222,8 @@ static void stop(struct keeper *k)
 	loop_timer_cancel(k->pause);
 	/* It may take its time to write what it has: the bound is that of strays_end(). */
 	if (k->pid)
-		strays_end(k->pid, END_MS);
+		strays_end(k->pid, END_MS, read_more_errors, k);
+	read_last_errors(k);
 	loop_stop(k->loop, 0);
 }
 
@@ -253,6 +273,8 @@ static void start_server(struct keeper *k)
 			return;
 		command.stdio_fd = k->held_fd;
 		command.listen_fd = -1;
+	} else {
+		let_block(k, true);
 	}
 	loop_io_free(TAKE_PTR(k->listen_io));
 	k->log.last[0] = '\0';

@@ -45,7 +45,7 @@ static bool reap(void)
 	return pid == 0 || errno == EINTR;
 }
 
-unsigned strays_end(pid_t leader, unsigned patience_ms)
+unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, void *arg)
 {
 	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
 	uint64_t start = loop_now(), now = start;
@@ -60,6 +60,8 @@ unsigned strays_end(pid_t leader, unsigned patience_ms)
 			kill(-leader, patient ? SIGTERM : SIGKILL);
 			told = n > told ? n : told;
 		}
+		if (meanwhile)
+			meanwhile(arg);
 		nanosleep(&step, NULL);
 		now = loop_now();
 	}

@@ -10,11 +10,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Called every few milliseconds while they end. */
+typedef void strays_fn(void *arg);
+
 /*
  * SIGTERM, and SIGKILL `patience_ms` later, to the group of `leader`, reaped or not, and to all
  * children. Returns when there is none, or after two seconds more, with the number of
- * children that were there.
+ * children that were there. `meanwhile` may be NULL.
  */
-unsigned strays_end(pid_t leader, unsigned patience_ms);
+unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, void *arg);
 
 #endif

@@ -413,11 +413,12 @@ static int leave_strays(void)
 	if (command_start(&c, &pid, &err) < 0 || waitpid(pid, &status, 0) != pid)
 		return 1;
 	start = loop_now();
-	if (strays_end(pid, 300) != 3 || loop_now() - start < 300 || loop_now() - start > 2300)
+	if (strays_end(pid, 300, NULL, NULL) != 3 || loop_now() - start < 300 ||
+	    loop_now() - start > 2300)
 		return 2;
 	if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
 		return 3;
-	return strays_end(pid, 300) == 0 ? 0 : 4;
+	return strays_end(pid, 300, NULL, NULL) == 0 ? 0 : 4;
 }
 
 static void strays_are_ended(void **unused)
@@ -548,6 +549,46 @@ static void a_keeper_says_why_there_is_no_server(void **unused)
 	end_keeper(pid, "4");
 }
 
+/* More than a pipe holds, and then what tells that it went on behind that. */
+static void a_keeper_hears_a_server_out(void **unused)
+{
+	pid_t pid =
+	    keeper("8", true,
+		   SH("trap 'head -c 300000 /dev/zero | tr \\0 \\n >&2; echo done; exit 0' TERM;"
+		      "echo ready; while :; do sleep 0.1; done"));
+	_cleanup_fd_ int fd = dial("8");
+	uint64_t start = loop_now();
+
+	(void)unused;
+	assert_string_equal(hear(fd), "ready\n");
+	kill(pid, SIGTERM);
+	assert_string_equal(hear(fd), "done\n");
+	end_keeper(pid, "8");
+	assert_true(loop_now() - start < 4000);
+}
+
+/* As one from systemd does; and what the server makes of it does not hold up the keeper. */
+static void a_listening_socket_blocks(void **unused)
+{
+	static const char look[] = "grep -q '^flags:.*4...$' /proc/$$/fdinfo/3 && exit 3; exit 4";
+	static const char set[] =
+	    "import fcntl; fcntl.fcntl(3, fcntl.F_SETFL, 0); raise SystemExit(5)";
+	char *const python[] = {(char *)"python3", (char *)"-c", (char *)set, NULL};
+	char *const *const server[] = {SH(look), python};
+	static const char *const want[] = {"the server sh ended with exit status 4",
+					   "the server python3 ended with exit status 5"};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(server); i++) {
+		pid_t pid = keeper("9", false, server[i]);
+		_cleanup_fd_ int fd = dial("9");
+
+		assert_string_equal(hear(fd), "");
+		assert_string_equal(status_of("9").error, want[i]);
+		end_keeper(pid, "9");
+	}
+}
+
 static void a_keeper_survives_a_flood(void **unused)
 {
 	pid_t pid = keeper("5", true, SH("yes >&2 & kill -9 $$"));
@@ -614,6 +655,8 @@ int main(void)
 	    cmocka_unit_test(strays_are_ended),
 	    cmocka_unit_test(a_keeper_starts_a_server_for_each_connection),
 	    cmocka_unit_test(a_keeper_says_why_there_is_no_server),
+	    cmocka_unit_test(a_keeper_hears_a_server_out),
+	    cmocka_unit_test(a_listening_socket_blocks),
 	    cmocka_unit_test(a_keeper_survives_a_flood),
 	    cmocka_unit_test(two_keepers_are_one_too_many),
 	};
