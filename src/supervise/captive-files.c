@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/captive-files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 
 #define SYSTEM "system" /* the kind ERR_SYSTEM, in the file */
+
+void captive_id_make(char id[static CAPTIVE_ID_MAX])
+{
+	/* Eight digits always, so that no two numbers and times make one ID. */
+	snprintf(id, CAPTIVE_ID_MAX, "%d%08u", getpid(), (unsigned)(loop_now() / 1000 % 100000000));
+}
 
 bool captive_id_valid(const char *id)
 {
@@ -71,9 +79,28 @@ bool captive_status_read(const char *id, struct captive_status *ret_status)
 	return true;
 }
 
+void captive_want(const char *id, bool wanted)
+{
+	struct rundir_path path = captive_path(id, "wanted");
+	int fd;
+
+	if (!wanted) {
+		unlink(path.text);
+		return;
+	}
+	fd = open(path.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
+bool captive_wanted_still(const char *id)
+{
+	return access(captive_path(id, "wanted").text, F_OK) == 0;
+}
+
 void captive_files_remove(const char *id)
 {
-	static const char *const suffixes[] = {"sock", "status", "lock"};
+	static const char *const suffixes[] = {"wanted", "sock", "status", "lock"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
 		unlink(captive_path(id, suffixes[i]).text);

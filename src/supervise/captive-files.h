@@ -2,8 +2,8 @@
 /*
  * What a captive server's keeper leaves in /run/nbd-attach: `captive-ID.sock`, the socket the
  * server is reached by, `captive-ID.lock`, held as long as the keeper lives, and
- * `captive-ID.status`, which says how the server is. The ID is the number of the process that
- * made the first keeper of an attachment. Nothing blocks.
+ * `captive-ID.status`, which says how the server is; and `captive-ID.wanted`, made for it: without
+ * that a keeper that comes late ends at once. Nothing blocks.
  */
 #ifndef SUPERVISE_CAPTIVE_FILES_H
 #define SUPERVISE_CAPTIVE_FILES_H
@@ -30,6 +30,16 @@ struct captive_status {
 	char error[ERR_MESSAGE_MAX]; /* how the last one ended, or why none could start; or "" */
 };
 
+/* What tells a server's processes from all others: a variable in their environment, the ID in it.
+ */
+#define CAPTIVE_MARK "NBD_ATTACH_CAPTIVE"
+
+/*
+ * A new ID: the number of this process, which may have had a namesake whose server still runs, and
+ * when it is.
+ */
+void captive_id_make(char id[static CAPTIVE_ID_MAX]);
+
 /* True for what may be in a file's name here: digits. */
 bool captive_id_valid(const char *id);
 
@@ -42,7 +52,15 @@ void captive_status_write(const char *id, const struct captive_status *status);
 /* False: there is no such file. */
 bool captive_status_read(const char *id, struct captive_status *ret_status);
 
-/* Removes all three. */
+/*
+ * A keeper is wanted, or no longer. Who takes that back and then finds no keeper at its lock can be
+ * sure that none comes, for a keeper looks after it has the lock. Errors show as a keeper that
+ * ends.
+ */
+void captive_want(const char *id, bool wanted);
+bool captive_wanted_still(const char *id);
+
+/* Removes them all. */
 void captive_files_remove(const char *id);
 
 #endif

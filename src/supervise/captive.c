@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "supervise/captive-launch.h"
 #include "supervise/lock.h"
+#include "supervise/strays.h"
 #include "transport/command.h"
 
 #define STEP_MS	      2
@@ -27,6 +28,7 @@
 #define AGAIN_UNIT_MS 5000
 #define END_MS	      15000 /* beyond every bound of the keeper's */
 #define KILLED_MS     2000
+#define STRAYS_MS     5000
 
 struct captive {
 	struct loop *loop;
@@ -74,6 +76,7 @@ static int launch(struct captive *c, struct err *err)
 	};
 
 	unlink(captive_path(c->id, "status").text);
+	captive_want(c->id, true);
 	return captive_launch(&l, err);
 }
 
@@ -147,7 +150,7 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 	c->directory = getcwd(NULL, 0);
 	c->again = loop_timer_new(loop, look_again, c);
 	captive_in_unit(foreground, &c->unit);
-	snprintf(id, sizeof(id), "%d", getpid());
+	captive_id_make(id);
 	if (!c->endpoint.export_name || !c->directory || !c->again || settle(c, id) < 0) {
 		captive_free(c);
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -194,7 +197,6 @@ int captive_start(struct captive *c, struct err *err)
 	uint64_t end = loop_now() + limit;
 	int ret;
 
-	captive_files_remove(c->id); /* of a process that had our number */
 	ret = launch(c, err);
 	if (ret < 0)
 		return ret;
@@ -236,11 +238,16 @@ static void end_keeper(int pidfd)
 
 void captive_end_alone(const char *id)
 {
-	_cleanup_fd_ int pidfd = captive_id_valid(id) ? open_keeper(id) : -1;
+	_cleanup_fd_ int pidfd = -1;
 
-	if (pidfd < 0)
+	if (!captive_id_valid(id))
 		return;
-	end_keeper(pidfd);
+	captive_want(id, false);
+	pidfd = open_keeper(id);
+	if (pidfd >= 0)
+		end_keeper(pidfd);
+	/* What a keeper that was killed could not end. */
+	strays_end_marked(CAPTIVE_MARK, id, STRAYS_MS);
 	captive_files_remove(id);
 }
 

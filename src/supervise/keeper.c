@@ -362,10 +362,17 @@ static int prepare(struct keeper *k, struct err *err)
 	struct rundir_path lock = captive_path(k->id, "lock");
 	int ret = lock_take(lock.text, "this captive server", &k->lock, err);
 
+	if (ret == 0 && !captive_wanted_still(k->id))
+		return err_set(err, ERR_FAILED, ESRCH,
+			       "the device of the server %s has been detached meanwhile", k->name);
 	if (ret == 0 && k->spec->user)
 		ret = command_user_find(k->spec->user, &k->user, err);
 	if (ret < 0)
 		return ret;
+	/* A keeper that was killed may have left a server that goes on: never two on one image. */
+	strays_end_marked(CAPTIVE_MARK, k->id, END_MS);
+	if (setenv(CAPTIVE_MARK, k->id, 1) < 0)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	k->loop = loop_new();
 	if (!k->loop || catch_signals(k) < 0 || pipe2(k->error_fd, O_CLOEXEC) < 0 ||
@@ -414,8 +421,10 @@ int keeper_run(const char *id, const struct captive_spec *spec)
 		log_error("%s", err.message);
 		k.status.kind = err.kind;
 		memcpy(k.status.error, err.message, sizeof(k.status.error));
-		if (k.lock >= 0) /* or the file is another keeper's */
+		if (k.lock >= 0 && captive_wanted_still(id))
 			tell(&k);
+		else if (k.lock >= 0) /* or the files are another keeper's */
+			captive_files_remove(id);
 		status = err_exit_status(err.kind);
 	} else {
 		tell(&k);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/strays.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +18,7 @@
 
 #define STEP_MS 5
 #define LAST_MS 2000 /* for what SIGKILL does not end at once */
+#define SCAN_MS 50   /* between two looks at all processes */
 
 /*
  * Signals every child outside the leader's group, which gets its signal as a group; their children
@@ -66,4 +72,57 @@ unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, vo
 		now = loop_now();
 	}
 	return told;
+}
+
+/* A process that has ended has no environment. */
+static bool is_marked(const char *number, const char *variable, const char *value)
+{
+	char path[300];
+	_cleanup_free_ char *word = NULL;
+	_cleanup_file_ FILE *f = NULL;
+	size_t size = 0, len = strlen(variable);
+
+	snprintf(path, sizeof(path), "/proc/%s/environ", number);
+	f = fopen(path, "re");
+	while (f && getdelim(&word, &size, '\0', f) > 0)
+		if (strncmp(word, variable, len) == 0 && word[len] == '=' &&
+		    strcmp(word + len + 1, value) == 0)
+			return true;
+	return false;
+}
+
+static unsigned signal_marked(const char *variable, const char *value, int signal)
+{
+	DIR *proc = opendir("/proc");
+	unsigned n = 0;
+
+	for (const struct dirent *d; proc && (d = readdir(proc));) {
+		_cleanup_fd_ int fd = -1;
+
+		if (!isdigit((unsigned char)d->d_name[0]))
+			continue;
+		/* First: whom the number means then does not change any more. */
+		fd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+		if (fd < 0 || atoi(d->d_name) == getpid() || !is_marked(d->d_name, variable, value))
+			continue;
+		if (signal)
+			syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
+		n++;
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+unsigned strays_end_marked(const char *variable, const char *value, unsigned patience_ms)
+{
+	const struct timespec step = {.tv_nsec = SCAN_MS * 1000000L};
+	uint64_t start = loop_now();
+	unsigned first = signal_marked(variable, value, SIGTERM), n = first;
+
+	while (n && loop_now() - start < patience_ms + LAST_MS) {
+		nanosleep(&step, NULL);
+		n = signal_marked(variable, value, loop_now() - start < patience_ms ? 0 : SIGKILL);
+	}
+	return first;
 }

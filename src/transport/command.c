@@ -16,6 +16,10 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
 #define LISTEN_FD 3  /* SD_LISTEN_FDS_START */
 #define ABOVE	  10 /* where descriptors are put aside while the low ones are filled */
 
@@ -68,9 +72,9 @@ static int become(const struct command_user *user)
 /* What is for us, and not for a program that we start. */
 static void clean_environment(void)
 {
-	static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC",
-					   "LISTEN_FDS",    "LISTEN_PID",   "LISTEN_FDNAMES",
-					   "JOURNAL_STREAM"};
+	static const char *const ours[] = {"NOTIFY_SOCKET",  "WATCHDOG_PID",  "WATCHDOG_USEC",
+					   "LISTEN_FDS",     "LISTEN_PID",    "LISTEN_FDNAMES",
+					   "LISTEN_PIDFDID", "JOURNAL_STREAM"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		unsetenv(ours[i]);
@@ -137,6 +141,11 @@ static _Noreturn void child(const struct command *c, int failed, pid_t parent)
 	default_signals();
 	setsid();
 	umask(022);
+	/*
+	 * Its writing lets the device's dirty pages go. Without this, it could be made to wait
+	 * for just that: prctl(2). Refused without privilege, and unknown before Linux 5.6.
+	 */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	fd = place_descriptors(c, failed);
 	if (fd < 0) {
 		error = -fd;

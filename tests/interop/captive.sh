@@ -66,6 +66,18 @@ check "the keeper killed: another one starts the server again" \
 check "the keeper killed: the device works" writes_and_verifies /dev/nbd0
 kill_now "$(supervisor nbd0)"
 wait_for 5 no_supervisor nbd0
+
+# Another supervisor with the number of one whose server still runs
+id=$(state_of nbd0 CAPTIVE) keeper=$(keeper_of nbd0)
+number=${id%????????} # eight digits of time behind it
+check "the same number: attaches" eval '
+	(echo $((number - 1)) >/proc/sys/kernel/ns_last_pid
+	exec "${nbd_attach[@]}" nbd1 -- "[" nbdkit memory 1M "]")'
+check "the same number: it is" is "$(supervisor nbd1)" "$number"
+check "the same number: detaches" nbd_attach --detach nbd1
+check "the same number: the other keeper lives" running "$keeper"
+check "the same number: its socket is there" test -S "/run/nbd-attach/captive-$id.sock"
+check "the same number: its server is reached" nbd_attach --info -u "/run/nbd-attach/captive-$id.sock"
 ends "without a supervisor" nbd0
 check "the image is whole" sound disk.qcow2
 
@@ -76,6 +88,19 @@ kill -KILL "$server"
 check "without --persistent: heals" wait_for 15 another_server nbd0 "$server"
 check "without --persistent: works" writes_and_verifies /dev/nbd0
 ends "without --persistent" nbd0
+
+# The keeper killed, its server deaf, and detached before there is another keeper
+cat >hostile-deaf <<-'END'
+	#!/bin/sh
+	trap '' TERM
+	nbdkit -s memory 16M
+	sleep 1000
+END
+chmod 755 hostile-deaf
+check "a deaf server: attaches" nbd_attach nbd0 --command -- '[' ./hostile-deaf ']'
+kill_now "$(keeper_of nbd0)"
+pause 0.6 # its successor is on its way
+ends "a deaf server" nbd0
 
 # Who it runs as, and where it speaks
 cat >hostile-speaker <<-'END'

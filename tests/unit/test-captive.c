@@ -287,11 +287,10 @@ static size_t run(const struct command *command, char *buf, size_t size)
 static void a_program_gets_its_socket_and_nothing_else(void **unused)
 {
 	struct command c = {
-	    .argv =
-		SH("echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID == $$)) $NOTIFY_SOCKET >&2;" FDS
-		   "cd /proc/$$/fd; readlink 3 >&2; readlink 0 >&2;"
-		   "ps -o pgid=,sid= -p $$ | tr -d ' ' | grep -c $$$$ >&2;"
-		   "sed -nE 's/^Sig(Blk|Ign):.*(.{7})$/\\1 \\2/p' /proc/self/status >&2"),
+	    .argv = SH("echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID == $$)) $NOTIFY_SOCKET "
+		       "$LISTEN_PIDFDID >&2;" FDS "cd /proc/$$/fd; readlink 3 >&2; readlink 0 >&2;"
+		       "ps -o pgid=,sid= -p $$ | tr -d ' ' | grep -c $$$$ >&2;"
+		       "sed -nE 's/^Sig(Blk|Ign):.*(.{7})$/\\1 \\2/p' /proc/self/status >&2"),
 	    .stdio_fd = -1,
 	};
 	char out[1000], want[200];
@@ -299,6 +298,7 @@ static void a_program_gets_its_socket_and_nothing_else(void **unused)
 
 	(void)unused;
 	setenv("NOTIFY_SOCKET", "/secret", 1);
+	setenv("LISTEN_PIDFDID", "1", 1); /* of another process: it would refuse the socket */
 	signal(SIGPIPE, SIG_IGN);
 	c.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(fstat(c.listen_fd, &st), 0);
@@ -311,6 +311,21 @@ static void a_program_gets_its_socket_and_nothing_else(void **unused)
 	close(c.listen_fd);
 	signal(SIGPIPE, SIG_DFL);
 	unsetenv("NOTIFY_SOCKET");
+	unsetenv("LISTEN_PIDFDID");
+}
+
+/* The ninth field, and of that PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE. */
+static void a_program_is_on_the_way_to_a_disk(void **unused)
+{
+	struct command c = {
+	    .argv = SH("cut -d ' ' -f 9 /proc/$$/stat >&2"), .listen_fd = -1, .stdio_fd = -1};
+	char out[200];
+
+	(void)unused;
+	if (geteuid() != 0 || prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0) < 0)
+		skip();
+	run(&c, out, sizeof(out));
+	assert_int_equal(strtoul(out, NULL, 10) & 0x180000, 0x180000);
 }
 
 static void a_program_can_speak_on_its_standard_input(void **unused)
@@ -427,14 +442,39 @@ static void strays_are_ended(void **unused)
 	in_a_child(leave_strays);
 }
 
+/* Nobody's child, out of the group, deaf to SIGTERM: only its environment tells. */
+static void marked_strays_are_ended(void **unused)
+{
+	struct command c = {.argv = SH("(trap '' TERM; exec setsid sleep 1000) & exec sleep 0.1"),
+			    .listen_fd = -1,
+			    .stdio_fd = -1,
+			    .error_fd = STDERR_FILENO};
+	uint64_t start;
+	struct err err;
+	pid_t pid;
+
+	(void)unused;
+	setenv(CAPTIVE_MARK, "12", 1);
+	assert_int_equal(command_start(&c, &pid, &err), 0);
+	unsetenv(CAPTIVE_MARK);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "1", 300), 0);
+	start = loop_now();
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "12", 300), 1);
+	assert_true(loop_now() - start >= 300 && loop_now() - start < 2300);
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "12", 300), 0);
+}
+
 /* --- the keeper --------------------------------------------------------------------------- */
 
 static pid_t keeper(const char *id, bool stdio, char *const *argv)
 {
 	const struct captive_spec spec = {.argv = argv, .stdio = stdio};
 	struct captive_status status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	captive_want(id, true);
+	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		log_init("keeper", LOG_TO_STDERR, LOG_ERR);
@@ -618,10 +658,36 @@ static void two_keepers_are_one_too_many(void **unused)
 	assert_string_equal(hear(fd), "echo");
 	close(fd);
 	end_keeper(pid, "6");
+	captive_want("7", true);
 	assert_int_equal(keeper_run("7", &spec), 2);
 	assert_int_equal(status_of("7").kind, ERR_RETRY);
 	assert_non_null(strstr(status_of("7").error, "no-such-user"));
 	captive_files_remove("7");
+}
+
+static void a_late_keeper_ends(void **unused)
+{
+	(void)unused;
+	assert_int_equal(keeper_run("10", &(struct captive_spec){.argv = SH("cat")}), 1);
+	assert_int_not_equal(access(captive_path("10", "lock").text, F_OK), 0);
+	assert_int_not_equal(access(captive_path("10", "sock").text, F_OK), 0);
+}
+
+/* The server's shell gets SIGTERM when the keeper dies; what that has started gets nothing. */
+static void a_keeper_ends_the_server_of_the_one_before(void **unused)
+{
+	pid_t first = keeper("11", true, SH("sleep 1000 & echo $!; wait")), second, left;
+	_cleanup_fd_ int fd = dial("11");
+
+	(void)unused;
+	left = atoi(hear(fd));
+	kill(first, SIGKILL);
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	assert_int_equal(kill(left, 0), 0);
+	captive_files_remove("11");
+	second = keeper("11", true, SH("cat"));
+	assert_string_equal(hear(fd), "");
+	end_keeper(second, "11");
 }
 
 static int setup(void **unused)
@@ -649,15 +715,19 @@ int main(void)
 	    cmocka_unit_test(a_log_has_whole_lines),
 	    cmocka_unit_test(a_log_is_no_flood),
 	    cmocka_unit_test(a_program_gets_its_socket_and_nothing_else),
+	    cmocka_unit_test(a_program_is_on_the_way_to_a_disk),
 	    cmocka_unit_test(a_program_can_speak_on_its_standard_input),
 	    cmocka_unit_test(a_program_runs_as_another_user),
 	    cmocka_unit_test(a_program_that_cannot_run_is_named),
 	    cmocka_unit_test(strays_are_ended),
+	    cmocka_unit_test(marked_strays_are_ended),
 	    cmocka_unit_test(a_keeper_starts_a_server_for_each_connection),
 	    cmocka_unit_test(a_keeper_says_why_there_is_no_server),
 	    cmocka_unit_test(a_keeper_hears_a_server_out),
 	    cmocka_unit_test(a_listening_socket_blocks),
 	    cmocka_unit_test(a_keeper_survives_a_flood),
+	    cmocka_unit_test(a_late_keeper_ends),
+	    cmocka_unit_test(a_keeper_ends_the_server_of_the_one_before),
 	    cmocka_unit_test(two_keepers_are_one_too_many),
 	};
 
