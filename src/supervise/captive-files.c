@@ -18,6 +18,11 @@ void captive_id_make(char id[static CAPTIVE_ID_MAX])
 	snprintf(id, CAPTIVE_ID_MAX, "%d%08u", getpid(), (unsigned)(loop_now() / 1000 % 100000000));
 }
 
+pid_t captive_id_maker(const char *id)
+{
+	return (pid_t)(strtoll(id, NULL, 10) / 100000000);
+}
+
 bool captive_id_valid(const char *id)
 {
 	size_t len = strlen(id);

@@ -9,6 +9,7 @@
 #define SUPERVISE_CAPTIVE_FILES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "report/rundir.h"
@@ -39,6 +40,9 @@ struct captive_status {
  * when it is.
  */
 void captive_id_make(char id[static CAPTIVE_ID_MAX]);
+
+/* The number in it, of the process that made it. */
+pid_t captive_id_maker(const char *id);
 
 /* True for what may be in a file's name here: digits. */
 bool captive_id_valid(const char *id);

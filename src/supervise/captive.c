@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "supervise/captive-launch.h"
+#include "supervise/captive-orphans.h"
 #include "supervise/lock.h"
 #include "supervise/strays.h"
 #include "transport/command.h"
@@ -194,9 +195,11 @@ static int keeper_state(struct captive *c, struct err *err)
 int captive_start(struct captive *c, struct err *err)
 {
 	unsigned limit = c->unit ? UNIT_MS : START_MS;
-	uint64_t end = loop_now() + limit;
+	uint64_t end;
 	int ret;
 
+	captive_end_orphans(); /* one may have the very image that ours needs */
+	end = loop_now() + limit;
 	ret = launch(c, err);
 	if (ret < 0)
 		return ret;

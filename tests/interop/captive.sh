@@ -77,8 +77,20 @@ check "the same number: it is" is "$(supervisor nbd1)" "$number"
 check "the same number: detaches" nbd_attach --detach nbd1
 check "the same number: the other keeper lives" running "$keeper"
 check "the same number: its socket is there" test -S "/run/nbd-attach/captive-$id.sock"
-check "the same number: its server is reached" nbd_attach --info -u "/run/nbd-attach/captive-$id.sock"
 ends "without a supervisor" nbd0
+
+# The supervisor killed, and the device detached by somebody else: the server has the image still
+check "an orphan: attaches" nbd_attach nbd0 "${qcow2[@]}"
+server=$(server_of nbd0)
+kill_now "$(supervisor nbd0)"
+wait_for 5 no_supervisor nbd0
+nbd-client -d /dev/nbd0 >/dev/null 2>&1
+wait_for 10 detached nbd0
+check "an orphan: stays" running "$server"
+check "an orphan: ends for the next one" nbd_attach nbd1 "${qcow2[@]}"
+check "an orphan: has ended" refuses running "$server"
+ends "an orphan" nbd1
+
 check "the image is whole" sound disk.qcow2
 
 # Ends with its last client, and is started for the next one
@@ -89,7 +101,7 @@ check "without --persistent: heals" wait_for 15 another_server nbd0 "$server"
 check "without --persistent: works" writes_and_verifies /dev/nbd0
 ends "without --persistent" nbd0
 
-# The keeper killed, its server deaf, and detached before there is another keeper
+# The keeper killed, and a server that is deaf: another one is started when that has gone, not before
 cat >hostile-deaf <<-'END'
 	#!/bin/sh
 	trap '' TERM
@@ -97,9 +109,19 @@ cat >hostile-deaf <<-'END'
 	sleep 1000
 END
 chmod 755 hostile-deaf
+deaf() { # prints its processes
+	local p
+	for p in /proc/[0-9]*; do
+		grep -qs hostile-deaf "$p/cmdline" && ! grep -qs keep-captive "$p/cmdline" &&
+			! grep -qs nbd0 "$p/cmdline" && echo "${p#/proc/}"
+	done
+}
 check "a deaf server: attaches" nbd_attach nbd0 --command -- '[' ./hostile-deaf ']'
+server=$(server_of nbd0)
 kill_now "$(keeper_of nbd0)"
-pause 0.6 # its successor is on its way
+check "a deaf server: another one" wait_for 30 another_server nbd0 "$server"
+check "a deaf server: heals" wait_for 30 status_is nbd0 state attached
+check "a deaf server: is the only one" is "$(deaf)" "$(server_of nbd0)"
 ends "a deaf server" nbd0
 
 # Who it runs as, and where it speaks

@@ -25,7 +25,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "options-captive.h"
+#include "report/state.h"
 #include "supervise/captive-files.h"
+#include "supervise/captive-orphans.h"
 #include "supervise/keeper-log.h"
 #include "supervise/keeper.h"
 #include "supervise/lock.h"
@@ -690,6 +692,47 @@ static void a_keeper_ends_the_server_of_the_one_before(void **unused)
 	end_keeper(second, "11");
 }
 
+static bool keeper_is_left_alone(const char *id)
+{
+	captive_end_orphans();
+	return lock_holder(captive_path(id, "lock").text) > 0;
+}
+
+static void orphans_are_ended(void **unused)
+{
+	struct state *s = calloc(1, sizeof(*s));
+	char id[CAPTIVE_ID_MAX], lock[PATH_MAX];
+	struct err err;
+	pid_t dead = fork(), pid;
+	int fd;
+
+	(void)unused;
+	if (dead == 0)
+		_exit(0);
+	captive_id_make(id);
+	assert_int_equal(captive_id_maker(id), getpid());
+	pid = keeper(id, true, SH("cat"));
+	assert_true(keeper_is_left_alone(id)); /* we live */
+	end_keeper(pid, id);
+
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	snprintf(id, sizeof(id), "%d%08u", dead, 7);
+	pid = keeper(id, true, SH("cat"));
+	s->index = 77; /* a supervisor, which was not the one that made it */
+	snprintf(s->captive, sizeof(s->captive), "%s", id);
+	assert_int_equal(state_write(s), 0);
+	snprintf(lock, sizeof(lock), "%s", rundir_device(77, "lock").text);
+	assert_int_equal(lock_take(lock, "it", &fd, &err), 0);
+	assert_true(keeper_is_left_alone(id));
+	close(fd); /* which has gone, and the device, too */
+	assert_false(keeper_is_left_alone(id));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_not_equal(access(captive_path(id, "sock").text, F_OK), 0);
+	state_remove(77);
+	unlink(lock);
+	free(s);
+}
+
 static int setup(void **unused)
 {
 	(void)unused;
@@ -728,6 +771,7 @@ int main(void)
 	    cmocka_unit_test(a_keeper_survives_a_flood),
 	    cmocka_unit_test(a_late_keeper_ends),
 	    cmocka_unit_test(a_keeper_ends_the_server_of_the_one_before),
+	    cmocka_unit_test(orphans_are_ended),
 	    cmocka_unit_test(two_keepers_are_one_too_many),
 	};
 
