@@ -37,8 +37,9 @@ struct command {
 
 /*
  * Runs it. The process leads a session and a process group, has default signal dispositions, an
- * empty signal mask and no other descriptor, is marked as a part of the way to a disk (for
- * PR_SET_IO_FLUSHER, as root), and gets SIGTERM when the caller's thread ends. 0 with its number, or -errno with *err: SYSTEM if the program cannot be run.
+ * empty signal mask and no other descriptor, is marked as a part of the way to a disk
+ * (PR_SET_IO_FLUSHER, if the caller may), and gets SIGTERM when the caller's thread ends. 0 with
+ * its number, or -errno with *err: SYSTEM if the program cannot be run.
  */
 int command_start(const struct command *command, pid_t *ret_pid, struct err *err);
 
