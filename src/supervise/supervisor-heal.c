@@ -70,7 +70,7 @@ static void note_size(struct supervisor *s, uint64_t size)
 /* Rules 2 and 4 of the data safety rules. */
 static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	int ret;
 
 	if (s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&

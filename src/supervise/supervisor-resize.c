@@ -243,7 +243,7 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 {
 	struct resizing *z = &s->resizing;
 	bool first = z->size == 0;
-	uint64_t size;
+	uint64_t size = 0;
 	struct err err;
 
 	z->every = 1;
