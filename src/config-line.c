@@ -99,7 +99,7 @@ static void add(struct config_reader *r, const struct option_def *def, char *val
 		return;
 	}
 	c->entry[c->n++] = (struct config_entry){def, value, r->line};
-	r->given |= option_bit(def);
+	option_bit_set(&r->given, def);
 }
 
 static void set_option(struct config_reader *r, const struct option_def *def, const char *value)
@@ -108,11 +108,11 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 	struct err e;
 	int on = truth(value);
 
-	if (r->seen & option_bit(def) && !def->repeats) {
+	if (option_bit_is_set(&r->seen, def) && !def->repeats) {
 		complain_of(r, "%s is in the file twice", def->name);
 		return;
 	}
-	r->seen |= option_bit(def);
+	option_bit_set(&r->seen, def);
 	if (def->value == VALUE_NONE && on < 0) {
 		complain_of(r, "%s is yes or no, not %s", def->name, quoted_str(value).text);
 		return;

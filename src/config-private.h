@@ -14,7 +14,7 @@ struct config_reader {
 	struct config *config;
 	struct options scratch;
 	__typeof__(&ini_parse_string) parse; /* libinih's, loaded by the first file */
-	uint64_t given, seen;
+	struct option_bits given, seen;
 	unsigned line;
 	unsigned errors;
 	config_error_fn *fn;

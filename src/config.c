@@ -141,7 +141,7 @@ static int check_server(struct options *o, const char *target, struct err *err)
 static void check_whole(struct config_reader *r)
 {
 	struct config *c = r->config;
-	const struct option_pair *pair = options_conflict(r->given);
+	const struct option_pair *pair = options_conflict(&r->given);
 	unsigned server_line = c->target	    ? c->target_line
 			       : config_has_unix(c) ? line_of(c, "unix")
 						    : line_of(c, "image");

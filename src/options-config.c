@@ -77,29 +77,34 @@ static bool is_address(const struct option_def *def)
 	return false;
 }
 
-static bool is_overridden(const struct option_def *def, uint64_t given, bool has_server)
+static bool is_overridden(const struct option_def *def, const struct option_bits *given,
+			  bool has_server)
 {
-	const struct option_pair *pair = options_conflict(given | option_bit(def));
+	struct option_bits with = *given;
+	const struct option_pair *pair;
 
-	return given & option_bit(def) || (pair && pair->overrides) ||
+	option_bit_set(&with, def);
+	pair = options_conflict(&with);
+
+	return option_bit_is_set(given, def) || (pair && pair->overrides) ||
 	       (has_server && is_address(def));
 }
 
-static int apply_entries(struct options *o, uint64_t *given, bool has_server,
+static int apply_entries(struct options *o, struct option_bits *given, bool has_server,
 			 const struct config *config, struct err *err)
 {
-	const uint64_t typed = *given;
+	const struct option_bits typed = *given;
 
 	for (size_t i = 0; i < config->n; i++) {
 		const struct config_entry *e = &config->entry[i];
 		int r;
 
-		if (is_overridden(e->def, typed, has_server))
+		if (is_overridden(e->def, &typed, has_server))
 			continue;
 		r = e->def->set(o, e->def, e->value, err);
 		if (r < 0)
 			return r;
-		*given |= option_bit(e->def);
+		option_bit_set(given, e->def);
 	}
 	return 0;
 }
@@ -135,7 +140,7 @@ static int explain_no_file(const struct situation *s, const char *path, struct e
 			s->word, path);
 }
 
-int options_configure(struct options *o, uint64_t *given, struct words *words,
+int options_configure(struct options *o, struct option_bits *given, struct words *words,
 		      struct config *config, struct err *err)
 {
 	struct situation s = look(o, words);

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "options-words.h"
+#include "options-table.h"
 #include "options.h"
 
 /*
@@ -15,7 +16,7 @@
  * borrow from *config, which the caller frees with config_done() in any case. 0, or -errno with
  * *err.
  */
-int options_configure(struct options *o, uint64_t *given, struct words *words,
+int options_configure(struct options *o, struct option_bits *given, struct words *words,
 		      struct config *config, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options-table.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -634,6 +635,7 @@ const struct option_def options_table[] = {
 };
 
 const size_t options_count = ARRAY_SIZE(options_table);
+static_assert(ARRAY_SIZE(options_table) <= OPTIONS_MAX, "there is a bit for each");
 
 static const struct option_pair pairs[] = {
     {.a = "verbose", .b = "quiet", .overrides = true},
@@ -670,12 +672,12 @@ const struct option_def *option_by_name(const char *name, size_t len)
 	return NULL;
 }
 
-static bool is_given(uint64_t given, const char *name)
+static bool is_given(const struct option_bits *given, const char *name)
 {
-	return given & option_bit(option_by_name(name, strlen(name)));
+	return option_bit_is_set(given, option_by_name(name, strlen(name)));
 }
 
-const struct option_pair *options_conflict(uint64_t given)
+const struct option_pair *options_conflict(const struct option_bits *given)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
 		if (is_given(given, pairs[i].a) && is_given(given, pairs[i].b))

@@ -85,17 +85,32 @@ struct option_pair {
 	bool overrides;	 /* the one on the command line wins over the other in the file */
 };
 
-/* The first contradiction among the options whose bits are set (1 << place in the table), or
- * NULL. */
-const struct option_pair *options_conflict(uint64_t given);
+/* Some of the options: a bit for each place in the table. */
+#define OPTIONS_MAX 128
+
+struct option_bits {
+	uint64_t word[OPTIONS_MAX / 64];
+};
+
+/* The first contradiction among the options that are given, or NULL. */
+const struct option_pair *options_conflict(const struct option_bits *given);
 int option_pair_explain(const struct option_pair *pair, struct err *err);
 
 /* The entry of a long name of len bytes, or NULL. */
 const struct option_def *option_by_name(const char *name, size_t len);
 
-static inline uint64_t option_bit(const struct option_def *def)
+static inline void option_bit_set(struct option_bits *bits, const struct option_def *def)
 {
-	return UINT64_C(1) << (def - options_table);
+	size_t i = (size_t)(def - options_table);
+
+	bits->word[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static inline bool option_bit_is_set(const struct option_bits *bits, const struct option_def *def)
+{
+	size_t i = (size_t)(def - options_table);
+
+	return bits->word[i / 64] >> i % 64 & 1;
 }
 
 /* "--detach"; "attaching" for the verb that has no option. */

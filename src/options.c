@@ -16,13 +16,12 @@
 #include "options-words.h"
 #include "uri-parts.h"
 
-#define OPTIONS_MAX 64	/* bits of struct command.given */
-#define LONG_BASE   256 /* getopt's value of a long option is this plus its place in the table */
+#define LONG_BASE 256 /* getopt's value of a long option is this plus its place in the table */
 
 /* The command line, read from left to right. */
 struct command {
 	struct options options;
-	uint64_t given;		       /* a bit for each entry of the table */
+	struct option_bits given;
 	const struct option_def *open; /* what went before, if it could have had a value */
 	struct words words;
 };
@@ -155,7 +154,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 		return explain_unknown(word, 0, err);
 	if (value == ':')
 		return part_bad(err, "--%s needs a value: %s" TRY_HELP, def->name, def->shown);
-	c->given |= UINT64_C(1) << i;
+	option_bit_set(&c->given, def);
 	c->open = def->value == VALUE_OPTIONAL && !optarg ? def : NULL;
 	return def->set(&c->options, def, optarg, err);
 }
@@ -224,10 +223,10 @@ static int check_given(const struct command *c, struct err *err)
 	const struct option_pair *pair;
 
 	for (size_t i = 0; i < options_count; i++)
-		if (c->given & UINT64_C(1) << i &&
+		if (option_bit_is_set(&c->given, &options_table[i]) &&
 		    !(options_table[i].verbs & 1U << c->options.verb))
 			return explain_misplaced(&options_table[i], c->options.verb, err);
-	pair = options_conflict(c->given);
+	pair = options_conflict(&c->given);
 	return pair ? option_pair_explain(pair, err) : 0;
 }
 

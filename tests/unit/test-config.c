@@ -520,7 +520,7 @@ static void test_example(void **state)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_file_ FILE *f = fopen(EXAMPLE, "r");
-	uint64_t seen = 0;
+	struct option_bits seen = {0};
 	size_t size = 0, len;
 	unsigned target = 0, device = 0;
 	ssize_t n;
@@ -547,10 +547,10 @@ static void test_example(void **state)
 			target++;
 		} else if (strncmp(line, "device = ", 9) == 0) {
 			device++;
-		} else if (!def || !def->in_file || seen & option_bit(def)) {
+		} else if (!def || !def->in_file || option_bit_is_set(&seen, def)) {
 			fail_msg("unknown, or there before: %s", text);
 		} else {
-			seen |= option_bit(def);
+			option_bit_set(&seen, def);
 		}
 		if (!contradicts_others(line))
 			fputs(line, out);
@@ -559,7 +559,7 @@ static void test_example(void **state)
 	assert_int_equal(target, 1);
 	assert_int_equal(device, 1);
 	for (size_t i = 0; i < options_count; i++)
-		if (options_table[i].in_file && !(seen & option_bit(&options_table[i])))
+		if (options_table[i].in_file && !option_bit_is_set(&seen, &options_table[i]))
 			fail_msg("%s is not in the example", options_table[i].name);
 	if (config_check(EXAMPLE, NULL, NULL, &err) < 0)
 		fail_msg("as it is: %s", err.message);
