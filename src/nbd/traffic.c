@@ -87,11 +87,11 @@ size_t nbd_traffic_down(struct nbd_traffic *t, const uint8_t *bytes, size_t len,
 		at += n;
 		if (len - at < sizeof(uint32_t))
 			return at;
-		if (get_be32(bytes + at) != NBD_SIMPLE_REPLY_MAGIC) {
+		if (get_be32(bytes + at) != NBD_SIMPLE_MAGIC) {
 			t->lost = true;
 			break;
 		}
-		if (len - at < NBD_SIMPLE_REPLY_LEN)
+		if (len - at < NBD_SIMPLE_LEN)
 			return at;
 		error = get_be32(bytes + at + 4);
 		if (error == NBD_ESHUTDOWN) {
@@ -101,7 +101,7 @@ size_t nbd_traffic_down(struct nbd_traffic *t, const uint8_t *bytes, size_t len,
 		t->down_data = take_read(t, get_be64(bytes + at + 8));
 		if (error)
 			t->down_data = 0;
-		at += NBD_SIMPLE_REPLY_LEN;
+		at += NBD_SIMPLE_LEN;
 	}
 	return len;
 }

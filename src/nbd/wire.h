@@ -13,6 +13,7 @@
 #define NBD_IHAVEOPT	  UINT64_C(0x49484156454f5054) /* "IHAVEOPT", newstyle and each option */
 #define NBD_REPLY_MAGIC	  UINT64_C(0x0003e889045565a9)
 #define NBD_REQUEST_MAGIC UINT32_C(0x25609513)
+#define NBD_SIMPLE_MAGIC  UINT32_C(0x67446698) /* a simple reply */
 
 /* Lengths in bytes. */
 enum {
@@ -22,6 +23,7 @@ enum {
 	NBD_OPTION_LEN = 8 + 4 + 4,    /* magic, option, length */
 	NBD_REPLY_LEN = 8 + 4 + 4 + 4, /* magic, option, reply type, length */
 	NBD_REQUEST_LEN = 4 + 2 + 2 + 8 + 8 + 4,
+	NBD_SIMPLE_LEN = 4 + 4 + 8, /* magic, error, cookie; then what was read */
 	NBD_INFO_EXPORT_LEN = 2 + 8 + 2,
 	NBD_INFO_BLOCK_SIZE_LEN = 2 + 4 + 4 + 4,
 };
@@ -81,9 +83,6 @@ enum {
 
 enum { NBD_CMD_READ = 0, NBD_CMD_WRITE = 1, NBD_CMD_DISC = 2 };
 
-#define NBD_SIMPLE_REPLY_MAGIC UINT32_C(0x67446698)
-#define NBD_ESHUTDOWN	       108 /* the error of a reply, not the host's */
-
-enum { NBD_SIMPLE_REPLY_LEN = 4 + 4 + 8 }; /* magic, error, cookie */
+enum { NBD_ESHUTDOWN = 108 }; /* the error of a reply, not the host's */
 
 #endif

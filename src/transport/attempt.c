@@ -38,6 +38,8 @@ struct attempt {
 	enum nego_goal goal;
 	uint32_t timeout_ms, peer_timeout_ms;
 	bool thrifty;
+	uint32_t sample;
+	uint64_t sample_size;
 	uint64_t deadline;
 	attempt_done_fn *done;
 	attempt_listed_fn *listed;
@@ -242,8 +244,7 @@ static bool try_for_the_kernel(struct attempt *a, int ret)
 	return true;
 }
 
-static void on_shaken(int ret, const struct nbd_export *export, const struct tls_facts *tls,
-		      const struct err *err, void *arg)
+static void on_shaken(int ret, const struct handshake_told *told, const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
@@ -267,9 +268,12 @@ static void on_shaken(int ret, const struct nbd_export *export, const struct tls
 			fail(a, ret);
 		return;
 	}
-	a->result.tls = *tls;
-	if (export)
-		a->result.export = *export;
+	a->result.tls = *told->tls;
+	if (told->export)
+		a->result.export = *told->export;
+	a->result.sampled = told->digest != NULL;
+	if (told->digest)
+		a->result.digest = *told->digest;
 	if (a->goal != NEGO_GOAL_GO) {
 		close_fdp(&a->result.fd);
 		a->result.fd = -1;
@@ -308,6 +312,8 @@ static void shake_hands(struct attempt *a, int keys)
 	    .relay = a->relay,
 	    .peer_timeout_ms = a->peer_timeout_ms ? a->peer_timeout_ms : PEER_TIMEOUT_MS,
 	    .goal = (uint32_t)a->goal,
+	    .sample = a->sample,
+	    .sample_size = a->sample_size,
 	    .timeout_ms = WORKER_GRACE_MS + (uint32_t)(a->deadline > now ? a->deadline - now : 0),
 	};
 	_cleanup_fd_ int relay_end = -1;
@@ -511,6 +517,8 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .timeout_ms = cfg->timeout_ms,
 	    .peer_timeout_ms = cfg->peer_timeout_ms,
 	    .thrifty = cfg->thrifty,
+	    .sample = cfg->sample,
+	    .sample_size = cfg->sample_size,
 	    .deadline = loop_now() + cfg->timeout_ms,
 	    .done = done,
 	    .listed = listed,

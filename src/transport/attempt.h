@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "nbd/export.h"
@@ -34,7 +35,9 @@ struct attempt_config {
 	enum nego_goal goal;
 	uint32_t timeout_ms;	  /* for the whole attempt; at least 1 */
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
-	bool thrifty; /* no worker before there is a connection: most tries of an outage fail */
+	bool thrifty;	 /* no worker before there is a connection: most tries of an outage fail */
+	uint32_t sample; /* goal GO: read so many bytes of the export; 0: none */
+	uint64_t sample_size;	   /* ... as if it had this size; 0: its own */
 	struct helpers *helpers;   /* borrowed: where processes come from, ready for TLS if the
 				      endpoint wants it; NULL: the attempt has its own, and
 				      attempt_free() waits for their end */
@@ -52,6 +55,8 @@ struct attempt_result {
 	bool relay;		       /* fd leads to a relay (relay.h), not to the server */
 	struct tls_facts tls;	       /* version "" without TLS */
 	uid_t unix_uid;		       /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
+	bool sampled;		       /* digest is that of the sample (nbd/sample.h) */
+	struct digest digest;
 };
 
 struct attempt;

@@ -50,15 +50,19 @@ static int watch(struct handshake *h, int fd, loop_io_fn *fn)
 /* The callback may free h: nothing of it may be used afterwards. */
 static void finish(struct handshake *h, int ret)
 {
+	const struct handshake_told told = {
+	    .export = h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export,
+	    .tls = &h->answer.tls,
+	    .digest = h->answer.sampled ? &h->answer.digest : NULL,
+	};
 	struct err err = h->err;
 
 	loop_io_free(h->io);
 	h->io = NULL;
 	if (ret < 0)
-		h->done(ret, NULL, NULL, &err, h->arg);
+		h->done(ret, NULL, &err, h->arg);
 	else
-		h->done(0, h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export, &h->answer.tls,
-			NULL, h->arg);
+		h->done(0, &told, NULL, h->arg);
 }
 
 static void on_end(int fd, uint32_t events, void *arg)

@@ -8,6 +8,7 @@
 #ifndef TRANSPORT_HANDSHAKE_H
 #define TRANSPORT_HANDSHAKE_H
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "nbd/export.h"
@@ -17,12 +18,19 @@
 
 struct handshake;
 
+/* All borrowed. */
+struct handshake_told {
+	const struct nbd_export *export; /* goals GO and INFO; NULL with LIST */
+	const struct tls_facts *tls;	 /* how that was protected */
+	const struct digest *digest;	 /* of the sample; NULL: none was read */
+};
+
 /*
- * Called once, from the loop. ret 0: *export is what the server says (goals GO and INFO; NULL
- * with LIST), *tls how that was protected. -errno: *err says why. It may free the handshake.
+ * Called once, from the loop. ret 0 with *told, or -errno: *err says why, and told is NULL. It may
+ * free the handshake.
  */
-typedef void handshake_done_fn(int ret, const struct nbd_export *export,
-			       const struct tls_facts *tls, const struct err *err, void *arg);
+typedef void handshake_done_fn(int ret, const struct handshake_told *told, const struct err *err,
+			       void *arg);
 /* With goal LIST, for each export. It must not free the handshake. */
 typedef void handshake_listed_fn(const char *name, const char *description, void *arg);
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "nbd/sample.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 
@@ -40,6 +41,7 @@ struct worker {
 	struct worker_job job;
 	struct worker_answer answer;
 	struct nego nego;
+	struct sample sample;
 };
 
 static uint64_t now_ms(void)
@@ -133,46 +135,59 @@ static int wait_ready(void *arg, short events)
 	return 0;
 }
 
-static int send_some(struct worker *w, const uint8_t *buf, size_t len)
+/* Bytes sent; 0: it is worth another try now; or -errno. */
+static ssize_t send_bytes(struct worker *w, const uint8_t *buf, size_t len)
 {
 	ssize_t n;
 
 	if (w->tls)
-		n = tls_send(w->tls, buf, len, &w->answer.err);
-	else
-		n = send(w->sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n >= 0) {
-		nego_send_ack(&w->nego, (size_t)n);
-		return 0;
-	}
-	if (w->tls)
-		return (int)n;
+		return tls_send(w->tls, buf, len, &w->answer.err);
+	n = send(w->sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0)
+		return n;
 	if (errno == EAGAIN)
 		return wait_ready(w, POLLOUT);
 	return errno == EINTR ? 0 : -errno;
 }
 
-static int receive_some(struct worker *w)
+/* Bytes received, of which *ret_end says that there are no more; otherwise as send_bytes(). */
+static ssize_t receive_bytes(struct worker *w, uint8_t *buf, size_t room, bool *ret_end)
 {
-	size_t room;
-	uint8_t *buf = nego_recv_buf(&w->nego, &room);
 	ssize_t n;
 
 	if (w->tls)
 		n = tls_recv(w->tls, buf, room, &w->answer.err);
 	else
 		n = recv(w->sock, buf, room, MSG_DONTWAIT);
+	*ret_end = n == 0;
+	if (n >= 0 || w->tls)
+		return n;
+	if (errno == EAGAIN)
+		return wait_ready(w, POLLIN);
+	return errno == EINTR ? 0 : -errno;
+}
+
+static int send_some(struct worker *w, const uint8_t *buf, size_t len)
+{
+	ssize_t n = send_bytes(w, buf, len);
+
+	if (n > 0)
+		nego_send_ack(&w->nego, (size_t)n);
+	return n < 0 ? (int)n : 0;
+}
+
+static int receive_some(struct worker *w)
+{
+	size_t room;
+	uint8_t *buf = nego_recv_buf(&w->nego, &room);
+	bool end;
+	ssize_t n = receive_bytes(w, buf, room, &end);
+
 	if (n > 0)
 		nego_recv_ack(&w->nego, (size_t)n);
-	else if (n == 0)
+	else if (n == 0 && end)
 		nego_recv_eof(&w->nego);
-	else if (w->tls)
-		return (int)n;
-	else if (errno == EAGAIN)
-		return wait_ready(w, POLLIN);
-	else if (errno != EINTR)
-		return -errno;
-	return 0;
+	return n < 0 ? (int)n : 0;
 }
 
 static int move_bytes(struct worker *w)
@@ -279,6 +294,68 @@ static int shake_hands(struct worker *w)
 	return err_errno(err, ERR_RETRY, -ret, "the connection broke during the handshake");
 }
 
+/* One step of the sample. */
+static int move_sample(struct worker *w)
+{
+	struct sample *s = &w->sample;
+	size_t len;
+	bool end;
+	ssize_t n;
+
+	if (s->status == SAMPLE_SENDS) {
+		const uint8_t *out = sample_send_buf(s, &len);
+
+		n = send_bytes(w, out, len);
+		if (n > 0)
+			sample_send_ack(s, (size_t)n);
+	} else {
+		uint8_t *in = sample_recv_buf(s, &len);
+
+		n = receive_bytes(w, in, len, &end);
+		if (n > 0)
+			sample_recv_ack(s, (size_t)n);
+		else if (n == 0 && end)
+			return -ECONNRESET;
+	}
+	return n < 0 ? (int)n : 0;
+}
+
+/*
+ * Reads what is to be compared. An export that has become smaller is not read: its size tells
+ * enough.
+ */
+static int take_sample(struct worker *w)
+{
+	const struct nbd_export *e = nego_export(&w->nego);
+	uint64_t size = w->job.sample_size ? w->job.sample_size : e->size;
+	struct err *err = &w->answer.err;
+	struct sample *s = &w->sample;
+	int ret = 0;
+
+	if (w->job.sample == 0 || e->size < size)
+		return 0;
+	sample_init(s, size, e->max_block, w->job.sample);
+	while (ret == 0 && (s->status == SAMPLE_SENDS || s->status == SAMPLE_RECEIVES))
+		ret = move_sample(w);
+	if (s->status == SAMPLE_BAD)
+		return err_set(err, ERR_PERMANENT, EPROTO,
+			       "the server answers a read with something that is no reply");
+	if (s->status == SAMPLE_REFUSED)
+		return err_set(err, ERR_RETRY, EIO,
+			       "the server cannot read what is to be compared, at byte %llu: it "
+			       "reports error %u",
+			       (unsigned long long)s->offset, s->error);
+	if (ret == 0) {
+		w->answer.sampled = true;
+		w->answer.digest = s->digest;
+		return 0;
+	}
+	if (w->tls && err->message[0])
+		return ret;
+	return err_errno(err, ERR_RETRY, -ret,
+			 "the connection broke while content was read to be compared");
+}
+
 /*
  * Tells the parent, and from then on needs it no more: a device whose supervisor has died goes on.
  */
@@ -316,6 +393,8 @@ static void do_job(struct worker *w)
 
 	if (ret == 0)
 		ret = shake_hands(w);
+	if (ret == 0 && cfg.goal == NEGO_GOAL_GO)
+		ret = take_sample(w);
 	if (ret == 0 && w->tls) {
 		tls_describe(w->tls, &w->answer.tls);
 		if (w->job.tls.offload)

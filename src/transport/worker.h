@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "nbd/export.h"
 #include "nbd/nego.h"
@@ -30,6 +31,8 @@ struct worker_job {
 	struct tls_job tls;
 	bool relay; /* goal GO: go on as the connection's relay (relay.h) */
 	uint32_t peer_timeout_ms;
+	uint32_t sample;      /* goal GO: read so many bytes of the export; 0: none */
+	uint64_t sample_size; /* the size that decides which; 0: the export's */
 };
 
 enum worker_answer_type {
@@ -45,6 +48,8 @@ struct worker_answer {
 	struct err err;
 	struct nbd_export export;
 	struct tls_facts tls; /* with DONE */
+	uint32_t sampled;     /* with DONE: digest is that of the sample */
+	struct digest digest;
 };
 
 struct worker_config {

@@ -29,9 +29,9 @@ static void send_request(int fd, uint16_t type, uint32_t len, uint8_t *request)
 
 static void send_reply(int fd, uint32_t error)
 {
-	uint8_t reply[NBD_SIMPLE_REPLY_LEN] = {0};
+	uint8_t reply[NBD_SIMPLE_LEN] = {0};
 
-	put_be32(reply, NBD_SIMPLE_REPLY_MAGIC);
+	put_be32(reply, NBD_SIMPLE_MAGIC);
 	put_be32(reply + 4, error);
 	assert_int_equal(send(fd, reply, sizeof(reply), 0), sizeof(reply));
 }
@@ -264,7 +264,7 @@ static void last_replies_arrive(void **state)
 static void refusal_of_a_shutdown_is_an_end(void **state)
 {
 	struct way w;
-	uint8_t request[NBD_REQUEST_LEN], got[2 * NBD_SIMPLE_REPLY_LEN + 1];
+	uint8_t request[NBD_REQUEST_LEN], got[2 * NBD_SIMPLE_LEN + 1];
 	struct pollfd p;
 
 	(void)state;

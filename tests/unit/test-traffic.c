@@ -32,10 +32,10 @@ static void add_reply(struct stream *s, uint32_t error, uint64_t cookie)
 {
 	uint8_t *p = s->bytes + s->len;
 
-	put_be32(p, NBD_SIMPLE_REPLY_MAGIC);
+	put_be32(p, NBD_SIMPLE_MAGIC);
 	put_be32(p + 4, error);
 	put_be64(p + 8, cookie);
-	s->len += NBD_SIMPLE_REPLY_LEN;
+	s->len += NBD_SIMPLE_LEN;
 }
 
 /* Data that looks like the reply that is searched for. */
