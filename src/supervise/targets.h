@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The servers that a device may be connected to (--failover), and in which order they are tried
+ * when the one in use is lost. Number 0 is the one that the device was attached to. Pure: no side
+ * effects, and time is passed in.
+ *
+ * A round goes through all of them: first the one that serves, or after FAILBACK_AT_LOSS the first
+ * one and then that; the others healthiest first, which is: fewest failures since they were last
+ * used with success, then in the order given.
+ */
+#ifndef SUPERVISE_TARGETS_H
+#define SUPERVISE_TARGETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "transport/address.h"
+#include "transport/endpoint.h"
+
+#define TARGETS_MAX 8
+
+/* In the order of failback_words. */
+enum failback { FAILBACK_NEVER, FAILBACK_AT_LOSS };
+
+extern const char *const failback_words[];
+
+struct target {
+	const struct endpoint *endpoint; /* borrowed */
+	struct address_list addresses;	 /* known; none: to be resolved */
+	uid_t unix_uid;			 /* who served a Unix socket; -1: not known */
+	unsigned failures;		 /* since it was last used, up to a bound */
+	char said[ERR_MESSAGE_MAX];	 /* what is wrong with it, as it was last logged */
+};
+
+struct targets {
+	struct target item[TARGETS_MAX];
+	size_t n; /* at least 1 */
+	enum failback failback;
+	int serving;	  /* the one in use, or last used; -1: not known */
+	size_t aimed;	  /* the one that is dialled */
+	uint32_t touched; /* bits: those that may still carry out what this device has written */
+
+	size_t order[TARGETS_MAX]; /* of this round */
+	size_t at;		   /* in it */
+	unsigned rounds;	   /* in this outage, with the present one */
+};
+
+/* Number 0 serves. */
+void targets_init(struct targets *t, const struct endpoint *const *endpoints, size_t n,
+		  enum failback failback);
+
+/* After a takeover: that number serves; -1: any of them may. */
+void targets_take_over(struct targets *t, int serving);
+
+/* All connections are dead. Aims at the first one of a new round. */
+void targets_begin(struct targets *t);
+
+/* The aimed one cannot be used: aims at the next one. True: that begins another round. */
+bool targets_next(struct targets *t);
+
+/* The aimed one could not be reached, or is (`wrong`) not what it should be. */
+void targets_failed(struct targets *t, bool wrong);
+
+/* The aimed one is given to the kernel: from now on it serves. */
+void targets_hand_over(struct targets *t);
+
+/* It does so with success. */
+void targets_healed(struct targets *t);
+
+/* How long the aimed one may take before the next one is tried, in ms; most: for one attempt. */
+uint32_t targets_patience(const struct targets *t, uint32_t most_ms);
+
+/* Those that must be fenced off before a writable device may use the aimed one; bits. */
+uint32_t targets_to_fence(const struct targets *t);
+
+/* That number has been, and carries out nothing any more. */
+void targets_fenced(struct targets *t, size_t number);
+
+static inline struct target *targets_aimed(struct targets *t)
+{
+	return &t->item[t->aimed];
+}
+
+#endif
