@@ -120,6 +120,15 @@ static int check_device(const struct config *c, struct err *err)
 	return 0;
 }
 
+static bool is_relative(const struct options *o)
+{
+	bool relative = words_relative(&o->endpoint);
+
+	for (size_t i = 0; i < o->n_failover; i++)
+		relative |= words_relative(&o->failover[i]);
+	return relative;
+}
+
 /* The server, from `target`, `unix` or `image`. */
 static int check_server(struct options *o, const char *target, struct err *err)
 {
@@ -132,7 +141,7 @@ static int check_server(struct options *o, const char *target, struct err *err)
 		r = captive_from_line(o, target, err);
 	if (r == 0)
 		r = words_server(o, o->captive ? NULL : target, NULL, err);
-	if (r == 0 && words_relative(&o->endpoint))
+	if (r == 0 && is_relative(o))
 		return part_bad(err, "a path in this file must be absolute");
 	return r;
 }

@@ -68,8 +68,19 @@ static int store_name(struct options *o, const char *name, size_t len, struct er
 /* The options that say where the server is. */
 static bool is_address(const struct option_def *def)
 {
-	static const char *const names[] = {"unix",   "port",	 "export", "image",
-					    "format", "command", "user"};
+	static const char *const names[] = {
+	    "unix",
+	    "port",
+	    "export",
+	    "image",
+	    "format",
+	    "command",
+	    "user",
+	    "failover",
+	    "failback",
+	    "fence",
+	    "failover-unfenced",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(def->name, names[i]) == 0)

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "nbd/sample.h"
 #include "supervise/identity.h"
+#include "supervise/targets.h"
 #include "uri-parts.h"
 
 #define ATTACH	  (1U << VERB_ATTACH)
@@ -569,6 +571,57 @@ const struct option_def options_table[] = {
      .set = option_set_accept,
      .choices = identity_words},
 
+    {.name = "failover",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .repeats = true,
+     .verbs = ATTACH,
+     .shown = "URI",
+     .help = "another server of the same export, to go to when the one in use is lost; several "
+	     "are tried in the order given",
+     .set = option_set_failover},
+    {.name = "failback",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .shown = "never|at-loss",
+     .help = "whether the first server is tried first again when another one is lost; default "
+	     "never",
+     .set = option_set_failback,
+     .choices = failback_words},
+    {.name = "fence",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .shown = "COMMAND",
+     .help = "run this, with NBD_DEVICE, NBD_FAILED_URI and NBD_NEXT_URI in its environment, "
+	     "before a writable device goes to another server; it must see to it that the lost "
+	     "one writes no more, and succeed",
+     .set = option_set_text,
+     .field = FIELD(fence)},
+    {.name = "failover-unfenced",
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .help = "let a writable device go to another server without --fence: a server that was only "
+	     "stalled may then write old data over new",
+     .set = option_set_flag,
+     .field = FIELD(failover_unfenced)},
+    {.name = "same-content",
+     .value = VALUE_OPTIONAL,
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .shown = "BYTES",
+     .help = "before a read-only device is connected again, compare so much of the export, "
+	     "default 1048576, with what was read when it was attached",
+     .set = option_set_same_content,
+     .field = FIELD(same_content),
+     .min = SAMPLE_BLOCK,
+     .max = SAMPLE_MAX},
     {.name = "on-change",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,
@@ -647,6 +700,14 @@ static const struct option_pair pairs[] = {
     {.a = "swap",
      .b = "follow-dns",
      .why = "resolving a name in an outage needs files and the memory that may be swapped out"},
+    {.a = "swap",
+     .b = "failover",
+     .why = "going to another server needs processes and the memory that may be swapped out"},
+    {.a = "no-reconnect", .b = "failover", .why = "without reconnecting, no server is dialled"},
+    {.a = "no-reconnect",
+     .b = "same-content",
+     .why = "without reconnecting, there is nothing to compare"},
+    {.a = "fence", .b = "failover-unfenced"},
     {.a = "image", .b = "unix", .overrides = true},
     {.a = "image", .b = "port"},
     {.a = "image", .b = "source"},

@@ -33,7 +33,7 @@ static const struct text_option {
 #undef TEXT
 };
 
-static char **from_of(struct options_tls *t, size_t i)
+static char **from_of(const struct options_tls *t, size_t i)
 {
 	return (char **)((char *)t + texts[i].from);
 }
@@ -70,7 +70,27 @@ static int move_texts(struct options_tls *t, struct endpoint *e, struct err *err
 	return 0;
 }
 
-static int set_verify_peer(struct options_tls *t, struct endpoint *e, struct err *err)
+/* What another server's URI says itself, or has no use for, is left alone. */
+static int copy_texts(const struct options_tls *t, struct endpoint *e, struct err *err)
+{
+	enum endpoint_tls_type type = e->tls_type;
+
+	if (type == TLS_TYPE_UNSET)
+		type = e->tls_psk_file || (t->psk && !e->tls_certificates) ? TLS_TYPE_PSK
+									   : TLS_TYPE_X509;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		char **from = from_of(t, i), **to = to_of(e, i);
+
+		if (!*from || *to || !(texts[i].types & 1U << type))
+			continue;
+		*to = strdup(*from);
+		if (!*to)
+			return part_no_memory(err);
+	}
+	return 0;
+}
+
+static int set_verify_peer(const struct options_tls *t, struct endpoint *e, struct err *err)
 {
 	if (!t->verify_peer)
 		return 0;
@@ -127,14 +147,10 @@ static int check_x509(const struct endpoint *e, struct err *err)
 	return 0;
 }
 
-int options_tls_apply(struct options_tls *t, struct endpoint *e, struct err *err)
+static int complete(const struct options_tls *t, struct endpoint *e, struct err *err)
 {
-	int r;
+	int r = set_verify_peer(t, e, err);
 
-	e->tls = e->tls || t->on;
-	r = move_texts(t, e, err);
-	if (r == 0)
-		r = set_verify_peer(t, e, err);
 	if (r < 0 || !e->tls)
 		return r;
 	r = choose_type(e, err);
@@ -143,4 +159,24 @@ int options_tls_apply(struct options_tls *t, struct endpoint *e, struct err *err
 	if (e->tls_type == TLS_TYPE_PSK && !e->tls_psk_file)
 		return part_bad(err, "tls-type=psk needs the file with the key: --tls-psk FILE");
 	return e->tls_type == TLS_TYPE_X509 ? check_x509(e, err) : 0;
+}
+
+int options_tls_apply(struct options_tls *t, struct endpoint *e, struct err *err)
+{
+	int r;
+
+	e->tls = e->tls || t->on;
+	r = move_texts(t, e, err);
+	return r == 0 ? complete(t, e, err) : r;
+}
+
+int options_tls_share(const struct options_tls *t, struct endpoint *e, struct err *err)
+{
+	int r;
+
+	e->tls = e->tls || t->on;
+	if (!e->tls)
+		return 0;
+	r = copy_texts(t, e, err);
+	return r == 0 ? complete(t, e, err) : r;
 }

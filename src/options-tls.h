@@ -17,6 +17,12 @@
  */
 int options_tls_apply(struct options_tls *t, struct endpoint *e, struct err *err);
 
+/*
+ * The same for a further server: copies of the texts that *e does not have itself, of those that
+ * go with its kind of TLS.
+ */
+int options_tls_share(const struct options_tls *t, struct endpoint *e, struct err *err);
+
 void options_tls_done(struct options_tls *t);
 
 #endif

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "kernel/device.h"
 #include "options-captive.h"
+#include "options-failover.h"
 #include "options-table.h"
 #include "options-tls.h"
 #include "uri-parts.h"
@@ -132,7 +133,11 @@ int words_server(struct options *o, const char *server, const char *export_name,
 		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
 		r = part_bad(err, "--source is for TCP servers");
-	return r == 0 ? options_tls_apply(&o->tls, &o->endpoint, err) : r;
+	if (r == 0)
+		r = failover_share(o, err);
+	if (r == 0)
+		r = options_tls_apply(&o->tls, &o->endpoint, err);
+	return r == 0 ? failover_check(o, err) : r;
 }
 
 bool words_relative(const struct endpoint *e)
@@ -211,5 +216,10 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 	r = words_server(o, server, export_name, err);
 	if (r == 0)
 		r = make_absolute(&o->image, err);
-	return r == 0 && o->verb == VERB_ATTACH ? make_paths_absolute(&o->endpoint, err) : r;
+	if (r < 0 || o->verb != VERB_ATTACH)
+		return r;
+	r = make_paths_absolute(&o->endpoint, err);
+	for (size_t k = 0; r == 0 && k < o->n_failover; k++)
+		r = make_paths_absolute(&o->failover[k], err);
+	return r;
 }

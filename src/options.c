@@ -11,6 +11,7 @@
 #include "config.h"
 #include "options-captive.h"
 #include "options-config.h"
+#include "options-failover.h"
 #include "options-table.h"
 #include "options-tls.h"
 #include "options-words.h"
@@ -50,6 +51,7 @@ void options_done(struct options *o)
 	free(o->source);
 	free(o->identifier);
 	free(o->on_change);
+	failover_done(o);
 	free(o->export_name);
 	free(o->port);
 	free(o->unix_path);

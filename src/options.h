@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "supervise/supervisor.h"
+#include "supervise/targets.h"
 #include "transport/endpoint.h"
 
 enum verb {
@@ -43,6 +44,8 @@ enum verb {
 #define OPTIONS_RETRY_DELAY	 500   /* ms */
 #define OPTIONS_RETRY_DELAY_LATE 5000  /* ms */
 #define OPTIONS_FOREVER		 UINT32_MAX
+
+#define FAILOVER_MAX (TARGETS_MAX - 1) /* beside the first server */
 
 struct options {
 	enum verb verb;
@@ -87,6 +90,15 @@ struct options {
 	char *on_change; /* NULL: none */
 	bool swap;
 	bool relay;
+
+	/* attach: other servers of the export (options-failover.h) */
+	struct endpoint failover[FAILOVER_MAX];
+	size_t n_failover;
+	enum failback failback;
+	bool failback_given;
+	char *fence; /* NULL: none */
+	bool failover_unfenced;
+	uint32_t same_content; /* bytes; 0: not compared */
 
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach, import */

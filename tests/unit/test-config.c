@@ -180,6 +180,16 @@ static const struct {
     {"port = 5\nunix = /s\n", ":2: --port and --unix do not go together\n"},
     {"export = x\ntarget = nbd://h/x\n", ":2: a URI holds its own export: write nbd://HOST/EXPORT, "
 					 "and no EXPORT beside it\n"},
+    {"target = h\nfailover = other\n",
+     ":2: --failover takes a URI, such as nbd://HOST/EXPORT, not \"other\"\n"},
+    {"target = h\nfence = x\n", ":1: --fence needs another server to go to: --failover URI\n"},
+    {"target = h\nfailover = nbd://a\nfailover = nbd://h\n",
+     ":1: the server \"nbd://h/\" is given twice\n"},
+    {"target = h\nfailover = nbd+unix:///?socket=s\n",
+     ":1: a path in this file must be absolute\n"},
+    {"target = h\nfailover = nbd://a\nswap = yes\n",
+     ":3: --swap and --failover do not go together: going to another server needs processes and "
+     "the memory that may be swapped out\n"},
     {"target = nbd:h\n", NULL},
     {"target = h\ndevice = sda\n",
      ":2: \"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto "
@@ -506,9 +516,9 @@ static void test_refused(void **state)
 
 static bool contradicts_others(const char *line)
 {
-	static const char *const names[] = {"unix",    "no-reconnect", "swap",	"quiet",
-					    "tls-psk", "tls-username", "image", "format",
-					    "command", "user"};
+	static const char *const names[] = {
+	    "unix",  "no-reconnect", "swap",	"quiet", "tls-psk",	     "tls-username",
+	    "image", "format",	     "command", "user",	 "failover-unfenced"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strncmp(line, names[i], strlen(names[i])) == 0)

@@ -308,12 +308,67 @@ static void test_outage(void **state)
 	parse_right("--reconnect nbd0 --accept read-only", &o);
 	assert_int_equal(o.accept, ACCEPT_READ_ONLY);
 	options_done(&o);
+	parse_right("nbd0 host", &o);
+	assert_int_equal(o.n_failover, 0);
+	assert_int_equal(o.same_content, 0);
+	options_done(&o);
 	parse_right("-s --follow nbd0", &o);
 	assert_true(o.follow);
 	options_done(&o);
 }
 
 /* What TLS is told, in a URI, by options, or by both. */
+static void assert_target(const struct options *o, size_t i, const char *uri)
+{
+	_cleanup_free_ char *got = endpoint_uri(&o->failover[i]);
+
+	assert_in_range(i, 0, o->n_failover - 1);
+	assert_string_equal(got, uri);
+}
+
+static void test_failover(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("nbd0 nbd://a/x --failover nbd://b/y --failover nbd+unix:///x?socket=/s "
+		    "--failback at-loss --fence f --same-content",
+		    &o);
+	assert_int_equal(o.n_failover, 2);
+	assert_target(&o, 0, "nbd://b/y");
+	assert_target(&o, 1, "nbd+unix:///x?socket=/s");
+	assert_int_equal(o.failback, FAILBACK_AT_LOSS);
+	assert_string_equal(o.fence, "f");
+	assert_int_equal(o.same_content, 1 << 20);
+	options_done(&o);
+	assert_int_equal(o.n_failover, 0);
+
+	parse_right("nbd0 a --failover nbd://b --failover-unfenced --same-content=65536", &o);
+	assert_int_equal(o.failback, FAILBACK_NEVER);
+	assert_true(o.failover_unfenced);
+	assert_int_equal(o.same_content, 65536);
+	options_done(&o);
+
+	/* What a target does not say itself about TLS, the options say. */
+	parse_right("nbd0 a --failover nbd://b --failover nbds://c/?tls-certificates=/d --tls "
+		    "--tls-ca /ca --tls-hostname n",
+		    &o);
+	assert_string_equal(o.endpoint.tls_ca, "/ca");
+	assert_true(o.failover[0].tls && o.failover[0].tls_verify_peer);
+	assert_int_equal(o.failover[0].tls_type, TLS_TYPE_X509);
+	assert_string_equal(o.failover[0].tls_ca, "/ca");
+	assert_string_equal(o.failover[0].tls_hostname, "n");
+	assert_string_equal(o.failover[1].tls_certificates, "/d");
+	options_done(&o);
+	parse_right("nbd0 a --failover nbds://b/?tls-psk-file=/k --tls --tls-ca /ca", &o);
+	assert_int_equal(o.failover[0].tls_type, TLS_TYPE_PSK);
+	assert_null(o.failover[0].tls_ca);
+	options_done(&o);
+	parse_right("nbd0 a --failover nbds://b/?tls-psk-file=/k", &o);
+	assert_false(o.endpoint.tls);
+	options_done(&o);
+}
+
 static void test_tls(void **state)
 {
 	struct options o;
@@ -705,6 +760,41 @@ static const struct {
     {"--swap --follow-dns nbd0 h",
      "--swap and --follow-dns do not go together: resolving a name in an outage needs files and "
      "the memory that may be swapped out"},
+    {"nbd0 h --failover other", "--failover takes a URI, such as nbd://HOST/EXPORT, not \"other\""},
+    {"nbd0 h --failover nbd://", "--failover: the URI names no host: nbd://HOST/EXPORT"},
+    {"nbd0 nbd://h/ --failover nbd://h", "the server \"nbd://h/\" is given twice"},
+    {"nbd0 h --failover nbd://b --failover nbd://b", "the server \"nbd://b/\" is given twice"},
+    {"nbd0 h --failover nbd://h1 --failover nbd://h2 --failover nbd://h3 --failover nbd://h4 "
+     "--failover nbd://h5 --failover nbd://h6 --failover nbd://h7 --failover nbd://h8",
+     "--failover may be given 7 times"},
+    {"nbd0 h --fence x", "--fence needs another server to go to: --failover URI"},
+    {"nbd0 h --failback never", "--failback needs another server to go to: --failover URI"},
+    {"nbd0 h --failover-unfenced",
+     "--failover-unfenced needs another server to go to: --failover URI"},
+    {"nbd0 h --failover nbd://b --failback idle",
+     "--failback must be one of never|at-loss, not \"idle\""},
+    {"nbd0 h --failover nbd://b --fence f --failover-unfenced",
+     "--fence and --failover-unfenced do not go together"},
+    {"nbd0 h --failover nbd://b --swap",
+     "--swap and --failover do not go together: going to another server needs processes and the "
+     "memory that may be swapped out"},
+    {"nbd0 h --failover nbd://b --no-reconnect",
+     "--no-reconnect and --failover do not go together: without reconnecting, no server is "
+     "dialled"},
+    {"nbd0 h --failover nbd://b --backend ioctl",
+     "--failover needs netlink: with --backend ioctl a device ends with its connection"},
+    {"nbd0 h --source eth0 --failover nbd+unix:///?socket=/s",
+     "--source is for TCP servers, and so must be every --failover"},
+    {"nbd0 --failover nbd://b -- [ nbdkit ]",
+     "--failover does not go with a server that is started for the device: that one is started "
+     "again"},
+    {"nbd0 nbds://h/ --tls-ca /c --failover nbd://b",
+     "the first server is spoken to with TLS, and so must be every --failover: give --tls, or "
+     "nbds:// URIs"},
+    {"nbd0 h --tls --tls-ca /c --failover nbds://b/?tls-verify-peer=0 --tls-verify-peer 1",
+     "--failover: --tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
+    {"nbd0 h --same-content=65535",
+     "--same-content must be a number from 65536 to 67108864, not \"65535\""},
     {"--retry nbd0 h", "there is no option \"--retry\"; options are not abbreviated: is "
 		       "--retry-delay meant?"},
 
@@ -748,7 +838,7 @@ static void test_source(void **state)
 static void test_table(void **state)
 {
 	(void)state;
-	assert_in_range(options_count, 1, 64);
+	assert_in_range(options_count, 1, OPTIONS_MAX);
 	for (size_t i = 0; i < options_count; i++) {
 		const struct option_def *def = &options_table[i];
 
@@ -820,12 +910,13 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),      cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_tls),	      cmocka_unit_test(test_absolute),
-	    cmocka_unit_test(test_argv_kept), cmocka_unit_test(test_bad),
-	    cmocka_unit_test(test_source),    cmocka_unit_test(test_table),
-	    cmocka_unit_test(test_help),      cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),       cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),     cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_failover),   cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_absolute),   cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),	       cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_table),      cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
