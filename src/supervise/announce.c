@@ -2,9 +2,7 @@
 #include "supervise/announce.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "supervise/protect.h"
+#include "supervise/child.h"
 
 #define WAITING_MAX 16
 
@@ -53,30 +51,18 @@ void announce_free(struct announce *a)
 	free(a);
 }
 
-/* In the child: becomes the command, with nothing of ours but standard error. */
+/* In the child: becomes the command. */
 static _Noreturn void run(const char *command, const struct change *c)
 {
 	char device[32];
-	sigset_t none;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	protect_undo();
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-	}
 	snprintf(device, sizeof(device), "/dev/nbd%d", c->index);
 	setenv("NBD_DEVICE", device, 1);
 	setenv("NBD_OLD_STATE", c->from, 1);
 	setenv("NBD_STATE", c->to, 1);
 	setenv("NBD_SERVER", c->address, 1);
 	setenv("NBD_REASON", c->reason, 1);
-	setsid();
-	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127);
+	child_shell(command);
 }
 
 static void next(struct announce *a);
