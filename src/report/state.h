@@ -59,21 +59,25 @@ struct state {
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;
-	unsigned reconnects;	     /* connections replaced */
-	unsigned outages;	     /* times that no connection was alive */
-	int64_t outage_since;	     /* seconds since 1970; 0: there is none */
-	uint64_t last_outage_ms;     /* the present one's, if there is one */
-	uint64_t downtime_ms;	     /* of all outages */
-	int64_t next_try;	     /* seconds since 1970; 0: none is planned */
-	char outage_cause[128];	     /* of the present or last outage */
-	char cause[128];	     /* of the last connection's death; not written */
-	char error[ERR_MESSAGE_MAX]; /* why the last try failed */
-	char addresses[2048];	     /* of the server, known at attach, with spaces between */
-	char captive[16];	     /* the ID of a captive server's keeper; "" if there is none */
-	char captive_state[160];     /* how that server is, for people */
-	int captive_pid;	     /* its process; 0: it does not run */
-	unsigned captive_starts;     /* so often it was started */
-	int64_t peer_uid;	     /* of who serves a Unix socket; -1: not known */
+	unsigned reconnects;	      /* connections replaced */
+	unsigned outages;	      /* times that no connection was alive */
+	int64_t outage_since;	      /* seconds since 1970; 0: there is none */
+	uint64_t last_outage_ms;      /* the present one's, if there is one */
+	uint64_t downtime_ms;	      /* of all outages */
+	int64_t next_try;	      /* seconds since 1970; 0: none is planned */
+	char outage_cause[128];	      /* of the present or last outage */
+	char cause[128];	      /* of the last connection's death; not written */
+	char error[ERR_MESSAGE_MAX];  /* why the last try failed */
+	char addresses[2048];	      /* of the server, known at attach, with spaces between */
+	char serving[STATE_TEXT_MAX]; /* with --failover: the URI in use; "unknown" */
+	unsigned failovers;	      /* times that another server took over */
+	char fence[256];	      /* how it is about --fence; "": nothing to say */
+	char content[96];	      /* of --same-content: bytes, size, digest */
+	char captive[16];	      /* the ID of a captive server's keeper; "" if there is none */
+	char captive_state[160];      /* how that server is, for people */
+	int captive_pid;	      /* its process; 0: it does not run */
+	unsigned captive_starts;      /* so often it was started */
+	int64_t peer_uid;	      /* of who serves a Unix socket; -1: not known */
 	struct state_tls tls;
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };

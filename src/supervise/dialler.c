@@ -25,6 +25,8 @@ struct dialler {
 	uid_t unix_uid;
 	struct tls_facts tls;
 	bool relay;
+	bool sampled;
+	struct digest digest;
 	struct loop_timer *failed; /* reports an attempt that could not even start */
 	struct err start_err;
 	int start_ret;
@@ -112,6 +114,8 @@ static void dialled(struct attempt *a, int ret, struct attempt_result *r, const 
 		d->unix_uid = r->unix_uid;
 		d->tls = r->tls;
 		d->relay = r->relay;
+		d->sampled = r->sampled;
+		d->digest = r->digest;
 	} else if (ret == 0) {
 		ret = same_export(d, r, &mine);
 		err = &mine;
@@ -135,6 +139,7 @@ static int start(struct dialler *d, const struct address_list *addresses)
 	    .timeout_ms = d->cfg.timeout_ms,
 	    .peer_timeout_ms = d->cfg.peer_timeout_ms,
 	    .helpers = d->cfg.helpers,
+	    .sample = d->n == 0 ? d->cfg.sample : 0,
 	};
 	size_t slot = 0;
 
@@ -189,6 +194,11 @@ const struct tls_facts *dialler_tls(const struct dialler *d)
 bool dialler_relay(const struct dialler *d)
 {
 	return d->relay;
+}
+
+const struct digest *dialler_sample(const struct dialler *d)
+{
+	return d->sampled ? &d->digest : NULL;
 }
 
 uid_t dialler_unix_uid(const struct dialler *d)

@@ -22,6 +22,7 @@ struct dialler_config {
 	struct helpers *helpers;	 /* borrowed */
 	uint32_t timeout_ms;		 /* for each attempt */
 	uint32_t peer_timeout_ms;
+	uint32_t sample; /* of the first connection; see struct attempt_config */
 };
 
 /* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */
@@ -44,8 +45,9 @@ const struct nbd_export *dialler_export(const struct dialler *d);
 const struct address *dialler_peer(const struct dialler *d);
 const struct address_list *dialler_addresses(const struct dialler *d);
 const struct tls_facts *dialler_tls(const struct dialler *d);
-bool dialler_relay(const struct dialler *d);	 /* the connections lead to relays */
-uid_t dialler_unix_uid(const struct dialler *d); /* of a Unix socket's server */
+bool dialler_relay(const struct dialler *d);		      /* the connections lead to relays */
+const struct digest *dialler_sample(const struct dialler *d); /* NULL: none was read */
+uid_t dialler_unix_uid(const struct dialler *d);	      /* of a Unix socket's server */
 
 /* Moves the next connection out: a descriptor for the caller to own, or -1 when none is left. */
 int dialler_take(struct dialler *d);

@@ -168,6 +168,8 @@ static bool start(struct redial *r)
 	    .peer_timeout_ms = r->cfg.peer_timeout_ms,
 	    .helpers = r->cfg.helpers,
 	    .thrifty = true,
+	    .sample = r->cfg.sample,
+	    .sample_size = r->cfg.sample_size,
 	};
 	struct err err;
 	size_t slot = 0;
@@ -302,6 +304,20 @@ void redial_now(struct redial *r)
 	arm(r, r->cfg.endpoint->type == ENDPOINT_UNIX
 		   ? 0
 		   : backoff_next(&r->backoff, loop_now(), random_bits()));
+}
+
+void redial_aim(struct redial *r, const struct endpoint *endpoint, struct helpers *helpers,
+		const struct address_list *addresses, bool at_once)
+{
+	drop_all(r);
+	r->cfg.endpoint = endpoint;
+	r->cfg.helpers = helpers;
+	r->addresses = *addresses;
+	r->bound.n = 0;
+	r->answered = false;
+	r->refused = false;
+	if (r->wanted)
+		arm(r, at_once ? 0 : backoff_next(&r->backoff, loop_now(), random_bits()));
 }
 
 bool redial_connected(const struct redial *r)

@@ -31,6 +31,8 @@ struct redial_config {
 	uint32_t timeout_ms; /* the patience of an attempt */
 	uint32_t peer_timeout_ms;
 	bool follow_dns; /* resolve the name again, now and then */
+	uint32_t sample; /* see struct attempt_config */
+	uint64_t sample_size;
 };
 
 /*
@@ -54,6 +56,14 @@ void redial_want(struct redial *r, unsigned n, bool again, bool beside);
 
 /* The address that answered last goes first; one that is not known is passed over. */
 void redial_prefer(struct redial *r, const struct address *peer);
+
+/*
+ * From now on another server is dialled (its endpoint and helpers are borrowed, its addresses
+ * copied; none: resolve): at once, or after the next delay. What is under way is dropped. Not from
+ * within the redial_fn.
+ */
+void redial_aim(struct redial *r, const struct endpoint *endpoint, struct helpers *helpers,
+		const struct address_list *addresses, bool at_once);
 
 /* Something has changed (the network, the server's socket, the user says so): try at once. */
 void redial_now(struct redial *r);

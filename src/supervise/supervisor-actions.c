@@ -58,6 +58,7 @@ static void get_ready(struct supervisor *s)
 static void keep_from_dialler(struct supervisor *s)
 {
 	s->known = *dialler_export(s->dialler);
+	supervisor_note_content(s, dialler_sample(s->dialler));
 	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler)) == 0) {
 		redial_prefer(s->redial, dialler_peer(s->dialler));
 	} else {

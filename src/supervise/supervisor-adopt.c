@@ -66,7 +66,10 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
 	adopt_addresses(a, &addresses);
-	ret = supervisor_take_identifier(s);
+	supervisor_adopt_target(s, a->known ? a->state : NULL);
+	ret = supervisor_check_targets(s);
+	if (ret == 0)
+		ret = supervisor_take_identifier(s);
 	if (ret == 0)
 		ret = supervisor_fill_report(s);
 	if (ret == 0)
@@ -79,7 +82,8 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	if (a->known)
 		s->report.tls = a->state->tls;
 	if (!s->report.address[0])
-		endpoint_describe(s->cfg.endpoint, s->report.address, sizeof(s->report.address));
+		endpoint_describe(supervisor_endpoint(s), s->report.address,
+				  sizeof(s->report.address));
 	snprintf(s->report.cause, sizeof(s->report.cause), "it died unseen");
 	return ret;
 }

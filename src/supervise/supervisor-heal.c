@@ -70,25 +70,30 @@ static void note_size(struct supervisor *s, uint64_t size)
 /* Rules 2 and 4 of the data safety rules. */
 static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
 {
+	const struct target *t = targets_aimed(&s->over.targets);
+	/* The command may be what makes the other server writable. */
+	unsigned accept = s->accept | (supervisor_must_fence(s) ? ACCEPT_READ_ONLY : 0);
 	uint64_t size = 0;
 	int ret;
 
-	if (s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
-	    r->unix_uid != s->unix_uid)
+	if (t->endpoint->type == ENDPOINT_UNIX && t->unix_uid != (uid_t)-1 &&
+	    r->unix_uid != t->unix_uid)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "another user serves the socket now, uid %u in place of %u: not "
 			       "connected to it; detach the device and attach it again if that is "
 			       "right",
-			       (unsigned)r->unix_uid, (unsigned)s->unix_uid);
-	ret = identity_check(&s->plan, &s->known, &r->export, s->accept, &size, err);
-	if (ret == 0)
-		note_size(s, size);
-	return ret;
+			       (unsigned)r->unix_uid, (unsigned)t->unix_uid);
+	ret = identity_check(&s->plan, &s->known, &r->export, accept, &size, err);
+	if (ret < 0)
+		return ret;
+	note_size(s, size);
+	return supervisor_same_content(s, r, err);
 }
 
 static void not_connected(struct supervisor *s, const struct err *err)
 {
-	bool news = strcmp(s->report.error, err->message) != 0;
+	struct target *t = targets_aimed(&s->over.targets);
+	bool news = strcmp(t->said, err->message) != 0;
 
 	snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
 	if (err->kind == ERR_PERMANENT) {
@@ -97,6 +102,7 @@ static void not_connected(struct supervisor *s, const struct err *err)
 		supervisor_raise(s, FSM_CHANGED);
 		return;
 	}
+	snprintf(t->said, sizeof(t->said), "%s", err->message);
 	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->index, err->message);
 	supervisor_write_state(s);
 }
@@ -109,7 +115,14 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	if (ret == 0 && (!dials(s) || s->n_fresh == LINKS_MAX))
 		return false;
 	if (ret == 0) {
+		char what[ADDRESS_TEXT_MAX];
+
 		ret = same(s, result, &s->err);
+		if (ret < 0 && s->cfg.n_failover)
+			err_prefix(&s->err,
+				   "%s: ", address_describe(&result->peer, what, sizeof(what)));
+		if (ret == 0 && supervisor_must_fence(s))
+			ret = supervisor_fence(s, &s->err);
 		err = &s->err;
 	}
 	if (ret < 0 && s->captive) {
@@ -118,9 +131,11 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 		err = &s->err;
 	}
 	if (ret < 0) {
+		supervisor_turn_on(s, err->kind == ERR_PERMANENT);
 		not_connected(s, err);
 		return false;
 	}
+	targets_aimed(&s->over.targets)->unix_uid = result->unix_uid;
 	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
 	supervisor_note_tls(s, &result->tls, result->relay);
 	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
@@ -131,17 +146,20 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses)
 {
 	struct redial_config cfg = {
-	    .endpoint = s->cfg.endpoint,
+	    .endpoint = supervisor_endpoint(s),
 	    .addresses = addresses,
 	    .source = s->cfg.source,
-	    .helpers = s->helpers,
+	    .helpers = supervisor_helpers(s),
 	    .backoff = s->cfg.backoff,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	    .follow_dns = s->cfg.follow_dns,
+	    .sample = s->over.content.known ? s->over.content.bytes : 0,
+	    .sample_size = s->over.content.size,
 	};
 
 	supervisor_remember_addresses(s, addresses);
+	targets_aimed(&s->over.targets)->unix_uid = s->unix_uid;
 	s->redial = redial_new(s->loop, &cfg, redialled, s);
 	if (!s->redial)
 		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -298,6 +316,8 @@ void supervisor_redial(struct supervisor *s)
 			return;
 	}
 	supervisor_take_hints(s);
+	if (!supervisor_may_dial(s))
+		return;
 	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed,
 		    links_alive(s->links) > 0);
 	if (links_graves(s->links))
@@ -307,6 +327,7 @@ void supervisor_redial(struct supervisor *s)
 
 void supervisor_stop_dialling(struct supervisor *s)
 {
+	supervisor_stop_turns(s);
 	if (s->redial)
 		redial_want(s->redial, 0, false, false);
 	loop_timer_cancel(s->expiry);
@@ -400,6 +421,7 @@ void supervisor_heal(struct supervisor *s)
 	memcpy(h->fd, s->fresh, s->n_fresh * sizeof(s->fresh[0]));
 	s->n_fresh = 0;
 	s->healing = true;
+	supervisor_hand_over_target(s);
 	supervisor_write_state(s);
 	if (offload_run(s->offload, heal_work_job, healed, s) < 0) {
 		memset(h->adopted, 0, sizeof(h->adopted));
@@ -430,7 +452,7 @@ void supervisor_recover(struct supervisor *s)
 	bool outage = s->outage.since != 0;
 
 	end_outage(s);
-	s->complaint.message[0] = '\0';
+	supervisor_target_healed(s);
 	s->accept = s->cfg.accept; /* what was accepted for this outage */
 	s->report.error[0] = '\0';
 	if (missing(s) == 0) {
@@ -451,10 +473,12 @@ void supervisor_recover(struct supervisor *s)
 
 void supervisor_complain(struct supervisor *s)
 {
-	if (strcmp(s->complaint.message, s->err.message) != 0)
+	struct target *t = targets_aimed(&s->over.targets);
+
+	if (strcmp(t->said, s->err.message) != 0)
 		log_error("/dev/nbd%d: %s%s", s->index, s->err.message,
 			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
-	s->complaint = s->err;
+	snprintf(t->said, sizeof(t->said), "%s", s->err.message);
 	supervisor_write_state(s);
 }
 

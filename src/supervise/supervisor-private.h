@@ -4,6 +4,7 @@
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
  * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
+ * supervisor-failover.c takes it from server to server,
  * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c
  * tells udev and systemd.
  */
@@ -24,6 +25,7 @@
 #include "supervise/control.h"
 #include "supervise/dialler.h"
 #include "supervise/fsm.h"
+#include "supervise/fence.h"
 #include "supervise/heal.h"
 #include "supervise/hints.h"
 #include "supervise/identity.h"
@@ -73,6 +75,28 @@ struct resizing {
 	unsigned every;	    /* so many periods between two looks */
 };
 
+/* The content that --same-content compares with. */
+struct content {
+	bool known;
+	uint32_t bytes;
+	uint64_t size; /* of the export, which decides what is read */
+	struct digest digest;
+};
+
+/* Where connections come from; see targets.h. Times are monotonic ms. */
+struct failing_over {
+	struct targets targets;
+	struct helpers *own[TARGETS_MAX]; /* NULL: those of the device */
+	int lost;		 /* which one was in use before the outage; -1: not known */
+	bool turning;		 /* every server has its turn, until one of them serves */
+	struct loop_timer *turn; /* when it is the next one's */
+	struct fence *fence;	 /* the command runs */
+	size_t fencing;		 /* for that server */
+	uint64_t fence_failed;	 /* when it last did; 0: never */
+	struct err fence_err;
+	struct content content;
+};
+
 struct supervisor {
 	struct supervisor_config cfg;
 	enum fsm_state state;
@@ -119,6 +143,7 @@ struct supervisor {
 	bool not_healed; /* the last hand-over came to nothing */
 	bool failing;	 /* the kernel was told to fail I/O */
 	struct resizing resizing;
+	struct failing_over over;
 	struct err grow_err;
 	uint64_t grow_size;    /* what it is told */
 	bool growing;	       /* the helper thread makes the device larger */
@@ -138,7 +163,6 @@ struct supervisor {
 	bool waiting_said;    /* one line for a long wait */
 	bool left;	      /* the device stays attached when we end */
 	struct err err;	      /* why the next failure event is raised */
-	struct err complaint; /* the last one that was logged */
 };
 
 /* Takes one step of the table and carries its action out, which may raise further events. */
@@ -206,6 +230,34 @@ void supervisor_take_hints(struct supervisor *s);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
+
+/* supervisor-failover.c: the servers, from which s->helpers must exist. 0 or -errno with s->err. */
+int supervisor_prepare_targets(struct supervisor *s);
+void supervisor_free_targets(struct supervisor *s);
+/* The plan is made: may the device have several servers, and is its content to be compared? */
+int supervisor_check_targets(struct supervisor *s);
+/* The one in use, and what dials it. */
+const struct endpoint *supervisor_endpoint(const struct supervisor *s);
+struct helpers *supervisor_helpers(const struct supervisor *s);
+/* After a takeover: which one serves, and what its content was. */
+void supervisor_adopt_target(struct supervisor *s, const struct state *state);
+/* What was read when the device was attached; NULL: nothing. */
+void supervisor_note_content(struct supervisor *s, const struct digest *digest);
+/* A connection is dead; with the last one, each server has its turn. False: nothing is to be dialled
+ * now. */
+bool supervisor_may_dial(struct supervisor *s);
+/* A connection to the aimed server failed, or is not what was wanted. */
+void supervisor_turn_on(struct supervisor *s, bool wrong);
+/* May the content behind that connection be the device's? 0 or -errno with *err. */
+int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
+			    struct err *err);
+/* True if a server must be fenced off first: the command is started, or has just failed. */
+bool supervisor_must_fence(const struct supervisor *s);
+int supervisor_fence(struct supervisor *s, struct err *err);
+/* The connection is given to the kernel; works; nothing more is dialled. */
+void supervisor_hand_over_target(struct supervisor *s);
+void supervisor_target_healed(struct supervisor *s);
+void supervisor_stop_turns(struct supervisor *s);
 
 /* supervisor-report.c */
 void supervisor_write_state(struct supervisor *s);

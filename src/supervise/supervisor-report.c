@@ -101,7 +101,7 @@ void supervisor_remember_addresses(struct supervisor *s, const struct address_li
 	struct text t;
 
 	text_init(&t, s->report.addresses, sizeof(s->report.addresses));
-	for (size_t i = 0; s->cfg.endpoint->type == ENDPOINT_TCP && i < addresses->n; i++) {
+	for (size_t i = 0; supervisor_endpoint(s)->type == ENDPOINT_TCP && i < addresses->n; i++) {
 		address_describe(&addresses->item[i], text, sizeof(text));
 		if (t.len + strlen(text) + 2 > t.size)
 			break;

@@ -164,7 +164,7 @@ static int check(struct supervisor *s, const struct attempt_result *r, uint64_t 
 	unsigned accept = s->accept | ACCEPT_SMALLER;
 	const struct nbd_export *e = &r->export;
 	uint64_t cut = e->size - e->size % s->plan.block_size;
-	bool other = s->cfg.endpoint->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
+	bool other = supervisor_endpoint(s)->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
 		     r->unix_uid != s->unix_uid;
 
 	if (cut < s->plan.size)
@@ -225,13 +225,13 @@ static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
 	const struct address_list *known = redial_addresses(s->redial);
 	struct address_list one = {.n = 1, .item = {known->item[0]}};
 	struct attempt_config cfg = {
-	    .endpoint = s->cfg.endpoint,
+	    .endpoint = supervisor_endpoint(s),
 	    .addresses = known->n ? &one : NULL,
 	    .source = s->cfg.source,
 	    .goal = goal,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	    .helpers = s->helpers,
+	    .helpers = supervisor_helpers(s),
 	    .thrifty = true,
 	};
 

@@ -90,7 +90,8 @@ static int make_plan(struct supervisor *s)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
 			    s->cfg.connections);
-	return supervisor_take_identifier(s);
+	ret = supervisor_check_targets(s);
+	return ret < 0 ? ret : supervisor_take_identifier(s);
 }
 
 void supervisor_dialled(int ret, const struct err *err, void *arg)

@@ -135,6 +135,7 @@ static int prepare_dialler(struct supervisor *s)
 	    .tls = s->cfg.endpoint->tls ? s->cfg.endpoint : NULL,
 	};
 	struct dialler_config cfg = {
+	    .sample = s->cfg.same_content,
 	    .endpoint = s->cfg.endpoint,
 	    .source = s->cfg.source,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
@@ -249,6 +250,8 @@ static int prepare(struct supervisor *s)
 	if (ret == 0)
 		choose_way(s);
 	if (ret == 0)
+		ret = supervisor_prepare_targets(s);
+	if (ret == 0)
 		ret = rundir_make(&s->err);
 	if (ret == 0)
 		ret = take_name(s);
@@ -275,6 +278,7 @@ static bool done(struct supervisor *s)
 	control_free(s->control);
 	dialler_free(s->dialler);
 	redial_free(s->redial);
+	supervisor_free_targets(s);
 	if (s->captive && !s->left)
 		captive_end(s->captive);
 	helpers_free(s->helpers);

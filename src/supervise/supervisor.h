@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "supervise/captive-files.h"
+#include "supervise/targets.h"
 #include "transport/endpoint.h"
 
 #define SUPERVISOR_FOREVER    UINT64_MAX
@@ -37,10 +38,16 @@ struct supervisor_config {
 	uint64_t dead_timeout_s;     /* I/O waits so long for a connection; SUPERVISOR_FOREVER */
 	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for so long is dead */
 	struct backoff_config backoff;
-	uint64_t watch_size_s; /* look at the export's size so often; 0: never */
-	bool follow_dns;       /* redial what the name resolves to by then */
-	unsigned accept;       /* enum identity_accept */
-	const char *on_change; /* a command for each change of state; NULL: none */
+	uint64_t watch_size_s;		 /* look at the export's size so often; 0: never */
+	bool follow_dns;		 /* redial what the name resolves to by then */
+	unsigned accept;		 /* enum identity_accept */
+	const struct endpoint *failover; /* further servers of the export */
+	size_t n_failover;		 /* up to TARGETS_MAX - 1 */
+	enum failback failback;
+	const char *fence;	/* a command, see fence.h; NULL: none */
+	bool failover_unfenced; /* do without one */
+	uint32_t same_content;	/* bytes to compare before a connection is used; 0: none */
+	const char *on_change;	/* a command for each change of state; NULL: none */
 	bool swap;  /* the device is under swap: no fork, no file, no new memory in an outage */
 	bool relay; /* put a process between the kernel and the server */
 	enum kernel_backend backend;

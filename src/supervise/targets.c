@@ -92,7 +92,8 @@ void targets_hand_over(struct targets *t)
 void targets_healed(struct targets *t)
 {
 	targets_aimed(t)->failures = 0;
-	targets_aimed(t)->said[0] = '\0';
+	for (size_t i = 0; i < t->n; i++)
+		t->item[i].said[0] = '\0';
 }
 
 uint32_t targets_patience(const struct targets *t, uint32_t most_ms)

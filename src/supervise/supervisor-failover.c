@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --failover: in an outage each server has its turn, in the order of targets.h, until one of them
+ * answers and is the same export. A writable device uses another one only when the command of
+ * --fence has succeeded, while nothing is dialled; the connection that proved that the other server
+ * is there is closed for that time, and the server is asked anew afterwards.
+ */
+#include "supervise/supervisor-private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "kernel/kernel.h"
+
+#define FENCE_PAUSE_MS	5000 /* after a failure, before it is run again */
+#define SERVING_UNKNOWN "unknown"
+
+static bool equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Processes that are ready for the one do for the other: the same files of TLS, the same way. */
+static bool share_helpers(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->type == b->type && a->tls == b->tls && a->tls_type == b->tls_type &&
+	       equal(a->tls_certificates, b->tls_certificates) &&
+	       equal(a->tls_psk_file, b->tls_psk_file) && equal(a->tls_ca, b->tls_ca) &&
+	       equal(a->tls_crl, b->tls_crl) && equal(a->tls_cert, b->tls_cert) &&
+	       equal(a->tls_key, b->tls_key);
+}
+
+static int make_helpers(struct supervisor *s, size_t i)
+{
+	const struct endpoint *e = s->over.targets.item[i].endpoint;
+	struct helpers_config cfg = {
+	    .relay = s->cfg.relay || (e->tls && e->type != ENDPOINT_TCP),
+	    .tls = e->tls ? e : NULL,
+	};
+	struct err err;
+	int ret;
+
+	if (share_helpers(s->cfg.endpoint, e))
+		return 0;
+	cfg.lock_memory = cfg.relay;
+	ret = helpers_new(s->loop, &cfg, &s->over.own[i], &s->err);
+	if (ret == 0 && e->tls && !cfg.relay && kernel_check_tls(&err) < 0)
+		helpers_set_relay(s->over.own[i]);
+	return ret;
+}
+
+static void turn(void *arg);
+
+int supervisor_prepare_targets(struct supervisor *s)
+{
+	const struct endpoint *list[TARGETS_MAX] = {s->cfg.endpoint};
+	int ret = 0;
+
+	assert(s->cfg.n_failover < TARGETS_MAX);
+	for (size_t i = 0; i < s->cfg.n_failover; i++)
+		list[i + 1] = &s->cfg.failover[i];
+	targets_init(&s->over.targets, list, 1 + s->cfg.n_failover, s->cfg.failback);
+	s->over.turn = loop_timer_new(s->loop, turn, s);
+	if (!s->over.turn)
+		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	for (size_t i = 1; ret == 0 && i < s->over.targets.n; i++)
+		ret = make_helpers(s, i);
+	return ret;
+}
+
+void supervisor_free_targets(struct supervisor *s)
+{
+	fence_free(TAKE_PTR(s->over.fence));
+	loop_timer_free(TAKE_PTR(s->over.turn));
+	for (size_t i = 0; i < TARGETS_MAX; i++)
+		helpers_free(TAKE_PTR(s->over.own[i]));
+}
+
+int supervisor_check_targets(struct supervisor *s)
+{
+	if (s->plan.flags & NBD_TX_READ_ONLY)
+		return 0;
+	if (s->cfg.same_content)
+		return err_set(
+		    &s->err, ERR_USAGE, EINVAL,
+		    "--same-content is for devices that are read-only: on this one, what "
+		    "is written from here cannot be told from another content; add "
+		    "--read-only, or leave it out");
+	if (s->cfg.n_failover && !s->cfg.fence && !s->cfg.failover_unfenced)
+		return err_set(
+		    &s->err, ERR_USAGE, EINVAL,
+		    "--failover of a device that can be written needs --fence COMMAND, "
+		    "so that a server that was only stalled cannot write old data over "
+		    "new; --failover-unfenced takes that risk, --read-only does not have "
+		    "it");
+	return 0;
+}
+
+static size_t in_use(const struct supervisor *s)
+{
+	const struct targets *t = &s->over.targets;
+
+	return t->serving < 0 ? t->aimed : (size_t)t->serving;
+}
+
+const struct endpoint *supervisor_endpoint(const struct supervisor *s)
+{
+	return s->over.targets.item[in_use(s)].endpoint;
+}
+
+static struct helpers *helpers_of(const struct supervisor *s, size_t i)
+{
+	return s->over.own[i] ? s->over.own[i] : s->helpers;
+}
+
+struct helpers *supervisor_helpers(const struct supervisor *s)
+{
+	return helpers_of(s, in_use(s));
+}
+
+/* What the status, and a later supervisor, is told. */
+static void report(struct supervisor *s)
+{
+	const struct targets *t = &s->over.targets;
+	_cleanup_free_ char *uri = NULL;
+
+	if (t->n == 1)
+		return;
+	if (t->serving >= 0)
+		uri = endpoint_uri(t->item[t->serving].endpoint);
+	snprintf(s->report.serving, sizeof(s->report.serving), "%s", uri ? uri : SERVING_UNKNOWN);
+}
+
+/* --- what the content was ------------------------------------------------------------------- */
+
+static void report_content(struct supervisor *s)
+{
+	const struct content *c = &s->over.content;
+	char digest[DIGEST_TEXT_MAX];
+
+	snprintf(s->report.content, sizeof(s->report.content), "%" PRIu32 " %" PRIu64 " %s",
+		 c->bytes, c->size, digest_text(&c->digest, digest));
+}
+
+void supervisor_note_content(struct supervisor *s, const struct digest *digest)
+{
+	report(s);
+	if (!digest)
+		return;
+	s->over.content = (struct content){
+	    .known = true,
+	    .bytes = s->cfg.same_content,
+	    .size = s->known.size,
+	    .digest = *digest,
+	};
+	report_content(s);
+}
+
+static void adopt_content(struct supervisor *s, const char *text)
+{
+	struct content *c = &s->over.content;
+	char digest[DIGEST_TEXT_MAX] = "";
+
+	if (!s->cfg.same_content)
+		return;
+	c->known = sscanf(text, "%" SCNu32 " %" SCNu64 " %32s", &c->bytes, &c->size, digest) == 3 &&
+		   digest_parse(digest, &c->digest);
+	if (c->known)
+		report_content(s);
+	else
+		log_warning("/dev/nbd%d: nobody has left what its content was: --same-content "
+			    "cannot compare",
+			    s->index);
+}
+
+int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
+			    struct err *err)
+{
+	const struct content *c = &s->over.content;
+
+	if (!c->known || (r->sampled && digest_equal(&r->digest, &c->digest)))
+		return 0;
+	return err_set(err, ERR_PERMANENT, ESTALE,
+		       "the server has an export of the same size, but its content is not that of "
+		       "the time when the device was attached: not connected to it");
+}
+
+/* --- which server --------------------------------------------------------------------------- */
+
+void supervisor_adopt_target(struct supervisor *s, const struct state *state)
+{
+	struct targets *t = &s->over.targets;
+	const char *uri = "";
+	int serving = t->n == 1 ? 0 : -1;
+
+	if (state)
+		uri = state->serving[0] ? state->serving : state->uri;
+	for (size_t i = 0; i < t->n; i++) {
+		_cleanup_free_ char *known = endpoint_uri(t->item[i].endpoint);
+
+		if (known && strcmp(known, uri) == 0)
+			serving = (int)i;
+	}
+	if (serving < 0)
+		log_warning("/dev/nbd%d: nobody has left which server it is connected to: when the "
+			    "connection is lost, each one is tried",
+			    s->index);
+	targets_take_over(t, serving);
+	if (state)
+		s->report.failovers = state->failovers;
+	report(s);
+	adopt_content(s, state ? state->content : "");
+}
+
+/* From the present server to the aimed one. */
+static void aim(struct supervisor *s, bool at_once)
+{
+	struct targets *t = &s->over.targets;
+	struct target *target = targets_aimed(t);
+	uint64_t now = loop_now(), next;
+
+	redial_aim(s->redial, target->endpoint, helpers_of(s, t->aimed), &target->addresses,
+		   at_once);
+	next = redial_next(s->redial);
+	loop_timer_set(s->over.turn, (next > now ? next - now : 0) +
+					 targets_patience(t, s->cfg.connect_timeout_ms));
+}
+
+static void keep_addresses(struct supervisor *s)
+{
+	targets_aimed(&s->over.targets)->addresses = *redial_addresses(s->redial);
+}
+
+/* No connection, neither in use nor on its way into the kernel. */
+static bool is_open(const struct supervisor *s)
+{
+	return s->over.turning && !s->over.fence && !s->healing && s->n_fresh == 0 &&
+	       links_alive(s->links) == 0;
+}
+
+static void turn(void *arg)
+{
+	struct supervisor *s = arg;
+	bool again;
+
+	if (!is_open(s))
+		return;
+	keep_addresses(s);
+	again = targets_next(&s->over.targets);
+	aim(s, !again);
+}
+
+void supervisor_turn_on(struct supervisor *s, bool wrong)
+{
+	if (!is_open(s))
+		return;
+	targets_failed(&s->over.targets, wrong);
+	loop_timer_set(s->over.turn, 0);
+}
+
+bool supervisor_may_dial(struct supervisor *s)
+{
+	struct failing_over *f = &s->over;
+
+	if (f->targets.n == 1 || s->n_fresh)
+		return true;
+	/* Beside others, a connection may only go to their server. */
+	if (links_alive(s->links) > 0)
+		return f->targets.serving >= 0;
+	if (f->fence)
+		return false;
+	keep_addresses(s);
+	if (f->turning && s->not_healed) {
+		targets_failed(&f->targets, false);
+		targets_next(&f->targets);
+	} else if (!f->turning) {
+		f->turning = true;
+		f->lost = f->targets.serving;
+		targets_begin(&f->targets);
+	}
+	aim(s, true);
+	return true;
+}
+
+void supervisor_hand_over_target(struct supervisor *s)
+{
+	targets_hand_over(&s->over.targets);
+	s->unix_uid = targets_aimed(&s->over.targets)->unix_uid;
+	s->report.peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
+	supervisor_remember_addresses(s, redial_addresses(s->redial));
+	report(s);
+}
+
+void supervisor_target_healed(struct supervisor *s)
+{
+	struct failing_over *f = &s->over;
+
+	targets_healed(&f->targets);
+	if (!f->turning)
+		return;
+	f->turning = false;
+	loop_timer_cancel(f->turn);
+	s->report.fence[0] = '\0';
+	if (f->lost == f->targets.serving)
+		return;
+	s->report.failovers++;
+	log_warning("/dev/nbd%d: another server serves it now: %s", s->index, s->report.serving);
+}
+
+void supervisor_stop_turns(struct supervisor *s)
+{
+	struct failing_over *f = &s->over;
+
+	f->turning = false;
+	if (f->turn)
+		loop_timer_cancel(f->turn);
+	fence_free(TAKE_PTR(f->fence));
+}
+
+/* --- the fence ------------------------------------------------------------------------------ */
+
+bool supervisor_must_fence(const struct supervisor *s)
+{
+	return s->cfg.fence && !(s->plan.flags & NBD_TX_READ_ONLY) &&
+	       targets_to_fence(&s->over.targets) != 0;
+}
+
+static int start_fence(struct supervisor *s, struct err *err);
+
+static void fence_failed(struct supervisor *s, const struct err *err)
+{
+	struct failing_over *f = &s->over;
+
+	if (strcmp(f->fence_err.message, err->message) != 0 || s->report.fence[0] == '\0')
+		log_error("/dev/nbd%d: %s: no other server is used (I/O waits)", s->index,
+			  err->message);
+	f->fence_err = *err;
+	f->fence_failed = loop_now();
+	snprintf(s->report.fence, sizeof(s->report.fence),
+		 "failed: %.190s; no other server is used", err->message);
+}
+
+static void fenced(int ret, const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+	struct failing_over *f = &s->over;
+	struct err again;
+
+	fence_free(TAKE_PTR(f->fence));
+	if (ret == 0) {
+		log_notice("/dev/nbd%d: the lost server is fenced off", s->index);
+		targets_fenced(&f->targets, f->fencing);
+		snprintf(s->report.fence, sizeof(s->report.fence), "done");
+		f->fence_failed = 0;
+	} else {
+		fence_failed(s, err);
+		targets_failed(&f->targets, false);
+	}
+	if (ret == 0 && supervisor_must_fence(s) && start_fence(s, &again) == 0)
+		return;
+	/* Dialled anew: the connection from before the command proves nothing any more. */
+	redial_want(s->redial, links_wanted(s->links), true, false);
+	if (ret < 0)
+		turn(s);
+	else
+		aim(s, true);
+	supervisor_write_state(s);
+}
+
+/* Of the servers to be fenced off, the first one. */
+static int start_fence(struct supervisor *s, struct err *err)
+{
+	struct failing_over *f = &s->over;
+	uint32_t bits = targets_to_fence(&f->targets);
+	_cleanup_free_ char *next = endpoint_uri(targets_aimed(&f->targets)->endpoint);
+	_cleanup_free_ char *failed = NULL;
+	struct fence_config cfg = {
+	    .command = s->cfg.fence,
+	    .index = s->index,
+	    .next_uri = next,
+	    .timeout_ms = FENCE_TIMEOUT_MS,
+	};
+	int ret;
+
+	f->fencing = (size_t)__builtin_ctz(bits);
+	failed = endpoint_uri(f->targets.item[f->fencing].endpoint);
+	cfg.failed_uri = failed;
+	if (!next || !failed)
+		return err_set(err, ERR_RETRY, ENOMEM, "out of memory");
+	ret = fence_new(s->loop, &cfg, fenced, s, &f->fence, err);
+	if (ret < 0)
+		return ret;
+	log_warning("/dev/nbd%d: another server is there, %s: running the command of --fence "
+		    "against %s",
+		    s->index, next, failed);
+	snprintf(s->report.fence, sizeof(s->report.fence), "running against %.200s", failed);
+	supervisor_write_state(s);
+	return 0;
+}
+
+int supervisor_fence(struct supervisor *s, struct err *err)
+{
+	struct failing_over *f = &s->over;
+	int ret;
+
+	if (f->fence_failed && loop_now() - f->fence_failed < FENCE_PAUSE_MS) {
+		*err = f->fence_err;
+		return -EAGAIN;
+	}
+	ret = start_fence(s, err);
+	if (ret < 0) {
+		fence_failed(s, err);
+		return ret;
+	}
+	loop_timer_cancel(f->turn);
+	redial_want(s->redial, 0, false, false);
+	return err_set(err, ERR_RETRY, EINPROGRESS, "the command of --fence is running");
+}
