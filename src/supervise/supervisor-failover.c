@@ -18,6 +18,7 @@
 #include "kernel/kernel.h"
 
 #define FENCE_PAUSE_MS	5000 /* after a failure, before it is run again */
+#define BUSY_PAUSE_MS	500  /* the helper thread works on the connections */
 #define SERVING_UNKNOWN "unknown"
 
 static bool equal(const char *a, const char *b)
@@ -248,6 +249,8 @@ static void turn(void *arg)
 	struct supervisor *s = arg;
 	bool again;
 
+	if (s->over.turning && s->healing) /* or failing what waits */
+		loop_timer_set(s->over.turn, BUSY_PAUSE_MS);
 	if (!is_open(s))
 		return;
 	keep_addresses(s);

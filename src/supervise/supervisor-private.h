@@ -243,8 +243,7 @@ struct helpers *supervisor_helpers(const struct supervisor *s);
 void supervisor_adopt_target(struct supervisor *s, const struct state *state);
 /* What was read when the device was attached; NULL: nothing. */
 void supervisor_note_content(struct supervisor *s, const struct digest *digest);
-/* A connection is dead; with the last one, each server has its turn. False: nothing is to be dialled
- * now. */
+/* A connection is dead; with the last one, each server has its turn. False: dial nothing now. */
 bool supervisor_may_dial(struct supervisor *s);
 /* A connection to the aimed server failed, or is not what was wanted. */
 void supervisor_turn_on(struct supervisor *s, bool wrong);

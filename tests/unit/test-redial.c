@@ -348,6 +348,40 @@ static void a_name_is_resolved_if_need_be(void **state)
 	server_stop(pid);
 }
 
+/* A server that accepts and says nothing is left at once, with its attempt. */
+static void another_server_is_aimed_at(void **state)
+{
+	struct address mute = literal_address("127.0.0.1", 0),
+		       good = literal_address("127.0.0.1", 0);
+	int fd = listen_at(&mute, 8);
+	pid_t pid = parallel_server_start(listen_at(&good, 8), good_server);
+	const struct address_list list = {.n = 1, .item = {good}};
+	struct endpoint other;
+	struct redial *r = redial_one(&mute);
+	uint64_t begin;
+
+	(void)state;
+	tcp_endpoint(&other, "nonexistent.invalid", 2);
+	redial_want(r, 1, false, false);
+	for (int i = 0; i < 500 && !redial_connected(r); i++)
+		loop_run_for(loop, 10);
+	assert_true(redial_connected(r));
+	begin = loop_now();
+	redial_aim(r, &other, helpers, &list, true);
+	assert_false(redial_connected(r));
+	assert_in_range(redial_next(r), begin, loop_now());
+	await_taken(1);
+	assert_true(address_equal(&got.last.peer, &good));
+	assert_int_equal(redial_addresses(r)->n, 1);
+	/* Nothing is wanted: it is only remembered. */
+	redial_aim(r, &other, helpers, &list, true);
+	assert_int_equal(redial_next(r), 0);
+	redial_free(r);
+	endpoint_done(&other);
+	server_stop(pid);
+	close(fd);
+}
+
 static void stopping_leaves_nothing(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -395,6 +429,7 @@ int main(void)
 	    WITH_HELPERS(two_mute_connections_are_not_waited_for),
 	    WITH_HELPERS(the_address_that_answered_goes_first),
 	    WITH_HELPERS(a_name_is_resolved_if_need_be),
+	    WITH_HELPERS(another_server_is_aimed_at),
 	    WITH_HELPERS(stopping_leaves_nothing),
 	};
 

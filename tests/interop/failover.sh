@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --failover between two servers of one image, under I/O: read-only and writable, with a fence that
+# works, fails and hangs, with wrong replicas, and with supervisors that die meanwhile.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+in_guest 300
+begin
+
+image=$scratch/image
+fenced=$scratch/fenced
+mode=$scratch/mode
+server=()
+a=$scratch/a.sock b=$scratch/b.sock
+uri_a="nbd+unix:///?socket=$a" uri_b="nbd+unix:///?socket=$b"
+
+number() { # SOCKET
+	[[ $1 != "$a" ]] && echo 1 || echo 0
+}
+serve() { # SOCKET [IMAGE [OPTION...]]
+	local sock=$1 file=${2:-$image}
+	rm -f "$sock"
+	start_server "$sock" nbdkit -f -U "$sock" "${@:3}" file "$file" || return
+	server[$(number "$sock")]=$pid
+}
+lose() { # SOCKET
+	kill_now "${server[$(number "$1")]}"
+}
+
+state_value() { # KEY
+	sed -n "s/^$1=//p" /run/nbd-attach/nbd0.state
+}
+state_has() { # KEY REGEX
+	[[ $(state_value "$1") =~ $2 ]]
+}
+adopts() { # this kernel keeps identifiers, so that a device can be taken over
+	kernel_is 5.14
+}
+served_by() { # URI
+	[[ $(state_value STATE) = attached && $(state_value SERVING) = "$1" ]]
+}
+load() { # OPTION... of fio: pass after pass, until load_ended; sets $loader
+	rm -f "$scratch/enough"
+	start passes "$@"
+	loader=$pid
+	wait_for 15 under_way
+}
+passes() {
+	until [[ -e $scratch/enough ]]; do
+		fio --name=load --filename=/dev/nbd0 --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
+			--randrepeat=0 --rate_iops=300 "$@" || return
+	done
+}
+under_way() {
+	local before now
+	before=$(cut -d ' ' -f 1-11 /sys/block/nbd0/stat | awk '{ print $1 + $5 }')
+	pause 0.2
+	now=$(cut -d ' ' -f 1-11 /sys/block/nbd0/stat | awk '{ print $1 + $5 }')
+	((now > before))
+}
+load_ended() {
+	touch "$scratch/enough"
+	wait_for 60 gone "$loader" && wait "$loader"
+}
+still_waits() { # SECONDS: no request is answered, and none failed
+	local before now
+	before=$(awk '{ print $1 + $5 }' /sys/block/nbd0/stat)
+	pause "$1"
+	now=$(awk '{ print $1 + $5 }' /sys/block/nbd0/stat)
+	((now == before)) && running "$loader"
+}
+
+cat >"$scratch/fence" <<EOF
+#!/bin/sh
+while [ "\$(cat $mode)" = hang ]; do sleep 0.1; done
+[ "\$(cat $mode)" = ok ] || exit 7
+echo "\$NBD_DEVICE \$NBD_FAILED_URI \$NBD_NEXT_URI" >>$fenced
+EOF
+chmod +x "$scratch/fence"
+fences() {
+	[[ -e $fenced ]] || return 0
+	cat "$fenced"
+}
+
+# What is refused at attach
+dd if=/dev/urandom of="$image" bs=1M count=16 status=none
+serve "$a"
+serve "$b"
+check "writable: wants a fence" expect_status 2 'needs --fence COMMAND' \
+	nbd_attach nbd0 -u "$a" --failover "$uri_b"
+check "writable: compares no content" expect_status 2 'for devices that are read-only' \
+	nbd_attach nbd0 -u "$a" --same-content
+check "nothing is attached" detached nbd0
+
+# Read-only
+read_only=(nbd0 -u "$a" -r --failover "$uri_b" --same-content)
+check "read-only: attaches" nbd_attach "${read_only[@]}"
+check "read-only: the first one serves" served_by "$uri_a"
+load --rw=randread --size=4M
+lose "$a"
+check "read-only: goes to the other one" wait_for 10 served_by "$uri_b"
+check "read-only: within 5 s" eval '(($(state_value LAST_OUTAGE_MS) < 5000))'
+check "read-only: the load goes on" wait_for 10 under_way
+check "read-only: --status tells" status_is nbd0 serving "$uri_b"
+check "read-only: and counts" status_is nbd0 failovers 1
+! adopts || check "read-only: the identifier stays" is "$(cat /sys/block/nbd0/backend)" "$uri_a"
+
+# Wrong replicas
+cp "$image" "$scratch/other"
+printf x | dd of="$scratch/other" bs=1 seek=$(((16 << 20) - 100)) conv=notrunc status=none
+truncate -s 8M "$scratch/small"
+serve "$a" "$scratch/other"
+lose "$b"
+check "other content: is refused" wait_for 10 state_has LAST_ERROR 'content is not that'
+check "other content: the state tells" wait_for 5 eval '[[ $(state_value STATE) = refused ]]'
+check "other content: I/O waits" still_waits 1
+lose "$a"
+serve "$a" "$scratch/small"
+check "other size: is refused" wait_for 15 state_has LAST_ERROR 'smaller export'
+check "other size: I/O waits" still_waits 1
+serve "$b"
+check "the right one: is used" wait_for 15 served_by "$uri_b"
+check "the right one: the load goes on" wait_for 10 under_way
+check "read-only: no request of the load failed" load_ended
+check "read-only: detaches" nbd_attach --detach nbd0
+lose "$a"
+
+# Failback, and a supervisor that knows what the content was
+serve "$a"
+check "failback: attaches" nbd_attach "${read_only[@]}" --failback at-loss
+lose "$a"
+check "failback: goes to the other one" wait_for 10 served_by "$uri_b"
+serve "$a"
+pause 1
+check "failback: a living server stays" served_by "$uri_b"
+lose "$b"
+serve "$b"
+check "failback: the first one comes first at the next loss" wait_for 10 served_by "$uri_a"
+if adopts; then
+	kill_now "$(supervisor nbd0)"
+	wait_for 5 no_supervisor nbd0
+	lose "$a"
+	lose "$b"
+	serve "$b" "$scratch/other"
+	check "taken over: with all servers lost" nbd_attach "${read_only[@]}"
+	check "taken over: knows the content" wait_for 15 state_has LAST_ERROR 'content is not that'
+	lose "$b"
+	serve "$b"
+	check "taken over: heals" wait_for 15 served_by "$uri_b"
+fi
+check "failback: detaches" nbd_attach --detach nbd0
+
+# Writable
+writable=(nbd0 -u "$a" --failover "$uri_b" --fence "$scratch/fence")
+serve "$a"
+echo fail >"$mode"
+check "writable: attaches" nbd_attach "${writable[@]}"
+load --rw=randwrite --size=4M --verify=crc32c --verify_fatal=1
+lose "$a"
+check "a fence that fails: is told" wait_for 10 state_has FENCE 'failed.*status 7'
+check "a fence that fails: --status tells" eval 'nbd_attach -s nbd0 | grep -q "fence .*status 7"'
+check "a fence that fails: I/O waits" still_waits 1
+check "a fence that fails: the first one is still the one" state_has SERVING "/a.sock"
+echo hang >"$mode"
+check "a fence that hangs: is told" wait_for 15 state_has FENCE 'running against .*/a.sock'
+check "a fence that hangs: I/O waits" still_waits 2
+echo ok >"$mode"
+check "a fence that works: goes to the other one" wait_for 10 served_by "$uri_b"
+check "a fence that works: was told what is what" is "$(fences)" "/dev/nbd0 $uri_a $uri_b"
+check "writable: the load goes on" wait_for 10 under_way
+lose "$b"
+serve "$b"
+check "the same server again" wait_for 15 served_by "$uri_b"
+check "the same server again: without a fence" is "$(fences | wc -l)" 1
+check "writable: no request failed, and the data is right" load_ended
+
+# Supervisors that die
+if adopts; then
+	serve "$a"
+	echo hang >"$mode"
+	lose "$b"
+	check "dies while fencing: is under way" wait_for 10 state_has FENCE 'running against .*/b.sock'
+	kill_now "$(supervisor nbd0)"
+	wait_for 5 no_supervisor nbd0
+	echo ok >"$mode"
+	wait_for 5 eval '(($(fences | wc -l) == 2))'
+	check "dies while fencing: taken over" nbd_attach "${writable[@]}"
+	check "dies while fencing: fences again, and goes on" wait_for 15 served_by "$uri_a"
+	check "dies while fencing: against the right one" is "$(fences | tail -n 1)" "/dev/nbd0 $uri_b $uri_a"
+	check "dies while fencing: fenced again" is "$(fences | wc -l)" 3
+	lose "$a"
+	serve "$b"
+	check "goes to the other one" wait_for 15 served_by "$uri_b"
+	kill_now "$(supervisor nbd0)"
+	wait_for 5 no_supervisor nbd0
+	check "dies later: taken over" nbd_attach "${writable[@]}"
+	check "dies later: knows who serves" wait_for 5 served_by "$uri_b"
+	kill_now "$(supervisor nbd0)"
+	wait_for 5 no_supervisor nbd0
+	rm -f /run/nbd-attach/nbd0.state "$fenced"
+	check "without a state file: taken over" nbd_attach "${writable[@]}"
+	check "without a state file: does not guess" wait_for 5 state_has SERVING unknown
+	lose "$b"
+	serve "$a"
+	check "without a state file: finds a server" wait_for 20 served_by "$uri_a"
+	check "without a state file: every other one is fenced off" is "$(fences)" "/dev/nbd0 $uri_b $uri_a"
+fi
+check "its data is right" writes_and_verifies /dev/nbd0
+check "refuses other options" expect_status 3 '' nbd_attach nbd0 -u "$a"
+check "detaches" nbd_attach --detach nbd0
+check "nobody is left" eval '! pgrep -f "$scratch/fence"'
+finish
