@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * --failover: in an outage each server has its turn, in the order of targets.h, until one of them
- * answers and is the same export. A writable device uses another one only when the command of
- * --fence has succeeded, while nothing is dialled; the connection that proved that the other server
- * is there is closed for that time, and the server is asked anew afterwards.
+ * answers and is the same export.
  */
 #include "supervise/supervisor-private.h"
 
@@ -17,8 +15,7 @@
 #include "base/log.h"
 #include "kernel/kernel.h"
 
-#define FENCE_PAUSE_MS	5000 /* after a failure, before it is run again */
-#define BUSY_PAUSE_MS	500  /* the helper thread works on the connections */
+#define BUSY_PAUSE_MS	500 /* the helper thread works on the connections */
 #define SERVING_UNKNOWN "unknown"
 
 static bool equal(const char *a, const char *b)
@@ -55,8 +52,6 @@ static int make_helpers(struct supervisor *s, size_t i)
 	return ret;
 }
 
-static void turn(void *arg);
-
 int supervisor_prepare_targets(struct supervisor *s)
 {
 	const struct endpoint *list[TARGETS_MAX] = {s->cfg.endpoint};
@@ -66,7 +61,7 @@ int supervisor_prepare_targets(struct supervisor *s)
 	for (size_t i = 0; i < s->cfg.n_failover; i++)
 		list[i + 1] = &s->cfg.failover[i];
 	targets_init(&s->over.targets, list, 1 + s->cfg.n_failover, s->cfg.failback);
-	s->over.turn = loop_timer_new(s->loop, turn, s);
+	s->over.turn = loop_timer_new(s->loop, supervisor_next_turn, s);
 	if (!s->over.turn)
 		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
 	for (size_t i = 1; ret == 0 && i < s->over.targets.n; i++)
@@ -219,7 +214,7 @@ void supervisor_adopt_target(struct supervisor *s, const struct state *state)
 }
 
 /* From the present server to the aimed one. */
-static void aim(struct supervisor *s, bool at_once)
+void supervisor_aim(struct supervisor *s, bool at_once)
 {
 	struct targets *t = &s->over.targets;
 	struct target *target = targets_aimed(t);
@@ -244,7 +239,7 @@ static bool is_open(const struct supervisor *s)
 	       links_alive(s->links) == 0;
 }
 
-static void turn(void *arg)
+void supervisor_next_turn(void *arg)
 {
 	struct supervisor *s = arg;
 	bool again;
@@ -255,7 +250,7 @@ static void turn(void *arg)
 		return;
 	keep_addresses(s);
 	again = targets_next(&s->over.targets);
-	aim(s, !again);
+	supervisor_aim(s, !again);
 }
 
 void supervisor_turn_on(struct supervisor *s, bool wrong)
@@ -286,7 +281,7 @@ bool supervisor_may_dial(struct supervisor *s)
 		f->lost = f->targets.serving;
 		targets_begin(&f->targets);
 	}
-	aim(s, true);
+	supervisor_aim(s, true);
 	return true;
 }
 
@@ -323,104 +318,4 @@ void supervisor_stop_turns(struct supervisor *s)
 	if (f->turn)
 		loop_timer_cancel(f->turn);
 	fence_free(TAKE_PTR(f->fence));
-}
-
-/* --- the fence ------------------------------------------------------------------------------ */
-
-bool supervisor_must_fence(const struct supervisor *s)
-{
-	return s->cfg.fence && !(s->plan.flags & NBD_TX_READ_ONLY) &&
-	       targets_to_fence(&s->over.targets) != 0;
-}
-
-static int start_fence(struct supervisor *s, struct err *err);
-
-static void fence_failed(struct supervisor *s, const struct err *err)
-{
-	struct failing_over *f = &s->over;
-
-	if (strcmp(f->fence_err.message, err->message) != 0 || s->report.fence[0] == '\0')
-		log_error("/dev/nbd%d: %s: no other server is used (I/O waits)", s->index,
-			  err->message);
-	f->fence_err = *err;
-	f->fence_failed = loop_now();
-	snprintf(s->report.fence, sizeof(s->report.fence),
-		 "failed: %.190s; no other server is used", err->message);
-}
-
-static void fenced(int ret, const struct err *err, void *arg)
-{
-	struct supervisor *s = arg;
-	struct failing_over *f = &s->over;
-	struct err again;
-
-	fence_free(TAKE_PTR(f->fence));
-	if (ret == 0) {
-		log_notice("/dev/nbd%d: the lost server is fenced off", s->index);
-		targets_fenced(&f->targets, f->fencing);
-		snprintf(s->report.fence, sizeof(s->report.fence), "done");
-		f->fence_failed = 0;
-	} else {
-		fence_failed(s, err);
-		targets_failed(&f->targets, false);
-	}
-	if (ret == 0 && supervisor_must_fence(s) && start_fence(s, &again) == 0)
-		return;
-	/* Dialled anew: the connection from before the command proves nothing any more. */
-	redial_want(s->redial, links_wanted(s->links), true, false);
-	if (ret < 0)
-		turn(s);
-	else
-		aim(s, true);
-	supervisor_write_state(s);
-}
-
-/* Of the servers to be fenced off, the first one. */
-static int start_fence(struct supervisor *s, struct err *err)
-{
-	struct failing_over *f = &s->over;
-	uint32_t bits = targets_to_fence(&f->targets);
-	_cleanup_free_ char *next = endpoint_uri(targets_aimed(&f->targets)->endpoint);
-	_cleanup_free_ char *failed = NULL;
-	struct fence_config cfg = {
-	    .command = s->cfg.fence,
-	    .index = s->index,
-	    .next_uri = next,
-	    .timeout_ms = FENCE_TIMEOUT_MS,
-	};
-	int ret;
-
-	f->fencing = (size_t)__builtin_ctz(bits);
-	failed = endpoint_uri(f->targets.item[f->fencing].endpoint);
-	cfg.failed_uri = failed;
-	if (!next || !failed)
-		return err_set(err, ERR_RETRY, ENOMEM, "out of memory");
-	ret = fence_new(s->loop, &cfg, fenced, s, &f->fence, err);
-	if (ret < 0)
-		return ret;
-	log_warning("/dev/nbd%d: another server is there, %s: running the command of --fence "
-		    "against %s",
-		    s->index, next, failed);
-	snprintf(s->report.fence, sizeof(s->report.fence), "running against %.200s", failed);
-	supervisor_write_state(s);
-	return 0;
-}
-
-int supervisor_fence(struct supervisor *s, struct err *err)
-{
-	struct failing_over *f = &s->over;
-	int ret;
-
-	if (f->fence_failed && loop_now() - f->fence_failed < FENCE_PAUSE_MS) {
-		*err = f->fence_err;
-		return -EAGAIN;
-	}
-	ret = start_fence(s, err);
-	if (ret < 0) {
-		fence_failed(s, err);
-		return ret;
-	}
-	loop_timer_cancel(f->turn);
-	redial_want(s->redial, 0, false, false);
-	return err_set(err, ERR_RETRY, EINPROGRESS, "the command of --fence is running");
 }

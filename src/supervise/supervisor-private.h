@@ -5,6 +5,7 @@
  * supervisor-adopt.c takes one over,
  * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
  * supervisor-failover.c takes it from server to server,
+ * supervisor-fence.c sees to it that this is safe,
  * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c
  * tells udev and systemd.
  */
@@ -250,13 +251,19 @@ void supervisor_turn_on(struct supervisor *s, bool wrong);
 /* May the content behind that connection be the device's? 0 or -errno with *err. */
 int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
 			    struct err *err);
-/* True if a server must be fenced off first: the command is started, or has just failed. */
-bool supervisor_must_fence(const struct supervisor *s);
-int supervisor_fence(struct supervisor *s, struct err *err);
+/* Dials the aimed server in place of another one; the next one in turn (a timer). */
+void supervisor_aim(struct supervisor *s, bool at_once);
+void supervisor_next_turn(void *arg);
 /* The connection is given to the kernel; works; nothing more is dialled. */
 void supervisor_hand_over_target(struct supervisor *s);
 void supervisor_target_healed(struct supervisor *s);
 void supervisor_stop_turns(struct supervisor *s);
+
+/* supervisor-fence.c */
+/* True if the aimed server may be used only after others were fenced off. */
+bool supervisor_must_fence(const struct supervisor *s);
+/* Starts that. Always -errno with *err (RETRY): it runs, or has failed. */
+int supervisor_fence(struct supervisor *s, struct err *err);
 
 /* supervisor-report.c */
 void supervisor_write_state(struct supervisor *s);
