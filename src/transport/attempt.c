@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "transport/dial.h"
 #include "transport/handshake.h"
+#include "transport/lookup.h"
 #include "transport/sockopts.h"
 
 /* RFC 1035 section 2.3.4, as text. */
@@ -50,17 +51,16 @@ struct attempt {
 	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
 	struct helpers *helpers;
 	struct helpers *own_helpers; /* NULL if they are the caller's */
-	struct helper *resolver;
-	struct loop_io *io;    /* on the resolver */
-	struct helper *worker; /* gets ready meanwhile, if no spare stands by */
+	struct helper *worker;	     /* gets ready meanwhile, if no spare stands by */
 	struct tls_job tls;
 	bool relay;
 	int kernel_end;	      /* of the socket pair with the relay; -1: none */
 	struct tls_wait keys; /* for the certificates and keys */
 	struct loop_timer *deadline_timer, *start_timer;
+	struct lookup *lookup;
 	struct dial *dial;
 	struct handshake *handshake;
-	resolve_lookup_fn *lookup;
+	resolve_lookup_fn *lookup_fn;
 
 	uint32_t failed; /* a bit for each address whose handshake failed */
 	int first_ret;	 /* of the first of these, or 0, with first_err */
@@ -71,29 +71,18 @@ struct attempt {
 	struct err err;
 };
 
-static void stop_watching(struct attempt *a)
-{
-	loop_io_free(a->io);
-	a->io = NULL;
-}
-
 /* Frees everything that is under way; what has been learnt stays. */
 static void stop(struct attempt *a)
 {
-	stop_watching(a);
 	loop_timer_free(a->deadline_timer);
 	loop_timer_free(a->start_timer);
 	a->deadline_timer = NULL;
 	a->start_timer = NULL;
-	dial_free(a->dial);
-	a->dial = NULL;
+	lookup_free(TAKE_PTR(a->lookup));
+	dial_free(TAKE_PTR(a->dial));
 	tls_wait_cancel(&a->keys);
-	handshake_free(a->handshake);
-	a->handshake = NULL;
-	helper_release(a->resolver);
-	helper_release(a->worker);
-	a->resolver = NULL;
-	a->worker = NULL;
+	handshake_free(TAKE_PTR(a->handshake));
+	helper_release(TAKE_PTR(a->worker));
 	a->phase = PHASE_DONE;
 }
 
@@ -133,15 +122,6 @@ static void succeed(struct attempt *a)
 	stop(a);
 	a->done(a, 0, &result, NULL, a->arg);
 	close_fdp(&result.fd);
-}
-
-static int watch(struct attempt *a, int fd, loop_io_fn *fn)
-{
-	stop_watching(a);
-	a->io = loop_io_new(a->loop, fd, EPOLLIN, fn, a);
-	if (!a->io)
-		return err_errno(&a->err, ERR_FAILED, errno, "cannot watch a helper process");
-	return 0;
 }
 
 static void on_deadline(void *arg)
@@ -403,54 +383,24 @@ static void connect_now(struct attempt *a)
 		fail(a, ret);
 }
 
-static void on_resolver_end(int fd, uint32_t events, void *arg)
+static void on_looked_up(int ret, const struct address_list *list, const struct err *err, void *arg)
 {
 	struct attempt *a = arg;
-	struct process_end end;
 
-	(void)fd;
-	(void)events;
-	if (process_reap(&a->resolver->process, &end))
-		fail(a, worker_ended_err(&end, "resolver", &a->err));
-}
-
-static void on_resolver(int fd, uint32_t events, void *arg)
-{
-	struct attempt *a = arg;
-	struct resolve_answer answer;
-	int ret = worker_receive(fd, &answer, sizeof(answer));
-
-	(void)events;
-	if (ret == -EAGAIN)
-		return;
-	if (ret == 0) {
-		/* The way it ends says why. */
-		ret = watch(a, a->resolver->process.pidfd, on_resolver_end);
-		if (ret < 0)
-			fail(a, ret);
+	if (ret < 0) {
+		a->err = *err;
+		fail(a, ret);
 		return;
 	}
-	stop_watching(a);
-	if (ret < 0)
-		answer = (struct resolve_answer){.ret = 1}; /* refused as invalid */
-	ret = resolve_answer_check(&answer, a->endpoint->host, a->endpoint->port,
-				   &a->result.addresses, &a->err);
-	helper_release(TAKE_PTR(a->resolver));
-	if (ret < 0)
-		fail(a, ret);
-	else
-		connect_now(a);
+	a->result.addresses = *list;
+	lookup_free(TAKE_PTR(a->lookup));
+	connect_now(a);
 }
 
 static void on_start(void *arg)
 {
 	struct attempt *a = arg;
-	struct resolve_job job = {
-	    .sandbox = helpers_sandbox(a->helpers),
-	    .host = a->endpoint->host,
-	    .port = a->endpoint->port,
-	    .lookup = a->lookup,
-	};
+	const struct endpoint *e = a->endpoint;
 	int ret = 0;
 
 	if (a->tls.on)
@@ -463,10 +413,8 @@ static void on_start(void *arg)
 		return;
 	}
 	if (ret == 0)
-		ret = helpers_start(a->helpers, "nbd-resolve", resolve_run, &job, &a->resolver,
-				    &a->err);
-	if (ret == 0)
-		ret = watch(a, a->resolver->process.fd, on_resolver);
+		ret = lookup_new(a->loop, a->helpers, e->host, e->port, a->lookup_fn, on_looked_up,
+				 a, &a->lookup, &a->err);
 	if (ret < 0)
 		fail(a, ret);
 }
@@ -524,7 +472,7 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .listed = listed,
 	    .arg = arg,
 	    .helpers = cfg->helpers,
-	    .lookup = cfg->lookup ? cfg->lookup : resolve_lookup,
+	    .lookup_fn = cfg->lookup ? cfg->lookup : resolve_lookup,
 	    .kernel_end = -1,
 	    .result.fd = -1,
 	};
