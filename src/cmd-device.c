@@ -44,7 +44,7 @@ static int is_state_file(const struct dirent *d)
 
 struct search {
 	const char *name;
-	bool by_config; /* the configuration's name, not the device's own */
+	bool link; /* the name is that of a link, which is never the configuration's */
 	struct state *state;
 	int found, index;
 	struct text others;
@@ -52,13 +52,16 @@ struct search {
 
 static void look(struct search *s, const char *file)
 {
-	const char *name = s->by_config ? s->state->config : s->state->stable_name;
 	char device[32];
 	struct err err;
 	int index;
 
-	if (sscanf(file, "nbd%d", &index) != 1 || state_read(index, s->state, &err) < 0 ||
-	    strcmp(name, s->name) != 0 || !is_current(s->state))
+	if (sscanf(file, "nbd%d", &index) != 1 || state_read(index, s->state, &err) < 0)
+		return;
+	if (strcmp(s->state->stable_name, s->name) != 0 &&
+	    (s->link || strcmp(s->state->config, s->name) != 0))
+		return;
+	if (!is_current(s->state))
 		return;
 	s->index = index;
 	snprintf(device, sizeof(device), "%s/dev/nbd%d", s->found++ ? ", " : "", index);
@@ -71,14 +74,11 @@ static int search(struct search *s, struct err *err)
 	char list[256];
 	int n = scandir(rundir(), &file, is_state_file, versionsort);
 
-	for (int pass = 0; pass < 2 && !s->found; pass++) {
-		s->by_config = pass > 0;
-		text_init(&s->others, list, sizeof(list));
-		for (int i = 0; i < n; i++)
-			look(s, file[i]->d_name);
-	}
-	for (int i = 0; i < n; i++)
+	text_init(&s->others, list, sizeof(list));
+	for (int i = 0; i < n; i++) {
+		look(s, file[i]->d_name);
 		free(file[i]);
+	}
 	if (n >= 0)
 		free(file);
 	if (s->found > 1)
@@ -116,7 +116,8 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err)
 		return 0;
 	}
 	/* By its name without udev, too. */
-	if (strncmp(s.name, BY_NBD, strlen(BY_NBD)) == 0)
+	s.link = strncmp(s.name, BY_NBD, strlen(BY_NBD)) == 0;
+	if (s.link)
 		s.name += strlen(BY_NBD);
 	else if (s.name[0] == '/')
 		return by_path(s.name, ret_index, err);
