@@ -31,151 +31,6 @@ static void drop_fresh(struct supervisor *s)
 		close(s->fresh[--s->n_fresh]);
 }
 
-static bool dials(const struct supervisor *s)
-{
-	switch (s->state) {
-	case FSM_DEGRADED:
-	case FSM_LOST:
-	case FSM_HEALING:
-	case FSM_REFUSED:
-	case FSM_EXPIRED:
-		return true;
-	case FSM_STARTING:
-	case FSM_WAITING:
-	case FSM_JOINING:
-	case FSM_CONFIGURING:
-	case FSM_ADOPTING:
-	case FSM_ATTACHED:
-	case FSM_DETACHING:
-	case FSM_LEAVING:
-	case FSM_ENDED:
-	case FSM_STATES:
-		break;
-	}
-	return false;
-}
-
-/*
- * The device takes no size that one of its connections does not know: what lies behind the end that
- * the server told a connection fails there.
- */
-static void note_size(struct supervisor *s, uint64_t size)
-{
-	uint64_t known = s->fresh_size ? s->fresh_size : s->plan.size;
-	bool others = links_alive(s->links) > 0 || s->n_fresh > 0 || s->healing;
-
-	s->fresh_size = others && known < size ? known : size;
-}
-
-/* Rules 2 and 4 of the data safety rules. */
-static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
-{
-	const struct target *t = targets_aimed(&s->over.targets);
-	/* The command may be what makes the other server writable. */
-	unsigned accept = s->accept | (supervisor_must_fence(s) ? ACCEPT_READ_ONLY : 0);
-	uint64_t size = 0;
-	int ret;
-
-	if (t->endpoint->type == ENDPOINT_UNIX && t->unix_uid != (uid_t)-1 &&
-	    r->unix_uid != t->unix_uid)
-		return err_set(err, ERR_PERMANENT, ESTALE,
-			       "another user serves the socket now, uid %u in place of %u: not "
-			       "connected to it; detach the device and attach it again if that is "
-			       "right",
-			       (unsigned)r->unix_uid, (unsigned)t->unix_uid);
-	ret = identity_check(&s->plan, &s->known, &r->export, accept, &size, err);
-	if (ret < 0)
-		return ret;
-	note_size(s, size);
-	return supervisor_same_content(s, r, err);
-}
-
-static void not_connected(struct supervisor *s, const struct err *err)
-{
-	struct target *t = targets_aimed(&s->over.targets);
-	bool news = strcmp(t->said, err->message) != 0;
-
-	snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
-	if (err->kind == ERR_PERMANENT) {
-		if (err != &s->err)
-			s->err = *err;
-		supervisor_raise(s, FSM_CHANGED);
-		return;
-	}
-	snprintf(t->said, sizeof(t->said), "%s", err->message);
-	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->index, err->message);
-	supervisor_write_state(s);
-}
-
-/* A redial_fn. */
-static bool redialled(int ret, struct attempt_result *result, const struct err *err, void *arg)
-{
-	struct supervisor *s = arg;
-
-	if (ret == 0 && (!dials(s) || s->n_fresh == LINKS_MAX))
-		return false;
-	if (ret == 0) {
-		char what[ADDRESS_TEXT_MAX];
-
-		ret = same(s, result, &s->err);
-		if (ret < 0 && s->cfg.n_failover)
-			err_prefix(&s->err,
-				   "%s: ", address_describe(&result->peer, what, sizeof(what)));
-		if (ret == 0 && supervisor_must_fence(s))
-			ret = supervisor_fence(s, &s->err);
-		err = &s->err;
-	}
-	if (ret < 0 && s->captive) {
-		s->err = *err;
-		captive_explain(s->captive, &s->err);
-		err = &s->err;
-	}
-	if (ret < 0) {
-		supervisor_turn_on(s, err->kind == ERR_PERMANENT);
-		not_connected(s, err);
-		return false;
-	}
-	targets_aimed(&s->over.targets)->unix_uid = result->unix_uid;
-	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
-	supervisor_note_tls(s, &result->tls, result->relay);
-	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
-	supervisor_raise(s, FSM_REDIALLED);
-	return true;
-}
-
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses)
-{
-	struct redial_config cfg = {
-	    .endpoint = supervisor_endpoint(s),
-	    .addresses = addresses,
-	    .source = s->cfg.source,
-	    .helpers = supervisor_helpers(s),
-	    .backoff = s->cfg.backoff,
-	    .timeout_ms = s->cfg.connect_timeout_ms,
-	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	    .follow_dns = s->cfg.follow_dns,
-	    .sample = s->over.content.known ? s->over.content.bytes : 0,
-	    .sample_size = s->over.content.size,
-	};
-
-	supervisor_remember_addresses(s, addresses);
-	targets_aimed(&s->over.targets)->unix_uid = s->unix_uid;
-	s->redial = redial_new(s->loop, &cfg, redialled, s);
-	if (!s->redial)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
-	return 0;
-}
-
-void supervisor_hurry(const char *why, void *arg)
-{
-	struct supervisor *s = arg;
-
-	if (!dials(s) || !s->cfg.reconnect)
-		return;
-	log_info("/dev/nbd%d: %s: trying at once", s->index, why);
-	redial_now(s->redial);
-}
-
 static void check_job(void *arg)
 {
 	heal_check_work(&((struct supervisor *)arg)->check);
@@ -200,15 +55,6 @@ static void check_zombie(struct supervisor *s)
 				 .identifier = s->cfg.identifier,
 				 .mark = s->mark};
 	s->checking = offload_run(s->offload, check_job, checked, s) == 0;
-}
-
-void supervisor_take_hints(struct supervisor *s)
-{
-	bool unix_socket = s->cfg.endpoint->type == ENDPOINT_UNIX;
-
-	if (!s->hints)
-		s->hints = hints_new(s->loop, unix_socket ? s->cfg.endpoint->path : NULL,
-				     supervisor_hurry, s);
 }
 
 static void begin_outage(struct supervisor *s)
@@ -262,7 +108,7 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
 
 	s->grace = seconds;
 	s->grace_since = loop_now();
-	if (s->outage.since && dials(s)) {
+	if (s->outage.since && supervisor_dials(s)) {
 		arm_expiry(s);
 		if (news && seconds != GRACE_NONE)
 			log_warning("/dev/nbd%d: the machine shuts down: %s has %u s to come back, "
@@ -385,7 +231,7 @@ void supervisor_settle(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (!dials(s))
+	if (!supervisor_dials(s))
 		return;
 	if (s->state == FSM_HEALING)
 		supervisor_heal(s);

@@ -3,7 +3,8 @@
  * The supervisor's own: shared by its files and by nobody else. supervisor.c makes and ends it,
  * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
  * supervisor-adopt.c takes one over,
- * supervisor-watch.c notices what happens to it, supervisor-heal.c gets it through an outage,
+ * supervisor-watch.c notices what happens to it, supervisor-redial.c looks for the server,
+ * supervisor-heal.c gets it through an outage,
  * supervisor-failover.c takes it from server to server,
  * supervisor-fence.c sees to it that this is safe,
  * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c
@@ -214,6 +215,15 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size);
 /* The device is being detached. */
 void supervisor_stop_resizing(struct supervisor *s);
 
+/* supervisor-redial.c: the servers that answer, checked, go to s->fresh. */
+int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
+/* In this state a server that answers is wanted. */
+bool supervisor_dials(const struct supervisor *s);
+/* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
+void supervisor_hurry(const char *why, void *arg);
+/* Listens for signs that the server may be back. */
+void supervisor_take_hints(struct supervisor *s);
+
 /* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
 void supervisor_expire(void *arg);
 void supervisor_settle(void *arg);
@@ -222,15 +232,10 @@ void supervisor_redial(struct supervisor *s);
 void supervisor_recover(struct supervisor *s);
 void supervisor_complain(struct supervisor *s);
 void supervisor_fail_io(struct supervisor *s);
-/* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
-void supervisor_hurry(const char *why, void *arg);
 /* The machine shuts down, or after all does not: GRACE_NONE. */
 void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
-/* Listens for signs that the server may be back. */
-void supervisor_take_hints(struct supervisor *s);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
 
 /* supervisor-failover.c: the servers, from which s->helpers must exist. 0 or -errno with s->err. */
 int supervisor_prepare_targets(struct supervisor *s);
