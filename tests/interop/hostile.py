@@ -18,6 +18,7 @@ client should tolerate.
 import argparse
 import os
 import random
+import resource
 import socket
 import struct
 import sys
@@ -754,6 +755,9 @@ def listen(one, directory):
 
 def serve(directory):
     threading.stack_size(256 * 1024)
+    # A socket for each, and the clients' beside them.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     keep = [listen(one, directory) for one in CASES.values()]
     print("ready", flush=True)
     sys.stdin.read()
