@@ -66,8 +66,14 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
 	adopt_addresses(a, &addresses);
-	supervisor_adopt_target(s, a->known ? a->state : NULL);
-	ret = supervisor_check_targets(s);
+	ret = supervisor_adopt_target(s, a->known ? a->state : NULL);
+	if (ret == 0 && s->over.targets.serving < 0) {
+		/* What is written down of an unknown server says nothing about the aimed one. */
+		addresses.n = 0;
+		s->unix_uid = (uid_t)-1;
+	}
+	if (ret == 0)
+		ret = supervisor_check_targets(s);
 	if (ret == 0)
 		ret = supervisor_take_identifier(s);
 	if (ret == 0)

@@ -188,29 +188,45 @@ int supervisor_same_content(const struct supervisor *s, const struct attempt_res
 
 /* --- which server --------------------------------------------------------------------------- */
 
-void supervisor_adopt_target(struct supervisor *s, const struct state *state)
+/*
+ * A server that was failed over to and is left out now can be neither dialled beside its own
+ * connections nor fenced off: what the device has written is there.
+ */
+static int find_serving(struct supervisor *s, const struct state *state, int *ret_serving)
 {
-	struct targets *t = &s->over.targets;
-	const char *uri = "";
-	int serving = t->n == 1 ? 0 : -1;
+	const struct targets *t = &s->over.targets;
+	const char *uri = state && state->serving[0] ? state->serving : state ? state->uri : "";
 
-	if (state)
-		uri = state->serving[0] ? state->serving : state->uri;
-	for (size_t i = 0; i < t->n; i++) {
-		_cleanup_free_ char *known = endpoint_uri(t->item[i].endpoint);
-
-		if (known && strcmp(known, uri) == 0)
-			serving = (int)i;
+	*ret_serving = targets_find(t, uri);
+	if (*ret_serving >= 0)
+		return 0;
+	if (!state || strcmp(uri, SERVING_UNKNOWN) == 0 || (t->n == 1 && !state->serving[0])) {
+		*ret_serving = t->n == 1 ? 0 : -1;
+		return 0;
 	}
+	return err_set(
+	    &s->err, ERR_USAGE, EINVAL,
+	    "/dev/nbd%d is connected to %.600s, which is none of the servers given: give "
+	    "it with --failover, or detach the device and attach it again",
+	    s->index, uri);
+}
+
+int supervisor_adopt_target(struct supervisor *s, const struct state *state)
+{
+	int serving, ret = find_serving(s, state, &serving);
+
+	if (ret < 0)
+		return ret;
 	if (serving < 0)
 		log_warning("/dev/nbd%d: nobody has left which server it is connected to: when the "
 			    "connection is lost, each one is tried",
 			    s->index);
-	targets_take_over(t, serving);
+	targets_take_over(&s->over.targets, serving);
 	if (state)
 		s->report.failovers = state->failovers;
 	report(s);
 	adopt_content(s, state ? state->content : "");
+	return 0;
 }
 
 /* From the present server to the aimed one. */

@@ -245,8 +245,11 @@ int supervisor_check_targets(struct supervisor *s);
 /* The one in use, and what dials it. */
 const struct endpoint *supervisor_endpoint(const struct supervisor *s);
 struct helpers *supervisor_helpers(const struct supervisor *s);
-/* After a takeover: which one serves, and what its content was. */
-void supervisor_adopt_target(struct supervisor *s, const struct state *state);
+/*
+ * After a takeover: which one serves, and what its content was. 0, or -errno with s->err: it is
+ * none of those given.
+ */
+int supervisor_adopt_target(struct supervisor *s, const struct state *state);
 /* What was read when the device was attached; NULL: nothing. */
 void supervisor_note_content(struct supervisor *s, const struct digest *digest);
 /* A connection is dead; with the last one, each server has its turn. False: dial nothing now. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/targets.h"
 
+#include <string.h>
+
+#include "base/cleanup.h"
+
 #define FAILURES_MAX   8    /* as bad as it gets; a wrong server is that at once */
 #define PATIENCE_MS    2000 /* in the first round; it doubles with each */
 #define PATIENCE_GROWS 8    /* rounds */
@@ -74,6 +78,17 @@ void targets_failed(struct targets *t, bool wrong)
 static uint32_t bit(size_t number)
 {
 	return UINT32_C(1) << number;
+}
+
+int targets_find(const struct targets *t, const char *uri)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		_cleanup_free_ char *known = endpoint_uri(t->item[i].endpoint);
+
+		if (known && strcmp(known, uri) == 0)
+			return (int)i;
+	}
+	return -1;
 }
 
 void targets_take_over(struct targets *t, int serving)

@@ -52,6 +52,9 @@ struct targets {
 void targets_init(struct targets *t, const struct endpoint *const *endpoints, size_t n,
 		  enum failback failback);
 
+/* The number of the server with that canonical URI; -1: it is none of these. */
+int targets_find(const struct targets *t, const char *uri);
+
 /* After a takeover: that number serves; -1: any of them may. */
 void targets_take_over(struct targets *t, int serving);
 

@@ -145,6 +145,28 @@ static void test_take_over(void **state)
 	round_is("012");
 }
 
+/* By the whole of the URI, whatever the number of servers. */
+static void test_find(void **state)
+{
+	char host[] = "a", other[] = "b", name[] = "x";
+	struct endpoint e[2];
+	const struct endpoint *list[] = {&e[0], &e[1]};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		endpoint_init(&e[i]);
+		e[i].host = i ? other : host;
+		e[i].export_name = name;
+	}
+	targets_init(&t, list, 2, FAILBACK_NEVER);
+	assert_int_equal(targets_find(&t, "nbd://a/x"), 0);
+	assert_int_equal(targets_find(&t, "nbd://b/x"), 1);
+	assert_int_equal(targets_find(&t, "nbd://b/"), -1);
+	assert_int_equal(targets_find(&t, ""), -1);
+	targets_init(&t, list, 1, FAILBACK_NEVER);
+	assert_int_equal(targets_find(&t, "nbd://b/x"), -1);
+}
+
 static void test_patience(void **state)
 {
 	(void)state;
@@ -172,6 +194,7 @@ int main(void)
 	    cmocka_unit_test(test_failback),
 	    cmocka_unit_test(test_fence),
 	    cmocka_unit_test(test_take_over),
+	    cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_patience),
 	};
 
