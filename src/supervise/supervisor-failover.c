@@ -37,7 +37,7 @@ static int make_helpers(struct supervisor *s, size_t i)
 {
 	const struct endpoint *e = s->over.targets.item[i].endpoint;
 	struct helpers_config cfg = {
-	    .relay = s->cfg.relay || (e->tls && e->type != ENDPOINT_TCP),
+	    .relay = s->cfg.relay || endpoint_needs_relay(e),
 	    .tls = e->tls ? e : NULL,
 	};
 	struct err err;
