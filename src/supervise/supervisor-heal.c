@@ -25,6 +25,12 @@ static unsigned missing(const struct supervisor *s)
 	return have < links_wanted(s->links) ? links_wanted(s->links) - have : 0;
 }
 
+/* Another one may only go to where these go: in use, or about to be. */
+static bool has_others(const struct supervisor *s)
+{
+	return links_alive(s->links) > 0 || s->n_fresh > 0 || (s->healing && s->heal.n > 0);
+}
+
 static void drop_fresh(struct supervisor *s)
 {
 	while (s->n_fresh)
@@ -164,8 +170,7 @@ void supervisor_redial(struct supervisor *s)
 	supervisor_take_hints(s);
 	if (!supervisor_may_dial(s))
 		return;
-	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed,
-		    links_alive(s->links) > 0);
+	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed, has_others(s));
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 	supervisor_write_state(s);
@@ -309,7 +314,7 @@ void supervisor_recover(struct supervisor *s)
 				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,
 				 links_wanted(s->links), s->report.address);
 	}
-	redial_want(s->redial, missing(s), false, links_alive(s->links) > 0);
+	redial_want(s->redial, missing(s), false, has_others(s));
 	if (helpers_fill(s->helpers, &s->err) < 0)
 		log_warning("%s", s->err.message);
 	supervisor_write_state(s);
