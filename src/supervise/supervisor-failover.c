@@ -229,18 +229,25 @@ int supervisor_adopt_target(struct supervisor *s, const struct state *state)
 	return 0;
 }
 
+void supervisor_time_turn(struct supervisor *s)
+{
+	uint64_t now = loop_now(), next = redial_next(s->redial);
+
+	if (s->over.turning)
+		loop_timer_set(s->over.turn,
+			       (next > now ? next - now : 0) +
+				   targets_patience(&s->over.targets, s->cfg.connect_timeout_ms));
+}
+
 /* From the present server to the aimed one. */
 void supervisor_aim(struct supervisor *s, bool at_once)
 {
 	struct targets *t = &s->over.targets;
 	struct target *target = targets_aimed(t);
-	uint64_t now = loop_now(), next;
 
 	redial_aim(s->redial, target->endpoint, helpers_of(s, t->aimed), &target->addresses,
 		   at_once);
-	next = redial_next(s->redial);
-	loop_timer_set(s->over.turn, (next > now ? next - now : 0) +
-					 targets_patience(t, s->cfg.connect_timeout_ms));
+	supervisor_time_turn(s);
 }
 
 static void keep_addresses(struct supervisor *s)

@@ -171,6 +171,7 @@ void supervisor_redial(struct supervisor *s)
 	if (!supervisor_may_dial(s))
 		return;
 	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed, has_others(s));
+	supervisor_time_turn(s);
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 	supervisor_write_state(s);

@@ -262,6 +262,8 @@ int supervisor_same_content(const struct supervisor *s, const struct attempt_res
 /* Dials the aimed server in place of another one; the next one in turn (a timer). */
 void supervisor_aim(struct supervisor *s, bool at_once);
 void supervisor_next_turn(void *arg);
+/* The aimed one's turn begins with the next try: when that is planned. */
+void supervisor_time_turn(struct supervisor *s);
 /* The connection is given to the kernel; works; nothing more is dialled. */
 void supervisor_hand_over_target(struct supervisor *s);
 void supervisor_target_healed(struct supervisor *s);
