@@ -2,6 +2,7 @@
 #include "supervise/fence.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 
 #include "base/cleanup.h"
 #include "supervise/child.h"
+
+#define REAP_MS 100
 
 struct fence {
 	fence_fn *fn;
@@ -34,13 +37,20 @@ static _Noreturn void run(const struct fence_config *cfg)
 	child_shell(cfg->command);
 }
 
-/* Also before the child has made the group; a process that cannot die yet is left to init. */
+/*
+ * Also before the child has made the group. Its end is waited for, or each one that is killed in a
+ * long outage would stay as a zombie, which counts towards the unit's limit of tasks; a process
+ * that cannot die yet is left to init.
+ */
 static void end(struct fence *f)
 {
+	struct pollfd p = {.fd = f->pidfd, .events = POLLIN};
+
 	if (f->pid == 0)
 		return;
 	kill(-f->pid, SIGKILL);
 	kill(f->pid, SIGKILL);
+	poll(&p, 1, REAP_MS);
 	waitpid(f->pid, NULL, WNOHANG);
 	f->pid = 0;
 }

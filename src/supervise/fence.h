@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs the command of --fence, which sees to it that a lost server carries out nothing any more.
- * Lives on the loop, never blocks. The command has a process group of its own, which is killed when
- * its time is over.
+ * Lives on the loop. The command has a process group of its own, which is killed when its time is
+ * over; only the end of one that was killed is waited for, 100 ms at most.
  */
 #ifndef SUPERVISE_FENCE_H
 #define SUPERVISE_FENCE_H

@@ -118,12 +118,19 @@ static void assert_killed(void)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void assert_reaped(void)
+{
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
 /* With what it has started in turn, and also if it wants to ignore its end. */
 static void test_timeout(void **state)
 {
 	(void)state;
 	fails("trap '' TERM INT HUP; sleep 600 & echo $! >out; wait", 1000,
 	      "the command of --fence was killed, as it had not ended after 1 s");
+	assert_reaped();
 	assert_killed();
 }
 
@@ -132,6 +139,7 @@ static void test_given_up(void **state)
 	(void)state;
 	start("sleep 600 & echo $! >out; wait", 60000);
 	assert_killed();
+	assert_reaped();
 	assert_int_equal(got.calls, 0);
 }
 
