@@ -139,8 +139,8 @@ static void clear(struct relay *r)
 		leave(r);
 	if (r->leaving)
 		r->down.len = r->cleared;
-	else if (r->ended[SIDE_SERVER])
-		r->cleared = r->down.len;
+	else if (r->ended[SIDE_SERVER] && r->cleared == 0)
+		r->cleared = r->down.len; /* half a head, of which no more comes */
 }
 
 static bool drain_replies(struct relay *r)
@@ -168,12 +168,14 @@ static bool seal(struct relay *r)
 	return true;
 }
 
+/* True also for a record that is none of data, such as one of new keys: others may wait behind. */
 static bool open_up(struct relay *r)
 {
+	size_t before = r->down_sealed.len;
 	uint8_t *behind;
 	ssize_t n;
 
-	if (r->down_sealed.len == 0)
+	if (before == 0)
 		return false;
 	behind = buffer_behind(&r->down);
 	n = tls_open(r->cfg.tls, behind, buffer_room(&r->down));
@@ -181,10 +183,9 @@ static bool open_up(struct relay *r)
 		end(r, SIDE_SERVER, true);
 		r->down_sealed.len = 0;
 	}
-	if (n <= 0)
-		return false;
-	r->down.len += (size_t)n;
-	return true;
+	if (n > 0)
+		r->down.len += (size_t)n;
+	return n > 0 || r->down_sealed.len < before;
 }
 
 /* Moves what can be moved without reading from either socket. */
