@@ -250,7 +250,7 @@ void supervisor_aim(struct supervisor *s, bool at_once)
 	supervisor_time_turn(s);
 }
 
-static void keep_addresses(struct supervisor *s)
+void supervisor_keep_addresses(struct supervisor *s)
 {
 	targets_aimed(&s->over.targets)->addresses = *redial_addresses(s->redial);
 }
@@ -271,7 +271,7 @@ void supervisor_next_turn(void *arg)
 		loop_timer_set(s->over.turn, BUSY_PAUSE_MS);
 	if (!is_open(s))
 		return;
-	keep_addresses(s);
+	supervisor_keep_addresses(s);
 	again = targets_next(&s->over.targets);
 	supervisor_aim(s, !again);
 }
@@ -295,7 +295,7 @@ bool supervisor_may_dial(struct supervisor *s)
 		return f->targets.serving >= 0;
 	if (f->fence)
 		return false;
-	keep_addresses(s);
+	supervisor_keep_addresses(s);
 	if (f->turning && s->not_healed) {
 		targets_failed(&f->targets, false);
 		targets_next(&f->targets);

@@ -56,10 +56,13 @@ static void fenced(int ret, const struct err *err, void *arg)
 		return;
 	/* Dialled anew: the connection from before the command proves nothing any more. */
 	redial_want(s->redial, links_wanted(s->links), true, false);
-	if (ret < 0)
+	if (ret < 0) {
 		supervisor_next_turn(s);
-	else
+	} else {
+		/* Who resolves names may have been fenced off, too. */
+		supervisor_keep_addresses(s);
 		supervisor_aim(s, true);
+	}
 	supervisor_write_state(s);
 }
 

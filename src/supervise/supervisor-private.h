@@ -259,6 +259,8 @@ void supervisor_turn_on(struct supervisor *s, bool wrong);
 /* May the content behind that connection be the device's? 0 or -errno with *err. */
 int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
 			    struct err *err);
+/* What is known of the aimed server's addresses, for its next turn. */
+void supervisor_keep_addresses(struct supervisor *s);
 /* Dials the aimed server in place of another one; the next one in turn (a timer). */
 void supervisor_aim(struct supervisor *s, bool at_once);
 void supervisor_next_turn(void *arg);
