@@ -54,14 +54,13 @@ void nbd_traffic_up(struct nbd_traffic *t, const uint8_t *bytes, size_t len)
 {
 	size_t n;
 
-	if (len)
-		t->goodbye = false;
 	while (len && !t->lost) {
 		n = min(t->up_data, len);
 		t->up_data -= n;
 		bytes += n;
 		len -= n;
 		n = min(NBD_REQUEST_LEN - t->head_len, len);
+		t->goodbye = t->goodbye && n == 0;
 		memcpy(t->head + t->head_len, bytes, n);
 		t->head_len += n;
 		bytes += n;

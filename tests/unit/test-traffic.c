@@ -116,6 +116,11 @@ static void goodbye_is_the_last_word(void **state)
 		nbd_traffic_up(&t, (const uint8_t *)"x", 1);
 		assert_false(t.goodbye);
 	}
+	/* The same in one piece. */
+	memset(&t, 0, sizeof(t));
+	more.bytes[more.len++] = 'x';
+	requests(&t, &more, more.len);
+	assert_false(t.goodbye);
 }
 
 /* Whatever it is, it passes, and at once. */
