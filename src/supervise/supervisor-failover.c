@@ -292,7 +292,7 @@ bool supervisor_may_dial(struct supervisor *s)
 		return true;
 	/* Beside others, a connection may only go to their server. */
 	if (links_alive(s->links) > 0)
-		return f->targets.serving >= 0;
+		return f->targets.serving == (int)f->targets.aimed;
 	if (f->fence)
 		return false;
 	supervisor_keep_addresses(s);
@@ -310,11 +310,21 @@ bool supervisor_may_dial(struct supervisor *s)
 
 void supervisor_hand_over_target(struct supervisor *s)
 {
+	s->over.served = s->over.targets.serving;
 	targets_hand_over(&s->over.targets);
 	s->unix_uid = targets_aimed(&s->over.targets)->unix_uid;
 	s->report.peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
 	supervisor_remember_addresses(s, redial_addresses(s->redial));
 	report(s);
+}
+
+bool supervisor_target_declined(struct supervisor *s)
+{
+	struct targets *t = &s->over.targets;
+
+	t->serving = s->over.served;
+	report(s);
+	return t->serving == (int)t->aimed;
 }
 
 void supervisor_target_healed(struct supervisor *s)

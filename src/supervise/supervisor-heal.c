@@ -197,11 +197,13 @@ static void healed(void *arg)
 {
 	struct supervisor *s = arg;
 	struct heal *h = &s->heal;
+	bool any = false;
 	unsigned alive;
 
 	s->healing = false;
 	for (size_t i = 0; i < h->n; i++) {
 		if (h->adopted[i] && links_add(s->links, h->fd[i]) == 0) {
+			any = true;
 			s->report.reconnects++;
 			s->failing = s->failing && !h->restore;
 			s->restore = s->restore && !h->restore;
@@ -220,6 +222,8 @@ static void healed(void *arg)
 	if (h->declined)
 		links_kernel_says_alive(s->links);
 	alive = links_alive(s->links);
+	if (h->declined && !any && alive > 0 && !supervisor_target_declined(s))
+		drop_fresh(s);
 	s->not_healed = alive == 0;
 	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
 			    : alive < links_wanted(s->links) ? FSM_PART_HEALED
@@ -315,7 +319,7 @@ void supervisor_recover(struct supervisor *s)
 				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,
 				 links_wanted(s->links), s->report.address);
 	}
-	redial_want(s->redial, missing(s), false, has_others(s));
+	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0, false, has_others(s));
 	if (helpers_fill(s->helpers, &s->err) < 0)
 		log_warning("%s", s->err.message);
 	supervisor_write_state(s);

@@ -90,6 +90,7 @@ struct failing_over {
 	struct targets targets;
 	struct helpers *own[TARGETS_MAX]; /* NULL: those of the device */
 	int lost;		 /* which one was in use before the outage; -1: not known */
+	int served;		 /* the same before the last hand-over */
 	bool turning;		 /* every server has its turn, until one of them serves */
 	struct loop_timer *turn; /* when it is the next one's */
 	struct fence *fence;	 /* the command runs */
@@ -268,6 +269,11 @@ void supervisor_next_turn(void *arg);
 void supervisor_time_turn(struct supervisor *s);
 /* The connection is given to the kernel; works; nothing more is dialled. */
 void supervisor_hand_over_target(struct supervisor *s);
+/*
+ * The kernel has not taken it: its connections are alive, and to the server of before. False: that
+ * is not the aimed one, to which those lead that wait.
+ */
+bool supervisor_target_declined(struct supervisor *s);
 void supervisor_target_healed(struct supervisor *s);
 void supervisor_stop_turns(struct supervisor *s);
 
