@@ -16,8 +16,9 @@
 #include "transport/relay-buffer.h"
 #include "transport/tls-stream.h"
 
-#define LOOK_MS	     1000 /* at a peer that has something to acknowledge */
-#define LAST_WORD_MS 2000 /* for what is left when one side has ended */
+#define LOOK_MS	     1000  /* at a peer that has something to acknowledge */
+#define LAST_WORD_MS 2000  /* for what is left when one side has ended */
+#define LEAVE_MS     30000 /* a living server may have much to do before it closes */
 
 enum side { SIDE_KERNEL, SIDE_SERVER, SIDES };
 
@@ -124,6 +125,7 @@ static void leave(struct relay *r)
 {
 	r->leaving = true;
 	end(r, SIDE_KERNEL, true);
+	r->limit = now_ms() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
 }
 
