@@ -350,5 +350,7 @@ void supervisor_stop_turns(struct supervisor *s)
 	f->turning = false;
 	if (f->turn)
 		loop_timer_cancel(f->turn);
+	if (f->fence)
+		s->report.fence[0] = '\0'; /* "running" */
 	fence_free(TAKE_PTR(f->fence));
 }
