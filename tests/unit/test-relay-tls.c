@@ -21,6 +21,8 @@ static struct {
 	__typeof__(gnutls_psk_set_server_credentials_function) *set_function;
 	__typeof__(gnutls_malloc) *malloc;
 	__typeof__(gnutls_session_key_update) *key_update;
+	__typeof__(gnutls_psk_free_server_credentials) *free_server;
+	__typeof__(gnutls_psk_free_client_credentials) *free_client;
 } more;
 
 static struct tls_lib lib;
@@ -35,10 +37,15 @@ struct way {
 
 static int load(void **state)
 {
-	static const char *const names[] = {"gnutls_transport_set_int2",
-					    "gnutls_psk_allocate_server_credentials",
-					    "gnutls_psk_set_server_credentials_function",
-					    "gnutls_malloc", "gnutls_session_key_update"};
+	static const char *const names[] = {
+	    "gnutls_transport_set_int2",
+	    "gnutls_psk_allocate_server_credentials",
+	    "gnutls_psk_set_server_credentials_function",
+	    "gnutls_malloc",
+	    "gnutls_session_key_update",
+	    "gnutls_psk_free_server_credentials",
+	    "gnutls_psk_free_client_credentials",
+	};
 	void *handle = dlopen(TLS_LIB_NAME, RTLD_NOW | RTLD_LOCAL), *f;
 	struct err err;
 
@@ -96,6 +103,9 @@ static void relay(int sock, int kernel)
 	if (!r)
 		_exit(1);
 	relay_run(r);
+	free(r);
+	lib.deinit(tls.session);
+	more.free_client(tls.psk);
 	_exit(0);
 }
 
@@ -139,6 +149,7 @@ static void way_ended(struct way *w)
 	assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
 	assert_int_equal(status, 0);
 	lib.deinit(w->session);
+	more.free_server(w->psk);
 }
 
 static void put_reply(uint8_t *p, uint32_t error)
