@@ -165,5 +165,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 	};
 
+#if defined(FOR_VALGRIND)
+	/* It knows no pidfds (transport/process-watch.h), without which no command is followed. */
+	return 0;
+#endif
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
