@@ -334,6 +334,8 @@ static int take_sample(struct worker *w)
 
 	if (w->job.sample == 0 || e->size < size)
 		return 0;
+	if (e->min_block) /* a read of less may be refused */
+		size -= size % e->min_block;
 	sample_init(s, size, e->max_block, w->job.sample);
 	while (ret == 0 && (s->status == SAMPLE_SENDS || s->status == SAMPLE_RECEIVES))
 		ret = move_sample(w);
