@@ -156,6 +156,10 @@ check "all three are detached" eval 'detached nbd6 && detached nbd7 && detached 
 systemctl start nbd-attach@d10811 nbd-attach@d10812 nbd-attach@d10813
 check "the volume group comes with its device" wait_for 30 test -e /dev/vg/lv
 check "the btrfs comes with its members" wait_for 30 mount -o device=/dev/nbd8 /dev/nbd7 /mnt
+# The one that came first was told that the other is missing, and nobody tells it more.
+udevadm trigger --settle /dev/nbd7 /dev/nbd8
+check "... and are there for systemd" wait_for 30 eval '
+	unit_is dev-nbd7.device active && unit_is dev-nbd8.device active'
 udevadm settle --timeout=60
 mkdir -p /lv && mount /dev/vg/lv /lv
 names >"$scratch/names"
