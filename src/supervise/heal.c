@@ -71,8 +71,7 @@ static int hand_over(struct heal *h, int fd)
 	if (h->kmsg < 0)
 		return 0;
 	h->declined = true;
-	return err_set(&h->err, ERR_RETRY, EAGAIN,
-		       "the kernel did not take the new connection of /dev/nbd%d", h->index);
+	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not take the new connection");
 }
 
 void heal_work(struct heal *h)

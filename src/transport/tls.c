@@ -79,6 +79,17 @@ static void track(struct tls *t, const uint8_t *buf, size_t len)
 	t->body = (size_t)t->header[3] << 8 | t->header[4];
 }
 
+/* After a call that moved nothing: whether to try it again. */
+static bool goes_on(struct tls *t, short events)
+{
+	t->wire_ret = -errno;
+	if (errno == EAGAIN)
+		t->wire_ret = t->wire.wait(t->wire.arg, events);
+	else if (errno == EINTR)
+		t->wire_ret = 0;
+	return t->wire_ret >= 0;
+}
+
 static ssize_t pull(gnutls_transport_ptr_t arg, void *buf, size_t len)
 {
 	struct tls *t = arg;
@@ -92,12 +103,7 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *buf, size_t len)
 			track(t, buf, (size_t)n);
 		if (n >= 0)
 			return n;
-		t->wire_ret = -errno;
-		if (errno == EAGAIN)
-			t->wire_ret = t->wire.wait(t->wire.arg, POLLIN);
-		else if (errno == EINTR)
-			t->wire_ret = 0;
-		if (t->wire_ret < 0)
+		if (!goes_on(t, POLLIN))
 			break;
 	}
 	t->lib->transport_set_errno(t->session, EIO);
@@ -113,12 +119,7 @@ static ssize_t push(gnutls_transport_ptr_t arg, const void *buf, size_t len)
 		n = send(t->wire.sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n >= 0)
 			return n;
-		t->wire_ret = -errno;
-		if (errno == EAGAIN)
-			t->wire_ret = t->wire.wait(t->wire.arg, POLLOUT);
-		else if (errno == EINTR)
-			t->wire_ret = 0;
-		if (t->wire_ret < 0)
+		if (!goes_on(t, POLLOUT))
 			break;
 	}
 	t->lib->transport_set_errno(t->session, EIO);
