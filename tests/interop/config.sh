@@ -105,9 +105,9 @@ nbd_attach --detach nbd1
 config renamed "unix = $sock" 'name = elsewhere' 'device = nbd2'
 check "a name in the file" eval 'nbd_attach renamed && status_is elsewhere device /dev/nbd2'
 check "a name in the file: the configuration's does as well" nbd_attach --detach renamed
-nbd_attach renamed
-config elsewhere "unix = $sock" 'name = third' 'device = nbd3'
-nbd_attach elsewhere
+nbd_attach -q renamed
+config elsewhere "unix = $sock" 'name = third' 'device = nbd3' 'identifier = third'
+nbd_attach -q elsewhere
 check "two devices of one name: neither is detached" \
 	expect_status 1 'several devices.*/dev/nbd2, /dev/nbd3' nbd_attach --detach elsewhere
 check "... by the link's name there is one" nbd_attach --detach /dev/disk/by-nbd/elsewhere
