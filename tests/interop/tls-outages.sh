@@ -174,6 +174,16 @@ wait_for 5 gone "$holder"
 check "secrets, --swap: attaches" nbd_attach nbd0 localhost:$port "${shared[@]}" --swap
 check "secrets, --swap: none where a core would show it" in_memory absent
 check "secrets, --swap: detaches" nbd_attach --detach nbd0
+server=$pid
+start "${nbd_attach[@]}" -n -vv nbd0 localhost:$port "${shared[@]}"
+foreground=$pid
+check "secrets, the log: attaches" wait_for 10 status_is nbd0 state attached
+cp "$scratch/log" "$scratch/logged"
+check "secrets, the log: there is one" grep -q attached "$scratch/logged"
+check "secrets, the log: it has none" refuses has_secret "$scratch/logged"
+check "secrets, the log: detaches" nbd_attach --detach nbd0
+wait_for 5 gone "$foreground"
+pid=$server
 stop "$pid"
 
 finish
