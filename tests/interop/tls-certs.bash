@@ -36,6 +36,12 @@ cert() { # DIRECTORY, server or client, LINE...
 names=('dns_name = "localhost"' 'ip_address = "127.0.0.1"' 'ip_address = "::1"')
 valid='expiration_days = 20'
 
+pki() { # DIRECTORY: an authority, and a certificate of it for a server and for a client
+	ca "$1"
+	cert "$1" server "${names[@]}" "$valid"
+	cert "$1" client "$valid"
+}
+
 self_signed() { # DIRECTORY: a server's certificate; nbdkit wants the authority's, too
 	mkdir -p "$1"
 	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa \

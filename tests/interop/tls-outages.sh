@@ -10,12 +10,8 @@ begin
 . "$(dirname "$0")/tls-certs.bash"
 
 d=$scratch/pki
-ca "$d"
-cert "$d" server "${names[@]}" "$valid"
-cert "$d" client "$valid"
-ca "$scratch/other"
-cert "$scratch/other" server "${names[@]}" "$valid"
-cert "$scratch/other" client "$valid"
+pki "$d"
+pki "$scratch/other"
 self_signed "$scratch/self"
 (
 	umask 077

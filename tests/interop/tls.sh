@@ -9,12 +9,8 @@ begin
 . "$(dirname "$0")/tls-certs.bash"
 
 d=$scratch/pki
-ca "$d"
-cert "$d" server "${names[@]}" "$valid"
-cert "$d" client "$valid"
-ca "$scratch/other"
-cert "$scratch/other" server "${names[@]}" "$valid"
-cert "$scratch/other" client "$valid"
+pki "$d"
+pki "$scratch/other"
 # Looking for a prime of its own takes qemu-nbd from a second to a minute.
 certtool_quietly --get-dh-params --sec-param=medium --outfile "$d/dh-params.pem"
 mkdir "$scratch/nothing"

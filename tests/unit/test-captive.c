@@ -26,6 +26,7 @@
 #include "base/loop.h"
 #include "options-captive.h"
 #include "report/state.h"
+#include "rundir-fixture.h"
 #include "supervise/captive-files.h"
 #include "supervise/captive-orphans.h"
 #include "supervise/keeper-log.h"
@@ -35,8 +36,6 @@
 #include "transport/command.h"
 
 #define LIMIT_MS 20000 /* nothing here takes as long */
-
-static char dir[] = "/tmp/test-captive-XXXXXX";
 
 /* --- words -------------------------------------------------------------------------------- */
 
@@ -733,20 +732,6 @@ static void orphans_are_ended(void **unused)
 	free(s);
 }
 
-static int setup(void **unused)
-{
-	(void)unused;
-	if (!mkdtemp(dir))
-		return -1;
-	return setenv("NBD_ATTACH_RUNDIR", dir, 1);
-}
-
-static int teardown(void **unused)
-{
-	(void)unused;
-	return rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -775,5 +760,5 @@ int main(void)
 	    cmocka_unit_test(two_keepers_are_one_too_many),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
 }

@@ -7,11 +7,11 @@
 #include <sys/time.h>
 
 #include "report/rundir.h"
+#include "rundir-fixture.h"
 #include "supervise/control.h"
 
 #define INDEX 3
 
-static char dir[] = "/tmp/test-control-XXXXXX";
 static struct loop *loop;
 static struct control *control;
 
@@ -391,18 +391,6 @@ static void an_end_before_the_answer_is_an_error(void **state)
 	unlink(rundir_device(INDEX, "control").text);
 }
 
-static int make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) && setenv("NBD_ATTACH_RUNDIR", dir, 1) == 0 ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return rmdir(dir);
-}
-
 #define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -420,5 +408,5 @@ int main(void)
 	    WITH_CONTROL(an_end_before_the_answer_is_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
 }

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,9 @@
 #include "report/marks.h"
 #include "report/notify.h"
 #include "report/rundir.h"
+#include "rundir-fixture.h"
 #include "supervise/manager.h"
-
-static char dir[] = "/tmp/nbd-attach-test-XXXXXX";
+#include "tree-fixture.h"
 
 /* The manager's end of the socket; NOTIFY_SOCKET is set to its name. */
 static int listen_at(const char *name)
@@ -343,26 +342,10 @@ static void grace_is_there_or_not(void **unused)
 	assert_int_equal(grace_write(GRACE_NONE, &err), 0);
 }
 
-static int set_up(void **unused)
-{
-	(void)unused;
-	assert_non_null(mkdtemp(dir));
-	setenv("NBD_ATTACH_RUNDIR", dir, 1);
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int tear_down(void **unused)
 {
 	(void)unused;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return tree_remove(dir);
 }
 
 int main(void)
@@ -380,5 +363,5 @@ int main(void)
 	    cmocka_unit_test(grace_is_there_or_not),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, rundir_make_own, tear_down);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The relay with a real session of TLS 1.3, and what a server's records may look like. */
-#include "transport-fixture.h"
+#include "relay-fixture.h"
 
 #include <dlfcn.h>
 #include <gnutls/gnutls.h>
@@ -29,10 +29,9 @@ static struct tls_lib lib;
 static uint8_t key_bytes[] = "0123456789abcdef";
 
 struct way {
-	int kernel, server; /* our ends */
+	struct relay_ends ends;
 	gnutls_session_t session;
 	gnutls_psk_server_credentials_t psk;
-	pid_t pid;
 };
 
 static int load(void **state)
@@ -111,42 +110,24 @@ static void relay(int sock, int kernel)
 
 static void way_open(struct way *w)
 {
-	struct address a = literal_address("127.0.0.1", 0);
-	int listener = listen_at(&a, 1), pair[2];
-	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const struct timeval patience = {.tv_sec = 5};
 
-	assert_int_equal(connect(sock, (void *)&a.sa, a.len), 0);
-	w->server = accept(listener, NULL, NULL);
-	assert_true(w->server >= 0);
-	close(listener);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	w->kernel = pair[0];
-	w->pid = fork();
-	assert_true(w->pid >= 0);
-	if (w->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(w->kernel);
-		close(w->server);
-		relay(sock, pair[1]);
-	}
-	close(sock);
-	close(pair[1]);
-	setsockopt(w->kernel, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	relay_open(&w->ends, relay);
+	setsockopt(w->ends.kernel, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	lib.init(&w->session, GNUTLS_SERVER);
 	lib.priority_set_direct(w->session, PRIORITY, NULL);
 	more.allocate(&w->psk);
 	more.set_function(w->psk, give_key);
 	lib.credentials_set(w->session, GNUTLS_CRD_PSK, w->psk);
-	shake_hands(w->session, w->server);
+	shake_hands(w->session, w->ends.server);
 }
 
 static void way_ended(struct way *w)
 {
 	int status;
 
-	close(w->kernel);
-	assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
+	close(w->ends.kernel);
+	assert_int_equal(waitpid(w->ends.pid, &status, 0), w->ends.pid);
 	assert_int_equal(status, 0);
 	lib.deinit(w->session);
 	more.free_server(w->psk);
@@ -169,13 +150,13 @@ static void reply_behind_new_keys_passes(void **state)
 	(void)state;
 	way_open(&w);
 	put_reply(reply, 0);
-	setsockopt(w.server, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	setsockopt(w.ends.server, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 	assert_int_equal(more.key_update(w.session, 0), 0);
 	assert_int_equal(lib.record_send(w.session, reply, sizeof(reply)), sizeof(reply));
-	setsockopt(w.server, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
-	assert_int_equal(recv(w.kernel, got, sizeof(got), MSG_WAITALL), sizeof(got));
+	setsockopt(w.ends.server, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+	assert_int_equal(recv(w.ends.kernel, got, sizeof(got), MSG_WAITALL), sizeof(got));
 	assert_memory_equal(got, reply, sizeof(got));
-	close(w.server);
+	close(w.ends.server);
 	way_ended(&w);
 }
 
@@ -194,9 +175,9 @@ static void refusal_is_found_behind_the_end(void **state)
 		n = sizeof(replies) - at < ODD ? sizeof(replies) - at : ODD;
 		assert_int_equal(lib.record_send(w.session, replies + at, n), n);
 	}
-	close(w.server);
+	close(w.ends.server);
 	usleep(500000);
-	assert_int_equal(recv(w.kernel, got, sizeof(got), MSG_WAITALL), good);
+	assert_int_equal(recv(w.ends.kernel, got, sizeof(got), MSG_WAITALL), good);
 	assert_memory_equal(got, replies, good);
 	way_ended(&w);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The relay between real sockets, in plain text: what it moves, how it ends, what it drops. */
-#include "transport-fixture.h"
+#include "relay-fixture.h"
 
 #include <poll.h>
 
@@ -9,11 +9,6 @@
 
 #define SOME	 (3U << 20)  /* bytes */
 #define TOO_MUCH (64U << 20) /* more than all buffers on the way hold */
-
-struct way {
-	int kernel, server; /* our ends */
-	pid_t pid;
-};
 
 static void send_request(int fd, uint16_t type, uint32_t len, uint8_t *request)
 {
@@ -36,39 +31,25 @@ static void send_reply(int fd, uint32_t error)
 	assert_int_equal(send(fd, reply, sizeof(reply), 0), sizeof(reply));
 }
 
-static void way_open(struct way *w)
+static void relay(int sock, int kernel)
 {
-	struct address a = literal_address("127.0.0.1", 0);
-	int listener = listen_at(&a, 1), pair[2];
-	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct relay_config cfg = {
+	    .sock = sock, .kernel = kernel, .peer_timeout_ms = 5000, .leave_ms = 3500};
+	struct relay *r = relay_new(&cfg);
 
-	assert_int_equal(connect(sock, (void *)&a.sa, a.len), 0);
-	w->server = accept(listener, NULL, NULL);
-	assert_true(w->server >= 0);
-	close(listener);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	w->kernel = pair[0];
-	w->pid = fork();
-	assert_true(w->pid >= 0);
-	if (w->pid == 0) {
-		const struct relay_config cfg = {
-		    .sock = sock, .kernel = pair[1], .peer_timeout_ms = 5000, .leave_ms = 3500};
-		struct relay *r = relay_new(&cfg);
+	if (!r)
+		_exit(1);
+	relay_run(r);
+	_exit(0);
+}
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(w->kernel);
-		close(w->server);
-		if (!r)
-			_exit(1);
-		relay_run(r);
-		_exit(0);
-	}
-	close(sock);
-	close(pair[1]);
+static void way_open(struct relay_ends *w)
+{
+	relay_open(w, relay);
 }
 
 /* It has ended by itself, within five seconds. */
-static void way_ended(struct way *w)
+static void way_ended(struct relay_ends *w)
 {
 	int status = -1, n = 0;
 
@@ -138,7 +119,7 @@ static void ended_well(pid_t pid)
 
 static void moves_both_ways(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	pid_t up, down;
 
 	(void)state;
@@ -157,7 +138,7 @@ static void moves_both_ways(void **state)
 /* One direction that stands still must not hold the other. */
 static void directions_are_independent(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	pid_t up, down;
 	int status;
 
@@ -179,7 +160,7 @@ static void directions_are_independent(void **state)
 /* Detaching: the kernel says DISC, and all that came before has to arrive. */
 static void goodbye_is_delivered(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	uint8_t disc[NBD_REQUEST_LEN], got[NBD_REQUEST_LEN + 1];
 	size_t have = 0;
 	ssize_t n;
@@ -204,7 +185,7 @@ static void goodbye_is_delivered(void **state)
 /* The kernel gave the connection up: nothing may arrive late. */
 static void hang_up_resets(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	uint8_t buf[65536];
 	ssize_t n;
 
@@ -214,7 +195,7 @@ static void hang_up_resets(void **state)
 	usleep(100000);
 	close(w.kernel);
 	w.kernel = -1;
-	way_ended(&(struct way){.kernel = -1, .server = -1, .pid = w.pid});
+	way_ended(&(struct relay_ends){.kernel = -1, .server = -1, .pid = w.pid});
 	do
 		n = recv(w.server, buf, sizeof(buf), 0);
 	while (n > 0);
@@ -226,7 +207,7 @@ static void hang_up_resets(void **state)
 /* The same with a server that does not read, and all buffers full. */
 static void hang_up_is_noticed_when_full(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	pid_t up;
 	int status;
 
@@ -243,7 +224,7 @@ static void hang_up_is_noticed_when_full(void **state)
 /* What the server said before it left reaches the kernel. */
 static void last_replies_arrive(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	char end;
 
 	(void)state;
@@ -263,7 +244,7 @@ static void last_replies_arrive(void **state)
  */
 static void refusal_of_a_shutdown_is_an_end(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	uint8_t request[NBD_REQUEST_LEN], got[2 * NBD_SIMPLE_LEN + 1];
 	struct pollfd p;
 
@@ -288,7 +269,7 @@ static void refusal_of_a_shutdown_is_an_end(void **state)
 /* One that does not end is left all the same. */
 static void a_shutdown_without_end_is_left(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	char end;
 
 	(void)state;
@@ -300,7 +281,7 @@ static void a_shutdown_without_end_is_left(void **state)
 
 static void killed_relay_resets(void **state)
 {
-	struct way w;
+	struct relay_ends w;
 	uint8_t buf[64];
 	ssize_t n;
 

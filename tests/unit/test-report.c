@@ -15,9 +15,8 @@
 #include "report/json.h"
 #include "report/rundir.h"
 #include "report/state.h"
+#include "rundir-fixture.h"
 #include "supervise/lock.h"
-
-static char dir[] = "/tmp/nbd-attach-test-XXXXXX";
 
 static void state_survives_the_file(void **unused)
 {
@@ -335,20 +334,6 @@ static void a_lock_excludes_others_and_names_the_holder(void **unused)
 	unlink(path.text);
 }
 
-static int setup(void **unused)
-{
-	(void)unused;
-	if (!mkdtemp(dir))
-		return -1;
-	return setenv("NBD_ATTACH_RUNDIR", dir, 1);
-}
-
-static int teardown(void **unused)
-{
-	(void)unused;
-	return rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,5 +349,5 @@ int main(void)
 	    cmocka_unit_test(a_lock_excludes_others_and_names_the_holder),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
 }
