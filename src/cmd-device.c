@@ -37,9 +37,7 @@ static bool is_current(const struct state *s)
 
 static int is_state_file(const struct dirent *d)
 {
-	int index, end = 0;
-
-	return sscanf(d->d_name, "nbd%d.state%n", &index, &end) == 1 && end && !d->d_name[end];
+	return state_file_index(d->d_name) >= 0;
 }
 
 struct search {
@@ -54,9 +52,9 @@ static void look(struct search *s, const char *file)
 {
 	char device[32];
 	struct err err;
-	int index;
+	int index = state_file_index(file);
 
-	if (sscanf(file, "nbd%d", &index) != 1 || state_read(index, s->state, &err) < 0)
+	if (state_read(index, s->state, &err) < 0)
 		return;
 	if (strcmp(s->state->stable_name, s->name) != 0 &&
 	    (s->link || strcmp(s->state->config, s->name) != 0))

@@ -57,14 +57,6 @@ static void look(struct follow *f, int index)
 	print_line(f, index, name);
 }
 
-/* The device of a state file's name, or -1. */
-static int device_of(const char *file)
-{
-	int index, end = 0;
-
-	return sscanf(file, "nbd%d.state%n", &index, &end) == 1 && end && !file[end] ? index : -1;
-}
-
 static int watch(struct follow *f, int fd)
 {
 	char buf[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)]
@@ -77,7 +69,7 @@ static int watch(struct follow *f, int fd)
 		while (p < buf + n) {
 			const struct inotify_event *e = (const void *)p;
 
-			look(f, e->len ? device_of(e->name) : -1);
+			look(f, e->len ? state_file_index(e->name) : -1);
 			p += sizeof(*e) + e->len;
 		}
 		if (ferror(stdout))

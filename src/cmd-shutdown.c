@@ -85,7 +85,7 @@ int cmd_shutdown(const struct options *o)
 {
 	_cleanup_(close_dirp) DIR *d = opendir(rundir());
 	struct err err = {.message = ""};
-	int worst = 0, status, index, end;
+	int worst = 0, status, index;
 	struct dirent *e;
 
 	if (!d)
@@ -95,9 +95,8 @@ int cmd_shutdown(const struct options *o)
 		worst = err_exit_status(err.kind);
 	}
 	while ((e = readdir(d))) {
-		end = 0;
-		if (sscanf(e->d_name, "nbd%d.state%n", &index, &end) == 1 && end &&
-		    !e->d_name[end] && sysfs_attached(index))
+		index = state_file_index(e->d_name);
+		if (index >= 0 && sysfs_attached(index))
 			start(index, o->grace);
 	}
 	while (wait(&status) > 0)

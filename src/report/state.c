@@ -239,6 +239,13 @@ void state_remove(int index)
 	unlink(path.text);
 }
 
+int state_file_index(const char *name)
+{
+	int index, end = 0;
+
+	return sscanf(name, "nbd%d.state%n", &index, &end) == 1 && end && !name[end] ? index : -1;
+}
+
 char *size_text(uint64_t bytes, char *buf, size_t len)
 {
 	static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -92,6 +92,9 @@ int state_write(const struct state *s);
 int state_read(int index, struct state *ret_state, struct err *err);
 void state_remove(int index);
 
+/* The device whose state file, in rundir(), has this name; -1: it is another file. */
+int state_file_index(const char *name);
+
 /* One paragraph for people, or one JSON object for programs. */
 void state_print(const struct state *s, FILE *out);
 struct json;

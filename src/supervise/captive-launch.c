@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "supervise/protect.h"
 
 #define SELF	"/proc/self/exe"
@@ -58,6 +58,11 @@ static void line_done(struct line *l)
 	free(l->word);
 }
 
+static void add_word(struct line *l, const char *word)
+{
+	add(l, strdup(word));
+}
+
 /* systemd puts variables into the words of a unit's command: a doubled sign stands for itself. */
 static void add_for_systemd(struct line *l, const char *word)
 {
@@ -94,10 +99,10 @@ static int add_unit(struct line *l, const struct captive_launch *launch)
 	/* What an upgrade has replaced is to be had under the same name. */
 	if (n > (ssize_t)strlen(DELETED) && strcmp(self + n - strlen(DELETED), DELETED) == 0)
 		self[n - (ssize_t)strlen(DELETED)] = '\0';
-	addf(l, "systemd-run");
-	addf(l, "--quiet");
-	addf(l, "--collect");
-	addf(l, "--no-block");
+	add_word(l, "systemd-run");
+	add_word(l, "--quiet");
+	add_word(l, "--collect");
+	add_word(l, "--no-block");
 	addf(l, "--unit=nbd-attach-captive-%s", launch->id);
 	addf(l, "--description=The captive server of %s", launch->unit);
 	addf(l, "--working-directory=%s", launch->directory);
@@ -113,55 +118,47 @@ static int add_unit(struct line *l, const struct captive_launch *launch)
 	add_property(l, "IgnoreOnIsolate", "yes");
 	add_property(l, "KillMode", "mixed");
 	add_property(l, "TimeoutStopSec", "20");
-	addf(l, "--");
+	add_word(l, "--");
 	add_for_systemd(l, self);
 	return 0;
 }
 
 static int make_line(struct line *l, const struct captive_launch *launch)
 {
-	void (*put)(struct line *, const char *) = add_for_systemd;
+	void (*put)(struct line *, const char *) = launch->unit ? add_for_systemd : add_word;
+	int ret = 0;
 
-	if (launch->unit) {
-		if (add_unit(l, launch) < 0)
-			return -errno;
-		put(l, "-n"); /* the journal takes its standard error */
-	} else {
-		addf(l, "nbd-attach");
-		if (launch->foreground)
-			addf(l, "-n");
-	}
-	addf(l, "--keep-captive");
-	addf(l, "%s", launch->id);
+	if (launch->unit)
+		ret = add_unit(l, launch);
+	else
+		add_word(l, "nbd-attach");
+	if (ret < 0)
+		return ret;
+	/* In a unit the journal takes its standard error. */
+	if (launch->unit || launch->foreground)
+		add_word(l, "-n");
+	add_word(l, "--keep-captive");
+	add_word(l, launch->id);
 	if (launch->spec->stdio)
-		addf(l, "--command");
+		add_word(l, "--command");
 	if (launch->spec->user)
 		addf(l, "--user=%s", launch->spec->user);
-	addf(l, "--");
-	addf(l, "[");
-	for (char *const *word = launch->spec->argv; *word; word++) {
-		if (launch->unit)
-			put(l, *word);
-		else
-			addf(l, "%s", *word);
-	}
-	addf(l, "]");
+	add_word(l, "--");
+	add_word(l, "[");
+	for (char *const *word = launch->spec->argv; *word; word++)
+		put(l, *word);
+	add_word(l, "]");
 	return l->failed ? -ENOMEM : 0;
 }
 
 /* In a child of a child: nobody waits for it. */
 static _Noreturn void become(const struct captive_launch *launch, char **word)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
 
 	setsid();
 	protect_undo();
-	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_reset();
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);

@@ -18,9 +18,7 @@
 
 static int is_state(const struct dirent *d)
 {
-	int index, end = 0;
-
-	return sscanf(d->d_name, "nbd%d.state%n", &index, &end) == 1 && end && !d->d_name[end];
+	return state_file_index(d->d_name) >= 0;
 }
 
 static int is_lock(const struct dirent *d)
@@ -40,12 +38,11 @@ static bool is_in_use(const struct state *s)
 static bool has_device(const char *id, struct state *s)
 {
 	struct dirent **file;
-	int index, n = scandir(rundir(), &file, is_state, NULL);
+	int n = scandir(rundir(), &file, is_state, NULL);
 	bool found = n < 0; /* who cannot look ends nothing */
 
 	for (int i = 0; i < n; i++) {
-		if (!found && sscanf(file[i]->d_name, "nbd%d", &index) == 1 &&
-		    state_read(index, s, NULL) == 0)
+		if (!found && state_read(state_file_index(file[i]->d_name), s, NULL) == 0)
 			found = strcmp(s->captive, id) == 0 && is_in_use(s);
 		free(file[i]);
 	}

@@ -36,19 +36,15 @@ static bool share_helpers(const struct endpoint *a, const struct endpoint *b)
 static int make_helpers(struct supervisor *s, size_t i)
 {
 	const struct endpoint *e = s->over.targets.item[i].endpoint;
-	struct helpers_config cfg = {
-	    .relay = s->cfg.relay || endpoint_needs_relay(e),
-	    .tls = e->tls ? e : NULL,
-	};
+	struct helpers **own = &s->over.own[i];
 	struct err err;
 	int ret;
 
 	if (share_helpers(s->cfg.endpoint, e))
 		return 0;
-	cfg.lock_memory = cfg.relay;
-	ret = helpers_new(s->loop, &cfg, &s->over.own[i], &s->err);
-	if (ret == 0 && e->tls && !cfg.relay && kernel_check_tls(&err) < 0)
-		helpers_set_relay(s->over.own[i]);
+	ret = supervisor_make_helpers(s, e, 0, own);
+	if (ret == 0 && e->tls && !helpers_relay(*own) && kernel_check_tls(&err) < 0)
+		helpers_set_relay(*own);
 	return ret;
 }
 

@@ -216,6 +216,13 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size);
 /* The device is being detached. */
 void supervisor_stop_resizing(struct supervisor *s);
 
+/*
+ * supervisor.c: what shakes hands with a server, with so many workers ready. 0 or -errno with
+ * s->err; to be freed by helpers_free().
+ */
+int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
+			    struct helpers **ret_helpers);
+
 /* supervisor-redial.c: the servers that answer, checked, go to s->fresh. */
 int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
 /* In this state a server that answers is wanted. */

@@ -127,13 +127,21 @@ static void prepare_manager(struct supervisor *s)
 	unsetenv("NBD_ATTACH_UNIT");
 }
 
+int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
+			    struct helpers **ret_helpers)
+{
+	struct helpers_config cfg = {
+	    .spares = spares,
+	    .relay = s->cfg.relay || endpoint_needs_relay(e),
+	    .tls = e->tls ? e : NULL,
+	};
+
+	cfg.lock_memory = cfg.relay;
+	return helpers_new(s->loop, &cfg, ret_helpers, &s->err);
+}
+
 static int prepare_dialler(struct supervisor *s)
 {
-	struct helpers_config helpers = {
-	    .spares = 1,
-	    .relay = s->cfg.relay || endpoint_needs_relay(s->cfg.endpoint),
-	    .tls = s->cfg.endpoint->tls ? s->cfg.endpoint : NULL,
-	};
 	struct dialler_config cfg = {
 	    .sample = s->cfg.same_content,
 	    .endpoint = s->cfg.endpoint,
@@ -143,8 +151,7 @@ static int prepare_dialler(struct supervisor *s)
 	};
 	int ret;
 
-	helpers.lock_memory = helpers.relay;
-	ret = helpers_new(s->loop, &helpers, &s->helpers, &s->err);
+	ret = supervisor_make_helpers(s, s->cfg.endpoint, 1, &s->helpers);
 	if (ret == 0)
 		ret = helpers_fill(s->helpers, &s->err);
 	if (ret < 0)

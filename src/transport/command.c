@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/signals.h"
 #include "base/text.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -123,22 +124,11 @@ static int place_descriptors(const struct command *c, int failed)
 	return next;
 }
 
-static void default_signals(void)
-{
-	struct sigaction action = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void child(const struct command *c, int failed, pid_t parent)
 {
 	int error = 0, fd;
 
-	default_signals();
+	signals_reset();
 	setsid();
 	umask(022);
 	/*
