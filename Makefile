@@ -48,7 +48,7 @@ ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wm
 	$(if $(COV),--coverage) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(LDFLAGS)
 
-SRC         := $(sort $(wildcard src/*.c src/*/*.c))
+SRC         := $(sort $(filter-out %/seccomp/generate.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 OBJ         := $(SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(filter-out $(BUILD)/src/main.o $(BUILD)/src/cmd-%.o,$(OBJ))
 PURE_OBJ    := $(filter $(BUILD)/src/nbd/%,$(OBJ))
