@@ -4,7 +4,7 @@
 #define CMD_EXPORT_H
 
 #include "nbd/export.h"
-#include "report/json.h"
+#include "base/json.h"
 #include "transport/endpoint.h"
 
 struct export_view {

@@ -7,7 +7,7 @@
 #include "cmd-export.h"
 #include "cmd-probe.h"
 #include "cmd.h"
-#include "report/json.h"
+#include "base/json.h"
 
 #define SHOWN_MAX 4096
 

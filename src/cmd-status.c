@@ -10,7 +10,7 @@
 #include "cmd-device.h"
 #include "cmd.h"
 #include "kernel/sysfs.h"
-#include "report/json.h"
+#include "base/json.h"
 #include "report/rundir.h"
 #include "report/state.h"
 #include "supervise/adopt.h"

@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "report/json.h"
+#include "base/json.h"
 #include "report/rundir.h"
 
 /* One row a key: the file, its parser, the text and the JSON all come from this table. */

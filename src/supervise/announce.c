@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "supervise/child.h"
+#include "base/child.h"
 
 #define WAITING_MAX 16
 

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "supervise/protect.h"
+#include "base/protect.h"
 
 #define SELF	"/proc/self/exe"
 #define DELETED " (deleted)"

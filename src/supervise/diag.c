@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "transport/peer.h"
+#include "base/peer.h"
 
 #define ANSWER_LIMIT_S 2 /* the kernel answers inside sendmsg(2) */
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "supervise/child.h"
+#include "base/child.h"
 
 #define REAP_MS 100
 

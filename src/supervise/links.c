@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "transport/peer.h"
+#include "base/peer.h"
 
 #define SETTLE_LIMIT_MS 2000
 #define RENEW_LIMIT_MS	30000 /* a living server may have much to do before it closes */

@@ -62,7 +62,7 @@ unsigned links_alive(const struct links *l);
 uint64_t links_last_death(const struct links *l); /* monotonic ms; 0: none yet */
 
 /*
- * Looks at each peer (transport/peer.h) and cuts those that are gone, which calls the links_fn.
+ * Looks at each peer (base/peer.h) and cuts those that are gone, which calls the links_fn.
  * Returns true if one of the others is silent: look again in a second.
  */
 bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "supervise/background.h"
-#include "supervise/protect.h"
+#include "base/protect.h"
 
 #define RETRY_PAUSE_MS 500
 #define SWAP_SPARES    4 /* workers, beyond one a connection: each failed handshake uses one up */

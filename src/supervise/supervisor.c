@@ -16,7 +16,7 @@
 #include "supervise/adopt.h"
 #include "supervise/background.h"
 #include "supervise/lock.h"
-#include "supervise/protect.h"
+#include "base/protect.h"
 
 #define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "transport/endpoint.h"
-#include "transport/process.h"
+#include "base/process.h"
 #include "transport/sandbox.h"
 #include "transport/tls-files.h"
 

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "nbd/traffic.h"
-#include "transport/peer.h"
+#include "base/peer.h"
 #include "transport/relay-buffer.h"
 #include "transport/tls-stream.h"
 

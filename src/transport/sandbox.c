@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "transport/landlock.h"
-#include "transport/process.h"
+#include "base/process.h"
 #include "transport/seccomp-filter.h"
 
 #define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */

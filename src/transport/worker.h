@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "nbd/export.h"
 #include "nbd/nego.h"
-#include "transport/process.h"
+#include "base/process.h"
 #include "transport/sandbox.h"
 #include "transport/tls-values.h"
 

@@ -277,7 +277,7 @@ int main(void)
 	};
 
 #if defined(FOR_VALGRIND)
-	/* It knows no pidfds (transport/process-watch.h), without which no command is followed. */
+	/* It knows no pidfds (base/process-watch.h), without which no command is followed. */
 	return 0;
 #endif
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* transport/peer.c: when is a server's host dead? Each case as TCP would report it. */
+/* base/peer.c: when is a server's host dead? Each case as TCP would report it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <linux/tcp.h>
 
-#include "transport/peer.h"
+#include "base/peer.h"
 
 #define LIMIT 10000
 

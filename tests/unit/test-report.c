@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "report/json.h"
+#include "base/json.h"
 #include "report/rundir.h"
 #include "report/state.h"
 #include "rundir-fixture.h"

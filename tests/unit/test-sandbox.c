@@ -33,7 +33,7 @@
 #include "base/cleanup.h"
 #include "transport/helpers.h"
 #include "transport/landlock.h"
-#include "transport/process.h"
+#include "base/process.h"
 #include "transport/sandbox.h"
 
 #define SUCCEEDED 42

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/peer.h"
+#include "base/peer.h"
 
 #include <linux/tcp.h>
 

@@ -4,8 +4,8 @@
  * socket pair. The struct owns the process and the other end. process_start() copies page tables
  * and takes about a millisecond; the rest never blocks but where it says so.
  */
-#ifndef TRANSPORT_PROCESS_H
-#define TRANSPORT_PROCESS_H
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -3,8 +3,8 @@
  * A supervisor must work when memory is short, perhaps because its own device is the swap that is
  * not reachable. Nothing here blocks.
  */
-#ifndef SUPERVISE_PROTECT_H
-#define SUPERVISE_PROTECT_H
+#ifndef BASE_PROTECT_H
+#define BASE_PROTECT_H
 
 /*
  * Before any thread or process is started, which inherit it: memory this process asks for is

@@ -4,8 +4,8 @@
  * affair. Strings must be valid UTF-8; other bytes come out as U+FFFD. Does not block beyond the
  * stream.
  */
-#ifndef REPORT_JSON_H
-#define REPORT_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

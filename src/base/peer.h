@@ -5,8 +5,8 @@
  * with a window of zero, is alive and must not be cut (cutting it and resending a write lets the
  * first copy land later, over newer data). Pure: time is passed in.
  */
-#ifndef TRANSPORT_PEER_H
-#define TRANSPORT_PEER_H
+#ifndef BASE_PEER_H
+#define BASE_PEER_H
 
 #include <stdbool.h>
 #include <stdint.h>

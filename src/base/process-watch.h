@@ -4,8 +4,8 @@
  * and the calls that go with it. That is a pidfd. valgrind (3.19) knows none, so builds made for
  * it (-DFOR_VALGRIND, never to be installed) use a pipe whose other end the child holds.
  */
-#ifndef TRANSPORT_PROCESS_WATCH_H
-#define TRANSPORT_PROCESS_WATCH_H
+#ifndef BASE_PROCESS_WATCH_H
+#define BASE_PROCESS_WATCH_H
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/child.h"
+#include "base/child.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
 
-#include "supervise/protect.h"
+#include "base/protect.h"
 
 _Noreturn void child_shell(const char *command)
 {

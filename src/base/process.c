@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/process.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "transport/process-watch.h"
+#include "base/process-watch.h"
 
 /* Where the child keeps its end of the socket pair, behind the standard descriptors. */
 #define CHILD_FD 3

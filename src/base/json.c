@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/protect.h"
+#include "base/protect.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * What a child of the supervisor does to become a command of the user's: --on-change, --fence.
  */
-#ifndef SUPERVISE_CHILD_H
-#define SUPERVISE_CHILD_H
+#ifndef BASE_CHILD_H
+#define BASE_CHILD_H
 
 /*
  * After fork(): runs the command with /bin/sh in a session and process group of its own, with
