@@ -15,7 +15,7 @@
 #include "report/grace.h"
 #include "report/rundir.h"
 #include "report/state.h"
-#include "supervise/captive.h"
+#include "captive/captive.h"
 #include "supervise/control.h"
 #include "supervise/lock.h"
 #include "supervise/release.h"

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "cmd.h"
 #include "options-table.h"
-#include "supervise/keeper.h"
+#include "captive/keeper.h"
 
 int cmd_keep(const struct options *o)
 {

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "options-words.h"
-#include "transport/command.h"
+#include "captive/command.h"
 #include "uri-parts.h"
 
 #define FORMAT_MAX 32

@@ -22,7 +22,7 @@
 #include "report/state.h"
 #include "supervise/adopt.h"
 #include "supervise/announce.h"
-#include "supervise/captive.h"
+#include "captive/captive.h"
 #include "supervise/configure.h"
 #include "supervise/control.h"
 #include "supervise/dialler.h"

@@ -12,7 +12,7 @@
 #include "base/backoff.h"
 #include "base/err.h"
 #include "kernel/kernel.h"
-#include "supervise/captive-files.h"
+#include "captive/files.h"
 #include "supervise/targets.h"
 #include "transport/endpoint.h"
 

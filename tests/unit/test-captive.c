@@ -27,13 +27,13 @@
 #include "options-captive.h"
 #include "report/state.h"
 #include "rundir-fixture.h"
-#include "supervise/captive-files.h"
-#include "supervise/captive-orphans.h"
-#include "supervise/keeper-log.h"
-#include "supervise/keeper.h"
+#include "captive/files.h"
+#include "captive/orphans.h"
+#include "captive/keeper-log.h"
+#include "captive/keeper.h"
 #include "supervise/lock.h"
-#include "supervise/strays.h"
-#include "transport/command.h"
+#include "captive/strays.h"
+#include "captive/command.h"
 
 #define LIMIT_MS 20000 /* nothing here takes as long */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/captive-launch.h"
+#include "captive/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  * caller owns the process and reaps it. Looking up a user may block as long as the name service
  * does; starting waits until the program runs or could not be run.
  */
-#ifndef TRANSPORT_COMMAND_H
-#define TRANSPORT_COMMAND_H
+#ifndef CAPTIVE_COMMAND_H
+#define CAPTIVE_COMMAND_H
 
 #include <sys/types.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/captive-files.h"
+#include "captive/files.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -9,10 +9,10 @@
  * A server that speaks on its standard input and output gets a connection of its own: each one
  * is another process, and no two run at once.
  */
-#ifndef SUPERVISE_KEEPER_H
-#define SUPERVISE_KEEPER_H
+#ifndef CAPTIVE_KEEPER_H
+#define CAPTIVE_KEEPER_H
 
-#include "supervise/captive-files.h"
+#include "captive/files.h"
 
 /* Runs until SIGTERM; the exit status. What goes wrong is logged, and in the status file. */
 int keeper_run(const char *id, const struct captive_spec *spec);

@@ -4,8 +4,8 @@
  * attached, or whose device somebody else has detached since. Blocks, within the bounds of
  * captive_end_alone() for each.
  */
-#ifndef SUPERVISE_CAPTIVE_ORPHANS_H
-#define SUPERVISE_CAPTIVE_ORPHANS_H
+#ifndef CAPTIVE_ORPHANS_H
+#define CAPTIVE_ORPHANS_H
 
 /*
  * Ends every keeper in our directory whose ID no device's state file has, of those that are

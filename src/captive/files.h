@@ -5,8 +5,8 @@
  * `captive-ID.status`, which says how the server is; and `captive-ID.wanted`, made for it: without
  * that a keeper that comes late ends at once. Nothing blocks.
  */
-#ifndef SUPERVISE_CAPTIVE_FILES_H
-#define SUPERVISE_CAPTIVE_FILES_H
+#ifndef CAPTIVE_FILES_H
+#define CAPTIVE_FILES_H
 
 #include <stdbool.h>
 #include <sys/types.h>

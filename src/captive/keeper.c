@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/keeper.h"
+#include "captive/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
-#include "supervise/keeper-log.h"
+#include "captive/keeper-log.h"
 #include "supervise/lock.h"
-#include "supervise/strays.h"
-#include "transport/command.h"
+#include "captive/strays.h"
+#include "captive/command.h"
 
 #define BACKLOG	       16
 #define STEADY_MS      1000 /* a server that lives so long has started well */

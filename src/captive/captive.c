@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/captive.h"
+#include "captive/captive.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,11 +14,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "supervise/captive-launch.h"
-#include "supervise/captive-orphans.h"
+#include "captive/launch.h"
+#include "captive/orphans.h"
 #include "supervise/lock.h"
-#include "supervise/strays.h"
-#include "transport/command.h"
+#include "captive/strays.h"
+#include "captive/command.h"
 
 #define STEP_MS	      2
 #define START_MS      10000 /* a keeper needs milliseconds */

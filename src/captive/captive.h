@@ -5,13 +5,13 @@
  * is as the main process of a unit (-n), the keeper becomes a unit of its own, by systemd-run(1):
  * as a part of ours it would end with us.
  */
-#ifndef SUPERVISE_CAPTIVE_H
-#define SUPERVISE_CAPTIVE_H
+#ifndef CAPTIVE_CAPTIVE_H
+#define CAPTIVE_CAPTIVE_H
 
 #include "base/err.h"
 #include "base/loop.h"
 #include "report/state.h"
-#include "supervise/captive-files.h"
+#include "captive/files.h"
 #include "transport/endpoint.h"
 
 struct captive;

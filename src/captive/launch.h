@@ -3,10 +3,10 @@
  * Starts a keeper as a process that does not belong to its starter: this program again, as a
  * child of init, or as a unit of its own. Does not wait for it.
  */
-#ifndef SUPERVISE_CAPTIVE_LAUNCH_H
-#define SUPERVISE_CAPTIVE_LAUNCH_H
+#ifndef CAPTIVE_LAUNCH_H
+#define CAPTIVE_LAUNCH_H
 
-#include "supervise/captive-files.h"
+#include "captive/files.h"
 
 struct captive_launch {
 	const char *id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/keeper-log.h"
+#include "captive/keeper-log.h"
 
 #include <stdio.h>
 #include <string.h>

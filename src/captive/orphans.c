@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/captive-orphans.h"
+#include "captive/orphans.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include "kernel/sysfs.h"
 #include "report/rundir.h"
 #include "report/state.h"
-#include "supervise/captive-files.h"
-#include "supervise/captive.h"
+#include "captive/files.h"
+#include "captive/captive.h"
 #include "supervise/lock.h"
 
 static int is_state(const struct dirent *d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/command.h"
+#include "captive/command.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/strays.h"
+#include "captive/strays.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -3,8 +3,8 @@
  * What a captive server says on standard error, line by line: escaped, cut where it is too long,
  * and no more than so many lines in so much time. Nothing blocks.
  */
-#ifndef SUPERVISE_KEEPER_LOG_H
-#define SUPERVISE_KEEPER_LOG_H
+#ifndef CAPTIVE_KEEPER_LOG_H
+#define CAPTIVE_KEEPER_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * The end of everything a server has started: its process group, and whatever else has become a
  * child of this process, which must be a subreaper (PR_SET_CHILD_SUBREAPER). Blocks, within bounds.
  */
-#ifndef SUPERVISE_STRAYS_H
-#define SUPERVISE_STRAYS_H
+#ifndef CAPTIVE_STRAYS_H
+#define CAPTIVE_STRAYS_H
 
 #include <stdbool.h>
 #include <stdint.h>
