@@ -3,7 +3,7 @@
 #ifndef CMD_ASK_H
 #define CMD_ASK_H
 
-#include "options.h"
+#include "cli/options.h"
 #include "supervise/control.h"
 
 /* Blocks until the answer, at most limit_ms. Logs the sentence, and returns the exit status. */

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd.h"
-#include "options-captive.h"
+#include "cli/server-captive.h"
 #include "report/rundir.h"
 #include "supervise/background.h"
 #include "supervise/supervisor.h"

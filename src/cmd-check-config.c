@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 #include "cmd.h"
-#include "config.h"
+#include "cli/conf.h"
 
 static void say(const struct err *err, void *arg)
 {

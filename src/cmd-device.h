@@ -4,7 +4,7 @@
 #ifndef CMD_DEVICE_H
 #define CMD_DEVICE_H
 
-#include "options.h"
+#include "cli/options.h"
 
 /*
  * The number of the device that o->device names. A name is looked for in the state files, and what

@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "config.h"
-#include "nbdtab.h"
+#include "cli/conf.h"
+#include "cli/nbdtab.h"
 
 #define NBDTAB	    "/etc/nbdtab"
 #define SHOWN_MAX   4096

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 #include "cmd.h"
-#include "options-table.h"
+#include "cli/table.h"
 #include "captive/keeper.h"
 
 int cmd_keep(const struct options *o)

@@ -3,7 +3,7 @@
 #ifndef CMD_PROBE_H
 #define CMD_PROBE_H
 
-#include "options.h"
+#include "cli/options.h"
 #include "transport/attempt.h"
 
 /*

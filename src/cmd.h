@@ -6,7 +6,7 @@
 #ifndef CMD_H
 #define CMD_H
 
-#include "options.h"
+#include "cli/options.h"
 
 int cmd_attach(const struct options *o);
 int cmd_detach(const struct options *o);

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cmd.h"
-#include "options.h"
+#include "cli/options.h"
 
 static int run(const struct options *o)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of options for nbd-attach.bash, as a function that fills its caller's variables. */
-#include "options.h"
+#include "cli/options.h"
 
-#include "options-table.h"
+#include "cli/table.h"
 
 static const char *kind(const struct option_def *def)
 {

@@ -24,7 +24,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "options-captive.h"
+#include "cli/server-captive.h"
 #include "report/state.h"
 #include "rundir-fixture.h"
 #include "captive/files.h"

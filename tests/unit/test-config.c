@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "config.h"
-#include "options-table.h"
+#include "cli/conf.h"
+#include "cli/table.h"
 #include "supervise/identity.h"
 
 #define EXAMPLE "systemd/nbd-attach.conf.example"

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "nbdtab.h"
-#include "options-table.h"
+#include "cli/nbdtab.h"
+#include "cli/table.h"
 
 struct noted {
 	char text[1024];

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "options-table.h"
+#include "cli/table.h"
 #include "supervise/identity.h"
 
 #define ARGS_MAX 24

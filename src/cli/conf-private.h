@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by config.c, which reads the file, and config-line.c, which reads its lines. */
-#ifndef CONFIG_PRIVATE_H
-#define CONFIG_PRIVATE_H
+/* Shared by cli/conf.c, which reads the file, and cli/conf-line.c, which reads its lines. */
+#ifndef CLI_CONF_PRIVATE_H
+#define CLI_CONF_PRIVATE_H
 
 #include <ini.h>
 
-#include "config.h"
-#include "options-table.h"
+#include "cli/conf.h"
+#include "cli/table.h"
 
 /* The file while it is read. `scratch` takes the values, so that they are checked as on the
  * command line. */

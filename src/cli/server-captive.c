@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-captive.h"
+#include "cli/server-captive.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "options-words.h"
+#include "cli/words.h"
 #include "captive/command.h"
 #include "uri-parts.h"
 

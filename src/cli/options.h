@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line. One table (options-table.c) is behind the parser, --help and the completion.
+ * The command line. One table (cli/table.c) is behind the parser, --help and the completion.
  *
  * options_parse() neither prints nor exits; it calls getopt_long(3), so one thread at a time. It
- * reads a configuration file if the command line names no server (config.h), and does not block
+ * reads a configuration file if the command line names no server (cli/conf.h), and does not block
  * otherwise.
  */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,7 +61,7 @@ struct options {
 	char *source; /* passed source_parse(); NULL: any */
 	uint32_t connect_timeout_ms;
 
-	/* attach: a server to start (options-captive.h) */
+	/* attach: a server to start (cli/server-captive.h) */
 	char **captive; /* its words, ending with NULL; NULL: none */
 	char *image, *format;
 	char *user;
@@ -91,7 +91,7 @@ struct options {
 	bool swap;
 	bool relay;
 
-	/* attach: other servers of the export (options-failover.h) */
+	/* attach: other servers of the export (cli/server-failover.h) */
 	struct endpoint failover[FAILOVER_MAX];
 	size_t n_failover;
 	enum failback failback;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-words.h"
+#include "cli/words.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "config.h"
+#include "cli/conf.h"
 #include "kernel/device.h"
-#include "options-captive.h"
-#include "options-failover.h"
-#include "options-table.h"
-#include "options-tls.h"
+#include "cli/server-captive.h"
+#include "cli/server-failover.h"
+#include "cli/table.h"
+#include "cli/server-tls.h"
 #include "uri-parts.h"
 #include "uri.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What an option does with its value: checked in full, then stored in struct options. */
-#include "options-table.h"
+#include "cli/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "config.h"
+#include "cli/conf.h"
 #include "transport/sockopts.h"
 #include "uri-parts.h"
 

@@ -4,11 +4,11 @@
  * whether all is there that TLS needs: nothing is ever unverified or unencrypted because something
  * was left out. Never blocks; no file is looked at.
  */
-#ifndef OPTIONS_TLS_H
-#define OPTIONS_TLS_H
+#ifndef CLI_SERVER_TLS_H
+#define CLI_SERVER_TLS_H
 
 #include "base/err.h"
-#include "options.h"
+#include "cli/options.h"
 #include "transport/endpoint.h"
 
 /*

@@ -3,14 +3,14 @@
  * The table of options. An entry says everything about an option: how it is written, which verbs
  * take it, where its value goes and within which bounds, what --help says, what the shell offers.
  */
-#ifndef OPTIONS_TABLE_H
-#define OPTIONS_TABLE_H
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "options.h"
+#include "cli/options.h"
 
 #define OPTIONS_VERBS (VERB_KEEP + 1)
 
@@ -61,7 +61,7 @@ struct option_def {
 	unsigned verbs;	    /* 1 << VERB_*: where it means something */
 	const char *shown;  /* how the value, or what follows a verb, is shown; or NULL */
 	const char *help;   /* one sentence without a full stop; wrapped */
-	option_set_fn *set; /* options-value.c */
+	option_set_fn *set; /* cli/values.c */
 
 	/* For `set`. */
 	enum verb verb;

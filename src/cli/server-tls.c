@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-tls.h"
+#include "cli/server-tls.h"
 
 #include <stddef.h>
 #include <string.h>

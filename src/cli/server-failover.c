@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-failover.h"
+#include "cli/server-failover.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "nbd/sample.h"
-#include "options-captive.h"
-#include "options-table.h"
-#include "options-tls.h"
+#include "cli/server-captive.h"
+#include "cli/table.h"
+#include "cli/server-tls.h"
 #include "uri-parts.h"
 #include "uri.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What the words beside the options mean for each verb. Nothing blocks. */
-#ifndef OPTIONS_WORDS_H
-#define OPTIONS_WORDS_H
+#ifndef CLI_WORDS_H
+#define CLI_WORDS_H
 
 #include <stddef.h>
 
-#include "options.h"
+#include "cli/options.h"
 
 /* More words than any verb takes, so that the first one too many can be named. */
 #define OPTIONS_WORDS_MAX 4

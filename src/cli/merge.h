@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Puts a configuration file under the command line. */
-#ifndef OPTIONS_CONFIG_H
-#define OPTIONS_CONFIG_H
+#ifndef CLI_MERGE_H
+#define CLI_MERGE_H
 
 #include <stdint.h>
 
-#include "config.h"
-#include "options-words.h"
-#include "options-table.h"
-#include "options.h"
+#include "cli/conf.h"
+#include "cli/words.h"
+#include "cli/table.h"
+#include "cli/options.h"
 
 /*
  * If the command line attaches and leaves the rest to a file, reads that and puts its values where

@@ -4,8 +4,8 @@
  * cannot be kept is named, or the line is refused: what asks for TLS never becomes plaintext.
  * Nothing here opens a file or blocks.
  */
-#ifndef NBDTAB_H
-#define NBDTAB_H
+#ifndef CLI_NBDTAB_H
+#define CLI_NBDTAB_H
 
 #include <stdbool.h>
 #include <stdio.h>

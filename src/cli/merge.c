@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-config.h"
+#include "cli/merge.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "kernel/device.h"
-#include "options-captive.h"
-#include "options-table.h"
+#include "cli/server-captive.h"
+#include "cli/table.h"
 #include "uri-parts.h"
 
 /* The command line, as far as a file is concerned. */

@@ -3,11 +3,11 @@
  * --failover and what belongs to it: further servers of the same export, as endpoints beside the
  * first one's. Never blocks.
  */
-#ifndef OPTIONS_FAILOVER_H
-#define OPTIONS_FAILOVER_H
+#ifndef CLI_SERVER_FAILOVER_H
+#define CLI_SERVER_FAILOVER_H
 
 #include "base/err.h"
-#include "options.h"
+#include "cli/options.h"
 
 /*
  * In two steps, around that which makes o->endpoint and moves the texts of o->tls into it. First

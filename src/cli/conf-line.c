@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One line of a configuration file: taken apart, compared with libinih, checked, stored. */
-#include "config-private.h"
+#include "cli/conf-private.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config-private.h"
+#include "cli/conf-private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include "base/cleanup.h"
 #include "base/library.h"
 #include "kernel/device.h"
-#include "options-captive.h"
-#include "options-words.h"
+#include "cli/server-captive.h"
+#include "cli/words.h"
 #include "uri-parts.h"
 
 #define CONFIG_SIZE_MAX 65536

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "nbdtab.h"
+#include "cli/nbdtab.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/device.h"
-#include "options-table.h"
+#include "cli/table.h"
 #include "uri-parts.h"
 
 #define FIELDS	3 /* the options are the fourth, and may be missing */

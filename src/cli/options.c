@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options.h"
+#include "cli/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -8,13 +8,13 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "config.h"
-#include "options-captive.h"
-#include "options-config.h"
-#include "options-failover.h"
-#include "options-table.h"
-#include "options-tls.h"
-#include "options-words.h"
+#include "cli/conf.h"
+#include "cli/server-captive.h"
+#include "cli/merge.h"
+#include "cli/server-failover.h"
+#include "cli/table.h"
+#include "cli/server-tls.h"
+#include "cli/words.h"
 #include "uri-parts.h"
 
 #define LONG_BASE 256 /* getopt's value of a long option is this plus its place in the table */

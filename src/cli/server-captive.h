@@ -3,12 +3,12 @@
  * A server that is started for its device: `[ COMMAND ... ]` on the command line or as the target
  * of a configuration file, and --image. Nothing blocks.
  */
-#ifndef OPTIONS_CAPTIVE_H
-#define OPTIONS_CAPTIVE_H
+#ifndef CLI_SERVER_CAPTIVE_H
+#define CLI_SERVER_CAPTIVE_H
 
 #include <stdbool.h>
 
-#include "options.h"
+#include "cli/options.h"
 
 /* True if a command or an image is given. */
 bool captive_wanted(const struct options *o);

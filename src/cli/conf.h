@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Configuration files: /etc/nbd-attach/NAME.conf, `name = value` lines whose names are the long
- * options of the table (options-table.c), and two more: `target`, the server as a HOST, HOST:PORT
+ * options of the table (cli/table.c), and two more: `target`, the server as a HOST, HOST:PORT
  * or URI, and `device`. Every line is checked in full, with the functions that check the command
  * line.
  *
@@ -10,8 +10,8 @@
  *
  * A struct config owns its strings. Reading blocks as long as the file system does.
  */
-#ifndef CONFIG_H
-#define CONFIG_H
+#ifndef CLI_CONF_H
+#define CLI_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options-table.h"
+#include "cli/table.h"
 
 #include <string.h>
 
