@@ -136,7 +136,8 @@ void options_done(struct options *o);
 
 void options_help(FILE *f);
 
-/* The table as a bash function; with completion/nbd-attach.bash in front it is the completion. */
+/* The table as a bash function; with cli/completion/nbd-attach.bash in front it is the completion.
+ */
 void options_completion(FILE *f);
 
 #endif

@@ -28,8 +28,8 @@ INSTALLED    = $(sbindir)/nbd-attach $(mandir)/man8/nbd-attach.8 $(bashcompdir)/
 	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
 	$(EXAMPLES:systemd/%=$(docdir)/examples/%)
 
-$(COMPLETION): $(BUILD)/nbd-attach src/completion/nbd-attach.bash
-	@{ cat src/completion/nbd-attach.bash && $(RUN) $< --completion; } >$@.new && mv $@.new $@
+$(COMPLETION): $(BUILD)/nbd-attach src/cli/completion/nbd-attach.bash
+	@{ cat src/cli/completion/nbd-attach.bash && $(RUN) $< --completion; } >$@.new && mv $@.new $@
 
 # Units say /usr/sbin in the tree.
 .PHONY: install
