@@ -5,7 +5,7 @@
 
 #include "nbd/export.h"
 #include "base/json.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 struct export_view {
 	const struct nbd_export *export; /* NULL: it could not be described */

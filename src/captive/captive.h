@@ -12,7 +12,7 @@
 #include "base/loop.h"
 #include "report/state.h"
 #include "captive/files.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 struct captive;
 

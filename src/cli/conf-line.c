@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 /* A piece of the file. */
 struct piece {

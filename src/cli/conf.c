@@ -15,7 +15,7 @@
 #include "kernel/device.h"
 #include "cli/server-captive.h"
 #include "cli/words.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define CONFIG_SIZE_MAX 65536
 

@@ -10,7 +10,7 @@
 #include "kernel/device.h"
 #include "cli/server-captive.h"
 #include "cli/table.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 /* The command line, as far as a file is concerned. */
 struct situation {

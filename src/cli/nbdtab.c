@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "kernel/device.h"
 #include "cli/table.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define FIELDS	3 /* the options are the fourth, and may be missing */
 #define BLANKS	" \t\r"

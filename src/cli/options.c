@@ -15,7 +15,7 @@
 #include "cli/table.h"
 #include "cli/server-tls.h"
 #include "cli/words.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define LONG_BASE 256 /* getopt's value of a long option is this plus its place in the table */
 

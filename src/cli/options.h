@@ -17,7 +17,7 @@
 #include "kernel/kernel.h"
 #include "supervise/supervisor.h"
 #include "supervise/targets.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 enum verb {
 	VERB_ATTACH, /* the default */

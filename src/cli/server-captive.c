@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "cli/words.h"
 #include "captive/command.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define FORMAT_MAX 32
 

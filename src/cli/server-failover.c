@@ -9,8 +9,8 @@
 #include "cli/server-captive.h"
 #include "cli/table.h"
 #include "cli/server-tls.h"
-#include "uri-parts.h"
-#include "uri.h"
+#include "endpoint/uri-parts.h"
+#include "endpoint/uri.h"
 
 int option_set_failover(struct options *o, const struct option_def *def, const char *value,
 			struct err *err)

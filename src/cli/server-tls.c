@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define FOR_X509 (1U << TLS_TYPE_X509)
 #define FOR_PSK	 (1U << TLS_TYPE_PSK)

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "cli/options.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 /*
  * Moves the texts of *t into *e, sets e->tls_type, and checks. 0, or -EINVAL with an ERR_USAGE

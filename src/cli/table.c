@@ -8,7 +8,7 @@
 #include "nbd/sample.h"
 #include "supervise/identity.h"
 #include "supervise/targets.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #define ATTACH	  (1U << VERB_ATTACH)
 #define DETACH	  (1U << VERB_DETACH)

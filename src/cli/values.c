@@ -9,7 +9,7 @@
 
 #include "cli/conf.h"
 #include "transport/sockopts.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 static void *field_of(struct options *o, const struct option_def *def)
 {

@@ -11,8 +11,8 @@
 #include "cli/server-failover.h"
 #include "cli/table.h"
 #include "cli/server-tls.h"
-#include "uri-parts.h"
-#include "uri.h"
+#include "endpoint/uri-parts.h"
+#include "endpoint/uri.h"
 
 static bool is_device(const char *s)
 {

@@ -16,7 +16,7 @@
 #include "report/state.h"
 #include "supervise/links.h"
 #include "supervise/plan.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 
 enum adopt_probe {
 	ADOPT_ALIVE,   /* the driver knows of no dead connection */

@@ -14,7 +14,7 @@
 #include "kernel/kernel.h"
 #include "captive/files.h"
 #include "supervise/targets.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 #define SUPERVISOR_FOREVER    UINT64_MAX
 #define SUPERVISOR_INDEX_AUTO (-1)

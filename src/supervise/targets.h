@@ -17,8 +17,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "transport/address.h"
-#include "transport/endpoint.h"
+#include "endpoint/address.h"
+#include "endpoint/endpoint.h"
 
 #define TARGETS_MAX 8
 

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/text.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 #include "transport/sockopts.h"
 
 struct dial;

@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 #include "base/process.h"
 #include "transport/sandbox.h"
 #include "transport/tls-files.h"

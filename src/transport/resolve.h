@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 #include "transport/sandbox.h"
 
 /* Fills *ret_list with up to ADDRESSES_MAX addresses. 0 or an EAI_ code. May block for long. */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 
 /* --source, parsed: where connections come from. */
 enum source_kind { SOURCE_ANY, SOURCE_ADDRESS, SOURCE_INTERFACE };

@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 #include "base/process.h"
 
 enum tls_file { TLS_FILE_CA, TLS_FILE_CRL, TLS_FILE_CERT, TLS_FILE_KEY, TLS_FILE_PSK, TLS_FILES };

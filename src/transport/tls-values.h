@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 #define TLS_HOSTNAME_MAX 256
 #define TLS_USERNAME_MAX 256

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "nbd/export.h"
-#include "uri.h"
+#include "endpoint/uri.h"
 
 #define require(condition)        \
 	do {                      \

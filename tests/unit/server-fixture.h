@@ -9,7 +9,7 @@
 #include "transport-fixture.h"
 
 #include "nbd/export.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 static inline void tcp_endpoint(struct endpoint *e, const char *host, uint16_t port)
 {

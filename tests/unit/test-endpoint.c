@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 static void assert_uri(const struct endpoint *e, const char *expected)
 {

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 #include "transport/sockopts.h"
 
 static struct address literal(const char *text, uint16_t port)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uri.h against each rule of uri.md, and each sentence of its own. */
+/* endpoint/uri.h against each rule of uri.md, and each sentence of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "uri.h"
+#include "endpoint/uri.h"
 
 #define PATH_107                                                                                   \
 	"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \

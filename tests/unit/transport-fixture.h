@@ -28,7 +28,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/loop.h"
-#include "transport/address.h"
+#include "endpoint/address.h"
 
 static inline struct address literal_address(const char *text, uint16_t port)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "uri-query.h"
+#include "endpoint/uri-query.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 enum param {
 	PARAM_SOCKET,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/address.h"
+#include "endpoint/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

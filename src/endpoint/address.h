@@ -3,8 +3,8 @@
  * Socket addresses as plain values: no ownership, no pointers, so that a list can cross a process
  * boundary as bytes and be checked on arrival. Nothing here blocks or asks a name service.
  */
-#ifndef TRANSPORT_ADDRESS_H
-#define TRANSPORT_ADDRESS_H
+#ifndef ENDPOINT_ADDRESS_H
+#define ENDPOINT_ADDRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 #define ADDRESSES_MAX 32
 

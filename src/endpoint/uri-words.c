@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms of uri.h that are not URIs: a host with its companions, and a socket's path. */
-#include "uri.h"
+/* The forms of endpoint/uri.h that are not URIs: a host with its companions, and a socket's path.
+ */
+#include "endpoint/uri.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 bool uri_is_meant(const char *text)
 {

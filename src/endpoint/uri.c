@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "uri.h"
+#include "endpoint/uri.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,9 +9,9 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "uri-library.h"
-#include "uri-parts.h"
-#include "uri-query.h"
+#include "endpoint/uri-library.h"
+#include "endpoint/uri-parts.h"
+#include "endpoint/uri-query.h"
 
 #define VSOCK_CID_HOST 2 /* vsock(7): VMADDR_CID_HOST, which is what libnbd assumes */
 

@@ -3,8 +3,8 @@
  * Where an export is served: the value that a URI or the positional form parses to. Owns its
  * strings; endpoint_done() frees them and leaves an empty value. Never blocks.
  */
-#ifndef TRANSPORT_ENDPOINT_H
-#define TRANSPORT_ENDPOINT_H
+#ifndef ENDPOINT_ENDPOINT_H
+#define ENDPOINT_ENDPOINT_H
 
 #include <stdbool.h>
 #include <stddef.h>

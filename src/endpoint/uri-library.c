@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "uri-library.h"
+#include "endpoint/uri-library.h"
 
 #include "base/cleanup.h"
 #include "base/library.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -4,8 +4,8 @@
  * -EINVAL with an ERR_USAGE sentence (-ENOMEM with ERR_FAILED); a part that passes is stored in
  * *e as an owned copy. Nothing blocks.
  */
-#ifndef URI_PARTS_H
-#define URI_PARTS_H
+#ifndef ENDPOINT_URI_PARTS_H
+#define ENDPOINT_URI_PARTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 /* Foreign text, escaped, in double quotes and cut to one readable piece, for use in a call:
  * `"...%s", quoted(s, len).text`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* uriparser, loaded by the first URI: positional arguments and supervisors do without it. */
-#ifndef URI_LIBRARY_H
-#define URI_LIBRARY_H
+#ifndef ENDPOINT_URI_LIBRARY_H
+#define ENDPOINT_URI_LIBRARY_H
 
 #include <uriparser/Uri.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "uri-parts.h"
+#include "endpoint/uri-parts.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "nbd/export.h"
-#include "uri-library.h"
+#include "endpoint/uri-library.h"
 
 #define QUOTED_MAX    64  /* input bytes; at worst four characters each, quotes and dots */
 #define HOST_MAX      253 /* RFC 1035: 255 bytes on the wire */

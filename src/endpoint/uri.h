@@ -20,13 +20,13 @@
  *  - Host names are kept in lower case, IPv6 addresses in the form of RFC 5952; a scope is
  *    written %25eth0 (RFC 6874) and kept as %eth0.
  */
-#ifndef URI_H
-#define URI_H
+#ifndef ENDPOINT_URI_H
+#define ENDPOINT_URI_H
 
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "transport/endpoint.h"
+#include "endpoint/endpoint.h"
 
 /* Longer text is refused: three bytes for each of an export name's 4096, and room for the rest. */
 #define URI_TEXT_MAX 16384
