@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "cmd.h"
 #include "cli/server-captive.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
 

@@ -12,12 +12,12 @@
 #include "cmd-device.h"
 #include "cmd.h"
 #include "kernel/sysfs.h"
-#include "report/grace.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/grace.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "captive/captive.h"
 #include "supervise/control.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 #include "supervise/release.h"
 
 /* Beyond every bound inside the supervisor but a flush that makes progress. */

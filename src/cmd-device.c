@@ -11,10 +11,10 @@
 #include "base/text.h"
 #include "kernel/device.h"
 #include "kernel/place.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "supervise/adopt.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 #define BY_NBD "/dev/disk/by-nbd/" /* udev names links there after devices */
 

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "report/state.h"
+#include "runtime/state.h"
 
 static const struct {
 	uint16_t bit;

@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "cmd-device.h"
 #include "cmd.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 
 #define DEVICES_MAX 4096
 

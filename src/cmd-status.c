@@ -11,11 +11,11 @@
 #include "cmd.h"
 #include "kernel/sysfs.h"
 #include "base/json.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "supervise/adopt.h"
 #include "supervise/control.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 #define REFRESH_LIMIT_MS 500
 

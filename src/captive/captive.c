@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "captive/launch.h"
 #include "captive/orphans.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 #include "captive/strays.h"
 #include "captive/command.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "report/state.h"
+#include "runtime/state.h"
 #include "captive/files.h"
 #include "endpoint/endpoint.h"
 

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 #define CAPTIVE_ID_MAX 16
 

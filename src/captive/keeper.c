@@ -20,7 +20,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "captive/keeper-log.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 #include "captive/strays.h"
 #include "captive/command.h"
 

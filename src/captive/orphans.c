@@ -10,11 +10,11 @@
 
 #include "base/log.h"
 #include "kernel/sysfs.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "captive/files.h"
 #include "captive/captive.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 static int is_state(const struct dirent *d)
 {

@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "kernel/kernel.h"
-#include "report/state.h"
+#include "runtime/state.h"
 #include "supervise/links.h"
 #include "supervise/plan.h"
 #include "endpoint/address.h"

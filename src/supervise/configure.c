@@ -12,8 +12,8 @@
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "kernel/usage.h"
-#include "report/rundir.h"
-#include "supervise/lock.h"
+#include "runtime/rundir.h"
+#include "runtime/lock.h"
 #include "supervise/supervisor.h"
 
 #define BUSY_LIMIT_MS 3000

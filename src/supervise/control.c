@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 struct control {
 	struct loop *loop;

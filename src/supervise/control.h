@@ -32,7 +32,7 @@ struct control_request {
 	bool force;	 /* detach */
 	bool prepared;	 /* detach */
 	unsigned accept; /* reconnect */
-	uint32_t grace;	 /* grace: seconds, or GRACE_NONE (report/grace.h) */
+	uint32_t grace;	 /* grace: seconds, or GRACE_NONE (runtime/grace.h) */
 };
 
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a

@@ -11,7 +11,7 @@
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
-#include "report/marks.h"
+#include "runtime/marks.h"
 #include "supervise/heal.h"
 
 #define STALL_MS	10000 /* without a completed request, the flush has failed */

@@ -8,9 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 #include "supervise/adopt.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 #define AUTO_DEVICES 256
 

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/sysfs.h"
-#include "report/rundir.h"
-#include "supervise/lock.h"
+#include "runtime/rundir.h"
+#include "runtime/lock.h"
 
 /* blk-mq's default, which the driver also goes back to. */
 #define IO_TIMEOUT_DEFAULT_MS 30000

@@ -12,10 +12,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 #include "supervise/adopt.h"
 #include "supervise/background.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 #include "base/protect.h"
 
 #define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */

@@ -12,7 +12,7 @@
 #   release                             # detached, whatever it takes; the server is stopped
 #
 # Times are those of `fault now`: ns of CLOCK_MONOTONIC. Names of states and keys are those of
-# src/report/state.c; what is not there yet stands in one place, below.
+# src/runtime/state.c; what is not there yet stands in one place, below.
 
 fault=$top/build/tests/fault/fault
 image=$scratch/image

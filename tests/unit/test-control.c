@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sys/time.h>
 
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 #include "rundir-fixture.h"
 #include "supervise/control.h"
 

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "report/grace.h"
-#include "report/marks.h"
+#include "runtime/grace.h"
+#include "runtime/marks.h"
 #include "report/notify.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 #include "rundir-fixture.h"
 #include "supervise/manager.h"
 #include "tree-fixture.h"

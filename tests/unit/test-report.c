@@ -13,10 +13,10 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "report/rundir.h"
-#include "report/state.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "rundir-fixture.h"
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 static void state_survives_the_file(void **unused)
 {

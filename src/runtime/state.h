@@ -4,8 +4,8 @@
  * atomically. It describes and never decides: the kernel and the locks are the truth. Readable by
  * everybody, so no secret may enter it.
  */
-#ifndef REPORT_STATE_H
-#define REPORT_STATE_H
+#ifndef RUNTIME_STATE_H
+#define RUNTIME_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

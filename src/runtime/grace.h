@@ -4,8 +4,8 @@
  * written by --shutdown before anything is unmounted, and read by supervisors that start later and
  * by --detach. A file in memory: nothing here waits for a disk.
  */
-#ifndef REPORT_GRACE_H
-#define REPORT_GRACE_H
+#ifndef RUNTIME_GRACE_H
+#define RUNTIME_GRACE_H
 
 #include <stdint.h>
 

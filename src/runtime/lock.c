@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/lock.h"
+#include "runtime/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * The names of our files in /run/nbd-attach. NBD_ATTACH_RUNDIR in the environment replaces the
  * directory, for tests and for people who try things without privilege.
  */
-#ifndef REPORT_RUNDIR_H
-#define REPORT_RUNDIR_H
+#ifndef RUNTIME_RUNDIR_H
+#define RUNTIME_RUNDIR_H
 
 #include <limits.h>
 

@@ -4,8 +4,8 @@
  * in /run/nbd-attach, held by the supervisor for its whole life and freed by the kernel when it
  * ends, however it ends. Never blocks.
  */
-#ifndef SUPERVISE_LOCK_H
-#define SUPERVISE_LOCK_H
+#ifndef RUNTIME_LOCK_H
+#define RUNTIME_LOCK_H
 
 #include "base/err.h"
 

@@ -15,8 +15,8 @@
  *
  * The directory is in memory: nothing here waits for a disk.
  */
-#ifndef REPORT_MARKS_H
-#define REPORT_MARKS_H
+#ifndef RUNTIME_MARKS_H
+#define RUNTIME_MARKS_H
 
 #include <stdbool.h>
 

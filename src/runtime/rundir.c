@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 #include <errno.h>
 #include <stdint.h>

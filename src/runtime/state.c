@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/state.h"
+#include "runtime/state.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/json.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 /* One row a key: the file, its parser, the text and the JSON all come from this table. */
 enum field_type { FIELD_TEXT, FIELD_INT, FIELD_I64, FIELD_U32, FIELD_U64, FIELD_BOOL };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/grace.h"
+#include "runtime/grace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 static struct rundir_path file(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/marks.h"
+#include "runtime/marks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "report/rundir.h"
+#include "runtime/rundir.h"
 
 #define UNIT_MAX  255
 #define KEEP_NONE 0
