@@ -13,7 +13,7 @@
 #include "kernel/place.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
 
 #define BY_NBD "/dev/disk/by-nbd/" /* udev names links there after devices */

@@ -12,7 +12,7 @@
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
 #include "runtime/rundir.h"
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 #include "supervise/control.h"
 #include "supervise/heal.h"
 

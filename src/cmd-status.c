@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 #include "supervise/control.h"
 #include "runtime/lock.h"
 

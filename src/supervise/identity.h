@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "nbd/export.h"
-#include "supervise/plan.h"
+#include "supervise/attach/plan.h"
 
 /* What the user lets pass (--accept). Bits. */
 enum identity_accept {

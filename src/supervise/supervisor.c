@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "runtime/rundir.h"
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 #include "supervise/background.h"
 #include "runtime/lock.h"
 #include "base/protect.h"

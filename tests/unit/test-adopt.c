@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/adopt.c: from a state file and the driver's word to the connections of a device. */
+/* supervise/attach/adopt.c: from a state file and the driver's word to the connections of a device.
+ */
 #include "transport-fixture.h"
 
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 
 static struct loop *loop;
 static struct links *links;

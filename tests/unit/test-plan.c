@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "supervise/plan.h"
+#include "supervise/attach/plan.h"
 
 #define MIB (1 << 20)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/plan.h"
+#include "supervise/attach/plan.h"
 
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  * The hand-over: locks, the kernel's device, its queue. One blocking function, a job for
  * base/offload.h; nothing else touches the struct meanwhile.
  */
-#ifndef SUPERVISE_CONFIGURE_H
-#define SUPERVISE_CONFIGURE_H
+#ifndef SUPERVISE_ATTACH_CONFIGURE_H
+#define SUPERVISE_ATTACH_CONFIGURE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "runtime/rundir.h"
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
 
 #define AUTO_DEVICES 256

@@ -4,8 +4,8 @@
  * server allows, then the others are dialled in parallel to the same address and compared with
  * it. Lives on the loop, never blocks. Owns what it dialled until dialler_take().
  */
-#ifndef SUPERVISE_DIALLER_H
-#define SUPERVISE_DIALLER_H
+#ifndef SUPERVISE_ATTACH_DIALLER_H
+#define SUPERVISE_ATTACH_DIALLER_H
 
 #include <stdbool.h>
 #include <stdint.h>

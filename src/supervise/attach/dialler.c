@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/dialler.h"
+#include "supervise/attach/dialler.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/adopt.h"
+#include "supervise/attach/adopt.h"
 
 #include <errno.h>
 #include <stdlib.h>

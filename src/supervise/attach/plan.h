@@ -3,8 +3,8 @@
  * From what the server says and the user wants to what the kernel is told. Pure: no side effects;
  * the caller logs the warnings.
  */
-#ifndef SUPERVISE_PLAN_H
-#define SUPERVISE_PLAN_H
+#ifndef SUPERVISE_ATTACH_PLAN_H
+#define SUPERVISE_ATTACH_PLAN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/configure.h"
+#include "supervise/attach/configure.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * the first connection lives. What is asked is the kernel; the state file the former supervisor
  * left only fills in.
  */
-#ifndef SUPERVISE_ADOPT_H
-#define SUPERVISE_ADOPT_H
+#ifndef SUPERVISE_ATTACH_ADOPT_H
+#define SUPERVISE_ATTACH_ADOPT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "kernel/kernel.h"
 #include "runtime/state.h"
 #include "supervise/links.h"
-#include "supervise/plan.h"
+#include "supervise/attach/plan.h"
 #include "endpoint/address.h"
 
 enum adopt_probe {
