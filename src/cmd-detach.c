@@ -18,7 +18,7 @@
 #include "captive/captive.h"
 #include "supervise/control.h"
 #include "runtime/lock.h"
-#include "supervise/release.h"
+#include "supervise/detach/release.h"
 
 /* Beyond every bound inside the supervisor but a flush that makes progress. */
 #define ANSWER_LIMIT_MS 3600000

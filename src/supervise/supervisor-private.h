@@ -35,7 +35,7 @@
 #include "supervise/manager.h"
 #include "supervise/attach/plan.h"
 #include "supervise/redial.h"
-#include "supervise/release.h"
+#include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
 
 /* All connections dead: what the status tells of it. Times are monotonic ms. */

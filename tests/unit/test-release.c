@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/release.c: what it does when the kernel does not let go of the helper thread. */
+/* supervise/detach/release.c: what it does when the kernel does not let go of the helper thread. */
 #include "transport-fixture.h"
 
 #include <sys/eventfd.h>
 
-#include "supervise/release.h"
+#include "supervise/detach/release.h"
 
 #define NO_DEVICE 1048575
 

@@ -8,8 +8,8 @@
  * A flush may take as long as it makes progress: the bound counts from the last completed
  * request.
  */
-#ifndef SUPERVISE_RELEASE_H
-#define SUPERVISE_RELEASE_H
+#ifndef SUPERVISE_DETACH_RELEASE_H
+#define SUPERVISE_DETACH_RELEASE_H
 
 #include <stdbool.h>
 

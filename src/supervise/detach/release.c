@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/release.h"
+#include "supervise/detach/release.h"
 
 #include <errno.h>
 #include <stdatomic.h>
