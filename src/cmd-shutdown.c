@@ -14,7 +14,7 @@
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
 #include "supervise/control.h"
-#include "supervise/heal.h"
+#include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000
 #define IDENTIFIER_MAX	4096 /* a page of sysfs */

@@ -111,8 +111,9 @@ static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a,
 
 /*
  * Changes an attached device. Success does not mean that a socket was taken: the driver throws it
- * away without a word when it knows of no dead connection (see supervise/heal.h). Errors: -ENODEV
- * (not attached, disconnected, or attached with another identifier), -ENOTSUP (ioctl), others.
+ * away without a word when it knows of no dead connection (see supervise/handover/work.h). Errors:
+ * -ENODEV (not attached, disconnected, or attached with another identifier), -ENOTSUP (ioctl),
+ * others.
  */
 static inline int kernel_change(struct kernel *k, const struct kernel_change *c, struct err *err)
 {

@@ -28,7 +28,7 @@
 #include "supervise/attach/dialler.h"
 #include "supervise/fsm.h"
 #include "supervise/fence.h"
-#include "supervise/heal.h"
+#include "supervise/handover/work.h"
 #include "supervise/hints.h"
 #include "supervise/identity.h"
 #include "supervise/links.h"

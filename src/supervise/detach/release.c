@@ -12,7 +12,7 @@
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
 #include "runtime/marks.h"
-#include "supervise/heal.h"
+#include "supervise/handover/work.h"
 
 #define STALL_MS	10000 /* without a completed request, the flush has failed */
 #define STALL_FORCE_MS	1000

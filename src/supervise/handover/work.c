@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/heal.h"
+#include "supervise/handover/work.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -5,8 +5,8 @@
  * because the driver reports success also when it throws a socket away. Blocking functions for
  * the helper thread (base/offload.h); nothing else touches the struct meanwhile.
  */
-#ifndef SUPERVISE_HEAL_H
-#define SUPERVISE_HEAL_H
+#ifndef SUPERVISE_HANDOVER_WORK_H
+#define SUPERVISE_HANDOVER_WORK_H
 
 #include <stdbool.h>
 #include <stddef.h>
