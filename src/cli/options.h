@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "supervise/supervisor.h"
-#include "supervise/targets.h"
+#include "supervise/reconnect/targets.h"
 #include "endpoint/endpoint.h"
 
 enum verb {

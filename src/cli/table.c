@@ -6,8 +6,8 @@
 
 #include "base/cleanup.h"
 #include "nbd/sample.h"
-#include "supervise/identity.h"
-#include "supervise/targets.h"
+#include "supervise/reconnect/identity.h"
+#include "supervise/reconnect/targets.h"
 #include "endpoint/uri-parts.h"
 
 #define ATTACH	  (1U << VERB_ATTACH)

@@ -3,10 +3,10 @@
  * How a command talks to a running supervisor: /run/nbd-attach/nbdN.control, SOCK_SEQPACKET,
  * root only (mode 0600 and SO_PEERCRED). One request and one answer a connection, as text:
  * `detach` (in full), `detach prepared` (the caller has looked who uses the device, and flushed
- * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of supervise/identity.h, in
- * decimal) or `refresh` (the state file; the answer is the kernel interface and how many
- * connections live), `grace SECONDS` (of a shutdown), `resize`; `STATUS SENTENCE`, STATUS being the
- * exit status to end with.
+ * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
+ * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
+ * kernel interface and how many connections live), `grace SECONDS` (of a shutdown), `resize`;
+ * `STATUS SENTENCE`, STATUS being the exit status to end with.
  */
 #ifndef SUPERVISE_CONTROL_H
 #define SUPERVISE_CONTROL_H

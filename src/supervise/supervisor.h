@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "captive/files.h"
-#include "supervise/targets.h"
+#include "supervise/reconnect/targets.h"
 #include "endpoint/endpoint.h"
 
 #define SUPERVISOR_FOREVER    UINT64_MAX

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "cli/conf.h"
 #include "cli/table.h"
-#include "supervise/identity.h"
+#include "supervise/reconnect/identity.h"
 
 #define EXAMPLE "systemd/nbd-attach.conf.example"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/fence.c, with real commands: how they end, what they are told, and that none is left.
+/* supervise/reconnect/fence.c, with real commands: how they end, what they are told, and that none
+ * is left.
  */
 #include "transport-fixture.h"
 
-#include "supervise/fence.h"
+#include "supervise/reconnect/fence.h"
 
 static struct loop *loop;
 static struct fence *fence;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/hints.c: what says that a lost server may be back. */
+/* supervise/reconnect/hints.c: what says that a lost server may be back. */
 #include "transport-fixture.h"
 
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "supervise/hints.h"
+#include "supervise/reconnect/hints.h"
 
 static struct loop *loop;
 static char dir[PATH_MAX], path[PATH_MAX + 16];

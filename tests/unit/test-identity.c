@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/identity.c: which exports may serve a device that was attached to another. */
+/* supervise/reconnect/identity.c: which exports may serve a device that was attached to another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "supervise/identity.h"
+#include "supervise/reconnect/identity.h"
 
 #define SIZE UINT64_C(0x40000000)
 #define FLAGS                                                                        \

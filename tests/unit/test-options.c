@@ -14,7 +14,7 @@
 
 #include "base/cleanup.h"
 #include "cli/table.h"
-#include "supervise/identity.h"
+#include "supervise/reconnect/identity.h"
 
 #define ARGS_MAX 24
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/redial.c: getting a lost server back, with real servers that come and go. */
+/* supervise/reconnect/redial.c: getting a lost server back, with real servers that come and go. */
 #include "server-fixture.h"
 
-#include "supervise/redial.h"
+#include "supervise/reconnect/redial.h"
 
 static struct loop *loop;
 static struct helpers *helpers;

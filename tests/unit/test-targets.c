@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/targets.c: which server is tried when, and which must be fenced off. */
+/* supervise/reconnect/targets.c: which server is tried when, and which must be fenced off. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "supervise/targets.h"
+#include "supervise/reconnect/targets.h"
 
 static struct targets t;
 

@@ -8,8 +8,8 @@
  * one and then that; the others healthiest first, which is: fewest failures since they were last
  * used with success, then in the order given.
  */
-#ifndef SUPERVISE_TARGETS_H
-#define SUPERVISE_TARGETS_H
+#ifndef SUPERVISE_RECONNECT_TARGETS_H
+#define SUPERVISE_RECONNECT_TARGETS_H
 
 #include <stdbool.h>
 #include <stddef.h>

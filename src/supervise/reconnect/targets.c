@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/targets.h"
+#include "supervise/reconnect/targets.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
  * network is back, and a connection into the backlog of a stopped server says nothing: an older,
  * patient attempt is left its whole time, and a younger one is made anew with each delay.
  */
-#ifndef SUPERVISE_REDIAL_H
-#define SUPERVISE_REDIAL_H
+#ifndef SUPERVISE_RECONNECT_REDIAL_H
+#define SUPERVISE_RECONNECT_REDIAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * Watched only during an outage; lives on the loop, never
  * blocks (a Unix socket's directory on a dead network file system excepted).
  */
-#ifndef SUPERVISE_HINTS_H
-#define SUPERVISE_HINTS_H
+#ifndef SUPERVISE_RECONNECT_HINTS_H
+#define SUPERVISE_RECONNECT_HINTS_H
 
 #include "base/loop.h"
 

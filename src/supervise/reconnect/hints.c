@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/hints.h"
+#include "supervise/reconnect/hints.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/fence.h"
+#include "supervise/reconnect/fence.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -3,8 +3,8 @@
  * Is the export that answers now the one that was attached? Compared before a socket reaches the
  * kernel, which compares nothing. Pure: no side effects.
  */
-#ifndef SUPERVISE_IDENTITY_H
-#define SUPERVISE_IDENTITY_H
+#ifndef SUPERVISE_RECONNECT_IDENTITY_H
+#define SUPERVISE_RECONNECT_IDENTITY_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/redial.h"
+#include "supervise/reconnect/redial.h"
 
 #include <stdlib.h>
 #include <string.h>

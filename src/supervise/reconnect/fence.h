@@ -4,8 +4,8 @@
  * Lives on the loop. The command has a process group of its own, which is killed when its time is
  * over; only the end of one that was killed is waited for, 100 ms at most.
  */
-#ifndef SUPERVISE_FENCE_H
-#define SUPERVISE_FENCE_H
+#ifndef SUPERVISE_RECONNECT_FENCE_H
+#define SUPERVISE_RECONNECT_FENCE_H
 
 #include <stdint.h>
 

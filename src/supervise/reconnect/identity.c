@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/identity.h"
+#include "supervise/reconnect/identity.h"
 
 #include <errno.h>
 #include <string.h>
