@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/announce.c: --on-change, with real commands. */
+/* supervise/report/announce.c: --on-change, with real commands. */
 #include "transport-fixture.h"
 
 #include "base/log.h"
-#include "supervise/announce.h"
+#include "supervise/report/announce.h"
 
 static char dir[] = "/tmp/test-announce-XXXXXX";
 static struct loop *loop;

@@ -18,10 +18,10 @@
 #include "base/cleanup.h"
 #include "runtime/grace.h"
 #include "runtime/marks.h"
-#include "report/notify.h"
+#include "supervise/report/notify.h"
 #include "runtime/rundir.h"
 #include "rundir-fixture.h"
-#include "supervise/manager.h"
+#include "supervise/report/manager.h"
 #include "tree-fixture.h"
 
 /* The manager's end of the socket; NOTIFY_SOCKET is set to its name. */

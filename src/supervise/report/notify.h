@@ -3,8 +3,8 @@
  * What a service tells its manager: sd_notify(3)'s datagrams, by hand. Never blocks: what the
  * manager does not take at once is lost, and the next message tells as much.
  */
-#ifndef REPORT_NOTIFY_H
-#define REPORT_NOTIFY_H
+#ifndef SUPERVISE_REPORT_NOTIFY_H
+#define SUPERVISE_REPORT_NOTIFY_H
 
 #include <stdint.h>
 

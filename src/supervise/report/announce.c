@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/announce.h"
+#include "supervise/report/announce.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,8 +4,8 @@
  * if it asked for that, a sign of life now and then. Never blocks; without a manager nothing here
  * does anything.
  */
-#ifndef SUPERVISE_MANAGER_H
-#define SUPERVISE_MANAGER_H
+#ifndef SUPERVISE_REPORT_MANAGER_H
+#define SUPERVISE_REPORT_MANAGER_H
 
 #include <stdint.h>
 
@@ -24,7 +24,8 @@ struct manager_status {
 	int index;	     /* of /dev/nbdN; negative: not known */
 };
 
-/* Reads the environment and clears it (report/notify.h). NULL: no memory, or no manager. */
+/* Reads the environment and clears it (supervise/report/notify.h). NULL: no memory, or no manager.
+ */
 struct manager *manager_new(struct loop *loop);
 void manager_free(struct manager *m); /* accepts NULL, as all of these */
 

@@ -4,8 +4,8 @@
  * what happened in its environment. One runs at a time; changes that come meanwhile are told in
  * order, the oldest of too many being dropped. Never blocks.
  */
-#ifndef SUPERVISE_ANNOUNCE_H
-#define SUPERVISE_ANNOUNCE_H
+#ifndef SUPERVISE_REPORT_ANNOUNCE_H
+#define SUPERVISE_REPORT_ANNOUNCE_H
 
 #include "base/loop.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/notify.h"
+#include "supervise/report/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/manager.h"
+#include "supervise/report/manager.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "report/notify.h"
+#include "supervise/report/notify.h"
 
 #define LINE_MAX_BYTES 400
 #define DAY	       86400
