@@ -31,7 +31,7 @@
 #include "supervise/handover/work.h"
 #include "supervise/reconnect/hints.h"
 #include "supervise/reconnect/identity.h"
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 #include "supervise/report/manager.h"
 #include "supervise/attach/plan.h"
 #include "supervise/reconnect/redial.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/links.c and diag.c: the kernel's connections, with real sockets. */
+/* supervise/watch/links.c and diag.c: the kernel's connections, with real sockets. */
 #include "transport-fixture.h"
 
 #include <linux/filter.h>
 #include <poll.h>
 
-#include "supervise/diag.h"
-#include "supervise/links.h"
+#include "supervise/watch/diag.h"
+#include "supervise/watch/links.h"
 
 /* What the callback was told. */
 static struct {

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "runtime/state.h"
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 #include "supervise/attach/plan.h"
 #include "endpoint/address.h"
 

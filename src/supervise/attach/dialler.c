@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 
 struct dialler {
 	struct loop *loop;

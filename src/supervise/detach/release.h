@@ -17,7 +17,7 @@
 #include "base/loop.h"
 #include "base/offload.h"
 #include "kernel/kernel.h"
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 
 struct release;
 

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 
 #define HANDSHAKE_OVERLAP_MS 1000 /* a server that greets no sooner may be stopped */
 #define FRESH_MS	     1000 /* a younger attempt may still be under way for good reason */

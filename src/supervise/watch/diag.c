@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/diag.h"
+#include "supervise/watch/diag.h"
 
 #include <errno.h>
 #include <linux/inet_diag.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/links.h"
+#include "supervise/watch/links.h"
 
 #include <errno.h>
 #include <linux/tcp.h>

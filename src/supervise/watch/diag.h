@@ -4,8 +4,8 @@
  * connections of a device whose supervisor has died belong to the kernel alone. Answers come at
  * once; nothing blocks.
  */
-#ifndef SUPERVISE_DIAG_H
-#define SUPERVISE_DIAG_H
+#ifndef SUPERVISE_WATCH_DIAG_H
+#define SUPERVISE_WATCH_DIAG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,15 +5,15 @@
  * kernel's). Which of the driver's slots a connection sits in is not known and does not matter.
  * Owns the descriptors. Nothing blocks.
  */
-#ifndef SUPERVISE_LINKS_H
-#define SUPERVISE_LINKS_H
+#ifndef SUPERVISE_WATCH_LINKS_H
+#define SUPERVISE_WATCH_LINKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/loop.h"
-#include "supervise/diag.h"
+#include "supervise/watch/diag.h"
 
 #define LINKS_MAX 16
 
