@@ -50,7 +50,7 @@ ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverag
 
 SRC         := $(sort $(filter-out %/seccomp/generate.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 OBJ         := $(SRC:%.c=$(BUILD)/%.o)
-LIB_OBJ     := $(filter-out $(BUILD)/src/main.o $(BUILD)/src/cmd-%.o,$(OBJ))
+LIB_OBJ     := $(filter-out $(BUILD)/src/main.o $(BUILD)/src/verbs/%.o,$(OBJ))
 PURE_OBJ    := $(filter $(BUILD)/src/nbd/%,$(OBJ))
 
 .PHONY: all

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "cli/options.h"
 
 static int run(const struct options *o)

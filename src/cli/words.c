@@ -39,7 +39,7 @@ static int make_absolute(char **path, struct err *err)
 	return 0;
 }
 
-/* The other verbs know an attached device by a path too: cmd-device.h finds it. */
+/* The other verbs know an attached device by a path too: verbs/device.h finds it. */
 static int parse_path(struct options *o, const char *s, struct err *err)
 {
 	o->index = SUPERVISOR_INDEX_AUTO;
@@ -55,7 +55,7 @@ static bool is_path(const char *s)
 }
 
 /*
- * For other verbs than attach the word may also be a name: cmd-device.h finds its device. What
+ * For other verbs than attach the word may also be a name: verbs/device.h finds its device. What
  * looks like a device must be one.
  */
 static int parse_device(struct options *o, const char *s, struct err *err)

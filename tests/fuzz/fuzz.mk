@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 FUZZ         ?= $(patsubst tests/fuzz/fuzz-%.c,%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
 FUZZ_DIR     := $(BUILD)/fuzz
 FUZZ_BIN     := $(FUZZ:%=$(FUZZ_DIR)/%)
-FUZZ_SRC     := $(filter-out src/main.c src/cmd-%.c,$(SRC))
+FUZZ_SRC     := $(filter-out src/main.c src/verbs/%.c,$(SRC))
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(FUZZ_DIR)/%.o)
 FUZZ_CFLAGS   = -std=gnu17 -g -O2 -fno-omit-frame-pointer -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -I$(GENERATED) $(PKG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-ask.h"
+#include "verbs/ask.h"
 
 #include <errno.h>
 
 #include "base/log.h"
-#include "cmd-device.h"
+#include "verbs/device.h"
 #include "kernel/sysfs.h"
 
 int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms)

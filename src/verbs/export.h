@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One export, described for people and for programs. Prints; blocks only as the stream does. */
-#ifndef CMD_EXPORT_H
-#define CMD_EXPORT_H
+#ifndef VERBS_EXPORT_H
+#define VERBS_EXPORT_H
 
 #include "nbd/export.h"
 #include "base/json.h"

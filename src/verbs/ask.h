@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A request to the supervisor of the device on the command line, for verbs that need one. */
-#ifndef CMD_ASK_H
-#define CMD_ASK_H
+#ifndef VERBS_ASK_H
+#define VERBS_ASK_H
 
 #include "cli/options.h"
 #include "supervise/control.h"

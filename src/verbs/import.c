@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "cli/conf.h"
 #include "cli/nbdtab.h"
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cmd-export.h"
-#include "cmd-probe.h"
-#include "cmd.h"
+#include "verbs/export.h"
+#include "verbs/probe.h"
+#include "verbs/verbs.h"
 #include "base/json.h"
 
 #define SHOWN_MAX 4096

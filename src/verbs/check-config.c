@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "cli/conf.h"
 
 static void say(const struct err *err, void *arg)

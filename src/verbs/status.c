@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd-device.h"
-#include "cmd.h"
+#include "verbs/device.h"
+#include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "base/json.h"
 #include "runtime/rundir.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-ask.h"
-#include "cmd.h"
+#include "verbs/ask.h"
+#include "verbs/verbs.h"
 
 #define ANSWER_LIMIT_MS 10000
 

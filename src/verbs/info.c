@@ -5,9 +5,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cmd-export.h"
-#include "cmd-probe.h"
-#include "cmd.h"
+#include "verbs/export.h"
+#include "verbs/probe.h"
+#include "verbs/verbs.h"
 
 /* What --all found. */
 struct listing {

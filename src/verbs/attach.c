@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "cli/server-captive.h"
 #include "runtime/rundir.h"
 #include "supervise/background.h"

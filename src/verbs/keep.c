@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "cli/table.h"
 #include "captive/keeper.h"
 

@@ -10,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cmd-device.h"
-#include "cmd.h"
+#include "verbs/device.h"
+#include "verbs/verbs.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-device.h"
+#include "verbs/device.h"
 
 #include <dirent.h>
 #include <errno.h>

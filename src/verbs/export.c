@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-export.h"
+#include "verbs/export.h"
 
 #include <inttypes.h>
 #include <stdio.h>

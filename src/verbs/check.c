@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-device.h"
-#include "cmd.h"
+#include "verbs/device.h"
+#include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 
 int cmd_check(const struct options *o)

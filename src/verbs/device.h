@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A device by the name that was given to it (--name, or that of its configuration), by its link in
  * /dev/disk/by-nbd, or by where it is mounted. */
-#ifndef CMD_DEVICE_H
-#define CMD_DEVICE_H
+#ifndef VERBS_DEVICE_H
+#define VERBS_DEVICE_H
 
 #include "cli/options.h"
 

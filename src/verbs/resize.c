@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-ask.h"
-#include "cmd.h"
+#include "verbs/ask.h"
+#include "verbs/verbs.h"
 
 /* The supervisor keeps to its own --connect-timeout, which may be an hour. */
 #define ANSWER_LIMIT_MS (2 * 3600000)

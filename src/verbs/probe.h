@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What --list and --info share: one attempt, run to its end. */
-#ifndef CMD_PROBE_H
-#define CMD_PROBE_H
+#ifndef VERBS_PROBE_H
+#define VERBS_PROBE_H
 
 #include "cli/options.h"
 #include "transport/attempt.h"

@@ -3,8 +3,8 @@
  * One function a verb. Each takes the parsed command line, prints what it has to say, and returns
  * the exit status (the man page's EXIT STATUS). They block until done.
  */
-#ifndef CMD_H
-#define CMD_H
+#ifndef VERBS_VERBS_H
+#define VERBS_VERBS_H
 
 #include "cli/options.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd-probe.h"
+#include "verbs/probe.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cmd.h"
+#include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
 #include "runtime/rundir.h"
