@@ -67,7 +67,7 @@ $(BUILD)/%.o: %.c Makefile
 
 # libseccomp turns the rules into programs at build time; nbd-attach does not need it. In a cross
 # build RUN runs programs of the target: make CC=aarch64-linux-gnu-gcc RUN=qemu-aarch64-static
-FILTERS     := $(GENERATED)/transport/seccomp-programs.h
+FILTERS     := $(GENERATED)/worker/seccomp-programs.h
 FILTERS_GEN := $(BUILD)/src/transport/seccomp/generate
 RUN         ?=
 
@@ -82,7 +82,7 @@ $(FILTERS): $(FILTERS_GEN)
 	@echo "  GEN   $@"
 	@$(RUN) $< >$@.new && mv $@.new $@
 
-$(BUILD)/src/transport/seccomp-filter.o: $(FILTERS)
+$(BUILD)/src/worker/seccomp-filter.o: $(FILTERS)
 
 $(BUILD)/libnbd-attach.a: $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The parent's side of worker.h: sending a job, and believing an answer only after a check. */
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -25,7 +25,7 @@
 #include "endpoint/address.h"
 #include "endpoint/endpoint.h"
 #include "transport/helpers.h"
-#include "transport/resolve.h"
+#include "worker/resolve.h"
 #include "transport/tls-values.h"
 
 struct attempt_config {

@@ -14,7 +14,7 @@
 #include "nbd/export.h"
 #include "nbd/nego.h"
 #include "transport/helpers.h"
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 struct handshake;
 

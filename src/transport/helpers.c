@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 struct helpers {
 	struct loop *loop;

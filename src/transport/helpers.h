@@ -17,7 +17,7 @@
 #include "base/loop.h"
 #include "endpoint/endpoint.h"
 #include "base/process.h"
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 #include "transport/tls-files.h"
 
 struct helpers;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 struct lookup {
 	struct loop *loop;

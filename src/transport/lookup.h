@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "transport/helpers.h"
-#include "transport/resolve.h"
+#include "worker/resolve.h"
 
 struct lookup;
 

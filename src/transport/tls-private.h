@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "transport/relay-buffer.h"
+#include "worker/relay-buffer.h"
 #include "transport/tls.h"
 
 #define TLS_RECORD_HEADER 5 /* RFC 8446 section 5.1 */

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "transport/relay-buffer.h"
+#include "worker/relay-buffer.h"
 #include "transport/tls.h"
 
 /* From now on it takes records from `in` and puts records into `out` (borrowed). */

@@ -22,7 +22,7 @@ $(FUZZ_DIR)/src/%.o: src/%.c Makefile
 	@echo "  FUZZ  $<"
 	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(FUZZ_DIR)/src/transport/seccomp-filter.o: $(FILTERS)
+$(FUZZ_DIR)/src/worker/seccomp-filter.o: $(FILTERS)
 
 $(FUZZ_DIR)/libnbd-attach.a: $(FUZZ_OBJ)
 	@rm -f $@; ar rcs $@ $^

@@ -45,7 +45,7 @@ check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.r
 check "install: units name the program where it is" eval '
 	! grep -rn /usr/sbin/nbd-attach "$dest/u"'
 check "install: the account is the one that workers use" grep -q \
-	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/transport/sandbox.h) " \
+	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \
 	"$dest/u/sysusers/nbd-attach.conf"
 check "install: systemd takes that file" systemd-sysusers --root="$scratch" --dry-run \
 	"$dest/u/sysusers/nbd-attach.conf"

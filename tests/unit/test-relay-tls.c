@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 
 #include "nbd/wire.h"
-#include "transport/relay.h"
+#include "worker/relay.h"
 #include "transport/tls-private.h"
 
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+DHE-PSK:+PSK"

@@ -5,7 +5,7 @@
 #include <poll.h>
 
 #include "nbd/wire.h"
-#include "transport/relay.h"
+#include "worker/relay.h"
 
 #define SOME	 (3U << 20)  /* bytes */
 #define TOO_MUCH (64U << 20) /* more than all buffers on the way hold */

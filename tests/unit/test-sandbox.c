@@ -32,9 +32,9 @@
 
 #include "base/cleanup.h"
 #include "transport/helpers.h"
-#include "transport/landlock.h"
+#include "worker/landlock.h"
 #include "base/process.h"
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 
 #define SUCCEEDED 42
 #define DENIED	  43

@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "transport/resolve.h"
-#include "transport/worker.h"
+#include "worker/resolve.h"
+#include "worker/worker.h"
 
 static struct worker_answer answer;
 

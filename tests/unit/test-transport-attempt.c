@@ -6,7 +6,7 @@
 #include <sys/time.h>
 
 #include "transport/attempt.h"
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 struct outcome {
 	struct loop *loop;

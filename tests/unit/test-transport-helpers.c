@@ -5,7 +5,7 @@
 
 #include "transport/attempt.h"
 #include "transport/helpers.h"
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 static struct helpers *new_helpers(struct loop *loop, struct helpers_config cfg)
 {

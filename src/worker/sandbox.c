@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -17,9 +17,9 @@
 #include "base/capability.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "transport/landlock.h"
+#include "worker/landlock.h"
 #include "base/process.h"
-#include "transport/seccomp-filter.h"
+#include "worker/seccomp-filter.h"
 
 #define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */
 

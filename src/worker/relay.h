@@ -15,8 +15,8 @@
  *
  * A reply that says that the server is shutting down ends the connection, too: nbd/traffic.h.
  */
-#ifndef TRANSPORT_RELAY_H
-#define TRANSPORT_RELAY_H
+#ifndef WORKER_RELAY_H
+#define WORKER_RELAY_H
 
 #include <stdint.h>
 

@@ -15,8 +15,8 @@
  * Any of it failing is an error. Excepted are Landlock where the kernel has none, and the
  * capability bounding set where CAP_SETPCAP is missing (without execve() it means nothing).
  */
-#ifndef TRANSPORT_SANDBOX_H
-#define TRANSPORT_SANDBOX_H
+#ifndef WORKER_SANDBOX_H
+#define WORKER_SANDBOX_H
 
 #include <stdbool.h>
 #include <sys/types.h>

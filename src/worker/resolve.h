@@ -4,14 +4,14 @@
  * getaddrinfo() and its NSS modules allow, it sends one message and exits. What it says is
  * checked before it is believed: DNS answers are bytes from the network.
  */
-#ifndef TRANSPORT_RESOLVE_H
-#define TRANSPORT_RESOLVE_H
+#ifndef WORKER_RESOLVE_H
+#define WORKER_RESOLVE_H
 
 #include <stdint.h>
 
 #include "base/err.h"
 #include "endpoint/address.h"
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 
 /* Fills *ret_list with up to ADDRESSES_MAX addresses. 0 or an EAI_ code. May block for long. */
 typedef int resolve_lookup_fn(const char *host, uint16_t port, struct address_list *ret_list);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/resolve.h"
+#include "worker/resolve.h"
 
 #include <errno.h>
 #include <netdb.h>

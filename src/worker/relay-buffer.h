@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bytes that wait between two sockets: a block that is filled behind and emptied in front. */
-#ifndef TRANSPORT_RELAY_BUFFER_H
-#define TRANSPORT_RELAY_BUFFER_H
+#ifndef WORKER_RELAY_BUFFER_H
+#define WORKER_RELAY_BUFFER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,10 +3,10 @@
  * Landlock: the kernel's own check on files, ports and signals, a second wall behind the system
  * call filter. Nothing here allocates or blocks.
  */
-#ifndef TRANSPORT_LANDLOCK_H
-#define TRANSPORT_LANDLOCK_H
+#ifndef WORKER_LANDLOCK_H
+#define WORKER_LANDLOCK_H
 
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 
 /*
  * Denies this thread, for good, all that the running kernel's Landlock can deny and the profile

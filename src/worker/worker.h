@@ -9,8 +9,8 @@
  * Messages are structs, as both sides are the same program; those from the worker are checked
  * by worker_answer_check() before a field is believed, because a server may own the worker.
  */
-#ifndef TRANSPORT_WORKER_H
-#define TRANSPORT_WORKER_H
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #include "nbd/export.h"
 #include "nbd/nego.h"
 #include "base/process.h"
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 #include "transport/tls-values.h"
 
 struct worker_job {

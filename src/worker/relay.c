@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/relay.h"
+#include "worker/relay.h"
 
 #include <errno.h>
 #include <linux/tcp.h>
@@ -13,7 +13,7 @@
 
 #include "nbd/traffic.h"
 #include "base/peer.h"
-#include "transport/relay-buffer.h"
+#include "worker/relay-buffer.h"
 #include "transport/tls-stream.h"
 
 #define LOOK_MS	     1000  /* at a peer that has something to acknowledge */

@@ -3,10 +3,10 @@
  * The system call filters of the sandbox. They are made when nbd-attach is built: see
  * seccomp/generate.c, where the rules stand. Nothing allocates or blocks.
  */
-#ifndef TRANSPORT_SECCOMP_FILTER_H
-#define TRANSPORT_SECCOMP_FILTER_H
+#ifndef WORKER_SECCOMP_FILTER_H
+#define WORKER_SECCOMP_FILTER_H
 
-#include "transport/sandbox.h"
+#include "worker/sandbox.h"
 
 /* Puts it into force for this thread, for good. no_new_privs must be set. 0 or -errno. */
 int seccomp_filter_install(enum sandbox_profile profile);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/seccomp-filter.h"
+#include "worker/seccomp-filter.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <linux/seccomp.h>
 
 #include "base/cleanup.h"
-#include "transport/seccomp-programs.h" /* made by seccomp/generate.c */
+#include "worker/seccomp-programs.h" /* made by seccomp/generate.c */
 
 int seccomp_filter_install(enum sandbox_profile profile)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/worker.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "base/cleanup.h"
 #include "nbd/sample.h"
-#include "transport/relay.h"
+#include "worker/relay.h"
 #include "transport/tls.h"
 
 /* Stack the handshake may need, touched before it is locked. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/landlock.h"
+#include "worker/landlock.h"
 
 #include <errno.h>
 #include <stdint.h>
