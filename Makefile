@@ -68,10 +68,10 @@ $(BUILD)/%.o: %.c Makefile
 # libseccomp turns the rules into programs at build time; nbd-attach does not need it. In a cross
 # build RUN runs programs of the target: make CC=aarch64-linux-gnu-gcc RUN=qemu-aarch64-static
 FILTERS     := $(GENERATED)/worker/seccomp-programs.h
-FILTERS_GEN := $(BUILD)/src/transport/seccomp/generate
+FILTERS_GEN := $(BUILD)/src/worker/seccomp/generate
 RUN         ?=
 
-$(FILTERS_GEN): src/transport/seccomp/generate.c Makefile
+$(FILTERS_GEN): src/worker/seccomp/generate.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(BUILD_PKGS)) $(ALL_LDFLAGS) \

@@ -355,7 +355,7 @@ static int generate(const char *name, uint32_t otherwise, int (*add)(scmp_filter
 
 int main(void)
 {
-	printf("/* Made by src/transport/seccomp/generate.c: the rules stand there. */\n");
+	printf("/* Made by src/worker/seccomp/generate.c: the rules stand there. */\n");
 	if (seccomp_api_set(API_LEVEL) < 0 ||
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
