@@ -26,7 +26,7 @@
 #include "endpoint/endpoint.h"
 #include "transport/helpers.h"
 #include "worker/resolve.h"
-#include "transport/tls-values.h"
+#include "worker/tls/values.h"
 
 struct attempt_config {
 	const struct endpoint *endpoint;      /* borrowed for the attempt's life */

@@ -14,7 +14,7 @@
 #include "nbd/traffic.h"
 #include "base/peer.h"
 #include "worker/relay-buffer.h"
-#include "transport/tls-stream.h"
+#include "worker/tls/stream.h"
 
 #define LOOK_MS	     1000  /* at a peer that has something to acknowledge */
 #define LAST_WORD_MS 2000  /* for what is left when one side has ended */

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#include "transport/tls.h"
+#include "worker/tls/session.h"
 
 struct relay;
 

@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "nbd/sample.h"
 #include "worker/relay.h"
-#include "transport/tls.h"
+#include "worker/tls/session.h"
 
 /* Stack the handshake may need, touched before it is locked. */
 #define STACK_RESERVE 65536

@@ -22,7 +22,7 @@
 #include "nbd/nego.h"
 #include "base/process.h"
 #include "worker/sandbox.h"
-#include "transport/tls-values.h"
+#include "worker/tls/values.h"
 
 struct worker_job {
 	uint32_t goal; /* enum nego_goal */

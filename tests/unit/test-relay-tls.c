@@ -8,7 +8,7 @@
 
 #include "nbd/wire.h"
 #include "worker/relay.h"
-#include "transport/tls-private.h"
+#include "worker/tls/private.h"
 
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+DHE-PSK:+PSK"
 #define ODD	 16001	  /* bytes of a record: its end cuts a reply in two */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/tls-lib.h"
+#include "worker/tls/lib.h"
 
 #include <dlfcn.h>
 #include <errno.h>

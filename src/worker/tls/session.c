@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/tls.h"
+#include "worker/tls/session.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
-#include "transport/tls-private.h"
+#include "worker/tls/private.h"
 
 /*
  * AEAD ciphers that the kernel knows, with ephemeral keys. ChaCha20-Poly1305 comes first because

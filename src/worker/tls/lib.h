@@ -3,8 +3,8 @@
  * GnuTLS, loaded by the process that speaks TLS and by no other: who attaches without TLS neither
  * needs it installed nor pays for it. Loading reads files, so it comes before the sandbox.
  */
-#ifndef TRANSPORT_TLS_LIB_H
-#define TRANSPORT_TLS_LIB_H
+#ifndef WORKER_TLS_LIB_H
+#define WORKER_TLS_LIB_H
 
 #include <gnutls/gnutls.h>
 #include <gnutls/crypto.h>

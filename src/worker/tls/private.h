@@ -2,13 +2,13 @@
 /* What the files of TLS share: tls.c is the session, tls-credentials.c who we are and whom we
  * trust, tls-explain.c every way to fail as a sentence, tls-kernel.c the hand-over, tls-stream.c
  * the relay's way. */
-#ifndef TRANSPORT_TLS_PRIVATE_H
-#define TRANSPORT_TLS_PRIVATE_H
+#ifndef WORKER_TLS_PRIVATE_H
+#define WORKER_TLS_PRIVATE_H
 
 #include <stddef.h>
 
 #include "worker/relay-buffer.h"
-#include "transport/tls.h"
+#include "worker/tls/session.h"
 
 #define TLS_RECORD_HEADER 5 /* RFC 8446 section 5.1 */
 

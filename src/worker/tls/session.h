@@ -7,15 +7,15 @@
  * It never reads past the TLS record it works on, so that what follows stays in the socket for the
  * kernel (tls_offload()), as the negotiator does with messages.
  */
-#ifndef TRANSPORT_TLS_H
-#define TRANSPORT_TLS_H
+#ifndef WORKER_TLS_SESSION_H
+#define WORKER_TLS_SESSION_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "transport/tls-lib.h"
-#include "transport/tls-values.h"
+#include "worker/tls/lib.h"
+#include "worker/tls/values.h"
 
 /* How bytes get to the server and back. */
 struct tls_wire {

@@ -3,13 +3,13 @@
  * A session whose handshake is over, used between two blocks of memory in place of its socket.
  * Nothing blocks.
  */
-#ifndef TRANSPORT_TLS_STREAM_H
-#define TRANSPORT_TLS_STREAM_H
+#ifndef WORKER_TLS_STREAM_H
+#define WORKER_TLS_STREAM_H
 
 #include <sys/types.h>
 
 #include "worker/relay-buffer.h"
-#include "transport/tls.h"
+#include "worker/tls/session.h"
 
 /* From now on it takes records from `in` and puts records into `out` (borrowed). */
 void tls_stream(struct tls *t, struct relay_buffer *in, struct relay_buffer *out);

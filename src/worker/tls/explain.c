@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "transport/tls-private.h"
+#include "worker/tls/private.h"
 
 static bool self_signed(struct tls *t)
 {

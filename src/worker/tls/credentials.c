@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "transport/tls-files.h"
-#include "transport/tls-private.h"
+#include "worker/tls/private.h"
 
 #define FILES_MAX ((size_t)TLS_FILES * TLS_FILE_MAX)
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "transport/tls-private.h"
-#include "transport/tls-stream.h"
+#include "worker/tls/private.h"
+#include "worker/tls/stream.h"
 
 /* A record, what TLS puts around it, and an answer to a KeyUpdate before it. */
 #define RECORD_MAX  16384

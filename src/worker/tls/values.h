@@ -3,8 +3,8 @@
  * What is said about a TLS session across a process boundary: plain values, no pointers. Nothing
  * here knows GnuTLS.
  */
-#ifndef TRANSPORT_TLS_VALUES_H
-#define TRANSPORT_TLS_VALUES_H
+#ifndef WORKER_TLS_VALUES_H
+#define WORKER_TLS_VALUES_H
 
 #include <errno.h>
 #include <stdbool.h>

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "transport/tls-private.h"
+#include "worker/tls/private.h"
 
 #ifndef SOL_TLS
 #define SOL_TLS 282
