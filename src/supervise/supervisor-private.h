@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's own: shared by its files and by nobody else. supervisor.c makes and ends it,
- * supervisor-actions.c carries the table out, supervisor-start.c gets a device to the kernel,
- * supervisor-adopt.c takes one over,
- * supervisor-watch.c notices what happens to it, supervisor-redial.c looks for the server,
- * supervisor-heal.c gets it through an outage,
- * supervisor-failover.c takes it from server to server,
- * supervisor-fence.c sees to it that this is safe,
- * supervisor-resize.c follows the export's size, supervisor-report.c tells, supervisor-marks.c
- * tells udev and systemd.
+ * The supervisor's own: shared by its core and its parts, and by nobody else. supervisor.c makes
+ * and ends it, actions.c carries the table out; each part below has the declarations of its file.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
@@ -178,7 +171,7 @@ void supervisor_start_thread(struct supervisor *s);
 /* Opens the way to the kernel, if it is not open. 0 or -errno with s->err. */
 int supervisor_open_kernel(struct supervisor *s);
 
-/* supervisor-start.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
+/* attach/attach.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
 void supervisor_configure(struct supervisor *s);
 
@@ -187,14 +180,14 @@ int supervisor_take_identifier(struct supervisor *s);
  * socket. */
 int supervisor_open_up(struct supervisor *s);
 
-/* supervisor-adopt.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
+/* attach/takeover.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
  * lock is taken then. */
 void supervisor_adopt(struct supervisor *s);
 /* Asks whether those connections are alive that nobody can look at, if there are any. */
 void supervisor_probe(struct supervisor *s);
 bool supervisor_finds_own(struct supervisor *s);
 
-/* supervisor-watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
+/* watch/watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
  * kernel (a loop_io_fn). */
 void supervisor_look(void *arg);
 /* Before the device is let go: it may be somebody else's by now. */
@@ -208,7 +201,7 @@ void supervisor_start_watching(struct supervisor *s);
 /* Gives the device the size s->fresh_size, on the helper thread; supervisor_resized() follows. */
 void supervisor_grow(struct supervisor *s);
 
-/* supervisor-resize.c: --resize, and --watch-size from the attachment on. */
+/* resize/resize.c: --resize, and --watch-size from the attachment on. */
 void supervisor_resize(struct supervisor *s);
 void supervisor_watch_size(struct supervisor *s);
 /* The helper thread is done; s->grow_err says what went wrong. */
@@ -223,7 +216,7 @@ void supervisor_stop_resizing(struct supervisor *s);
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
 			    struct helpers **ret_helpers);
 
-/* supervisor-redial.c: the servers that answer, checked, go to s->fresh. */
+/* reconnect/reconnect.c: the servers that answer, checked, go to s->fresh. */
 int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
 /* In this state a server that answers is wanted. */
 bool supervisor_dials(const struct supervisor *s);
@@ -232,7 +225,7 @@ void supervisor_hurry(const char *why, void *arg);
 /* Listens for signs that the server may be back. */
 void supervisor_take_hints(struct supervisor *s);
 
-/* supervisor-heal.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
+/* handover/handover.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
 void supervisor_expire(void *arg);
 void supervisor_settle(void *arg);
 void supervisor_heal(struct supervisor *s);
@@ -245,7 +238,7 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 
-/* supervisor-failover.c: the servers, from which s->helpers must exist. 0 or -errno with s->err. */
+/* reconnect/turns.c: the servers, from which s->helpers must exist. 0 or -errno with s->err. */
 int supervisor_prepare_targets(struct supervisor *s);
 void supervisor_free_targets(struct supervisor *s);
 /* The plan is made: may the device have several servers, and is its content to be compared? */
@@ -284,20 +277,20 @@ bool supervisor_target_declined(struct supervisor *s);
 void supervisor_target_healed(struct supervisor *s);
 void supervisor_stop_turns(struct supervisor *s);
 
-/* supervisor-fence.c */
+/* reconnect/fencing.c */
 /* True if the aimed server may be used only after others were fenced off. */
 bool supervisor_must_fence(const struct supervisor *s);
 /* Starts that. Always -errno with *err (RETRY): it runs, or has failed. */
 int supervisor_fence(struct supervisor *s, struct err *err);
 
-/* supervisor-report.c */
+/* report/status.c */
 void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
 int supervisor_fill_report(struct supervisor *s);
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
 
-/* supervisor-marks.c: tells udev that the device is there, or that nobody may read from it. */
+/* report/udev.c: tells udev that the device is there, or that nobody may read from it. */
 void supervisor_mark(struct supervisor *s, bool lost);
 /* How the device is, to systemd. */
 void supervisor_tell_manager(struct supervisor *s);
