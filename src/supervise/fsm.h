@@ -7,79 +7,86 @@
 #ifndef SUPERVISE_FSM_H
 #define SUPERVISE_FSM_H
 
-enum fsm_state {
-	FSM_STARTING,	 /* the first connection is being dialled */
-	FSM_WAITING,	 /* --wait: a pause before it is dialled again */
-	FSM_JOINING,	 /* further connections are being dialled */
-	FSM_CONFIGURING, /* the sockets are being handed to the kernel */
-	FSM_ADOPTING,	 /* an attached device without a supervisor is being taken over */
-	FSM_ATTACHED,	 /* every connection is alive */
-	FSM_DEGRADED,	 /* some connections are dead, I/O goes over the others */
-	FSM_LOST,	 /* every connection is dead, I/O waits */
-	FSM_HEALING,	 /* new connections are being handed to the kernel */
-	FSM_REFUSED,	 /* the server is back as somebody else, or refuses: I/O waits */
-	FSM_EXPIRED,	 /* the dead timeout has passed: I/O fails until the server is back */
-	FSM_DETACHING,	 /* asked to detach: look for users, flush, disconnect */
-	FSM_LEAVING,	 /* asked to end: the same, but a device in use stays attached */
-	FSM_ENDED,	 /* nothing more will happen */
-	FSM_STATES
-};
+/* One item a line, each with its name and its meaning. */
+/* clang-format off */
+#define FSM_STATE_LIST(X) \
+	X(STARTING, "starting")       /* the first connection is being dialled */ \
+	X(WAITING, "waiting")         /* --wait: a pause before it is dialled again */ \
+	X(JOINING, "joining")         /* further connections are being dialled */ \
+	X(CONFIGURING, "configuring") /* the sockets are being handed to the kernel */ \
+	X(ADOPTING, "adopting")       /* an attached device without a supervisor is being taken over */ \
+	X(ATTACHED, "attached")       /* every connection is alive */ \
+	X(DEGRADED, "degraded")       /* some connections are dead, I/O goes over the others */ \
+	X(LOST, "lost")               /* every connection is dead, I/O waits */ \
+	X(HEALING, "healing")         /* new connections are being handed to the kernel */ \
+	X(REFUSED, "refused")         /* the server is back as somebody else, or refuses: I/O waits */ \
+	X(EXPIRED, "expired")         /* the dead timeout has passed: I/O fails until the server is back */ \
+	X(DETACHING, "detaching")     /* asked to detach: look for users, flush, disconnect */ \
+	X(LEAVING, "leaving")         /* asked to end: the same, but a device in use stays attached */ \
+	X(ENDED, "ended")             /* nothing more will happen */
 
-enum fsm_event {
-	FSM_DIALLED,	 /* a first connection is ready and can be attached */
-	FSM_DIAL_RETRY,	 /* no connection, and the user asked to keep trying */
-	FSM_GIVE_UP,	 /* no connection or no device, for good */
-	FSM_RETRY_DUE,	 /* the pause is over */
-	FSM_JOINED,	 /* all connections are ready */
-	FSM_CONFIGURED,	 /* the kernel has the device */
-	FSM_ADOPTED,	 /* the device is ours, dead or alive */
-	FSM_LINK_DEAD,	 /* a connection died, another is alive */
-	FSM_LINKS_DEAD,	 /* the last connection died */
-	FSM_REDIALLED,	 /* a new connection to the same export is ready */
-	FSM_CHANGED,	 /* a server answers, but it is not the same, or it refuses */
-	FSM_HEALED,	 /* the kernel took new connections: all are alive */
-	FSM_PART_HEALED, /* some are */
-	FSM_NOT_HEALED,	 /* none is */
-	FSM_EXPIRE,	 /* the dead timeout has passed */
-	FSM_TAKEN,	 /* somebody else detached the device */
-	FSM_TERMINATE,	 /* SIGTERM, SIGINT */
-	FSM_DETACH,	 /* `nbd-attach --detach` */
-	FSM_RELEASED,	 /* the device is detached and free */
-	FSM_KEPT,	 /* it is in use, or could not be flushed */
-	FSM_EVENTS
-};
+#define FSM_EVENT_LIST(X) \
+	X(DIALLED, "dialled")         /* a first connection is ready and can be attached */ \
+	X(DIAL_RETRY, "dial-retry")   /* no connection, and the user asked to keep trying */ \
+	X(GIVE_UP, "give-up")         /* no connection or no device, for good */ \
+	X(RETRY_DUE, "retry-due")     /* the pause is over */ \
+	X(JOINED, "joined")           /* all connections are ready */ \
+	X(CONFIGURED, "configured")   /* the kernel has the device */ \
+	X(ADOPTED, "adopted")         /* the device is ours, dead or alive */ \
+	X(LINK_DEAD, "link-dead")     /* a connection died, another is alive */ \
+	X(LINKS_DEAD, "links-dead")   /* the last connection died */ \
+	X(REDIALLED, "redialled")     /* a new connection to the same export is ready */ \
+	X(CHANGED, "changed")         /* a server answers, but it is not the same, or it refuses */ \
+	X(HEALED, "healed")           /* the kernel took new connections: all are alive */ \
+	X(PART_HEALED, "part-healed") /* some are */ \
+	X(NOT_HEALED, "not-healed")   /* none is */ \
+	X(EXPIRE, "expire")           /* the dead timeout has passed */ \
+	X(TAKEN, "taken")             /* somebody else detached the device */ \
+	X(TERMINATE, "terminate")     /* SIGTERM, SIGINT */ \
+	X(DETACH, "detach")           /* `nbd-attach --detach` */ \
+	X(RELEASED, "released")       /* the device is detached and free */ \
+	X(KEPT, "kept")               /* it is in use, or could not be flushed */
 
-enum fsm_action {
-	FSM_NOTHING,
-	FSM_DIAL,	/* dial the first connection */
-	FSM_PAUSE,	/* start the pause */
-	FSM_JOIN,	/* dial the further connections */
-	FSM_CONFIGURE,	/* hand the sockets to the kernel */
-	FSM_ADOPT,	/* find out how an attached device is doing */
-	FSM_ANNOUNCE,	/* the device is ready: tell who waits for it */
-	FSM_REDIAL,	/* say what is lost, and dial until it is replaced */
-	FSM_HEAL,	/* hand new connections to the kernel */
-	FSM_RECOVER,	/* say that it is back; go on dialling for what is missing */
-	FSM_COMPLAIN,	/* say why the server that answers is not used */
-	FSM_FAIL_IO,	/* make the kernel fail what waits */
-	FSM_REMEMBER,	/* a signal came while the kernel works: raise it again afterwards */
-	FSM_RELEASE,	/* look for users, flush, disconnect */
-	FSM_RECHECK,	/* not detached: answer, and look at the connections again */
-	FSM_BUSY,	/* answer that a detach is under way, or not yet possible */
-	FSM_END_FAILED, /* end: nothing is attached, and the error says why */
-	FSM_END_QUIT,	/* end: asked to before anything was attached */
-	FSM_END_DONE,	/* end: detached as asked */
-	FSM_END_LEFT,	/* end: the device stays attached, because it is in use */
-	FSM_END_TAKEN,	/* end: the device is no longer ours */
-	FSM_ACTIONS
-};
+#define FSM_ACTION_LIST(X) \
+	X(NOTHING, "nothing") \
+	X(DIAL, "dial")             /* dial the first connection */ \
+	X(PAUSE, "pause")           /* start the pause */ \
+	X(JOIN, "join")             /* dial the further connections */ \
+	X(CONFIGURE, "configure")   /* hand the sockets to the kernel */ \
+	X(ADOPT, "adopt")           /* find out how an attached device is doing */ \
+	X(ANNOUNCE, "announce")     /* the device is ready: tell who waits for it */ \
+	X(REDIAL, "redial")         /* say what is lost, and dial until it is replaced */ \
+	X(HEAL, "heal")             /* hand new connections to the kernel */ \
+	X(RECOVER, "recover")       /* say that it is back; go on dialling for what is missing */ \
+	X(COMPLAIN, "complain")     /* say why the server that answers is not used */ \
+	X(FAIL_IO, "fail-io")       /* make the kernel fail what waits */ \
+	X(REMEMBER, "remember")     /* a signal came while the kernel works: raise it again afterwards */ \
+	X(RELEASE, "release")       /* look for users, flush, disconnect */ \
+	X(RECHECK, "recheck")       /* not detached: answer, and look at the connections again */ \
+	X(BUSY, "busy")             /* answer that a detach is under way, or not yet possible */ \
+	X(END_FAILED, "end-failed") /* end: nothing is attached, and the error says why */ \
+	X(END_QUIT, "end-quit")     /* end: asked to before anything was attached */ \
+	X(END_DONE, "end-done")     /* end: detached as asked */ \
+	X(END_LEFT, "end-left")     /* end: the device stays attached, because it is in use */ \
+	X(END_TAKEN, "end-taken")   /* end: the device is no longer ours */
+
+#define FSM_ITEM(item, name) FSM_##item,
+/* clang-format on */
+
+enum fsm_state { FSM_STATE_LIST(FSM_ITEM) FSM_STATES };
+enum fsm_event { FSM_EVENT_LIST(FSM_ITEM) FSM_EVENTS };
+enum fsm_action { FSM_ACTION_LIST(FSM_ITEM) FSM_ACTIONS };
 
 struct fsm_step {
 	enum fsm_state next;
 	enum fsm_action action;
 };
 
+/* A pair without a row in the table stays in its state and does nothing. */
 struct fsm_step fsm_step(enum fsm_state state, enum fsm_event event);
+
+/* The number of rows, for the test that finds a row that can never be reached. */
+unsigned fsm_rows(void);
 
 /* Lower-case names, as `--status` and the man page show them. */
 const char *fsm_state_name(enum fsm_state state);
