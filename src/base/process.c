@@ -119,18 +119,22 @@ int process_die_with(pid_t parent)
 }
 
 /*
- * The real user id alone gives the right to send a signal (kill(2)), and the effective one stays
- * root's. Not by glibc, which would change it in every thread.
+ * The sender's effective user id gives the right to send a signal as well as its real one, but only
+ * the real and the saved ids of a process decide who may signal it (kill(2)). So this process takes
+ * the helper's id as its effective one and stays root to everybody else: a helper cannot use the
+ * moment to kill it. The kernel clears the effective capabilities meanwhile, and gives back all
+ * that are permitted. The system call is used directly because glibc would change every thread.
  */
 static int kill_as(const struct process *p)
 {
-	uid_t ours = getuid();
+	uid_t ours = geteuid();
 	int ret;
 
-	if (syscall(SYS_setresuid, p->uid, -1, -1) < 0)
+	if (syscall(SYS_setresuid, -1, p->uid, -1) < 0)
 		return -errno;
 	ret = watch_kill(p->pid, p->pidfd) == 0 || errno == ESRCH ? 0 : -errno;
-	syscall(SYS_setresuid, ours, -1, -1);
+	/* Cannot fail: the saved id is still ours. */
+	syscall(SYS_setresuid, -1, ours, -1);
 	return ret;
 }
 
