@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "base/capability.h"
-#include "transport/process.h"
+#include "base/process.h"
 
 #define HELPER_ID 54321 /* anybody's */
 #define STOPS_MAX 100000
