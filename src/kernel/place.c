@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "kernel/root.h"
 
 int place_disk(const char *name)
 {
@@ -136,5 +137,5 @@ int place_device_at(const char *proc, const char *sys, const char *dir, int *ret
 
 int place_device(const char *dir, int *ret_index, struct err *err)
 {
-	return place_device_at("/proc", "/sys", dir, ret_index, err);
+	return place_device_at("/proc", sysfs_root(), dir, ret_index, err);
 }

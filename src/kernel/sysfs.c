@@ -139,17 +139,17 @@ int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device
 
 bool sysfs_attached(int index)
 {
-	return sysfs_attached_at(SYSFS_ROOT, index);
+	return sysfs_attached_at(sysfs_root(), index);
 }
 
 bool sysfs_device_free(int index)
 {
-	return sysfs_device_free_at(SYSFS_ROOT, index);
+	return sysfs_device_free_at(sysfs_root(), index);
 }
 
 int sysfs_device(int index, struct sysfs_device *ret_device)
 {
-	return sysfs_device_at(SYSFS_ROOT, index, ret_device);
+	return sysfs_device_at(sysfs_root(), index, ret_device);
 }
 
 int sysfs_progress(int index, struct sysfs_progress *ret_progress)
@@ -157,7 +157,7 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
 	struct sysfs_progress p = {.in_flight = 0};
 	char stat[512];
-	int ret = sysfs_read_at(SYSFS_ROOT, index, "stat", stat, sizeof(stat));
+	int ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
 
 	if (ret < 0)
 		return ret;
@@ -176,7 +176,7 @@ unsigned sysfs_queues(int index)
 	unsigned n = 0;
 	DIR *dir;
 
-	if (attribute_path(path, SYSFS_ROOT, index, "mq") < 0)
+	if (attribute_path(path, sysfs_root(), index, "mq") < 0)
 		return 0;
 	dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));)
@@ -188,13 +188,13 @@ unsigned sysfs_queues(int index)
 
 int sysfs_backend(int index, char *buf, size_t size)
 {
-	return sysfs_read_at(SYSFS_ROOT, index, "backend", buf, size);
+	return sysfs_read_at(sysfs_root(), index, "backend", buf, size);
 }
 
 int sysfs_mark(int index)
 {
 	char path[SYSFS_PATH_MAX];
-	int fd, ret = attribute_path(path, SYSFS_ROOT, index, "pid");
+	int fd, ret = attribute_path(path, sysfs_root(), index, "pid");
 
 	if (ret < 0)
 		return ret;
@@ -215,7 +215,7 @@ uint64_t sysfs_attachment(int index)
 	char path[SYSFS_PATH_MAX];
 	struct stat st;
 
-	if (attribute_path(path, SYSFS_ROOT, index, "pid") < 0 || stat(path, &st) < 0)
+	if (attribute_path(path, sysfs_root(), index, "pid") < 0 || stat(path, &st) < 0)
 		return 0;
 	return st.st_ino;
 }
@@ -244,7 +244,7 @@ int sysfs_announce_at(const char *root, int index, const char *action, const cha
 
 int sysfs_announce(int index, const char *action, const char *state)
 {
-	return sysfs_announce_at(SYSFS_ROOT, index, action, state);
+	return sysfs_announce_at(sysfs_root(), index, action, state);
 }
 
 int sysfs_announce_holder(const char *holder, const char *action, const char *state)
@@ -252,7 +252,7 @@ int sysfs_announce_holder(const char *holder, const char *action, const char *st
 	char path[SYSFS_PATH_MAX], event[128];
 	_cleanup_fd_ int fd = -1;
 
-	snprintf(path, sizeof(path), SYSFS_ROOT "/block/%s/uevent", holder);
+	snprintf(path, sizeof(path), "%s/block/%s/uevent", sysfs_root(), holder);
 	snprintf(event, sizeof(event), "%s " EVENTS_UUID " NBDSTATE=%s", action, state);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	return fd < 0 || write(fd, event, strlen(event)) < 0 ? -errno : 0;
@@ -298,7 +298,7 @@ void sysfs_holders_at(const char *root, int index, sysfs_holder_fn *fn, void *ar
 
 void sysfs_holders(int index, sysfs_holder_fn *fn, void *arg)
 {
-	sysfs_holders_at(SYSFS_ROOT, index, fn, arg);
+	sysfs_holders_at(sysfs_root(), index, fn, arg);
 }
 
 int sysfs_module_parameter(const char *name, uint64_t *ret_value)
@@ -306,7 +306,7 @@ int sysfs_module_parameter(const char *name, uint64_t *ret_value)
 	char path[SYSFS_PATH_MAX], text[32] = "";
 	int ret;
 
-	if (snprintf(path, sizeof(path), SYSFS_ROOT "/module/nbd/parameters/%s", name) >=
+	if (snprintf(path, sizeof(path), "%s/module/nbd/parameters/%s", sysfs_root(), name) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
 	ret = read_file(path, text, sizeof(text));
@@ -315,7 +315,10 @@ int sysfs_module_parameter(const char *name, uint64_t *ret_value)
 
 bool sysfs_module_present(void)
 {
-	return access(SYSFS_ROOT "/module/nbd", F_OK) == 0;
+	char path[SYSFS_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/module/nbd", sysfs_root());
+	return access(path, F_OK) == 0;
 }
 
 bool sysfs_kernel_since(unsigned major, unsigned minor)
@@ -334,7 +337,7 @@ uint32_t sysfs_kernel_block_max(void)
 
 	/* 6.15 takes blocks larger than a page where it has transparent huge pages. */
 	if (page < 65536 && sysfs_kernel_since(6, 15) &&
-	    access(SYSFS_ROOT "/kernel/mm/transparent_hugepage", F_OK) == 0)
+	    access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
 		return 65536;
 	return page;
 }

@@ -15,9 +15,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "kernel/root.h"
 #include "nbd/export.h"
-
-#define SYSFS_ROOT "/sys"
 
 /* An attribute of /sys/block/nbdN, as text without the newline: 0, -ENOENT, -E2BIG, or others. */
 int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size);

@@ -156,7 +156,7 @@ void tune_io_timeout_apart(int index, uint32_t ms)
 	pid = fork();
 	if (pid == 0) {
 		if (fork() == 0)
-			sysfs_write_at(SYSFS_ROOT, index, "queue/io_timeout", text);
+			sysfs_write_at(sysfs_root(), index, "queue/io_timeout", text);
 		_exit(0);
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -165,12 +165,12 @@ void tune_io_timeout_apart(int index, uint32_t ms)
 
 int tune_device(int index, const struct tune *tune, struct err *err)
 {
-	return tune_device_at(SYSFS_ROOT, index, tune, err);
+	return tune_device_at(sysfs_root(), index, tune, err);
 }
 
 bool tune_leftovers(int index, uint16_t flags)
 {
 	/* 5.10 keeps nothing of it, and 6.1 is the first where removing devices has been tried. */
-	return sysfs_kernel_since(6, 1) && (refuse_leftovers(SYSFS_ROOT, index, flags, NULL) < 0 ||
-					    lost_discard(SYSFS_ROOT, index, flags) > 0);
+	return sysfs_kernel_since(6, 1) && (refuse_leftovers(sysfs_root(), index, flags, NULL) < 0 ||
+					    lost_discard(sysfs_root(), index, flags) > 0);
 }

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "kernel/root.h"
 #include "kernel/usage-private.h"
 
 #define NAMED_MAX 6 /* users that the sentence names */
@@ -315,5 +316,5 @@ int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, stru
 
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {
-	return usage_find_at("/proc", "/sys", index, skip, ret_usage, err);
+	return usage_find_at("/proc", sysfs_root(), index, skip, ret_usage, err);
 }

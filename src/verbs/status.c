@@ -102,11 +102,14 @@ static int is_nbd(const struct dirent *d)
 
 static int show_all(struct state *s, struct json *j)
 {
+	char path[512];
 	struct dirent **disk;
-	int index, n = scandir("/sys/block", &disk, is_nbd, versionsort);
+	int index, n;
 
+	snprintf(path, sizeof(path), "%s/block", sysfs_root());
+	n = scandir(path, &disk, is_nbd, versionsort);
 	if (n < 0) {
-		log_error("cannot read /sys/block: %s", strerror(errno));
+		log_error("cannot read %s: %s", path, strerror(errno));
 		return err_exit_status(ERR_SYSTEM);
 	}
 	for (int i = 0; i < n; i++) {

@@ -58,7 +58,7 @@ static bool above_zero(int index, const char *attribute)
 {
 	uint64_t value = 0;
 
-	return sysfs_number_at(SYSFS_ROOT, index, attribute, &value) == 0 && value > 0;
+	return sysfs_number_at(sysfs_root(), index, attribute, &value) == 0 && value > 0;
 }
 
 /* What the kernel was told the server can do, read from what it made of it. */
@@ -67,7 +67,7 @@ static uint16_t flags_in_use(int index, bool read_only, unsigned connections)
 	uint16_t flags = NBD_TX_HAS_FLAGS;
 	char cache[32] = "";
 
-	sysfs_read_at(SYSFS_ROOT, index, "queue/write_cache", cache, sizeof(cache));
+	sysfs_read_at(sysfs_root(), index, "queue/write_cache", cache, sizeof(cache));
 	flags |= read_only ? NBD_TX_READ_ONLY : 0;
 	flags |= strcmp(cache, "write back") == 0 ? NBD_TX_SEND_FLUSH : 0;
 	flags |= above_zero(index, "queue/fua") ? NBD_TX_SEND_FUA : 0;
@@ -109,7 +109,7 @@ static int read_device(struct adopt *a)
 	count_connections(a);
 	a->plan.flags = a->known ? (uint16_t)a->state->flags
 				 : flags_in_use(a->index, device.read_only, a->plan.connections);
-	sysfs_number_at(SYSFS_ROOT, a->index, "queue/max_sectors_kb", &kib);
+	sysfs_number_at(sysfs_root(), a->index, "queue/max_sectors_kb", &kib);
 	a->max_payload = kib > UINT32_MAX / 1024 ? UINT32_MAX : (uint32_t)kib * 1024;
 	return 0;
 }
