@@ -44,6 +44,7 @@ static const struct field {
     FIELD("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
     FIELD("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
     FIELD("FLAGS", "flags", NULL, FIELD_U32, flags),
+    FIELD("FLUSH", "flush", NULL, FIELD_BOOL, flush),
     FIELD("DEAD_TIMEOUT", "dead-timeout", NULL, FIELD_I64, dead_timeout),
     FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
     FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
@@ -215,6 +216,7 @@ int state_read(int index, struct state *ret_state, struct err *err)
 	memset(ret_state, 0, sizeof(*ret_state));
 	ret_state->index = index;
 	ret_state->peer_uid = -1; /* 0 is somebody */
+	ret_state->flush = true;  /* an older version did not write what it is */
 	while (fgets(line, sizeof(line), f)) {
 		char *value = strchr(line, '=');
 		bool rest = cut;
@@ -318,6 +320,9 @@ void state_print(const struct state *s, FILE *out)
 	if (s->connections > s->alive && s->next_try)
 		fprintf(out, "  %-12s within %" PRId64 " s\n", "next try",
 			s->next_try > time(NULL) ? s->next_try - time(NULL) + 1 : 1);
+	if (!s->flush && !s->read_only)
+		fprintf(out, "  %-12s none: fsync succeeds and tells the server nothing\n",
+			"flush");
 	if (s->stalled)
 		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
 			"stalled", s->in_flight);

@@ -56,6 +56,7 @@ struct state {
 	unsigned connections;
 	unsigned alive;	      /* connections that are not dead */
 	unsigned flags;	      /* NBD_TX_* as given to the kernel */
+	bool flush;	      /* the kernel sends the server a flush for fsync(2) */
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;

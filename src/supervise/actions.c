@@ -73,6 +73,12 @@ static void keep_from_dialler(struct supervisor *s)
 /* What cannot be promised, said while somebody listens. */
 static void warn(const struct supervisor *s)
 {
+	if (!s->report.flush && !s->report.read_only)
+		log_warning(
+		    "/dev/nbd%d: the server offers no flush: fsync succeeds and tells the "
+		    "server nothing, so what it has not written to its disk is lost when it "
+		    "dies",
+		    s->index);
 	if (!s->cfg.reconnect)
 		return;
 	if (links_wanted(s->links) > 1)

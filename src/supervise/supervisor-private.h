@@ -123,6 +123,7 @@ struct supervisor {
 	struct nbd_export known; /* the export as it was attached */
 	uid_t unix_uid;		 /* of a Unix socket's server */
 	unsigned accept;	 /* enum identity_accept */
+	bool server_flushes;	 /* the server in use offers a flush, whatever the device does */
 	struct configure configure;
 	struct state report;
 	uint64_t wait_end;
@@ -288,6 +289,9 @@ void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
 int supervisor_fill_report(struct supervisor *s);
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
+/* The flags of a server that is about to serve the device: says when its flush is not the device's.
+ */
+void supervisor_note_flush(struct supervisor *s, uint16_t flags);
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
 
 /* report/udev.c: tells udev that the device is there, or that nobody may read from it. */

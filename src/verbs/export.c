@@ -104,6 +104,8 @@ void export_print(const struct export_view *v, FILE *out)
 		if (e->flags & flags[i].bit)
 			fprintf(out, " %s", flags[i].name);
 	fputc('\n', out);
+	if (!(e->flags & (NBD_TX_SEND_FLUSH | NBD_TX_READ_ONLY)))
+		line(out, "no flush", "fsync succeeds and tells the server nothing");
 	print_sizes(e, out);
 }
 

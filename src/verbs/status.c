@@ -33,6 +33,7 @@ static void from_kernel(int index, struct state *s)
 		s->size = device.size;
 		s->read_only = device.read_only;
 		s->block_size = device.block_size;
+		s->flush = adopt_flushes(index);
 	}
 	adopt_identifier(index, backend, sizeof(backend));
 	text_init(&t, s->identifier, sizeof(s->identifier));

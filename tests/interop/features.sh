@@ -91,6 +91,77 @@ check "flush: fsync" dd if=/dev/urandom of=/dev/nbd0 bs=4k count=4 conv=fsync
 check "flush: reaches the server" grep -q ' Flush ' "$log"
 detach "flush"
 
+# No flush: fsync succeeds, the server hears nothing of it, and the user does hear of that
+cat >"$scratch/noflush.sh" <<EOF
+case \$1 in
+get_size) echo 16M ;;
+pread) head -c "\$3" /dev/zero ;;
+pwrite) cat >/dev/null ;;
+can_write | flush) ;;
+can_flush) [ -e "$scratch/flushes" ] || exit 3 ;;
+*) exit 2 ;;
+esac
+EOF
+chmod +x "$scratch/noflush.sh"
+no_flush='no flush: fsync succeeds and tells the server nothing'
+plugin() {
+	kit --filter=log sh "$scratch/noflush.sh" logfile="$log"
+}
+status_has_flush() { # COUNT
+	nbd_attach -s nbd0 >"$scratch/status"
+	cat "$scratch/status"
+	is "$(grep -c '  flush  *none: fsync succeeds' "$scratch/status")" "$1"
+}
+plugin
+attach "no flush"
+check "no flush: is warned of" warned "nbd0: .*$no_flush"
+check "no flush: the kernel sends none" is "$(queue write_cache)" "write through"
+check "no flush: --status" status_has_flush 1
+check "no flush: --status --json" status_is nbd0 flush False
+check "no flush: in the state file" grep -x FLUSH=no /run/nbd-attach/nbd0.state
+check "no flush: --info" eval 'nbd_attach -I -u "$sock" | grep -E "^no flush +fsync succeeds"'
+kill_now "$(supervisor nbd0)"
+check "no flush: without a supervisor" eval 'wait_for 5 no_supervisor nbd0; status_has_flush 1'
+rm -f /run/nbd-attach/nbd0.state
+attach "no flush, taken over"
+check "no flush, taken over: is warned of" warned "nbd0: .*$no_flush"
+check "no flush, taken over: --status --json" status_is nbd0 flush False
+detach "no flush, taken over"
+attach "no flush, read-only" --read-only
+check "no flush, read-only: no warning" eval '! warned "flush"'
+check "no flush, read-only: --status" status_has_flush 0
+detach "no flush, read-only"
+in_foreground() { # ATTACH-ARGUMENT...; sets $foreground
+	"${nbd_attach[@]}" -n nbd0 -u "$sock" "$@" >"$scratch/log.foreground" 2>&1 </dev/null &
+	foreground=$!
+	started+=("$foreground")
+}
+healed() { # COUNT: so many connections were replaced
+	status_is nbd0 reconnects "$1" && status_is nbd0 state attached
+}
+in_foreground --accept features
+check "another flush: attaches" wait_for 10 status_is nbd0 state attached
+touch "$scratch/flushes"
+plugin
+check "a flush after an outage: heals" wait_for 10 healed 1
+check "a flush after an outage: still none is sent" status_is nbd0 flush False
+check "a flush after an outage: is told" grep 'nbd0: .* offers a flush now, .* attach it again' \
+	"$scratch/log.foreground"
+detach "another flush"
+wait_for 5 gone "$foreground"
+in_foreground --accept features
+check "a flush: attaches" wait_for 10 status_is nbd0 state attached
+check "a flush: --status --json" status_is nbd0 flush True
+check "a flush: --status" status_has_flush 0
+check "a flush: --info" eval '! nbd_attach -I -u "$sock" | grep "^no flush"'
+rm "$scratch/flushes"
+plugin
+check "a flush lost in an outage: heals" wait_for 10 healed 1
+check "a flush lost in an outage: is warned of" grep 'nbd0: .* offers no flush, .* fsync may fail' \
+	"$scratch/log.foreground"
+check "a flush: detaches" nbd_attach --detach --force nbd0 # what is not flushed is lost
+wait_for 5 gone "$foreground"
+
 # Sizes
 kit memory 41473
 attach "41473 bytes"

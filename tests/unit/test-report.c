@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
@@ -88,6 +89,7 @@ static void all_of_the_state_survives_the_file(void **unused)
 	    .connections = 16,
 	    .alive = 2,
 	    .flags = 0x1fff,
+	    .flush = true,
 	    .dead_timeout = -1,
 	    .stalled = true,
 	    .in_flight = UINT32_MAX,
@@ -150,6 +152,7 @@ static void missing_fields_are_unknown(void **unused)
 	assert_int_equal(state_read(4, &out, NULL), 0);
 	assert_int_equal(out.index, 4);
 	assert_int_equal(out.peer_uid, -1);
+	assert_true(out.flush);
 	assert_int_equal(out.alive, 0);
 	assert_string_equal(out.name, "");
 	state_remove(4);
@@ -216,6 +219,27 @@ static void links_are_printable(void **unused)
 	state_remove(4);
 }
 
+/* Only of a device that can be written: nothing else needs a flush. */
+static void text_says_that_there_is_no_flush(void **unused)
+{
+	static struct state s = {.index = 6, .name = "attached", .peer_uid = -1};
+
+	(void)unused;
+	for (int i = 0; i < 4; i++) {
+		_cleanup_free_ char *text = NULL;
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+
+		s.flush = i & 1;
+		s.read_only = i & 2;
+		state_print(&s, f);
+		fclose(f);
+		assert_int_equal(strstr(text, "fsync succeeds and tells the server nothing") !=
+				     NULL,
+				 !s.flush && !s.read_only);
+	}
+}
+
 /* The rest of a line that was cut is no line. */
 static void overlong_lines_end_where_they_are_cut(void **unused)
 {
@@ -252,18 +276,19 @@ static void json_of_a_state_is_json(void **unused)
 	    .alive = 99999,
 	    .link = {{.local = "127.0.0.1:1", .peer = "[::1]:2", .sent = UINT64_MAX}},
 	};
-	static const char check[] = "import json, sys\n"
-				    "s = json.load(sys.stdin)\n"
-				    "assert s['device'] == '/dev/nbd6', s\n"
-				    "assert s['pid'] == -7, s\n"
-				    "assert s['dead-timeout'] == -1 and s['peer-uid'] == -1, s\n"
-				    "assert s['outage-since'] == -2**63, s\n"
-				    "assert s['size'] == 2**64 - 1, s\n"
-				    "assert s['uri'] == 'nbd://h/\"\\\\\\x01\\ufffd', s\n"
-				    "assert s['read-only'] is False and s['stalled'] is False, s\n"
-				    "assert len(s['links']) == 16, s\n"
-				    "assert s['links'][0]['sent'] == 2**64 - 1, s\n"
-				    "assert s['links'][0]['local'] == '127.0.0.1:1', s\n";
+	static const char check[] =
+	    "import json, sys\n"
+	    "s = json.load(sys.stdin)\n"
+	    "assert s['device'] == '/dev/nbd6', s\n"
+	    "assert s['pid'] == -7, s\n"
+	    "assert s['dead-timeout'] == -1 and s['peer-uid'] == -1, s\n"
+	    "assert s['outage-since'] == -2**63, s\n"
+	    "assert s['size'] == 2**64 - 1, s\n"
+	    "assert s['uri'] == 'nbd://h/\"\\\\\\x01\\ufffd', s\n"
+	    "assert s['read-only'] is s['stalled'] is s['flush'] is False, s\n"
+	    "assert len(s['links']) == 16, s\n"
+	    "assert s['links'][0]['sent'] == 2**64 - 1, s\n"
+	    "assert s['links'][0]['local'] == '127.0.0.1:1', s\n";
 	struct json j;
 	FILE *f;
 
@@ -343,6 +368,7 @@ int main(void)
 	    cmocka_unit_test(missing_fields_are_unknown),
 	    cmocka_unit_test(malformed_links_are_passed_over),
 	    cmocka_unit_test(links_are_printable),
+	    cmocka_unit_test(text_says_that_there_is_no_flush),
 	    cmocka_unit_test(overlong_lines_end_where_they_are_cut),
 	    cmocka_unit_test(json_of_a_state_is_json),
 	    cmocka_unit_test(json_is_escaped),

@@ -61,15 +61,21 @@ static bool above_zero(int index, const char *attribute)
 	return sysfs_number_at(sysfs_root(), index, attribute, &value) == 0 && value > 0;
 }
 
+bool adopt_flushes(int index)
+{
+	char cache[32] = "";
+
+	sysfs_read_at(sysfs_root(), index, "queue/write_cache", cache, sizeof(cache));
+	return strcmp(cache, "write back") == 0;
+}
+
 /* What the kernel was told the server can do, read from what it made of it. */
 static uint16_t flags_in_use(int index, bool read_only, unsigned connections)
 {
 	uint16_t flags = NBD_TX_HAS_FLAGS;
-	char cache[32] = "";
 
-	sysfs_read_at(sysfs_root(), index, "queue/write_cache", cache, sizeof(cache));
 	flags |= read_only ? NBD_TX_READ_ONLY : 0;
-	flags |= strcmp(cache, "write back") == 0 ? NBD_TX_SEND_FLUSH : 0;
+	flags |= adopt_flushes(index) ? NBD_TX_SEND_FLUSH : 0;
 	flags |= above_zero(index, "queue/fua") ? NBD_TX_SEND_FUA : 0;
 	flags |= above_zero(index, "queue/discard_max_bytes") ? NBD_TX_SEND_TRIM : 0;
 	flags |= above_zero(index, "queue/write_zeroes_max_bytes") ? NBD_TX_SEND_WRITE_ZEROES : 0;

@@ -56,6 +56,9 @@ int adopt_identifier(int index, char *buf, size_t size);
  */
 bool adopt_possible(int index, const char *identifier);
 
+/* True if the device sends its server a flush for fsync(2), as the kernel has it. */
+bool adopt_flushes(int index);
+
 /*
  * Blocking, for the helper thread. Errors: BUSY (a zombie: disconnected, and somebody still has it
  * open), ERR_FAILED.

@@ -116,6 +116,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	targets_aimed(&s->over.targets)->unix_uid = result->unix_uid;
 	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
 	supervisor_note_tls(s, &result->tls, result->relay);
+	supervisor_note_flush(s, result->export.flags);
 	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
 	supervisor_raise(s, FSM_REDIALLED);
 	return true;

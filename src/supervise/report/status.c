@@ -30,6 +30,8 @@ int supervisor_fill_report(struct supervisor *s)
 	r->block_size = s->plan.block_size;
 	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;
 	r->flags = s->plan.flags;
+	r->flush = s->plan.flags & NBD_TX_SEND_FLUSH;
+	s->server_flushes = r->flush;
 	r->peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
 	r->dead_timeout = !s->cfg.reconnect ? 0
 			  : s->cfg.dead_timeout_s == SUPERVISOR_FOREVER
@@ -42,6 +44,23 @@ int supervisor_fill_report(struct supervisor *s)
 	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
 	free(uri);
 	return 0;
+}
+
+void supervisor_note_flush(struct supervisor *s, uint16_t flags)
+{
+	bool flushes = flags & NBD_TX_SEND_FLUSH;
+
+	if (s->report.read_only || flushes == s->server_flushes)
+		return;
+	s->server_flushes = flushes;
+	if (s->report.flush && !flushes)
+		log_warning("/dev/nbd%d: the server that answers now offers no flush, and the "
+			    "device sends one for each fsync: fsync may fail",
+			    s->index);
+	else if (flushes && !s->report.flush)
+		log_notice("/dev/nbd%d: the server offers a flush now, and the device sends none: "
+			   "detach it and attach it again, so that fsync reaches the server",
+			   s->index);
 }
 
 static void warn_of_expiry(const struct supervisor *s, const char *whose, int64_t when)
