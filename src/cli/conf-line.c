@@ -9,6 +9,18 @@
 #include "base/cleanup.h"
 #include "endpoint/uri-parts.h"
 
+void config_complain(struct config_reader *r, unsigned line, struct err *e)
+{
+	if (line)
+		err_prefix(e, "%s:%u: ", r->config->path, line);
+	else
+		err_prefix(e, "%s: ", r->config->path);
+	if (r->errors++ == 0 && r->err)
+		*r->err = *e;
+	if (r->fn)
+		r->fn(e, r->arg);
+}
+
 /* A piece of the file. */
 struct piece {
 	const char *p;

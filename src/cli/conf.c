@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/conf-private.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,22 +13,11 @@
 #include "base/library.h"
 #include "kernel/device.h"
 #include "cli/server-captive.h"
-#include "cli/words.h"
+#include "cli/name.h"
+#include "cli/server.h"
 #include "endpoint/uri-parts.h"
 
 #define CONFIG_SIZE_MAX 65536
-
-void config_complain(struct config_reader *r, unsigned line, struct err *e)
-{
-	if (line)
-		err_prefix(e, "%s:%u: ", r->config->path, line);
-	else
-		err_prefix(e, "%s: ", r->config->path);
-	if (r->errors++ == 0 && r->err)
-		*r->err = *e;
-	if (r->fn)
-		r->fn(e, r->arg);
-}
 
 /* What root does is told by a file that only root can write. Others may try their own. */
 static int check_owner(const struct stat *st, struct err *err)
@@ -122,10 +110,10 @@ static int check_device(const struct config *c, struct err *err)
 
 static bool is_relative(const struct options *o)
 {
-	bool relative = words_relative(&o->endpoint);
+	bool relative = server_is_relative(&o->endpoint);
 
 	for (size_t i = 0; i < o->n_failover; i++)
-		relative |= words_relative(&o->failover[i]);
+		relative |= server_is_relative(&o->failover[i]);
 	return relative;
 }
 
@@ -140,7 +128,7 @@ static int check_server(struct options *o, const char *target, struct err *err)
 	if (target && captive_is_line(target))
 		r = captive_from_line(o, target, err);
 	if (r == 0)
-		r = words_server(o, o->captive ? NULL : target, NULL, err);
+		r = server_apply(o, o->captive ? NULL : target, NULL, err);
 	if (r == 0 && is_relative(o))
 		return part_bad(err, "a path in this file must be absolute");
 	return r;
@@ -253,30 +241,4 @@ int config_check(const char *path, config_error_fn *fn, void *arg, struct err *e
 	}
 	config_done(&config);
 	return ret;
-}
-
-/* --- names -------------------------------------------------------------------------------- */
-
-bool config_is_name(const char *s, size_t len)
-{
-	if (len < 1 || len > CONFIG_NAME_MAX || !isascii(s[0]) || !isalnum((unsigned char)s[0]))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isascii(s[i]) || (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i])))
-			return false;
-	if (len == 4 && memcmp(s, "auto", 4) == 0)
-		return false;
-	return !(len > 3 && memcmp(s, "nbd", 3) == 0 && isdigit((unsigned char)s[3]));
-}
-
-const char *config_name_of(const char *path, size_t *ret_len)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	size_t len = strlen(name);
-
-	if (len > 5 && strcmp(name + len - 5, ".conf") == 0)
-		len -= 5;
-	*ret_len = len;
-	return name;
 }

@@ -19,8 +19,7 @@
 
 #include "base/err.h"
 
-#define CONFIG_DIR	"/etc/nbd-attach"
-#define CONFIG_NAME_MAX 64
+#define CONFIG_DIR "/etc/nbd-attach"
 
 struct option_def;
 
@@ -60,15 +59,5 @@ bool config_has_unix(const struct config *config);
 
 /* `FILE names no server: ...`; -EINVAL. */
 int config_no_server(const char *path, struct err *err);
-
-/*
- * True for the NAME of a configuration or of a device: letters, digits, dots, dashes and
- * underscores, the first one a letter or digit, CONFIG_NAME_MAX at most; neither `auto` nor
- * anything that starts as a device's name does (`nbd0`).
- */
-bool config_is_name(const char *s, size_t len);
-
-/* The name in `DIR/NAME.conf`: len bytes at the result. */
-const char *config_name_of(const char *path, size_t *ret_len);
 
 #endif

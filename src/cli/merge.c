@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "kernel/device.h"
 #include "cli/server-captive.h"
+#include "cli/name.h"
 #include "cli/table.h"
 #include "endpoint/uri-parts.h"
 

@@ -27,24 +27,6 @@
 
 #define FIELD(f) offsetof(struct options, f)
 
-const struct verb_def options_verbs[OPTIONS_VERBS] = {
-    [VERB_ATTACH] = {.takes_device = true, .takes_server = true, .takes_export = true},
-    [VERB_DETACH] = {.option = "--detach", .takes_device = true},
-    [VERB_CHECK] = {.option = "--check", .takes_device = true},
-    [VERB_RECONNECT] = {.option = "--reconnect", .takes_device = true},
-    [VERB_RESIZE] = {.option = "--resize", .takes_device = true},
-    [VERB_STATUS] = {.option = "--status", .takes_device = true, .device_optional = true},
-    [VERB_LIST] = {.option = "--list", .takes_server = true},
-    [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},
-    [VERB_CHECK_CONFIG] = {.option = "--check-config", .takes_file = true},
-    [VERB_IMPORT] = {.option = "--import-nbdtab", .takes_file = true, .file_optional = true},
-    [VERB_SHUTDOWN] = {.option = "--shutdown"},
-    [VERB_HELP] = {.option = "--help"},
-    [VERB_VERSION] = {.option = "--version"},
-    [VERB_COMPLETION] = {.option = "--completion"},
-    [VERB_KEEP] = {.option = "--keep-captive", .takes_file = true},
-};
-
 const char *const options_groups[OPTION_GROUPS] = {
     [GROUP_VERB] = "What to do instead of attaching",
     [GROUP_SERVER] = "The server",
@@ -750,9 +732,4 @@ int option_pair_explain(const struct option_pair *pair, struct err *err)
 {
 	return part_bad(err, "--%s and --%s do not go together%s%s", pair->a, pair->b,
 			pair->why ? ": " : "", pair->why ? pair->why : "");
-}
-
-const char *verb_name(enum verb verb)
-{
-	return options_verbs[verb].option ? options_verbs[verb].option : "attaching";
 }

@@ -11,21 +11,7 @@
 #include <stdint.h>
 
 #include "cli/options.h"
-
-#define OPTIONS_VERBS (VERB_KEEP + 1)
-
-/* The words that follow a verb, in this order. --unix stands for the server's. */
-struct verb_def {
-	const char *option; /* the long option that asks for it; NULL for attach */
-	bool takes_file;
-	bool file_optional;
-	bool takes_device;
-	bool device_optional;
-	bool takes_server;
-	bool takes_export; /* always optional */
-};
-
-extern const struct verb_def options_verbs[OPTIONS_VERBS];
+#include "cli/verbs.h"
 
 enum option_group {
 	GROUP_VERB,
@@ -113,8 +99,5 @@ static inline bool option_bit_is_set(const struct option_bits *bits, const struc
 
 	return bits->word[i / 64] >> i % 64 & 1;
 }
-
-/* "--detach"; "attaching" for the verb that has no option. */
-const char *verb_name(enum verb verb);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "cli/conf.h"
+#include "cli/name.h"
 #include "transport/sockopts.h"
 #include "endpoint/uri-parts.h"
 

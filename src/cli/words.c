@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/conf.h"
+#include "cli/name.h"
+#include "cli/server.h"
 #include "kernel/device.h"
 #include "cli/server-captive.h"
 #include "cli/server-failover.h"
-#include "cli/table.h"
+#include "cli/verbs.h"
 #include "cli/server-tls.h"
 #include "endpoint/uri-parts.h"
 #include "endpoint/uri.h"
@@ -21,24 +22,6 @@ static bool is_device(const char *s)
 	return device_parse(s, "", &index, NULL) == 0;
 }
 
-/* A device outlives the directory that its command was typed in. */
-static int make_absolute(char **path, struct err *err)
-{
-	_cleanup_free_ char *cwd = NULL;
-	char *absolute;
-
-	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
-		return 0;
-	cwd = getcwd(NULL, 0);
-	if (!cwd)
-		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
-	if (asprintf(&absolute, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *path) < 0)
-		return part_no_memory(err);
-	free(*path);
-	*path = absolute;
-	return 0;
-}
-
 /* The other verbs know an attached device by a path too: verbs/device.h finds it. */
 static int parse_path(struct options *o, const char *s, struct err *err)
 {
@@ -46,7 +29,7 @@ static int parse_path(struct options *o, const char *s, struct err *err)
 	o->device = strdup(s);
 	if (!o->device)
 		return part_no_memory(err);
-	return make_absolute(&o->device, err);
+	return server_path_absolute(&o->device, err);
 }
 
 static bool is_path(const char *s)
@@ -112,67 +95,6 @@ static bool is_swapped(const struct options *o, const struct words *words)
 	       is_device(words->word[1]);
 }
 
-int words_server(struct options *o, const char *server, const char *export_name, struct err *err)
-{
-	int r;
-
-	if (export_name && o->export_name)
-		return part_bad(err, "the export is given twice: with --export, and as %s",
-				quoted_str(export_name).text);
-	if (!export_name)
-		export_name = o->export_name;
-	if (captive_wanted(o))
-		r = captive_apply(o, export_name, err);
-	else if ((r = captive_unwanted(o, err)) < 0)
-		return r;
-	else if (!o->unix_path)
-		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
-	else if (o->port)
-		r = part_bad(err, "--port and --unix do not go together");
-	else
-		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
-	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
-		r = part_bad(err, "--source is for TCP servers");
-	if (r == 0)
-		r = failover_share(o, err);
-	if (r == 0)
-		r = options_tls_apply(&o->tls, &o->endpoint, err);
-	return r == 0 ? failover_check(o, err) : r;
-}
-
-bool words_relative(const struct endpoint *e)
-{
-	const char *const tls[] = {e->tls_certificates, e->tls_psk_file};
-
-	for (size_t i = 0; i < ARRAY_SIZE(tls); i++)
-		if (tls[i] && tls[i][0] != '/')
-			return true;
-	return e->type == ENDPOINT_UNIX && e->path[0] != '/' && e->path[0] != '\0';
-}
-
-static int make_paths_absolute(struct endpoint *e, struct err *err)
-{
-	_cleanup_free_ char *path = NULL;
-	char **tls[] = {&e->tls_certificates, &e->tls_psk_file, &e->tls_ca,
-			&e->tls_crl,	      &e->tls_cert,	&e->tls_key};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tls); i++)
-		r = make_absolute(tls[i], err);
-	if (r < 0 || e->type != ENDPOINT_UNIX || e->path[0] == '\0')
-		return r;
-	path = strdup(e->path);
-	if (!path)
-		return part_no_memory(err);
-	r = make_absolute(&path, err);
-	if (r < 0)
-		return r;
-	r = part_socket(e, path, strlen(path), err);
-	if (r == -EINVAL)
-		err_prefix(err, "made absolute, ");
-	return r;
-}
-
 int words_apply(struct options *o, const struct words *words, struct err *err)
 {
 	const struct verb_def *def = &options_verbs[o->verb];
@@ -213,13 +135,13 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return 0;
 	server = server_word ? words->word[i++] : NULL;
 	export_name = i < words->n ? words->word[i] : NULL;
-	r = words_server(o, server, export_name, err);
+	r = server_apply(o, server, export_name, err);
 	if (r == 0)
-		r = make_absolute(&o->image, err);
+		r = server_path_absolute(&o->image, err);
 	if (r < 0 || o->verb != VERB_ATTACH)
 		return r;
-	r = make_paths_absolute(&o->endpoint, err);
+	r = server_paths_absolute(&o->endpoint, err);
 	for (size_t k = 0; r == 0 && k < o->n_failover; k++)
-		r = make_paths_absolute(&o->failover[k], err);
+		r = server_paths_absolute(&o->failover[k], err);
 	return r;
 }

@@ -24,13 +24,4 @@ struct words {
  */
 int words_apply(struct options *o, const struct words *words, struct err *err);
 
-/*
- * Its part for the server alone: a HOST or URI, or NULL, with the export, or NULL, and what *o has
- * of --unix, --port, --export and --source, into o->endpoint, which must be empty.
- */
-int words_server(struct options *o, const char *server, const char *export_name, struct err *err);
-
-/* True if a path in it depends on the working directory. */
-bool words_relative(const struct endpoint *e);
-
 #endif

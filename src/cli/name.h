@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The NAME of a configuration, which is that of a device as well. Nothing blocks. */
+#ifndef CLI_NAME_H
+#define CLI_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONFIG_NAME_MAX 64 /* bytes */
+
+/*
+ * True for the NAME of a configuration or of a device: letters, digits, dots, dashes and
+ * underscores, the first one a letter or digit, CONFIG_NAME_MAX at most; neither `auto` nor
+ * anything that starts as a device's name does (`nbd0`).
+ */
+bool config_is_name(const char *s, size_t len);
+
+/* The name in `DIR/NAME.conf`: len bytes at the result. */
+const char *config_name_of(const char *path, size_t *ret_len);
+
+#endif

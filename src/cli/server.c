@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/server-captive.h"
+#include "cli/server-failover.h"
+#include "cli/server-tls.h"
+#include "endpoint/uri-parts.h"
+#include "endpoint/uri.h"
+
+/* A device outlives the directory that its command was typed in. */
+int server_path_absolute(char **path, struct err *err)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *absolute;
+
+	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
+		return 0;
+	cwd = getcwd(NULL, 0);
+	if (!cwd)
+		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
+	if (asprintf(&absolute, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *path) < 0)
+		return part_no_memory(err);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+int server_apply(struct options *o, const char *server, const char *export_name, struct err *err)
+{
+	int r;
+
+	if (export_name && o->export_name)
+		return part_bad(err, "the export is given twice: with --export, and as %s",
+				quoted_str(export_name).text);
+	if (!export_name)
+		export_name = o->export_name;
+	if (captive_wanted(o))
+		r = captive_apply(o, export_name, err);
+	else if ((r = captive_unwanted(o, err)) < 0)
+		return r;
+	else if (!o->unix_path)
+		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
+	else if (o->port)
+		r = part_bad(err, "--port and --unix do not go together");
+	else
+		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
+	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
+		r = part_bad(err, "--source is for TCP servers");
+	if (r == 0)
+		r = failover_share(o, err);
+	if (r == 0)
+		r = options_tls_apply(&o->tls, &o->endpoint, err);
+	return r == 0 ? failover_check(o, err) : r;
+}
+
+bool server_is_relative(const struct endpoint *e)
+{
+	const char *const tls[] = {e->tls_certificates, e->tls_psk_file};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tls); i++)
+		if (tls[i] && tls[i][0] != '/')
+			return true;
+	return e->type == ENDPOINT_UNIX && e->path[0] != '/' && e->path[0] != '\0';
+}
+
+int server_paths_absolute(struct endpoint *e, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	char **tls[] = {&e->tls_certificates, &e->tls_psk_file, &e->tls_ca,
+			&e->tls_crl,	      &e->tls_cert,	&e->tls_key};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tls); i++)
+		r = server_path_absolute(tls[i], err);
+	if (r < 0 || e->type != ENDPOINT_UNIX || e->path[0] == '\0')
+		return r;
+	path = strdup(e->path);
+	if (!path)
+		return part_no_memory(err);
+	r = server_path_absolute(&path, err);
+	if (r < 0)
+		return r;
+	r = part_socket(e, path, strlen(path), err);
+	if (r == -EINVAL)
+		err_prefix(err, "made absolute, ");
+	return r;
+}
