@@ -47,8 +47,12 @@ check-kernels:
 .PHONY: lint
 lint: $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/includes
+	@tests/lint/parts
+	@tests/lint/circles $(BUILD) $(OBJ)
+	@tests/lint/privilege $(BUILD) $(OBJ)
 	@tests/lint/pure $(PURE_OBJ)
 	@tests/lint/style
+	@tests/lint/english
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
