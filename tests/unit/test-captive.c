@@ -37,6 +37,22 @@
 
 #define LIMIT_MS 20000 /* nothing here takes as long */
 
+/*
+ * The identifier of the captive server number n. It is this run's alone: a keeper ends whatever
+ * bears its mark anywhere on the machine, and another run's server must not.
+ */
+static const char *own_id(unsigned n)
+{
+	static char id[16][CAPTIVE_ID_MAX];
+	static pid_t run; /* not that of a child that asks later */
+
+	run = run ?: getpid();
+
+	assert_true(n < ARRAY_SIZE(id));
+	snprintf(id[n], sizeof(id[n]), "%d%u", run, n);
+	return id[n];
+}
+
 /* --- words -------------------------------------------------------------------------------- */
 
 static void parse(struct options *ret_options, const char *const *word)
@@ -174,13 +190,13 @@ static void a_status_survives_the_file(void **unused)
 	struct captive_status out = {.pid = 1};
 
 	(void)unused;
-	assert_false(captive_status_read("1", &out));
+	assert_false(captive_status_read(own_id(1), &out));
 	assert_int_equal(out.pid, 1);
-	captive_status_write("1", &in);
-	assert_true(captive_status_read("1", &out));
+	captive_status_write(own_id(1), &in);
+	assert_true(captive_status_read(own_id(1), &out));
 	assert_memory_equal(&in, &out, sizeof(in));
-	captive_files_remove("1");
-	assert_false(captive_status_read("1", &out));
+	captive_files_remove(own_id(1));
+	assert_false(captive_status_read(own_id(1), &out));
 	assert_true(captive_id_valid("123"));
 	assert_false(captive_id_valid(""));
 	assert_false(captive_id_valid("../1"));
@@ -455,15 +471,15 @@ static void marked_strays_are_ended(void **unused)
 	pid_t pid;
 
 	(void)unused;
-	setenv(CAPTIVE_MARK, "12", 1);
+	setenv(CAPTIVE_MARK, own_id(12), 1);
 	assert_int_equal(command_start(&c, &pid, &err), 0);
 	unsetenv(CAPTIVE_MARK);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "1", 300), 0);
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, own_id(1), 300), 0);
 	start = loop_now();
-	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "12", 300), 1);
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, own_id(12), 300), 1);
 	assert_true(loop_now() - start >= 300 && loop_now() - start < 2300);
-	assert_int_equal(strays_end_marked(CAPTIVE_MARK, "12", 300), 0);
+	assert_int_equal(strays_end_marked(CAPTIVE_MARK, own_id(12), 300), 0);
 }
 
 /* --- the keeper --------------------------------------------------------------------------- */
@@ -533,78 +549,78 @@ static void end_keeper(pid_t pid, const char *id)
 
 static void a_keeper_starts_a_server_for_each_connection(void **unused)
 {
-	pid_t pid = keeper("2", true, SH("echo $$; cat >/dev/null; exit 0")), first, second;
+	pid_t pid = keeper(own_id(2), true, SH("echo $$; cat >/dev/null; exit 0")), first, second;
 	struct stat st;
 	int fd, next;
 
 	(void)unused;
-	assert_int_equal(status_of("2").starts, 0); /* nobody has come */
-	assert_int_equal(stat(captive_path("2", "sock").text, &st), 0);
+	assert_int_equal(status_of(own_id(2)).starts, 0); /* nobody has come */
+	assert_int_equal(stat(captive_path(own_id(2), "sock").text, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	fd = dial("2");
+	fd = dial(own_id(2));
 	first = atoi(hear(fd));
-	for (unsigned ms = 0; ms < LIMIT_MS && status_of("2").pid != first; ms++)
+	for (unsigned ms = 0; ms < LIMIT_MS && status_of(own_id(2)).pid != first; ms++)
 		usleep(1000); /* it speaks before the keeper does */
-	assert_int_equal(status_of("2").pid, first);
-	next = dial("2"); /* waits until the first one is over */
+	assert_int_equal(status_of(own_id(2)).pid, first);
+	next = dial(own_id(2)); /* waits until the first one is over */
 	assert_int_equal(poll(&(struct pollfd){.fd = next, .events = POLLIN}, 1, 200), 0);
 	close(fd);
 	second = atoi(hear(next));
 	assert_int_not_equal(first, second);
-	for (unsigned ms = 0; ms < LIMIT_MS && status_of("2").pid != second; ms++)
+	for (unsigned ms = 0; ms < LIMIT_MS && status_of(own_id(2)).pid != second; ms++)
 		usleep(1000);
-	assert_int_equal(status_of("2").starts, 2);
-	end_keeper(pid, "2");
+	assert_int_equal(status_of(own_id(2)).starts, 2);
+	end_keeper(pid, own_id(2));
 	assert_int_not_equal(kill(second, 0), 0);
 	close(next);
 }
 
 static void a_keeper_says_why_there_is_no_server(void **unused)
 {
-	pid_t pid = keeper("3", true, SH("echo oh >&2; sleep 1000 & exit 3"));
+	pid_t pid = keeper(own_id(3), true, SH("echo oh >&2; sleep 1000 & exit 3"));
 	struct captive_status s;
 
 	(void)unused;
 	for (unsigned i = 1; i <= 3; i++) {
-		_cleanup_fd_ int fd = dial("3");
+		_cleanup_fd_ int fd = dial(own_id(3));
 
 		assert_string_equal(hear(fd), "");
-		s = status_of("3");
+		s = status_of(own_id(3));
 		assert_string_equal(s.error, "the server sh ended with exit status 3: oh");
 		assert_int_equal(s.kind, ERR_RETRY);
 		assert_int_equal(s.failures, i);
 		assert_int_equal(s.pid, 0);
 	}
-	end_keeper(pid, "3");
+	end_keeper(pid, own_id(3));
 
-	pid = keeper("4", false, (char *const[]){(char *)"/no/such/server", NULL});
+	pid = keeper(own_id(4), false, (char *const[]){(char *)"/no/such/server", NULL});
 	for (unsigned i = 0; i < 2; i++) {
-		_cleanup_fd_ int fd = dial("4");
+		_cleanup_fd_ int fd = dial(own_id(4));
 
 		assert_string_equal(hear(fd), "");
-		s = status_of("4");
+		s = status_of(own_id(4));
 		assert_string_equal(s.error,
 				    "cannot run /no/such/server: No such file or directory");
 		assert_int_equal(s.kind, ERR_SYSTEM);
 	}
-	end_keeper(pid, "4");
+	end_keeper(pid, own_id(4));
 }
 
 /* More than a pipe holds, and then what tells that it went on behind that. */
 static void a_keeper_hears_a_server_out(void **unused)
 {
 	pid_t pid =
-	    keeper("8", true,
+	    keeper(own_id(8), true,
 		   SH("trap 'head -c 300000 /dev/zero | tr \\0 \\n >&2; echo done; exit 0' TERM;"
 		      "echo ready; while :; do sleep 0.1; done"));
-	_cleanup_fd_ int fd = dial("8");
+	_cleanup_fd_ int fd = dial(own_id(8));
 	uint64_t start = loop_now();
 
 	(void)unused;
 	assert_string_equal(hear(fd), "ready\n");
 	kill(pid, SIGTERM);
 	assert_string_equal(hear(fd), "done\n");
-	end_keeper(pid, "8");
+	end_keeper(pid, own_id(8));
 	assert_true(loop_now() - start < 4000);
 }
 
@@ -621,74 +637,74 @@ static void a_listening_socket_blocks(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(server); i++) {
-		pid_t pid = keeper("9", false, server[i]);
-		_cleanup_fd_ int fd = dial("9");
+		pid_t pid = keeper(own_id(9), false, server[i]);
+		_cleanup_fd_ int fd = dial(own_id(9));
 
 		assert_string_equal(hear(fd), "");
-		assert_string_equal(status_of("9").error, want[i]);
-		end_keeper(pid, "9");
+		assert_string_equal(status_of(own_id(9)).error, want[i]);
+		end_keeper(pid, own_id(9));
 	}
 }
 
 static void a_keeper_survives_a_flood(void **unused)
 {
-	pid_t pid = keeper("5", true, SH("yes >&2 & kill -9 $$"));
-	_cleanup_fd_ int fd = dial("5");
+	pid_t pid = keeper(own_id(5), true, SH("yes >&2 & kill -9 $$"));
+	_cleanup_fd_ int fd = dial(own_id(5));
 
 	(void)unused;
 	assert_string_equal(hear(fd), "");
-	assert_non_null(strstr(status_of("5").error, "was ended by signal 9"));
-	end_keeper(pid, "5");
+	assert_non_null(strstr(status_of(own_id(5)).error, "was ended by signal 9"));
+	end_keeper(pid, own_id(5));
 }
 
 static void two_keepers_are_one_too_many(void **unused)
 {
-	pid_t pid = keeper("6", true, SH("cat"));
+	pid_t pid = keeper(own_id(6), true, SH("cat"));
 	const struct captive_spec spec = {.argv = SH("cat"), .user = "no-such-user"};
 	int fd;
 
 	(void)unused;
 	log_init("keeper", LOG_TO_STDERR, LOG_EMERG);
 	if (fork() == 0)
-		_exit(keeper_run("6", &(struct captive_spec){.argv = SH("cat")}));
+		_exit(keeper_run(own_id(6), &(struct captive_spec){.argv = SH("cat")}));
 	assert_true(wait(&fd) > 0);
 	assert_int_equal(WEXITSTATUS(fd), 3);
-	assert_string_equal(status_of("6").error, ""); /* it has left that alone */
-	fd = dial("6");
+	assert_string_equal(status_of(own_id(6)).error, ""); /* it has left that alone */
+	fd = dial(own_id(6));
 	assert_int_equal(write(fd, "echo", 4), 4);
 	assert_string_equal(hear(fd), "echo");
 	close(fd);
-	end_keeper(pid, "6");
-	captive_want("7", true);
-	assert_int_equal(keeper_run("7", &spec), 2);
-	assert_int_equal(status_of("7").kind, ERR_RETRY);
-	assert_non_null(strstr(status_of("7").error, "no-such-user"));
-	captive_files_remove("7");
+	end_keeper(pid, own_id(6));
+	captive_want(own_id(7), true);
+	assert_int_equal(keeper_run(own_id(7), &spec), 2);
+	assert_int_equal(status_of(own_id(7)).kind, ERR_RETRY);
+	assert_non_null(strstr(status_of(own_id(7)).error, "no-such-user"));
+	captive_files_remove(own_id(7));
 }
 
 static void a_late_keeper_ends(void **unused)
 {
 	(void)unused;
-	assert_int_equal(keeper_run("10", &(struct captive_spec){.argv = SH("cat")}), 1);
-	assert_int_not_equal(access(captive_path("10", "lock").text, F_OK), 0);
-	assert_int_not_equal(access(captive_path("10", "sock").text, F_OK), 0);
+	assert_int_equal(keeper_run(own_id(10), &(struct captive_spec){.argv = SH("cat")}), 1);
+	assert_int_not_equal(access(captive_path(own_id(10), "lock").text, F_OK), 0);
+	assert_int_not_equal(access(captive_path(own_id(10), "sock").text, F_OK), 0);
 }
 
 /* The server's shell gets SIGTERM when the keeper dies; what that has started gets nothing. */
 static void a_keeper_ends_the_server_of_the_one_before(void **unused)
 {
-	pid_t first = keeper("11", true, SH("sleep 1000 & echo $!; wait")), second, left;
-	_cleanup_fd_ int fd = dial("11");
+	pid_t first = keeper(own_id(11), true, SH("sleep 1000 & echo $!; wait")), second, left;
+	_cleanup_fd_ int fd = dial(own_id(11));
 
 	(void)unused;
 	left = atoi(hear(fd));
 	kill(first, SIGKILL);
 	assert_int_equal(waitpid(first, NULL, 0), first);
 	assert_int_equal(kill(left, 0), 0);
-	captive_files_remove("11");
-	second = keeper("11", true, SH("cat"));
+	captive_files_remove(own_id(11));
+	second = keeper(own_id(11), true, SH("cat"));
 	assert_string_equal(hear(fd), "");
-	end_keeper(second, "11");
+	end_keeper(second, own_id(11));
 }
 
 static bool keeper_is_left_alone(const char *id)

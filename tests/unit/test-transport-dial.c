@@ -124,7 +124,7 @@ static void failures_named(void **state)
 
 	(void)state;
 	put(&list, literal_address("127.0.0.1", port));
-	put(&list, literal_address("::1", port));
+	put(&list, literal_address("::1", unused_port("::1")));
 	for (int i = 0; i < 5; i++)
 		put(&list, literal_address("::1", (uint16_t)(i + 1)));
 	o = dial_from(&list, &here);

@@ -30,6 +30,8 @@
 #include "base/loop.h"
 #include "endpoint/address.h"
 
+#define DESCRIPTORS_COUNTED 256
+
 static inline struct address literal_address(const char *text, uint16_t port)
 {
 	struct address a;
@@ -48,21 +50,30 @@ static inline uint16_t address_port(const struct address *a)
 /* Listens and fills in the port if *a has none. */
 static inline int listen_at(struct address *a, int backlog)
 {
-	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	assert_true(fd >= 0);
+	/* A port of unused_port() may be listened on. */
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, (void *)&a->sa, a->len), 0);
 	assert_int_equal(getsockname(fd, (void *)&a->sa, &a->len), 0);
 	assert_int_equal(listen(fd, backlog), 0);
 	return fd;
 }
 
-/* A port of the loopback interface that nobody listens on. */
+/*
+ * A port that nobody listens on. It stays bound as long as this process lives, by a descriptor
+ * that open_descriptors() does not count, so that no other process is given it meanwhile.
+ */
 static inline uint16_t unused_port(const char *host)
 {
 	struct address a = literal_address(host, 0);
-	int fd = listen_at(&a, 1);
+	int fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (void *)&a.sa, a.len), 0);
+	assert_int_equal(getsockname(fd, (void *)&a.sa, &a.len), 0);
+	assert_true(fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTORS_COUNTED) >= 0);
 	close(fd);
 	return address_port(&a);
 }
@@ -123,7 +134,7 @@ static inline unsigned open_descriptors(void)
 {
 	unsigned n = 0;
 
-	for (int fd = 0; fd < 256; fd++)
+	for (int fd = 0; fd < DESCRIPTORS_COUNTED; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
 }
