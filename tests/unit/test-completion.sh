@@ -8,8 +8,15 @@ passed=0
 failed=0
 
 # shellcheck disable=SC1091
-. "$here/../../src/completion/nbd-attach.bash"
+. "$here/../../src/cli/completion/nbd-attach.bash"
 eval "$table"
+
+if [[ ${2:-} == hostile ]]; then
+    # shellcheck source=tests/unit/completion-hostile.sh
+    . "$here/completion-hostile.sh"
+    # shellcheck disable=SC2317 # it ends the script
+    exit 1
+fi
 
 # What the machine has is not what is tested here.
 # shellcheck disable=SC2317 # _nbd_attach calls them
@@ -39,7 +46,7 @@ _nbd_attach_interfaces()
 _nbd_attach_exports()
 {
     case "$*" in
-    host | host:10810 | '--port=1 host' | '--unix=s') echo 'boot data' ;;
+    host | host:10810 | '--port=1 host' | '--unix=s') printf '%s\n' boot data ;;
     esac
 }
 
@@ -154,5 +161,19 @@ if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
     offers '-u s nbd0 localh|' ''
     offers '--image f nbd0 localh|' ''
 fi
+# Names that others choose, in namespaces of their own, where the completion looks for real.
+if unshare -mn true 2>/dev/null; then
+    hostile=(unshare -mn)
+elif unshare -Urmn true 2>/dev/null; then
+    hostile=(unshare -Urmn)
+else
+    hostile=(echo "hostile names: not tried, there are no namespaces to be had; not run:")
+fi
+if "${hostile[@]}" "${BASH_SOURCE[0]}" "$1" hostile; then
+    ((passed += 1))
+else
+    ((failed += 1))
+fi
+
 echo "completion: $passed passed, $failed failed"
 [[ $failed -eq 0 ]]

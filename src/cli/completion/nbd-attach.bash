@@ -5,6 +5,20 @@
 # The table of options is not in this file: `nbd-attach --completion` prints it as a function,
 # _nbd_attach_table, and the build puts that behind what is here.
 
+# Offers, of the words after $1, those that begin with $1. Others choose what a server's exports, an
+# interface or a configuration is called, and bash runs `$(...)` in such a name: in compgen -W, or
+# on the command line that the word becomes a part of. So only plain words are offered, and none that
+# nbd-attach would take for an option.
+_nbd_attach_offer()
+{
+    local LC_ALL=C word begin=$1
+    shift
+    for word; do
+        [[ $word == "$begin"* && $word =~ ^[A-Za-z0-9_./:@+,=][A-Za-z0-9_./:@+,=-]*$ ]] &&
+            COMPREPLY+=("$word")
+    done
+}
+
 # The devices that are attached ($1 = yes), are not ($1 = no), or all ($1 = any).
 _nbd_attach_devices()
 {
@@ -42,7 +56,7 @@ _nbd_attach_names()
     done
 }
 
-# The exports of a server ($@ names it) that have plain names.
+# The exports of a server ($@ names it) whose names need no escapes in JSON.
 _nbd_attach_exports()
 {
     local line
@@ -71,7 +85,7 @@ _nbd_attach()
 
     local cur=${COMP_WORDS[COMP_CWORD]} line=() word glue='' i
     local verb=attach given=' ' expect='' prefix='' what
-    local positional=() server=()
+    local positional=() server=() found=()
     COMPREPLY=()
 
     # bash has split words at = and : (COMP_WORDBREAKS): put them together again
@@ -136,7 +150,8 @@ _nbd_attach()
     # behind [ a command, and its words
     if [[ ' '${line[*]}' ' == *' [ '* ]]; then
         if [[ ${line[-1]} == '[' ]]; then
-            mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+            mapfile -t found < <(compgen -c -- "$cur")
+            _nbd_attach_offer "$cur" "${found[@]}"
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             compopt -o filenames 2>/dev/null
@@ -147,7 +162,10 @@ _nbd_attach()
     if [[ $expect ]]; then
         case ${value[$expect]} in
         choice) mapfile -t COMPREPLY < <(compgen -W "${choices[$expect]}" -- "$cur") ;;
-        interface) mapfile -t COMPREPLY < <(compgen -W "$(_nbd_attach_interfaces)" -- "$cur") ;;
+        interface)
+            mapfile -t found < <(_nbd_attach_interfaces)
+            _nbd_attach_offer "$cur" "${found[@]}"
+            ;;
         file)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             compopt -o filenames 2>/dev/null
@@ -173,23 +191,29 @@ _nbd_attach()
     read -ra kinds <<<"$kinds"
     what=${kinds[${#positional[@]}]}
     if [[ $what == device ]]; then
-        local state=any dir=/dev/ list=''
+        local state=any dir=/dev/
         [[ $cur && $cur != /* ]] && dir=
         case $verb in
-        attach) state=no list="auto $(_nbd_attach_configs)" ;;
+        attach)
+            state=no
+            mapfile -t found < <(echo auto && _nbd_attach_configs)
+            ;;
         --detach | --status | --reconnect | --resize) state=yes ;;&
-        *) list=$(_nbd_attach_names) ;;
+        *) mapfile -t found < <(_nbd_attach_names) ;;
         esac
-        list+=" $(_nbd_attach_devices $state $dir)"
-        mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+        _nbd_attach_offer "$cur" "${found[@]}"
+        mapfile -t found < <(_nbd_attach_devices $state $dir)
+        _nbd_attach_offer "$cur" "${found[@]}"
     elif [[ $what == file ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
     elif [[ $what == host ]]; then
-        mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+        mapfile -t found < <(compgen -A hostname -- "$cur")
+        _nbd_attach_offer "$cur" "${found[@]}"
     elif [[ $what == export ]]; then
         [[ $given == *' --unix '* ]] || server+=("${positional[-1]}")
-        mapfile -t COMPREPLY < <(compgen -W "$(_nbd_attach_exports "${server[@]}")" -- "$cur")
+        mapfile -t found < <(_nbd_attach_exports "${server[@]}")
+        _nbd_attach_offer "$cur" "${found[@]}"
     fi
 }
 
