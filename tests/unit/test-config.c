@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
+#include "cli/name.h"
 #include <cmocka.h>
 
 #include "base/cleanup.h"
