@@ -171,6 +171,7 @@ int tune_device(int index, const struct tune *tune, struct err *err)
 bool tune_leftovers(int index, uint16_t flags)
 {
 	/* 5.10 keeps nothing of it, and 6.1 is the first where removing devices has been tried. */
-	return sysfs_kernel_since(6, 1) && (refuse_leftovers(sysfs_root(), index, flags, NULL) < 0 ||
-					    lost_discard(sysfs_root(), index, flags) > 0);
+	return sysfs_kernel_since(6, 1) &&
+	       (refuse_leftovers(sysfs_root(), index, flags, NULL) < 0 ||
+		lost_discard(sysfs_root(), index, flags) > 0);
 }

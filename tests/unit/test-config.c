@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "cli/conf.h"
+#include "cli/name.h"
 #include "cli/table.h"
 #include "supervise/reconnect/identity.h"
 
