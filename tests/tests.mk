@@ -14,8 +14,9 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnbd-attach.a
 
 .PHONY: unit unit-build
 unit-build: $(UNIT)
-unit: unit-build
+unit: unit-build stub-build
 	@tests/unit/run $(BUILD)
+	@tests/stub/run $(BUILD)
 
 .PHONY: deps
 deps:
@@ -78,4 +79,4 @@ hostile-valgrind:
 	@NBD_ATTACH='valgrind -q --error-exitcode=99 --leak-check=full build/valgrind/nbd-attach -q' \
 		tests/interop/hostile.sh --here --deadline 10
 
--include tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk
+-include tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk

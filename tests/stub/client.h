@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The way to the driver, for those that use it. */
+#ifndef STUB_CLIENT_H
+#define STUB_CLIENT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "proto.h"
+
+/* "RUNDIR/stub/NAME", from NBD_ATTACH_RUNDIR. */
+struct stub_path {
+	char text[104];
+};
+struct stub_path stub_path(const char *name);
+
+/* A connection, the caller's to close; -errno. */
+int stub_connect(void);
+
+/* 0 or -errno. */
+int stub_send(int fd, const struct stub_request *r, const void *data, size_t len, const int *fds,
+	      size_t n_fds);
+
+/* Waits for a reply; the length of what follows it, or -errno (-EPIPE: the driver is gone). */
+ssize_t stub_receive(int fd, struct stub_reply *ret_reply, void *data, size_t size);
+
+/* Both; the reply's error. */
+int stub_ask(int fd, const struct stub_request *r, const void *data, size_t len, const int *fds,
+	     size_t n_fds);
+
+#endif

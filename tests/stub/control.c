@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a test tells the driver, and asks it:
+ *
+ *   show N              what is known of nbdN, as `key=value` lines
+ *   block | unblock     commands wait, or go on
+ *   decline N COUNT     so many sockets are thrown away without a word
+ *   notice N MS         so long the driver does not know that a connection has ended
+ *   silent N on|off     the end of a connection is not told
+ *   event N             tells of a connection that has ended, and none has
+ *   overflow            events were lost
+ *   detach N            somebody else's DISCONNECT
+ *   attach N ID [SIZE]  somebody else's CONNECT, to a server that never answers
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client.h"
+
+static void show(struct client *c, uint64_t id, const struct device *dev)
+{
+	unsigned alive = 0;
+	unsigned flight = queue_in(dev, REQUEST_FLIGHT) + queue_in(dev, REQUEST_SENDING),
+		 waiting = queue_in(dev, REQUEST_WAITING), queued = queue_in(dev, REQUEST_QUEUED);
+	char text[1024];
+	int len;
+
+	for (unsigned i = 0; i < dev->n_slots; i++)
+		alive += !dev->slot[i].dead;
+	len = snprintf(
+	    text, sizeof(text),
+	    "configured=%d\ndisconnected=%d\nslots=%u\nalive=%u\nopeners=%u\n"
+	    "pending=%u\nin-flight=%u\nwaiting=%u\nqueued=%u\ntimeout=%llu\ndead-timeout=%llu\n"
+	    "size=%llu\noffered=%u\ntaken=%u\ndeclined=%u\nchanges=%u\ndetaches=%u\n"
+	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\nidentifier=%s\n",
+	    dev->configured, dev->disconnected, dev->n_slots, alive, dev->openers,
+	    flight + waiting + queued, flight, waiting, queued, (unsigned long long)dev->timeout,
+	    (unsigned long long)dev->dead_timeout, (unsigned long long)dev->size, dev->offered,
+	    dev->taken, dev->declined, dev->changes, dev->detaches, dev->failed, dev->dead_told,
+	    dev->sizes, dev->frozen,
+	    (unsigned long long)(dev->done[0] + dev->done[1] + dev->done[2] + dev->done[3]),
+	    dev->identifier ? dev->identifier : "");
+	driver_reply(c, id, 0, text, (size_t)len);
+}
+
+/* Its other end stays with us, and says nothing. */
+static int foreign(struct driver *d, struct device *dev, const char *identifier, const char *size)
+{
+	struct command c = {
+	    .request = {.op = STUB_ATTACH,
+			.index = dev->index,
+			.size = size ? strtoull(size, NULL, 10) : 1 << 20,
+			.block_size = 512,
+			.flags = 1,
+			.dead_timeout = 1},
+	    .identifier = strdup(identifier),
+	    .n_fds = 1,
+	};
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	c.fds[0] = pair[0];
+	ret = device_attach(d, dev, &c);
+	if (c.fds[0] >= 0)
+		close(c.fds[0]);
+	free(c.identifier);
+	return ret;
+}
+
+static int of_device(struct driver *d, struct client *c, uint64_t id, struct device *dev,
+		     char **word, bool *ret_answered)
+{
+	if (strcmp(word[0], "show") == 0) {
+		show(c, id, dev);
+		*ret_answered = true;
+	} else if (strcmp(word[0], "decline") == 0 && word[2]) {
+		dev->decline = (unsigned)atoi(word[2]);
+	} else if (strcmp(word[0], "notice") == 0 && word[2]) {
+		dev->notice_ms = (uint64_t)atoi(word[2]);
+	} else if (strcmp(word[0], "silent") == 0 && word[2]) {
+		dev->silent = strcmp(word[2], "on") == 0;
+	} else if (strcmp(word[0], "event") == 0) {
+		driver_event(d, dev->index);
+	} else if (strcmp(word[0], "detach") == 0) {
+		return device_detach(d, dev);
+	} else if (strcmp(word[0], "attach") == 0 && word[2]) {
+		return foreign(d, dev, word[2], word[3]);
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void control_words(struct driver *d, struct client *c, uint64_t id, char *words)
+{
+	char *word[8] = {NULL}, *rest = words;
+	bool answered = false;
+	size_t n = 0;
+	int ret = 0;
+
+	while (n < 7 && (word[n] = strsep(&rest, " ")))
+		n++;
+	if (n == 0)
+		ret = -EINVAL;
+	else if (strcmp(word[0], "block") == 0)
+		d->blocked = true;
+	else if (strcmp(word[0], "unblock") == 0)
+		d->blocked = false;
+	else if (strcmp(word[0], "overflow") == 0)
+		driver_event(d, -1);
+	else if (n > 1 && atoi(word[1]) < STUB_DEVICES)
+		ret = of_device(d, c, id, &d->device[atoi(word[1])], word, &answered);
+	else
+		ret = -EINVAL;
+	if (!answered)
+		driver_reply(c, id, ret, NULL, 0);
+}
+
+/* The other side: `nbd-stub ctl WORDS...`. */
+int control_main(int argc, char **argv)
+{
+	const struct stub_request r = {.op = STUB_CONTROL};
+	char words[4096] = "", text[4096];
+	struct stub_reply reply;
+	int fd = stub_connect();
+	ssize_t n;
+
+	for (int i = 0; i < argc; i++) {
+		strncat(words, i ? " " : "", sizeof(words) - strlen(words) - 1);
+		strncat(words, argv[i], sizeof(words) - strlen(words) - 1);
+	}
+	n = fd < 0 ? fd : stub_send(fd, &r, words, strlen(words), NULL, 0);
+	if (n == 0)
+		n = stub_receive(fd, &reply, text, sizeof(text));
+	if (n < 0 || reply.error) {
+		fprintf(stderr, "ctl %s: %s\n", words, strerror(n < 0 ? (int)-n : -reply.error));
+		return 1;
+	}
+	fwrite(text, 1, (size_t)n, stdout);
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Takes the place of the kernel in build/stub/nbd-attach: every function here replaces one of the
+ * program's (the linker's --wrap) and asks the driver, a process of the test, instead of nbd.ko.
+ * Everything else is the program as it is shipped.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/capability.h"
+#include "kernel/explain.h"
+#include "kernel/kernel.h"
+#include "kernel/sysfs.h"
+#include "kernel/usage.h"
+
+struct stub {
+	struct kernel base; /* first */
+	int commands, events;
+};
+
+static const struct stub *stub_of(const struct kernel *k)
+{
+	return (const struct stub *)k;
+}
+
+static int stub_attach(struct kernel *k, const struct kernel_attach *a, struct err *err)
+{
+	struct stub_request r = {
+	    .op = STUB_ATTACH,
+	    .index = a->index,
+	    .size = a->size,
+	    .block_size = a->block_size,
+	    .flags = a->server_flags,
+	    .timeout = a->timeout,
+	    .dead_timeout = a->dead_timeout,
+	    .has_identifier = a->identifier != NULL,
+	};
+	int ret = attach_check(a, err);
+
+	if (ret < 0)
+		return ret;
+	ret = stub_ask(stub_of(k)->commands, &r, a->identifier,
+		       a->identifier ? strlen(a->identifier) : 0, a->fds, a->n_fds);
+	return ret < 0 ? attach_explain(a, ret, err) : 0;
+}
+
+static int stub_change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	struct stub_request r = {
+	    .op = STUB_CHANGE,
+	    .index = c->index,
+	    .size = c->size,
+	    .timeout = c->timeout,
+	    .dead_timeout = c->dead_timeout,
+	    .set_timeout = c->set_timeout,
+	    .set_dead_timeout = c->set_dead_timeout,
+	    .has_identifier = c->identifier != NULL,
+	};
+	int ret = stub_ask(stub_of(k)->commands, &r, c->identifier,
+			   c->identifier ? strlen(c->identifier) : 0, &c->fd, c->fd >= 0);
+
+	return change_explain(c, ret, err);
+}
+
+static int stub_detach(struct kernel *k, int index, struct err *err)
+{
+	struct stub_request r = {.op = STUB_DETACH, .index = index};
+	int ret = stub_ask(stub_of(k)->commands, &r, NULL, 0, NULL, 0);
+
+	if (ret == 0 || (ret == -EINVAL && !sysfs_attached(index)))
+		return 0;
+	return detach_explain(index, ret, err);
+}
+
+static int stub_event_fd(const struct kernel *k)
+{
+	return stub_of(k)->events;
+}
+
+static enum kernel_event stub_next_event(struct kernel *k, int index)
+{
+	struct stub_event e;
+
+	while (recv(stub_of(k)->events, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e)) {
+		if (e.index < 0)
+			return KERNEL_EVENT_OVERFLOW;
+		if (e.index == index)
+			return KERNEL_EVENT_LINK_DEAD;
+	}
+	return KERNEL_EVENT_NONE;
+}
+
+static void stub_free(struct kernel *k)
+{
+	close(stub_of(k)->commands);
+	close(stub_of(k)->events);
+	free(k);
+}
+
+static const struct kernel_ops netlink_ops = {
+    .name = "netlink",
+    .attach = stub_attach,
+    .change = stub_change,
+    .detach = stub_detach,
+    .event_fd = stub_event_fd,
+    .next_event = stub_next_event,
+    .free = stub_free,
+};
+
+static int ioctl_change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	(void)k;
+	return err_set(err, ERR_SYSTEM, ENOTSUP, "/dev/nbd%d was attached through ioctl", c->index);
+}
+
+/* A dead connection is the end of the device. */
+static enum kernel_event ioctl_next_event(struct kernel *k, int index)
+{
+	return stub_next_event(k, index) == KERNEL_EVENT_NONE ? KERNEL_EVENT_NONE
+							      : KERNEL_EVENT_ENDED;
+}
+
+static const struct kernel_ops ioctl_ops = {
+    .name = "ioctl",
+    .attach = stub_attach,
+    .change = ioctl_change,
+    .detach = stub_detach,
+    .event_fd = stub_event_fd,
+    .next_event = ioctl_next_event,
+    .free = stub_free,
+};
+
+static int stub_new(const struct kernel_ops *ops, struct kernel **ret_kernel, struct err *err)
+{
+	const struct stub_request events = {.op = STUB_EVENTS};
+	struct stub *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	k->base.ops = ops;
+	k->commands = stub_connect();
+	k->events = stub_connect();
+	if (k->commands < 0 || k->events < 0 ||
+	    stub_ask(k->events, &events, NULL, 0, NULL, 0) < 0) {
+		stub_free(&k->base);
+		return err_set(err, ERR_SYSTEM, EIO, "no driver of the test is there");
+	}
+	*ret_kernel = &k->base;
+	return 0;
+}
+
+static bool wanted(const char *name)
+{
+	return access(stub_path(name).text, F_OK) == 0;
+}
+
+int __wrap_netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err);
+int __wrap_netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err)
+{
+	if (wanted("no-netlink")) {
+		*ret_missing = true;
+		return err_set(err, ERR_SYSTEM, ENOENT,
+			       "this kernel's nbd module offers no netlink interface here (it may "
+			       "be hidden in a network namespace): use --backend ioctl");
+	}
+	return stub_new(&netlink_ops, ret_kernel, err);
+}
+
+int __wrap_ioctl_new(struct kernel **ret_kernel, struct err *err);
+int __wrap_ioctl_new(struct kernel **ret_kernel, struct err *err)
+{
+	return stub_new(&ioctl_ops, ret_kernel, err);
+}
+
+int __wrap_kernel_check(struct err *err);
+int __wrap_kernel_check(struct err *err)
+{
+	(void)err;
+	return 0;
+}
+
+/* A record for each read, as from /dev/kmsg, and only those that come from now on. */
+int __wrap_kmsg_open(void);
+int __wrap_kmsg_open(void)
+{
+	const struct stub_request r = {.op = STUB_LOG};
+	int fd = wanted("no-kmsg") ? -1 : stub_connect();
+
+	if (fd >= 0 && stub_ask(fd, &r, NULL, 0, NULL, 0) == 0 &&
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+const char *__wrap_sysfs_root(void);
+const char *__wrap_sysfs_root(void)
+{
+	static struct stub_path path;
+
+	path = stub_path("sys");
+	return path.text;
+}
+
+/* The kernel that the driver imitates; a file `release` names another. */
+bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor);
+bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
+{
+	unsigned its_major = 6, its_minor = 12;
+	FILE *f = fopen(stub_path("release").text, "re");
+
+	if (f && fscanf(f, "%u.%u", &its_major, &its_minor) != 2)
+		its_major = 0;
+	if (f)
+		fclose(f);
+	return its_major > major || (its_major == major && its_minor >= minor);
+}
+
+/* Who has opened a device is in the driver's own /proc; what lies beyond this container is not
+ * asked unless a file `unsure` says so. */
+int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
+int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
+{
+	int ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, index, skip,
+				ret_usage, err);
+
+	if (ret == 0)
+		ret_usage->unsure = wanted("unsure");
+	return ret;
+}
+
+/* What would go to syslog goes to the log of the test. */
+void __wrap_background_detach(void);
+void __wrap_background_detach(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int log = open(stub_path("log").text, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)!chdir("/");
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(log < 0 ? null : log, STDERR_FILENO);
+	close(null);
+	if (log >= 0)
+		close(log);
+}
+
+/*
+ * Device nodes: the claim opens and flushes one in a process of its own.
+ */
+
+#define OPENED_MAX 8
+static int opened[OPENED_MAX], n_opened;
+
+static int open_device(int index, int flags)
+{
+	const struct stub_request r = {
+	    .op = STUB_OPEN,
+	    .index = index,
+	    .exclusive = (flags & O_EXCL) != 0,
+	    .writes = (flags & O_ACCMODE) != O_RDONLY,
+	};
+	int fd = stub_connect(), ret;
+
+	ret = fd < 0 ? fd : stub_ask(fd, &r, NULL, 0, NULL, 0);
+	if (ret < 0) {
+		if (fd >= 0)
+			close(fd);
+		errno = -ret;
+		return -1;
+	}
+	if (n_opened < OPENED_MAX)
+		opened[n_opened++] = fd;
+	return fd;
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	int index, end = 0, mode;
+	va_list ap;
+
+	if (sscanf(path, "/dev/nbd%d%n", &index, &end) == 1 && end && !path[end])
+		return open_device(index, flags);
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, int) : 0;
+	va_end(ap);
+	return __real_open(path, flags, mode);
+}
+
+/* What a fortified open(2) with variable flags becomes. */
+int __wrap___open_2(const char *path, int flags);
+int __wrap___open_2(const char *path, int flags)
+{
+	return __wrap_open(path, flags, 0);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	const struct stub_request r = {.op = STUB_FLUSH};
+	int ret;
+
+	for (int i = 0; i < n_opened; i++) {
+		if (opened[i] != fd)
+			continue;
+		ret = stub_ask(fd, &r, NULL, 0, NULL, 0);
+		errno = -ret;
+		return ret < 0 ? -1 : 0;
+	}
+	return __real_fsync(fd);
+}

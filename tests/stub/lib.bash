@@ -1,0 +1,196 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# What the scenarios share. Each has a directory of its own, a driver of its own in place of nbd.ko,
+# and real servers on Unix sockets: nothing of it is seen by another one. A scenario looks like this:
+#
+#   . "$(dirname "$0")/../lib.bash"
+#   serve                                  # nbdkit with $image, at $sock
+#   check "it attaches" attach             # as /dev/nbd0
+#   load                                   # writes and reads that verify themselves
+#   crash; serve_again                     # kill -9, and the same server again
+#   check "it heals" within 5 state_is attached
+#   check "nothing is lost" unload
+#   check "it detaches" detach
+#   finish
+#
+# $N is the scenario's directory, $N/stub/log the supervisor's log; `ctl` talks to the driver
+# (control.c), `told KEY` is one of its figures.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+BUILD=${BUILD:-build}
+[[ $BUILD = /* ]] || BUILD=$top/$BUILD
+stub=$BUILD/stub/nbd-stub
+nbd_attach=("$BUILD/stub/nbd-attach")
+begin
+N=$scratch
+export NBD_ATTACH_RUNDIR=$N
+mkdir "$N/stub"
+image=$N/image
+sock=$N/sock
+supervisors=()
+loader='' server=''
+truncate -s 1M "$image"
+
+# Before the rest of the directory: a supervisor is no child of ours.
+# shellcheck disable=SC2317
+leave() {
+	local p
+	[[ $BASHPID = "$$" ]] || return
+	for p in "$N"/nbd*.lock; do
+		[[ -s $p ]] && supervisors+=("$(<"$p")")
+	done
+	for p in "${supervisors[@]}"; do
+		grep -qz "^NBD_ATTACH_RUNDIR=$N\$" "/proc/$p/environ" && kill -KILL "$p"
+	done 2>/dev/null
+	tidy_up 2>/dev/null
+}
+trap leave EXIT
+
+start_driver() {
+	"$stub" driver "$N/stub" >"$N/driver.said" 2>&1 </dev/null &
+	started+=("$!")
+	wait_for 10 test -S "$N/stub/driver" || {
+		cat "$N/driver.said" >&2
+		exit 1
+	}
+}
+
+ctl() { "$stub" ctl "$@"; }
+
+told() { # KEY [N]
+	ctl show "${2:-0}" | sed -n "s/^$1=//p"
+}
+
+told_is() { # KEY VALUE [N]
+	local value
+	value=$(told "$1" "${3:-0}")
+	echo "$1=$value, wanted $2"
+	[[ $value = "$2" ]]
+}
+
+told_at_least() { # KEY VALUE [N]
+	local value
+	value=$(told "$1" "${3:-0}")
+	echo "$1=$value, wanted $2 or more"
+	((value >= $2))
+}
+
+within() { # SECONDS COMMAND...: wait_for, but with what it said last when it gives up
+	local end=$((SECONDS + $1)) said
+	shift
+	until said=$("$@" 2>&1); do
+		((SECONDS < end)) || {
+			echo "$said"
+			return 1
+		}
+		pause 0.02
+	done
+	return 0
+}
+
+#
+# Servers
+#
+
+serve() { # [COMMAND...]; nbdkit with the image unless another is given; sets $server
+	((${#@})) || set -- nbdkit -f -U "$sock" -P "$N/nbdkit.pid" file "$image"
+	serving=("$@")
+	rm -f "$sock"
+	"$@" >>"$N/server.said" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 10 listening "$sock" && return
+	not_ok "a server starts" < <(echo "$*" && cat "$N/server.said")
+	return 1
+}
+
+serve_again() { serve "${serving[@]}"; }
+
+crash() { kill_now "$server"; }
+
+#
+# The device
+#
+
+# The environment is small, as a service's: nothing but what is needed.
+attach() { # [OPTION...]; the words after -- replace `-u $sock`
+	local where=(-u "$sock") options=()
+	while (($#)) && [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	(($# > 1)) && where=("${@:2}")
+	nbd_attach "${options[@]}" nbd0 "${where[@]}" 2>"$N/attach.said"
+	local status=$?
+	cat "$N/attach.said" >>"$N/stub/log"
+	cat "$N/attach.said" >&2
+	return "$status"
+}
+
+detach() { nbd_attach --detach "$@" nbd0; }
+
+supervisor_pid() { # N
+	cat "$N/nbd$1.lock"
+}
+
+json() { # KEY [N]: of --status --json
+	nbd_attach --status --json "nbd${2:-0}" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+d = d.get("devices", [d])[0] if isinstance(d, dict) else d[0]
+print(d.get(sys.argv[1], "none"))' "$1"
+}
+
+json_is() { # KEY VALUE [N]
+	local value
+	value=$(json "$1" "${3:-0}")
+	echo "$1 is $value, wanted $2"
+	[[ $value = "$2" ]]
+}
+
+state_is() { json_is state "$1" "${2:-0}"; }
+
+logged() { # REGEX
+	cat "$N/stub/log"
+	grep -qE -- "$1" "$N/stub/log"
+}
+
+kernel_logged() { # REGEX
+	cat "$N/stub/kmsg"
+	grep -qE -- "$1" "$N/stub/kmsg"
+}
+
+#
+# The load
+#
+
+load() { # [OPTION of nbd-stub load...]
+	"$stub" load nbd0 -s "$RANDOM" "$@" >"$N/load.said" 2>&1 </dev/null &
+	loader=$!
+	started+=("$loader")
+}
+
+unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
+	local status
+	kill -TERM "$loader" 2>/dev/null
+	wait_for "${1:-10}" gone "$loader" || {
+		echo "the load hangs: $(cat "$N/load.said")"
+		ctl show 0
+		return 1
+	}
+	wait "$loader"
+	status=$?
+	cat "$N/load.said"
+	return "$status"
+}
+
+loading() { # at least COUNT requests were answered since the last call
+	local now
+	now=$(told 'done')
+	echo "$now answered"
+	((now >= ${answered:-0} + $1)) || return
+	answered=$now
+}
+
+start_driver

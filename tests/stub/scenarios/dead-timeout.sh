@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The dead timeout passes: I/O fails, and after that the device heals and waits as it did before.
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach --dead-timeout 3
+load -e
+check "the load gets on" within 5 loading 20
+crash
+check "the dead timeout passes" within 10 state_is expired
+check "I/O fails" within 5 told_at_least failed 1
+check "the kernel fails at once" told_is dead-timeout 0
+serve_again
+check "it heals" within 10 state_is attached
+check "the kernel waits again" within 5 told_is dead-timeout 3
+check "no request times out" told_is timeout 0
+check "the load gets on again" within 5 loading 20
+check "nothing acknowledged is lost" unload
+load -c -i "$image" -b 64
+check "there is a load again" within 5 loading 80
+crash
+check "the loss is noticed" within 5 told_at_least pending 1
+serve_again
+check "it heals once more" within 10 state_is attached
+check "and no request failed" unload
+check "it detaches" detach
+finish

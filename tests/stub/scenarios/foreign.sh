@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Somebody else detaches the device; somebody else's device is left alone.
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+ctl detach 0
+pid=$(supervisor_pid 0)
+check "the supervisor ends" wait_for 5 gone "$pid"
+check "it says why" logged 'detached by somebody else'
+ctl attach 0 somebody
+check "somebody's device is refused" expect_status 3 'attached already to "somebody"' attach
+check "nothing was changed there" told_is changes 0
+ctl detach 0
+check "a free one is attached" attach
+check "it detaches" detach
+finish

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The main job: a server dies and comes back while the device is in use.
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+check "the driver has the connection" told_is alive 1
+load -i "$image"
+check "the load gets on" within 5 loading 20
+crash
+check "the loss is noticed" within 5 state_is lost
+check "requests wait" within 5 told_at_least pending 1
+serve_again
+check "it heals" within 10 state_is attached
+check "the load gets on again" within 10 loading 20
+check "nothing failed, nothing is lost" unload
+check "one socket was taken" told_is taken 1
+check "it detaches" detach
+check "the device is free" told_is configured 0
+finish

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The supervisor is killed under load, the next one takes the device over, and heals it.
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+load -i "$image"
+check "the load gets on" within 5 loading 20
+first=$(supervisor_pid 0)
+kill -KILL "$first"
+wait_for 5 gone "$first"
+check "the load gets on without a supervisor" within 5 loading 20
+check "the next one takes it over" attach
+check "it says so" logged 'taken over, attached to'
+check "it is attached" within 5 state_is attached
+check "its connection was kept" told_is taken 0
+crash
+check "the loss is noticed" within 10 state_is lost
+serve_again
+check "it heals" within 10 state_is attached
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+finish

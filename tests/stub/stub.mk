@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# The program against a driver that is a process: see tests/README.
+
+STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root sysfs_kernel_since usage_find \
+	background_detach open __open_2 fsync
+STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
+STUB_SHARED  := $(BUILD)/tests/stub/client.o
+STUB_KERNEL  := $(BUILD)/tests/stub/kernel-stub.o $(STUB_SHARED)
+STUB_DRIVER  := $(filter-out $(BUILD)/tests/stub/kernel-stub.o,$(STUB_OBJ))
+comma        := ,
+
+$(BUILD)/stub/nbd-attach: $(OBJ) $(STUB_KERNEL)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STUB_WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ $^ \
+		$(PKG_LIBS) -lpthread -ldl
+
+$(BUILD)/stub/nbd-stub: $(STUB_DRIVER)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+-include $(STUB_OBJ:.o=.d)
+
+.PHONY: stub-build stub
+stub-build: $(BUILD)/stub/nbd-attach $(BUILD)/stub/nbd-stub
+stub: stub-build
+	@tests/stub/run $(BUILD)
