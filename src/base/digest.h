@@ -27,7 +27,7 @@ static inline bool digest_equal(const struct digest *a, const struct digest *b)
 /* Returns buf. */
 char *digest_text(const struct digest *d, char buf[static DIGEST_TEXT_MAX]);
 
-/* False: it is no such text. */
+/* False: it is not such a text. */
 bool digest_parse(const char *text, struct digest *ret_digest);
 
 #endif

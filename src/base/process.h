@@ -43,8 +43,8 @@ int process_start(struct process *ret_process, const char *name, process_fn *run
 int process_die_with(pid_t parent);
 
 /*
- * SIGKILL; a process that has ended already is no error. Needs no CAP_KILL, which a service manager
- * may have taken, if the caller may change its user id. 0 or -errno.
+ * SIGKILL; a process that has ended already is not an error. Needs no CAP_KILL, which a service
+ * manager may have taken, if the caller may change its user id. 0 or -errno.
  */
 int process_kill(const struct process *p);
 

@@ -25,7 +25,7 @@
 #include "captive/command.h"
 
 #define BACKLOG	       16
-#define STEADY_MS      1000 /* a server that lives so long has started well */
+#define STEADY_MS      1000 /* ms: a server that lives this long has started well */
 #define PAUSE_FIRST_MS 20   /* after the first failed start; doubled with each further one */
 #define PAUSE_MAX_MS   5000
 #define END_MS	       5000 /* from SIGTERM to SIGKILL */

@@ -149,7 +149,7 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 		add(r, def, TAKE_PTR(copy));
 }
 
-/* A key that is no option. */
+/* A key that is not an option. */
 static void set_text(struct config_reader *r, const char *name, char **field, unsigned *field_line,
 		     struct piece value)
 {
@@ -207,7 +207,8 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 		return;
 	}
 	if (!sign) {
-		complain_of(r, "%s is no `name = value`", quoted(line.p, line.len).text);
+		complain_of(r, "%s is not of the form `name = value`",
+			    quoted(line.p, line.len).text);
 		return;
 	}
 	name = trim(line.p, (size_t)(sign - line.p));

@@ -16,7 +16,7 @@
 /* The command line, as far as a file is concerned. */
 struct situation {
 	const char *word; /* DEVICE or NAME; NULL: none, the file decides */
-	bool is_name;	  /* `word` is no device, and needs a file */
+	bool is_name;	  /* `word` is not a device, so a file is needed */
 	bool has_server;  /* a word or --unix: the file's is not looked at */
 };
 
@@ -143,8 +143,8 @@ static int explain_no_file(const struct situation *s, const char *path, struct e
 {
 	if (s->is_name)
 		return part_bad(err,
-				"%s is no device, and there is no configuration %s for it; try "
-				"nbd-attach --help",
+				"%s is neither an NBD device nor a configuration (%s does not "
+				"exist); try nbd-attach --help",
 				s->word, path);
 	return part_bad(err,
 			"the server of %s, a HOST or a URI, is missing, and there is no "

@@ -77,7 +77,7 @@ struct options {
 	char *config_name;    /* of the configuration that was read, "data", "nbd0"; or NULL */
 	bool foreground;
 	bool wait;	  /* keep trying until the server is there */
-	uint32_t wait_ms; /* for so long; 0: without end */
+	uint32_t wait_ms; /* how long to keep trying; 0: without end */
 
 	/* attach: what happens in an outage */
 	bool no_reconnect;

@@ -161,7 +161,7 @@ static int explain_misplaced(const struct option_def *def, enum verb verb, struc
 	unsigned left = def->verbs;
 
 	if (def->verbs & 1U << VERB_ATTACH)
-		return part_bad(err, "--%s does not go with %s" TRY_HELP, def->name,
+		return part_bad(err, "--%s cannot be combined with %s" TRY_HELP, def->name,
 				verb_name(verb));
 	text_init(&t, list, sizeof(list));
 	for (unsigned v = 0; v < OPTIONS_VERBS; v++) {

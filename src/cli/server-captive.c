@@ -145,17 +145,19 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 	if (o->captive && o->image)
 		return part_bad(err, "--image starts its own server: leave out the COMMAND");
 	if (o->unix_path || o->port || o->source)
-		return part_bad(err, "--%s does not go with a server command",
+		return part_bad(err, "--%s cannot be combined with a server command",
 				o->unix_path ? "unix"
 				: o->port    ? "port"
 					     : "source");
 	/* Never without, if it is asked for. */
 	if (o->tls.on)
-		return part_bad(err, "--tls does not go with a server command: it is on this "
-				     "machine");
+		return part_bad(err,
+				"--tls cannot be combined with a server command: it is on this "
+				"machine");
 	if (o->swap)
-		return part_bad(err, "--swap does not go with a server command: a server on this "
-				     "machine may need the memory that waits for it");
+		return part_bad(err,
+				"--swap cannot be combined with a server command: a server on this "
+				"machine may need the memory that waits for it");
 	if (o->command && o->connections > 1)
 		return part_bad(err, "--command means one connection: leave out --connections");
 	name = strdup(export_name ? export_name : "");

@@ -21,12 +21,12 @@ bool captive_is_line(const char *target);
 int captive_from_line(struct options *o, const char *line, struct err *err);
 
 /*
- * Checks what goes with it and fills o->endpoint, which has the export's name only: the socket is
- * known when the server's keeper is.
+ * Checks the options that belong to it and fills o->endpoint, which has the export's name only: the
+ * socket is known when the server's keeper is.
  */
 int captive_apply(struct options *o, const char *export_name, struct err *err);
 
-/* -EINVAL if there is an option that only goes with a server command, which there is not. */
+/* -EINVAL if an option is given that needs a server command, and there is none. */
 int captive_unwanted(const struct options *o, struct err *err);
 
 /* The words of qemu-nbd for --image, ending with NULL; for captive_words_free(). NULL: no memory.

@@ -116,8 +116,9 @@ int failover_check(const struct options *o, struct err *err)
 	if (o->n_failover == 0)
 		return check_alone(o, err);
 	if (captive_wanted(o))
-		return part_bad(err, "--failover does not go with a server that is started for the "
-				     "device: that one is started again");
+		return part_bad(
+		    err, "--failover cannot be combined with a server that is started for the "
+			 "device: that one is started again");
 	if (o->backend == KERNEL_BACKEND_IOCTL)
 		return part_bad(err, "--failover needs netlink: with --backend ioctl a device ends "
 				     "with its connection");

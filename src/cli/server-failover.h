@@ -10,7 +10,7 @@
 #include "cli/options.h"
 
 /*
- * In two steps, around that which makes o->endpoint and moves the texts of o->tls into it. First
+ * In two steps, before and after o->endpoint is made and moves the texts of o->tls into it. First
  * the targets take over the options of TLS that they do not have themselves; then what they are
  * together with the first server is checked. 0, or -errno with an ERR_USAGE sentence.
  */

@@ -121,7 +121,7 @@ static int choose_type(struct endpoint *e, struct err *err)
 		e->tls_type = e->tls_psk_file ? TLS_TYPE_PSK : TLS_TYPE_X509;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (*to_of(e, i) && !(texts[i].types & 1U << e->tls_type))
-			return part_bad(err, "--%s does not go with %s%s", texts[i].name,
+			return part_bad(err, "--%s cannot be combined with %s%s", texts[i].name,
 					type_names[e->tls_type],
 					texts[i].types == FOR_PSK ? ": --tls-psk FILE names a key"
 								  : "");

@@ -48,7 +48,7 @@ int server_apply(struct options *o, const char *server, const char *export_name,
 	else if (!o->unix_path)
 		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
 	else if (o->port)
-		r = part_bad(err, "--port and --unix do not go together");
+		r = part_bad(err, "--port and --unix cannot be combined");
 	else
 		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)

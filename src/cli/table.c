@@ -402,7 +402,7 @@ const struct option_def options_table[] = {
      .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
-     .help = "let the kernel give up a request after so long, default 0: never",
+     .help = "let the kernel give up a request after SECONDS, default 0: never",
      .set = option_set_whole_seconds,
      .field = FIELD(timeout),
      .min = 0,
@@ -453,7 +453,7 @@ const struct option_def options_table[] = {
      .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
-     .help = "do what --resize does so often, default 0: never",
+     .help = "do what --resize does every SECONDS, default 0: never",
      .set = option_set_whole_seconds,
      .field = FIELD(watch_size),
      .min = 0,
@@ -489,7 +489,7 @@ const struct option_def options_table[] = {
      .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS|infinity",
-     .help = "let I/O wait so long for the server, then fail; default 600",
+     .help = "fail I/O after the server has been gone for SECONDS; default 600",
      .set = option_set_patience,
      .field = FIELD(dead_timeout),
      .min = 0,
@@ -507,7 +507,7 @@ const struct option_def options_table[] = {
      .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
-     .help = "take a server's host for dead when it has acknowledged nothing for so long; default "
+     .help = "take a server's host for dead when it has acknowledged nothing for SECONDS; default "
 	     "10, at least 5",
      .set = option_set_seconds,
      .field = FIELD(peer_timeout_ms),
@@ -730,6 +730,6 @@ const struct option_pair *options_conflict(const struct option_bits *given)
 
 int option_pair_explain(const struct option_pair *pair, struct err *err)
 {
-	return part_bad(err, "--%s and --%s do not go together%s%s", pair->a, pair->b,
+	return part_bad(err, "--%s and --%s cannot be combined%s%s", pair->a, pair->b,
 			pair->why ? ": " : "", pair->why ? pair->why : "");
 }

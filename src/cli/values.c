@@ -34,7 +34,7 @@ int option_set_verb(struct options *o, const struct option_def *def, const char 
 {
 	(void)value;
 	if (o->verb != VERB_ATTACH && o->verb != def->verb)
-		return part_bad(err, "%s and %s do not go together", verb_name(o->verb),
+		return part_bad(err, "%s and %s cannot be combined", verb_name(o->verb),
 				verb_name(def->verb));
 	o->verb = def->verb;
 	return 0;

@@ -86,7 +86,7 @@ bool address_equal(const struct address *a, const struct address *b)
 
 	if (a->sa.ss_family != b->sa.ss_family)
 		return false;
-	/* Padding and the flow label are no part of who the peer is. */
+	/* Padding and the flow label do not tell peers apart. */
 	if (a->sa.ss_family == AF_INET)
 		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
 	if (a->sa.ss_family == AF_INET6)

@@ -167,10 +167,10 @@ static int check_tls(const struct endpoint *e, unsigned seen, struct err *err)
 		break;
 	}
 	if (e->tls_certificates && e->tls_type != TLS_TYPE_X509)
-		return part_bad(err, "tls-certificates does not go with tls-type=%s",
+		return part_bad(err, "tls-certificates cannot be combined with tls-type=%s",
 				tls_types[e->tls_type]);
 	if (e->tls_psk_file && e->tls_type != TLS_TYPE_PSK)
-		return part_bad(err, "tls-psk-file does not go with tls-type=%s",
+		return part_bad(err, "tls-psk-file cannot be combined with tls-type=%s",
 				tls_types[e->tls_type]);
 	return 0;
 }

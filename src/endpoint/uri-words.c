@@ -135,7 +135,8 @@ int uri_positional(const char *host, const char *port, const char *export_name,
 		if (r < 0)
 			return r;
 		if (port)
-			r = part_bad(err, "a URI holds its own port: --port does not go with it");
+			r = part_bad(err,
+				     "a URI holds its own port: --port cannot be combined with it");
 		else if (export_name)
 			r = part_bad(err,
 				     "a URI holds its own export: write nbd://HOST/EXPORT, and no "

@@ -141,7 +141,7 @@ static int start(struct claim *c, const char *node, int flags)
 		split(node, flags, theirs);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	/* With SIGCHLD ignored there is no status; the pidfd tells as much. */
+	/* With SIGCHLD ignored the status is lost; the pidfd tells as much. */
 	c->pidfd = receive_process(ours, &c->pid);
 	if (c->pidfd < 0)
 		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -ECHILD;

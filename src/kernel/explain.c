@@ -34,7 +34,7 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 	if (a->size > INT64_MAX || a->size % a->block_size)
 		return err_set(
 		    err, ERR_USAGE, EINVAL,
-		    "a size of %llu bytes is no multiple of the block size %u, or beyond "
+		    "a size of %llu bytes is not a multiple of the block size %u, or beyond "
 		    "what a device can have",
 		    (unsigned long long)a->size, a->block_size);
 	/* The driver prints it into one page of sysfs without looking at its length. */

@@ -34,7 +34,7 @@ struct ioctl_kernel {
 	enum phase phase;
 	int fd;	    /* the device; -1 once the thread closes it */
 	int error;  /* 0 or -errno, valid in PHASE_OVER */
-	bool asked; /* a detach is under way: the end is no news */
+	bool asked; /* a detach is under way: the end is expected */
 };
 
 static struct ioctl_kernel *ioctl_of(const struct kernel *k)

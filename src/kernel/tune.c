@@ -18,7 +18,7 @@ static int cannot(int index, const char *what, int error, struct err *err)
 	return err_errno(err, ERR_FAILED, -error, "cannot set %s of /dev/nbd%d", what, index);
 }
 
-/* Writes value if the attribute reads otherwise; an attribute that is not there is no matter. */
+/* Writes value if the attribute reads otherwise; a missing attribute is ignored. */
 static int set_number(const char *root, int index, const char *attribute, uint64_t value,
 		      struct err *err)
 {
@@ -95,7 +95,7 @@ static uint64_t lost_discard(const char *root, int index, uint16_t flags)
 }
 
 /*
- * The kernel's own maximum is no multiple of the unit, and EINVAL when written. From 6.12 on the
+ * The kernel's own maximum is not a multiple of the unit, and EINVAL when written. From 6.12 on the
  * unit is 0 then, and every number is: discards are advice, so they may stay off.
  */
 static int restore_discard(const char *root, int index, uint16_t flags, struct err *err)

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-/* What a size has beyond this is no whole sector, and cannot be read from every server. */
+/* What a size has beyond this is not a whole sector, and cannot be read from every server. */
 #define SECTOR UINT64_C(512)
 
 static uint64_t blocks_of(uint64_t size)

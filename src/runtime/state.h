@@ -77,7 +77,7 @@ struct state {
 	char captive[16];	      /* the ID of a captive server's keeper; "" if there is none */
 	char captive_state[160];      /* how that server is, for people */
 	int captive_pid;	      /* its process; 0: it does not run */
-	unsigned captive_starts;      /* so often it was started */
+	unsigned captive_starts;      /* how often it was started */
 	int64_t peer_uid;	      /* of who serves a Unix socket; -1: not known */
 	struct state_tls tls;
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */

@@ -237,7 +237,7 @@ static void end_taken(struct supervisor *s)
 			  s->index, s->report.address);
 	else
 		log_notice("/dev/nbd%d: detached by somebody else", s->index);
-	/* To who wants it detached that is success, to who wants it larger it is not. */
+	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
 	answer(s, s->resizing.asked ? 1 : 0, "the device was detached meanwhile");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);

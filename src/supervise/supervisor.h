@@ -33,12 +33,12 @@ struct supervisor_config {
 	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */
 	uint64_t timeout;	     /* seconds for a request; 0: for ever */
 	uint32_t connect_timeout_ms; /* for each attempt */
-	uint64_t wait_ms;	     /* keep trying so long; 0: every address once */
+	uint64_t wait_ms;	     /* how long to keep trying; 0: every address once */
 	bool reconnect;		     /* else I/O fails as soon as the last connection is dead */
-	uint64_t dead_timeout_s;     /* I/O waits so long for a connection; SUPERVISOR_FOREVER */
-	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for so long is dead */
+	uint64_t dead_timeout_s;     /* how long I/O waits for a connection; SUPERVISOR_FOREVER */
+	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for this time is dead */
 	struct backoff_config backoff;
-	uint64_t watch_size_s;		 /* look at the export's size so often; 0: never */
+	uint64_t watch_size_s;		 /* between two looks at the export's size; 0: never */
 	bool follow_dns;		 /* redial what the name resolves to by then */
 	unsigned accept;		 /* enum identity_accept */
 	const struct endpoint *failover; /* further servers of the export */

@@ -71,9 +71,9 @@ typedef void attempt_done_fn(struct attempt *a, int ret, struct attempt_result *
 typedef void attempt_listed_fn(const char *name, const char *description, void *arg);
 
 /*
- * Starts one. 0 or -errno with *err: USAGE (--source is no address or interface, the host or
- * path is malformed, the export name too long), SYSTEM (no memory, no process, TLS for a device
- * over something else than TCP), RETRY (the interface in a link-local address is missing).
+ * Starts one. 0 or -errno with *err: USAGE (--source is neither an address nor an interface, the
+ * host or path is malformed, the export name too long), SYSTEM (no memory, no process, TLS for a
+ * device over something else than TCP), RETRY (the interface in a link-local address is missing).
  */
 int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_done_fn *done,
 		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt,

@@ -188,7 +188,7 @@ static int detach(int index, bool force, struct err *err)
 
 /*
  * While the machine shuts down, who uses the device is about to go: systemd may unmount it only now
- * (a mount it does not know to need this unit), and its supervisor had better live so long.
+ * (a mount it does not know to need this unit), and its supervisor had better live until then.
  */
 static int detach_patiently(int index, bool force, struct err *err)
 {

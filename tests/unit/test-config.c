@@ -132,8 +132,8 @@ static const struct {
     {"target = h\n timeout = 3\n",
      ":2: the line starts with a blank: an option and its value stand "
      "on one line, without a blank in front\n"},
-    {"target: h\n", ":1: \"target: h\" is no `name = value`\n"},
-    {"target h\n", ":1: \"target h\" is no `name = value`\n"},
+    {"target: h\n", ":1: \"target: h\" is not of the form `name = value`\n"},
+    {"target h\n", ":1: \"target h\" is not of the form `name = value`\n"},
     {"target: h = x\n", ":1: there is no option \"target: h\"\n"},
     {"= h\ntarget = h\n", ":1: there is no option \"\"\n"},
     {"target = h\nswap = yes ; really\n",
@@ -179,7 +179,7 @@ static const struct {
      ":1: --image needs --format, such as raw or qcow2: to guess it is not safe, as "
      "the content of a raw image can look like another format\n"},
     {"target = h\nunix = /s\n", ":1: target and unix are two servers: leave one of them out\n"},
-    {"port = 5\nunix = /s\n", ":2: --port and --unix do not go together\n"},
+    {"port = 5\nunix = /s\n", ":2: --port and --unix cannot be combined\n"},
     {"export = x\ntarget = nbd://h/x\n", ":2: a URI holds its own export: write nbd://HOST/EXPORT, "
 					 "and no EXPORT beside it\n"},
     {"target = h\nfailover = other\n",
@@ -190,17 +190,17 @@ static const struct {
     {"target = h\nfailover = nbd+unix:///?socket=s\n",
      ":1: a path in this file must be absolute\n"},
     {"target = h\nfailover = nbd://a\nswap = yes\n",
-     ":3: --swap and --failover do not go together: going to another server needs processes and "
+     ":3: --swap and --failover cannot be combined: going to another server needs processes and "
      "the memory that may be swapped out\n"},
     {"target = nbd:h\n", NULL},
     {"target = h\ndevice = sda\n",
      ":2: \"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto "
      "for a free one\n"},
     {"target = h\nno-reconnect = yes\ndead-timeout = 5\n",
-     ":3: --no-reconnect and --dead-timeout do not go together: without reconnecting, I/O fails at "
+     ":3: --no-reconnect and --dead-timeout cannot be combined: without reconnecting, I/O fails at "
      "once\n"},
     {"on-change = x\ntarget = h\nswap = on\n",
-     ":3: --swap and --on-change do not go together: running a command in an outage needs the "
+     ":3: --swap and --on-change cannot be combined: running a command in an outage needs the "
      "memory that may be swapped out\n"},
 
     {"", ": this file names no server: add `target = HOST`, `target = nbd://HOST/EXPORT` or `unix "
@@ -486,9 +486,9 @@ static const struct {
     {"nbd5.conf", "target=h\ndevice=auto\n", "--config %",
      "%:2: the device of this file is nbd5 by its name, not auto"},
     {"a.conf", "target=h\nswap=yes\n", "--config % --on-change x",
-     "--swap and --on-change do not go together: running a command in an outage needs the memory "
+     "--swap and --on-change cannot be combined: running a command in an outage needs the memory "
      "that may be swapped out"},
-    {"a.conf", "unix=/s\n", "--config % -p 5", "--port and --unix do not go together"},
+    {"a.conf", "unix=/s\n", "--config % -p 5", "--port and --unix cannot be combined"},
     {"a.conf", "target=h\n", "--config % sda/ h",
      "\"sda/\" is not an NBD device: write /dev/nbd0, nbd0, or auto for a free one"},
     {"a.conf", "target=h\n", "--config % nbd0 g x y",

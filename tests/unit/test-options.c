@@ -472,13 +472,14 @@ static const struct {
     {"/dev/nbd1048575",
      "the server of /dev/nbd1048575, a HOST or a URI, is missing, and there is no configuration "
      "/etc/nbd-attach/nbd1048575.conf; try nbd-attach --help"},
-    {"no-such_conf", "no-such_conf is no device, and there is no configuration "
-		     "/etc/nbd-attach/no-such_conf.conf for it; try nbd-attach --help"},
-    {"-u /s no.conf", "no.conf is no device, and there is no configuration "
-		      "/etc/nbd-attach/no.conf.conf for it; try nbd-attach --help"},
+    {"no-such_conf", "no-such_conf is neither an NBD device nor a configuration ("
+		     "/etc/nbd-attach/no-such_conf.conf does not exist); try nbd-attach --help"},
+    {"-u /s no.conf", "no.conf is neither an NBD device nor a configuration ("
+		      "/etc/nbd-attach/no.conf.conf does not exist); try nbd-attach --help"},
     {"--config /no/such/file", "/no/such/file: this file cannot be read: No such file or "
 			       "directory"},
-    {"--config /no/such/file -d nbd0", "--config does not go with --detach; try nbd-attach --help"},
+    {"--config /no/such/file -d nbd0",
+     "--config cannot be combined with --detach; try nbd-attach --help"},
     {"auto", "the server of auto, a HOST or a URI, is missing; try nbd-attach --help"},
     {"host:1", "\"host:1\" stands alone, but a DEVICE and a server are needed; try nbd-attach "
 	       "--help"},
@@ -518,14 +519,16 @@ static const struct {
     {"nbd0 [ a\x1b ]", "\"a\\x1b\" cannot be the name of a command"},
     {"nbd0 a b -- [ c ]", "\"b\" is one word too many; try nbd-attach --help"},
     {"-- [ a ]", "a DEVICE and a server are needed; try nbd-attach --help"},
-    {"-l -- [ a ]", "a COMMAND in brackets does not go with --list; try nbd-attach --help"},
-    {"-d nbd0 [ a ]", "a COMMAND in brackets does not go with --detach; try nbd-attach --help"},
-    {"nbd0 -u s [ a ]", "--unix does not go with a server command"},
-    {"nbd0 -p 5 [ a ]", "--port does not go with a server command"},
-    {"nbd0 --source eth0 [ a ]", "--source does not go with a server command"},
-    {"nbd0 --swap [ a ]", "--swap does not go with a server command: a server on this machine may "
-			  "need the memory that waits for it"},
-    {"nbd0 --tls [ a ]", "--tls does not go with a server command: it is on this machine"},
+    {"-l -- [ a ]", "a COMMAND in brackets cannot be combined with --list; try nbd-attach --help"},
+    {"-d nbd0 [ a ]",
+     "a COMMAND in brackets cannot be combined with --detach; try nbd-attach --help"},
+    {"nbd0 -u s [ a ]", "--unix cannot be combined with a server command"},
+    {"nbd0 -p 5 [ a ]", "--port cannot be combined with a server command"},
+    {"nbd0 --source eth0 [ a ]", "--source cannot be combined with a server command"},
+    {"nbd0 --swap [ a ]",
+     "--swap cannot be combined with a server command: a server on this machine may "
+     "need the memory that waits for it"},
+    {"nbd0 --tls [ a ]", "--tls cannot be combined with a server command: it is on this machine"},
     {"nbd0 --command -C 2 [ a ]", "--command means one connection: leave out --connections"},
     {"nbd0 --command host", "--command belongs to a server COMMAND in brackets; "
 			    "try nbd-attach --help"},
@@ -539,11 +542,11 @@ static const struct {
     {"nbd0 --image f --format a,b", "\"a,b\" is no --format of an image"},
     {"nbd0 --image f --format=", "\"\" is no --format of an image"},
     {"nbd0 --image f --format raw [ a ]", "--image starts its own server: leave out the COMMAND"},
-    {"nbd0 --image f --format raw --unix s", "--image and --unix do not go together"},
-    {"nbd0 --image f --format raw --port 5", "--image and --port do not go together"},
+    {"nbd0 --image f --format raw --unix s", "--image and --unix cannot be combined"},
+    {"nbd0 --image f --format raw --port 5", "--image and --port cannot be combined"},
     {"nbd0 --image f --format raw --command",
-     "--image and --command do not go together: qemu-nbd does not speak on its standard input"},
-    {"-I --image f", "--image does not go with --info; try nbd-attach --help"},
+     "--image and --command cannot be combined: qemu-nbd does not speak on its standard input"},
+    {"-I --image f", "--image cannot be combined with --info; try nbd-attach --help"},
 
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},
@@ -561,8 +564,8 @@ static const struct {
     {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0, the name it was "
 		    "given, or where it is mounted"},
 
-    {"-d -c nbd0", "--detach and --check do not go together"},
-    {"-sl host", "--status and --list do not go together"},
+    {"-d -c nbd0", "--detach and --check cannot be combined"},
+    {"-sl host", "--status and --list cannot be combined"},
     {"-x", "there is no option \"-x\"; try nbd-attach --help"},
     {"-r\x1b", "there is no option \"-\\x1b\"; try nbd-attach --help"},
     {"-:", "there is no option \"-:\"; try nbd-attach --help"},
@@ -583,22 +586,22 @@ static const struct {
     {"--force nbd0 h", "--force belongs to --detach or --import-nbdtab; try nbd-attach --help"},
     {"--json nbd0 h", "--json belongs to --status, --list or --info; try nbd-attach --help"},
     {"--json -c nbd0", "--json belongs to --status, --list or --info; try nbd-attach --help"},
-    {"-d -C 2 nbd0", "--connections does not go with --detach; try nbd-attach --help"},
-    {"-d -u s", "--unix does not go with --detach; try nbd-attach --help"},
-    {"-l -N x host", "--export does not go with --list; try nbd-attach --help"},
-    {"-I -r host", "--read-only does not go with --info; try nbd-attach --help"},
-    {"-I --wait host", "--wait does not go with --info; try nbd-attach --help"},
-    {"-c --backend ioctl nbd0", "--backend does not go with --check; try nbd-attach --help"},
-    {"-s --source lo", "--source does not go with --status; try nbd-attach --help"},
-    {"-vq nbd0 host", "--verbose and --quiet do not go together"},
-    {"-u s -p 5 nbd0", "--port and --unix do not go together"},
+    {"-d -C 2 nbd0", "--connections cannot be combined with --detach; try nbd-attach --help"},
+    {"-d -u s", "--unix cannot be combined with --detach; try nbd-attach --help"},
+    {"-l -N x host", "--export cannot be combined with --list; try nbd-attach --help"},
+    {"-I -r host", "--read-only cannot be combined with --info; try nbd-attach --help"},
+    {"-I --wait host", "--wait cannot be combined with --info; try nbd-attach --help"},
+    {"-c --backend ioctl nbd0", "--backend cannot be combined with --check; try nbd-attach --help"},
+    {"-s --source lo", "--source cannot be combined with --status; try nbd-attach --help"},
+    {"-vq nbd0 host", "--verbose and --quiet cannot be combined"},
+    {"-u s -p 5 nbd0", "--port and --unix cannot be combined"},
     {"-N x nbd0 host y", "the export is given twice: with --export, and as \"y\""},
     {"-N x -u s nbd0 y", "the export is given twice: with --export, and as \"y\""},
     {"nbd0 nbd://h/x y", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
 			 "beside it"},
     {"-N y nbd0 nbd://h/x", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
 			    "beside it"},
-    {"-p 5 nbd0 nbd://h/x", "a URI holds its own port: --port does not go with it"},
+    {"-p 5 nbd0 nbd://h/x", "a URI holds its own port: --port cannot be combined with it"},
     {"-p 5 nbd0 host:6", "the port is given twice: with --port, and behind the host in "
 			 "\"host:6\""},
     {"--source lo -u s nbd0", "--source is for TCP servers"},
@@ -627,15 +630,16 @@ static const struct {
      "tls-type=anon cannot verify the server, as --tls-verify-peer 1 asks"},
     {"nbd0 nbds://host/?tls-type=psk", "tls-type=psk needs the file with the key: --tls-psk FILE"},
     {"nbd0 --tls host --tls-psk k --tls-ca c",
-     "--tls-ca does not go with a shared key (tls-type psk)"},
+     "--tls-ca cannot be combined with a shared key (tls-type psk)"},
     {"nbd0 --tls host --tls-ca c --tls-username me",
-     "--tls-username does not go with certificates (tls-type x509): --tls-psk FILE names a key"},
+     "--tls-username cannot be combined with certificates (tls-type x509): --tls-psk FILE names a "
+     "key"},
     {"nbd0 --tls host --tls-ca c --tls-cert c", "--tls-cert and --tls-key belong together"},
     {"nbd0 --tls host --tls-ca c --tls-hostname a/b",
      "--tls-hostname must be a host name, not \"a/b\""},
     {"nbd0 --tls -u s --tls-ca c", "the name in the server's certificate is needed, as there is no "
 				   "HOST: --tls-hostname NAME"},
-    {"-s --tls", "--tls does not go with --status; try nbd-attach --help"},
+    {"-s --tls", "--tls cannot be combined with --status; try nbd-attach --help"},
 
     {"-p nbd nbd0 h", "the port must be a number from 1 to 65535, not \"nbd\""},
     {"-p 0 nbd0 h", "the port must be a number from 1 to 65535, not \"0\""},
@@ -692,12 +696,12 @@ static const struct {
     {"--reconnect auto", "auto is for attaching: --reconnect needs the name of a device"},
     {"--reconnect nbd0 host", "\"host\" is one word too many; try nbd-attach --help"},
     {"--reconnect=nbd0", "--reconnect takes no value; try nbd-attach --help"},
-    {"-d --reconnect nbd0", "--detach and --reconnect do not go together"},
-    {"--reconnect --dead-timeout 5 nbd0", "--dead-timeout does not go with --reconnect; "
+    {"-d --reconnect nbd0", "--detach and --reconnect cannot be combined"},
+    {"--reconnect --dead-timeout 5 nbd0", "--dead-timeout cannot be combined with --reconnect; "
 					  "try nbd-attach --help"},
     {"--follow nbd0 h", "--follow belongs to --status; try nbd-attach --help"},
-    {"-s --follow --json", "--follow and --json do not go together"},
-    {"-d --accept name nbd0", "--accept does not go with --detach; try nbd-attach --help"},
+    {"-s --follow --json", "--follow and --json cannot be combined"},
+    {"-d --accept name nbd0", "--accept cannot be combined with --detach; try nbd-attach --help"},
     {"--dead-timeout 1.5",
      "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
      "\"1.5\""},
@@ -713,16 +717,16 @@ static const struct {
      "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
      "\"Infinity\""},
     {"--no-reconnect --watch-size 5 nbd0 h",
-     "--no-reconnect and --watch-size do not go together: a connection knows the size of its "
+     "--no-reconnect and --watch-size cannot be combined: a connection knows the size of its "
      "beginning only, and none is made anew"},
     {"-I --all host x", "\"x\" is one word too many after --all; try nbd-attach --help"},
-    {"-I --all host -N x", "--all and --export do not go together"},
+    {"-I --all host -N x", "--all and --export cannot be combined"},
     {"-d --all nbd0", "\"nbd0\" is one word too many after --all; try nbd-attach --help"},
     {"-c --all", "--all belongs to --detach, --status or --info; try nbd-attach --help"},
     {"--resize --watch-size 5 nbd0",
-     "--watch-size does not go with --resize; try nbd-attach --help"},
+     "--watch-size cannot be combined with --resize; try nbd-attach --help"},
     {"--no-reconnect --dead-timeout 5 nbd0 h",
-     "--no-reconnect and --dead-timeout do not go together: without reconnecting, I/O fails at "
+     "--no-reconnect and --dead-timeout cannot be combined: without reconnecting, I/O fails at "
      "once"},
     {"--peer-timeout 4.999",
      "--peer-timeout must be a number of seconds from 5.0 to 3600, with three "
@@ -755,10 +759,10 @@ static const struct {
 		       "not \"a\\x1b\""},
     {"nbd0 h --on-change", "--on-change needs a value: COMMAND; try nbd-attach --help"},
     {"--swap --on-change true nbd0 h",
-     "--swap and --on-change do not go together: running a command in an outage needs the memory "
+     "--swap and --on-change cannot be combined: running a command in an outage needs the memory "
      "that may be swapped out"},
     {"--swap --follow-dns nbd0 h",
-     "--swap and --follow-dns do not go together: resolving a name in an outage needs files and "
+     "--swap and --follow-dns cannot be combined: resolving a name in an outage needs files and "
      "the memory that may be swapped out"},
     {"nbd0 h --failover other", "--failover takes a URI, such as nbd://HOST/EXPORT, not \"other\""},
     {"nbd0 h --failover nbd://", "--failover: the URI names no host: nbd://HOST/EXPORT"},
@@ -774,20 +778,20 @@ static const struct {
     {"nbd0 h --failover nbd://b --failback idle",
      "--failback must be one of never|at-loss, not \"idle\""},
     {"nbd0 h --failover nbd://b --fence f --failover-unfenced",
-     "--fence and --failover-unfenced do not go together"},
+     "--fence and --failover-unfenced cannot be combined"},
     {"nbd0 h --failover nbd://b --swap",
-     "--swap and --failover do not go together: going to another server needs processes and the "
+     "--swap and --failover cannot be combined: going to another server needs processes and the "
      "memory that may be swapped out"},
     {"nbd0 h --failover nbd://b --no-reconnect",
-     "--no-reconnect and --failover do not go together: without reconnecting, no server is "
+     "--no-reconnect and --failover cannot be combined: without reconnecting, no server is "
      "dialled"},
     {"nbd0 h --failover nbd://b --backend ioctl",
      "--failover needs netlink: with --backend ioctl a device ends with its connection"},
     {"nbd0 h --source eth0 --failover nbd+unix:///?socket=/s",
      "--source is for TCP servers, and so must be every --failover"},
-    {"nbd0 --failover nbd://b -- [ nbdkit ]",
-     "--failover does not go with a server that is started for the device: that one is started "
-     "again"},
+    {"nbd0 --failover nbd://b -- [ nbdkit ]", "--failover cannot be combined with a server that is "
+					      "started for the device: that one is started "
+					      "again"},
     {"nbd0 nbds://h/ --tls-ca /c --failover nbd://b",
      "the first server is spoken to with TLS, and so must be every --failover: give --tls, or "
      "nbds:// URIs"},

@@ -36,7 +36,7 @@ struct adopt {
 	int ret;		/* out: 0 or -errno with err */
 	struct err err;		/* out */
 	bool known;		/* out: *state is of this attachment */
-	bool counted;		/* out: plan.connections is no guess */
+	bool counted;		/* out: plan.connections is known, not guessed */
 	struct plan plan;	/* out: what the device is */
 	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
 	enum adopt_probe probe; /* out */

@@ -83,9 +83,10 @@ static int make_plan(struct supervisor *s)
 	if (ret < 0)
 		return ret;
 	if (s->plan.cut)
-		log_warning("the export's size is no multiple of the block size %u: its last %llu "
-			    "bytes cannot be reached",
-			    s->plan.block_size, (unsigned long long)s->plan.cut);
+		log_warning(
+		    "the export's size is not a multiple of the block size %u: its last %llu "
+		    "bytes cannot be reached",
+		    s->plan.block_size, (unsigned long long)s->plan.cut);
 	if (s->plan.connections < s->cfg.connections)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",

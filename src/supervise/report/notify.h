@@ -10,7 +10,7 @@
 
 struct notify {
 	int fd;		      /* -1: nobody listens */
-	uint32_t watchdog_ms; /* the manager waits so long for a sign of life; 0: it does not */
+	uint32_t watchdog_ms; /* how long the manager waits for a sign of life; 0: it does not */
 };
 
 /*

@@ -94,7 +94,7 @@ void supervisor_mark(struct supervisor *s, bool lost)
 {
 	struct supervisor_marks *m = &s->marks;
 
-	/* Under swap, an outage is no time to ask for memory, be it on the helper thread. */
+	/* Under swap, nothing asks for memory in an outage, not even the helper thread. */
 	if (s->cfg.swap && lost) {
 		if (!m->begun)
 			manager_ready(s->manager);

@@ -15,7 +15,7 @@
 #define LOST_INTERVAL_MS 2000 /* somebody else's detach of a lost device makes no other sign */
 #define SAMPLE_MS	 5000 /* an idle supervisor wakes up no more often */
 #define SAMPLE_SOON_MS	 1000 /* something is unacknowledged, or has to be waited for */
-#define SLEPT_MS	 1000 /* less is no sleep */
+#define SLEPT_MS	 1000 /* a shorter sleep counts for nothing */
 #define STALL_MS	 10000
 #define GROW_WAIT_MS	 2000 /* after an outage: what it held up is resent by then */
 

@@ -117,7 +117,7 @@ static int explain_alert(struct tls *t, const char *doing, struct err *err)
 }
 
 /*
- * Servers often say no by hanging up (nbdkit does). Then it is no outage: the next try ends in the
+ * Servers often say no by hanging up (nbdkit does). That is not an outage: the next try ends in the
  * same way.
  */
 static int explain_end(struct tls *t, const char *doing, struct err *err)
