@@ -4,13 +4,15 @@
 #
 #   . "$(dirname "$0")/../lib.sh"
 #   in_guest 120                # only if it needs a kernel to play with: see tests/vm/run
-#   begin                       # a scratch directory, and the trap that tidies up
+#   begin 2                     # a scratch directory, the trap that tidies up, and how many checks
+#                               # there are at least: a script that ends early has failed
 #   start nbdkit -f -U "$scratch/sock" memory 16M
 #   wait_for 10 listening "$scratch/sock"
 #   check "the export is described" nbd_attach --info -u "$scratch/sock"
 #   check "a dead server is worth retrying" \
 #           expect_status 4 'cannot reach' nbd_attach --info -u "$scratch/none"
-#   finish                      # "N passed, N failed", and the exit status
+#   kernel_is 5.14 || skip "the kernel keeps an identifier" "before 5.14 it does not"
+#   finish                      # "N passed, N failed, N skipped", and the exit status
 #
 # Variables a caller may set: NBD_ATTACH, the command under test (build/nbd-attach; several
 # words are fine), TEST_KERNEL, the guest's kernel, and TEST_LIMIT, the seconds that any single
@@ -20,7 +22,7 @@ set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 read -ra nbd_attach <<<"${NBD_ATTACH:-$top/build/nbd-attach}"
-passed=0 failed=0 pid='' scratch='' started=()
+passed=0 failed=0 skipped=0 planned=0 pid='' scratch='' started=()
 
 # A descriptor that never has anything to read: `read -t` on it is a pause without a process.
 exec {never}<> <(:)
@@ -30,7 +32,8 @@ in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless
 	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
-begin() {
+begin() { # [CHECKS]
+	planned=${1:-0}
 	scratch=$(mktemp -d) || exit 1
 	trap tidy_up EXIT
 	trap 'exit 130' INT
@@ -51,7 +54,9 @@ tidy_up() {
 }
 
 finish() {
-	echo "$passed passed, $failed failed"
+	local made=$((passed + failed + skipped))
+	((made >= planned)) || not_ok "all checks are made" <<<"$made of $planned"
+	echo "$passed passed, $failed failed$( ((skipped == 0)) || echo ", $skipped skipped")"
 	((failed == 0))
 	exit
 }
@@ -69,6 +74,12 @@ not_ok() { # NAME, the reason on stdin
 	echo "not ok - $1"
 	sed 's/^/    /'
 	((failed++)) || true
+}
+
+# What cannot be tried here: it is counted, and said. A group of checks is skipped as one.
+skip() { # NAME REASON
+	echo "skipped - $1: $2"
+	((skipped++)) || true
 }
 
 # In this shell, so that a function may set variables. Its output is shown only when it fails.

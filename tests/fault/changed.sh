@@ -13,7 +13,7 @@ sock=$scratch/sock
 under_load() { # NAME: attached to a server that then dies
 	new_image
 	serve nbdkit "$sock"
-	check "$1: attaches" attach || return
+	check "$1: attaches" attach --connect-timeout 4 || return
 	check "$1: load" load -r 500
 	pause 1
 	crash
@@ -117,15 +117,14 @@ refused "back read-only" 'read-only' read_only
 refused "back without flush" 'flush|FUA' without_flush
 
 # What cannot be told from a server that is only not ready yet: I/O waits, whatever it is called.
-waits() { # NAME COMMAND...
-	local name=$1
-	shift
+waits() { # NAME STATE REASON COMMAND...
+	local name=$1 state=$2 reason=$3
+	shift 3
 	under_load "$name" || return
 	"$@" || return
-	pause 5
+	check "$name: says why" wait_for 15 says "$json_reason" "$reason"
+	check "$name: is $state" state_is "$state"
 	check "$name: I/O waits" eval '! grep -q failed "$scratch/load/said"'
-	check "$name: not attached, and says so" eval 'state_is lost || state_is healing ||
-		state_is refused'
 	crash
 	server_kind=nbdkit
 	serve_again
@@ -136,11 +135,11 @@ waits() { # NAME COMMAND...
 	check "$name: detaches" release
 }
 
-waits "another export" no_such_export
-waits "garbage" impostor garbage
-waits "closes at once" impostor closes
-waits "says nothing" impostor silent
-waits "a tarpit" impostor tarpit
+waits "another export" refused "no export" no_such_export
+waits "garbage" refused "not an NBD server" impostor garbage
+waits "closes at once" lost "closed the connection without a word" impostor closes
+waits "says nothing" lost "within 4" impostor silent
+waits "a tarpit" lost "within 4" impostor tarpit
 
 # Larger is fine, and the device grows, once it is healthy
 new_image

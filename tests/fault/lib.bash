@@ -7,9 +7,9 @@
 #   attach                              # its export as /dev/$device
 #   load                                # writes that verify themselves
 #   outage 3                            # kill -9, and the same server again after 3 s
-#   healed                              # the state is attached again
+#   healed                              # the state is attached, by a new connection
 #   unload                              # nothing failed, nothing lost, on both sides
-#   release                             # detached, whatever it takes; the server is stopped
+#   release                             # detached by a plain --detach; the server is stopped
 #
 # Times are those of `fault now`: ns of CLOCK_MONOTONIC. Names of states and keys are those of
 # src/runtime/state.c; what is not there yet stands in one place, below.
@@ -24,7 +24,7 @@ device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
 json_reason=last-error     # why it is refused or lost
-server='' server_kind='' server_where='' began='' listening='' loader='' fio='' in_server_net=()
+server='' server_kind='' server_where='' began='' earlier=('' 0) listening='' loader='' fio='' in_server_net=()
 server_host=127.0.0.1
 
 server_options=()
@@ -117,7 +117,13 @@ shut_server() { # in peace
 	wait "$server" 2>/dev/null || true
 }
 
+reconnects() { # how many connections this supervisor has replaced
+	state_value PID
+	state_value RECONNECTS
+}
+
 crash() { # kill -9: with whatever it forked, as nbd-server does for each client
+	mapfile -t earlier < <(reconnects)
 	began=$("$fault" kill 9 "$server")
 	wait "$server" 2>/dev/null || true
 }
@@ -139,11 +145,31 @@ attach() { # [OPTION...]
 	esac
 }
 
+state_value() { # KEY, as the state file has it
+	sed -n "s/^$1=//p" "/run/nbd-attach/$device.state"
+}
+
 state_is() { # STATE; from the file, because that costs nothing
 	grep -qx "STATE=$1" "/run/nbd-attach/$device.state"
 }
 
+# Attached, with a connection that it had not before the outage. A supervisor that took the device
+# over since then counts from 0.
+replaced() {
+	local now
+	mapfile -t now < <(reconnects)
+	[[ ${now[0]} = "${earlier[0]}" ]] || earlier=("${now[0]}" 0)
+	((now[1] > earlier[1])) && state_is attached
+}
+
 healed() { # at last: how soon is for the figures to say
+	wait_for 20 replaced && return
+	echo "replaced before the outage: ${earlier[*]}"
+	cat "/run/nbd-attach/$device.state" "$scratch/log"
+	return 1
+}
+
+adopted() { # or attached all the time
 	wait_for 20 state_is attached && return
 	cat "/run/nbd-attach/$device.state" "$scratch/log"
 	return 1
@@ -160,27 +186,33 @@ print(json.dumps(s.get(sys.argv[2])))' "$scratch/json" "$1")
 	[[ $value =~ $2 ]]
 }
 
-# A device that cannot be detached is left behind, and the next case takes another.
-release() {
+# Detaches it as anybody would, and stops the server. With an outage to the end it takes --force.
+release() { # [--force]
 	local status=0
-	let_go || status=1
+	let_go "$@" || status=1
 	shut_server
 	return "$status"
 }
 
-let_go() { # and keep the server
-	local p
+# What --detach refuses is detached in other ways, so that the next case can begin, but it has
+# failed. A device that cannot be detached at all is left behind, and the next case takes another.
+let_go() { # [--force]: and keep the server
+	local p status=0
 	for p in $loader $fio; do
 		running "$p" || continue
 		disown "$p" 2>/dev/null # it may hang for ever
 		kill -KILL "$p" 2>/dev/null
+		wait_for 5 gone "$p"
 	done
 	loader='' fio=''
 	if attached "$device"; then
-		nbd_attach -q --detach "$device" || nbd_attach -q --detach --force "$device" ||
-			timeout -k 1 5 nbd-client -d "/dev/$device"
-	fi >/dev/null 2>&1
-	wait_for 10 detached "$device" && return
+		if ! nbd_attach --detach "$@" "$device"; then
+			echo "--detach $* $device failed"
+			status=1
+			nbd_attach -q --detach --force "$device" || timeout -k 1 5 nbd-client -d "/dev/$device"
+		fi
+	fi
+	wait_for 10 detached "$device" && return "$status"
 	echo "$device cannot be detached"
 	device=nbd$((${device#nbd} + 1))
 	return 1

@@ -10,6 +10,11 @@ begin
 # shellcheck source=tests/fault/net.bash
 . "$top/tests/fault/net.bash"
 
+until_gone() { # SECONDS: since it began
+	local left=$(($1 - ($("$fault" now) - began) / 1000000000))
+	((left <= 0)) || pause "$left"
+}
+
 away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 	local name="$1, $2" go=$4 come=$5
 	new_image
@@ -20,11 +25,20 @@ away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 	pause 1
 	"$go"
 	# The peer timeout's 10 s and no sooner: until then the network may be slow.
-	(($3 < 15)) || check "$name: is lost after some 10 s" wait_for 14 eval \
-		'state_is lost || state_is healing'
-	pause "$(($3 - ($("$fault" now) - began) / 1000000000))"
+	if (($3 >= 15)); then
+		check "$name: is lost after some 10 s" wait_for 14 eval \
+			'state_is lost || state_is healing'
+		check "$name: and no sooner" eval '(($("$fault" now) - began >= 9000000000))'
+	fi
+	until_gone "$3"
 	check "$name: back after $3 s" "$come"
-	check "$name: attached again" healed
+	if (($3 < 10)) && [[ $go = sever ]]; then
+		pause 8 # longer than the peer timeout after the cut: TCP has repaired it by then
+		check "$name: attached all the time" is "$(state_value STATE) $(state_value RECONNECTS)" \
+			'attached 0'
+	else
+		check "$name: attached again" healed
+	fi
 	pause 3
 	check "$name: nothing failed, nothing lost" unload
 	echo "  $name: $(figures)"

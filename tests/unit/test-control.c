@@ -271,6 +271,40 @@ static void the_socket_is_private_and_replaced(void **state)
 	assert_int_equal(setenv("NBD_ATTACH_RUNDIR", dir, 1), 0);
 }
 
+static void speak_as_nobody(void)
+{
+	struct address at = unix_address(rundir_device(INDEX, "control").text);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (setresuid(65534, 65534, 65534) < 0 || connect(fd, (void *)&at.sa, at.len) < 0)
+		_exit(1);
+	(void)!send(fd, "detach force", 12, MSG_NOSIGNAL);
+	_exit(recv(fd, &(char){0}, 1, 0) <= 0 ? 0 : 2);
+}
+
+/* Should the mode of the socket ever be wrong: what the kernel says of the caller decides. */
+static void another_user_is_not_heard(void **state)
+{
+	struct rundir_path path = rundir_device(INDEX, "control");
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(chmod(path.text, 0666), 0);
+	pid = fork();
+	if (pid == 0)
+		speak_as_nobody();
+	for (int i = 0; i < 250 && waitpid(pid, &status, WNOHANG) == 0; i++)
+		loop_run_for(loop, 20);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(asked.called, 0);
+	assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
+}
+
 /* --- the command's side -------------------------------------------------------------------- */
 
 static void commands_and_supervisors_agree(void **state)
@@ -402,6 +436,7 @@ int main(void)
 	    WITH_CONTROL(a_caller_that_leaves_frees_the_place),
 	    WITH_CONTROL(an_unanswered_caller_sees_the_end),
 	    WITH_CONTROL(the_socket_is_private_and_replaced),
+	    WITH_CONTROL(another_user_is_not_heard),
 	    WITH_CONTROL(commands_and_supervisors_agree),
 	    WITH_CONTROL(nobody_listens),
 	    WITH_CONTROL(a_stopped_supervisor_is_not_waited_for),

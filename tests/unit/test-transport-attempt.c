@@ -697,6 +697,7 @@ static bool can_connect(const struct address *a)
 }
 
 /* 0: not installed, or it did not come up. */
+/* 0: that server is not installed. */
 static pid_t run_server(const char *const argv[], const struct address *at)
 {
 	pid_t pid = fork();
@@ -711,13 +712,19 @@ static pid_t run_server(const char *const argv[], const struct address *at)
 		_exit(127);
 	}
 	for (int i = 0; i < 500; i++) {
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return 0;
+		int status;
+
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+				return 0;
+			fail_msg("%s ended with status %x", argv[0], status);
+		}
 		if (can_connect(at))
 			return pid;
 		usleep(20000);
 	}
 	server_stop(pid);
+	fail_msg("%s does not listen", argv[0]);
 	return 0;
 }
 
