@@ -136,6 +136,8 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		answer(s, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED)
 		answer(s, 0, "every connection is alive");
+	else if (s->healing == HEAL_HANDS_OVER)
+		answer(s, 0, "the kernel is being given a new connection");
 	else
 		answer(s, 0, "dialling");
 	supervisor_hurry("asked to", s);
@@ -218,6 +220,9 @@ static void release(struct supervisor *s)
 static void recheck(struct supervisor *s)
 {
 	answer(s, err_exit_status(s->err.kind), s->err.message);
+	/* A hand-over that had begun before the detach may have ended the outage meanwhile. */
+	if (s->outage.since && links_alive(s->links) > 0)
+		supervisor_recover(s);
 	supervisor_start_watching(s);
 	supervisor_watch_size(s);
 	supervisor_mark(s, s->outage.since != 0); /* should the kernel have refused the detach */

@@ -37,7 +37,7 @@
 	X(LINKS_DEAD, "links-dead")   /* the last connection died */ \
 	X(REDIALLED, "redialled")     /* a new connection to the same export is ready */ \
 	X(CHANGED, "changed")         /* a server answers, but it is not the same, or it refuses */ \
-	X(HEALED, "healed")           /* the kernel took new connections: all are alive */ \
+	X(HEALED, "healed")           /* a hand-over is over, whenever it began: all are alive */ \
 	X(PART_HEALED, "part-healed") /* some are */ \
 	X(NOT_HEALED, "not-healed")   /* none is */ \
 	X(EXPIRE, "expire")           /* the dead timeout has passed */ \

@@ -130,9 +130,10 @@ struct supervisor {
 
 	struct outage outage;
 	struct heal heal, check;
-	bool checking;	      /* the helper thread works on `check` */
-	bool healing;	      /* the helper thread works on `heal` */
-	int fresh[LINKS_MAX]; /* new connections, not yet handed over */
+	bool checking;		 /* the helper thread works on `check` */
+	enum heal_owner healing; /* whose job `heal` is: the helper thread works on it */
+	bool fail_due;		 /* I/O is to fail as soon as that job is done */
+	int fresh[LINKS_MAX];	 /* new connections, not yet handed over */
 	size_t n_fresh;
 	uint64_t fresh_size; /* the device's size according to them */
 	bool restore;	     /* the kernel's timeouts may not be ours */

@@ -16,25 +16,44 @@
 #define SETTLE_WAIT_MS 250 /* the same while there is no new one yet */
 #define EXPIRE_WAIT_MS 200 /* a hand-over is under way when the dead timeout passes */
 
+/* The sockets on their way into the kernel. */
+static unsigned handing_over(const struct supervisor *s)
+{
+	return s->healing == HEAL_HANDS_OVER ? (unsigned)s->heal.n : 0;
+}
+
 static unsigned missing(const struct supervisor *s)
 {
-	unsigned have = links_alive(s->links) + (unsigned)s->n_fresh;
+	unsigned have = links_alive(s->links) + (unsigned)s->n_fresh + handing_over(s);
 
-	if (s->healing)
-		have += (unsigned)s->heal.n;
 	return have < links_wanted(s->links) ? links_wanted(s->links) - have : 0;
 }
 
 /* Another one may only go to where these go: in use, or about to be. */
 static bool has_others(const struct supervisor *s)
 {
-	return links_alive(s->links) > 0 || s->n_fresh > 0 || (s->healing && s->heal.n > 0);
+	return links_alive(s->links) > 0 || s->n_fresh > 0 || handing_over(s) > 0;
 }
 
-static void drop_fresh(struct supervisor *s)
+/* Keeps at most `most` of the new connections. */
+static void drop_fresh(struct supervisor *s, size_t most)
 {
-	while (s->n_fresh)
+	while (s->n_fresh > most)
 		close(s->fresh[--s->n_fresh]);
+}
+
+/* False: the helper thread still works on another job. */
+static bool take_job(struct supervisor *s, enum heal_owner owner)
+{
+	if (s->healing != HEAL_NOBODY)
+		return false;
+	s->healing = owner;
+	s->heal = (struct heal){.kernel = s->kernel,
+				.index = s->index,
+				.identifier = s->cfg.identifier,
+				.mark = s->mark,
+				.kmsg = s->kmsg};
+	return true;
 }
 
 static void check_job(void *arg)
@@ -167,6 +186,9 @@ void supervisor_redial(struct supervisor *s)
 		if (!s->cfg.reconnect)
 			return;
 	}
+	/* Whether another connection is needed, and to which server, its result tells. */
+	if (s->healing == HEAL_HANDS_OVER)
+		return;
 	supervisor_take_hints(s);
 	if (!supervisor_may_dial(s))
 		return;
@@ -185,7 +207,7 @@ void supervisor_stop_dialling(struct supervisor *s)
 	loop_timer_cancel(s->expiry);
 	loop_timer_cancel(s->heal_wait);
 	hints_free(TAKE_PTR(s->hints));
-	drop_fresh(s);
+	drop_fresh(s, 0);
 }
 
 static void heal_work_job(void *arg)
@@ -193,6 +215,24 @@ static void heal_work_job(void *arg)
 	heal_work(&((struct supervisor *)arg)->heal);
 }
 
+/* What had to wait until the helper thread was done with its job. */
+static void do_what_waited(struct supervisor *s)
+{
+	bool fail = s->fail_due && s->state == FSM_EXPIRED;
+
+	s->fail_due = false;
+	if (fail)
+		supervisor_fail_io(s);
+	if (s->state == FSM_HEALING)
+		supervisor_heal(s);
+	else if (s->n_fresh)
+		supervisor_raise(s, FSM_REDIALLED);
+}
+
+/*
+ * The result counts in whatever state it arrives: a detach may have begun, and been given up,
+ * while the kernel was at work.
+ */
 static void healed(void *arg)
 {
 	struct supervisor *s = arg;
@@ -200,7 +240,7 @@ static void healed(void *arg)
 	bool any = false;
 	unsigned alive;
 
-	s->healing = false;
+	s->healing = HEAL_NOBODY;
 	for (size_t i = 0; i < h->n; i++) {
 		if (h->adopted[i] && links_add(s->links, h->fd[i]) == 0) {
 			any = true;
@@ -223,13 +263,12 @@ static void healed(void *arg)
 		links_kernel_says_alive(s->links);
 	alive = links_alive(s->links);
 	if (h->declined && !any && alive > 0 && !supervisor_target_declined(s))
-		drop_fresh(s);
+		drop_fresh(s, 0);
 	s->not_healed = alive == 0;
 	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
 			    : alive < links_wanted(s->links) ? FSM_PART_HEALED
 							     : FSM_HEALED);
-	if (s->n_fresh)
-		supervisor_raise(s, FSM_REDIALLED);
+	do_what_waited(s);
 }
 
 /*
@@ -259,24 +298,18 @@ void supervisor_heal(struct supervisor *s)
 		loop_timer_set(s->heal_wait, HEAL_WAIT_MS);
 		return;
 	}
-	*h = (struct heal){
-	    .kernel = s->kernel,
-	    .index = s->index,
-	    .identifier = s->cfg.identifier,
-	    .mark = s->mark,
-	    .kmsg = s->kmsg,
-	    /* Where it is a guess, what is safe with several only. */
-	    .connections = links_wanted(s->links) + s->guessed,
-	    .last_death = links_last_death(s->links),
-	    .restore = s->failing || s->restore,
-	    .timeout = s->cfg.timeout,
-	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
-	    .io_timeout = supervisor_io_timeout(&s->cfg, links_wanted(s->links)),
-	    .n = s->n_fresh,
-	};
+	if (!take_job(s, HEAL_HANDS_OVER))
+		return;
+	/* Where it is a guess, what is safe with several only. */
+	h->connections = links_wanted(s->links) + s->guessed;
+	h->last_death = links_last_death(s->links);
+	h->restore = s->failing || s->restore;
+	h->timeout = s->cfg.timeout;
+	h->dead_timeout = supervisor_kernel_dead_timeout(&s->cfg);
+	h->io_timeout = supervisor_io_timeout(&s->cfg, links_wanted(s->links));
+	h->n = s->n_fresh;
 	memcpy(h->fd, s->fresh, s->n_fresh * sizeof(s->fresh[0]));
 	s->n_fresh = 0;
-	s->healing = true;
 	supervisor_hand_over_target(s);
 	supervisor_write_state(s);
 	if (offload_run(s->offload, heal_work_job, healed, s) < 0) {
@@ -305,8 +338,13 @@ static void end_outage(struct supervisor *s)
 
 void supervisor_recover(struct supervisor *s)
 {
+	unsigned wanted = links_wanted(s->links), alive = links_alive(s->links);
+	unsigned dead = wanted > alive ? wanted - alive : 0;
 	bool outage = s->outage.since != 0;
 
+	/* A connection more than the device has would stand in the way of every later one. */
+	drop_fresh(s, dead);
+	s->fail_due = false;
 	end_outage(s);
 	supervisor_target_healed(s);
 	s->accept = s->cfg.accept; /* what was accepted for this outage */
@@ -342,8 +380,10 @@ void supervisor_expire(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (s->state == FSM_HEALING)
+	if (s->state == FSM_HEALING || s->healing == HEAL_HANDS_OVER)
 		loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
+	else if (s->state == FSM_EXPIRED && s->fail_due)
+		supervisor_fail_io(s);
 	else
 		supervisor_raise(s, FSM_EXPIRE);
 }
@@ -357,14 +397,12 @@ static void failed(void *arg)
 {
 	struct supervisor *s = arg;
 
-	s->healing = false;
+	s->healing = HEAL_NOBODY;
 	if (s->heal.gone)
 		supervisor_raise(s, FSM_TAKEN);
 	else if (s->heal.err.message[0])
 		log_warning("%s", s->heal.err.message);
-	/* A connection may have come in meanwhile. */
-	if (s->state == FSM_HEALING)
-		supervisor_heal(s);
+	do_what_waited(s);
 }
 
 void supervisor_fail_io(struct supervisor *s)
@@ -378,11 +416,12 @@ void supervisor_fail_io(struct supervisor *s)
 	supervisor_write_state(s);
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
 		return; /* it fails by itself */
-	s->heal = (struct heal){.kernel = s->kernel,
-				.index = s->index,
-				.identifier = s->cfg.identifier,
-				.mark = s->mark};
-	s->healing = true;
-	if (offload_run(s->offload, fail_work_job, failed, s) < 0)
-		s->healing = false;
+	if (s->healing == HEAL_FAILS_IO)
+		return; /* the helper thread is about it */
+	s->fail_due = !take_job(s, HEAL_FAILS_IO);
+	if (s->fail_due || offload_run(s->offload, fail_work_job, failed, s) == 0)
+		return;
+	s->healing = HEAL_NOBODY;
+	s->fail_due = true;
+	loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
 }

@@ -35,6 +35,16 @@ struct heal {
 	struct err err; /* out, if something failed: why */
 };
 
+/*
+ * Who gave the helper thread the one struct heal of a device. A second job waits until the first is
+ * done: two at a time would lose sockets, or offer one of them twice.
+ */
+enum heal_owner {
+	HEAL_NOBODY,	 /* the struct is free */
+	HEAL_HANDS_OVER, /* heal_work(): it owns the sockets in the struct */
+	HEAL_FAILS_IO,	 /* heal_fail_work() */
+};
+
 /* Hands the sockets over. Those not adopted may be used for nothing else: close them. */
 void heal_work(struct heal *h);
 
