@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -40,9 +39,10 @@ __attribute__((noreturn)) static void hold(const char *node, int flags, int sock
 		;
 
 	/* Dups of the device's sockets, locks, the pipe somebody reads: none are ours to keep. */
-	if (sock > 0)
-		close_range(0, (unsigned)sock - 1, 0);
-	close_range((unsigned)sock + 1, UINT_MAX, 0);
+	if (sock != STDIN_FILENO && dup2(sock, STDIN_FILENO) < 0)
+		_exit(errno);
+	sock = STDIN_FILENO;
+	closefrom(sock + 1); /* also before 5.9, which has no close_range(2) */
 	fd = open(node, flags | O_CLOEXEC);
 	if (fd < 0)
 		report.open_error = errno;

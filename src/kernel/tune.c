@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,7 +148,20 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	return ret;
 }
 
-void tune_io_timeout_apart(int index, uint32_t ms)
+/*
+ * In a child of a child: nobody waits for it. It may be blocked for as long as the server is
+ * stalled, so it gives up every descriptor first: a lock or a control socket that it kept would
+ * stand in the way of the supervisor that takes the device over.
+ */
+__attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text)
+{
+	prctl(PR_SET_NAME, "nbd-io-timeout");
+	closefrom(0);
+	sysfs_write_at(root, index, "queue/io_timeout", text);
+	_exit(0);
+}
+
+void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
 {
 	char text[24];
 	pid_t pid;
@@ -156,11 +170,16 @@ void tune_io_timeout_apart(int index, uint32_t ms)
 	pid = fork();
 	if (pid == 0) {
 		if (fork() == 0)
-			sysfs_write_at(sysfs_root(), index, "queue/io_timeout", text);
+			set_apart(root, index, text);
 		_exit(0);
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void tune_io_timeout_apart(int index, uint32_t ms)
+{
+	tune_io_timeout_apart_at(sysfs_root(), index, ms);
 }
 
 int tune_device(int index, const struct tune *tune, struct err *err)

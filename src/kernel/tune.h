@@ -33,9 +33,11 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 /*
  * Sets queue/io_timeout (ms), which the driver resets with every timeout it is sent, in a process
  * of its own that is nobody's child: from 6.12 on, writing it waits until no request is under way,
- * and nobody who is to reconnect may wait for that. Best effort; does not block.
+ * and nobody who is to reconnect may wait for that. The process keeps no descriptor of its
+ * caller. Best effort; does not block.
  */
 void tune_io_timeout_apart(int index, uint32_t ms);
+void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms);
 
 /*
  * True if a device that is not attached carries leftovers that the next CONNECT would keep and

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,6 +332,37 @@ static void holders_are_found_through_each_other(void **state)
 	assert_string_equal(text, "");
 }
 
+static bool becomes(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	return poll(&p, 1, 5000) == 1 && p.revents & events;
+}
+
+/* On a queue that is frozen, writing blocks as opening a FIFO without a reader does. */
+static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
+{
+	char path[256], text[8] = "";
+	bool let_go, waited;
+	int held[2], fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/block/nbd0/queue/io_timeout", root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+	tune_io_timeout_apart_at(root, 0, 1000);
+	close(held[1]);
+	let_go = becomes(held[0], POLLHUP);
+	/* It is still there, and ends when somebody reads. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	waited = becomes(fd, POLLIN) && read(fd, text, sizeof(text) - 1) == 4;
+	close(fd);
+	close(held[0]);
+	assert_true(let_go);
+	assert_true(waited);
+	assert_string_equal(text, "1000");
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -341,6 +374,7 @@ int main(void)
 	    CASE(leftovers_are_undone),
 	    CASE(no_flush_no_write_back),
 	    CASE(what_cannot_be_undone_is_refused),
+	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
 	    CASE(device_names),
 	    CASE(a_device_is_announced_with_its_partitions),
 	    CASE(holders_are_found_through_each_other),
