@@ -7,6 +7,7 @@
  *   decline N COUNT     so many sockets are thrown away without a word
  *   notice N MS         so long the driver does not know that a connection has ended
  *   silent N on|off     the end of a connection is not told
+ *   break N SLOT        that connection answers nonsense, and so ends
  *   event N             tells of a connection that has ended, and none has
  *   overflow            events were lost
  *   detach N            somebody else's DISCONNECT
@@ -85,6 +86,10 @@ static int of_device(struct driver *d, struct client *c, uint64_t id, struct dev
 		dev->notice_ms = (uint64_t)atoi(word[2]);
 	} else if (strcmp(word[0], "silent") == 0 && word[2]) {
 		dev->silent = strcmp(word[2], "on") == 0;
+	} else if (strcmp(word[0], "break") == 0 && word[2]) {
+		if ((unsigned)atoi(word[2]) >= dev->n_slots)
+			return -EINVAL;
+		device_ends(d, dev, &dev->slot[atoi(word[2])]);
 	} else if (strcmp(word[0], "event") == 0) {
 		driver_event(d, dev->index);
 	} else if (strcmp(word[0], "detach") == 0) {

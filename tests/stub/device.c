@@ -56,6 +56,7 @@ int device_attach(struct driver *d, struct device *dev, struct command *c)
 	dev->identifier = c->identifier;
 	c->identifier = NULL;
 	dev->flags = r->flags;
+	dev->ioctl = r->ioctl;
 	dev->size = r->size;
 	dev->block_size = r->block_size;
 	dev->dead_timeout = r->dead_timeout;
@@ -191,4 +192,6 @@ void device_ends(struct driver *d, struct device *dev, struct slot *s)
 		return;
 	dev->dead_told++;
 	driver_event(d, dev->index);
+	if (dev->ioctl)
+		device_detach(d, dev);
 }

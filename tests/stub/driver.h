@@ -80,6 +80,7 @@ struct device {
 	bool disconnected; /* by DISCONNECT, and kept by an opener */
 	bool expired;	   /* the dead timeout passed: NBD_RT_DISCONNECTED without a DISCONNECT */
 	bool frozen;
+	bool ioctl; /* the device ends with its connections */
 	char *identifier;
 	uint16_t flags;
 	uint64_t size;

@@ -42,6 +42,7 @@ static int stub_attach(struct kernel *k, const struct kernel_attach *a, struct e
 	    .timeout = a->timeout,
 	    .dead_timeout = a->dead_timeout,
 	    .has_identifier = a->identifier != NULL,
+	    .ioctl = strcmp(k->ops->name, "ioctl") == 0,
 	};
 	int ret = attach_check(a, err);
 

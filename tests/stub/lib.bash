@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2120 # functions whose arguments are optional
 # What the scenarios share. Each has a directory of its own, a driver of its own in place of nbd.ko,
 # and real servers on Unix sockets: nothing of it is seen by another one. A scenario looks like this:
 #
@@ -25,11 +26,12 @@ nbd_attach=("$BUILD/stub/nbd-attach")
 begin
 N=$scratch
 export NBD_ATTACH_RUNDIR=$N
+export ASAN_OPTIONS=log_path=$N/san UBSAN_OPTIONS=log_path=$N/san:print_stacktrace=1
 mkdir "$N/stub"
 image=$N/image
 sock=$N/sock
 supervisors=()
-loader='' server=''
+as=() loader='' server=''
 truncate -s 1M "$image"
 
 # Before the rest of the directory: a supervisor is no child of ours.
@@ -105,6 +107,16 @@ serve() { # [COMMAND...]; nbdkit with the image unless another is given; sets $s
 	return 1
 }
 
+# nbdkit with options and, after --, words for the file plugin or a filter; as another user by $as.
+serve_with() { # [OPTION...] [-- WORD...]
+	local options=()
+	while (($#)) && [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	serve "${as[@]}" nbdkit -f -U "$sock" "${options[@]}" file "$image" "${@:2}"
+}
+
 serve_again() { serve "${serving[@]}"; }
 
 crash() { kill_now "$server"; }
@@ -130,6 +142,25 @@ attach() { # [OPTION...]; the words after -- replace `-u $sock`
 
 detach() { nbd_attach --detach "$@" nbd0; }
 
+# --status is a command; the state file will do where one asks often.
+state_value() { # KEY
+	sed -n "s/^$1=//p" "$N/nbd0.state"
+}
+
+state_has() { # KEY REGEX
+	local value
+	value=$(state_value "$1")
+	echo "$1=$value"
+	[[ $value =~ $2 ]]
+}
+
+kill_supervisor() { # [SIGNAL]
+	local p
+	p=$(supervisor_pid 0)
+	kill -"${1:-KILL}" "$p"
+	wait_for 10 gone "$p"
+}
+
 supervisor_pid() { # N
 	cat "$N/nbd$1.lock"
 }
@@ -149,7 +180,9 @@ json_is() { # KEY VALUE [N]
 	[[ $value = "$2" ]]
 }
 
-state_is() { json_is state "$1" "${2:-0}"; }
+state_is() { # NAME
+	state_has STATE "^$1$"
+}
 
 logged() { # REGEX
 	cat "$N/stub/log"
@@ -191,6 +224,17 @@ loading() { # at least COUNT requests were answered since the last call
 	echo "$now answered"
 	((now >= ${answered:-0} + $1)) || return
 	answered=$now
+}
+
+# Also: no process of a build with sanitizers had anything to say.
+finish() {
+	local report
+	for report in "$N"/san.*; do
+		[[ -s $report ]] && not_ok "no sanitizer complains" <"$report"
+	done
+	echo "$passed passed, $failed failed"
+	((failed == 0))
+	exit
 }
 
 start_driver

@@ -40,6 +40,7 @@ struct stub_request {
 	uint16_t flags;
 	uint8_t set_timeout, set_dead_timeout;
 	uint8_t has_identifier;
+	uint8_t ioctl;		   /* ATTACH: the device ends with its last connection */
 	uint8_t exclusive, writes; /* OPEN */
 };
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The dead timeout passes: I/O fails, and after that the device heals and waits as it did before.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
 serve

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Somebody else detaches the device; somebody else's device is left alone.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
 serve

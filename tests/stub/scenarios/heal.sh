@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The main job: a server dies and comes back while the device is in use.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
 serve

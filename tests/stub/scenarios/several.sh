@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Several connections: one dies, then all of them.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
 serve

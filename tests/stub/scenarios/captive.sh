@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A server that was started for the device: it dies and is started again, and ends with the device.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
+. "$(dirname "$0")/../lib.bash"
+
+check "it attaches" attach -- -- [ nbdkit -f -P "$N/pid" file "$image" ]
+load -i "$image"
+check "the load gets on" within 5 loading 20
+for round in 1 2; do
+	kill -KILL "$(<"$N/pid")"
+	check "another server is started ($round)" within 10 told_is taken "$round"
+	check "it heals ($round)" within 10 state_is attached
+	check "the load gets on ($round)" within 10 loading 20
+done
+check "nothing failed, nothing is lost" unload
+pid=$(<"$N/pid")
+check "it detaches" detach
+check "the server ends" wait_for 5 gone "$pid"
+finish

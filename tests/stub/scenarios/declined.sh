@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The driver throws sockets away without a word: one connection offers again, several never do.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+ctl decline 0 5
+crash
+check "the loss is noticed" within 5 state_is lost
+serve_again
+check "it heals" within 10 state_is attached
+check "one socket was taken" told_is taken 1
+check "after five offers" told_is offered 6
+ctl decline 0 1000
+crash
+serve_again
+check "one socket is offered twenty times" within 10 told_at_least declined 25
+check "it is not counted as alive" state_has CONNECTIONS_ALIVE '^0$'
+ctl decline 0 0
+check "another one is taken" within 10 told_is taken 2
+check "it heals" within 10 state_is attached
+check "it detaches" detach
+
+check "with two connections" attach -C 2
+ctl decline 0 1
+offered=$(told offered)
+taken=$(told taken)
+ctl break 0 0
+check "the second socket is taken" within 10 told_is taken $((taken + 1))
+check "each was offered once" told_is offered $((offered + 2))
+check "both are alive" told_is alive 2
+check "the state agrees" within 10 state_has CONNECTIONS_ALIVE '^2$'
+check "the server has two clients" within 5 told_is alive 2
+check "it detaches" detach
+finish

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# While a supervisor does not run, somebody else detaches its device and attaches another disk with
+# the very same identifier: it must not be reconfigured, disconnected, or made to fail.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+# Stopped, so that it learns of nothing in between.
+exchanged() {
+	kill -STOP "$(supervisor_pid 0)"
+	ctl detach 0
+	ctl attach 0 ours
+	changes=$(told changes)
+	detaches=$(told detaches)
+	kill -CONT "$(supervisor_pid 0)"
+}
+untouched() {
+	told_is changes "$changes" && told_is detaches "$detaches" && told_is configured 1
+}
+supervisor_ends() {
+	wait_for 10 gone "$supervisor"
+}
+begins() { # [OPTION...]
+	ctl detach 0
+	attach -i ours "$@"
+	local status=$?
+	supervisor=$(supervisor_pid 0)
+	return "$status"
+}
+
+serve
+check "it attaches" begins
+exchanged
+check "in peace: it ends" supervisor_ends
+check "in peace: the other one is untouched" untouched
+
+check "it attaches" begins
+kill -STOP "$supervisor"
+crash
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches)
+serve_again
+kill -CONT "$supervisor"
+check "before a hand-over: it ends" supervisor_ends
+check "before a hand-over: the other one is untouched" untouched
+check "before a hand-over: no socket was offered" told_is taken 0
+
+check "it attaches" begins
+kill -STOP "$supervisor"
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches)
+kill -TERM "$supervisor"
+kill -CONT "$supervisor"
+check "SIGTERM: it ends" supervisor_ends
+check "SIGTERM: the other one is untouched" untouched
+
+check "it attaches" begins
+kill -STOP "$supervisor"
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches)
+nbd_attach --detach --force nbd0 >/dev/null 2>&1 &
+asker=$!
+started+=("$asker")
+pause 0.3
+kill -CONT "$supervisor"
+check "--detach: it ends" supervisor_ends
+wait_for 10 gone "$asker"
+check "--detach: the other one is untouched" untouched
+
+check "it attaches" begins --dead-timeout 1
+crash
+check "the loss is noticed" within 5 state_is lost
+kill -STOP "$supervisor"
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches)
+pause 1
+kill -CONT "$supervisor"
+check "the dead timeout: it ends" supervisor_ends
+check "the dead timeout: the other one is untouched" untouched
+finish

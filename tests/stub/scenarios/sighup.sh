@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# SIGHUP and --reconnect: dialled at once, where the next try is far away.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+# The directory is watched for the socket: so the server listens on TCP, at a port that is known.
+serve_tcp() { # [PORT]
+	rm -f "$N/port"
+	python3 - "$image" "${1:-0}" >"$N/port" <<-'EOP' &
+		import os, socket, sys
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		s.bind(("127.0.0.1", int(sys.argv[2])))
+		s.listen(16)
+		print(s.getsockname()[1], flush=True)
+		os.dup2(s.fileno(), 3)
+		os.set_inheritable(3, True)
+		os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+		os.execvp("nbdkit", ["nbdkit", "-f", "file", sys.argv[1]])
+	EOP
+	server=$!
+	started+=("$server")
+	wait_for 10 test -s "$N/port"
+}
+
+serve_tcp
+port=$(<"$N/port")
+check "it attaches" attach -v --retry-delay 600 -- "127.0.0.1:$port"
+check "the driver has it" told_is alive 1
+for way in SIGHUP --reconnect; do
+	taken=$(told taken)
+	crash
+	check "the loss is noticed ($way)" within 5 state_is lost
+	# The pauses are chosen at random below a bound that doubles: until they are long.
+	pause 2
+	serve_tcp "$port"
+	if [[ $way = SIGHUP ]]; then
+		kill -HUP "$(supervisor_pid 0)"
+	else
+		check "asked to" nbd_attach --reconnect nbd0
+	fi
+	check "it heals ($way)" within 3 state_is attached
+	check "one socket was taken ($way)" told_is taken $((taken + 1))
+done
+check "the log tells of the signal" logged 'SIGHUP: trying at once'
+check "it detaches" detach
+finish

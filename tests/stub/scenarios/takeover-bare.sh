@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A takeover without a state file, while the server is there, and while it is not.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+load -i "$image"
+check "the load gets on" within 5 loading 20
+kill_supervisor
+rm "$N/nbd0.state"
+check "the next one takes it over" attach
+check "its connection was kept" told_is taken 0
+check "it is attached" within 5 state_is attached
+crash
+check "the loss is noticed" within 15 state_is lost
+kill_supervisor
+rm "$N/nbd0.state"
+check "the next one takes over what is lost" attach
+check "it knows" within 10 state_is lost
+serve_again
+check "it heals" within 15 state_is attached
+check "once" told_is alive 1
+check "the load gets on" within 10 loading 20
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+finish

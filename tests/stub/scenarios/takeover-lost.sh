@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The supervisor dies in an outage, and after the dead timeout: the next one waits, heals, and the
+# kernel waits again as it was told.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach --dead-timeout 2
+load -e
+check "the load gets on" within 5 loading 20
+crash
+check "the loss is noticed" within 5 state_is lost
+kill_supervisor
+check "the next one takes it over" attach --dead-timeout 2
+check "the dead timeout passes" within 10 state_is expired
+check "the kernel fails at once" told_is dead-timeout 0
+kill_supervisor
+check "one more takes it over" attach --dead-timeout 2
+check "the kernel is told to wait again" told_is dead-timeout 2
+serve_again
+check "it heals" within 15 state_is attached
+check "requests do not time out any more" within 5 told_is timeout 0
+check "the load ends" unload
+check "it detaches" detach
+finish
