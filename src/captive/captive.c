@@ -50,20 +50,10 @@ static void pause_ms(unsigned ms)
 	nanosleep(&t, NULL);
 }
 
-/* A keeper that lives, or -1. The lock tells that the number is still its own. */
+/* A pidfd of a keeper that lives, or -1. */
 static int open_keeper(const char *id)
 {
-	struct rundir_path lock = captive_path(id, "lock");
-	int pid = lock_holder(lock.text), fd;
-
-	if (pid <= 0)
-		return -1;
-	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd >= 0 && lock_holder(lock.text) != pid) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return lock_pidfd(captive_path(id, "lock").text);
 }
 
 static int launch(struct captive *c, struct err *err)

@@ -362,6 +362,8 @@ static int prepare(struct keeper *k, struct err *err)
 	struct rundir_path lock = captive_path(k->id, "lock");
 	int ret = lock_take(lock.text, "this captive server", &k->lock, err);
 
+	if (ret == 0 && lock_identify(k->lock) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot lock %s", lock.text);
 	if (ret == 0 && !captive_wanted_still(k->id))
 		return err_set(err, ERR_FAILED, ESRCH,
 			       "the device of the server %s has been detached meanwhile", k->name);

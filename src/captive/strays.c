@@ -21,13 +21,17 @@
 #define SCAN_MS 50   /* between two looks at all processes */
 
 /*
- * Signals every child outside the leader's group, which gets its signal as a group; their children
- * become ours when they end. Returns how many there are in all.
+ * Signals every child outside the leader's group, and that group as a whole; their children become
+ * ours when they end. Returns how many children there are.
+ *
+ * The group is signalled only while a child of ours is in it. An empty group's number may belong to
+ * anybody by now.
  */
 static unsigned signal_children(pid_t leader, int signal)
 {
 	char path[64];
 	_cleanup_file_ FILE *f = NULL;
+	bool group = false;
 	unsigned n = 0;
 	int pid;
 
@@ -36,8 +40,12 @@ static unsigned signal_children(pid_t leader, int signal)
 	while (f && fscanf(f, "%d", &pid) == 1) {
 		if (getpgid(pid) != leader)
 			kill(pid, signal);
+		else
+			group = true;
 		n++;
 	}
+	if (group)
+		kill(-leader, signal);
 	return n;
 }
 
@@ -62,8 +70,6 @@ unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, vo
 
 		if (!patient || now == start) {
 			unsigned n = signal_children(leader, patient ? SIGTERM : SIGKILL);
-
-			kill(-leader, patient ? SIGTERM : SIGKILL);
 			told = n > told ? n : told;
 		}
 		if (meanwhile)

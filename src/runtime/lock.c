@@ -3,22 +3,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
-int lock_sign(int fd)
-{
-	char pid[16];
-	int len = snprintf(pid, sizeof(pid), "%d\n", getpid());
+/*
+ * The lock is that of flock(2). Nobody can ask who holds such a lock without trying to take it, so
+ * the holder also locks two bytes by fcntl(2), which can be asked: the first one with the same life
+ * as the lock, the second one for lock_pidfd().
+ */
+#define BYTE_HELD    0
+#define BYTE_PROCESS 1
 
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)len, 0) != len)
-		return -errno;
-	return 0;
+#define TRIES	   100 /* to open a file that others replace meanwhile */
+#define REPLACE_MS 2000
+#define STEP_MS	   5
+
+static struct flock one_byte(off_t which)
+{
+	return (struct flock){
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = which, .l_len = 1};
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 static int read_pid(int fd)
@@ -30,33 +48,189 @@ static int read_pid(int fd)
 	return atoi(pid);
 }
 
-int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
+static int sign(int fd)
 {
-	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	char pid[16];
+	int len = snprintf(pid, sizeof(pid), "%d\n", getpid());
+
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)len, 0) != len)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Who holds the flock(2) lock, by the kernel's list, which everybody may read but which a service
+ * manager may hide; 0: nobody, or that cannot be told. This also finds the supervisors of earlier
+ * versions, which lock no bytes.
+ */
+static int listed_holder(const char *path)
+{
+	_cleanup_file_ FILE *f = fopen("/proc/locks", "re");
+	unsigned major_id, minor_id;
+	unsigned long inode;
+	struct stat st;
+	char line[256];
+	int pid;
+
+	if (!f || stat(path, &st) < 0)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_id, &minor_id,
+			   &inode) == 4 &&
+		    inode == st.st_ino && makedev(major_id, minor_id) == st.st_dev)
+			return pid;
+	return 0;
+}
+
+/* The real user of a process. False: that cannot be told. */
+static bool user_of(int pid, uid_t *ret_uid)
+{
+	char path[64], line[256];
+	_cleanup_file_ FILE *f = NULL;
+	unsigned uid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Uid: %u", &uid) == 1) {
+			*ret_uid = uid;
+			return true;
+		}
+	return false;
+}
+
+/* One process at a time replaces files in this directory. */
+static int lock_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char text[PATH_MAX + 16];
+	_cleanup_fd_ int fd = -1;
+
+	snprintf(text, sizeof(text), "%.*sreplace.lock", slash ? (int)(slash - path) + 1 : 0, path);
+	fd = open(text, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += STEP_MS) {
+		if (errno != EWOULDBLOCK || ms >= REPLACE_MS)
+			return errno == EWOULDBLOCK ? -ETIMEDOUT : -errno;
+		usleep(STEP_MS * 1000);
+	}
+	return TAKE_FD(fd);
+}
+
+/* True if the file's lock is held by a process of this user, or by one that cannot be seen. */
+static bool is_ours(const char *path)
+{
+	uid_t user;
+
+	return !user_of(listed_holder(path), &user) || user == geteuid();
+}
+
+/*
+ * Others may have the file open, and may lock it whenever they like: puts a new one in its place.
+ * Not while a supervisor of an earlier version holds the lock: then it is -EBUSY.
+ */
+static int replace(const char *path, int fd)
+{
+	char temp[PATH_MAX + 16];
+	_cleanup_fd_ int directory = lock_directory(path);
+	_cleanup_fd_ int new_fd = -1;
+	struct stat old, now;
+
+	if (directory < 0)
+		return directory;
+	if (fstat(fd, &old) < 0)
+		return -errno;
+	if (stat(path, &now) < 0 || !same_file(&old, &now))
+		return 0; /* another process has done it */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_ours(path))
+		return -EBUSY;
+	snprintf(temp, sizeof(temp), "%s.new", path);
+	unlink(temp);
+	new_fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return new_fd < 0 || rename(temp, path) < 0 ? -errno : 0;
+}
+
+/* 0 with *ret_fd; -EBUSY with *ret_holder; -ESTALE: the file was replaced, try again; others. */
+static int try_take(const char *path, int *ret_fd, int *ret_holder)
+{
+	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock held = one_byte(BYTE_HELD);
+	struct stat mine, now;
 	int ret;
 
-	if (fd < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return err_errno(err, ERR_SYSTEM, errno, "cannot lock %s", path);
+	if (fd < 0 || fstat(fd, &mine) < 0)
+		return -errno;
+	*ret_holder = read_pid(fd);
+	if (mine.st_mode & 077 || mine.st_uid != geteuid()) {
+		ret = replace(path, fd);
+		return ret == 0 ? -ESTALE : ret;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (stat(path, &now) < 0 || !same_file(&mine, &now))
+		return -ESTALE;
+	ret = sign(fd);
+	/* Last, so that whoever sees it held also finds the number. */
+	if (ret == 0 && fcntl(fd, F_OFD_SETLK, &held) < 0)
+		ret = -errno;
+	if (ret == 0)
+		*ret_fd = TAKE_FD(fd);
+	return ret;
+}
+
+int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
+{
+	int ret = -ESTALE, holder = 0;
+
+	for (int i = 0; i < TRIES && ret == -ESTALE; i++)
+		ret = try_take(path, ret_fd, &holder);
+	if (ret == -EBUSY)
 		return err_set(
 		    err, ERR_BUSY, EBUSY,
 		    "%s is attached already, by the nbd-attach process %d: detach it first", what,
-		    read_pid(fd));
-	}
-	ret = lock_sign(fd);
-	if (ret < 0)
-		return err_errno(err, ERR_SYSTEM, -ret, "cannot write %s", path);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+		    holder);
+	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot lock %s", path) : 0;
+}
+
+int lock_identify(int fd)
+{
+	struct flock process = one_byte(BYTE_PROCESS);
+
+	return fcntl(fd, F_SETLK, &process) < 0 ? -errno : 0;
 }
 
 int lock_holder(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct flock held = one_byte(BYTE_HELD);
 
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-		return 0;
-	return read_pid(fd);
+	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
+		return read_pid(fd);
+	return listed_holder(path);
+}
+
+/* By the kernel's word; 0: nobody. */
+static int identified_holder(const char *path, int fd)
+{
+	struct flock process = one_byte(BYTE_PROCESS);
+
+	if (fcntl(fd, F_GETLK, &process) == 0 && process.l_type != F_UNLCK)
+		return process.l_pid;
+	return listed_holder(path);
+}
+
+int lock_pidfd(const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fd_ int pidfd = -1;
+	int pid = fd < 0 ? 0 : identified_holder(path, fd);
+
+	if (pid <= 0)
+		return -1;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* If it still holds the lock, the number has been its own all the time. */
+	if (pidfd < 0 || identified_holder(path, fd) != pid)
+		return -1;
+	return TAKE_FD(pidfd);
 }

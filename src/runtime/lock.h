@@ -2,7 +2,10 @@
 /*
  * One attachment per device, and one per identifier for writable exports: advisory locks on files
  * in /run/nbd-attach, held by the supervisor for its whole life and freed by the kernel when it
- * ends, however it ends. Never blocks.
+ * ends, however it ends. Never blocks for longer than it takes another process to replace a file.
+ *
+ * Only the owner may open the files (mode 0600): whoever can open a file can lock it. Looking at a
+ * lock never takes it, so that no look can stand in the way of a process that takes it.
  */
 #ifndef RUNTIME_LOCK_H
 #define RUNTIME_LOCK_H
@@ -10,16 +13,32 @@
 #include "base/err.h"
 
 /*
- * Takes the lock and writes this process's id into the file. *ret_fd is the caller's to close,
- * which frees the lock. BUSY with -EBUSY and `what` in the sentence when another supervisor holds
- * it; SYSTEM if the file cannot be made. The file stays: removing it would race with a taker.
+ * Takes the lock and writes this process's id into the file, for people to read. *ret_fd is the
+ * caller's to close, which frees the lock. BUSY with -EBUSY and `what` in the sentence when another
+ * supervisor holds it; SYSTEM if the file cannot be made. The file stays: removing it would race
+ * with a taker.
+ *
+ * A file of an earlier version, which others may have opened, is replaced unless a process of this
+ * user holds its lock.
  */
 int lock_take(const char *path, const char *what, int *ret_fd, struct err *err);
 
-/* Writes this process's id again: after a fork the child inherits the lock. */
-int lock_sign(int fd);
+/*
+ * Lets others find this process with lock_pidfd(). Only for a process that never calls
+ * lock_holder() or lock_pidfd() for its own lock, because closing the file there would undo it.
+ */
+int lock_identify(int fd);
 
-/* The process that holds the lock, or 0 if nobody does (or the file is missing). */
+/*
+ * The process that holds the lock, or 0 if nobody does (or the file is missing). Needs no
+ * privilege. The number is for comparing and for people: it may be of a process that has ended.
+ */
 int lock_holder(const char *path);
+
+/*
+ * A pidfd, the caller's to close, of the process that holds the lock, or -1 if there is none. The
+ * kernel says which process that is; the number in the file is not asked.
+ */
+int lock_pidfd(const char *path);
 
 #endif

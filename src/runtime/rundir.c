@@ -2,10 +2,14 @@
 #include "runtime/rundir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 const char *rundir(void)
 {
@@ -14,11 +18,40 @@ const char *rundir(void)
 	return dir && dir[0] == '/' ? dir : "/run/nbd-attach";
 }
 
+/*
+ * Whoever may write in the directory can put files of their own in the place of our locks and our
+ * state.
+ */
+static int check_directory(int fd, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot look at %s", rundir());
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "%s belongs to the user %u, who could replace the files in it: "
+			       "remove it, or give it to root",
+			       rundir(), (unsigned)st.st_uid);
+	if (st.st_mode & 022 && fchmod(fd, st.st_mode & 07755) < 0)
+		return err_errno(err, ERR_SYSTEM, errno,
+				 "others may write in %s, and that cannot be changed", rundir());
+	return 0;
+}
+
 int rundir_make(struct err *err)
 {
-	if (mkdir(rundir(), 0755) < 0 && errno != EEXIST)
+	_cleanup_fd_ int fd = -1;
+	mode_t mask = umask(022);
+	int ret = mkdir(rundir(), 0755);
+
+	umask(mask);
+	if (ret < 0 && errno != EEXIST)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot create %s", rundir());
-	return 0;
+	fd = open(rundir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot open %s", rundir());
+	return check_directory(fd, err);
 }
 
 struct rundir_path rundir_device(int index, const char *suffix)

@@ -16,7 +16,10 @@ struct rundir_path {
 
 const char *rundir(void);
 
-/* Creates the directory (0755, root's) if it is missing. SYSTEM error if that fails. */
+/*
+ * Creates the directory (0755, root's) if it is missing, and takes from others the right to write
+ * in it. SYSTEM error if that fails, or if it belongs to somebody else.
+ */
 int rundir_make(struct err *err);
 
 /* `DIR/nbdN.SUFFIX` */

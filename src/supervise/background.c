@@ -39,6 +39,7 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child)
 		_exit(1);
 	}
 	/* A child that failed is gone in a moment; its locks are then free when we return. */
+	child_pid = 0; /* its number is free as soon as it has been waited for */
 	if (status)
 		waitpid(child, NULL, 0);
 	_exit(status);

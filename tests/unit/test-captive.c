@@ -459,6 +459,36 @@ static void strays_are_ended(void **unused)
 	in_a_child(leave_strays);
 }
 
+static pid_t bystander;
+
+static int leave_one_stray(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		pause();
+	}
+	/* The server's group is empty, and its number belongs to another group by now. */
+	return pid > 0 && strays_end(bystander, 50, NULL, NULL) == 1 ? 0 : 1;
+}
+
+static void strangers_are_left_alone(void **unused)
+{
+	(void)unused;
+	bystander = fork();
+	if (bystander == 0) {
+		setsid();
+		pause();
+	}
+	while (getpgid(bystander) != bystander)
+		usleep(1000);
+	in_a_child(leave_one_stray);
+	assert_int_equal(waitpid(bystander, NULL, WNOHANG), 0);
+	kill(bystander, SIGKILL);
+	waitpid(bystander, NULL, 0);
+}
+
 /* Nobody's child, out of the group, deaf to SIGTERM: only its environment tells. */
 static void marked_strays_are_ended(void **unused)
 {
@@ -764,6 +794,7 @@ int main(void)
 	    cmocka_unit_test(a_program_runs_as_another_user),
 	    cmocka_unit_test(a_program_that_cannot_run_is_named),
 	    cmocka_unit_test(strays_are_ended),
+	    cmocka_unit_test(strangers_are_left_alone),
 	    cmocka_unit_test(marked_strays_are_ended),
 	    cmocka_unit_test(a_keeper_starts_a_server_for_each_connection),
 	    cmocka_unit_test(a_keeper_says_why_there_is_no_server),
