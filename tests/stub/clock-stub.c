@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's sleep, for build/stub/nbd-attach. After a sleep CLOCK_BOOTTIME is ahead of
+ * CLOCK_MONOTONIC by that much more, and the kernel cancels timers on CLOCK_REALTIME. Here the file
+ * `slept` of the driver's directory holds the milliseconds, and a byte that is written to the FIFO
+ * `wake` is the cancellation. Without the FIFO the timer is the real one.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "client.h"
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int ret = __real_clock_gettime(clock, ts);
+	uint64_t ms = 0;
+	FILE *f;
+
+	if (ret < 0 || clock != CLOCK_BOOTTIME)
+		return ret;
+	f = fopen(stub_path("slept").text, "re");
+	if (f && fscanf(f, "%" SCNu64, &ms) == 1)
+		ts->tv_sec += (time_t)(ms / 1000);
+	if (f)
+		fclose(f);
+	return ret;
+}
+
+int __real_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags)
+{
+	int fd = -1;
+
+	if (clock == CLOCK_REALTIME)
+		fd = open(stub_path("wake").text, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 ? fd : __real_timerfd_create(clock, flags);
+}

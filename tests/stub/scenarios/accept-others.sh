@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# An export that has become read-only, lost features, or has another name: accepted for one outage.
+# shellcheck source=tests/stub/lib.bash
+. "$(dirname "$0")/../lib.bash"
+# shellcheck source=tests/stub/accept.bash
+. "$(dirname "$0")/../accept.bash"
+
+# Such an export has no trim and no write-zeroes, either.
+change read-only,features smaller "file $image" "-r file $image" "-r file $image"
+change features read-only "file $image" "--filter=nozero file $image" "--filter=nozero file $image"
+named="--filter=exportname file $image default-export"
+change name features "$named=one" "$named=two" "$named=two"
+
+finish

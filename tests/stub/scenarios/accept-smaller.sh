@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A smaller export: accepted for one outage, or for good by --accept at the attachment.
+# shellcheck source=tests/stub/lib.bash
+. "$(dirname "$0")/../lib.bash"
+# shellcheck source=tests/stub/accept.bash
+. "$(dirname "$0")/../accept.bash"
+
+truncate -s 512K "$N/half"
+truncate -s 256K "$N/quarter"
+change smaller read-only "file $image" "file $N/half" "file $N/quarter"
+
+kit file "$image"
+check "for good: attaches" attach --accept smaller
+for size in half quarter; do
+	crash
+	kit file "$N/$size"
+	check "for good: heals with a $size" within 5 state_is attached
+	# Or the next outage would begin before the device has the size.
+	check "for good: takes its size" within 8 told_is size "$(stat -c %s "$N/$size")"
+done
+check "for good: detaches" detach
+finish
