@@ -31,7 +31,7 @@ mkdir "$N/stub"
 image=$N/image
 sock=$N/sock
 supervisors=()
-as=() loader='' server=''
+as=() port='' loader='' server=''
 truncate -s 1M "$image"
 
 # Before the rest of the directory: a supervisor is no child of ours.
@@ -115,6 +115,27 @@ serve_with() { # [OPTION...] [-- WORD...]
 		shift
 	done
 	serve "${as[@]}" nbdkit -f -U "$sock" "${options[@]}" file "$image" "${@:2}"
+}
+
+# The same at a TCP port, free or given; sets $port.
+serve_tcp() { # [PORT [ADDRESS]]
+	rm -f "$N/port"
+	python3 - "$image" "${1:-0}" "${2:-127.0.0.1}" >"$N/port" 2>>"$N/server.said" <<-'EOP' &
+		import os, socket, sys
+		s = socket.socket(socket.AF_INET6 if ":" in sys.argv[3] else socket.AF_INET)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		s.bind((sys.argv[3], int(sys.argv[2])))
+		s.listen(16)
+		print(s.getsockname()[1], flush=True)
+		os.dup2(s.fileno(), 3)
+		os.set_inheritable(3, True)
+		os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+		os.execvp("nbdkit", ["nbdkit", "-f", "file", sys.argv[1]])
+	EOP
+	server=$!
+	started+=("$server")
+	# shellcheck disable=SC2034 # for the scenario
+	wait_for 10 test -s "$N/port" && port=$(<"$N/port")
 }
 
 serve_again() { serve "${serving[@]}"; }
@@ -218,12 +239,10 @@ unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
 	return "$status"
 }
 
-loading() { # at least COUNT requests were answered since the last call
-	local now
-	now=$(told 'done')
-	echo "$now answered"
-	((now >= ${answered:-0} + $1)) || return
-	answered=$now
+loading() { # COUNT SECONDS: so many more requests are answered
+	local before
+	before=$(told 'done')
+	within "$2" told_at_least 'done' $((before + $1))
 }
 
 # Also: no process of a build with sanitizers had anything to say.

@@ -6,12 +6,12 @@
 
 check "it attaches" attach -- -- [ nbdkit -f -P "$N/pid" file "$image" ]
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 for round in 1 2; do
 	kill -KILL "$(<"$N/pid")"
 	check "another server is started ($round)" within 10 told_is taken "$round"
 	check "it heals ($round)" within 10 state_is attached
-	check "the load gets on ($round)" within 10 loading 20
+	check "the load gets on ($round)" loading 20 10
 done
 check "nothing failed, nothing is lost" unload
 pid=$(<"$N/pid")

@@ -18,7 +18,7 @@ comes_back() { # the right one, and I/O went on
 serve_with
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 
 truncate -s 2M "$N/large"
 truncate -s 512K "$N/small"
@@ -41,7 +41,7 @@ check "an export without write-zeroes" again_with --filter=nozero
 check "is refused" within 10 state_has LAST_ERROR 'accept features'
 check "it is accepted" nbd_attach --reconnect --accept features nbd0
 check "it heals" within 10 state_is attached
-check "the load gets on" within 10 loading 20
+check "the load gets on" loading 20 10
 check "the same a second time" again_with --filter=nozero
 check "is refused: that was for one outage" within 10 state_has LAST_ERROR 'accept features'
 check "the right one heals" comes_back

@@ -7,7 +7,7 @@
 serve
 check "it attaches" attach --dead-timeout 3
 load -e
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 crash
 check "the dead timeout passes" within 10 state_is expired
 check "I/O fails" within 5 told_at_least failed 1
@@ -16,10 +16,10 @@ serve_again
 check "it heals" within 10 state_is attached
 check "the kernel waits again" within 5 told_is dead-timeout 3
 check "no request times out" told_is timeout 0
-check "the load gets on again" within 5 loading 20
+check "the load gets on again" loading 20 5
 check "nothing acknowledged is lost" unload
 load -c -i "$image" -b 64
-check "there is a load again" within 5 loading 80
+check "there is a load again" loading 80 5
 crash
 check "the loss is noticed" within 5 told_at_least pending 1
 serve_again

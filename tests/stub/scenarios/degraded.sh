@@ -8,7 +8,7 @@ serve
 check "it attaches with three connections" attach -C 3
 echo 1000 >"$N/stub/sys/block/nbd0/queue/io_timeout"
 load -i "$image" -d 8
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 ctl break 0 1
 check "it is replaced" within 10 told_is taken 1
 check "three are alive" within 10 told_is alive 3

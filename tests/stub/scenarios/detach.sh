@@ -24,7 +24,7 @@ check "it is free" told_is configured 0
 serve_again
 check "once more" attach
 load -e
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 check "in use is refused" expect_status 3 'is open in process' detach
 check "--force detaches" detach --force
 check "requests fail then" within 5 told_at_least detaches 1

@@ -7,13 +7,13 @@
 serve
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 for _ in {1..20}; do
 	ctl event 0
 	ctl event 1
 	ctl overflow
 done
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 check "it is attached" state_is attached
 check "nothing was offered" told_is taken 0
 kill_supervisor
@@ -22,7 +22,7 @@ for _ in {1..20}; do
 	ctl event 0
 	ctl overflow
 done
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 check "it is attached" state_is attached
 check "the connection lives" told_is taken 0
 ctl silent 0 on

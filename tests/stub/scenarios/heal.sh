@@ -8,13 +8,13 @@ serve
 check "it attaches" attach
 check "the driver has the connection" told_is alive 1
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 crash
 check "the loss is noticed" within 5 state_is lost
 check "requests wait" within 5 told_at_least pending 1
 serve_again
 check "it heals" within 10 state_is attached
-check "the load gets on again" within 10 loading 20
+check "the load gets on again" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "one socket was taken" told_is taken 1
 check "it detaches" detach

@@ -7,14 +7,14 @@
 serve
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 ctl notice 0 600
 crash
 check "the loss is noticed" within 5 state_is lost
 serve_again
 check "it heals" within 10 state_is attached
 check "the driver has it" told_is alive 1
-check "the load gets on" within 10 loading 20
+check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 finish

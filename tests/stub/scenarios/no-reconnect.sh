@@ -8,7 +8,7 @@ serve
 check "it attaches" attach --no-reconnect
 check "the kernel does not wait" told_is dead-timeout 0
 load -e
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 crash
 check "I/O fails" within 5 told_at_least failed 1
 check "the state tells" within 5 state_is expired

@@ -20,7 +20,7 @@ as=("${other[@]}")
 serve_with
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 crash
 check "the loss is noticed" within 5 state_is lost
 as=()

@@ -8,7 +8,7 @@ serve
 check "it attaches with three connections" attach -C 3
 check "the driver has three" told_is alive 3
 load -i "$image" -d 8
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 echo 1000 >"$N/stub/sys/block/nbd0/queue/io_timeout"
 crash
 check "the loss is noticed" within 5 state_is lost

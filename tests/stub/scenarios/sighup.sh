@@ -4,28 +4,8 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-# The directory is watched for the socket: so the server listens on TCP, at a port that is known.
-serve_tcp() { # [PORT]
-	rm -f "$N/port"
-	python3 - "$image" "${1:-0}" >"$N/port" <<-'EOP' &
-		import os, socket, sys
-		s = socket.socket()
-		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-		s.bind(("127.0.0.1", int(sys.argv[2])))
-		s.listen(16)
-		print(s.getsockname()[1], flush=True)
-		os.dup2(s.fileno(), 3)
-		os.set_inheritable(3, True)
-		os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-		os.execvp("nbdkit", ["nbdkit", "-f", "file", sys.argv[1]])
-	EOP
-	server=$!
-	started+=("$server")
-	wait_for 10 test -s "$N/port"
-}
-
+# At a TCP port: the directory of a Unix socket is watched.
 serve_tcp
-port=$(<"$N/port")
 check "it attaches" attach -v --retry-delay 600 -- "127.0.0.1:$port"
 check "the driver has it" told_is alive 1
 for way in SIGHUP --reconnect; do

@@ -7,7 +7,7 @@
 serve
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 kill_supervisor
 rm "$N/nbd0.state"
 check "the next one takes it over" attach
@@ -22,7 +22,7 @@ check "it knows" within 10 state_is lost
 serve_again
 check "it heals" within 15 state_is attached
 check "once" told_is alive 1
-check "the load gets on" within 10 loading 20
+check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 finish

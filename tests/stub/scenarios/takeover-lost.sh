@@ -8,7 +8,7 @@
 serve
 check "it attaches" attach --dead-timeout 2
 load -e
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 crash
 check "the loss is noticed" within 5 state_is lost
 kill_supervisor

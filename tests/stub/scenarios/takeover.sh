@@ -7,11 +7,11 @@
 serve
 check "it attaches" attach
 load -i "$image"
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 first=$(supervisor_pid 0)
 kill -KILL "$first"
 wait_for 5 gone "$first"
-check "the load gets on without a supervisor" within 5 loading 20
+check "the load gets on without a supervisor" loading 20 5
 check "the next one takes it over" attach
 check "it says so" logged 'taken over, attached to'
 check "it is attached" within 5 state_is attached

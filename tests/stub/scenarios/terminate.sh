@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # SIGTERM: detaches what surely nobody uses, and leaves what somebody may.
-# shellcheck source=tests/stub/lib.bash disable=SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154
 . "$(dirname "$0")/../lib.bash"
 
 serve

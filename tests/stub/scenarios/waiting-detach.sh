@@ -8,7 +8,7 @@
 serve
 check "it attaches" attach
 load -e
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 kill -STOP "$server"
 check "requests are under way" within 5 told_is in-flight 4
 crash

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A name that leads elsewhere later: followed with --follow-dns, and only then.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+if [[ ! ${1:-} ]]; then
+	if unshare -m true 2>/dev/null; then
+		exec unshare -m bash "$0" inside
+	fi
+	echo "ok - skipped: no mount namespace can be made"
+	echo "1 passed, 0 failed"
+	exit
+fi
+. "$(dirname "$0")/../lib.bash"
+
+leads_to() { # ADDRESS
+	echo "$1 server.test" >"$N/hosts"
+}
+leads_to 127.0.0.1
+mount --bind "$N/hosts" /etc/hosts
+
+serve_tcp
+check "it attaches" attach -- "server.test:$port"
+crash
+check "the loss is noticed" within 5 state_is lost
+leads_to 127.0.0.9
+serve_tcp "$port" 127.0.0.9
+pause 2
+check "without --follow-dns it is not followed" state_is lost
+check "no socket was offered" told_is offered 0
+check "it detaches" detach
+check "it attaches there" attach --follow-dns -- "server.test:$port"
+crash
+check "the loss is noticed" within 5 state_is lost
+leads_to 127.0.0.1
+serve_tcp "$port" 127.0.0.1
+check "with --follow-dns it is followed" within 10 state_is attached
+check "it detaches" detach
+finish

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --shutdown: a lost server has the grace from then on, and not from its loss; and no longer.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+load -e
+check "the load gets on" loading 20 5
+crash
+check "the loss is noticed" within 5 state_is lost
+pause 3
+began=${EPOCHREALTIME/./}
+check "the machine shuts down" nbd_attach --shutdown --grace 3
+pause 2
+check "I/O waits still" told_is failed 0
+check "then it fails" within 5 told_at_least failed 1
+took=$(((${EPOCHREALTIME/./} - began) / 1000))
+check "after the grace" test "$took" -ge 2900
+check "the state tells" within 5 state_is expired
+check "it is off again" nbd_attach --shutdown --grace infinity
+serve_again
+check "it heals" within 10 state_is attached
+check "the kernel waits as before" within 5 told_is dead-timeout 600
+check "the load ends" unload
+check "it detaches" detach
+finish

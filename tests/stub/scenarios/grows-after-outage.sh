@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A server that is back with a larger export: the device grows when no request is under way.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+load -i "$image"
+check "the load gets on" loading 20 5
+crash
+check "the loss is noticed" within 5 state_is lost
+truncate -s 2M "$image"
+serve_again
+check "it heals" within 10 state_is attached
+check "nothing failed, nothing is lost" unload
+check "it grows" within 15 told_is size 2097152
+check "by one command" told_is sizes 1
+check "--status tells" json_is size 2097152
+check "it detaches" detach
+finish

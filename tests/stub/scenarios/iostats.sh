@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# expected to fail: the files of sysfs are believed where they say nothing
+# queue/iostats = 0 (a usual tuning): what cannot be told is not idle.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve_with --filter=delay -- rdelay=300ms wdelay=300ms
+check "it attaches" attach -C 2
+load -d 4 -r 1000 -i "$image"
+check "the load gets on" loading 4 5
+echo 0 >"$N/stub/sys/block/nbd0/queue/iostats"
+check "the load gets on" loading 4 5
+truncate -s 2M "$image"
+nbd_attach --resize nbd0 >/dev/null 2>&1 &
+asker=$!
+started+=("$asker")
+pause 2
+check "no connection in use is cut" told_is taken 0
+check "no request has waited" told_is failed 0
+check "nothing failed, nothing is lost" unload 40
+check "the command ends" wait_for 20 gone "$asker"
+check "it detaches" detach
+finish

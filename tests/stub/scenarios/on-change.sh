@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --on-change: each change of state, in their order.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach --on-change "echo \$NBD_STATE_OLD-\$NBD_STATE_NEW >>$N/changes; env | grep ^NBD >>$N/env"
+crash
+check "the loss is noticed" within 5 state_is lost
+serve_again
+check "it heals" within 10 state_is attached
+check "it detaches" detach
+said() { cat "$N/env"; grep -c . "$N/changes"; }
+check "it was told" test "$(said | tail -n 1)" -ge 3
+finish

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --peer-timeout: a host that has acknowledged nothing for so long is dead, and not before.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve_tcp
+check "it attaches" attach --peer-timeout 60 -- "127.0.0.1:$port"
+echo 30000 >"$N/stub/tcp-silent"
+pause 7
+check "half of it is no death" told_is alive 1
+check "nothing was dialled" told_is offered 0
+rm "$N/stub/tcp-silent"
+check "it detaches" detach
+check "it attaches" attach --peer-timeout 20 -- "127.0.0.1:$port"
+echo 30000 >"$N/stub/tcp-silent"
+check "more than it is death" within 15 logged 'has acknowledged nothing for 20 s'
+rm "$N/stub/tcp-silent"
+check "it heals" within 15 state_is attached
+check "it detaches" detach
+finish

@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A relay between the kernel and the server: its end, and the server's, are outages.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach --relay
+load -i "$image"
+check "the load gets on" loading 20 5
+crash
+check "the loss is noticed" within 5 state_is lost
+serve_again
+check "it heals" within 10 state_is attached
+check "the load gets on" loading 20 10
+for child in $(pgrep -P "$(supervisor_pid 0)"); do
+	kill -KILL "$child"
+done
+check "its own end is an outage, too" within 10 told_is taken 2
+check "it heals" within 10 state_is attached
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+finish
