@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The command of --fence: nothing is dialled while it runs, and when it has failed it is not run
+# again before five seconds have passed.
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+a=$N/a b=$N/b
+mkfifo "$N/go"
+cat >"$N/fence" <<END
+#!/bin/sh
+date +%s%N >>"$N/fenced"
+read -r status <"$N/go"
+exit "\$status"
+END
+chmod +x "$N/fence"
+
+serve_at() { # SOCKET; sets $server. Who connects is counted in SOCKET.log
+	sock=$1 serve nbdkit -f -U "$1" --filter=log file "$image" logfile="$1.log"
+}
+
+connects() { # SOCKET
+	grep -c ' Connect ' "$1.log" || true
+}
+
+runs() { # COUNT
+	local n
+	n=$(wc -l <"$N/fenced")
+	echo "$n runs of the fence, wanted $1"
+	((n == $1))
+}
+
+fence_says() { # REGEX
+	local said
+	said=$(json fence)
+	echo "$said"
+	[[ $said =~ $1 ]]
+}
+
+apart() { # SECONDS: the last two runs were, at least. When the first one failed came later
+	tail -n 2 "$N/fenced" | awk -v s="$1" '{ t[NR] = $1 } END { print (t[2] - t[1]) / 1e9
+		exit !((t[2] - t[1]) / 1e9 >= s) }'
+}
+
+: >"$N/fenced"
+serve_at "$a"
+first=$server
+serve_at "$b"
+sock=$a
+check "it attaches" attach --failover "nbd+unix:///?socket=$b" --fence "$N/fence"
+load
+check "the load gets on" within 5 loading 20
+kill_now "$first"
+check "the fence runs" within 10 runs 1
+check "it is told" fence_says '^running'
+
+# Both servers are there, and nobody comes.
+serve_at "$a"
+before="$(connects "$a") $(connects "$b")"
+pause 2 # several times the longest pause between two tries
+check "nothing is dialled meanwhile" is "$(connects "$a") $(connects "$b")" "$before"
+check "and the fence still runs" runs 1
+
+# Then it fails, while the lost server is gone again: the other one answers at every turn.
+kill_now "$server"
+echo 7 >"$N/go"
+since=$SECONDS
+check "its failure is told" within 5 fence_says 'failed.*status 7'
+check "the servers have their turns" within 5 eval '(($(connects "$b") > ${before#* } + 1))'
+check "I/O waits" told_at_least pending 1
+check "nothing is used" told_is taken 0
+((SECONDS - since >= 4)) || pause "$((since + 4 - SECONDS))"
+check "the fence is not run again at once" runs 1
+check "but then" within 8 runs 2
+check "after five seconds" apart 5
+echo 0 >"$N/go"
+check "the other server is used" within 10 state_is attached
+check "by a new socket" told_is taken 1
+check "the fence ran no third time" runs 2
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+finish
