@@ -49,7 +49,7 @@ serve_at "$b"
 sock=$a
 check "it attaches" attach --failover "nbd+unix:///?socket=$b" --fence "$N/fence"
 load
-check "the load gets on" within 5 loading 20
+check "the load gets on" loading 20 5
 kill_now "$first"
 check "the fence runs" within 10 runs 1
 check "it is told" fence_says '^running'

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The machine wakes up: a lost server is dialled at once, although the next try is not due yet, and
+# the sleep is an outage. A calendar that was set is none.
+# shellcheck source=tests/stub/net.bash disable=SC2317
+. "$(dirname "$0")/../net.bash"
+# shellcheck source=tests/stub/lib.bash
+. "$(dirname "$0")/../lib.bash"
+
+serve_port() { # 10809
+	nbdkit -f -i 127.0.0.1 -p 10809 file "$image" >>"$N/server.said" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 10 listening 10809
+}
+
+pausing() { # at least 4 s to go
+	local next
+	next=$(json next-try)
+	echo "the next try is at $next, and it is $(date +%s)"
+	[[ $next != none ]] && ((next - $(date +%s) >= 4))
+}
+
+mkfifo "$N/stub/wake"
+echo 1000 >"$N/stub/slept"
+serve_port
+check "it attaches" attach --retry-delay 30 -- 127.0.0.1:10809
+crash
+check "the loss is noticed" within 5 state_is lost
+check "the next try is some time ahead" within 40 pausing
+check "the server is back" serve_port
+check "which nobody has noticed" state_is lost
+echo 61000 >"$N/stub/slept"
+printf 12345678 >"$N/stub/wake"
+check "dialled at once" within 2 state_is attached
+check "it is said" logged 'the machine slept for 60 s'
+check "it counts as an outage" json_is outages 2
+printf 12345678 >"$N/stub/wake"
+pause 0.3
+check "the calendar: counts as nothing" json_is outages 2
+check "it detaches" detach
+finish
