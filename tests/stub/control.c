@@ -23,7 +23,7 @@
 
 #include "client.h"
 
-static void show(struct client *c, uint64_t id, const struct device *dev)
+static void show(const struct driver *d, struct client *c, uint64_t id, const struct device *dev)
 {
 	unsigned alive = 0;
 	unsigned flight = queue_in(dev, REQUEST_FLIGHT) + queue_in(dev, REQUEST_SENDING),
@@ -38,14 +38,14 @@ static void show(struct client *c, uint64_t id, const struct device *dev)
 	    "configured=%d\ndisconnected=%d\nslots=%u\nalive=%u\nopeners=%u\n"
 	    "pending=%u\nin-flight=%u\nwaiting=%u\nqueued=%u\ntimeout=%llu\ndead-timeout=%llu\n"
 	    "size=%llu\noffered=%u\ntaken=%u\ndeclined=%u\nchanges=%u\ndetaches=%u\n"
-	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\nidentifier=%s\n",
+	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\noverlapping=%u\nsilent=%d\nidentifier=%s\n",
 	    dev->configured, dev->disconnected, dev->n_slots, alive, dev->openers,
 	    flight + waiting + queued, flight, waiting, queued, (unsigned long long)dev->timeout,
 	    (unsigned long long)dev->dead_timeout, (unsigned long long)dev->size, dev->offered,
 	    dev->taken, dev->declined, dev->changes, dev->detaches, dev->failed, dev->dead_told,
 	    dev->sizes, dev->frozen,
 	    (unsigned long long)(dev->done[0] + dev->done[1] + dev->done[2] + dev->done[3]),
-	    dev->identifier ? dev->identifier : "");
+	    d->overlapping, dev->silent, dev->identifier ? dev->identifier : "");
 	driver_reply(c, id, 0, text, (size_t)len);
 }
 
@@ -78,7 +78,7 @@ static int of_device(struct driver *d, struct client *c, uint64_t id, struct dev
 		     char **word, bool *ret_answered)
 {
 	if (strcmp(word[0], "show") == 0) {
-		show(c, id, dev);
+		show(d, c, id, dev);
 		*ret_answered = true;
 	} else if (strcmp(word[0], "decline") == 0 && word[2]) {
 		dev->decline = (unsigned)atoi(word[2]);

@@ -126,8 +126,8 @@ static void add_command(struct driver *d, struct client *client, const struct st
 	memcpy(c->fds, fds, n_fds * sizeof(fds[0]));
 	if (r->has_identifier)
 		c->identifier = strndup((const char *)data, len);
-	while (*last)
-		last = &(*last)->next;
+	for (; *last; last = &(*last)->next)
+		d->overlapping += (*last)->client == client;
 	*last = c;
 }
 

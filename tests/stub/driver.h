@@ -116,6 +116,7 @@ struct driver {
 	struct device device[STUB_DEVICES];
 	struct command *commands; /* the first one is under way */
 	bool blocked;		  /* no command is answered */
+	unsigned overlapping;	  /* commands of one connection that did not wait for another */
 	FILE *log;
 	uint64_t records;
 	bool no_size_freeze; /* before 6.9 */

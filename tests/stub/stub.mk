@@ -23,7 +23,13 @@ $(BUILD)/stub/nbd-stub: $(STUB_DRIVER)
 
 -include $(STUB_OBJ:.o=.d)
 
-.PHONY: stub-build stub
+.PHONY: stub-build stub soak-stub
 stub-build: $(BUILD)/stub/nbd-attach $(BUILD)/stub/nbd-stub
 stub: stub-build
 	@tests/stub/run $(BUILD)
+
+# A run by chance, of SECONDS; it prints its SEED, by which it happens again.
+SECONDS      ?= 30
+SEED         ?= $(shell date +%s)
+soak-stub: stub-build
+	@tests/stub/soak.py $(BUILD) $(SECONDS) $(SEED)

@@ -1,0 +1,493 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A supervisor, a driver and a server, and what can happen to them, in an order by chance.
+
+  soak.py BUILD SECONDS SEED
+
+Round after round: a device is attached (options by chance), a load writes and reads what it can
+verify, and one thing after the other happens. After each step, and in calms in between, the
+invariants must hold (check_* of Round). Four rounds go on at a time (JOBS). The seed decides
+everything but the time that things take; it is printed, and a failing round's own seed too, which
+with 1 second repeats that round alone.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+MIB = 1 << 20
+CALM_S = 40  # on a machine that is busy with other tests
+FDS_MORE = 6  # attempts under way, and the like
+
+
+class Broken(Exception):
+    """An invariant does not hold."""
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def end(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+class Round:
+    def __init__(self, build, seed):
+        self.chance = random.Random(seed)
+        self.seed = seed
+        self.dir = tempfile.mkdtemp(prefix="soak.")
+        self.stub = f"{build}/stub/nbd-stub"
+        self.program = f"{build}/stub/nbd-attach"
+        self.image = f"{self.dir}/image"
+        self.sock = f"{self.dir}/sock"
+        self.size = MIB
+        self.history = []
+        self.server = self.attaching = self.load = None
+        self.askers = []
+        self.stopped = self.blocked = self.odd = False
+        self.lethal = True  # something that ends connections has happened
+        self.told = 0  # deaths, as the driver counted them at the last look
+        self.fds = None
+        self.env = dict(os.environ, NBD_ATTACH_RUNDIR=self.dir)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            self.env[name] = f"log_path={self.dir}/san:print_stacktrace=1"
+        os.mkdir(f"{self.dir}/stub")
+        with open(self.image, "wb") as f:
+            f.truncate(self.size)
+        self.connections = self.chance.choice([1, 1, 1, 2, 3])
+        self.options = ["-C", str(self.connections), "--dead-timeout", "600"]
+        if self.chance.random() < 0.15:
+            self.options.append("--relay")
+
+    # What is run
+
+    def log(self, name):
+        return open(f"{self.dir}/{name}", "ab")
+
+    def spawn(self, name, *words):
+        with self.log(name) as out:
+            return subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env
+            )
+
+    def run(self, *words, limit=60):
+        """The exit status; None: it hangs."""
+        with self.log("said") as out:
+            try:
+                return subprocess.run(
+                    words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env,
+                    timeout=limit,
+                ).returncode
+            except subprocess.TimeoutExpired:
+                return None
+
+    def ctl(self, *words):
+        out = subprocess.run(
+            [self.stub, "ctl", *map(str, words)], capture_output=True, text=True, env=self.env,
+            timeout=30,
+        )
+        if out.returncode:
+            raise Broken(f"ctl {words}: {out.stderr}")
+        return out.stdout
+
+    def figures(self):
+        return dict(line.split("=", 1) for line in self.ctl("show", 0).splitlines())
+
+    def state(self):
+        try:
+            with open(f"{self.dir}/nbd0.state") as f:
+                return dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)
+        except OSError:
+            return {}
+
+    def wait(self, seconds, what, condition):
+        limit = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > limit:
+                raise Broken(f"{what}: not within {seconds} s")
+            time.sleep(0.02)
+
+    def supervisor(self):
+        try:
+            with open(f"{self.dir}/nbd0.lock") as f:
+                pid = int(f.read() or 0)
+        except (OSError, ValueError):
+            return 0
+        return 0 if pid == 0 or gone(pid) else pid
+
+    def serve(self, image=None, slow=0):
+        if os.path.exists(self.sock):
+            os.unlink(self.sock)
+        words = ["nbdkit", "-f", "-U", self.sock]
+        words += ["--filter=delay"] if slow else []
+        words += ["file", image or self.image]
+        words += [f"rdelay={slow}ms", f"wdelay={slow}ms"] if slow else []
+        self.server = self.spawn("server", *words)
+
+    def attach(self):
+        self.attaching = self.spawn(
+            "stub/log", self.program, "-v", *self.options, "nbd0", "-u", self.sock
+        )
+
+    # What happens
+
+    def kill(self):
+        if self.server:
+            self.lethal = True
+            end(self.server)
+            self.server = None
+            self.stopped = self.odd = False
+
+    def give_back(self):
+        if not self.server:
+            self.serve()
+
+    def give_back_slow(self):
+        if not self.server:
+            self.serve(slow=self.chance.choice([5, 50]))
+
+    def give_back_smaller(self):
+        if not self.server:
+            self.odd = True
+            self.serve(image=f"{self.dir}/small")
+
+    def stop(self):
+        # With several connections the driver cuts what takes 30 s.
+        if self.server and self.connections == 1:
+            self.stopped = True
+            self.server.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        if self.server and self.stopped:
+            self.stopped = False
+            self.server.send_signal(signal.SIGCONT)
+
+    def block(self):
+        self.blocked = True
+        self.ctl("block")
+
+    def unblock(self):
+        self.blocked = False
+        self.ctl("unblock")
+
+    def notice_late(self):
+        # Until then a socket is thrown away without a word, as by the kernel.
+        self.ctl("notice", 0, self.chance.choice([0, 60, 400]))
+
+    def lose_events(self):
+        self.ctl("silent", 0, self.chance.choice(["on", "off", "off"]))
+
+    def false_event(self):
+        self.ctl("event", self.chance.choice([0, 0, 1]))
+
+    def overflow(self):
+        self.ctl("overflow")
+
+    def hurry(self):
+        pid = self.supervisor()
+        if pid and not self.attaching:
+            os.kill(pid, signal.SIGHUP)
+
+    def ask(self, *words):
+        self.askers.append((words, self.spawn("said", self.program, *words)))
+
+    def reconnect(self):
+        self.ask("--reconnect", "nbd0")
+
+    def status(self):
+        self.ask("--status", "--json", "nbd0")
+
+    def detach_in_use(self):
+        self.ask("--detach", "nbd0")
+
+    def resize(self):
+        if self.server and not self.odd:
+            self.size += self.chance.choice([0, 65536])
+            os.truncate(self.image, self.size)
+            self.lethal = True
+            self.ask("--resize", "nbd0")
+
+    def end_supervisor(self, how):
+        pid = self.supervisor()
+        if self.attaching or not pid:
+            return
+        os.kill(pid, how)
+        self.wait(30, "the supervisor ends", lambda: gone(pid))
+        if self.chance.random() < 0.3 and self.connections == 1:
+            try:
+                os.unlink(f"{self.dir}/nbd0.state")
+            except OSError:
+                pass
+        self.fds = None
+        self.attach()
+
+    def kill_supervisor(self):
+        self.end_supervisor(signal.SIGKILL)
+
+    def leave(self):
+        self.end_supervisor(signal.SIGTERM)
+
+    STEPS = [
+        (kill, 6), (give_back, 8), (give_back_slow, 3), (give_back_smaller, 2), (stop, 3),
+        (go_on, 4), (block, 2), (unblock, 5), (notice_late, 2), (lose_events, 2),
+        (false_event, 2), (overflow, 2), (hurry, 2), (reconnect, 2), (status, 1),
+        (detach_in_use, 2), (resize, 2), (kill_supervisor, 2), (leave, 1),
+    ]
+
+    # What must hold
+
+    def check_attaching(self):
+        if not self.attaching or self.attaching.poll() is None:
+            return
+        status = self.attaching.returncode
+        self.attaching = None
+        if status == 3 and not self.supervisor():
+            self.attach()  # a helper of the killed one held its lock a moment longer
+        elif status:
+            raise Broken(f"the takeover ends with {status}")
+
+    def check_askers(self):
+        for words, process in self.askers[:]:
+            if process.poll() is None:
+                continue
+            self.askers.remove((words, process))
+            if words[0] == "--detach" and process.returncode == 0:
+                raise Broken("a device that is in use was detached")
+            if process.returncode < 0:
+                raise Broken(f"{words} ends by signal {-process.returncode}")
+
+    def check_load(self):
+        if self.load and self.load.poll() is not None:
+            with open(f"{self.dir}/load") as f:
+                raise Broken(f"the load ends: {f.read()}")
+
+    def check_driver(self):
+        f = self.figures()
+        if f["overlapping"] != "0":
+            raise Broken("two commands at a time")
+        if f["failed"] != "0":
+            raise Broken("a request failed before the dead timeout")
+        if f["configured"] != "1" or f["disconnected"] != "0":
+            raise Broken("the device was disconnected")
+        ended = int(f["dead-told"])
+        if not self.lethal and ended > self.told and f["silent"] == "0":
+            raise Broken("a living connection was cut")
+        self.told = ended
+        return f
+
+    def check_sanitizers(self):
+        for name in os.listdir(self.dir):
+            if name.startswith("san."):
+                with open(f"{self.dir}/{name}") as f:
+                    raise Broken(f.read())
+
+    def check(self):
+        self.check_attaching()
+        self.check_askers()
+        self.check_load()
+        self.check_sanitizers()
+        return self.check_driver()
+
+    def is_well(self):
+        self.check_attaching()
+        self.check_load()
+        if self.attaching or not self.supervisor():
+            return False
+        s, f = self.state(), self.figures()
+        return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
+
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.supervisor()}/fd"))
+
+    def calm(self):
+        """Everything is put right: so everything must become right, and stay so."""
+        self.ctl("unblock")
+        self.blocked = False
+        for words in (("notice", 0, 0), ("silent", 0, "off")):
+            self.ctl(*words)
+        if self.odd:
+            self.kill()
+        self.go_on()
+        self.give_back()
+        self.wait(CALM_S, "it heals", self.is_well)
+        self.wait(CALM_S, "commands are answered", self.no_askers)
+        self.wait(CALM_S, "it stays well", self.is_well)
+        before = self.check()
+        self.wait(
+            CALM_S, "the load gets on",
+            lambda: int(self.figures()["done"]) > int(before["done"]) + 20,
+        )
+        self.check_peace()
+
+    def agrees(self):
+        s, f = self.state(), self.figures()
+        return (s["CONNECTIONS_ALIVE"], s["SIZE"]) == (f["alive"], f["size"])
+
+    def no_askers(self):
+        self.check_askers()
+        return not self.askers
+
+    def check_peace(self):
+        self.lethal = False
+        before = self.figures()
+        self.told = int(before["dead-told"])
+        fds = self.open_descriptors()
+        time.sleep(0.6)
+        f = self.check()
+        for key in ("offered", "taken", "alive"):
+            if f[key] != before[key]:
+                raise Broken(f"in peace, {key} is {f[key]} after {before[key]}")
+        self.wait(5, "the state file agrees with the driver", self.agrees)
+        if f["timeout"] != "0" or f["dead-timeout"] != "600":
+            raise Broken(f"time limits {f['timeout']} and {f['dead-timeout']}")
+        fds = min(fds, self.open_descriptors())
+        if self.fds is not None and fds > self.fds + FDS_MORE:
+            raise Broken(f"{fds} descriptors are open, {self.fds} were")
+        self.fds = fds if self.fds is None else min(fds, self.fds)
+
+    # The round
+
+    def begin(self):
+        self.driver = self.spawn("driver", self.stub, "driver", f"{self.dir}/stub")
+        self.wait(20, "the driver", lambda: os.path.exists(f"{self.dir}/stub/driver"))
+        with open(f"{self.dir}/small", "wb") as f:
+            f.truncate(MIB // 2)
+        # Nobody may be sure that the device is unused: SIGTERM leaves it.
+        open(f"{self.dir}/stub/unsure", "w").close()
+        self.serve()
+        self.wait(20, "the server", lambda: self.run("test", "-S", self.sock) == 0)
+        self.attach()
+        self.wait(CALM_S, "it attaches", self.is_well)
+        if self.connections > 1:
+            # Without a stopped server this hits nobody who lives.
+            with open(f"{self.dir}/stub/sys/block/nbd0/queue/io_timeout", "w") as f:
+                f.write("4000\n")
+        self.load = self.spawn(
+            "load", self.stub, "load", "nbd0", "-i", self.image, "-d", str(self.chance.choice([1, 4, 16])),
+            "-r", "300", "-s", str(self.chance.randrange(1 << 30)),
+        )
+
+    def step(self):
+        names, weights = zip(*self.STEPS)
+        action = self.chance.choices(names, weights)[0]
+        self.history.append(action.__name__)
+        action(self)
+        time.sleep(self.chance.choice([0, 0.02, 0.1, 0.3, 0.8]))
+        self.check()
+
+    def finish(self):
+        self.load.send_signal(signal.SIGTERM)
+        try:
+            status = self.load.wait(CALM_S)
+        except subprocess.TimeoutExpired:
+            raise Broken("the load hangs") from None
+        if status:
+            with open(f"{self.dir}/load") as f:
+                raise Broken(f"the load: {f.read()}")
+        pid = self.supervisor()
+        status = self.run(self.program, "--detach", "nbd0")
+        if status != 0:
+            raise Broken(f"--detach ends with {status}")
+        self.wait(10, "the supervisor ends", lambda: gone(pid))
+        if self.figures()["configured"] != "0":
+            raise Broken("the device is still there")
+        self.check_sanitizers()
+
+    def run_all(self):
+        self.begin()
+        for _ in range(self.chance.randrange(2, 4)):
+            for _ in range(self.chance.randrange(4, 16)):
+                self.step()
+            self.calm()
+        self.finish()
+
+    def tell(self, why):
+        print(f"soak-stub: broken: {why}")
+        print(f"  options {' '.join(self.options)}")
+        print(f"  steps {' '.join(self.history)}")
+        print(f"  state {json.dumps(self.state())}")
+        try:
+            print(f"  driver {json.dumps(self.figures())}")
+        except (Broken, OSError, subprocess.TimeoutExpired):
+            print("  the driver does not answer")
+        for name in ("stub/log", "said", "load", "stub/kmsg", "driver"):
+            try:
+                with open(f"{self.dir}/{name}", errors="replace") as f:
+                    lines = f.readlines()[-40:]
+            except OSError:
+                continue
+            print(f"  {name}:")
+            print("".join(f"    {line}" for line in lines), end="")
+
+    def tidy(self):
+        pid = self.supervisor()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        rest = [self.server, self.load, self.attaching, getattr(self, "driver", None)]
+        for process in rest + [p for _, p in self.askers]:
+            if process:
+                end(process)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def work(build, limit, seed, first):
+    """Rounds until the time is over; their number, and whether all went well."""
+    rounds = 0
+    while rounds == 0 or time.monotonic() < limit:
+        r = Round(build, seed + rounds)
+        try:
+            r.run_all()
+        except Exception as e:  # whatever it is, the round must be told of, and its processes end
+            with first:
+                r.tell(e if isinstance(e, Broken) else traceback.format_exc())
+                print(f"soak-stub: again: make soak-stub SECONDS=1 SEED={r.seed}", flush=True)
+            return rounds, False
+        finally:
+            r.tidy()
+        rounds += 1
+    return rounds, True
+
+
+def worker(results, *args):
+    results.put(work(*args))
+
+
+def main():
+    build, seconds, seed = os.path.abspath(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    jobs = 1 if seconds <= 1 else int(os.environ.get("JOBS", 4))
+    limit = time.monotonic() + seconds
+    results, first = multiprocessing.Queue(), multiprocessing.Lock()
+    print(f"soak-stub: seed {seed}", flush=True)
+    workers = [
+        multiprocessing.Process(
+            target=worker, args=(results, build, limit, seed + 1000000 * n, first)
+        )
+        for n in range(jobs)
+    ]
+    for w in workers:
+        w.start()
+    told = [results.get() for _ in workers]
+    for w in workers:
+        w.join()
+    failed = sum(not well for _, well in told)
+    print(f"soak-stub: {sum(n for n, _ in told)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
