@@ -126,6 +126,10 @@ int failover_check(const struct options *o, struct err *err)
 		if (o->endpoint.tls && !o->failover[i].tls)
 			return part_bad(err, "the first server is spoken to with TLS, and so must "
 					     "be every --failover: give --tls, or nbds:// URIs");
+		if (endpoint_verifies(&o->endpoint) && !endpoint_verifies(&o->failover[i]))
+			return part_bad(err, "the first server must prove who it is, and so must "
+					     "every --failover: not with tls-verify-peer=0 or "
+					     "tls-type=anon");
 		if (o->source && o->failover[i].type != ENDPOINT_TCP)
 			return part_bad(err, "--source is for TCP servers, and so must be every "
 					     "--failover");

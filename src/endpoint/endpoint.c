@@ -134,6 +134,34 @@ bool endpoint_needs_relay(const struct endpoint *e)
 	return e->type == ENDPOINT_VSOCK || (e->tls && e->type != ENDPOINT_TCP);
 }
 
+bool endpoint_verifies(const struct endpoint *e)
+{
+	if (!e->tls)
+		return false;
+	switch (e->tls_type) {
+	case TLS_TYPE_ANON:
+		return false;
+	case TLS_TYPE_UNSET:
+	case TLS_TYPE_X509:
+		return e->tls_verify_peer;
+	case TLS_TYPE_PSK:
+		return true;
+	}
+	return false;
+}
+
+const char *endpoint_warning(const struct endpoint *e)
+{
+	if (!e->tls || endpoint_verifies(e))
+		return NULL;
+	return e->tls_type == TLS_TYPE_ANON
+		   ? "TLS without a proof of who the server is (tls-type=anon): whoever gets "
+		     "between "
+		     "this machine and the server can read and change everything"
+		   : "the server's certificate is not verified (--tls-verify-peer 0): whoever gets "
+		     "between this machine and the server can read and change everything";
+}
+
 char *endpoint_describe(const struct endpoint *e, char *buf, size_t size)
 {
 	bool brackets = e->host && strchr(e->host, ':');

@@ -56,6 +56,12 @@ char *endpoint_uri(const struct endpoint *e);
  */
 bool endpoint_needs_relay(const struct endpoint *e);
 
+/* The server has to prove who it is: by its certificate, or by a shared key. */
+bool endpoint_verifies(const struct endpoint *e);
+
+/* With TLS, but without such a proof: a sentence to warn with. Otherwise NULL. */
+const char *endpoint_warning(const struct endpoint *e);
+
 /* For people: `server.example:10809`, `[::1]:10809`, `unix:/run/nbd.sock`, `vsock:2:10809`;
  * escaped, cut to fit. Returns buf. */
 char *endpoint_describe(const struct endpoint *e, char *buf, size_t size);

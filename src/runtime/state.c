@@ -62,6 +62,7 @@ static const struct field {
     FIELD("TLS_PEER", "tls-peer", NULL, FIELD_TEXT, tls.peer),
     FIELD("TLS_PEER_EXPIRES", "tls-peer-expires", NULL, FIELD_I64, tls.peer_expires),
     FIELD("TLS_OWN_EXPIRES", "tls-own-expires", NULL, FIELD_I64, tls.own_expires),
+    FIELD("TLS_UNVERIFIED", "tls-unverified", NULL, FIELD_BOOL, tls.unverified),
     FIELD("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
     FIELD("FAILOVERS", "failovers", "failovers", FIELD_U32, failovers),
     FIELD("FENCE", "fence", "fence", FIELD_TEXT, fence),
@@ -290,8 +291,9 @@ static void print_expiry(const char *label, const char *subject, int64_t when, F
 static void print_tls(const struct state_tls *tls, FILE *out)
 {
 	if (tls->version[0])
-		fprintf(out, "  %-12s %s, %s, by %s\n", "TLS", tls->version, tls->cipher,
-			tls->relay ? "a relay" : "the kernel");
+		fprintf(out, "  %-12s %s, %s, by %s%s\n", "TLS", tls->version, tls->cipher,
+			tls->relay ? "a relay" : "the kernel",
+			tls->unverified ? ", THE SERVER IS NOT VERIFIED" : "");
 	else if (tls->relay)
 		fprintf(out, "  %-12s without TLS\n", "relay");
 	print_expiry("certificate", tls->peer, tls->peer_expires, out);

@@ -33,7 +33,8 @@ struct state_tls {
 	char peer[256];	      /* the subject of the server's certificate; "": none */
 	int64_t peer_expires; /* seconds since 1970; 0: no certificate */
 	int64_t own_expires;
-	bool relay; /* by a process between the kernel and the server, not by the kernel */
+	bool relay;	 /* by a process between the kernel and the server, not by the kernel */
+	bool unverified; /* the server did not have to prove who it is */
 };
 
 #define STATE_EXPIRY_WARNING INT64_C(1209600) /* seconds: two weeks */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -22,7 +23,8 @@ struct tls_files {
 	struct loop_io *io;
 	struct loop_timer *late; /* armed while the reader is at work and in time */
 	struct tls_wait *waiting;
-	int fd; /* what was read last; -1: nothing yet */
+	int fd;		  /* what was read last; -1: nothing yet */
+	unsigned present; /* the files in it: a bit for each enum tls_file */
 	bool kept, overdue;
 	void *map; /* to lock the pages: never read */
 	size_t map_len;
@@ -67,19 +69,39 @@ static void end_reading(struct tls_files *f)
 	f->overdue = false;
 }
 
+/*
+ * A list of revoked certificates that has gone from the directory, perhaps because a new one is
+ * about to take its place, must not open the door.
+ */
+static int check_list_is_there(const struct tls_files *f, unsigned present, int fd, struct err *err)
+{
+	const unsigned crl = 1U << TLS_FILE_CRL;
+
+	if (!(f->present & crl) || present & crl)
+		return fd;
+	close(fd);
+	return err_set(err, ERR_USAGE, ENOENT,
+		       "%s/ca-crl.pem, the list of revoked certificates, has gone",
+		       f->endpoint->tls_certificates);
+}
+
 static void on_answer(int fd, uint32_t events, void *arg)
 {
 	struct tls_files *f = arg;
+	unsigned present = 0;
 	struct err err;
-	int ret = tls_reader_receive(fd, &err);
+	int ret = tls_reader_receive(fd, &present, &err);
 
 	(void)events;
 	if (ret == -EAGAIN)
 		return;
 	end_reading(f);
+	if (ret >= 0)
+		ret = check_list_is_there(f, present, ret, &err);
 	if (ret >= 0) {
 		drop_contents(f);
 		f->fd = ret;
+		f->present = present;
 	} else if (f->fd >= 0) {
 		log_warning("%s: using what was there before", err.message);
 		ret = 0;

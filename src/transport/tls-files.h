@@ -20,9 +20,12 @@
 
 enum tls_file { TLS_FILE_CA, TLS_FILE_CRL, TLS_FILE_CERT, TLS_FILE_KEY, TLS_FILE_PSK, TLS_FILES };
 
+#define TLS_PATH_SHOWN 256 /* bytes of a file's path in messages, with the NUL */
+
 /* What the sealed memory begins with; the contents follow in the order of enum tls_file. */
 struct tls_contents {
-	uint32_t len[TLS_FILES]; /* bytes; 0: there is no such file */
+	uint32_t len[TLS_FILES];	      /* bytes; 0: there is no such file */
+	char path[TLS_FILES][TLS_PATH_SHOWN]; /* for messages, cut off if need be; "": no file */
 };
 
 #define TLS_FILE_MAX (4U << 20) /* bytes; the usual bundle of all authorities has 0.2 MB */
@@ -43,8 +46,8 @@ void tls_files_keep(struct tls_files *f);
 
 /*
  * Called once, from the loop or before tls_files_get() returns. ret 0: fd (borrowed) is the
- * sealed memory; else -errno with *err: USAGE (a file is missing, malformed or readable by
- * others), SYSTEM.
+ * sealed memory; else -errno with *err: USAGE (a file is missing, empty, or open to others, as its
+ * directory may be), SYSTEM.
  */
 typedef void tls_files_fn(int ret, int fd, const struct err *err, void *arg);
 
@@ -61,8 +64,10 @@ void tls_wait_cancel(struct tls_wait *wait);
 /* The process that reads: a process_fn; arg is a struct endpoint. For tests, too. */
 void tls_reader_run(int fd, pid_t parent, const void *arg);
 
-/* Receives its one answer: the sealed memory (the caller's), -EAGAIN, or another -errno with *err.
+/*
+ * Receives its one answer: the sealed memory (the caller's), with a bit in *ret_present for each
+ * enum tls_file that is in it; -EAGAIN; or another -errno with *err.
  */
-int tls_reader_receive(int fd, struct err *err);
+int tls_reader_receive(int fd, unsigned *ret_present, struct err *err);
 
 #endif

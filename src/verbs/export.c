@@ -96,7 +96,10 @@ void export_print(const struct export_view *v, FILE *out)
 	if (uri)
 		foreign_line(out, "uri", uri);
 	line(out, "protocol", export_style(e->style));
-	line(out, "tls", v->endpoint->tls ? "yes" : "no");
+	line(out, "tls",
+	     !v->endpoint->tls		     ? "no"
+	     : endpoint_warning(v->endpoint) ? "yes, but the server is not verified"
+					     : "yes");
 	fprintf(out, "%-18s %s (%" PRIu64 " bytes)\n", "size",
 		size_text(e->size, size, sizeof(size)), e->size);
 	fprintf(out, "%-18s", "flags");
@@ -124,6 +127,7 @@ void export_json(const struct export_view *v, struct json *j)
 		json_string(j, "uri", uri);
 	json_string(j, "protocol", export_style(e->style));
 	json_bool(j, "tls", v->endpoint->tls);
+	json_bool(j, "tls-unverified", endpoint_warning(v->endpoint));
 	json_u64(j, "size", e->size);
 	json_bool(j, "read-only", e->flags & NBD_TX_READ_ONLY);
 	json_array(j, "flags");

@@ -142,6 +142,7 @@ int cmd_info(const struct options *o)
 		free(export);
 		return err_exit_status(ERR_SYSTEM);
 	}
+	probe_warn(o);
 	json_init(&j, memory);
 	s.json = o->json ? &j : NULL;
 	status = o->all ? describe_all(o, &s) : describe(o, NULL, &s);

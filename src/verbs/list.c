@@ -58,6 +58,7 @@ int cmd_list(const struct options *o)
 		free(export);
 		return err_exit_status(ERR_SYSTEM);
 	}
+	probe_warn(o);
 	json_init(&j, memory);
 	json_object(&j, NULL);
 	json_array(&j, "exports");
@@ -69,6 +70,7 @@ int cmd_list(const struct options *o)
 		/* Only a server that knows options can list. */
 		json_string(&j, "protocol", export_style(NBD_STYLE_FIXED_NEW));
 		json_bool(&j, "tls", o->endpoint.tls);
+		json_bool(&j, "tls-unverified", endpoint_warning(&o->endpoint));
 	}
 	json_end_object(&j);
 	json_finish(&j);

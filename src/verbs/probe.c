@@ -43,6 +43,14 @@ static void listed_one(const char *name, const char *description, void *arg)
 	p->listed(name, description, p->arg);
 }
 
+void probe_warn(const struct options *o)
+{
+	const char *warning = endpoint_warning(&o->endpoint);
+
+	if (warning)
+		log_warning("%s", warning);
+}
+
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
 	  struct nbd_export *ret_export, char *address, size_t address_size)
 {

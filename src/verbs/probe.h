@@ -14,4 +14,7 @@
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
 	  struct nbd_export *ret_export, char *address, size_t address_size);
 
+/* Warns if TLS is wanted without a proof of who the server is. */
+void probe_warn(const struct options *o);
+
 #endif

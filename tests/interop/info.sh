@@ -20,7 +20,7 @@ flags = {"is_rotational": "rotational", "is_read_only": "read-only", "can_cache"
          "can_multi_conn": "multi-conn", "can_trim": "trim", "can_zero": "write-zeroes"}
 sizes = {"block_size_minimum": "minimum-block-size", "block_size_preferred": "preferred-block-size",
          "block_size_maximum": "maximum-payload"}
-assert len(schema) == 12, schema
+assert len(schema) == 13, schema
 assert set(ours) == {"server", "exports"}, ours.keys()
 exports = {e["export"]: e for e in ours["exports"]}
 assert set(exports) == set(theirs), (exports.keys(), theirs.keys())

@@ -7,22 +7,22 @@ certtool_quietly() {
 		{ echo "certtool $*" && cat "$scratch/certtool.log"; } >&2
 }
 
-ca() { # DIRECTORY: an authority
+ca() { # DIRECTORY [NAME]: an authority
 	mkdir -p "$1"
 	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$1/ca-key.pem")
-	printf 'cn = "Test Authority"\nca\ncert_signing_key\ncrl_signing_key\nexpiration_days = 30\n' \
-		>"$1/ca.template"
+	printf '%s\n' "cn = \"${2:-Test Authority}\"" ca cert_signing_key crl_signing_key \
+		'expiration_days = 30' >"$1/ca.template"
 	certtool_quietly --generate-self-signed --load-privkey "$1/ca-key.pem" \
 		--template "$1/ca.template" --outfile "$1/ca-cert.pem"
 }
 
 # In the places where nbdkit, qemu and libnbd look. A template line more may be given, such as
-# `expiration_date = "2020-01-01"`.
+# `expiration_date = "2020-01-01"`; $purpose is the server's, if it is set.
 cert() { # DIRECTORY, server or client, LINE...
 	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$1/$2-key.pem")
 	{
 		if [[ $2 = server ]]; then
-			printf 'cn = "Test Server"\ntls_www_server\n'
+			printf 'cn = "Test Server"\n%s\n' "${purpose:-tls_www_server}"
 		else
 			printf 'cn = "Test Client"\ntls_www_client\n'
 		fi

@@ -72,6 +72,33 @@ cp "$scratch/other"/*.pem "$d/"
 nbdkit_file "$d"
 check "outage: renewed certificates count" wait_for 20 status_is nbd0 reconnects 1
 check "outage: and verify" writes_and_verifies /dev/nbd0
+# A list of revoked certificates that becomes too old while the device is attached: nobody is let in,
+# nothing ends, and a new list opens the door.
+list_until() { # DATE: of the authority in $d, put into place in one step
+	printf '%s\n' 'crl_number = 1' "crl_next_update_date = \"$1\"" >"$scratch/crl.template"
+	certtool_quietly --generate-crl --load-ca-privkey "$d/ca-key.pem" \
+		--load-ca-certificate "$d/ca-cert.pem" --load-certificate "$scratch/self/server-cert.pem" \
+		--template "$scratch/crl.template" --outfile "$d/crl.new"
+	mv "$d/crl.new" "$d/ca-crl.pem"
+}
+list_until "$(date -u -d '1 day' '+%Y-%m-%d %H:%M:%S')"
+kill_now "$server"
+nbdkit_file "$d"
+check "outage: a list of revoked certificates counts" wait_for 20 status_is nbd0 reconnects 2
+list_until "2021-01-01 00:00:00"
+kill_now "$server"
+nbdkit_file "$d"
+says_too_old() {
+	nbd_attach --status nbd0 >"$scratch/status"
+	cat "$scratch/status"
+	grep -q 'ca-crl.pem.*is too old' "$scratch/status"
+}
+check "outage: a list that is too old is an error" wait_for 20 says_too_old
+check "outage: ... that waits" eval 'attached nbd0 && status_is nbd0 state lost'
+list_until "$(date -u -d '1 day' '+%Y-%m-%d %H:%M:%S')"
+check "outage: ... for a new list" wait_for 20 status_is nbd0 state attached
+check "outage: ... and I/O goes on" writes_and_verifies /dev/nbd0
+rm "$d/ca-crl.pem"
 # A server with another certificate is not the server.
 kill_now "$server"
 nbdkit_file "$scratch/self"

@@ -158,6 +158,26 @@ check "... and by the status" eval '
 check "... and used all the same" nbd_attach --detach nbd0
 stop "$pid"
 bad_server "a certificate without the name" 'another name than localhost' "$valid"
+rm -r "$scratch/bad"
+# The device's own connections verify as --info does (see tls-verify.sh), and so does a relay's.
+purpose=tls_www_client
+bad_server "a certificate for clients" 'another purpose' "${names[@]}" "$valid"
+purpose=
+nbdkit_tls --tls-certificates="$scratch/bad"
+refused "a certificate for clients, with a relay" 'another purpose' localhost:$port "${trust[@]}" \
+	--relay
+check "not verified: attaches with a warning" eval '
+	nbd_attach nbd0 localhost:$port --tls --tls-verify-peer 0 2>"$scratch/stderr"
+	cat "$scratch/stderr"; grep -q "is not verified" "$scratch/stderr"'
+check "... and the status says so" eval '
+	status_is nbd0 tls-unverified True && nbd_attach --status nbd0 >"$scratch/status"
+	cat "$scratch/status"; grep -q "NOT VERIFIED" "$scratch/status"'
+check "... and --info" eval '
+	nbd_attach --info localhost:$port --tls --tls-verify-peer 0 >"$scratch/info" 2>"$scratch/stderr"
+	cat "$scratch/info" "$scratch/stderr"
+	grep -q "^tls .*not verified" "$scratch/info" && grep -q "is not verified" "$scratch/stderr"'
+check "... and it detaches" nbd_attach --detach nbd0
+stop "$pid"
 # Revoked: the list names the certificate that was good until now.
 printf 'crl_next_update = 30\ncrl_number = 1\n' >"$scratch/crl.template"
 certtool_quietly --generate-crl --load-ca-privkey "$d/ca-key.pem" \

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "endpoint/endpoint.h"
 
 static void assert_uri(const struct endpoint *e, const char *expected)
@@ -36,6 +37,33 @@ static void defaults(void **state)
 	endpoint_done(&e);
 	assert_null(e.host);
 	endpoint_done(&e);
+}
+
+static void who_is_verified(void **state)
+{
+	static const struct {
+		bool tls;
+		enum endpoint_tls_type type;
+		bool verify_peer, verifies, warning;
+	} rows[] = {
+	    {false, TLS_TYPE_UNSET, true, false, false}, {true, TLS_TYPE_UNSET, true, true, false},
+	    {true, TLS_TYPE_X509, true, true, false},	 {true, TLS_TYPE_X509, false, false, true},
+	    {true, TLS_TYPE_UNSET, false, false, true},	 {true, TLS_TYPE_ANON, true, false, true},
+	    {true, TLS_TYPE_PSK, true, true, false},	 {true, TLS_TYPE_PSK, false, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct endpoint e;
+
+		endpoint_init(&e);
+		e.tls = rows[i].tls;
+		e.tls_type = rows[i].type;
+		e.tls_verify_peer = rows[i].verify_peer;
+		assert_int_equal(endpoint_verifies(&e), rows[i].verifies);
+		assert_int_equal(endpoint_warning(&e) != NULL, rows[i].warning);
+		endpoint_done(&e);
+	}
 }
 
 static void uri_tcp(void **state)
@@ -148,11 +176,9 @@ static void describe_tcp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(defaults),
-	    cmocka_unit_test(uri_tcp),
-	    cmocka_unit_test(uri_without_secrets),
-	    cmocka_unit_test(unix_socket),
-	    cmocka_unit_test(vsock),
+	    cmocka_unit_test(defaults),	    cmocka_unit_test(who_is_verified),
+	    cmocka_unit_test(uri_tcp),	    cmocka_unit_test(uri_without_secrets),
+	    cmocka_unit_test(unix_socket),  cmocka_unit_test(vsock),
 	    cmocka_unit_test(describe_tcp),
 	};
 

@@ -367,6 +367,9 @@ static void test_failover(void **state)
 	parse_right("nbd0 a --failover nbds://b/?tls-psk-file=/k", &o);
 	assert_false(o.endpoint.tls);
 	options_done(&o);
+	/* Nothing was promised of the first one. */
+	parse_right("nbd0 nbds://a/?tls-type=anon --failover nbds://b/?tls-type=anon", &o);
+	options_done(&o);
 }
 
 static void test_tls(void **state)
@@ -771,6 +774,12 @@ static const struct {
     {"nbd0 h --failover nbd://h1 --failover nbd://h2 --failover nbd://h3 --failover nbd://h4 "
      "--failover nbd://h5 --failover nbd://h6 --failover nbd://h7 --failover nbd://h8",
      "--failover may be given 7 times"},
+    {"nbd0 nbds://a/?tls-psk-file=/k --failover nbds://b/?tls-certificates=/d&tls-verify-peer=0",
+     "the first server must prove who it is, and so must every --failover: not with "
+     "tls-verify-peer=0 or tls-type=anon"},
+    {"nbd0 a --tls --tls-ca /ca --failover nbds://c/?tls-type=anon",
+     "the first server must prove who it is, and so must every --failover: not with "
+     "tls-verify-peer=0 or tls-type=anon"},
     {"nbd0 h --fence x", "--fence needs another server to go to: --failover URI"},
     {"nbd0 h --failback never", "--failback needs another server to go to: --failover URI"},
     {"nbd0 h --failover-unfenced",

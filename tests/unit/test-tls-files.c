@@ -215,6 +215,130 @@ static void who_may_read_a_key(void **state)
 	}
 }
 
+/* Whoever can write to one of these files, or replace it, chooses whom we trust. */
+static void who_may_write_what_is_trusted(void **state)
+{
+	static const struct {
+		mode_t file, directory;
+		uid_t owner, owner_of_directory;
+		const char *sentence; /* NULL: right */
+	} rows[] = {
+	    {0644, 0700, 0, 0, NULL},
+	    {0444, 0755, 0, 0, NULL},
+	    {0644, 01777, 0, 0, NULL}, /* like /tmp: only its owner may replace it */
+	    {0664, 0700, 0, 0, "can be written by others"},
+	    {0646, 0700, 0, 0, "can be written by others"},
+	    {0644, 0700, 1000, 0, "belongs to uid 1000"},
+	    {0644, 0770, 0, 0, "the directory"},
+	    {0644, 0707, 0, 0, "the directory"},
+	    {0644, 0755, 0, 1000, "the directory"},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bench b;
+
+		put_file("ca-cert.pem", "the authority", rows[i].file);
+		assert_int_equal(chown(path_of("ca-cert.pem"), rows[i].owner, 0), 0);
+		assert_int_equal(chown(dir, rows[i].owner_of_directory, 0), 0);
+		assert_int_equal(chmod(dir, rows[i].directory), 0);
+		bench_open(&b, TLS_TYPE_X509);
+		b.e.tls_ca = strdup(path_of("ca-cert.pem"));
+		assert_int_equal(get(&b), rows[i].sentence ? -EPERM : 0);
+		if (rows[i].sentence) {
+			print_message("%s\n", b.o.err.message);
+			assert_int_equal(b.o.err.kind, ERR_USAGE);
+			assert_non_null(strstr(b.o.err.message, rows[i].sentence));
+			assert_non_null(strstr(b.o.err.message, path_of("ca-cert.pem")));
+		}
+		bench_close(&b);
+		unlink(path_of("ca-cert.pem"));
+	}
+	assert_int_equal(chown(dir, 0, 0), 0);
+	assert_int_equal(chmod(dir, 0700), 0);
+}
+
+/* A symbolic link leads out of a safe directory into one that others can write to. */
+static void where_a_link_leads(void **state)
+{
+	char open_dir[sizeof(dir) + 16], target[sizeof(open_dir) + 16];
+	struct bench b;
+	int fd;
+
+	(void)state;
+	snprintf(open_dir, sizeof(open_dir), "%s/open", dir);
+	snprintf(target, sizeof(target), "%s/ca", open_dir);
+	assert_int_equal(mkdir(open_dir, 0700), 0);
+	fd = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "the authority", 13), 13);
+	close(fd);
+	assert_int_equal(symlink(target, path_of("ca-cert.pem")), 0);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_ca = strdup(path_of("ca-cert.pem"));
+	assert_int_equal(get(&b), 0);
+	bench_close(&b);
+	assert_int_equal(chmod(open_dir, 0777), 0);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_ca = strdup(path_of("ca-cert.pem"));
+	assert_int_equal(get(&b), -EPERM);
+	assert_non_null(strstr(b.o.err.message, open_dir));
+	bench_close(&b);
+	unlink(path_of("ca-cert.pem"));
+	unlink(target);
+	assert_int_equal(rmdir(open_dir), 0);
+}
+
+/* While the list of revoked certificates is replaced, the old one counts. */
+static void a_list_that_has_gone(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	put_file("ca-cert.pem", "the authority", 0644);
+	put_file("ca-crl.pem", "revoked", 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_certificates = strdup(dir);
+	assert_int_equal(get(&b), 0);
+	unlink(path_of("ca-crl.pem"));
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CRL, "revoked");
+	put_file("ca-crl.pem", "", 0644);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CRL, "revoked");
+	put_file("ca-crl.pem", "more", 0644);
+	assert_int_equal(get(&b), 0);
+	expect(&b, TLS_FILE_CRL, "more");
+	bench_close(&b);
+	unlink(path_of("ca-crl.pem"));
+}
+
+/* The reader copies 16 KiB at a time. */
+static void a_large_file(void **state)
+{
+	static char text[3 * 16384 + 101];
+	struct tls_contents head;
+	char end[8] = "";
+	struct bench b;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 4);
+	memcpy(text + sizeof(text) - 4, "end", 4);
+	put_file("ca-cert.pem", text, 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_ca = strdup(path_of("ca-cert.pem"));
+	assert_int_equal(get(&b), 0);
+	assert_int_equal(pread(b.o.fd, &head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(head.len[TLS_FILE_CA], sizeof(text) - 1);
+	assert_string_equal(head.path[TLS_FILE_CA], b.e.tls_ca);
+	assert_string_equal(head.path[TLS_FILE_CRL], "");
+	assert_int_equal(pread(b.o.fd, end, 3, (off_t)(sizeof(head) + sizeof(text) - 4)), 3);
+	assert_string_equal(end, "end");
+	bench_close(&b);
+	unlink(path_of("ca-cert.pem"));
+}
+
 static void what_is_no_file(void **state)
 {
 	struct bench b;
@@ -240,6 +364,17 @@ static void what_is_no_file(void **state)
 	assert_int_equal(get(&b), -EINVAL);
 	assert_non_null(strstr(b.o.err.message, "is empty"));
 	bench_close(&b);
+
+	/* Also a file that need not be there. */
+	put_file("ca-cert.pem", "the authority", 0644);
+	put_file("ca-crl.pem", "", 0644);
+	bench_open(&b, TLS_TYPE_X509);
+	b.e.tls_certificates = strdup(dir);
+	assert_int_equal(get(&b), -EINVAL);
+	assert_non_null(strstr(b.o.err.message, "ca-crl.pem"));
+	assert_non_null(strstr(b.o.err.message, "is empty"));
+	bench_close(&b);
+	unlink(path_of("ca-crl.pem"));
 
 	bench_open(&b, TLS_TYPE_X509);
 	b.e.tls_ca = strdup("/dev/zero");
@@ -300,9 +435,16 @@ static void one_who_gives_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_directory),	  cmocka_unit_test(nobody_writes_to_it),
-	    cmocka_unit_test(who_may_read_a_key), cmocka_unit_test(what_is_no_file),
-	    cmocka_unit_test(read_again),	  cmocka_unit_test(one_who_gives_up),
+	    cmocka_unit_test(a_directory),
+	    cmocka_unit_test(nobody_writes_to_it),
+	    cmocka_unit_test(who_may_read_a_key),
+	    cmocka_unit_test(what_is_no_file),
+	    cmocka_unit_test(who_may_write_what_is_trusted),
+	    cmocka_unit_test(where_a_link_leads),
+	    cmocka_unit_test(a_list_that_has_gone),
+	    cmocka_unit_test(a_large_file),
+	    cmocka_unit_test(read_again),
+	    cmocka_unit_test(one_who_gives_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -80,7 +80,11 @@ void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool
 {
 	struct state_tls *r = &s->report.tls;
 	bool news = r->peer_expires != tls->peer_expires || r->own_expires != tls->own_expires;
+	const char *warning = endpoint_warning(supervisor_endpoint(s));
 
+	if (warning && !r->unverified)
+		log_warning("/dev/nbd%d: %s", s->index, warning);
+	r->unverified = warning != NULL;
 	snprintf(r->version, sizeof(r->version), "%s", tls->version);
 	snprintf(r->cipher, sizeof(r->cipher), "%s", tls->cipher);
 	snprintf(r->peer, sizeof(r->peer), "%s", tls->peer);

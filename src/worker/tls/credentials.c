@@ -18,7 +18,7 @@ struct contents {
 	size_t len;
 };
 
-static int load(int fd, struct contents *c, struct err *err)
+static int load(struct tls *t, int fd, struct contents *c, struct err *err)
 {
 	struct tls_contents head;
 	size_t have = 0;
@@ -38,33 +38,11 @@ static int load(int fd, struct contents *c, struct err *err)
 		have += (size_t)n;
 	}
 	c->bytes[c->len] = '\0';
+	memcpy(t->path, head.path, sizeof(t->path));
 	have = 0;
 	for (size_t i = 0; i < TLS_FILES; i++) {
 		c->file[i] = (gnutls_datum_t){c->bytes + have, head.len[i]};
 		have += head.len[i];
-	}
-	return 0;
-}
-
-static int set_trust(struct tls *t, const struct contents *c, struct err *err)
-{
-	const gnutls_datum_t *ca = &c->file[TLS_FILE_CA], *crl = &c->file[TLS_FILE_CRL];
-	int n;
-
-	if (t->job.verify) {
-		n = t->lib->certificate_set_x509_trust_mem(t->x509, ca, GNUTLS_X509_FMT_PEM);
-		if (n <= 0)
-			return err_set(err, ERR_USAGE, EINVAL,
-				       "the file of trusted authorities holds no certificate in "
-				       "PEM form");
-	}
-	if (crl->size) {
-		n = t->lib->certificate_set_x509_crl_mem(t->x509, crl, GNUTLS_X509_FMT_PEM);
-		if (n < 0)
-			return err_set(err, ERR_USAGE, EINVAL,
-				       "the list of revoked certificates is none in PEM form, or "
-				       "not signed by a trusted authority: %s",
-				       t->lib->strerror(n));
 	}
 	return 0;
 }
@@ -76,7 +54,8 @@ static int set_x509(struct tls *t, const struct contents *c, struct err *err)
 
 	if (code < 0)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "GnuTLS: %s", t->lib->strerror(code));
-	ret = set_trust(t, c, err);
+	ret = t->job.verify ? tls_trust_set(t, &c->file[TLS_FILE_CA], &c->file[TLS_FILE_CRL], err)
+			    : 0;
 	if (ret < 0)
 		return ret;
 	if (cert->size) {
@@ -184,7 +163,7 @@ static int set_anon(struct tls *t, struct err *err)
 int tls_credentials_set(struct tls *t, int contents, struct err *err)
 {
 	struct contents c = {.bytes = NULL};
-	int ret = load(contents, &c, err);
+	int ret = load(t, contents, &c, err);
 
 	if (ret == 0) {
 		switch ((enum endpoint_tls_type)t->job.type) {

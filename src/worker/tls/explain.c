@@ -9,7 +9,7 @@ static bool self_signed(struct tls *t)
 {
 	unsigned n = 0;
 	const gnutls_datum_t *list = t->lib->certificate_get_peers(t->session, &n);
-	gnutls_x509_crt_t crt = n == 1 ? tls_import(t, list) : NULL;
+	gnutls_x509_crt_t crt = n == 1 ? tls_lib_import(t->lib, list) : NULL;
 	bool ret = false;
 
 	if (crt) {
@@ -20,10 +20,8 @@ static bool self_signed(struct tls *t)
 }
 
 /* The most telling of the reasons, which may be several. */
-static int explain_certificate(struct tls *t, struct err *err)
+int tls_explain_certificate(struct tls *t, unsigned status, struct err *err)
 {
-	unsigned status = t->lib->session_get_verify_cert_status(t->session);
-
 	if (status & GNUTLS_CERT_REVOKED)
 		return err_set(err, ERR_PERMANENT, EKEYREVOKED,
 			       "the server's certificate has been revoked by its authority");
@@ -46,20 +44,16 @@ static int explain_certificate(struct tls *t, struct err *err)
 			       "the server's certificate is for another name than %s: if it is the "
 			       "right server, --tls-hostname gives the name in it",
 			       t->job.hostname);
-	if (status & GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED)
-		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the list of revoked certificates is too old to tell");
-	if (status & GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE)
-		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the list of revoked certificates is from the future: is the clock "
-			       "right?");
 	if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the server's certificate is not for servers");
+			       "the server's certificate was issued for another purpose, such as "
+			       "for clients or for signing code: a server needs one whose extended "
+			       "key usage, if it has any, includes TLS servers (serverAuth)");
 	if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
-		return err_set(
-		    err, ERR_PERMANENT, EKEYREJECTED,
-		    "the server's certificate is signed in a way that is no longer safe");
+		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
+			       "the server's certificate, or that of an authority of it, is too "
+			       "weak: RSA needs a key of 2048 bits, and signatures need SHA-256, "
+			       "so that it must be issued anew");
 	return err_set(err, ERR_PERMANENT, EKEYREJECTED,
 		       "the server's certificate is not valid (GnuTLS's status 0x%x)", status);
 }
@@ -140,7 +134,8 @@ int tls_explain(struct tls *t, int code, const char *doing, struct err *err)
 {
 	switch (code) {
 	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-		return explain_certificate(t, err);
+		*err = t->verify_err;
+		return -EKEYREJECTED;
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return explain_alert(t, doing, err);
 	case GNUTLS_E_PUSH_ERROR:

@@ -43,3 +43,16 @@ int tls_lib_load(struct tls_lib *ret_lib, struct err *err)
 		return err_set(err, ERR_SYSTEM, EIO, "GnuTLS gets no random numbers");
 	return 0;
 }
+
+gnutls_x509_crt_t tls_lib_import(const struct tls_lib *lib, const gnutls_datum_t *der)
+{
+	gnutls_x509_crt_t crt;
+
+	if (!der || lib->x509_crt_init(&crt) < 0)
+		return NULL;
+	if (lib->x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) < 0) {
+		lib->x509_crt_deinit(crt);
+		return NULL;
+	}
+	return crt;
+}

@@ -23,9 +23,9 @@
 	X(certificate_allocate_credentials) \
 	X(certificate_get_ours) \
 	X(certificate_get_peers) \
-	X(certificate_set_x509_crl_mem) \
+	X(certificate_set_trust_list) \
 	X(certificate_set_x509_key_mem) \
-	X(certificate_set_x509_trust_mem) \
+	X(certificate_verify_peers) \
 	X(check_version) \
 	X(cipher_get) \
 	X(cipher_get_name) \
@@ -45,20 +45,36 @@
 	X(record_send) \
 	X(rnd) \
 	X(server_name_set) \
-	X(session_get_verify_cert_status) \
-	X(session_set_verify_cert) \
+	X(session_get_ptr) \
+	X(session_set_ptr) \
+	X(session_set_verify_function) \
 	X(strerror) \
 	X(transport_set_errno) \
 	X(transport_set_ptr) \
 	X(transport_set_pull_function) \
 	X(transport_set_pull_timeout_function) \
 	X(transport_set_push_function) \
+	X(x509_crl_check_issuer) \
+	X(x509_crl_get_extension_info) \
+	X(x509_crl_get_issuer_dn) \
+	X(x509_crl_get_next_update) \
+	X(x509_crl_get_this_update) \
+	X(x509_crl_list_import2) \
+	X(x509_crl_verify) \
 	X(x509_crt_check_issuer) \
+	X(x509_crt_check_revocation) \
 	X(x509_crt_deinit) \
+	X(x509_crt_equals) \
 	X(x509_crt_get_dn) \
 	X(x509_crt_get_expiration_time) \
+	X(x509_crt_get_subject_alt_name) \
 	X(x509_crt_import) \
-	X(x509_crt_init)
+	X(x509_crt_init) \
+	X(x509_crt_list_import2) \
+	X(x509_crt_verify) \
+	X(x509_trust_list_add_cas) \
+	X(x509_trust_list_init) \
+	X(x509_trust_list_verify_crt2)
 /* clang-format on */
 
 /* gnutls_init() is lib->init(), and so on. */
@@ -70,5 +86,8 @@ struct tls_lib {
 
 /* 0, or -errno with *err (SYSTEM). Never unloaded: the process ends. */
 int tls_lib_load(struct tls_lib *ret_lib, struct err *err);
+
+/* The certificate `der` imported, or NULL. The caller frees it with x509_crt_deinit. */
+gnutls_x509_crt_t tls_lib_import(const struct tls_lib *lib, const gnutls_datum_t *der);
 
 #endif

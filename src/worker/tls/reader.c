@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,6 +20,7 @@
 
 struct reader_answer {
 	int32_t ret;
+	uint32_t present; /* a bit for each enum tls_file */
 	struct err err;
 };
 
@@ -51,20 +54,68 @@ static void list_wanted(const struct endpoint *e, struct wanted w[TLS_FILES])
 	    (struct wanted){.path = e->tls_psk_file, .what = "the shared keys", .secret = true};
 }
 
-/* Like ssh(1): whoever can read a key has it. A group may, if root gave it the file. */
-static int check_secret(const struct stat *st, const struct wanted *w, const char *path,
-			struct err *err)
+static bool is_ours(const struct stat *st)
 {
-	if (st->st_uid != 0 && st->st_uid != geteuid())
+	return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/*
+ * Like ssh(1): whoever can read a key has it, and whoever can change one of these files chooses
+ * whom we trust. A group may read a key, if root gave it the file.
+ */
+static int check_file(const struct stat *st, const struct wanted *w, const char *path,
+		      struct err *err)
+{
+	if (!is_ours(st))
 		return err_set(err, ERR_USAGE, EPERM,
-			       "%s (%s) belongs to uid %u, who could read and change it: chown it",
-			       path, w->what, (unsigned)st->st_uid);
-	if (st->st_mode & (st->st_uid == 0 ? 027 : 077))
+			       "%s (%s) belongs to uid %u, who could %schange it: chown it", path,
+			       w->what, (unsigned)st->st_uid, w->secret ? "read and " : "");
+	if (w->secret && st->st_mode & (st->st_uid == 0 ? 027 : 077))
 		return err_set(err, ERR_USAGE, EPERM,
 			       "%s (%s) can be read by others, so that it is no secret: chmod 600 "
 			       "it",
 			       path, w->what);
+	if (st->st_mode & 022)
+		return err_set(err, ERR_USAGE, EPERM,
+			       "%s (%s) can be written by others, who could choose whom we trust: "
+			       "chmod go-w it",
+			       path, w->what);
 	return 0;
+}
+
+/* In a directory like /tmp (the sticky bit) only its owner may replace a file. */
+static int check_directory(const char *file, const struct wanted *w, struct err *err)
+{
+	_cleanup_free_ char *text = strdup(file);
+	const char *path = text ? dirname(text) : NULL;
+	struct stat st;
+
+	if (!text)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	if (stat(path, &st) < 0)
+		return err_errno(err, ERR_USAGE, errno, "cannot look at the directory %s", path);
+	if (!is_ours(&st))
+		return err_set(err, ERR_USAGE, EPERM,
+			       "the directory %s belongs to uid %u, who could replace %s (%s): "
+			       "chown it",
+			       path, (unsigned)st.st_uid, file, w->what);
+	if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
+		return err_set(err, ERR_USAGE, EPERM,
+			       "the directory %s can be written by others, who could replace %s "
+			       "(%s): chmod go-w it",
+			       path, file, w->what);
+	return 0;
+}
+
+/* Where it was looked for, and where it lies, if there is a symbolic link on the way. */
+static int check_directories(const char *path, const struct wanted *w, struct err *err)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	int ret = check_directory(path, w, err);
+
+	if (ret == 0 && !real)
+		return err_errno(err, ERR_USAGE, errno, "cannot read %s, %s", path, w->what);
+	return ret == 0 ? check_directory(real, w, err) : ret;
 }
 
 /* Its size in *ret_len. */
@@ -108,20 +159,43 @@ static int read_one(const struct wanted *w, const char *path, bool optional, int
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_USAGE, EINVAL, "%s (%s) is not a regular file", path,
 			       w->what);
-	if (w->secret) {
-		ret = check_secret(&st, w, path, err);
-		if (ret < 0)
-			return ret;
-	}
+	ret = check_file(&st, w, path, err);
+	if (ret == 0)
+		ret = check_directories(path, w, err);
+	if (ret < 0)
+		return ret;
 	ret = copy(fd, to, ret_len);
 	if (ret < 0)
 		return err_errno(err, ERR_USAGE, -ret, "cannot read %s, %s", path, w->what);
-	if (*ret_len == 0 && w->needed)
-		return err_set(err, ERR_USAGE, EINVAL, "%s (%s) is empty", path, w->what);
+	if (*ret_len == 0)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s (%s) is empty: it may have been cut off when it was written or "
+			       "fetched",
+			       path, w->what);
 	return 0;
 }
 
-static int read_all(const struct endpoint *e, int to, struct err *err)
+static int read_wanted(const struct endpoint *e, const struct wanted *w, int to, uint32_t *ret_len,
+		       char shown[TLS_PATH_SHOWN], struct err *err)
+{
+	_cleanup_free_ char *in_directory = NULL;
+	const char *path = w->path;
+	int ret;
+
+	if (!path && (!w->in_directory || !e->tls_certificates))
+		return 0;
+	if (!path) {
+		if (asprintf(&in_directory, "%s/%s", e->tls_certificates, w->in_directory) < 0)
+			return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+		path = in_directory;
+	}
+	ret = read_one(w, path, !w->path && !w->needed, to, ret_len, err);
+	if (ret == 0 && *ret_len)
+		snprintf(shown, TLS_PATH_SHOWN, "%s", path);
+	return ret;
+}
+
+static int read_all(const struct endpoint *e, int to, uint32_t *ret_present, struct err *err)
 {
 	struct wanted wanted[TLS_FILES];
 	struct tls_contents contents = {.len = {0}};
@@ -131,16 +205,8 @@ static int read_all(const struct endpoint *e, int to, struct err *err)
 	if (lseek(to, sizeof(contents), SEEK_SET) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	for (size_t i = 0; ret == 0 && i < TLS_FILES; i++) {
-		const struct wanted *w = &wanted[i];
-		_cleanup_free_ char *path = NULL;
-
-		if (w->path) {
-			ret = read_one(w, w->path, false, to, &contents.len[i], err);
-		} else if (w->in_directory && e->tls_certificates) {
-			if (asprintf(&path, "%s/%s", e->tls_certificates, w->in_directory) < 0)
-				return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
-			ret = read_one(w, path, !w->needed, to, &contents.len[i], err);
-		}
+		ret = read_wanted(e, &wanted[i], to, &contents.len[i], contents.path[i], err);
+		*ret_present |= contents.len[i] ? 1U << i : 0;
 	}
 	if (ret == 0 && !contents.len[TLS_FILE_CERT] != !contents.len[TLS_FILE_KEY])
 		ret = err_set(err, ERR_USAGE, ENOENT,
@@ -186,11 +252,11 @@ void tls_reader_run(int fd, pid_t parent, const void *arg)
 	if (contents < 0)
 		a.ret = err_errno(&a.err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	else
-		a.ret = read_all(arg, contents, &a.err);
+		a.ret = read_all(arg, contents, &a.present, &a.err);
 	answer(fd, &a, contents);
 }
 
-int tls_reader_receive(int fd, struct err *err)
+int tls_reader_receive(int fd, unsigned *ret_present, struct err *err)
 {
 	union {
 		struct cmsghdr align;
@@ -221,5 +287,6 @@ int tls_reader_receive(int fd, struct err *err)
 	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
 		return err_set(err, ERR_SYSTEM, EPROTO, "the keys did not arrive");
 	memcpy(&contents, CMSG_DATA(c), sizeof(int));
+	*ret_present = a.present;
 	return contents;
 }

@@ -189,7 +189,7 @@ static int set_up(struct tls *t, int contents, struct err *err)
 	if (host[0] && !is_address(host))
 		t->lib->server_name_set(t->session, GNUTLS_NAME_DNS, host, strlen(host));
 	if (t->job.verify)
-		t->lib->session_set_verify_cert(t->session, host, 0);
+		tls_verify_start(t);
 	return 0;
 }
 
@@ -246,6 +246,9 @@ int tls_handshake(struct tls *t, struct err *err)
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "the server speaks %s; at least TLS 1.2 is asked for",
 			       t->lib->protocol_get_name(t->lib->protocol_get_version(t->session)));
+	if (t->job.verify && !t->verified)
+		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
+			       "the server has not proved who it is");
 	t->up = true;
 	if (t->job.offload && !t->job.priority[0] && renews_keys(t))
 		return err_set(err, ERR_PERMANENT, TLS_RENEWS_KEYS,
@@ -280,22 +283,9 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err)
 	return n < 0 ? tls_explain(t, (int)n, "behind the TLS handshake", err) : n;
 }
 
-gnutls_x509_crt_t tls_import(const struct tls *t, const gnutls_datum_t *der)
-{
-	gnutls_x509_crt_t crt;
-
-	if (!der || t->lib->x509_crt_init(&crt) < 0)
-		return NULL;
-	if (t->lib->x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) < 0) {
-		t->lib->x509_crt_deinit(crt);
-		return NULL;
-	}
-	return crt;
-}
-
 static int64_t expires(const struct tls *t, const gnutls_datum_t *der, char *subject, size_t size)
 {
-	gnutls_x509_crt_t crt = tls_import(t, der);
+	gnutls_x509_crt_t crt = tls_lib_import(t->lib, der);
 	char dn[256] = "";
 	size_t len = sizeof(dn);
 	int64_t when;
