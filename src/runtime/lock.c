@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #define TRIES	   100 /* to open a file that others replace meanwhile */
 #define REPLACE_MS 2000
 #define STEP_MS	   5
+#define HELPERS_MS 2000 /* a helper ends with its process, as soon as it gets the processor */
 
 static struct flock one_byte(off_t which)
 {
@@ -179,12 +181,32 @@ static int try_take(const char *path, int *ret_fd, int *ret_holder)
 	return ret;
 }
 
+/* A process that waits to be reaped has ended, too. */
+static bool has_ended(int pid)
+{
+	char path[64], state = '?';
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid <= 0)
+		return false;
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	f = fopen(path, "re");
+	return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'Z';
+}
+
 int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 {
 	int ret = -ESTALE, holder = 0;
 
 	for (int i = 0; i < TRIES && ret == -ESTALE; i++)
 		ret = try_take(path, ret_fd, &holder);
+	/* The last to hold the lock of one that was killed may be a helper it had just forked. */
+	for (int ms = 0; ret == -EBUSY && has_ended(holder) && ms < HELPERS_MS; ms += STEP_MS) {
+		usleep(STEP_MS * 1000);
+		ret = try_take(path, ret_fd, &holder);
+	}
 	if (ret == -EBUSY)
 		return err_set(
 		    err, ERR_BUSY, EBUSY,

@@ -2,7 +2,8 @@
 /*
  * One attachment per device, and one per identifier for writable exports: advisory locks on files
  * in /run/nbd-attach, held by the supervisor for its whole life and freed by the kernel when it
- * ends, however it ends. Never blocks for longer than it takes another process to replace a file.
+ * ends, however it ends. Never blocks for longer than it takes another process to replace a file,
+ * or the helpers of a process that was killed to end.
  *
  * Only the owner may open the files (mode 0600): whoever can open a file can lock it. Looking at a
  * lock never takes it, so that no look can stand in the way of a process that takes it.

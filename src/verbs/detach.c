@@ -26,6 +26,10 @@
 #define SHUTDOWN_WAIT_MS  30000
 #define SHUTDOWN_PAUSE_MS 500
 
+/* A supervisor that has answered ends when its last --on-change has, which has two seconds. */
+#define END_PAUSE_MS 5
+#define END_LOOKS    600
+
 struct outcome {
 	struct loop *loop;
 	int index;
@@ -147,9 +151,17 @@ static int ask_for_everything(int index, bool force, struct err *err)
 	return status;
 }
 
+/* Who has the answer may attach again at once, so the lock has to be free by then. */
+static void wait_for_end(int index)
+{
+	for (int i = 0; i < END_LOOKS && lock_holder(rundir_device(index, "lock").text); i++)
+		usleep(END_PAUSE_MS * 1000);
+}
+
 /* answer: the supervisor's to CONTROL_REFRESH. */
 static int detach_supervised(int index, bool force, const char *answer, struct err *err)
 {
+	int status;
 	struct outcome out = {.index = index, .force = force, .ret_err = err};
 	struct release_config cfg = {
 	    .index = index,
@@ -159,10 +171,15 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	    .disconnect_arg = &out,
 	};
 
-	if (strncmp(answer, "ioctl", 5) == 0)
-		return ask_for_everything(index, force, err);
-	cfg.lost = strcmp(answer, "netlink 0") == 0;
-	return release_it(&out, &cfg, err);
+	if (strncmp(answer, "ioctl", 5) == 0) {
+		status = ask_for_everything(index, force, err);
+	} else {
+		cfg.lost = strcmp(answer, "netlink 0") == 0;
+		status = release_it(&out, &cfg, err);
+	}
+	if (status == 0)
+		wait_for_end(index);
+	return status;
 }
 
 /* The exit status, with *err to be said whatever that is. */
