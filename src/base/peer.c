@@ -38,17 +38,3 @@ enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t
 		return PEER_SILENT;
 	return now - p->silent_since >= limit_ms ? PEER_DEAD : PEER_SILENT;
 }
-
-bool peer_finished(const struct tcp_info *info)
-{
-	switch (info->tcpi_state) {
-	case PEER_TCP_CLOSE:
-	case PEER_TCP_CLOSE_WAIT:
-	case PEER_TCP_LAST_ACK:
-	case PEER_TCP_CLOSING:
-	case PEER_TCP_TIME_WAIT:
-		return true;
-	default:
-		return false;
-	}
-}

@@ -21,6 +21,8 @@ struct peer {
 /* tcp_info.tcpi_state; <netinet/tcp.h> has the names, but not the newer fields. */
 enum peer_tcp {
 	PEER_TCP_ESTABLISHED = 1,
+	PEER_TCP_FIN_WAIT1 = 4,
+	PEER_TCP_FIN_WAIT2 = 5,
 	PEER_TCP_TIME_WAIT = 6,
 	PEER_TCP_CLOSE = 7,
 	PEER_TCP_CLOSE_WAIT = 8,
@@ -36,9 +38,5 @@ enum peer_state {
 
 enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t now,
 			   uint32_t limit_ms);
-
-/* True once the peer's FIN or a RST has come, or the connection is gone: whatever it will ever
- * execute of this connection, it has. */
-bool peer_finished(const struct tcp_info *info);
 
 #endif

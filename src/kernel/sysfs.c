@@ -156,6 +156,7 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 {
 	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
 	struct sysfs_progress p = {.in_flight = 0};
+	uint64_t iostats = 0;
 	char stat[512];
 	int ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
 
@@ -166,6 +167,10 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 		   &reads, &writes, &p.in_flight, &discards, &flushes) < 3)
 		return -EBADMSG;
 	p.completed = reads + writes + discards + flushes;
+	ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &iostats);
+	if (ret < 0)
+		return ret;
+	p.counted = iostats != 0;
 	*ret_progress = p;
 	return 0;
 }

@@ -56,7 +56,9 @@ int sysfs_device(int index, struct sysfs_device *ret_device);
 /* How much a device has done, and has under way (Documentation/block/stat.rst). */
 struct sysfs_progress {
 	uint64_t completed; /* requests since it was made */
-	unsigned in_flight;
+	unsigned
+	    in_flight; /* sent to the server; those that wait for a connection are not counted */
+	bool counted;  /* false: queue/iostats is 0, and all of the above stands still */
 };
 
 /* 0 or -errno. */

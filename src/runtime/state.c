@@ -48,6 +48,8 @@ static const struct field {
     FIELD("DEAD_TIMEOUT", "dead-timeout", NULL, FIELD_I64, dead_timeout),
     FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
     FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
+    FIELD("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
+    FIELD("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
     FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
     FIELD("OUTAGES", "outages", NULL, FIELD_U32, outages),
     FIELD("OUTAGE_SINCE", "outage-since", NULL, FIELD_I64, outage_since),
@@ -328,6 +330,9 @@ void state_print(const struct state *s, FILE *out)
 	if (s->stalled)
 		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
 			"stalled", s->in_flight);
+	if (s->uncounted)
+		fprintf(out, "  %-12s unknown: queue/iostats is 0, and requests are not counted\n",
+			"stalled");
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		print_link(&s->link[i], out);
 	print_tls(&s->tls, out);

@@ -61,6 +61,8 @@ struct state {
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;
+	bool uncounted;		      /* queue/iostats is 0: the two above cannot be told */
+	bool unsettled;		      /* an old connection may still bring the server's writes */
 	unsigned reconnects;	      /* connections replaced */
 	unsigned outages;	      /* times that no connection was alive */
 	int64_t outage_since;	      /* seconds since 1970; 0: there is none */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "supervise/background.h"
+#include "supervise/watch/ended.h"
 #include "base/protect.h"
 
 #define RETRY_PAUSE_MS 500
@@ -110,6 +111,9 @@ static void announce(struct supervisor *s)
 	report_ready(s);
 	if (s->dialler)
 		keep_from_dialler(s);
+	/* Here the driver itself cuts a living server, as warn() says. */
+	if (s->cfg.timeout || links_wanted(s->links) > 1)
+		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
 	supervisor_start_thread(s);
 	s->grace = grace_read();
 	s->grace_since = loop_now();

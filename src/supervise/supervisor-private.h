@@ -64,6 +64,8 @@ struct resizing {
 	int fd[LINKS_MAX]; /* new connections, which know that size */
 	size_t n;
 	bool renewed;	    /* they have been handed over: the device may grow */
+	bool quiet;	    /* no request was under way at the last look */
+	bool uncounted;	    /* that could not be told */
 	uint64_t since;	    /* when it began to wait for a moment for that */
 	uint64_t completed; /* requests, at the last look */
 	uint64_t odd_size;  /* of a smaller export, which was complained of */
@@ -147,6 +149,7 @@ struct supervisor {
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
+	bool uncut;	       /* a silent connection cannot be cut, and that was said */
 
 	struct adopt *adopt; /* while the helper thread works on it */
 	bool adopted;	     /* not attached by us */
@@ -230,6 +233,8 @@ void supervisor_take_hints(struct supervisor *s);
 /* handover/handover.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
 void supervisor_expire(void *arg);
 void supervisor_settle(void *arg);
+/* Looks at the device after links_renew(); true: the server held no request at the end. */
+bool supervisor_ended_clean(struct supervisor *s);
 void supervisor_heal(struct supervisor *s);
 void supervisor_redial(struct supervisor *s);
 void supervisor_recover(struct supervisor *s);

@@ -2,8 +2,11 @@
 /* supervise/watch/links.c and diag.c: the kernel's connections, with real sockets. */
 #include "transport-fixture.h"
 
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "supervise/watch/diag.h"
 #include "supervise/watch/links.h"
@@ -608,6 +611,20 @@ static void hear(int fd)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)), 0);
 }
 
+/* Drops the effective capability that SOCK_DESTROY needs, or takes it back. */
+static void without_net_admin(bool without)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &header, data), 0);
+	if (without)
+		data[0].effective &= ~(1U << CAP_NET_ADMIN);
+	else
+		data[0].effective |= data[0].permitted & 1U << CAP_NET_ADMIN;
+	assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
 /* A connection with data on the way to a peer that hears nothing, sampled until it is cut. */
 static int cut_one(int *ret_theirs)
 {
@@ -634,7 +651,8 @@ static int cut_one(int *ret_theirs)
 	return copy;
 }
 
-static void a_mute_peer_is_cut_and_settles_when_it_answers(void **state)
+/* What it held may still be carried out, even when it closes: only time settles that. */
+static void a_mute_peer_is_cut_and_settles_in_time(void **state)
 {
 	struct pollfd p;
 	int copy, theirs;
@@ -648,15 +666,18 @@ static void a_mute_peer_is_cut_and_settles_when_it_answers(void **state)
 	assert_false(links_settled(links, asked));
 	assert_false(links_settled(links, asked + 1999));
 
-	/* The peer is back, reads what was sent, and closes. */
+	/* The peer is back, reads what was sent, answers, which our TCP resets, and closes. */
 	hear(theirs);
 	p = (struct pollfd){.fd = theirs, .events = POLLRDHUP};
 	assert_int_equal(poll(&p, 1, 10000), 1);
-	assert_false(links_settled(links, asked + 1999)); /* it might still execute something */
+	assert_int_equal(write(theirs, "late", 4), 4);
 	close(theirs);
-	for (int i = 0; i < 500 && !links_settled(links, asked + 1); i++)
-		usleep(10000);
-	assert_true(links_settled(links, asked + 1));
+	usleep(20000);
+	assert_false(links_settled(links, asked + 1999));
+	assert_true(links_unclean(links));
+	assert_true(links_settled(links, asked + 2000));
+	assert_int_equal(links_given_up(links), 1);
+	assert_int_equal(links_given_up(links), 0);
 	assert_false(links_graves(links));
 	close(copy);
 }
@@ -685,6 +706,20 @@ static void settling_is_bounded(void **state)
 	close(copy);
 }
 
+/* Ends the connections of an idle device; the server has read the end when this returns. */
+static void renew(int theirs[], int n)
+{
+	assert_true(links_may_end(links));
+	links_remember(links);
+	links_renew(links, "for a test");
+	links_seen_idle(links);
+	assert_int_equal(died.called, 1);
+	assert_int_equal(died.alive, 0);
+	assert_string_equal(died.why, "for a test");
+	for (int i = 0; i < n; i++)
+		assert_int_equal(recv(theirs[i], &(char){0}, 1, 0), 0);
+}
+
 static void renewed_links_settle_when_the_server_closes(void **state)
 {
 	uint64_t asked = loop_now();
@@ -696,20 +731,18 @@ static void renewed_links_settle_when_the_server_closes(void **state)
 	tcp_pair("127.0.0.1", &ours, &theirs[1]);
 	assert_int_equal(links_add(links, ours), 0);
 	assert_int_equal(links_watch(links), 0);
-	assert_true(links_renew(links, "for a test"));
-	assert_int_equal(died.called, 1);
-	assert_int_equal(died.alive, 0);
-	assert_string_equal(died.why, "for a test");
+	renew(theirs, 2);
+	assert_false(links_unclean(links));
 	for (int i = 0; i < 2; i++) {
-		/* The server reads the end, and has all to do that came before. */
-		assert_int_equal(recv(theirs[i], &(char){0}, 1, 0), 0);
+		/* However long that takes: nothing bounds it but the dead timeout. */
 		assert_false(links_settled(links, asked));
-		assert_false(links_settled(links, asked + 29999));
+		assert_false(links_settled(links, asked + 600000));
 		close(theirs[i]);
 	}
 	for (int i = 0; i < 500 && !links_settled(links, asked + 1); i++)
 		usleep(10000);
 	assert_true(links_settled(links, asked + 1));
+	assert_int_equal(links_given_up(links), 0);
 }
 
 static void renewing_is_for_links_with_a_descriptor(void **state)
@@ -721,25 +754,118 @@ static void renewing_is_for_links_with_a_descriptor(void **state)
 	assert_int_equal(links_add(links, ours), 0);
 	assert_int_equal(links_add_foreign(links, NULL), 0);
 	links_expect(links, 2);
-	assert_false(links_renew(links, "for a test"));
-	assert_int_equal(died.called, 0);
-	assert_int_equal(links_alive(links), 2);
+	assert_false(links_may_end(links));
 	close(theirs);
 }
 
-static void renewed_links_settle_in_time(void **state)
+static void after_io_has_failed_time_settles(void **state)
 {
-	uint64_t asked = loop_now();
+	uint64_t asked;
 	int ours, theirs;
 
 	(void)state;
 	unix_pair(&ours, &theirs);
 	assert_int_equal(links_add(links, ours), 0);
 	assert_int_equal(links_watch(links), 0);
-	assert_true(links_renew(links, "for a test"));
+	renew(&theirs, 1);
+	assert_false(links_settled(links, loop_now() + 600000));
+	links_release(links);
+	asked = loop_now();
+	assert_false(links_settled(links, asked + 1900));
+	assert_true(links_settled(links, asked + 2000));
+	close(theirs);
+}
+
+/* What a supervisor that died has left unsettled is waited for by its successor. */
+static void an_inherited_end_takes_its_time(void **state)
+{
+	uint64_t asked = loop_now() + 60000;
+
+	(void)state;
+	links_inherit(links);
+	assert_true(links_unclean(links));
 	assert_false(links_settled(links, asked));
-	assert_false(links_settled(links, asked + 29999));
-	assert_true(links_settled(links, asked + 30000));
+	assert_false(links_settled(links, asked + 1999));
+	assert_true(links_settled(links, asked + 2000));
+	assert_int_equal(links_given_up(links), 1);
+}
+
+/* The driver shuts a connection down (a reply that it did not understand), and the server lives. */
+static void the_end_of_the_driver_is_not_the_servers(void **state)
+{
+	int ours, theirs, copy;
+	uint64_t asked;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_int_equal(shutdown(copy, SHUT_RDWR), 0);
+	await_deaths(1);
+	assert_string_equal(died.why, "the driver has ended the connection");
+	asked = loop_now();
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 600000));
+	close(theirs);
+	usleep(20000);
+	asked += 600000;
+	assert_false(links_settled(links, asked)); /* it may have closed before its work was done */
+	assert_true(links_settled(links, asked + 2000));
+	close(copy);
+}
+
+/* Where the user lets the driver cut a living server, this has a limit too. */
+static void the_end_of_the_driver_can_be_limited(void **state)
+{
+	int ours, theirs, copy;
+	uint64_t asked;
+
+	(void)state;
+	links_set_driver_limit(links, 2000);
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_int_equal(shutdown(copy, SHUT_RDWR), 0);
+	await_deaths(1);
+	asked = loop_now();
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 1999));
+	assert_true(links_settled(links, asked + 2000));
+	close(theirs);
+	close(copy);
+}
+
+/* A connection without a descriptor that cannot be cut is alive, and counted as such. */
+static void what_cannot_be_cut_is_kept(void **state)
+{
+	uint64_t start = loop_now();
+	struct diag_socket id;
+	int ours, theirs;
+
+	(void)state;
+	if (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) != 1)
+		skip();
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	id = describe(ours);
+	assert_int_equal(links_add_foreign(links, &id), 0);
+	links_expect(links, 1);
+	deafen(theirs);
+	assert_int_equal(write(ours, "lost", 4), 4);
+	without_net_admin(true);
+	for (int i = 0; i < 100 && links_uncut(links) == 0; i++) {
+		links_sample(links, loop_now(), 1000);
+		usleep(50000);
+	}
+	assert_int_equal(links_uncut(links), 1);
+	assert_true(loop_now() - start >= 990);
+	assert_int_equal(died.called, 0);
+	assert_int_equal(links_alive(links), 1);
+	assert_false(links_graves(links));
+	without_net_admin(false);
+	hear(theirs);
+	close(ours);
 	close(theirs);
 }
 
@@ -779,11 +905,15 @@ int main(void)
 	    WITH_LINKS(unknown_links_are_the_kernels_word),
 	    WITH_LINKS(the_kernel_says_that_all_live),
 	    WITH_LINKS(a_death_that_was_seen_stays_one),
-	    WITH_LINKS(a_mute_peer_is_cut_and_settles_when_it_answers),
+	    WITH_LINKS(a_mute_peer_is_cut_and_settles_in_time),
 	    WITH_LINKS(settling_is_bounded),
 	    WITH_LINKS(graves_are_closed_with_the_rest),
 	    WITH_LINKS(renewed_links_settle_when_the_server_closes),
-	    WITH_LINKS(renewed_links_settle_in_time),
+	    WITH_LINKS(after_io_has_failed_time_settles),
+	    WITH_LINKS(an_inherited_end_takes_its_time),
+	    WITH_LINKS(the_end_of_the_driver_is_not_the_servers),
+	    WITH_LINKS(the_end_of_the_driver_can_be_limited),
+	    WITH_LINKS(what_cannot_be_cut_is_kept),
 	    WITH_LINKS(renewing_is_for_links_with_a_descriptor),
 	};
 

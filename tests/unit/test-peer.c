@@ -186,31 +186,6 @@ static void an_answer_ends_the_count(void **state)
 	assert_int_equal(peer_judge(&p, &info, 119000, LIMIT), PEER_SILENT);
 }
 
-/* RFC 9293 section 3.3.2. In FIN-WAIT and before, the peer may still send and execute. */
-static void finished_is_told_by_the_state(void **state)
-{
-	static const bool finished[] = {
-	    [PEER_TCP_ESTABLISHED] = false,
-	    [2] = false, /* SYN-SENT */
-	    [3] = false, /* SYN-RECEIVED */
-	    [4] = false, /* FIN-WAIT-1 */
-	    [5] = false, /* FIN-WAIT-2 */
-	    [PEER_TCP_TIME_WAIT] = true,
-	    [PEER_TCP_CLOSE] = true,
-	    [PEER_TCP_CLOSE_WAIT] = true,
-	    [PEER_TCP_LAST_ACK] = true,
-	    [10] = false, /* LISTEN */
-	    [PEER_TCP_CLOSING] = true,
-	};
-
-	(void)state;
-	for (uint8_t i = 1; i < sizeof(finished) / sizeof(finished[0]); i++) {
-		struct tcp_info info = {.tcpi_state = i};
-
-		assert_int_equal(peer_finished(&info), finished[i]);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,7 +198,6 @@ int main(void)
 	    cmocka_unit_test(a_late_first_look_gives_credit),
 	    cmocka_unit_test(nothing_asked_is_no_death),
 	    cmocka_unit_test(an_answer_ends_the_count),
-	    cmocka_unit_test(finished_is_told_by_the_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

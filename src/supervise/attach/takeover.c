@@ -65,6 +65,8 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	s->known.max_block = a->max_payload;
 	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
+	if (a->known && a->state->unsettled)
+		links_inherit(s->links);
 	adopt_addresses(a, &addresses);
 	ret = supervisor_adopt_target(s, a->known ? a->state : NULL);
 	if (ret == 0 && s->over.targets.serving < 0) {

@@ -271,6 +271,31 @@ static void healed(void *arg)
 	do_what_waited(s);
 }
 
+bool supervisor_ended_clean(struct supervisor *s)
+{
+	struct sysfs_progress p;
+
+	if (links_unclean(s->links) && sysfs_progress(s->index, &p) == 0 && p.counted &&
+	    p.in_flight == 0)
+		links_seen_idle(s->links);
+	return !links_unclean(s->links);
+}
+
+/* Rules 1 and 6 of the data safety rules. */
+static bool settled(struct supervisor *s)
+{
+	supervisor_ended_clean(s);
+	if (!links_settled(s->links, loop_now()))
+		return false;
+	if (links_given_up(s->links))
+		log_warning(
+		    "/dev/nbd%d: the old connection is given up, for its server could not be "
+		    "asked: a server that was cut off and lived may still carry out what it "
+		    "holds, over newer data",
+		    s->index);
+	return true;
+}
+
 /*
  * While an old connection may still deliver something. A server that serves one client at a time
  * greets no new one before the old one has ended, so it is attended to as soon as its host
@@ -284,7 +309,7 @@ void supervisor_settle(void *arg)
 		return;
 	if (s->state == FSM_HEALING)
 		supervisor_heal(s);
-	else if (!redial_connected(s->redial) || !links_settled(s->links, loop_now()))
+	else if (!redial_connected(s->redial) || !settled(s))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 }
 
@@ -294,7 +319,7 @@ void supervisor_heal(struct supervisor *s)
 
 	if (s->state != FSM_HEALING || s->healing)
 		return;
-	if (!links_settled(s->links, loop_now())) {
+	if (!settled(s)) {
 		loop_timer_set(s->heal_wait, HEAL_WAIT_MS);
 		return;
 	}
@@ -380,7 +405,8 @@ void supervisor_expire(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (s->state == FSM_HEALING || s->healing == HEAL_HANDS_OVER)
+	/* A connection that may not be used yet is no help: the old one has not settled. */
+	if (s->healing == HEAL_HANDS_OVER)
 		loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
 	else if (s->state == FSM_EXPIRED && s->fail_due)
 		supervisor_fail_io(s);
@@ -413,6 +439,7 @@ void supervisor_fail_io(struct supervisor *s)
 			  s->index,
 			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	s->failing = true;
+	links_release(s->links);
 	supervisor_write_state(s);
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
 		return; /* it fails by itself */

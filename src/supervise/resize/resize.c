@@ -17,10 +17,8 @@
 #include "base/text.h"
 
 #define LOOK_MS	   5	 /* between two looks whether this is the moment */
-#define IDLE_MS	   1000	 /* so long one without any request under way is waited for */
-#define RESENT_MS  2000	 /* after a new connection, what waited for it is sent by then */
-#define MOMENT_MS  10000 /* so long any moment */
-#define RENEWAL_MS 60000 /* so long the whole of it may take */
+#define MOMENT_MS  10000 /* how long a moment without requests is waited for */
+#define RENEWAL_MS 60000 /* how long new connections may take to get to the kernel */
 #define EVERY_MAX  16	 /* periods, for a server that does not answer */
 
 static void answer(struct supervisor *s, int status, const char *sentence)
@@ -71,24 +69,43 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
 }
 
 /*
- * A moment without requests; with a device that is never idle, one in which the server completes
- * them has to do. With several connections, what is under way on one that ends waits for 30 s,
- * and the end of a relay does not tell that the server has carried out all.
+ * A moment without requests: none under way now, none at the look before, and none completed in
+ * between. A device that never has one keeps its connections: ending them with a request under way
+ * would let the server carry it out after its copy on the new connection, over newer data, and
+ * nothing can make the device idle. Freezing its queue, or a netlink command that does so, would
+ * wait for a server that may be stalled, with a mutex held that every other device needs.
  */
-static bool is_moment(struct supervisor *s, uint64_t waited)
+static bool is_moment(struct supervisor *s)
 {
 	struct resizing *z = &s->resizing;
-	uint64_t before = z->completed;
 	struct sysfs_progress p;
+	bool moment;
 
+	/* Before the look, so that what is sent after it shows. */
+	links_remember(s->links);
 	if (sysfs_progress(s->index, &p) < 0)
 		return false;
+	z->uncounted = !p.counted;
+	moment = p.counted && p.in_flight == 0 && z->quiet && p.completed == z->completed;
+	z->quiet = p.counted && p.in_flight == 0;
 	z->completed = p.completed;
-	if (p.in_flight == 0)
-		return true;
-	if (!z->renewed && (links_wanted(s->links) > 1 || s->report.tls.relay))
-		return false;
-	return waited >= (z->renewed ? RESENT_MS : IDLE_MS) && p.completed != before;
+	return moment;
+}
+
+static void no_moment(struct supervisor *s)
+{
+	const char *why =
+	    s->resizing.uncounted
+		? "its requests are not counted (queue/iostats is 0), so that no moment "
+		  "without them can be seen: write 1 to queue/iostats, and ask again"
+	    : s->resizing.renewed
+		? "requests are under way all the time: the device grows as soon as "
+		  "none is"
+		: "requests are under way all the time, so that there is no moment to "
+		  "replace the connections for the new size: ask again when the device "
+		  "is less busy";
+
+	end(s, err_exit_status(ERR_RETRY), why);
 }
 
 /* From here on it is an outage like any other, but that the new connections are there already. */
@@ -99,16 +116,15 @@ static void renew(struct supervisor *s)
 	memcpy(s->fresh, z->fd, z->n * sizeof(z->fd[0]));
 	s->n_fresh = z->n;
 	z->n = 0;
-	if (!links_renew(s->links, "it is replaced, for the export's new size")) {
-		z->n = s->n_fresh;
-		s->n_fresh = 0;
-		end(s, err_exit_status(ERR_FAILED),
-		    "the connections were made by a supervisor that is gone, and cannot be "
-		    "replaced: the device takes the export's size when it is connected again");
-		return;
-	}
+	links_renew(s->links, "it is replaced, for the export's new size");
+	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
+	if (!supervisor_ended_clean(s))
+		log_warning("/dev/nbd%d: a request was sent to %s in the moment in which its "
+			    "connection was ended: I/O waits until it is answered",
+			    s->index, s->report.address);
 	s->fresh_size = z->size;
 	z->renewed = true;
+	z->quiet = false;
 	z->since = loop_now();
 	loop_timer_set(z->look, LOOK_MS);
 	supervisor_look(s);
@@ -137,24 +153,16 @@ static void look(void *arg)
 	}
 	if (z->renewed)
 		waited = loop_now() - s->outage.recovered;
-	if (!is_moment(s, waited)) {
-		if (waited < MOMENT_MS)
-			loop_timer_set(z->look, LOOK_MS);
-		else if (z->renewed)
-			end(s, err_exit_status(ERR_RETRY),
-			    "the server completes no requests: the device grows as soon as none is "
-			    "under way");
+	if (is_moment(s)) {
+		if (z->renewed)
+			supervisor_grow(s);
 		else
-			end(s, err_exit_status(ERR_RETRY),
-			    "there is no moment to replace the connections for the new size: "
-			    "either "
-			    "the server completes no requests, or there are several connections, "
-			    "and requests all the time");
-	} else if (z->renewed) {
-		supervisor_grow(s);
+			renew(s);
+		loop_timer_set(z->look, LOOK_MS);
+	} else if (waited < MOMENT_MS && !z->uncounted) {
 		loop_timer_set(z->look, LOOK_MS);
 	} else {
-		renew(s);
+		no_moment(s);
 	}
 }
 
@@ -257,6 +265,12 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 		same_size(s);
 		return;
 	}
+	if (!links_may_end(s->links)) {
+		end(s, err_exit_status(ERR_FAILED),
+		    "the connections were made by a supervisor that is gone, and cannot be "
+		    "replaced: the device takes the export's size when it is connected again");
+		return;
+	}
 	if (!first) {
 		z->fd[z->n++] = TAKE_FD(result->fd);
 		supervisor_note_tls(s, &result->tls, result->relay);
@@ -267,6 +281,8 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 		return;
 	}
 	z->renewed = false;
+	z->quiet = false;
+	z->uncounted = false;
 	z->since = loop_now();
 	loop_timer_set(z->look, 0);
 }

@@ -13,22 +13,15 @@
 
 #include "base/cleanup.h"
 #include "base/peer.h"
-
-#define SETTLE_LIMIT_MS 2000
-#define RENEW_LIMIT_MS	30000 /* a living server may have much to do before it closes */
+#include "supervise/watch/ended.h"
 
 struct link {
 	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
 	struct peer peer;
 	bool foreign;	       /* no descriptor: fd is -1 */
 	struct diag_socket id; /* of a foreign one; inode 0: not known */
-};
-
-/* A connection that we cut and whose peer has not confirmed it. */
-struct grave {
-	int fd;
-	uint64_t asked; /* links_settled() found it open first then; 0: not asked yet */
-	uint32_t limit; /* ms from then on */
+	bool positioned;       /* links_remember() could tell the next */
+	uint64_t position;     /* bytes handed to TCP when links_remember() was called */
 };
 
 struct links {
@@ -38,10 +31,14 @@ struct links {
 	size_t n;
 	int fd[LINKS_MAX];
 	struct link link[LINKS_MAX];
-	size_t graves;
-	struct grave grave[LINKS_MAX];
-	unsigned wanted;   /* 0 before links_watch() */
-	unsigned presumed; /* dead ones among those that nobody can look at */
+	size_t n_ended;
+	struct ended ended[LINKS_MAX];
+	unsigned given_up;	  /* since links_given_up() was asked */
+	unsigned uncut;		  /* that cannot be cut, though their peer is silent */
+	uint32_t peer_timeout_ms; /* of the latest sample */
+	uint32_t driver_limit_ms; /* see links_set_driver_limit() */
+	unsigned wanted;	  /* 0 before links_watch() */
+	unsigned presumed;	  /* dead ones among those that nobody can look at */
 	uint64_t last_death;
 };
 
@@ -63,10 +60,12 @@ void links_clear(struct links *l)
 		loop_io_free(l->link[i].io);
 		close_fdp(&l->fd[i]);
 	}
-	for (size_t i = 0; i < l->graves; i++)
-		close(l->grave[i].fd);
+	for (size_t i = 0; i < l->n_ended; i++)
+		ended_close(&l->ended[i]);
 	l->n = 0;
-	l->graves = 0;
+	l->n_ended = 0;
+	l->given_up = 0;
+	l->uncut = 0;
 	l->wanted = 0;
 	l->presumed = 0;
 }
@@ -114,6 +113,21 @@ static int take_out(struct links *l, size_t i)
 	return fd;
 }
 
+/* Remembers a connection that was ended at our side; fd becomes the list's, or is -1. */
+static struct ended *bury(struct links *l, int fd, enum ended_how how, uint32_t limit_ms)
+{
+	struct ended *e;
+
+	/* There are never more than connections, and none is replaced before they have settled. */
+	if (l->n_ended == LINKS_MAX) {
+		close_fdp(&fd);
+		return NULL;
+	}
+	e = &l->ended[l->n_ended++];
+	*e = (struct ended){.fd = fd, .how = how, .limit_ms = limit_ms, .ended_at = loop_now()};
+	return e;
+}
+
 static void hung_up(int fd, uint32_t events, void *arg)
 {
 	struct links *l = arg;
@@ -125,6 +139,12 @@ static void hung_up(int fd, uint32_t events, void *arg)
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->fd[i] != fd)
 			continue;
+		if (!ended_by_server(fd)) {
+			snprintf(why, sizeof(why), "the driver has ended the connection");
+			take_out(l, i);
+			bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
+			break;
+		}
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 			snprintf(why, sizeof(why), "%s", strerror(error));
 		take_out(l, i);
@@ -258,21 +278,20 @@ uint64_t links_last_death(const struct links *l)
 	return l->last_death;
 }
 
-/* Ends it for the driver, and remembers it until the peer has confirmed. */
-static void cut(struct links *l, size_t i, uint32_t limit)
+/* Ends one whose host has vanished. False: that cannot be done, and it lives on. */
+static bool cut(struct links *l, size_t i)
 {
-	struct link link = l->link[i];
-	int fd = take_out(l, i);
+	int fd;
 
-	if (link.foreign) {
-		diag_destroy(&link.id); /* resets it: nothing is left to wait for */
-		return;
+	if (l->link[i].foreign && !diag_destroy(&l->link[i].id)) {
+		l->uncut++;
+		return false;
 	}
-	shutdown(fd, SHUT_RDWR);
-	if (l->graves < LINKS_MAX)
-		l->grave[l->graves++] = (struct grave){.fd = fd, .limit = limit};
-	else
-		close(fd);
+	fd = take_out(l, i);
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+	bury(l, fd, ENDED_VANISHED, ENDED_SETTLE_MS);
+	return true;
 }
 
 bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
@@ -281,6 +300,8 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 	bool silent = false, cut_any = false;
 	char why[80];
 
+	l->peer_timeout_ms = limit_ms;
+	l->uncut = 0;
 	for (size_t i = l->n; i-- > 0;) {
 		switch (link_ask(l, i, &info)) {
 		case DIAG_ALIVE:
@@ -299,8 +320,10 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 			silent = true;
 			break;
 		case PEER_DEAD:
-			cut(l, i, SETTLE_LIMIT_MS);
-			cut_any = true;
+			if (cut(l, i))
+				cut_any = true;
+			else
+				silent = true;
 			break;
 		}
 	}
@@ -312,52 +335,97 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 	return silent;
 }
 
-/* True if the connection needs no more waiting. */
-static bool settled(struct grave *g, uint64_t now)
+unsigned links_uncut(const struct links *l)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-	struct diag_socket id;
-	struct tcp_info info;
-	bool tcp = tcp_facts(g->fd, &info);
+	return l->uncut;
+}
 
-	if (tcp ? peer_finished(&info) : diag_unix_peer(g->fd) != DIAG_ALIVE)
-		return true;
-	if (g->asked == 0)
-		g->asked = now;
-	if (now - g->asked < g->limit)
-		return false;
-	/* tcp_disconnect(): drops the queue and resets. */
-	if (connect(g->fd, &none, sizeof(none)) < 0 && errno == EOPNOTSUPP &&
-	    diag_describe(g->fd, &id) == 0)
-		diag_destroy(&id); /* with TLS in the kernel */
-	return true;
+void links_set_driver_limit(struct links *l, uint32_t limit_ms)
+{
+	l->driver_limit_ms = limit_ms;
 }
 
 bool links_settled(struct links *l, uint64_t now)
 {
-	for (size_t i = l->graves; i-- > 0;) {
-		if (!settled(&l->grave[i], now))
+	for (size_t i = l->n_ended; i-- > 0;) {
+		if (!ended_settled(&l->ended[i], now, l->peer_timeout_ms))
 			continue;
-		close(l->grave[i].fd);
-		l->grave[i] = l->grave[--l->graves];
+		l->given_up += l->ended[i].given_up;
+		ended_close(&l->ended[i]);
+		l->ended[i] = l->ended[--l->n_ended];
 	}
-	return l->graves == 0;
+	return l->n_ended == 0;
 }
 
 bool links_graves(const struct links *l)
 {
-	return l->graves > 0;
+	return l->n_ended > 0;
 }
 
-bool links_renew(struct links *l, const char *why)
+unsigned links_given_up(struct links *l)
+{
+	unsigned n = l->given_up;
+
+	l->given_up = 0;
+	return n;
+}
+
+void links_release(struct links *l)
+{
+	for (size_t i = 0; i < l->n_ended; i++)
+		ended_release(&l->ended[i], loop_now());
+}
+
+void links_inherit(struct links *l)
+{
+	bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
+}
+
+bool links_unclean(const struct links *l)
+{
+	for (size_t i = 0; i < l->n_ended; i++)
+		if (!l->ended[i].clean)
+			return true;
+	return false;
+}
+
+bool links_may_end(const struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->link[i].foreign)
 			return false;
-	while (l->n > 0)
-		cut(l, l->n - 1, RENEW_LIMIT_MS);
-	l->fn(0, why, l->arg);
 	return true;
+}
+
+void links_remember(struct links *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->link[i].positioned = ended_position(l->fd[i], &l->link[i].position);
+}
+
+void links_renew(struct links *l, const char *why)
+{
+	/* From the last one on: taking one out moves those behind it. */
+	for (size_t i = l->n; i-- > 0;) {
+		struct link link = l->link[i];
+		int fd = take_out(l, i);
+		struct ended *e;
+		uint64_t now;
+
+		/* Replies can still come; the server finds the end behind its last request. */
+		shutdown(fd, SHUT_WR);
+		e = bury(l, fd, ENDED_BY_US, 0);
+		if (e)
+			e->clean =
+			    link.positioned && ended_position(fd, &now) && now == link.position;
+	}
+	l->fn(0, why, l->arg);
+}
+
+void links_seen_idle(struct links *l)
+{
+	for (size_t i = 0; i < l->n_ended; i++)
+		ended_seen_idle(&l->ended[i], loop_now());
 }
 
 void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts)

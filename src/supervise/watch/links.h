@@ -68,20 +68,44 @@ uint64_t links_last_death(const struct links *l); /* monotonic ms; 0: none yet *
 bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
 
 /*
- * Before a new connection replaces one that we cut ourselves: true when the old peer has closed
- * or reset it, so that nothing of it can be executed after what the new one carries. Bounded:
- * some time after the first call that finds it open, the old connection is aborted, which throws
- * away what was not sent yet. To be called when the server's host is known to be back.
+ * How many the latest sample found silent for too long and could not cut: connections without a
+ * descriptor, where the kernel refuses SOCK_DESTROY (it needs CAP_NET_ADMIN and
+ * CONFIG_INET_DIAG_DESTROY). They count as alive, because the driver goes on using them.
  */
-bool links_settled(struct links *l, uint64_t now);
-bool links_graves(const struct links *l); /* there are such connections */
+unsigned links_uncut(const struct links *l);
 
 /*
- * Ends living connections, to have new ones in their place: for those waits links_settled() until
- * the server has closed them too, and so has carried out all it was sent, much longer than for a
- * peer that is gone. Calls the links_fn. False, and nothing is done: one has no descriptor.
+ * Where the driver itself may cut a living server (a request timeout, several connections): ms
+ * after which an old connection that it has shut down is given up. 0, as at first: never.
  */
-bool links_renew(struct links *l, const char *why);
+void links_set_driver_limit(struct links *l, uint32_t limit_ms);
+
+/*
+ * Before new connections are used: true when nothing that the server was sent over a connection
+ * which ended at our side can be carried out after what the new ones bring, or when its time is
+ * over (watch/ended.h). To be called when the server's host is known to be back.
+ */
+bool links_settled(struct links *l, uint64_t now);
+bool links_graves(const struct links *l);  /* there are such connections */
+bool links_unclean(const struct links *l); /* one of them may still bring something */
+unsigned links_given_up(struct links *l);  /* how many time alone has settled, since it was asked */
+
+/* I/O has failed: from now on a time alone settles each of them. */
+void links_release(struct links *l);
+
+/* A supervisor that is gone has left such a connection. */
+void links_inherit(struct links *l);
+
+/*
+ * Ends living connections, to have new ones in their place. In this order: links_may_end(), which
+ * is false if one has no descriptor; links_remember(); a look which finds that the device has no
+ * request under way; links_renew(), which calls the links_fn; another look, and links_seen_idle()
+ * if it finds the same.
+ */
+bool links_may_end(const struct links *l);
+void links_remember(struct links *l);
+void links_renew(struct links *l, const char *why);
+void links_seen_idle(struct links *l);
 
 /* What TCP knows about a connection; zero for other families. */
 struct link_facts {

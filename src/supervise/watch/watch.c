@@ -76,6 +76,12 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 
 	if (sysfs_progress(s->index, &p) < 0)
 		return;
+	if (p.counted == s->report.uncounted) {
+		s->report.uncounted = !p.counted;
+		supervisor_write_state(s);
+	}
+	if (!p.counted)
+		s->completed_at = 0; /* a device whose requests are not counted is not stalled */
 	if (p.in_flight == 0 || p.completed != s->completed || s->completed_at == 0) {
 		s->completed = p.completed;
 		s->completed_at = now;
@@ -159,7 +165,7 @@ static void grow(struct supervisor *s)
 	    s->fresh_size == 0 || s->fresh_size == s->plan.size)
 		return;
 	if (loop_now() - s->outage.recovered < GROW_WAIT_MS || sysfs_progress(s->index, &p) < 0 ||
-	    p.in_flight > 0)
+	    !p.counted || p.in_flight > 0)
 		return;
 	supervisor_grow(s);
 }
@@ -222,6 +228,19 @@ void supervisor_arm_wake(struct supervisor *s)
 	timerfd_settime(s->wake_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
+/* What cannot be cut is alive to the driver: it goes on sending, and no other takes its place. */
+static void say_uncut(struct supervisor *s)
+{
+	bool uncut = links_uncut(s->links) > 0;
+
+	if (uncut && !s->uncut)
+		log_warning("/dev/nbd%d: the host of %s has acknowledged nothing for %u s, but its "
+			    "connection was made by a supervisor that is gone, and the kernel does "
+			    "not let this one cut it: I/O waits until TCP gives it up",
+			    s->index, s->report.address, s->cfg.peer_timeout_ms / 1000);
+	s->uncut = uncut;
+}
+
 void supervisor_sample(void *arg)
 {
 	struct supervisor *s = arg;
@@ -231,6 +250,9 @@ void supervisor_sample(void *arg)
 	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING || links_alive(s->links) == 0)
 		return;
 	soon = links_sample(s->links, now, s->cfg.peer_timeout_ms);
+	say_uncut(s);
+	if (links_graves(s->links)) /* for a supervisor that takes over in this moment */
+		supervisor_write_state(s);
 	look_at_progress(s, now);
 	if (!soon)
 		grow(s);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/watch/ended.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "supervise/watch/diag.h"
+
+/* What a socket tells of its end. */
+enum closing {
+	CLOSING_OPEN,	 /* the server has not ended */
+	CLOSING_FIN,	 /* the server's FIN has come; of a Unix socket: the peer has closed */
+	CLOSING_RESET,	 /* a reset, ours or the server's */
+	CLOSING_TIMEOUT, /* TCP has given the peer up */
+	CLOSING_UNKNOWN, /* that cannot be told */
+};
+
+static bool facts(int fd, struct tcp_info *ret_info, socklen_t *ret_len)
+{
+	*ret_info = (struct tcp_info){.tcpi_state = 0};
+	*ret_len = sizeof(*ret_info);
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, ret_len) == 0;
+}
+
+bool ended_position(int fd, uint64_t *ret_bytes)
+{
+	struct tcp_info info;
+	socklen_t len;
+
+	/* The counters of bytes came with Linux 4.19. */
+	if (!facts(fd, &info, &len) ||
+	    len < offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info.tcpi_bytes_retrans))
+		return false;
+	*ret_bytes = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
+	return true;
+}
+
+/* The error of a closed socket. Reading it takes it away, so it is read once and remembered. */
+static int socket_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	return error;
+}
+
+static enum closing tcp_closing(int fd, const struct tcp_info *info)
+{
+	int error;
+
+	switch (info->tcpi_state) {
+	case PEER_TCP_TIME_WAIT:
+	case PEER_TCP_CLOSING:
+	case PEER_TCP_CLOSE_WAIT:
+	case PEER_TCP_LAST_ACK:
+		return CLOSING_FIN;
+	case PEER_TCP_CLOSE:
+		/* Without an error it came here from TIME_WAIT or LAST_ACK, by the server's FIN. */
+		error = socket_error(fd);
+		return error == 0	    ? CLOSING_FIN
+		       : error == ETIMEDOUT ? CLOSING_TIMEOUT
+					    : CLOSING_RESET;
+	default:
+		return CLOSING_OPEN;
+	}
+}
+
+static enum closing unix_closing(int fd)
+{
+	switch (diag_unix_peer(fd)) {
+	case DIAG_ALIVE:
+		return CLOSING_OPEN;
+	case DIAG_DEAD:
+		return CLOSING_FIN;
+	case DIAG_UNKNOWN:
+		break;
+	}
+	return CLOSING_UNKNOWN;
+}
+
+static enum closing look(int fd)
+{
+	struct tcp_info info;
+	socklen_t len;
+
+	return facts(fd, &info, &len) ? tcp_closing(fd, &info) : unix_closing(fd);
+}
+
+static bool hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+void ended_seen_idle(struct ended *e, uint64_t now)
+{
+	/* With the receiving side open, every reply still reaches the driver, and no request leaves
+	 * the count without one. */
+	if (e->how == ENDED_BY_US && e->fd >= 0 &&
+	    (now - e->ended_at < ENDED_COUNTED_MS || !hung_up(e->fd)))
+		e->clean = true;
+}
+
+void ended_release(struct ended *e, uint64_t now)
+{
+	e->limit_ms = ENDED_SETTLE_MS;
+	e->asked = now;
+}
+
+/* Drops what was not sent yet, and resets the connection. */
+static void abort_connection(int fd)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct diag_socket id;
+
+	/* tcp_disconnect(); TLS in the kernel refuses that. */
+	if (connect(fd, &none, sizeof(none)) < 0 && errno == EOPNOTSUPP &&
+	    diag_describe(fd, &id) == 0)
+		diag_destroy(&id);
+}
+
+/* True once the host of a peer that owes us an acknowledgement has been silent too long. */
+static bool has_vanished(struct ended *e, uint64_t now, uint32_t limit_ms)
+{
+	struct tcp_info info;
+	socklen_t len;
+
+	return limit_ms && facts(e->fd, &info, &len) &&
+	       peer_judge(&e->peer, &info, now, limit_ms) == PEER_DEAD;
+}
+
+/* Looks at a connection that was open until now. False: it still is. */
+static bool has_closed(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
+{
+	switch (look(e->fd)) {
+	case CLOSING_OPEN:
+		if (e->limit_ms == 0 && has_vanished(e, now, peer_timeout_ms))
+			ended_release(e, now);
+		return false;
+	case CLOSING_TIMEOUT: /* TCP has waited longer than we would have */
+		if (e->limit_ms == 0)
+			ended_release(e, now);
+		return true;
+	case CLOSING_UNKNOWN:
+		/* A Unix socket on a kernel without unix_diag: a hang-up is all that can be seen.
+		 */
+		if (!hung_up(e->fd))
+			return false;
+		break;
+	case CLOSING_FIN:
+	case CLOSING_RESET:
+		break;
+	}
+	/* More will never be learnt of what the driver ended. */
+	if (e->how == ENDED_BY_DRIVER)
+		ended_release(e, now);
+	return true;
+}
+
+bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
+{
+	if (e->asked == 0)
+		e->asked = now;
+	if (!e->closed && e->fd >= 0)
+		e->closed = has_closed(e, now, peer_timeout_ms);
+	if (e->clean && e->closed)
+		return true;
+	if (e->limit_ms == 0 || now - e->asked < e->limit_ms)
+		return false;
+	e->given_up = !e->clean;
+	if (!e->closed && e->fd >= 0)
+		abort_connection(e->fd);
+	return true;
+}
+
+bool ended_by_server(int fd)
+{
+	struct tcp_info info;
+	socklen_t len;
+
+	if (!facts(fd, &info, &len))
+		return unix_closing(fd) != CLOSING_OPEN;
+	switch (info.tcpi_state) {
+	case PEER_TCP_FIN_WAIT1:
+	case PEER_TCP_FIN_WAIT2:
+	case PEER_TCP_CLOSING:
+	case PEER_TCP_TIME_WAIT:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void ended_close(struct ended *e)
+{
+	close_fdp(&e->fd);
+}
