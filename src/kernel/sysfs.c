@@ -175,6 +175,25 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 	return 0;
 }
 
+int sysfs_written(int index, uint64_t *ret_requests)
+{
+	unsigned long long writes = 0, discards = 0;
+	uint64_t counts = 0;
+	char stat[512];
+	int ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &counts);
+
+	if (ret == 0)
+		ret = counts ? sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat))
+			     : -ENODATA;
+	if (ret < 0)
+		return ret;
+	if (sscanf(stat, "%*u %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %llu", &writes, &discards) <
+	    1)
+		return -EBADMSG;
+	*ret_requests = writes + discards;
+	return 0;
+}
+
 unsigned sysfs_queues(int index)
 {
 	char path[SYSFS_PATH_MAX];

@@ -64,6 +64,12 @@ struct sysfs_progress {
 /* 0 or -errno. */
 int sysfs_progress(int index, struct sysfs_progress *ret_progress);
 
+/*
+ * How many requests have written to the device, or discarded, since it exists: a later attachment
+ * counts on. 0, -ENODATA (queue/iostats is 0: the kernel does not count), or another -errno.
+ */
+int sysfs_written(int index, uint64_t *ret_requests);
+
 /* How many hardware queues the device has; 0: that cannot be told. */
 unsigned sysfs_queues(int index);
 

@@ -107,6 +107,7 @@ static void warn(const struct supervisor *s)
 static void announce(struct supervisor *s)
 {
 	supervisor_write_state(s);
+	supervisor_note_writes(s);
 	warn(s);
 	report_ready(s);
 	if (s->dialler)
@@ -149,9 +150,10 @@ static void reconnect(struct supervisor *s, unsigned accept)
 
 static void refreshed(struct supervisor *s)
 {
-	char text[32];
+	char text[48];
 
-	snprintf(text, sizeof(text), "%s %u", s->kernel->ops->name, links_alive(s->links));
+	snprintf(text, sizeof(text), "%s %u%s", s->kernel->ops->name, links_alive(s->links),
+		 supervisor_is_clean(s) ? " clean" : "");
 	answer(s, 0, text);
 }
 
@@ -188,6 +190,11 @@ static void released(int ret, const struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
 
+	if (ret == -EINPROGRESS) {
+		log_warning("%s", err->message);
+		answer(s, err_exit_status(err->kind), err->message);
+		return;
+	}
 	s->err = *err;
 	release_free(TAKE_PTR(s->release));
 	supervisor_raise(s, ret == 0 ? FSM_RELEASED : FSM_KEPT);
@@ -206,6 +213,7 @@ static void release(struct supervisor *s)
 	    .force = s->force && s->state == FSM_DETACHING,
 	    .cautious = s->state == FSM_LEAVING,
 	    .prepared = s->prepared && s->state == FSM_DETACHING,
+	    .clean = supervisor_is_clean(s),
 	};
 	struct err err;
 

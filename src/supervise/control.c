@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,17 @@ static void format(const struct control_request *request, char *buf, size_t size
 	}
 }
 
+/*
+ * What a caller asked for while this process was stopped, and gave up: it has told its user that
+ * nothing was detached.
+ */
+static bool given_up(int fd, const struct control_request *request)
+{
+	struct pollfd p = {.fd = fd};
+
+	return request->verb == CONTROL_DETACH && poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
 static void on_caller(int fd, uint32_t events, void *arg)
 {
 	struct control *c = arg;
@@ -127,12 +139,14 @@ static void on_caller(int fd, uint32_t events, void *arg)
 	if (c->asked)
 		return;
 	c->asked = true;
-	if (parse(text, &request))
-		c->fn(&request, c->arg);
-	else
+	if (!parse(text, &request))
 		control_answer(c, 2,
 			       "the supervisor does not know that request: it may be of "
 			       "another version");
+	else if (given_up(fd, &request))
+		drop_caller(c);
+	else
+		c->fn(&request, c->arg);
 }
 
 /* What were left unread at the close would reset the connection, and cost the caller the answer. */

@@ -5,8 +5,9 @@
  * `detach` (in full), `detach prepared` (the caller has looked who uses the device, and flushed
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
- * kernel interface and how many connections live), `grace SECONDS` (of a shutdown), `resize`;
- * `STATUS SENTENCE`, STATUS being the exit status to end with.
+ * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
+ * `grace SECONDS` (of a shutdown), `resize`; `STATUS SENTENCE`, STATUS being the exit status to end
+ * with.
  */
 #ifndef SUPERVISE_CONTROL_H
 #define SUPERVISE_CONTROL_H
@@ -36,7 +37,8 @@ struct control_request {
 };
 
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a
- * second caller is answered BUSY at once. */
+ * second caller is answered BUSY at once. A detach whose caller has gone before it was read does
+ * not arrive. */
 typedef void control_fn(const struct control_request *request, void *arg);
 
 /* Listens; *ret_control is the caller's. SYSTEM error. Does not block. */

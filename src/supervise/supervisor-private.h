@@ -150,6 +150,8 @@ struct supervisor {
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */
+	bool counts_writes;    /* since the device was attached */
+	uint64_t written;      /* requests that write, when it was */
 
 	struct adopt *adopt; /* while the helper thread works on it */
 	bool adopted;	     /* not attached by us */
@@ -203,6 +205,10 @@ void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);
 void supervisor_woke(int fd, uint32_t events, void *arg);
 void supervisor_arm_wake(struct supervisor *s);
 void supervisor_start_watching(struct supervisor *s);
+/* The device is new, and nobody has written to it. */
+void supervisor_note_writes(struct supervisor *s);
+/* True if a flush has nothing to make safe: nothing was written, or the server takes no flush. */
+bool supervisor_is_clean(const struct supervisor *s);
 /* Gives the device the size s->fresh_size, on the helper thread; supervisor_resized() follows. */
 void supervisor_grow(struct supervisor *s);
 

@@ -20,8 +20,13 @@
 #include "runtime/lock.h"
 #include "supervise/detach/release.h"
 
-/* Beyond every bound inside the supervisor but a flush that makes progress. */
-#define ANSWER_LIMIT_MS 3600000
+/* A supervisor that does not answer this soon is stopped, or hangs. */
+#define ANSWER_LIMIT_MS 10000
+/* Beyond what it takes at most for a device that has been looked at and flushed. */
+#define DISCONNECT_LIMIT_MS	  15000
+#define DISCONNECT_FORCE_LIMIT_MS 5000
+/* With ioctl it flushes as well, which may take as long as it makes progress. */
+#define EVERYTHING_LIMIT_MS 3600000
 
 #define SHUTDOWN_WAIT_MS  30000
 #define SHUTDOWN_PAUSE_MS 500
@@ -64,6 +69,17 @@ static void released(int ret, const struct err *err, void *arg)
 	loop_stop(out->loop, status);
 }
 
+/* It drops a request whose caller has gone, so what was not answered is not done later either. */
+static int unanswered(int index, int ret, struct err *err)
+{
+	if (ret != -EAGAIN)
+		return ret;
+	return err_set(err, ERR_FAILED, EAGAIN,
+		       "the supervisor of /dev/nbd%d, process %d, does not answer: it may be "
+		       "stopped; the device stays attached",
+		       index, (int)lock_holder(rundir_device(index, "lock").text));
+}
+
 /* A release_config's disconnect: the supervisor does it, and knows by that why the device ends. */
 static int ask_to_disconnect(void *arg, struct err *err)
 {
@@ -71,14 +87,16 @@ static int ask_to_disconnect(void *arg, struct err *err)
 	const struct control_request request = {
 	    .verb = CONTROL_DETACH, .force = out->force, .prepared = true};
 	int status;
-	int ret = control_ask(out->index, &request, ANSWER_LIMIT_MS, &status, err);
+	int ret =
+	    control_ask(out->index, &request,
+			out->force ? DISCONNECT_FORCE_LIMIT_MS : DISCONNECT_LIMIT_MS, &status, err);
 
 	if (ret == -ENOENT)
 		return err_set(err, ERR_FAILED, ENOENT,
 			       "the supervisor of /dev/nbd%d ended meanwhile: try again",
 			       out->index);
 	if (ret < 0)
-		return ret;
+		return unanswered(out->index, ret, err);
 	err->kind = (enum err_kind)(status - err_exit_status(ERR_FAILED));
 	return status ? -EBUSY : 0;
 }
@@ -144,7 +162,7 @@ static int ask_for_everything(int index, bool force, struct err *err)
 {
 	const struct control_request request = {.verb = CONTROL_DETACH, .force = force};
 	int status;
-	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, err);
+	int ret = control_ask(index, &request, EVERYTHING_LIMIT_MS, &status, err);
 
 	if (ret < 0)
 		return err_exit_status(err->kind);
@@ -170,11 +188,13 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	    .disconnect = ask_to_disconnect,
 	    .disconnect_arg = &out,
 	};
+	unsigned alive;
 
 	if (strncmp(answer, "ioctl", 5) == 0) {
 		status = ask_for_everything(index, force, err);
 	} else {
-		cfg.lost = strcmp(answer, "netlink 0") == 0;
+		cfg.lost = sscanf(answer, "netlink %u", &alive) == 1 && alive == 0;
+		cfg.clean = strstr(answer, " clean") != NULL;
 		status = release_it(&out, &cfg, err);
 	}
 	if (status == 0)
@@ -193,8 +213,10 @@ static int detach(int index, bool force, struct err *err)
 		return detach_supervised(index, force, err->message, err);
 	if (ret == 0)
 		return status;
-	if (ret != -ENOENT)
+	if (ret != -ENOENT) {
+		unanswered(index, ret, err);
 		return err_exit_status(err->kind);
+	}
 	if (!sysfs_attached(index)) {
 		err_set(err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
 		return err_exit_status(err->kind);

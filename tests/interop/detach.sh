@@ -157,7 +157,10 @@ kill_now "$server"
 check "killed server, dirty, --no-reconnect: the state says so" \
 	wait_for 10 status_is nbd0 state expired
 exec 5>&- # the last close writes, and is told that it failed
-freed "killed server, dirty, --no-reconnect"
+check "killed server, dirty, --no-reconnect: cannot be flushed" \
+	expect_status 4 'cannot be flushed' nbd_attach --detach nbd0
+check "killed server, dirty, --no-reconnect: --force detaches" nbd_attach --detach --force nbd0
+check "killed server, dirty, --no-reconnect: nbd0 is free" wait_for 5 detached nbd0
 rm -f "$sock"
 kit memory 32M
 attach "killed server, dirty"

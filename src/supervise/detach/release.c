@@ -17,7 +17,8 @@
 #define STALL_MS	10000 /* without a completed request, the flush has failed */
 #define STALL_FORCE_MS	1000
 #define TICK_MS		100
-#define CUT_MS		500   /* a disconnect that takes longer is blocked by the peer: cut it */
+#define CUT_MS		500 /* a disconnect that takes longer is blocked by the peer: cut it */
+#define CUT_FORCE_MS	200
 #define KERNEL_MS	10000 /* the helper thread does not come back: the kernel holds it */
 #define KERNEL_FORCE_MS 1500
 #define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
@@ -31,6 +32,16 @@ enum step {
 	STEP_FREE,	 /* waiting until the kernel lets go of it */
 };
 
+/*
+ * Whether the device is disconnected is decided once, by whoever comes first: the helper thread
+ * when the kernel has shown that it takes commands, or the loop when it has waited long enough.
+ */
+enum decision {
+	DECISION_OPEN,
+	DECISION_DISCONNECT, /* from now on it happens, however long the kernel takes */
+	DECISION_KEEP,	     /* it does not happen any more */
+};
+
 struct release {
 	struct release_config cfg;
 	struct loop *loop;
@@ -39,9 +50,11 @@ struct release {
 	enum step step;
 	struct loop_timer *tick;
 
-	bool busy;	  /* the helper thread has a job of ours, waiting or under way */
-	atomic_bool over; /* freed by its owner while busy: the job has to come to nothing */
-	int look_ret;	  /* of the helper thread */
+	bool busy;	     /* the helper thread has a job of ours, waiting or under way */
+	bool over;	     /* freed by its owner while busy: the job frees the rest */
+	atomic_int decision; /* enum decision */
+	bool late;	     /* the owner was told that the kernel is still at it */
+	int look_ret;	     /* of the helper thread */
 	struct usage usage;
 	bool gone; /* of the helper thread: the attachment has ended without us */
 	bool dead; /* for the helper thread: no connection is alive */
@@ -66,7 +79,8 @@ static bool waiting_requests(int index)
 {
 	struct sysfs_progress p;
 
-	return sysfs_progress(index, &p) == 0 && p.in_flight > 0;
+	/* Cannot tell is not idle. */
+	return sysfs_progress(index, &p) < 0 || p.in_flight > 0;
 }
 
 static void enter(struct release *r, enum step step)
@@ -101,6 +115,15 @@ static void run(struct release *r, offload_fn *work, offload_fn *done)
 	loop_timer_set(r->tick, r->busy ? TICK_MS : 0);
 }
 
+/* True if that is the decision, made now or before. */
+static bool decide(struct release *r, enum decision wanted)
+{
+	int decision = DECISION_OPEN;
+
+	return atomic_compare_exchange_strong(&r->decision, &decision, (int)wanted) ||
+	       decision == (int)wanted;
+}
+
 /* False: nobody waits for the job any more, and r is gone. */
 static bool job_done(struct release *r)
 {
@@ -131,11 +154,28 @@ static void let_go(struct release *r)
 	heal_fail_work(&h);
 }
 
+/*
+ * Changes nothing, but waits for the locks that DISCONNECT would wait for: once inside that, nobody
+ * can call it back.
+ */
+static void await_kernel(struct release *r)
+{
+	struct heal h = {.kernel = r->cfg.kernel,
+			 .index = r->cfg.index,
+			 .identifier = r->cfg.identifier,
+			 .mark = r->cfg.mark};
+
+	if (r->cfg.mark >= 0 && r->cfg.identifier)
+		heal_check_work(&h);
+}
+
 static void disconnect_work(void *arg)
 {
 	struct release *r = arg;
 
-	if (r->over)
+	if (!r->cfg.disconnect)
+		await_kernel(r);
+	if (!decide(r, DECISION_DISCONNECT))
 		return;
 	if (r->cfg.disconnect) {
 		r->detach_ret = r->cfg.disconnect(r->cfg.disconnect_arg, &r->err);
@@ -183,10 +223,7 @@ static void disconnect(struct release *r)
 	loop_io_free(r->claim_io);
 	r->claim_io = NULL;
 	enter(r, STEP_DISCONNECT);
-	/* A dead peer's full socket would block the goodbye (KERNEL.md, Hangs). */
 	r->dead = lost(r);
-	if (r->dead && r->cfg.links)
-		links_shutdown(r->cfg.links);
 	run(r, disconnect_work, disconnected);
 }
 
@@ -195,11 +232,6 @@ static void look_work(void *arg)
 	struct release *r = arg;
 
 	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
-}
-
-static void nothing_to_look_for(void *arg)
-{
-	(void)arg;
 }
 
 /* 0, or -EBUSY with r->err. */
@@ -268,6 +300,36 @@ static void flush(struct release *r)
 		finish(r, ret);
 }
 
+/*
+ * The last close has written everything or failed, but what the server was given since the last
+ * flush may be lost with it, and only a flush that succeeds can tell.
+ */
+static void finish_lost(struct release *r)
+{
+	if (r->cfg.clean)
+		disconnect(r);
+	else
+		finish(r,
+		       err_set(&r->err, ERR_RETRY, ENOTCONN,
+			       "the server of /dev/nbd%d is gone, so what was written cannot be "
+			       "flushed, and the device stays attached: try again when the server "
+			       "is back, or use --force and lose what it has not stored",
+			       r->cfg.index));
+}
+
+/* Who asks has looked, and flushed it. */
+static void look_at_prepared(struct release *r)
+{
+	if (!r->cfg.force && lost(r) && waiting_requests(r->cfg.index))
+		finish(r,
+		       err_set(&r->err, ERR_BUSY, EBUSY,
+			       "/dev/nbd%d has requests waiting for the server, so it is in use: "
+			       "--force loses them",
+			       r->cfg.index));
+	else
+		disconnect(r);
+}
+
 static void looked(void *arg)
 {
 	struct release *r = arg;
@@ -275,10 +337,6 @@ static void looked(void *arg)
 
 	if (!job_done(r))
 		return;
-	if (r->cfg.force && r->cfg.prepared) {
-		disconnect(r);
-		return;
-	}
 	if (r->cfg.force) {
 		/* Even then a flush is tried, while there is somebody to take it. */
 		(lost(r) ? disconnect : flush)(r);
@@ -294,9 +352,8 @@ static void looked(void *arg)
 			      "--force loses them",
 			      r->cfg.index);
 		finish(r, ret);
-	} else if (lost(r) || r->cfg.prepared) {
-		/* The last close has written everything or failed: nothing is left to flush. */
-		disconnect(r);
+	} else if (lost(r)) {
+		finish_lost(r);
 	} else {
 		flush(r);
 	}
@@ -313,8 +370,6 @@ static void tick_flush(struct release *r)
 	if (loop_now() - r->since < (r->cfg.force ? STALL_FORCE_MS : STALL_MS)) {
 		loop_timer_set(r->tick, TICK_MS);
 	} else if (r->cfg.force) {
-		if (r->cfg.links)
-			links_shutdown(r->cfg.links);
 		disconnect(r);
 	} else {
 		finish(r,
@@ -343,26 +398,60 @@ static void tick_free(struct release *r)
 }
 
 /*
- * The thread may sit in a call that waits for the server (a change of the device's size freezes
- * its queue since 6.9). Nothing gets past that, since the driver allows one command at a time.
+ * The thread may sit in a call that waits for the server: a change of the device's size freezes
+ * its queue since 6.9, and a peer that does not read blocks the driver's goodbye. Nothing gets past
+ * that, since the driver allows one command at a time. Whoever ends living connections with
+ * requests under way cannot go back: another connection would carry out what the server of this one
+ * may still have to do.
  */
+static void cut(struct release *r)
+{
+	uint64_t waited = loop_now() - r->since;
+
+	if (!r->cfg.links || links_alive(r->cfg.links) == 0)
+		return;
+	if (atomic_load(&r->decision) != DECISION_DISCONNECT) {
+		if (!r->cfg.force || waited < CUT_MS || !decide(r, DECISION_DISCONNECT))
+			return;
+	}
+	if (waited >= (r->cfg.force ? CUT_FORCE_MS : CUT_MS))
+		links_shutdown(r->cfg.links);
+}
+
+/* The kernel is inside the disconnect, which ends when it ends. */
+static void tell_late(struct release *r)
+{
+	struct err err;
+
+	loop_timer_set(r->tick, TICK_MS);
+	if (r->late)
+		return;
+	r->late = true;
+	err_set(&err, ERR_FAILED, EINPROGRESS,
+		"the kernel has not yet finished disconnecting /dev/nbd%d: see its log; nothing "
+		"more needs to be done, the device is detached as soon as it has",
+		r->cfg.index);
+	r->fn(-EINPROGRESS, &err, r->arg);
+}
+
 static void tick_busy(struct release *r)
 {
 	uint64_t limit = r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS;
 
-	if (loop_now() - r->since >= CUT_MS && r->cfg.links &&
-	    (r->step == STEP_DISCONNECT || r->cfg.force))
-		links_shutdown(r->cfg.links);
+	cut(r);
 	if (!r->busy)
 		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
 				  "the supervisor of /dev/nbd%d has too much to do: try again",
 				  r->cfg.index));
-	else if (loop_now() - r->since < limit)
+	else if (loop_now() - r->since < limit ||
+		 (r->step == STEP_DISCONNECT && r->cfg.disconnect)) /* which has its own limit */
 		loop_timer_set(r->tick, TICK_MS);
+	else if (!decide(r, DECISION_KEEP))
+		tell_late(r);
 	else
 		finish(r, err_set(&r->err, ERR_FAILED, ETIMEDOUT,
-				  "the kernel has been at work on /dev/nbd%d for %llu s: see its "
-				  "log, and try again",
+				  "the kernel has been at work on /dev/nbd%d for %llu s: it stays "
+				  "attached; see the kernel's log, and try again",
 				  r->cfg.index, (unsigned long long)limit / 1000));
 }
 
@@ -372,6 +461,12 @@ static void tick(void *arg)
 
 	switch (r->step) {
 	case STEP_LOOK:
+		if (r->cfg.prepared) {
+			look_at_prepared(r);
+			break;
+		}
+		tick_busy(r);
+		break;
 	case STEP_LOOK_AGAIN:
 	case STEP_DISCONNECT:
 		tick_busy(r);
@@ -400,7 +495,10 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 		return NULL;
 	}
 	enter(r, STEP_LOOK);
-	run(r, cfg->prepared ? nothing_to_look_for : look_work, looked);
+	if (cfg->prepared)
+		loop_timer_set(r->tick, 0);
+	else
+		run(r, look_work, looked);
 	return r;
 }
 
@@ -408,6 +506,7 @@ void release_free(struct release *r)
 {
 	if (!r)
 		return;
+	decide(r, DECISION_KEEP);
 	if (r->busy) {
 		loop_timer_cancel(r->tick);
 		r->over = true;

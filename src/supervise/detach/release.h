@@ -33,6 +33,7 @@ struct release_config {
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
 	bool prepared;		 /* who asks has looked who uses it, and holds it flushed */
 	bool lost;		 /* without `links`: no connection is alive */
+	bool clean; /* of a lost device: nothing was written that only a flush makes safe */
 	/*
 	 * In the place of the kernel's disconnect, for a caller that is not the supervisor; called
 	 * on the helper thread. NULL: `kernel` is used.
@@ -42,9 +43,12 @@ struct release_config {
 };
 
 /*
- * Called once, on the loop: 0 (detached and free; err->message is a remark or ""), or -errno: BUSY
- * (in use: the sentence names by whom), RETRY (the server does not confirm the flush), others. It
- * may free r.
+ * Called on the loop when it is over: 0 (detached and free; err->message is a remark or ""), or
+ * -errno, and the device stays attached: BUSY (in use: the sentence names by whom), RETRY (the
+ * server does not confirm the flush), others. It may free r.
+ *
+ * Before that it may be called with -EINPROGRESS once: the kernel is inside the disconnect for so
+ * long that a caller needs an answer. The device is detached as soon as the kernel gets on.
  */
 typedef void release_fn(int ret, const struct err *err, void *arg);
 

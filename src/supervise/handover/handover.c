@@ -166,7 +166,7 @@ static void say_lost(const struct supervisor *s)
 			 s->index, s->report.address, s->report.cause, limit);
 	else
 		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; "
-			  "`nbd-attach --detach nbd%d`, then attach it again",
+			  "`nbd-attach --detach --force nbd%d`, then attach it again",
 			  s->index, s->report.address, s->report.cause, s->index);
 }
 

@@ -103,6 +103,21 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 	supervisor_write_state(s);
 }
 
+void supervisor_note_writes(struct supervisor *s)
+{
+	/* What was written before a takeover nobody has counted. */
+	s->counts_writes = !s->adopted && sysfs_written(s->index, &s->written) == 0;
+}
+
+bool supervisor_is_clean(const struct supervisor *s)
+{
+	uint64_t written;
+
+	if (s->report.read_only || !(s->plan.flags & NBD_TX_SEND_FLUSH))
+		return true;
+	return s->counts_writes && sysfs_written(s->index, &written) == 0 && written == s->written;
+}
+
 static void grow_work(void *arg)
 {
 	struct supervisor *s = arg;

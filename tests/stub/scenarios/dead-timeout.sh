@@ -11,7 +11,7 @@ check "the load gets on" loading 20 5
 crash
 check "the dead timeout passes" within 10 state_is expired
 check "I/O fails" within 5 told_at_least failed 1
-check "the kernel fails at once" told_is dead-timeout 0
+check "the kernel fails at once" within 5 told_is dead-timeout 0
 serve_again
 check "it heals" within 10 state_is attached
 check "the kernel waits again" within 5 told_is dead-timeout 3

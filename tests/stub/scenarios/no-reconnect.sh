@@ -16,5 +16,6 @@ serve_again
 check "--reconnect refuses" expect_status 1 'no-reconnect' nbd_attach --reconnect nbd0
 check "nothing was dialled" is "$(grep -c "again after" "$N/stub/log")" 0
 check "the load ends" unload
-check "it detaches" detach
+check "what was written cannot be flushed any more" expect_status 4 'cannot be flushed' detach
+check "with --force it detaches" detach --force
 finish

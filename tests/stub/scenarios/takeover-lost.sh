@@ -14,7 +14,7 @@ check "the loss is noticed" within 5 state_is lost
 kill_supervisor
 check "the next one takes it over" attach --dead-timeout 2
 check "the dead timeout passes" within 10 state_is expired
-check "the kernel fails at once" told_is dead-timeout 0
+check "the kernel fails at once" within 5 told_is dead-timeout 0
 kill_supervisor
 check "one more takes it over" attach --dead-timeout 2
 check "the kernel is told to wait again" told_is dead-timeout 2

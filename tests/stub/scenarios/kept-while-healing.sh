@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A detach that is given up while the kernel holds a hand-over up: the result of that still counts.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+gives_up() { # a server that is back, and a kernel that does not get on with it
+	crash
+	within 5 state_is lost || return
+	ctl block
+	serve_again
+	within 10 state_is healing || return
+	expect_status 1 'try again' detach --force
+}
+
+descriptors() {
+	local all=("/proc/$(supervisor_pid 0)/fd"/*)
+	echo "${#all[@]}"
+}
+
+steady_descriptors() { # when nothing is being prepared any more
+	local now before=0
+	for _ in {1..50}; do
+		now=$(descriptors)
+		((now == before)) && break
+		before=$now
+		pause 0.2
+	done
+	echo "$now"
+}
+
+descriptors_are() {
+	local now
+	now=$(descriptors)
+	echo "$now descriptors, wanted $1"
+	((now == $1))
+}
+
+serve
+check "it attaches" attach
+load -i "$image"
+check "the load gets on" loading 20 5
+check "the detach is given up" gives_up
+check "nothing is connected" told_is alive 0
+ctl unblock
+check "the hand-over counts" within 5 state_is attached
+check "the outage is over" json_is outage-since 0
+crash
+check "the next loss is noticed" within 5 state_is lost
+serve_again
+check "the next outage heals" within 10 state_is attached
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+
+check "two connections: attaches" attach -C 2 --dead-timeout 2
+before=$(steady_descriptors)
+check "two connections: the detach is given up" gives_up
+pause 2.5 # the dead timeout passes, but the hand-over decides
+check "two connections: I/O does not fail meanwhile" state_is lost
+ctl unblock
+check "two connections: the hand-over counts" within 10 state_is attached
+check "two connections: both live" within 5 told_is alive 2
+# The driver counts for the device of before as well, whose connection was replaced twice.
+check "two connections: none was offered twice" told_is offered 4
+check "two connections: the kernel waits" told_is dead-timeout 2
+check "two connections: no descriptor is left over" within 5 descriptors_are "$before"
+load -c -i "$image"
+check "two connections: the load gets on" loading 20 5
+check "two connections: nothing fails" unload
+check "two connections: detaches" detach
+finish
