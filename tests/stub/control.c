@@ -4,12 +4,12 @@
  *
  *   show N              what is known of nbdN, as `key=value` lines
  *   block | unblock     commands wait, or go on
- *   decline N COUNT     so many sockets are thrown away without a word
- *   notice N MS         so long the driver does not know that a connection has ended
- *   silent N on|off     the end of a connection is not told
- *   break N SLOT        that connection answers nonsense, and so ends
- *   event N             tells of a connection that has ended, and none has
- *   overflow            events were lost
+ *   decline N COUNT     the driver drops the next COUNT sockets and reports success
+ *   notice N MS         the driver learns MS milliseconds late that a connection has ended
+ *   silent N on|off     the driver sends no event when a connection ends
+ *   break N SLOT        the driver ends that connection, as after a reply that makes no sense
+ *   event N             the driver sends an event although no connection has ended
+ *   overflow            the driver says that events were lost
  *   detach N            somebody else's DISCONNECT
  *   attach N ID [SIZE]  somebody else's CONNECT, to a server that never answers
  */
@@ -38,7 +38,8 @@ static void show(const struct driver *d, struct client *c, uint64_t id, const st
 	    "configured=%d\ndisconnected=%d\nslots=%u\nalive=%u\nopeners=%u\n"
 	    "pending=%u\nin-flight=%u\nwaiting=%u\nqueued=%u\ntimeout=%llu\ndead-timeout=%llu\n"
 	    "size=%llu\noffered=%u\ntaken=%u\ndeclined=%u\nchanges=%u\ndetaches=%u\n"
-	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\noverlapping=%u\nsilent=%d\nidentifier=%s\n",
+	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\noverlapping=%u\n"
+	    "silent=%d\nidentifier=%s\n",
 	    dev->configured, dev->disconnected, dev->n_slots, alive, dev->openers,
 	    flight + waiting + queued, flight, waiting, queued, (unsigned long long)dev->timeout,
 	    (unsigned long long)dev->dead_timeout, (unsigned long long)dev->size, dev->offered,
@@ -49,7 +50,7 @@ static void show(const struct driver *d, struct client *c, uint64_t id, const st
 	driver_reply(c, id, 0, text, (size_t)len);
 }
 
-/* Its other end stays with us, and says nothing. */
+/* Attaches a socket whose other end answers nothing. */
 static int foreign(struct driver *d, struct device *dev, const char *identifier, const char *size)
 {
 	struct command c = {

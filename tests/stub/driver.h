@@ -3,16 +3,17 @@
  * The driver: one process with one thread that answers as drivers/block/nbd.c of the kernel does,
  * and keeps the files of sysfs. What it imitates, from the source of 6.12:
  *
- *   - a connection that ends is marked dead and told of once; what is in flight on it is not
- *     touched before its timer, which asks whether the socket has been replaced (its cookie);
- *   - a new request goes to another living connection, or waits for one for the dead timeout, and
- *     fails then;
+ *   - a connection that ends is marked dead and reported once; the requests in flight on it are
+ *     left alone until their timers run out, which ask by the cookie whether the socket was
+ * replaced;
+ *   - a new request goes to another living connection; without one it waits, and fails when the
+ *     dead timeout is over;
  *   - RECONFIGURE compares identifiers if the device has one, gives the socket to the first dead
  *     connection, and answers success also when there is none;
  *   - a changed size waits for every request with the commands of all devices behind it;
  *   - DISCONNECT waits for a send that is under way, and fails what waits or is in flight;
- *   - a disconnected device that somebody has open stays, as something that nothing can be done
- *     with.
+ *   - a disconnected device that a process has open stays until the last close, and takes no
+ *     command.
  */
 #ifndef STUB_DRIVER_H
 #define STUB_DRIVER_H
@@ -95,9 +96,9 @@ struct device {
 	int pid_fd;	  /* keeps the inode of the former `pid` from being used again */
 	int stat_fd, inflight_fd;
 	/* What tests ask for and ask about. */
-	unsigned decline;   /* so many sockets are thrown away without a word */
-	uint64_t notice_ms; /* so long an end is not known to the driver */
-	bool silent;	    /* ends are not told */
+	unsigned decline;   /* the number of sockets to drop while reporting success */
+	uint64_t notice_ms; /* until the driver knows that a connection has ended */
+	bool silent;	    /* no events */
 	unsigned offered, taken, declined, changes, detaches, failed, dead_told, sizes;
 };
 

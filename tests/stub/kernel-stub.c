@@ -190,7 +190,7 @@ int __wrap_kernel_check(struct err *err)
 	return 0;
 }
 
-/* A record for each read, as from /dev/kmsg, and only those that come from now on. */
+/* Each read returns one record, as from /dev/kmsg, and the first is one that comes after this. */
 int __wrap_kmsg_open(void);
 int __wrap_kmsg_open(void)
 {
@@ -214,7 +214,7 @@ const char *__wrap_sysfs_root(void)
 	return path.text;
 }
 
-/* The kernel that the driver imitates; a file `release` names another. */
+/* The driver imitates 6.12, unless the file `release` names another version. */
 bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor);
 bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 {
@@ -228,8 +228,10 @@ bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 	return its_major > major || (its_major == major && its_minor >= minor);
 }
 
-/* Who has opened a device is in the driver's own /proc; what lies beyond this container is not
- * asked unless a file `unsure` says so. */
+/*
+ * The driver keeps a /proc of its own that shows who has a device open. The real one of a container
+ * would make every answer unsure; here only the file `unsure` does.
+ */
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {

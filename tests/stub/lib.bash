@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2120 # functions whose arguments are optional
-# What the scenarios share. Each has a directory of its own, a driver of its own in place of nbd.ko,
-# and real servers on Unix sockets: nothing of it is seen by another one. A scenario looks like this:
+# What the scenarios share. Each scenario has its own directory, its own driver in place of nbd.ko,
+# and real servers on Unix sockets, so that scenarios cannot see each other. One looks like this:
 #
 #   . "$(dirname "$0")/../lib.bash"
 #   serve                                  # nbdkit with $image, at $sock
@@ -34,7 +34,7 @@ supervisors=()
 as=() port='' loader='' server=''
 truncate -s 1M "$image"
 
-# Before the rest of the directory: a supervisor is no child of ours.
+# A supervisor is not our child, so it has to be found by its lock before the directory goes.
 # shellcheck disable=SC2317
 leave() {
 	local p
@@ -146,7 +146,6 @@ crash() { kill_now "$server"; }
 # The device
 #
 
-# The environment is small, as a service's: nothing but what is needed.
 attach() { # [OPTION...]; the words after -- replace `-u $sock`
 	local where=(-u "$sock") options=()
 	while (($#)) && [[ $1 != -- ]]; do
@@ -163,7 +162,7 @@ attach() { # [OPTION...]; the words after -- replace `-u $sock`
 
 detach() { nbd_attach --detach "$@" nbd0; }
 
-# --status is a command; the state file will do where one asks often.
+# Reading the state file is much faster than `nbd-attach --status`, for loops.
 state_value() { # KEY
 	sed -n "s/^$1=//p" "$N/nbd0.state"
 }
@@ -245,7 +244,7 @@ loading() { # COUNT SECONDS: so many more requests are answered
 	within "$2" told_at_least 'done' $((before + $1))
 }
 
-# Also: no process of a build with sanitizers had anything to say.
+# Fails as well if a process of a build with sanitizers has left a report.
 finish() {
 	local report
 	for report in "$N"/san.*; do

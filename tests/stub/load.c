@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and writes a device, and knows what must be there: each block carries its number and a
- * generation, a write is the next one. No request is repeated; an error, a block that is older
- * than what was acknowledged, or one that nobody wrote is the end, with status 1. SIGTERM ends it
- * when everything has been answered; then every block is read, and the server's image compared.
+ * Reads and writes a device and verifies what it reads: each block carries its number and a
+ * generation, which each write raises by one. The program ends with status 1 when a request fails,
+ * or when a block is older than the write that was acknowledged last, or holds anything else.
+ * After SIGTERM it waits for the answers under way, reads every block once more, and compares the
+ * server's image.
  *
  *   nbd-stub load nbd0 [-b BLOCKS] [-d DEPTH] [-r PER-SECOND] [-s SEED] [-i IMAGE] [-c] [-e]
  *
- * -c: goes on with what an earlier one has left on the device. -e: errors are expected; a block
- * whose write failed may have either content.
+ * -c: the device holds what an earlier run has written. -e: requests may fail; a block whose write
+ * failed may have its old or its new content.
  */
 #include "driver.h"
 

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A supervisor, a driver and a server, and what can happen to them, in an order by chance.
+"""Runs supervisors, drivers and servers, and lets faults happen to them in a random order.
 
   soak.py BUILD SECONDS SEED
 
-Round after round: a device is attached (options by chance), a load writes and reads what it can
-verify, and one thing after the other happens. After each step, and in calms in between, the
-invariants must hold (check_* of Round). Four rounds go on at a time (JOBS). The seed decides
-everything but the time that things take; it is printed, and a failing round's own seed too, which
-with 1 second repeats that round alone.
+Each round attaches a device with random options and starts a load that verifies itself. Then it
+does one random thing after another (STEPS). The invariants (the check_* methods) must hold after
+each step, and in the calm that follows several steps. JOBS rounds run at a time (4). The seed
+decides everything except how long things take. A failing round prints its own seed; with that seed
+and 1 second the program repeats this round alone.
 """
 
 import json
@@ -186,7 +186,7 @@ class Round:
         self.ctl("unblock")
 
     def notice_late(self):
-        # Until then a socket is thrown away without a word, as by the kernel.
+        # Until the driver has noticed, it drops new sockets, as the kernel does.
         self.ctl("notice", 0, self.chance.choice([0, 60, 400]))
 
     def lose_events(self):
@@ -315,7 +315,7 @@ class Round:
         return len(os.listdir(f"/proc/{self.supervisor()}/fd"))
 
     def calm(self):
-        """Everything is put right: so everything must become right, and stay so."""
+        """Ends all faults; then everything must become well, and stay well."""
         self.ctl("unblock")
         self.blocked = False
         for words in (("notice", 0, 0), ("silent", 0, "off")):
@@ -367,14 +367,14 @@ class Round:
         self.wait(20, "the driver", lambda: os.path.exists(f"{self.dir}/stub/driver"))
         with open(f"{self.dir}/small", "wb") as f:
             f.truncate(MIB // 2)
-        # Nobody may be sure that the device is unused: SIGTERM leaves it.
+        # SIGTERM leaves a device attached when it may be in use.
         open(f"{self.dir}/stub/unsure", "w").close()
         self.serve()
         self.wait(20, "the server", lambda: self.run("test", "-S", self.sock) == 0)
         self.attach()
         self.wait(CALM_S, "it attaches", self.is_well)
         if self.connections > 1:
-            # Without a stopped server this hits nobody who lives.
+            # Servers of such devices are never stopped, so this cuts no living connection.
             with open(f"{self.dir}/stub/sys/block/nbd0/queue/io_timeout", "w") as f:
                 f.write("4000\n")
         self.load = self.spawn(

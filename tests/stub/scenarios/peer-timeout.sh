@@ -14,7 +14,7 @@ rm "$N/stub/tcp-silent"
 check "it detaches" detach
 check "it attaches" attach --peer-timeout 20 -- "127.0.0.1:$port"
 echo 30000 >"$N/stub/tcp-silent"
-check "more than it is death" within 15 logged 'has acknowledged nothing for 20 s'
+check "more than it is death" within 20 state_has LAST_OUTAGE_CAUSE 'has acknowledged nothing for 20 s'
 rm "$N/stub/tcp-silent"
 check "it heals" within 15 state_is attached
 check "it detaches" detach
