@@ -16,7 +16,7 @@ wait_for 5 gone "$pid"
 start flock -o "$N/nbd0.lock" sleep 60
 holder=$pid
 check "the lock is held" wait_for 5 eval '! flock -n "$N/nbd0.lock" true'
-(pause 0.7 && kill -KILL "$holder") &
+(pause 0.7; kill -KILL "$holder") &
 check "it is taken over all the same" attach
 check "it is attached" state_is attached
 check "a living one is a reason" expect_status 3 'attached already' attach
