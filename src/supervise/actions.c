@@ -112,6 +112,7 @@ static void announce(struct supervisor *s)
 	report_ready(s);
 	if (s->dialler)
 		keep_from_dialler(s);
+	s->alive_said = links_alive(s->links);
 	/* Here the driver itself cuts a living server, as warn() says. */
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
 		links_set_driver_limit(s->links, ENDED_SETTLE_MS);

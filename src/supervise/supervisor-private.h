@@ -149,6 +149,7 @@ struct supervisor {
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
+	unsigned alive_said;   /* connections, when the log was told last */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */
 	bool counts_writes;    /* since the device was attached */
 	uint64_t written;      /* requests that write, when it was */

@@ -172,7 +172,7 @@ static void say_lost(const struct supervisor *s)
 
 void supervisor_redial(struct supervisor *s)
 {
-	bool news = s->report.alive != links_alive(s->links);
+	bool news = s->alive_said != links_alive(s->links);
 
 	if (s->state == FSM_LOST) {
 		begin_outage(s);
@@ -180,6 +180,7 @@ void supervisor_redial(struct supervisor *s)
 	}
 	if (news)
 		say_lost(s);
+	s->alive_said = links_alive(s->links);
 	supervisor_write_state(s);
 	if (!s->cfg.reconnect || s->failing) {
 		supervisor_raise(s, FSM_EXPIRE);
@@ -371,6 +372,7 @@ void supervisor_recover(struct supervisor *s)
 	drop_fresh(s, dead);
 	s->fail_due = false;
 	end_outage(s);
+	s->alive_said = links_alive(s->links);
 	supervisor_target_healed(s);
 	s->accept = s->cfg.accept; /* what was accepted for this outage */
 	s->report.error[0] = '\0';

@@ -115,7 +115,10 @@ void ended_release(struct ended *e, uint64_t now)
 	e->asked = now;
 }
 
-/* Drops what was not sent yet, and resets the connection. */
+/*
+ * Drops what was not sent yet, and resets the connection. (Not where the driver ended it: it lives,
+ * and nbdkit 1.32 aborts when a connection is reset while it sends.)
+ */
 static void abort_connection(int fd)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -176,7 +179,7 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 	if (e->limit_ms == 0 || now - e->asked < e->limit_ms)
 		return false;
 	e->given_up = !e->clean;
-	if (!e->closed && e->fd >= 0)
+	if (!e->closed && e->fd >= 0 && e->how != ENDED_BY_DRIVER)
 		abort_connection(e->fd);
 	return true;
 }

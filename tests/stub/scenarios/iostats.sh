@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# expected to fail: the files of sysfs are believed where they say nothing
 # queue/iostats = 0 (a usual tuning): what cannot be told is not idle.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve_with --filter=delay -- rdelay=300ms wdelay=300ms
 check "it attaches" attach -C 2
-load -d 4 -r 1000 -i "$image"
+load -d 4 -r 60 -i "$image"
 check "the load gets on" loading 4 5
 echo 0 >"$N/stub/sys/block/nbd0/queue/iostats"
 check "the load gets on" loading 4 5
