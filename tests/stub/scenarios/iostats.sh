@@ -6,7 +6,7 @@
 
 serve_with --filter=delay -- rdelay=300ms wdelay=300ms
 check "it attaches" attach -C 2
-load -d 4 -r 60 -i "$image"
+load -b 16 -d 4 -r 1000 -i "$image"
 check "the load gets on" loading 4 5
 echo 0 >"$N/stub/sys/block/nbd0/queue/iostats"
 check "the load gets on" loading 4 5
