@@ -11,6 +11,7 @@
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
+#include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
 #include "supervise/control.h"
@@ -23,6 +24,17 @@ static void close_dirp(DIR **d)
 {
 	if (*d)
 		closedir(*d);
+}
+
+/*
+ * True if it is still as it was: the same attachment, no server, and nobody who would connect it
+ * again. A supervisor that takes the device over reads the grace itself.
+ */
+static bool still_lost(struct heal *h)
+{
+	return grace_read() != GRACE_NONE && sysfs_mark_valid(h->mark) &&
+	       lock_holder(rundir_device(h->index, "lock").text) == 0 &&
+	       adopt_probe(h->kernel, h->index, h->identifier) == ADOPT_DEAD;
 }
 
 /*
@@ -44,11 +56,16 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	if (ret < 0)
 		return ret;
 	h.mark = mark;
-	if (adopt_probe(h.kernel, index, identifier) == ADOPT_DEAD) {
+	if (still_lost(&h)) {
 		log_warning("/dev/nbd%d has no supervisor and no server: its I/O fails in %u s",
 			    index, grace);
 		sleep(grace);
-		heal_fail_work(&h);
+		if (still_lost(&h))
+			heal_fail_work(&h);
+		else
+			log_notice("/dev/nbd%d is supervised or connected again, or detached: its "
+				   "I/O does not fail",
+				   index);
 	}
 	kernel_free(h.kernel);
 	return 0;
