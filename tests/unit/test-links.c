@@ -573,6 +573,61 @@ static void the_kernel_says_that_all_live(void **state)
 	assert_int_equal(links_alive(links), 4);
 }
 
+/* The probe's own socket dies, and the kernel tells of that: before the answer, or after it. */
+static void a_probe_counts_one_death_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 3);
+	links_probe_begins(links);
+	links_probe_ends(links, false);
+	assert_int_equal(links_alive(links), 3);
+	links_probe_begins(links);
+	links_probe_ends(links, true);
+	assert_int_equal(links_alive(links), 2);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 2);
+	/* The same one is found again, and again its socket's end is told. */
+	links_probe_begins(links);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 2);
+	links_probe_ends(links, true);
+	assert_int_equal(links_alive(links), 2);
+	/* Another one dies during a probe, and none is dead for it. */
+	links_probe_begins(links);
+	links_kernel_says_dead(links);
+	links_probe_ends(links, false);
+	assert_int_equal(links_alive(links), 1);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 0);
+}
+
+/* Of a device that was taken over: the death of a new connection is no other one's. */
+static void a_known_death_counts_for_no_other(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 2);
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	close(theirs);
+	await_deaths(1);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 1);
+	/* Or the kernel is first. */
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	close(theirs);
+	links_kernel_says_dead(links);
+	await_deaths(2);
+	assert_int_equal(links_alive(links), 1);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 0);
+}
+
 static void a_death_that_was_seen_stays_one(void **state)
 {
 	struct diag_socket id;
@@ -904,6 +959,8 @@ int main(void)
 	    WITH_LINKS(foreign_links_are_asked_for),
 	    WITH_LINKS(unknown_links_are_the_kernels_word),
 	    WITH_LINKS(the_kernel_says_that_all_live),
+	    WITH_LINKS(a_probe_counts_one_death_once),
+	    WITH_LINKS(a_known_death_counts_for_no_other),
 	    WITH_LINKS(a_death_that_was_seen_stays_one),
 	    WITH_LINKS(a_mute_peer_is_cut_and_settles_in_time),
 	    WITH_LINKS(settling_is_bounded),

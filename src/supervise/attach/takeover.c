@@ -65,6 +65,7 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	s->known.max_block = a->max_payload;
 	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
+	links_probe_ends(s->links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
 		links_inherit(s->links);
 	adopt_addresses(a, &addresses);
@@ -129,14 +130,16 @@ static void probed(void *arg)
 	struct supervisor *s = arg;
 
 	s->probing = false;
-	if (s->probe == ADOPT_DEAD)
-		links_kernel_says_dead(s->links);
+	links_probe_ends(s->links, s->probe == ADOPT_DEAD);
 }
 
 void supervisor_probe(struct supervisor *s)
 {
-	if (s->adopted && !s->probing && links_blind(s->links) > 0)
-		s->probing = offload_run(s->offload, probe_work, probed, s) == 0;
+	if (!s->adopted || s->probing || links_blind(s->links) == 0 ||
+	    offload_run(s->offload, probe_work, probed, s) < 0)
+		return;
+	s->probing = true;
+	links_probe_begins(s->links);
 }
 
 void supervisor_adopt(struct supervisor *s)
@@ -161,5 +164,6 @@ void supervisor_adopt(struct supervisor *s)
 	dialler_free(TAKE_PTR(s->dialler)); /* it would not be greeted */
 	s->adopted = true;
 	supervisor_start_thread(s);
+	links_probe_begins(s->links);
 	offload_run(s->offload, work, adopted, s);
 }

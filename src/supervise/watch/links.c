@@ -15,6 +15,8 @@
 #include "base/peer.h"
 #include "supervise/watch/ended.h"
 
+#define TOLD_MS 2000 /* a death and the kernel's word of it lie no further apart */
+
 struct link {
 	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
 	struct peer peer;
@@ -39,6 +41,10 @@ struct links {
 	uint32_t driver_limit_ms; /* see links_set_driver_limit() */
 	unsigned wanted;	  /* 0 before links_watch() */
 	unsigned presumed;	  /* dead ones among those that nobody can look at */
+	int untold;		  /* deaths known without the kernel's word, which is to come */
+	uint64_t untold_at;	  /* when that last changed */
+	bool probing;
+	unsigned held_back; /* words of the kernel, while the probe is under way */
 	uint64_t last_death;
 };
 
@@ -98,11 +104,30 @@ static enum diag_answer link_ask(const struct links *l, size_t i, struct tcp_inf
 	return tcp_facts(l->fd[i], ret_info) ? DIAG_ALIVE : DIAG_UNKNOWN;
 }
 
+/* What the kernel has not told by now it has told nobody: the message was lost. */
+static int untold(struct links *l, int change)
+{
+	uint64_t now = loop_now();
+
+	if (now - l->untold_at > TOLD_MS)
+		l->untold = 0;
+	if (change)
+		l->untold_at = now;
+	return l->untold += change;
+}
+
+static bool is_blind(const struct link *link)
+{
+	return link->foreign && link->id.inode == 0;
+}
+
 /* Takes connection i out; its descriptor is the caller's, -1 for a foreign one. */
 static int take_out(struct links *l, size_t i)
 {
 	int fd = l->fd[i];
 
+	if (!is_blind(&l->link[i]))
+		untold(l, 1);
 	loop_io_free(l->link[i].io);
 	l->n--;
 	for (; i < l->n; i++) {
@@ -180,7 +205,7 @@ unsigned links_blind(const struct links *l)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		n += l->link[i].foreign && l->link[i].id.inode == 0;
+		n += is_blind(&l->link[i]);
 	return n;
 }
 
@@ -191,26 +216,63 @@ void links_expect(struct links *l, unsigned wanted)
 	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
 }
 
+/* One of those that cannot be looked at, if there is any. */
+static void presume_dead(struct links *l)
+{
+	for (size_t i = l->n; i-- > 0;) {
+		if (!is_blind(&l->link[i]))
+			continue;
+		l->presumed++;
+		found_dead(l, i);
+		return;
+	}
+}
+
 void links_kernel_says_dead(struct links *l)
 {
 	struct tcp_info info;
-	bool explained = false;
+	int seen = 0; /* dead, and the loop is about to take them out */
 
 	for (size_t i = l->n; i-- > 0;) {
 		if (link_ask(l, i, &info) != DIAG_DEAD)
 			continue;
-		explained = true;
 		if (l->link[i].foreign)
 			found_dead(l, i);
+		else
+			seen++;
 	}
-	/* None that can be looked at: then it is one of those that cannot. */
-	for (size_t i = l->n; !explained && i-- > 0;) {
-		if (l->link[i].foreign && l->link[i].id.inode == 0) {
-			explained = true;
-			l->presumed++;
-			found_dead(l, i);
-		}
-	}
+	if (untold(l, 0) + seen > 0)
+		untold(l, -1);
+	else if (l->probing)
+		l->held_back++;
+	else
+		presume_dead(l);
+}
+
+void links_probe_begins(struct links *l)
+{
+	l->probing = true;
+	l->held_back = 0;
+}
+
+/*
+ * A probe that finds a dead connection gives it a socket that dies at once, which the kernel tells
+ * as well. What it found may be a connection that is known to be dead, or one whose end was told
+ * meanwhile.
+ */
+void links_probe_ends(struct links *l, bool dead)
+{
+	unsigned told = l->held_back;
+
+	l->probing = false;
+	if (dead && told > 0)
+		told--;
+	else if (dead)
+		untold(l, 1);
+	if (dead && told == 0 && l->n >= l->wanted)
+		told = 1;
+	while (told-- > 0)
+		presume_dead(l);
 }
 
 void links_kernel_says_alive(struct links *l)

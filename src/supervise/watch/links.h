@@ -52,8 +52,18 @@ unsigned links_blind(const struct links *l);
  */
 void links_kernel_says_alive(struct links *l);
 
-/* The kernel said that a connection of the device died: finds out which, and calls the links_fn. */
+/*
+ * The kernel said that a connection of the device died: finds out which, and calls the links_fn. A
+ * death that is known already, or of the probe's own socket, counts for none of the others.
+ */
 void links_kernel_says_dead(struct links *l);
+
+/*
+ * Around adopt_probe(), which tells whether the kernel knows of a dead connection. After a takeover
+ * links_expect() comes before the end.
+ */
+void links_probe_begins(struct links *l);
+void links_probe_ends(struct links *l, bool dead);
 
 /* The descriptors of those alive, borrowed, and how many; for the hand-over. */
 const int *links_fds(const struct links *l, size_t *ret_n);
