@@ -188,12 +188,15 @@ int supervisor_take_identifier(struct supervisor *s);
  * socket. */
 int supervisor_open_up(struct supervisor *s);
 
-/* attach/takeover.c: FSM_ADOPT; and `auto`: true if a device of ours waits for a supervisor, whose
- * lock is taken then. */
+/* attach/takeover.c: FSM_ADOPT. */
 void supervisor_adopt(struct supervisor *s);
+/*
+ * For `auto`: looks for a device that is attached to the export already, takes its lock, and sets
+ * s->index. 0, also if there is none; -errno with s->err if its lock cannot be had.
+ */
+int supervisor_find_own(struct supervisor *s);
 /* Asks whether those connections are alive that nobody can look at, if there are any. */
 void supervisor_probe(struct supervisor *s);
-bool supervisor_finds_own(struct supervisor *s);
 
 /* watch/watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
  * kernel (a loop_io_fn). */

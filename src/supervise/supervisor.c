@@ -200,9 +200,7 @@ static int find_device(struct supervisor *s)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s);
-	if (s->cfg.backend != KERNEL_BACKEND_IOCTL)
-		supervisor_finds_own(s);
-	return 0;
+	return s->cfg.backend != KERNEL_BACKEND_IOCTL ? supervisor_find_own(s) : 0;
 }
 
 /* Whether a relay has to stand between the kernel and the server. */

@@ -11,6 +11,7 @@
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
+#include "supervise/attach/rival.h"
 
 /* What a supervisor wrote down about this very attachment. */
 static int written_identifier(int index, char *buf, size_t size)
@@ -161,6 +162,7 @@ void adopt_work(struct adopt *a)
 	    .dead_timeout = a->dead_timeout,
 	};
 
+	a->rival = -1;
 	read_state(a);
 	a->ret = read_device(a);
 	if (a->ret < 0)
@@ -168,8 +170,11 @@ void adopt_work(struct adopt *a)
 	a->ret = kernel_change(a->kernel, &change, &a->err);
 	if (a->ret == -ENODEV && adopt_possible(a->index, a->identifier))
 		a->ret = refuse_zombie(a);
-	if (a->ret == 0)
-		a->probe = adopt_probe(a->kernel, a->index, a->identifier);
+	if (a->ret < 0)
+		return;
+	a->probe = adopt_probe(a->kernel, a->index, a->identifier);
+	if (!(a->plan.flags & NBD_TX_READ_ONLY))
+		a->rival = rival_find(a->kernel, a->index, a->identifier);
 }
 
 /* `127.0.0.1:40000` or `[::1]:40000`. */

@@ -40,6 +40,7 @@ struct adopt {
 	struct plan plan;	/* out: what the device is */
 	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
 	enum adopt_probe probe; /* out */
+	int rival;		/* out: another device that writes to the export; -1: none */
 };
 
 /*

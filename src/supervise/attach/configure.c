@@ -14,6 +14,7 @@
 #include "kernel/usage.h"
 #include "runtime/rundir.h"
 #include "runtime/lock.h"
+#include "supervise/attach/rival.h"
 #include "supervise/supervisor.h"
 
 #define BUSY_LIMIT_MS 3000
@@ -91,14 +92,31 @@ static int attach_any(struct configure *c)
 	return ret;
 }
 
+static int attach(struct configure *c)
+{
+	bool writable = !(c->attach.server_flags & NBD_TX_READ_ONLY);
+	bool any = c->attach.index == SUPERVISOR_INDEX_AUTO;
+	const char *identifier = c->attach.identifier;
+	int rival = writable ? rival_find(c->kernel, any ? -1 : c->attach.index, identifier) : -1;
+	int ret;
+
+	if (rival >= 0)
+		return rival_refuse(rival, identifier, &c->err);
+	ret = any ? attach_any(c) : attach_one(c, c->attach.index, BUSY_LIMIT_MS);
+	if (ret < 0 || !writable)
+		return ret;
+	/* Another process may have looked at the same time, and seen nothing either. */
+	ret = rival_yield(c->kernel, c->index, identifier, &c->err);
+	if (ret < 0)
+		kernel_detach(c->kernel, c->index, NULL);
+	return ret;
+}
+
 void configure_work(struct configure *c)
 {
 	struct tune tune;
 
-	if (c->attach.index == SUPERVISOR_INDEX_AUTO)
-		c->ret = attach_any(c);
-	else
-		c->ret = attach_one(c, c->attach.index, BUSY_LIMIT_MS);
+	c->ret = attach(c);
 	if (c->ret < 0)
 		return;
 	tune = (struct tune){.max_payload = c->max_payload,

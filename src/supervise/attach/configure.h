@@ -27,8 +27,9 @@ struct configure {
 /*
  * Attaches. EBUSY, which a passing udev probe causes (KERNEL.md:
  * anybody who has the node open), is tried again for some seconds; with AUTO the next device is
- * tried instead. lock_fd is filled for the chosen device and stays the caller's to close. After a
- * failure the sockets may be shut down.
+ * tried instead. An export that another device is attached to for writing is not attached a second
+ * time for that: BUSY (see rival.h). lock_fd is filled for the chosen device and stays the caller's
+ * to close. After a failure the sockets may be shut down.
  */
 void configure_work(struct configure *c);
 

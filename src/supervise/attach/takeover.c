@@ -14,22 +14,32 @@
 
 #define AUTO_DEVICES 256
 
-bool supervisor_finds_own(struct supervisor *s)
+/* Several devices may read an export: another one's lock is no obstacle to that. */
+static bool may_pass_over(const struct supervisor *s, int index)
+{
+	struct sysfs_device device;
+
+	return s->cfg.read_only || (sysfs_device(index, &device) == 0 && device.read_only);
+}
+
+int supervisor_find_own(struct supervisor *s)
 {
 	struct rundir_path path;
 	char what[32];
+	int ret;
 
 	for (int i = 0; i < AUTO_DEVICES; i++) {
 		if (!adopt_possible(i, s->cfg.identifier))
 			continue;
 		path = rundir_device(i, "lock");
 		snprintf(what, sizeof(what), "/dev/nbd%d", i);
-		if (lock_take(path.text, what, &s->device_lock, &s->err) < 0)
-			continue;
-		s->index = i;
-		return true;
+		ret = lock_take(path.text, what, &s->device_lock, &s->err);
+		if (ret == 0)
+			s->index = i;
+		if (ret == 0 || !may_pass_over(s, i))
+			return ret;
 	}
-	return false;
+	return 0;
 }
 
 static void work(void *arg)
@@ -106,6 +116,11 @@ static void adopted(void *arg)
 
 	s->term_pending = false;
 	s->err = a->err;
+	if (ret == 0 && a->rival >= 0)
+		log_warning(
+		    "/dev/nbd%d: its export is attached for writing as /dev/nbd%d, too: two "
+		    "devices that write to one export destroy what is on it: detach one",
+		    s->index, a->rival);
 	if (ret == 0)
 		ret = open_up(s, a);
 	free(a->state);
