@@ -338,6 +338,12 @@ class Round:
         s, f = self.state(), self.figures()
         return (s["CONNECTIONS_ALIVE"], s["SIZE"]) == (f["alive"], f["size"])
 
+    def clients(self):
+        """Connections of the server, those of handshakes included."""
+        with open("/proc/net/unix") as f:
+            rows = [line.split() for line in f]
+        return sum(row[-1] == self.sock and row[5] == "03" for row in rows)
+
     def no_askers(self):
         self.check_askers()
         return not self.askers
@@ -353,6 +359,7 @@ class Round:
             if f[key] != before[key]:
                 raise Broken(f"in peace, {key} is {f[key]} after {before[key]}")
         self.wait(5, "the state file agrees with the driver", self.agrees)
+        self.wait(5, "nothing is dialled", lambda: self.clients() == self.connections)
         if f["timeout"] != "0" or f["dead-timeout"] != "600":
             raise Broken(f"time limits {f['timeout']} and {f['dead-timeout']}")
         fds = min(fds, self.open_descriptors())
