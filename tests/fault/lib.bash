@@ -24,7 +24,7 @@ device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
 json_reason=last-error     # why it is refused or lost
-server='' server_kind='' server_where='' began='' earlier=('' 0) listening='' loader='' fio='' in_server_net=()
+server='' server_kind='' server_where='' began='' earlier=(0 0) listening='' loader='' fio='' in_server_net=()
 server_host=127.0.0.1
 
 server_options=()
@@ -118,8 +118,9 @@ shut_server() { # in peace
 }
 
 reconnects() { # how many connections this supervisor has replaced
-	state_value PID
-	state_value RECONNECTS
+	local pid count
+	pid=$(state_value PID) count=$(state_value RECONNECTS)
+	printf '%s\n' "${pid:-0}" "${count:-0}"
 }
 
 crash() { # kill -9: with whatever it forked, as nbd-server does for each client
@@ -146,7 +147,7 @@ attach() { # [OPTION...]
 }
 
 state_value() { # KEY, as the state file has it
-	sed -n "s/^$1=//p" "/run/nbd-attach/$device.state"
+	sed -n "s/^$1=//p" "/run/nbd-attach/$device.state" 2>/dev/null
 }
 
 state_is() { # STATE; from the file, because that costs nothing
@@ -206,7 +207,7 @@ let_go() { # [--force]: and keep the server
 	done
 	loader='' fio=''
 	if attached "$device"; then
-		if ! nbd_attach --detach "$@" "$device"; then
+		if ! nbd_attach -q --detach "$@" "$device"; then
 			echo "--detach $* $device failed"
 			status=1
 			nbd_attach -q --detach --force "$device" || timeout -k 1 5 nbd-client -d "/dev/$device"

@@ -16,7 +16,10 @@ survives() { # KIND WHERE CONNECTIONS
 	name="$1, $([[ $2 = /* ]] && echo Unix || echo TCP), $3"
 	[[ $1 != qemu-nbd ]] || options=(--shared="$(($3 * 2))")
 	new_image
-	check "$name: server" serve "$1" "$2" "${options[@]}" || return
+	check "$name: server" serve "$1" "$2" "${options[@]}" || {
+		shut_server # it may be late, and would take the next one's place
+		return
+	}
 	if check "$name: attaches" attach -C "$3"; then
 		check "$name: load" load -r 1000
 		pause 1
@@ -42,7 +45,7 @@ done
 
 # The ways in which a file system and a flood meet it
 new_image
-serve nbdkit "$sock"
+check "files: server" serve nbdkit "$sock"
 check "files: attaches" attach
 check "files: load" files_load
 pause 2
@@ -54,7 +57,7 @@ check "files: detaches" release
 
 for depth in 16 128; do
 	new_image
-	serve nbdkit "$sock"
+	check "fio, $depth in flight: server" serve nbdkit "$sock"
 	check "fio, $depth in flight: attaches" attach
 	fio_load "$depth" 400
 	pause 2
