@@ -26,7 +26,7 @@ away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 	"$go"
 	# The peer timeout's 10 s and no sooner: until then the network may be slow.
 	if (($3 >= 15)); then
-		check "$name: is lost after some 10 s" wait_for 14 eval \
+		check "$name: is lost after some 10 s" wait_for 20 eval \
 			'state_is lost || state_is healing'
 		check "$name: and no sooner" eval '(($("$fault" now) - began >= 9000000000))'
 	fi

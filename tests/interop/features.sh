@@ -76,6 +76,8 @@ check "zeroes: blkdiscard -z" blkdiscard -z -l 1M /dev/nbd0
 check "zeroes: are read back" cmp -n 1048576 /dev/nbd0 /dev/zero
 if kernel_is 6.12; then
 	check "zeroes: reach the server as such" grep -q 'Zero .*offset=0x0 ' "$log"
+else
+	skip "zeroes: reach the server as such" "nbd.ko sends none before 6.12"
 fi
 detach "trim"
 serve "$top/tests/interop/minimal.py" "$sock" "$scratch/minimal" $((4 << 20))
@@ -230,9 +232,31 @@ detach "ioctl"
 check "ioctl: nbd0 is free" detached nbd0
 attach "netlink" --backend=netlink
 check "netlink: it is" status_is nbd0 backend netlink
-! kernel_is 5.14 || check "netlink: the identifier is the URI" \
-	grep -q '^nbd+unix:///?socket=' /sys/block/nbd0/backend
+if kernel_is 5.14; then
+	check "netlink: the identifier is the URI" \
+		grep -q '^nbd+unix:///?socket=' /sys/block/nbd0/backend
+else
+	skip "netlink: the identifier is the URI" "the kernel has no identifiers before 5.14"
+fi
 detach "netlink"
+
+# In another network namespace the driver's netlink interface is there from 6.4 on.
+elsewhere() { # ARGUMENT...
+	timeout -k 2 20 unshare -n "${nbd_attach[@]}" "$@"
+}
+if kernel_is 6.4; then
+	check "another network namespace: attaches" elsewhere nbd0 -u "$sock"
+	check "another network namespace: by netlink" status_is nbd0 backend netlink
+	skip "no netlink: falls back to ioctl" "from 6.4 on netlink is in every network namespace"
+else
+	check "another network namespace: netlink is missing" expect_status 6 'network namespace' \
+		elsewhere nbd0 -u "$sock" --backend netlink
+	check "no netlink: falls back to ioctl, with a warning" expect_status 0 \
+		'has no netlink interface: using ioctl' elsewhere -q nbd0 -u "$sock"
+	check "no netlink: so it says" status_is nbd0 backend ioctl
+fi
+check "another network namespace: writes and verifies" writes_and_verifies /dev/nbd0
+detach "another network namespace"
 
 # A device of the kernel's choice. The pipe ends only if the supervisor holds no end of it.
 piped() { # FILE COMMAND...

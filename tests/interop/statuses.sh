@@ -99,8 +99,12 @@ check "4: nobody listens on IPv6" expect_status 4 '\[::1\]:1.*refuse' nbd_attach
 check "4: no socket" expect_status 4 "$scratch/none" nbd_attach nbd0 -u "$scratch/none"
 check "4: no such host" expect_status 4 'nosuch.invalid' nbd_attach nbd0 nosuch.invalid
 check "4: --info, no socket" expect_status 4 "$scratch/none" nobody --info -u "$scratch/none"
-check "4: a source that is not here" \
-	refuses expect_status 0 '' nbd_attach nbd0 127.0.0.1:1 --source 192.0.2.1
+start_server 10809 nbdkit -f -p 10809 memory 16M
+check "4: a source that is not here" expect_status 4 '192.0.2.1' \
+	nbd_attach nbd0 127.0.0.1:10809 --source 192.0.2.1
+check "4: one that is here does" nbd_attach nbd0 127.0.0.1:10809 --source 127.0.0.1
+check "4: and detaches" nbd_attach --detach nbd0
+stop "$pid"
 kill -STOP "$server"
 check "4: silence" expect_status 4 'sock' nbd_attach nbd0 -u "$sock" --connect-timeout 1
 kill -CONT "$server"

@@ -218,7 +218,7 @@ new_key fedcba9876543210fedcba9876543210
 tls_server
 check "the server has a new key: is refused" wait_for 20 state_is nbd0 refused
 systemctl restart "$secret"
-check "... until the unit is restarted" wait_for 30 encrypted
+check "... until the unit is restarted" wait_for 60 encrypted
 kill_now "$opener"
 check "... which detaches in the end" systemctl stop "$secret"
 stop "$pid"
