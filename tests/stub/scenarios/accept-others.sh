@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # An export that has become read-only, lost features, or has another name: accepted for one outage.
+# Slow: it is started first.
 # shellcheck source=tests/stub/lib.bash
 . "$(dirname "$0")/../lib.bash"
 # shellcheck source=tests/stub/accept.bash

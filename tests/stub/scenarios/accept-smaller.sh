@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A smaller export: accepted for one outage, or for good by --accept at the attachment.
+# Slow: it is started first.
 # shellcheck source=tests/stub/lib.bash
 . "$(dirname "$0")/../lib.bash"
 # shellcheck source=tests/stub/accept.bash

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # --peer-timeout: a peer that acknowledges nothing is given up after that time, and no sooner; the
 # default is ten seconds.
+# Slow: it is started first.
 # shellcheck source=tests/stub/net.bash disable=SC2317
 . "$(dirname "$0")/../net.bash"
 # shellcheck source=tests/stub/lib.bash

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The machine wakes up: a lost server is dialled at once, although the next try is not due yet, and
 # the sleep is an outage. A calendar that was set is none.
+# Slow: it is started first.
 # shellcheck source=tests/stub/net.bash disable=SC2317
 . "$(dirname "$0")/../net.bash"
 # shellcheck source=tests/stub/lib.bash
