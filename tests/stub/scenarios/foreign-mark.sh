@@ -70,6 +70,25 @@ check "--detach: it ends" supervisor_ends
 wait_for 10 gone "$asker"
 check "--detach: the other one is untouched" untouched
 
+# A detach that waits for the helper thread, which waits for the kernel.
+check "it attaches" begins
+ctl block
+crash
+check "the loss is noticed" within 5 state_is lost
+serve_again
+check "a hand-over is under way" within 10 state_is healing
+nbd_attach --detach --force nbd0 >/dev/null 2>&1 &
+asker=$!
+started+=("$asker")
+check "the detach waits" within 5 state_is detaching
+ctl detach 0
+ctl attach 0 ours
+detaches=$(told detaches)
+ctl unblock
+check "a detach that waited: it ends" supervisor_ends
+wait_for 10 gone "$asker"
+check "a detach that waited: the other one is still there" told_is detaches "$detaches"
+
 check "it attaches" begins --dead-timeout 1
 crash
 check "the loss is noticed" within 5 state_is lost
