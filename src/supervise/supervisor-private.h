@@ -151,6 +151,8 @@ struct supervisor {
 	uint64_t completed_at; /* when they changed, or nothing was under way */
 	unsigned alive_said;   /* connections, when the log was told last */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */
+	uint64_t refill_at;    /* monotonic ms: spares that have ended are replaced from then on */
+	uint32_t refill_ms;    /* the pause before that */
 	bool counts_writes;    /* since the device was attached */
 	uint64_t written;      /* requests that write, when it was */
 

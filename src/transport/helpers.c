@@ -242,6 +242,13 @@ size_t helpers_spares(const struct helpers *h)
 	return n;
 }
 
+size_t helpers_missing(const struct helpers *h)
+{
+	size_t n = helpers_spares(h);
+
+	return n < h->cfg.spares ? h->cfg.spares - n : 0;
+}
+
 size_t helpers_ready(const struct helpers *h)
 {
 	size_t n = 0;

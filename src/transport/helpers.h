@@ -53,8 +53,9 @@ void helpers_set(struct helpers *h, size_t spares, bool lock_memory);
  * that fails later (its sandbox, or somebody killed it) is logged and dropped. 0 or -errno.
  */
 int helpers_fill(struct helpers *h, struct err *err);
-size_t helpers_spares(const struct helpers *h); /* ready or getting ready */
-size_t helpers_ready(const struct helpers *h);	/* ready: confined and waiting */
+size_t helpers_spares(const struct helpers *h);	 /* ready or getting ready */
+size_t helpers_missing(const struct helpers *h); /* of those configured: taken, or ended */
+size_t helpers_ready(const struct helpers *h);	 /* ready: confined and waiting */
 
 /*
  * A worker for one job: a spare, a ready one first, or a new one. The caller ends it with

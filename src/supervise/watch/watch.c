@@ -17,6 +17,8 @@
 #define SAMPLE_SOON_MS	 1000 /* something is unacknowledged, or has to be waited for */
 #define SLEPT_MS	 1000 /* a shorter sleep counts for nothing */
 #define STALL_MS	 10000
+#define REFILL_MS	 10000
+#define REFILL_MAX_MS	 600000
 #define GROW_WAIT_MS	 2000 /* after an outage: what it held up is resent by then */
 
 /* Hang-up of a connection and detach by somebody else look alike at first. */
@@ -256,6 +258,26 @@ static void say_uncut(struct supervisor *s)
 	s->uncut = uncut;
 }
 
+/*
+ * A spare that somebody killed, or that failed, would be missing in the next outage, when there may
+ * be no memory for another one. Those that always fail are started ever more seldom.
+ */
+static void replace_spares(struct supervisor *s, uint64_t now)
+{
+	struct err err;
+
+	if (s->state != FSM_ATTACHED || !s->cfg.reconnect || now < s->refill_at ||
+	    helpers_missing(s->helpers) == 0)
+		return;
+	if (s->refill_ms == 0 || now - s->refill_at > 2 * (uint64_t)s->refill_ms)
+		s->refill_ms = REFILL_MS;
+	else if (s->refill_ms < REFILL_MAX_MS)
+		s->refill_ms *= 2;
+	s->refill_at = now + s->refill_ms;
+	if (helpers_fill(s->helpers, &err) < 0)
+		log_warning("/dev/nbd%d: %s", s->index, err.message);
+}
+
 void supervisor_sample(void *arg)
 {
 	struct supervisor *s = arg;
@@ -269,6 +291,7 @@ void supervisor_sample(void *arg)
 	if (links_graves(s->links)) /* for a supervisor that takes over in this moment */
 		supervisor_write_state(s);
 	look_at_progress(s, now);
+	replace_spares(s, now);
 	if (!soon)
 		grow(s);
 	soon |= s->report.stalled || wants_growth(s);
