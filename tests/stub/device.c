@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -70,11 +71,27 @@ int device_attach(struct driver *d, struct device *dev, struct command *c)
 	return 0;
 }
 
+static void remember(struct device *dev, int fd)
+{
+	const size_t n = sizeof(dev->seen) / sizeof(dev->seen[0]);
+	struct stat st = {.st_ino = 0};
+
+	fstat(fd, &st);
+	for (size_t i = 0; i < n; i++) {
+		if (dev->seen[i] != st.st_ino)
+			continue;
+		dev->repeated++;
+		return;
+	}
+	dev->seen[dev->offered % n] = st.st_ino;
+}
+
 /* nbd_reconnect_socket(): the first dead connection. */
 static void reconnect(struct driver *d, struct device *dev, int *fd)
 {
 	struct slot *s = dev->slot;
 
+	remember(dev, *fd);
 	dev->offered++;
 	if (dev->decline) {
 		dev->decline--;

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "proto.h"
 
@@ -99,6 +100,8 @@ struct device {
 	unsigned decline;   /* the number of sockets to drop while reporting success */
 	uint64_t notice_ms; /* until the driver knows that a connection has ended */
 	bool silent;	    /* no events */
+	ino_t seen[64];	    /* the sockets that were offered, the last ones */
+	unsigned repeated;  /* sockets that were offered again */
 	unsigned offered, taken, declined, changes, detaches, failed, dead_told, sizes;
 };
 
