@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 590 "$@"
-begin
+begin 8
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 

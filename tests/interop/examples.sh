@@ -4,7 +4,7 @@
 # block leaves attached is detached before the next.
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
-begin
+begin 23
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
 

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
-begin
+begin 57
 
 image=$scratch/image
 fenced=$scratch/fenced

@@ -3,7 +3,7 @@
 # What --list and --info say, beside what nbdinfo says of the same server, and as the manual has it.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-begin
+begin 13
 
 # The members that the man page's JSON section names, and their types.
 sed -n '/^\.Sh JSON/,/^\.Sh SIGNALS/s/^\.It Cm \([a-z-]*\) No (\([a-z]*\))$/\1 \2/p' \

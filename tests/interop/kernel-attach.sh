@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 [[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
 in_guest 240
-begin
+begin 65
 # shellcheck source=tests/interop/kernel-lib.bash
 . "$top/tests/interop/kernel-lib.bash"
 a=$scratch/a b=$scratch/b

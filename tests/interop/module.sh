@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 export NBD_VM_NO_NBD=1
 in_guest 120
-begin
+begin 14
 
 sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 16M

@@ -9,7 +9,7 @@ if [[ ! -d /run/nbd-vm ]]; then
 	done
 fi
 in_guest 500
-begin
+begin 25
 
 deb() { # VERSION
 	echo "$top/build/nbd-attach_$1_$(dpkg --print-architecture).deb"

@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
-begin
+begin 10
 
 # The device must work, and be free afterwards.
 serves() { # NAME ATTACH-ARGUMENT...

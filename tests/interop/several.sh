@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
-begin
+begin 28
 
 mnt="$scratch/a mount"
 mkdir -p "$mnt" "$scratch/part" "$scratch/none" /dev/disk/by-nbd

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 400
-begin
+begin 44
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
 

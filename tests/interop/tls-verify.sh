@@ -4,7 +4,7 @@
 # verifies the server by the same code as every connection of a device does.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-begin
+begin 2
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
 umask 022

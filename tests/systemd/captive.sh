@@ -34,7 +34,7 @@ another() { # COMMAND PID
 	((now > 0 && now != $2))
 }
 
-begin
+begin 21
 check "the unit starts" wait_for 90 unit_is "$unit" active
 check "the device is attached" attached nbd7
 captive=$(captive_unit) server=$(server_of)

@@ -123,7 +123,7 @@ nothing_left() {
 		is "$(ls /run/nbd-attach/*.state 2>/dev/null)" '' && is "$(ls /dev/disk/by-nbd 2>/dev/null)" ''
 }
 
-begin
+begin 23
 check "nine devices are attached at boot" wait_for 90 all_attached
 check "dpkg takes the package" package -i /srv/1.deb
 check "eight are under load" load_all

@@ -132,7 +132,7 @@ given_up() {
 	[[ ! $(systemctl list-jobs --no-legend --plain data.mount) ]]
 }
 
-begin
+begin 37
 wait_for 150 unit_is multi-user.target active
 check "a server that is down does not delay the boot" not_delayed
 head -n 1 "$scratch/check"

@@ -132,7 +132,7 @@ within() { # MS
 	((took > 0 && took <= $1))
 }
 
-begin
+begin 10
 check "power-off with both servers alive" power_off alive
 check "... within 30 s" within 30000
 echo "    $took ms"

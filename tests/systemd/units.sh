@@ -87,7 +87,7 @@ encrypted() {
 		[[ $(dd if=/dev/nbd0 bs=4k count=1 iflag=direct status=none | wc -c) = 4096 ]]
 }
 
-begin
+begin 64
 check "the file system is mounted" wait_for 90 mounted /data
 wait_for 10 unit_is remote-fs.target active
 check "the device is attached before remote-fs-pre.target" before "$unit" remote-fs-pre.target
