@@ -30,6 +30,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/capability.h"
 #include "base/cleanup.h"
 #include "transport/helpers.h"
 #include "worker/landlock.h"
@@ -711,6 +712,78 @@ static void worker_as_the_kernel_sees_it(void **state)
 	loop_free(loop);
 }
 
+/* An ordinary user who was given capabilities for good, as by a service manager. */
+static bool become_capable(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct word[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	word[0].permitted = word[0].effective = word[0].inheritable =
+	    CAP_TO_MASK(CAP_NET_RAW) | CAP_TO_MASK(CAP_SYS_ADMIN);
+	return prctl(PR_SET_KEEPCAPS, 1) == 0 && setgroups(0, NULL) == 0 &&
+	       setresgid(USER_ID, USER_ID, USER_ID) == 0 &&
+	       setresuid(USER_ID, USER_ID, USER_ID) == 0 &&
+	       syscall(SYS_capset, &header, word) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) == 0;
+}
+
+static bool has_capabilities(pid_t pid, const char *set)
+{
+	char line[256];
+
+	status_line(pid, set, line, sizeof(line));
+	return strcmp(line, "\t0000000000000000\n") != 0;
+}
+
+/* In a process of its own. 0: a worker of such a user's has none of these. */
+static int start_from_a_capable_user(void)
+{
+	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
+	struct helpers_config cfg = {.spares = 1};
+	struct loop *loop = loop_new();
+	struct loop_timer *timer = loop_timer_new(loop, stop_loop, loop);
+	struct helpers *h;
+	struct helper *w;
+	struct err err;
+
+	if (!become_capable() || helpers_new(loop, &cfg, &h, &err) < 0 || helpers_fill(h, &err) < 0)
+		return 10;
+	for (int i = 0; i < 500 && helpers_ready(h) == 0; i++) {
+		loop_timer_set(timer, 20);
+		loop_run(loop);
+	}
+	if (helpers_ready(h) != 1 || helpers_take(h, &w, &err) < 0)
+		return 11;
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		if (!has_capabilities(getpid(), sets[i]))
+			return 20 + (int)i; /* then this test proves nothing */
+		if (has_capabilities(w->process.pid, sets[i]))
+			return 30 + (int)i;
+	}
+	helper_release(w);
+	helpers_free(h);
+	loop_timer_free(timer);
+	loop_free(loop);
+	return 0;
+}
+
+static void worker_of_a_capable_user(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0)
+		_exit(start_from_a_capable_user());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -722,6 +795,7 @@ int main(void)
 	    cmocka_unit_test(landlock_alone),
 	    cmocka_unit_test(same_user_cannot_trace),
 	    cmocka_unit_test(worker_as_the_kernel_sees_it),
+	    cmocka_unit_test(worker_of_a_capable_user),
 	};
 
 #if defined(FOR_VALGRIND)
