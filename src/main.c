@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "verbs/verbs.h"
 #include "cli/options.h"
+#include "worker/helper-main.h"
 
 static int run(const struct options *o)
 {
@@ -55,6 +56,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int status;
 
+	helper_main(argc, argv); /* does not return in a process that the program itself started */
 	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		log_error("%s", err.message);

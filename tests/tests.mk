@@ -73,10 +73,11 @@ valgrind:
 	@$(for-valgrind) unit-build
 	@VALGRIND=1 tests/unit/run build/valgrind
 
-# -q: each run of this build warns that its helpers are not confined.
+# -q: each run of this build warns that its helpers are not confined. They run under valgrind, too.
 hostile-valgrind:
 	@$(for-valgrind) all
-	@NBD_ATTACH='valgrind -q --error-exitcode=99 --leak-check=full build/valgrind/nbd-attach -q' \
+	@NBD_ATTACH='valgrind -q --error-exitcode=99 --leak-check=full --trace-children=yes \
+		--vgdb=no build/valgrind/nbd-attach -q' \
 		tests/interop/hostile.sh --here --deadline 10
 
 -include tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,8 +14,11 @@
 #include "base/cleanup.h"
 #include "base/process-watch.h"
 
-/* Where the child keeps its end of the socket pair, behind the standard descriptors. */
+/* Where the helper has its end of the socket pair, after the standard descriptors. */
 #define CHILD_FD 3
+#define EXE_FD	 4 /* closed by execve(2) */
+
+#define KIND "--helper=" /* the private argument; it is in no help, for no user can use it */
 
 /* Sanitizers report to standard error: keep it in builds that have them. */
 #if defined(__SANITIZE_ADDRESS__) || defined(FOR_VALGRIND)
@@ -22,11 +27,17 @@
 #define KEEP_STDERR 0
 #endif
 
+/* The first message; the setup follows. */
+struct hello {
+	pid_t parent;
+	char name[PROCESS_NAME_MAX];
+};
+
 /* Sent to whole groups: by a terminal, or by a service manager that stops a unit while the
- * parent has reasons to go on. The parent decides, and its end is the helper's (PDEATHSIG).
- * These are also all that this program ever handles, so there are no other handlers to reset. */
+ * parent has reasons to go on. The parent decides, and its end is the helper's (PDEATHSIG). */
 static const int group_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
 
+/* execve(2) keeps what is ignored, and resets what is handled. */
 static void ignore_signals(void)
 {
 	struct sigaction action = {.sa_handler = SIG_IGN};
@@ -38,60 +49,128 @@ static void ignore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Returns the descriptor's new place, or -errno. */
-static int keep_only(int fd)
+int process_seed_open(struct process_seed *ret_seed, struct err *err)
 {
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD + 2);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_fd_ int exe = open_program(), null = -1;
+
+	if (exe < 0)
+		return err_errno(err, ERR_SYSTEM, errno,
+				 "cannot open this program's file (/proc/self/exe), from which "
+				 "helper processes are started");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot open /dev/null");
+	*ret_seed = (struct process_seed){.exe = TAKE_FD(exe), .null = TAKE_FD(null)};
+	return 0;
+}
+
+void process_seed_close(struct process_seed *seed)
+{
+	close_fdp(&seed->exe);
+	close_fdp(&seed->null);
+	*seed = PROCESS_SEED_NONE;
+}
+
+/* Everything but the helper's descriptors is closed. Returns 0, or -errno. */
+static int place_descriptors(const struct process_seed *seed, int channel)
+{
+	int moved = fcntl(channel, F_DUPFD_CLOEXEC, EXE_FD + 2);
+	int exe = fcntl(seed->exe, F_DUPFD_CLOEXEC, EXE_FD + 2);
 	int above;
 
-	if (moved < 0 || null < 0)
+	if (moved < 0 || exe < 0)
 		return -errno;
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO - KEEP_STDERR; i++)
-		if (dup2(null, i) < 0)
+		if (dup2(seed->null, i) < 0)
 			return -errno;
-	above = watch_keep(CHILD_FD + 1);
-	if (dup3(moved, CHILD_FD, O_CLOEXEC) < 0)
+	above = watch_keep(EXE_FD + 1);
+	if (dup2(moved, CHILD_FD) < 0 || dup3(exe, EXE_FD, O_CLOEXEC) < 0)
 		return -errno;
 	closefrom(above);
-	return CHILD_FD;
+	return 0;
+}
+
+/* A helper may be what the kernel ends first when memory is short: another can be started. */
+static void be_ordinary(void)
+{
+	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char sign;
+
+	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')
+		(void)!pwrite(fd, "0", 1, 0);
 }
 
 static void __attribute__((noreturn))
-child(int fd, pid_t parent, const char *name, process_fn *run, const void *arg)
+child(const struct process_seed *seed, const struct process_job *job, int channel, pid_t parent)
 {
+	char program[] = "@nbd-attach", kind[128];
+	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
+	/* A first letter @ tells systemd to leave a process that holds the root file system up. */
+	char *const argv[] = {program + (program_invocation_name[0] != '@'), kind, NULL};
+	char *const environment[] = {path, locale, NULL};
+
+	snprintf(kind, sizeof(kind), KIND "%s", job->kind);
+	setsid();
 	ignore_signals();
-	prctl(PR_SET_NAME, name);
-	fd = keep_only(fd);
+	if (!job->protected)
+		be_ordinary();
 	/* The parent reads the end of its socket as a failure, whatever the reason. */
-	if (fd < 0 || process_die_with(parent) < 0)
+	if (place_descriptors(seed, channel) < 0 || process_die_with(parent) < 0)
 		_exit(1);
-	run(fd, parent, arg);
-	_exit(0);
+	start_program(EXE_FD, argv, environment);
+	_exit(127);
 }
 
-int process_start(struct process *ret_process, const char *name, process_fn *run, const void *arg,
-		  struct err *err)
+static int send_hello(int fd, const struct process_job *job)
+{
+	struct hello hello = {.parent = getpid()};
+	struct iovec iov[] = {{&hello, sizeof(hello)}, {(void *)(uintptr_t)job->setup, job->len}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov)};
+
+	if (job->len > PROCESS_SETUP_MAX)
+		return -EMSGSIZE;
+	snprintf(hello.name, sizeof(hello.name), "%s", job->name);
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+/* The pair: ours, and the helper's with the first message in it. 0 or -errno. */
+static int make_channel(const struct process_job *job, int *ret_ours, int *ret_theirs)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
-	pid_t pid, parent = getpid();
-	int fds[2], pidfd, saved;
-	sigset_t all, old;
+	int fds[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot start a helper process");
+		return -errno;
 	ours = fds[0];
 	theirs = fds[1];
 	if (fcntl(ours, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot start a helper process");
+		return -errno;
+	ret = send_hello(ours, job);
+	if (ret < 0)
+		return ret;
+	*ret_ours = TAKE_FD(ours);
+	*ret_theirs = TAKE_FD(theirs);
+	return 0;
+}
 
+int process_start(struct process *ret_process, const struct process_seed *seed,
+		  const struct process_job *job, struct err *err)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	pid_t pid, parent = getpid();
+	int pidfd, ret, saved;
+	sigset_t all, old;
+
+	ret = make_channel(job, &ours, &theirs);
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot start a helper process");
 	watch_prepare();
 	/* No handler of the parent's may run in the child. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		child(theirs, parent, name, run, arg);
+		child(seed, job, theirs, parent);
 	saved = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
@@ -108,6 +187,45 @@ int process_start(struct process *ret_process, const char *name, process_fn *run
 	*ret_process =
 	    (struct process){.pid = pid, .pidfd = pidfd, .fd = TAKE_FD(ours), .uid = (uid_t)-1};
 	return 0;
+}
+
+/* A socket pair that the parent made: a user can type the argument, but has no such descriptor. */
+static bool channel_valid(void)
+{
+	struct ucred peer;
+	socklen_t peer_len = sizeof(peer), len = sizeof(int);
+	int type, domain;
+
+	return getsockopt(CHILD_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET &&
+	       getsockopt(CHILD_FD, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       domain == AF_UNIX &&
+	       getsockopt(CHILD_FD, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0 &&
+	       peer.pid == getppid() && peer.uid == geteuid();
+}
+
+bool process_accept(int argc, char *const *argv, struct process_call *ret_call)
+{
+	struct hello hello;
+	struct iovec iov[] = {{&hello, sizeof(hello)}, {ret_call->setup, PROCESS_SETUP_MAX}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov)};
+	ssize_t n;
+
+	if (argc != 2 || strncmp(argv[1], KIND, strlen(KIND)) != 0 || !channel_valid())
+		return false;
+	/* Neither a trace nor a core by the same user, as soon as it is possible. */
+	prctl(PR_SET_DUMPABLE, 0);
+	n = recvmsg(CHILD_FD, &msg, MSG_DONTWAIT);
+	if (n < (ssize_t)sizeof(hello) || (msg.msg_flags & MSG_TRUNC) ||
+	    hello.parent != getppid() || !memchr(hello.name, '\0', sizeof(hello.name)) ||
+	    fcntl(CHILD_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return false;
+	prctl(PR_SET_NAME, hello.name);
+	ret_call->kind = argv[1] + strlen(KIND);
+	ret_call->fd = CHILD_FD;
+	ret_call->parent = hello.parent;
+	ret_call->len = (size_t)n - sizeof(hello);
+	return true;
 }
 
 int process_die_with(pid_t parent)

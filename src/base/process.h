@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A helper process: forked, never executed, holding nothing of its parent's but one end of a
- * socket pair. The struct owns the process and the other end. process_start() copies page tables
- * and takes about a millisecond; the rest never blocks but where it says so.
+ * A helper process: this program, executed anew, holding nothing of its parent's but one end of a
+ * socket pair. A forked copy would have root's memory, environment and layout, and would share
+ * stack canary and addresses with every helper before it. The struct owns the process and the other
+ * end. process_start() copies page tables and takes about a millisecond; the rest never blocks but
+ * where it says so.
  */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -22,22 +25,63 @@ struct process {
 #define PROCESS_NONE ((struct process){.pidfd = -1, .fd = -1, .uid = (uid_t)-1})
 
 /*
- * What the child runs: fd is its end of the socket pair (blocking), parent the starter's pid,
- * arg the starter's, copied by fork. Returning is _exit(0): no exit handler of the parent runs.
+ * What helpers are started from, opened early: the program's own file, which an upgrade may
+ * replace and a change of the root file system may move away, and /dev/null.
  */
-typedef void process_fn(int fd, pid_t parent, const void *arg);
+struct process_seed {
+	int exe;
+	int null;
+};
+
+#define PROCESS_SEED_NONE ((struct process_seed){-1, -1})
+
+/* 0 or -errno with *err (SYSTEM). */
+int process_seed_open(struct process_seed *ret_seed, struct err *err);
+void process_seed_close(struct process_seed *seed);
+
+#define PROCESS_SETUP_MAX 32768 /* bytes */
+#define PROCESS_NAME_MAX  16	/* bytes, the final one of which is 0 */
+
+struct process_job {
+	const char *kind;  /* see worker/helper-main.h; borrowed, as all of this */
+	const char *name;  /* what ps(1) shows */
+	const void *setup; /* what the helper is told before it starts */
+	size_t len;	   /* at most PROCESS_SETUP_MAX */
+	bool protected;	   /* keeps the parent's protection from the OOM killer */
+};
 
 /*
- * Forks. In the child standard input, output and error are /dev/null, every other inherited
- * descriptor is closed, signal handlers are gone, and the signals that end a group of processes
- * (terminal, service manager) are ignored: a helper ends with its parent or on its order. `name`
- * (15 bytes) is what ps(1) shows. 0 or -errno with *err (SYSTEM).
+ * What a helper runs: fd is its end of the socket pair (blocking), parent the starter's pid, setup
+ * what the starter gave. Returning is _exit(0).
  */
-int process_start(struct process *ret_process, const char *name, process_fn *run, const void *arg,
-		  struct err *err);
+typedef void process_fn(int fd, pid_t parent, const void *setup, size_t len);
 
 /*
- * In the child: asks for SIGKILL when the thread that forked it ends. To be called again after
+ * Starts one. It leads a session of its own, so it has no terminal. Standard input, output and
+ * error are /dev/null, every other inherited descriptor is closed, the environment holds PATH and
+ * LC_ALL alone, and the signals that end a group of processes (terminal, service manager) are
+ * ignored: a helper ends with its parent or on its order. 0 or -errno with *err (SYSTEM).
+ */
+int process_start(struct process *ret_process, const struct process_seed *seed,
+		  const struct process_job *job, struct err *err);
+
+/* In the helper: what process_start() was given. */
+struct process_call {
+	const char *kind;
+	int fd;
+	pid_t parent;
+	size_t len;
+	char setup[PROCESS_SETUP_MAX] __attribute__((aligned(16)));
+};
+
+/*
+ * In a program that has just started: true if process_start() of its parent started it, and then
+ * it has the name that it was to have. False, whatever the arguments say, if a user started it.
+ */
+bool process_accept(int argc, char *const *argv, struct process_call *ret_call);
+
+/*
+ * In the helper: asks for SIGKILL when the thread that started it ends. To be called again after
  * a change of credentials, which clears this. -ESRCH if `parent` has ended already.
  */
 int process_die_with(pid_t parent);

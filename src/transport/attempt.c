@@ -60,7 +60,6 @@ struct attempt {
 	struct lookup *lookup;
 	struct dial *dial;
 	struct handshake *handshake;
-	resolve_lookup_fn *lookup_fn;
 
 	uint32_t failed; /* a bit for each address whose handshake failed */
 	int first_ret;	 /* of the first of these, or 0, with first_err */
@@ -413,8 +412,8 @@ static void on_start(void *arg)
 		return;
 	}
 	if (ret == 0)
-		ret = lookup_new(a->loop, a->helpers, e->host, e->port, a->lookup_fn, on_looked_up,
-				 a, &a->lookup, &a->err);
+		ret = lookup_new(a->loop, a->helpers, e->host, e->port, on_looked_up, a, &a->lookup,
+				 &a->err);
 	if (ret < 0)
 		fail(a, ret);
 }
@@ -472,7 +471,6 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .listed = listed,
 	    .arg = arg,
 	    .helpers = cfg->helpers,
-	    .lookup_fn = cfg->lookup ? cfg->lookup : resolve_lookup,
 	    .kernel_end = -1,
 	    .result.fd = -1,
 	};

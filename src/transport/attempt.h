@@ -25,7 +25,6 @@
 #include "endpoint/address.h"
 #include "endpoint/endpoint.h"
 #include "transport/helpers.h"
-#include "worker/resolve.h"
 #include "worker/tls/values.h"
 
 struct attempt_config {
@@ -37,11 +36,10 @@ struct attempt_config {
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
 	bool thrifty;	 /* no worker before there is a connection: most tries of an outage fail */
 	uint32_t sample; /* goal GO: read so many bytes of the export; 0: none */
-	uint64_t sample_size;	   /* ... as if it had this size; 0: its own */
-	struct helpers *helpers;   /* borrowed: where processes come from, ready for TLS if the
-				      endpoint wants it; NULL: the attempt has its own, and
-				      attempt_free() waits for their end */
-	resolve_lookup_fn *lookup; /* NULL: getaddrinfo(); runs in the resolver process */
+	uint64_t sample_size;	 /* ... as if it had this size; 0: its own */
+	struct helpers *helpers; /* borrowed: where processes come from, ready for TLS if the
+				    endpoint wants it; NULL: the attempt has its own, and
+				    attempt_free() waits for their end */
 };
 
 struct attempt_result {

@@ -8,11 +8,13 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "worker/helper-main.h"
 #include "worker/worker.h"
 
 struct helpers {
 	struct loop *loop;
 	struct sandbox *sandbox;
+	struct process_seed seed;
 	struct helpers_config cfg;
 	struct worker_config worker_cfg;
 	struct tls_files *tls_files;
@@ -48,21 +50,26 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 
 	if (!h)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	h->seed = PROCESS_SEED_NONE;
 	ret = sandbox_new(&h->sandbox, err);
+	if (ret == 0)
+		ret = process_seed_open(&h->seed, err);
 	if (ret < 0) {
-		free(h);
+		helpers_free(h);
 		return ret;
 	}
 	h->loop = loop;
 	h->cfg = *cfg;
 	h->worker_cfg = (struct worker_config){
-	    .sandbox = h->sandbox,
+	    .sandbox = *h->sandbox,
 	    .lock_memory = cfg->lock_memory,
 	    .tls = cfg->tls,
 	    .relay = cfg->relay,
 	};
 	if (!h->cfg.worker)
-		h->cfg.worker = worker_run;
+		h->cfg.worker = HELPER_WORKER;
+	if (!h->cfg.resolver)
+		h->cfg.resolver = HELPER_RESOLVER;
 	if (cfg->tls) {
 		h->tls_files = tls_files_new(loop, h, cfg->tls);
 		if (!h->tls_files) {
@@ -118,6 +125,7 @@ void helpers_free(struct helpers *h)
 	while (h->gone)
 		reaped(h->gone);
 	sandbox_free(h->sandbox);
+	process_seed_close(&h->seed);
 	free(h);
 }
 
@@ -163,8 +171,8 @@ bool helpers_relay(const struct helpers *h)
 	return h->cfg.relay;
 }
 
-int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,
-		  struct helper **ret_helper, struct err *err)
+int helpers_start(struct helpers *h, const struct process_job *job, struct helper **ret_helper,
+		  struct err *err)
 {
 	struct helper *helper = calloc(1, sizeof(*helper));
 	int ret;
@@ -173,7 +181,7 @@ int helpers_start(struct helpers *h, const char *name, process_fn *run, const vo
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	helper->owner = h;
 	helper->process = PROCESS_NONE;
-	ret = process_start(&helper->process, name, run, arg, err);
+	ret = process_start(&helper->process, &h->seed, job, err);
 	if (ret < 0) {
 		free(helper);
 		return ret;
@@ -181,6 +189,19 @@ int helpers_start(struct helpers *h, const char *name, process_fn *run, const vo
 	helper->process.uid = sandbox_uid(h->sandbox);
 	*ret_helper = helper;
 	return 0;
+}
+
+int helpers_resolve(struct helpers *h, const struct resolve_job *job, struct helper **ret_helper,
+		    struct err *err)
+{
+	const struct process_job start = {
+	    .kind = h->cfg.resolver,
+	    .name = "nbd-resolve",
+	    .setup = job,
+	    .len = sizeof(*job),
+	};
+
+	return helpers_start(h, &start, ret_helper, err);
 }
 
 /* A spare says that it is ready, or why not, or ends. */
@@ -209,7 +230,15 @@ static void on_spare(int fd, uint32_t events, void *arg)
 
 static int start_worker(struct helpers *h, struct helper **ret_helper, struct err *err)
 {
-	return helpers_start(h, "nbd-handshake", h->cfg.worker, &h->worker_cfg, ret_helper, err);
+	const struct process_job job = {
+	    .kind = h->cfg.worker,
+	    .name = "nbd-handshake",
+	    .setup = &h->worker_cfg,
+	    .len = sizeof(h->worker_cfg),
+	    .protected = h->worker_cfg.relay,
+	};
+
+	return helpers_start(h, &job, ret_helper, err);
 }
 
 int helpers_fill(struct helpers *h, struct err *err)

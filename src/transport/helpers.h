@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "endpoint/endpoint.h"
 #include "base/process.h"
+#include "worker/resolve.h"
 #include "worker/sandbox.h"
 #include "transport/tls-files.h"
 
@@ -25,7 +26,8 @@ struct helpers;
 struct helpers_config {
 	size_t spares;		    /* workers that stand ready, confined, before they are needed */
 	bool lock_memory;	    /* see struct worker_config */
-	process_fn *worker;	    /* NULL: worker_run(); tests put a lying one here */
+	const char *worker;	    /* NULL: HELPER_WORKER; tests put a lying one here */
+	const char *resolver;	    /* NULL: HELPER_RESOLVER; likewise */
 	bool relay;		    /* see struct worker_config */
 	const struct endpoint *tls; /* get ready for TLS with what this names; borrowed; or NULL */
 };
@@ -63,9 +65,11 @@ size_t helpers_ready(const struct helpers *h);	 /* ready: confined and waiting *
  */
 int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err);
 
-/* Another kind of helper. As helpers_take() and process_start(). */
-int helpers_start(struct helpers *h, const char *name, process_fn *run, const void *arg,
-		  struct helper **ret_helper, struct err *err);
+/* Other kinds of helpers. As helpers_take() and process_start(). */
+int helpers_start(struct helpers *h, const struct process_job *job, struct helper **ret_helper,
+		  struct err *err);
+int helpers_resolve(struct helpers *h, const struct resolve_job *job, struct helper **ret_helper,
+		    struct err *err);
 
 /* Ends and forgets it: killed if it still runs, reaped when it has ended. Accepts NULL. */
 void helper_release(struct helper *helper);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "worker/worker.h"
 
@@ -62,22 +63,21 @@ static void on_answer(int fd, uint32_t events, void *arg)
 }
 
 int lookup_new(struct loop *loop, struct helpers *helpers, const char *host, uint16_t port,
-	       resolve_lookup_fn *fn, lookup_done_fn *done, void *arg, struct lookup **ret_lookup,
-	       struct err *err)
+	       lookup_done_fn *done, void *arg, struct lookup **ret_lookup, struct err *err)
 {
-	const struct resolve_job job = {
-	    .sandbox = helpers_sandbox(helpers),
-	    .host = host,
-	    .port = port,
-	    .lookup = fn,
-	};
-	struct lookup *l = calloc(1, sizeof(*l));
+	struct resolve_job job = {.sandbox = *helpers_sandbox(helpers), .port = port};
+	struct lookup *l;
 	int ret;
+
+	if (strlen(host) >= sizeof(job.host))
+		return err_set(err, ERR_USAGE, ENAMETOOLONG, "the host name is too long");
+	memcpy(job.host, host, strlen(host));
+	l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	*l = (struct lookup){.loop = loop, .host = host, .port = port, .done = done, .arg = arg};
-	ret = helpers_start(helpers, "nbd-resolve", resolve_run, &job, &l->resolver, err);
+	ret = helpers_resolve(helpers, &job, &l->resolver, err);
 	if (ret == 0)
 		ret = watch(l, l->resolver->process.fd, on_answer, err);
 	if (ret < 0) {

@@ -20,10 +20,9 @@ struct lookup;
 typedef void lookup_done_fn(int ret, const struct address_list *list, const struct err *err,
 			    void *arg);
 
-/* `host` is borrowed as long as the lookup lives. `fn` runs in the process. */
+/* `host` is borrowed as long as the lookup lives. */
 int lookup_new(struct loop *loop, struct helpers *helpers, const char *host, uint16_t port,
-	       resolve_lookup_fn *fn, lookup_done_fn *done, void *arg, struct lookup **ret_lookup,
-	       struct err *err);
+	       lookup_done_fn *done, void *arg, struct lookup **ret_lookup, struct err *err);
 void lookup_free(struct lookup *l); /* accepts NULL */
 
 #endif

@@ -11,6 +11,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "transport/helpers.h"
+#include "worker/helper-main.h"
+#include "worker/tls/reader.h"
 
 /* Files are read in milliseconds; a disk that does not answer must not hold a reconnect up. */
 #define PATIENCE_MS 1000
@@ -146,9 +148,13 @@ void tls_files_free(struct tls_files *f)
 
 static int start_reader(struct tls_files *f, struct err *err)
 {
-	int ret =
-	    helpers_start(f->helpers, "nbd-keys", tls_reader_run, f->endpoint, &f->reader, err);
+	struct tls_reader_job job;
+	struct process_job start = {.kind = HELPER_KEYS, .name = "nbd-keys", .setup = &job};
+	int ret = tls_reader_fill(&job, &start.len, f->endpoint, err);
 
+	if (ret < 0)
+		return ret;
+	ret = helpers_start(f->helpers, &start, &f->reader, err);
 	if (ret < 0)
 		return ret;
 	f->io = loop_io_new(f->loop, f->reader->process.fd, EPOLLIN, on_answer, f);

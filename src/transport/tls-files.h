@@ -16,7 +16,6 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "endpoint/endpoint.h"
-#include "base/process.h"
 
 enum tls_file { TLS_FILE_CA, TLS_FILE_CRL, TLS_FILE_CERT, TLS_FILE_KEY, TLS_FILE_PSK, TLS_FILES };
 
@@ -60,14 +59,5 @@ struct tls_wait {
 
 void tls_files_get(struct tls_files *f, struct tls_wait *wait, tls_files_fn *fn, void *arg);
 void tls_wait_cancel(struct tls_wait *wait);
-
-/* The process that reads: a process_fn; arg is a struct endpoint. For tests, too. */
-void tls_reader_run(int fd, pid_t parent, const void *arg);
-
-/*
- * Receives its one answer: the sealed memory (the caller's), with a bit in *ret_present for each
- * enum tls_file that is in it; -EAGAIN; or another -errno with *err.
- */
-int tls_reader_receive(int fd, unsigned *ret_present, struct err *err);
 
 #endif

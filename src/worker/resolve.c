@@ -40,21 +40,28 @@ int resolve_lookup(const char *host, uint16_t port, struct address_list *ret_lis
 	return 0;
 }
 
-void resolve_run(int fd, pid_t parent, const void *arg)
+void resolve_serve(int fd, pid_t parent, const void *setup, size_t len, resolve_lookup_fn *lookup)
 {
-	static struct resolve_answer answer; /* of this process alone: forked for one job */
-	const struct resolve_job *job = arg;
+	static struct resolve_answer answer; /* of this process alone: started for one job */
+	const struct resolve_job *job = setup;
 	struct address_list list = {0};
 
-	answer.ret = sandbox_enter(job->sandbox, SANDBOX_RESOLVE, parent, &answer.err);
+	if (len != sizeof(*job) || !memchr(job->host, '\0', sizeof(job->host)))
+		_exit(1);
+	answer.ret = sandbox_enter(&job->sandbox, SANDBOX_RESOLVE, parent, &answer.err);
 	if (answer.ret == 0) {
-		answer.eai = job->lookup(job->host, job->port, &list);
+		answer.eai = lookup(job->host, job->port, &list);
 		answer.system_errno = answer.eai == EAI_SYSTEM ? errno : 0;
 		answer.n = (uint32_t)list.n;
 		memcpy(answer.item, list.item, list.n * sizeof(list.item[0]));
 	}
 	if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) != (ssize_t)sizeof(answer))
 		_exit(1);
+}
+
+void resolve_run(int fd, pid_t parent, const void *setup, size_t len)
+{
+	resolve_serve(fd, parent, setup, len, resolve_lookup);
 }
 
 static int failed(const struct resolve_answer *a, const char *host, struct err *err)

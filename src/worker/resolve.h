@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/process.h"
 #include "endpoint/address.h"
 #include "worker/sandbox.h"
 
@@ -18,11 +19,13 @@ typedef int resolve_lookup_fn(const char *host, uint16_t port, struct address_li
 
 resolve_lookup_fn resolve_lookup; /* getaddrinfo() */
 
+#define RESOLVE_HOST_MAX 254 /* bytes, with the final 0; RFC 1035 section 2.3.4, as text */
+
+/* What a resolver is started with. */
 struct resolve_job {
-	const struct sandbox *sandbox; /* borrowed, as host; both copied by fork */
-	const char *host;
+	struct sandbox sandbox;
+	char host[RESOLVE_HOST_MAX];
 	uint16_t port;
-	resolve_lookup_fn *lookup;
 };
 
 struct resolve_answer {
@@ -34,8 +37,10 @@ struct resolve_answer {
 	struct err err;
 };
 
-/* A process_fn; arg is a struct resolve_job. */
-void resolve_run(int fd, pid_t parent, const void *arg);
+process_fn resolve_run; /* its setup is a struct resolve_job */
+
+/* The same with another lookup, for tests. */
+void resolve_serve(int fd, pid_t parent, const void *setup, size_t len, resolve_lookup_fn *lookup);
 
 /*
  * Gives the addresses of a correct answer, without duplicates, families in turns. -errno with

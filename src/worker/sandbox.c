@@ -23,13 +23,6 @@
 
 #define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */
 
-struct sandbox {
-	bool change_identity;
-	uid_t uid;
-	gid_t gid;
-	char account[33];
-};
-
 /* fgetpwent(3) seeks in its file for every line, which costs nothing in memory. */
 static FILE *open_in_memory(const char *path, void **ret_map, size_t *ret_size)
 {

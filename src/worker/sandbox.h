@@ -2,7 +2,7 @@
 /*
  * Takes every right away from the current process that it does not need to talk to a server (or
  * to resolve a name), for good. sandbox_new() does in the parent, once, all that can be done
- * early: it reads /etc/passwd, so that sandbox_enter() in a child needs no file and allocates
+ * early: it reads /etc/passwd, so that sandbox_enter() in a helper needs no file and allocates
  * nothing.
  *
  * What is in force afterwards, beside the filter of the profile:
@@ -35,7 +35,13 @@ enum sandbox_profile {
 	SANDBOX_RESOLVE,
 };
 
-struct sandbox;
+/* What the parent found out: plain values, which the helper is given as they are. */
+struct sandbox {
+	bool change_identity;
+	uid_t uid;
+	gid_t gid;
+	char account[33];
+};
 
 /* 0 or -errno with *err (SYSTEM). Reads files only; no name service is asked. */
 int sandbox_new(struct sandbox **ret_sandbox, struct err *err);

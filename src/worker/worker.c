@@ -439,7 +439,7 @@ static void hide_from_oom_killer(void)
 		return;
 }
 
-/* The pages that exist now, copies of the parent's included; the job needs no others. */
+/* The pages that exist now; the job needs no others. */
 static int lock_memory(struct err *err)
 {
 	volatile char stack[STACK_RESERVE];
@@ -452,12 +452,15 @@ static int lock_memory(struct err *err)
 	return 0;
 }
 
-void worker_run(int fd, pid_t parent, const void *arg)
+void worker_run(int fd, pid_t parent, const void *setup, size_t len)
 {
-	static struct worker worker; /* of this process alone: forked for one job */
-	const struct worker_config *cfg = arg;
+	static struct worker worker; /* of this process alone: started for one job */
+	const struct worker_config *cfg = setup;
 	struct worker *w = &worker;
 	int ret = 0;
+
+	if (len != sizeof(*cfg))
+		_exit(1);
 
 	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
 	if (cfg->tls || cfg->relay)
@@ -469,7 +472,7 @@ void worker_run(int fd, pid_t parent, const void *arg)
 	if (ret == 0 && cfg->lock_memory)
 		ret = lock_memory(&w->answer.err);
 	if (ret == 0)
-		ret = sandbox_enter(cfg->sandbox,
+		ret = sandbox_enter(&cfg->sandbox,
 				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
 				    parent, &w->answer.err);
 	if (ret < 0)

@@ -52,15 +52,15 @@ struct worker_answer {
 	struct digest digest;
 };
 
+/* What a worker is started with. */
 struct worker_config {
-	const struct sandbox *sandbox; /* borrowed; copied by fork */
+	struct sandbox sandbox;
 	bool lock_memory; /* mlock(2) all of it: for swap or root on the device itself */
 	bool tls;	  /* get ready for TLS, too */
 	bool relay;	  /* and for a long life: see relay.h */
 };
 
-/* A process_fn; arg is a struct worker_config. */
-void worker_run(int fd, pid_t parent, const void *arg);
+process_fn worker_run; /* its setup is a struct worker_config */
 
 /* What goes along with a job, all borrowed. */
 struct worker_fds {

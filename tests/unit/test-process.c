@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "helper-fixture.h"
+
 #include "base/capability.h"
 #include "base/process.h"
 
@@ -39,10 +41,11 @@ static int give_up_kill(void)
 }
 
 /* Tells the parent that its account is changed, and waits to be killed. */
-static void helper(int fd, pid_t parent, const void *arg)
+static void helper(int fd, pid_t parent, const void *setup, size_t len)
 {
 	(void)parent;
-	(void)arg;
+	(void)setup;
+	(void)len;
 	if (setresuid(HELPER_ID, HELPER_ID, HELPER_ID) == 0 && write(fd, "x", 1) == 1)
 		pause();
 }
@@ -50,6 +53,8 @@ static void helper(int fd, pid_t parent, const void *arg)
 /* In a process of its own. The exit status says what went wrong. */
 static int kill_a_helper(void)
 {
+	const struct process_job job = {.kind = helper_kind(helper, 0), .name = "helper"};
+	struct process_seed seed;
 	struct process p = PROCESS_NONE;
 	struct process_end end;
 	struct err err;
@@ -57,7 +62,7 @@ static int kill_a_helper(void)
 
 	if (give_up_kill() < 0)
 		return 10;
-	if (process_start(&p, "helper", helper, NULL, &err) < 0)
+	if (process_seed_open(&seed, &err) < 0 || process_start(&p, &seed, &job, &err) < 0)
 		return 11;
 	p.uid = HELPER_ID;
 	while (read(p.fd, &byte, 1) < 0 && errno == EAGAIN)
@@ -76,6 +81,7 @@ static int kill_a_helper(void)
 	if (end.exited || end.value != SIGKILL)
 		return 16;
 	process_done(&p);
+	process_seed_close(&seed);
 	/* It has its own rights again. */
 	return geteuid() == 0 && capability_effective(CAP_SYS_ADMIN) == 1 ? 0 : 17;
 }

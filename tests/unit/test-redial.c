@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* supervise/reconnect/redial.c: getting a lost server back, with real servers that come and go. */
+#include "helper-fixture.h"
 #include "server-fixture.h"
 
 #include "supervise/reconnect/redial.h"

@@ -30,6 +30,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "helper-fixture.h"
+
 #include "base/capability.h"
 #include "base/cleanup.h"
 #include "transport/helpers.h"
@@ -50,8 +52,11 @@ static struct {
 	int tcp_fd, unix_fd;
 	pid_t victim; /* same user as the attacker would be without a sandbox */
 	int fd;	      /* the attacker's end of its socket pair */
-	char probe[8];
+	char *probe;  /* in the memory of the attacker's parent */
 } target;
+
+static char probe[8];
+static struct process_seed seed = {-1, -1};
 
 static bool opens(const char *path, int flags)
 {
@@ -109,8 +114,8 @@ static bool read_parents_memory_file(void)
 
 static bool read_parents_memory(void)
 {
-	char copy[sizeof(target.probe)];
-	struct iovec here = {copy, sizeof(copy)}, there = {target.probe, sizeof(target.probe)};
+	char copy[sizeof(probe)];
+	struct iovec here = {copy, sizeof(copy)}, there = {target.probe, sizeof(copy)};
 
 	return process_vm_readv(getppid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof(copy);
 }
@@ -290,13 +295,40 @@ struct run {
 	bool confine;
 };
 
-static void attacker(int fd, pid_t parent, const void *arg)
+/* What the attacker is told. Its program is this one at another place. */
+struct order {
+	struct run run;
+	intptr_t attack; /* from main() */
+	struct sandbox sandbox;
+	char target[sizeof(target)];
+};
+
+int main(void);
+
+static void fill_order(struct order *order, const struct run *run)
 {
-	const struct run *run = arg;
+	memset(order, 0, sizeof(*order));
+	order->run = *run;
+	order->attack = (intptr_t)(uintptr_t)run->attack - (intptr_t)(uintptr_t)main;
+	if (run->sandbox)
+		order->sandbox = *run->sandbox;
+	target.probe = probe;
+	memcpy(order->target, &target, sizeof(target));
+}
+
+static void attacker(int fd, pid_t parent, const void *setup, size_t len)
+{
+	const struct order *order = setup;
+	const struct run *run = &order->run;
 	struct sandbox *own = NULL;
-	const struct sandbox *s = run->sandbox;
+	const struct sandbox *s = run->sandbox ? &order->sandbox : NULL;
+	bool (*attack)(void) =
+	    (bool (*)(void))(uintptr_t)((intptr_t)(uintptr_t)main + order->attack);
 	struct err err = {0};
 
+	if (len != sizeof(*order))
+		_exit(SETUP);
+	memcpy(&target, order->target, sizeof(target));
 	target.fd = fd;
 	if (run->uid && (setresgid(run->uid, run->uid, run->uid) < 0 ||
 			 setresuid(run->uid, run->uid, run->uid) < 0))
@@ -315,7 +347,22 @@ static void attacker(int fd, pid_t parent, const void *arg)
 	}
 	if (send(fd, "ready", 5, 0) != 5)
 		_exit(SETUP);
-	_exit(run->attack() ? SUCCEEDED : DENIED);
+	_exit(attack() ? SUCCEEDED : DENIED);
+}
+
+static void start_attacker(struct process *p, const struct run *run)
+{
+	struct order order;
+	struct process_job job = {
+	    .kind = helper_kind(attacker, 0),
+	    .name = "attacker",
+	    .setup = &order,
+	    .len = sizeof(order),
+	};
+	struct err err;
+
+	fill_order(&order, run);
+	assert_int_equal(process_start(p, &seed, &job, &err), 0);
 }
 
 static struct process_end perform(const struct run *run)
@@ -324,9 +371,8 @@ static struct process_end perform(const struct run *run)
 	struct process_end end;
 	struct pollfd ended;
 	char hello[512] = "";
-	struct err err;
 
-	assert_int_equal(process_start(&p, "attacker", attacker, run, &err), 0);
+	start_attacker(&p, run);
 	ended = (struct pollfd){.fd = p.pidfd, .events = POLLIN};
 	assert_int_equal(poll(&ended, 1, 10000), 1);
 	(void)!recv(p.fd, hello, sizeof(hello) - 1, MSG_DONTWAIT);
@@ -382,8 +428,10 @@ static int set_up(void **state)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	socklen_t len = sizeof(target.tcp);
+	struct err err;
 
 	(void)state;
+	assert_int_equal(process_seed_open(&seed, &err), 0);
 	if (geteuid() != 0)
 		return 0;
 	/* Groups to lose. */
@@ -412,6 +460,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	process_seed_close(&seed);
 	if (!target.victim)
 		return 0;
 	kill(target.victim, SIGKILL);
@@ -525,12 +574,14 @@ static void as_user(void **state)
 }
 
 /* The walls behind the filter, each by itself, as the filter would hide that one is missing. */
-static void check_landlock(int fd, pid_t parent, const void *arg)
+static void check_landlock(int fd, pid_t parent, const void *setup, size_t len)
 {
 	int ret;
 
 	(void)parent;
-	(void)arg;
+	if (len != sizeof(target))
+		_exit(SETUP);
+	memcpy(&target, setup, len);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	target.fd = fd;
 	ret = landlock_enter(SANDBOX_HANDSHAKE);
@@ -554,13 +605,19 @@ static bool make_socket_file(void)
 
 static void landlock_alone(void **state)
 {
+	struct process_job job = {
+	    .kind = helper_kind(check_landlock, 0),
+	    .name = "landlock",
+	    .setup = &target,
+	    .len = sizeof(target),
+	};
 	struct process p;
 	struct process_end end;
 	struct pollfd ended;
 	struct err err;
 
 	(void)state;
-	assert_int_equal(process_start(&p, "landlock", check_landlock, NULL, &err), 0);
+	assert_int_equal(process_start(&p, &seed, &job, &err), 0);
 	ended = (struct pollfd){.fd = p.pidfd, .events = POLLIN};
 	assert_int_equal(poll(&ended, 1, 10000), 1);
 	assert_true(process_reap(&p, &end));
@@ -599,12 +656,11 @@ static void same_user_cannot_trace(void **state)
 	struct process p;
 	struct pollfd ready;
 	struct process_end end;
-	struct err err;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(process_start(&p, "victim", attacker, &victim, &err), 0);
+	start_attacker(&p, &victim);
 	ready = (struct pollfd){.fd = p.fd, .events = POLLIN};
 	assert_int_equal(poll(&ready, 1, 10000), 1);
 	target.victim = p.pid;

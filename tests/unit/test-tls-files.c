@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Certificates and keys: who may read them, what reaches the worker, when they are read again. */
+#include "helper-fixture.h"
 #include "transport-fixture.h"
 
 #include <sys/mman.h>

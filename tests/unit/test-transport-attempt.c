@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole attempts, against servers and helpers that misbehave. */
 #include "server-fixture.h"
+#include "helper-fixture.h"
 
 #include <poll.h>
 #include <sys/time.h>
 
 #include "transport/attempt.h"
+#include "worker/resolve.h"
 #include "worker/worker.h"
 
 struct outcome {
@@ -50,13 +52,15 @@ static void on_listed(const char *name, const char *description, void *arg)
 }
 
 /* Runs one attempt to its end; nothing may be left of it but the result's descriptor. */
-static struct outcome attempt(struct attempt_config *cfg)
+static struct outcome run_attempt(struct attempt_config *cfg, const struct helpers_config *helpers)
 {
 	struct outcome o = {.loop = loop_new(), .fd = -1};
 	unsigned before = open_descriptors();
 	uint64_t start = loop_now();
 	struct attempt *a;
 
+	if (helpers)
+		assert_int_equal(helpers_new(o.loop, helpers, &cfg->helpers, &o.err), 0);
 	if (!cfg->timeout_ms)
 		cfg->timeout_ms = 5000;
 	assert_int_equal(attempt_new(o.loop, cfg, on_done, on_listed, &o, &a, &o.err), 0);
@@ -64,9 +68,20 @@ static struct outcome attempt(struct attempt_config *cfg)
 	loop_run(o.loop);
 	o.ms = loop_now() - start;
 	attempt_free(a);
+	helpers_free(TAKE_PTR(cfg->helpers));
 	assert_int_equal(open_descriptors(), before + (o.fd >= 0));
 	loop_free(o.loop);
 	return o;
+}
+
+static struct outcome attempt(struct attempt_config *cfg)
+{
+	return run_attempt(cfg, NULL);
+}
+
+static struct outcome attempt_with(struct attempt_config *cfg, struct helpers_config helpers)
+{
+	return run_attempt(cfg, &helpers);
 }
 
 /* An attempt with goal GO at a server of this kind on the loopback interface. */
@@ -238,13 +253,13 @@ static void refused(void **state)
 	endpoint_done(&e);
 }
 
-/* Given addresses are dialled; the name is not looked up. */
-static int no_lookup(const char *host, uint16_t port, struct address_list *list)
+/* Given addresses are dialled; the name is not looked up, so nothing notices this resolver. */
+static void no_resolver(int fd, pid_t parent, const void *setup, size_t len)
 {
-	(void)host;
-	(void)port;
-	(void)list;
-	abort();
+	(void)parent;
+	(void)setup;
+	(void)len;
+	(void)!send(fd, "x", 1, 0);
 }
 
 static void addresses_given(void **state)
@@ -252,14 +267,14 @@ static void addresses_given(void **state)
 	struct address at = literal_address("127.0.0.1", 0);
 	pid_t pid = server_start(listen_at(&at, 8), good_server);
 	struct address_list list = {.n = 1, .item = {at}};
-	struct attempt_config cfg = {.addresses = &list, .lookup = no_lookup};
+	struct attempt_config cfg = {.addresses = &list};
 	struct endpoint e;
 	struct outcome o;
 
 	(void)state;
 	tcp_endpoint(&e, "nonexistent.invalid", 1);
 	cfg.endpoint = &e;
-	o = attempt(&cfg);
+	o = attempt_with(&cfg, (struct helpers_config){.resolver = helper_kind(no_resolver, 0)});
 	assert_int_equal(o.ret, 0);
 	close(o.fd);
 	server_stop(pid);
@@ -348,40 +363,47 @@ static int exit_lookup(const char *host, uint16_t port, struct address_list *lis
 	_exit(3);
 }
 
-static struct outcome look_up(resolve_lookup_fn *lookup)
+static resolve_lookup_fn *const lookups[] = {stuck_lookup, huge_lookup, crash_lookup, exit_lookup};
+enum { STUCK, HUGE, CRASHES, EXITS };
+
+static void bad_resolver(int fd, pid_t parent, const void *setup, size_t len)
 {
-	struct attempt_config cfg = {.timeout_ms = 500, .lookup = lookup};
+	resolve_serve(fd, parent, setup, len, lookups[helper_number]);
+}
+
+static struct outcome look_up(unsigned lookup)
+{
+	struct attempt_config cfg = {.timeout_ms = 500};
 	struct endpoint e;
 	struct outcome o;
 
 	tcp_endpoint(&e, "some.host", 10809);
 	cfg.endpoint = &e;
-	o = attempt(&cfg);
+	o = attempt_with(&cfg,
+			 (struct helpers_config){.resolver = helper_kind(bad_resolver, lookup)});
 	endpoint_done(&e);
 	return o;
 }
 
 static void resolver_misbehaves(void **state)
 {
-	struct outcome o = look_up(stuck_lookup);
+	struct outcome o = look_up(STUCK);
 
 	(void)state;
 	assert_int_equal(o.ret, -ETIMEDOUT);
 	assert_int_equal(o.err.kind, ERR_RETRY);
 	assert_in_range(o.ms, 495, 2500);
 	assert_non_null(strstr(o.err.message, "some.host:10809 could not be resolved"));
-	o = look_up(huge_lookup);
+	o = look_up(HUGE);
 	assert_int_equal(o.ret, -EPROTO);
 	assert_int_equal(o.err.kind, ERR_PERMANENT);
-	o = look_up(exit_lookup);
+	o = look_up(EXITS);
 	assert_int_equal(o.ret, -ECHILD);
 	assert_int_equal(o.err.kind, ERR_RETRY);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_UNDEFINED__)
-	o = look_up(crash_lookup);
+	o = look_up(CRASHES);
 	assert_int_equal(o.ret, -ECHILD);
 	assert_int_equal(o.err.kind, ERR_PERMANENT);
-#else
-	(void)crash_lookup;
 #endif
 }
 
@@ -545,14 +567,15 @@ static const struct liar {
     {tell_an_export, LINGERS, -EPROTO, ERR_PERMANENT},
     {tell_of_no_sandbox, 0, -EPERM, ERR_SYSTEM},
 };
-static const struct liar *liar; /* the process inherits it */
 
-static void lying_worker(int fd, pid_t parent, const void *arg)
+static void lying_worker(int fd, pid_t parent, const void *setup, size_t len)
 {
+	const struct liar *liar = &liars[helper_number];
 	struct worker_job job;
 
 	(void)parent;
-	(void)arg;
+	(void)setup;
+	(void)len;
 	tell(fd, WORKER_READY);
 	(void)!recv(fd, &job, sizeof(job), 0);
 	memset(&lie, 0, sizeof(lie));
@@ -573,13 +596,14 @@ static void worker_misbehaves(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(liars); i++) {
-		struct helpers_config helpers_cfg = {.worker = lying_worker};
+		struct helpers_config helpers_cfg = {
+		    .worker = helper_kind(lying_worker, (unsigned)i),
+		};
 		struct attempt_config cfg = {.timeout_ms = 300};
 		struct loop *loop = loop_new();
 		struct err err;
 		struct outcome o;
 
-		liar = &liars[i];
 		/* Helpers on a loop of their own: what they left is reaped at their end. */
 		assert_int_equal(helpers_new(loop, &helpers_cfg, &cfg.helpers, &err), 0);
 		{

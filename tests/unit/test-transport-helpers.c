@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport-fixture.h"
+#include "helper-fixture.h"
 
 #include <poll.h>
+#include <sys/auxv.h>
 
 #include "transport/attempt.h"
 #include "transport/helpers.h"
@@ -126,31 +128,147 @@ static void signals(void **state)
 	loop_free(loop);
 }
 
-static void die_at_once(int fd, pid_t parent, const void *arg)
+/* What a helper finds when it starts. */
+struct found {
+	uint8_t random[16];    /* the kernel's, of which the stack canary and the like are made */
+	uintptr_t text, stack; /* addresses */
+	bool session;	       /* it leads one */
+	bool terminal;	       /* there is one that it could open */
+	unsigned descriptors;
+	char environment[256];
+};
+
+static void look_around(struct found *ret_found)
+{
+	struct found f = {
+	    .text = (uintptr_t)look_around,
+	    .stack = (uintptr_t)&f,
+	    .session = getsid(0) == getpid(),
+	    .descriptors = open_descriptors(),
+	};
+	size_t len = 0;
+
+	memcpy(f.random, (const void *)getauxval(AT_RANDOM), sizeof(f.random));
+	f.terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC) >= 0;
+	for (char **e = environ; *e && len < sizeof(f.environment); e++)
+		len +=
+		    (size_t)snprintf(f.environment + len, sizeof(f.environment) - len, "%s\n", *e);
+	*ret_found = f;
+}
+
+static void tell_what_there_is(int fd, pid_t parent, const void *setup, size_t len)
+{
+	struct found found;
+
+	(void)parent;
+	(void)setup;
+	(void)len;
+	look_around(&found);
+	(void)!send(fd, &found, sizeof(found), 0);
+}
+
+static struct found ask_a_helper(void)
+{
+	struct process_job job = {.kind = helper_kind(tell_what_there_is, 0), .name = "nosy"};
+	struct process_seed seed;
+	struct process p;
+	struct pollfd ready;
+	struct found found;
+	struct err err;
+
+	assert_int_equal(process_seed_open(&seed, &err), 0);
+	assert_int_equal(process_start(&p, &seed, &job, &err), 0);
+	ready = (struct pollfd){.fd = p.fd, .events = POLLIN};
+	assert_int_equal(poll(&ready, 1, 10000), 1);
+	assert_int_equal(recv(p.fd, &found, sizeof(found), 0), sizeof(found));
+	process_wait(&p);
+	process_done(&p);
+	process_seed_close(&seed);
+	return found;
+}
+
+/* Helpers are programs of their own: what one tells a server is of no use against another, nor
+ * against the process that started it. */
+static void nothing_is_inherited(void **state)
+{
+	int kept = dup(STDERR_FILENO); /* not close-on-exec */
+	struct found ours, one, two;
+
+	(void)state;
+	setenv("SSLKEYLOGFILE", "/tmp/keys", 1);
+	setenv("GNUTLS_DEBUG_LEVEL", "9", 1);
+	look_around(&ours);
+	one = ask_a_helper();
+	two = ask_a_helper();
+	close(kept);
+#if defined(FOR_VALGRIND)
+	return; /* it chooses addresses, and needs descriptors, itself */
+#endif
+	assert_memory_not_equal(one.random, ours.random, sizeof(one.random));
+	assert_memory_not_equal(one.random, two.random, sizeof(one.random));
+	assert_int_not_equal(one.text, ours.text);
+	assert_int_not_equal(one.text, two.text);
+	assert_int_not_equal(one.stack, two.stack);
+	assert_string_equal(one.environment, "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\n");
+	assert_int_equal(one.descriptors, 4); /* the standard ones, and the socket */
+	assert_true(one.session);
+	assert_false(one.terminal);
+}
+
+/* The private argument does nothing for a user, whatever descriptor he opens for it. */
+static void users_start_no_helper(void **state)
+{
+	char *const argv[] = {(char[]){"nbd-attach"}, (char[]){"--helper=worker"}, NULL};
+	static struct process_call call;
+	int kept = fcntl(3, F_DUPFD_CLOEXEC, 20), fds[2];
+
+	(void)state;
+	close(3);
+	assert_false(process_accept(2, argv, &call));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(dup2(fds[0], 3), 3);
+	assert_false(process_accept(2, argv, &call));
+	close(fds[0] == 3 ? fds[1] : fds[0]);
+	/* One's own socket pair is not the parent's. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	assert_int_equal(dup2(fds[0], 3), 3);
+	assert_int_equal(send(fds[1], "a long enough first message, or so it is hoped here", 48, 0),
+			 48);
+	assert_false(process_accept(2, argv, &call));
+	close(fds[1]);
+	if (kept >= 0)
+		dup2(kept, 3);
+	close(kept);
+}
+
+static void die_at_once(int fd, pid_t parent, const void *setup, size_t len)
 {
 	(void)fd;
 	(void)parent;
-	(void)arg;
+	(void)setup;
+	(void)len;
 	raise(SIGKILL);
 }
 
-static void fail_to_confine(int fd, pid_t parent, const void *arg)
+static void fail_to_confine(int fd, pid_t parent, const void *setup, size_t len)
 {
 	static struct worker_answer a = {.type = WORKER_FAILED, .ret = -EPERM};
 
 	(void)parent;
-	(void)arg;
+	(void)setup;
+	(void)len;
 	a.err.kind = ERR_SYSTEM;
 	strcpy(a.err.message, "this message is part of the test");
 	(void)!send(fd, &a, sizeof(a), 0);
 }
 
-static void speak_twice(int fd, pid_t parent, const void *arg)
+static void speak_twice(int fd, pid_t parent, const void *setup, size_t len)
 {
 	static struct worker_answer a = {.type = WORKER_READY};
 
 	(void)parent;
-	(void)arg;
+	(void)setup;
+	(void)len;
 	(void)!send(fd, &a, sizeof(a), 0);
 	(void)!send(fd, &a, sizeof(a), 0);
 	for (;;)
@@ -164,8 +282,10 @@ static void bad_spares_are_dropped(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct loop *loop = loop_new();
-		struct helpers *h =
-		    new_helpers(loop, (struct helpers_config){.spares = 2, .worker = kinds[i]});
+		struct helpers *h = new_helpers(loop, (struct helpers_config){
+							  .spares = 2,
+							  .worker = helper_kind(kinds[i], 0),
+						      });
 
 		fill(h);
 		for (int n = 0; n < 250 && helpers_spares(h); n++)
@@ -280,6 +400,8 @@ int main(void)
 	    cmocka_unit_test(spares),
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
+	    cmocka_unit_test(nothing_is_inherited),
+	    cmocka_unit_test(users_start_no_helper),
 	    cmocka_unit_test(bad_spares_are_dropped),
 	    cmocka_unit_test(they_die_with_their_parent),
 	    cmocka_unit_test(refused_attempt_keeps_spares),

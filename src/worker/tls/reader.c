@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The process that reads certificates and keys, and the one message it answers with. */
-#include "transport/tls-files.h"
+#include "worker/tls/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "transport/tls-files.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -32,26 +35,70 @@ struct wanted {
 	bool secret, needed;
 };
 
-static void list_wanted(const struct endpoint *e, struct wanted w[TLS_FILES])
+int tls_reader_fill(struct tls_reader_job *ret_job, size_t *ret_len, const struct endpoint *e,
+		    struct err *err)
 {
-	bool verify = e->tls_verify_peer && e->tls_type == TLS_TYPE_X509;
+	const char *const paths[TLS_READER_PATHS] = {
+	    [TLS_READER_CA] = e->tls_ca,	[TLS_READER_CRL] = e->tls_crl,
+	    [TLS_READER_CERT] = e->tls_cert,	[TLS_READER_KEY] = e->tls_key,
+	    [TLS_READER_PSK] = e->tls_psk_file, [TLS_READER_DIRECTORY] = e->tls_certificates,
+	};
+	size_t at = 1; /* 0 stands for none */
 
-	w[TLS_FILE_CA] = (struct wanted){.path = e->tls_ca,
+	memset(ret_job, 0, offsetof(struct tls_reader_job, text) + 1);
+	ret_job->verify = e->tls_verify_peer && e->tls_type == TLS_TYPE_X509;
+	for (size_t i = 0; i < TLS_READER_PATHS; i++) {
+		size_t size = paths[i] ? strlen(paths[i]) + 1 : 0;
+
+		if (!size)
+			continue;
+		if (size > PATH_MAX)
+			return err_set(err, ERR_USAGE, ENAMETOOLONG,
+				       "a path of a TLS file is longer than %d bytes",
+				       PATH_MAX - 1);
+		memcpy(ret_job->text + at, paths[i], size);
+		ret_job->at[i] = (uint16_t)at;
+		at += size;
+	}
+	*ret_len = offsetof(struct tls_reader_job, text) + at;
+	return 0;
+}
+
+static bool job_valid(const struct tls_reader_job *job, size_t len)
+{
+	const size_t head = offsetof(struct tls_reader_job, text);
+
+	if (len <= head || len > sizeof(*job) || job->text[len - head - 1] != '\0')
+		return false;
+	for (size_t i = 0; i < TLS_READER_PATHS; i++)
+		if (job->at[i] >= len - head)
+			return false;
+	return true;
+}
+
+static const char *path_of(const struct tls_reader_job *job, enum tls_reader_path which)
+{
+	return job->at[which] ? job->text + job->at[which] : NULL;
+}
+
+static void list_wanted(const struct tls_reader_job *job, struct wanted w[TLS_FILES])
+{
+	w[TLS_FILE_CA] = (struct wanted){.path = path_of(job, TLS_READER_CA),
 					 .in_directory = "ca-cert.pem",
 					 .what = "the certificates of the authorities",
-					 .needed = verify};
-	w[TLS_FILE_CRL] = (struct wanted){.path = e->tls_crl,
+					 .needed = job->verify};
+	w[TLS_FILE_CRL] = (struct wanted){.path = path_of(job, TLS_READER_CRL),
 					  .in_directory = "ca-crl.pem",
 					  .what = "the list of revoked certificates"};
-	w[TLS_FILE_CERT] = (struct wanted){.path = e->tls_cert,
+	w[TLS_FILE_CERT] = (struct wanted){.path = path_of(job, TLS_READER_CERT),
 					   .in_directory = "client-cert.pem",
 					   .what = "the client certificate"};
-	w[TLS_FILE_KEY] = (struct wanted){.path = e->tls_key,
+	w[TLS_FILE_KEY] = (struct wanted){.path = path_of(job, TLS_READER_KEY),
 					  .in_directory = "client-key.pem",
 					  .what = "the key of the client certificate",
 					  .secret = true};
-	w[TLS_FILE_PSK] =
-	    (struct wanted){.path = e->tls_psk_file, .what = "the shared keys", .secret = true};
+	w[TLS_FILE_PSK] = (struct wanted){
+	    .path = path_of(job, TLS_READER_PSK), .what = "the shared keys", .secret = true};
 }
 
 static bool is_ours(const struct stat *st)
@@ -175,17 +222,17 @@ static int read_one(const struct wanted *w, const char *path, bool optional, int
 	return 0;
 }
 
-static int read_wanted(const struct endpoint *e, const struct wanted *w, int to, uint32_t *ret_len,
+static int read_wanted(const char *directory, const struct wanted *w, int to, uint32_t *ret_len,
 		       char shown[TLS_PATH_SHOWN], struct err *err)
 {
 	_cleanup_free_ char *in_directory = NULL;
 	const char *path = w->path;
 	int ret;
 
-	if (!path && (!w->in_directory || !e->tls_certificates))
+	if (!path && (!w->in_directory || !directory))
 		return 0;
 	if (!path) {
-		if (asprintf(&in_directory, "%s/%s", e->tls_certificates, w->in_directory) < 0)
+		if (asprintf(&in_directory, "%s/%s", directory, w->in_directory) < 0)
 			return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 		path = in_directory;
 	}
@@ -195,17 +242,20 @@ static int read_wanted(const struct endpoint *e, const struct wanted *w, int to,
 	return ret;
 }
 
-static int read_all(const struct endpoint *e, int to, uint32_t *ret_present, struct err *err)
+static int read_all(const struct tls_reader_job *job, int to, uint32_t *ret_present,
+		    struct err *err)
 {
+	const char *directory = path_of(job, TLS_READER_DIRECTORY);
 	struct wanted wanted[TLS_FILES];
 	struct tls_contents contents = {.len = {0}};
 	int ret = 0;
 
-	list_wanted(e, wanted);
+	list_wanted(job, wanted);
 	if (lseek(to, sizeof(contents), SEEK_SET) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	for (size_t i = 0; ret == 0 && i < TLS_FILES; i++) {
-		ret = read_wanted(e, &wanted[i], to, &contents.len[i], contents.path[i], err);
+		ret =
+		    read_wanted(directory, &wanted[i], to, &contents.len[i], contents.path[i], err);
 		*ret_present |= contents.len[i] ? 1U << i : 0;
 	}
 	if (ret == 0 && !contents.len[TLS_FILE_CERT] != !contents.len[TLS_FILE_KEY])
@@ -241,18 +291,20 @@ static void answer(int fd, const struct reader_answer *a, int contents)
 		_exit(1);
 }
 
-void tls_reader_run(int fd, pid_t parent, const void *arg)
+void tls_reader_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	_cleanup_fd_ int contents =
 	    memfd_create("nbd-attach keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct reader_answer a = {.ret = 0};
 
 	(void)parent;
+	if (!job_valid(setup, len))
+		_exit(1);
 	prctl(PR_SET_DUMPABLE, 0);
 	if (contents < 0)
 		a.ret = err_errno(&a.err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	else
-		a.ret = read_all(arg, contents, &a.present, &a.err);
+		a.ret = read_all(setup, contents, &a.present, &a.err);
 	answer(fd, &a, contents);
 }
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/helper-main.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "worker/resolve.h"
+#include "worker/tls/reader.h"
+#include "worker/worker.h"
+
+void helper_run(const struct process_call *call)
+{
+	static const struct {
+		const char *kind;
+		process_fn *run;
+	} kinds[] = {
+	    {HELPER_WORKER, worker_run},
+	    {HELPER_RESOLVER, resolve_run},
+	    {HELPER_KEYS, tls_reader_run},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strcmp(call->kind, kinds[i].kind) == 0) {
+			kinds[i].run(call->fd, call->parent, call->setup, call->len);
+			_exit(0);
+		}
+	}
+	_exit(1);
+}
+
+void helper_main(int argc, char *const *argv)
+{
+	static struct process_call call; /* the helper's only one, too large for a stack */
+
+	if (process_accept(argc, argv, &call))
+		helper_run(&call);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For tests that start helper processes: those are executed anew, so here they are this test
+ * program, which must then act as what it was started as, before its main(). A test's own helpers
+ * are functions of its own, named by their place in the program; the number goes along.
+ */
+#ifndef HELPER_FIXTURE_H
+#define HELPER_FIXTURE_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker/helper-main.h"
+
+static unsigned helper_number; /* in a helper of the test's: the number */
+
+/* The kind of a helper that runs `run`. It stays until 8 more were asked for. */
+static inline const char *helper_kind(process_fn *run, unsigned number)
+{
+	static char kinds[8][64];
+	static unsigned next;
+	char *kind = kinds[next++ % 8];
+
+	snprintf(kind, sizeof(kinds[0]), "test:%td:%u",
+		 (intptr_t)(uintptr_t)run - (intptr_t)(uintptr_t)helper_main, number);
+	return kind;
+}
+
+static void __attribute__((constructor)) be_helper(int argc, char **argv)
+{
+	static struct process_call call;
+	intptr_t place;
+
+	if (!process_accept(argc, argv, &call))
+		return;
+	if (sscanf(call.kind, "test:%td:%u", &place, &helper_number) != 2)
+		helper_run(&call);
+	((process_fn *)(uintptr_t)((intptr_t)(uintptr_t)helper_main + place))(call.fd, call.parent,
+									      call.setup, call.len);
+	_exit(0);
+}
+
+#endif
