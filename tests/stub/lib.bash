@@ -227,7 +227,7 @@ load() { # [OPTION of nbd-stub load...]
 unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
 	local status
 	kill -TERM "$loader" 2>/dev/null
-	wait_for "${1:-10}" gone "$loader" || {
+	wait_for "${1:-25}" gone "$loader" || {
 		echo "the load hangs: $(cat "$N/load.said")"
 		ctl show 0
 		return 1

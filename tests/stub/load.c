@@ -120,13 +120,20 @@ static bool submit(struct load *l, unsigned tag, unsigned block, bool write)
 	return stub_send(l->fd, &r, data, write ? BLOCK : 0, NULL, 0) == 0;
 }
 
-/* False: nothing can be sent now. */
-static bool submit_any(struct load *l)
+static unsigned free_tag(const struct load *l)
 {
-	unsigned tag = 0, block = (unsigned)random() % l->blocks;
+	unsigned tag = 0;
 
 	while (tag < l->depth && l->slot[tag].used)
 		tag++;
+	return tag;
+}
+
+/* False: nothing can be sent now. */
+static bool submit_any(struct load *l)
+{
+	unsigned tag = free_tag(l), block = (unsigned)random() % l->blocks;
+
 	if (tag == l->depth)
 		return false;
 	for (unsigned i = 0; i < l->blocks && l->block[block].busy; i++)
@@ -202,23 +209,36 @@ static bool work(struct load *l)
 	return true;
 }
 
+/* Reads every block once. */
+static bool read_all(struct load *l)
+{
+	for (unsigned i = 0; i < l->blocks || l->under_way;) {
+		unsigned tag = free_tag(l);
+
+		if (i < l->blocks && tag < l->depth && !submit(l, tag, i++, false))
+			return false;
+		if ((i == l->blocks || free_tag(l) == l->depth) && !take(l))
+			return false;
+	}
+	return true;
+}
+
 static bool learn(struct load *l)
 {
+	bool ok;
+
 	l->learning = l->goes_on;
-	for (unsigned i = 0; i < l->blocks && l->goes_on; i++)
-		if (!submit(l, 0, i, false) || !take(l))
-			return false;
+	ok = !l->goes_on || read_all(l);
 	l->learning = false;
-	return true;
+	return ok;
 }
 
 static bool read_back(struct load *l)
 {
 	const struct stub_request flush = {.op = STUB_FLUSH, .id = 0};
 
-	for (unsigned i = 0; i < l->blocks; i++)
-		if (!submit(l, 0, i, false) || !take(l))
-			return false;
+	if (!read_all(l))
+		return false;
 	return stub_ask(l->fd, &flush, NULL, 0, NULL, 0) == 0 || l->errors_expected;
 }
 

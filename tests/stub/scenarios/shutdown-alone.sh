@@ -16,7 +16,7 @@ check "server alive: the machine shuts down" nbd_attach --shutdown --grace 2
 check "server alive: the load gets on" loading 20 5
 check "server alive: nothing failed" told_is failed 0
 crash
-check "server gone: requests wait" within 5 told_at_least waiting 1
+check "server gone: requests wait" within 5 told_at_least pending 1
 began=${EPOCHREALTIME/./}
 nbd_attach --shutdown --grace 2 2>"$N/said" &
 started+=("$!")
