@@ -259,10 +259,9 @@ static int deny_opening_for_write(scmp_filter_ctx ctx, uint32_t deny)
 	static const struct {
 		scmp_datum_t mask, value;
 	} flags[] = {
-	    {O_ACCMODE, O_WRONLY},
-	    {O_ACCMODE, O_RDWR},
-	    {O_CREAT, O_CREAT},
-	    {O_TRUNC, O_TRUNC},
+	    {O_ACCMODE, O_WRONLY},  {O_ACCMODE, O_RDWR},
+	    {O_ACCMODE, O_ACCMODE}, /* neither, but ioctl(2) goes */
+	    {O_CREAT, O_CREAT},	    {O_TRUNC, O_TRUNC},
 	};
 	int ret = 0;
 
