@@ -32,6 +32,9 @@ void text_quote(struct text *t, const void *bytes, size_t len, size_t limit);
 /* As text_quote() without the surrounding quotes and without escaping quotes. */
 void text_escape(struct text *t, const void *bytes, size_t len, size_t limit);
 
+/* Undoes the \ooo of mountinfo and swaps (proc(5)), in place. Anything else stays as it is. */
+void text_unescape_octal(char *s);
+
 /*
  * The length (1 to 4) of the valid UTF-8 sequence at p, or 0 when there is none (RFC 3629:
  * overlong forms, surrogates and values above U+10FFFF are invalid).

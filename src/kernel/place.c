@@ -25,23 +25,6 @@ int place_disk(const char *name)
 	return -1;
 }
 
-/* Undoes the \ooo of mountinfo (proc(5)), in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-	unsigned code;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && sscanf(s + 1, "%3o", &code) == 1 && code < 256) {
-			*out++ = (char)code;
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
 /* By the device number: sysfs knows the disk, or the partition, behind it. */
 static int by_number(const char *sys, const char *number)
 {
@@ -82,13 +65,13 @@ static bool parse(char *line, const char *dir, struct mount *m)
 		rest = strchr(rest + 3, ' ');
 	if (!rest)
 		return false;
-	unescape(at);
+	text_unescape_octal(at);
 	if (strcmp(at, dir) != 0)
 		return false;
 	source = strndup(rest + 1, strcspn(rest + 1, " \n"));
 	if (!source)
 		return false;
-	unescape(source);
+	text_unescape_octal(source);
 	free(m->source);
 	m->source = source;
 	memcpy(m->number, number, sizeof(number));

@@ -68,23 +68,6 @@ static struct usage_node *node_at_path(struct usage_scan *s, const char *path)
 	return usage_node_of(s, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
 }
 
-/* Undoes the \ooo of mountinfo and swaps (proc(5)), in place. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
-			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
-}
-
 /*
  * One line: 36 35 98:0 /root /mount-point options [optional...] - type source super-options.
  * btrfs and others have device numbers of their own, so the source counts too.
@@ -106,7 +89,7 @@ static void mount_line(struct usage_scan *s, char *line, const char *where)
 	source = strsep(&rest, " \n");
 	node = usage_node_of(s, makedev(major, minor));
 	if (!node && source) {
-		unescape(source);
+		text_unescape_octal(source);
 		node = node_at_path(s, source);
 	}
 	if (!node || (where && node->mounted))
@@ -114,7 +97,7 @@ static void mount_line(struct usage_scan *s, char *line, const char *where)
 	node->mounted = true;
 	if (!usage_begin(s, node))
 		return;
-	unescape(field[4]);
+	text_unescape_octal(field[4]);
 	text_str(&s->text, "mounted on ");
 	put_quoted(&s->text, field[4]);
 	if (where) {
@@ -145,7 +128,7 @@ static void find_swaps(struct usage_scan *s)
 	f = fopen(path, "re");
 	while (f && getline(&line, &size, f) >= 0) {
 		line[strcspn(line, " \t")] = '\0';
-		unescape(line);
+		text_unescape_octal(line);
 		node = node_at_path(s, line);
 		if (node && usage_begin(s, node))
 			text_str(&s->text, "used for swap");

@@ -51,6 +51,8 @@ static int setup(void **state)
 		  "30 22 0:58 / /mnt/under rw - tmpfs tmpfs rw\n"
 		  "31 30 43:0 / /mnt/under rw - ext4 /dev/root rw\n"
 		  "32 22 253:0 / /mnt/lvm rw - ext4 /dev/mapper/nbd0 rw\n"
+		  "34 22 43:0 / /mnt/cut\\7 rw - ext4 /dev/nbd0\\1\n"
+		  "35 22 43:0 / /mnt/end\\ rw - ext4 /dev/nbd0\\\n"
 		  "garbage\n33 22 43:0 / /mnt/short\n");
 	link_device("43:0", "../../devices/virtual/block/nbd0");
 	link_device("43:33", "../../devices/virtual/block/nbd1/nbd1p1");
@@ -75,8 +77,8 @@ static void mount_points_are_found(void **state)
 		const char *dir;
 		int index;
 	} good[] = {
-	    {"/mnt/disk", 0},  {"/mnt/part", 1},  {"/mnt/a b\\c", 2},
-	    {"/mnt/btrfs", 3}, {"/mnt/under", 0},
+	    {"/mnt/disk", 0},  {"/mnt/part", 1},   {"/mnt/a b\\c", 2}, {"/mnt/btrfs", 3},
+	    {"/mnt/under", 0}, {"/mnt/cut\\7", 0}, {"/mnt/end\\", 0},
 	};
 	struct err err;
 	int index;

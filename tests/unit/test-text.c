@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -146,6 +147,37 @@ static void test_utf8(void **state)
 }
 
 /* The first and last of each range, and their neighbours. */
+/* Each on the heap, where a sanitizer sees a byte too many. */
+static void test_unescape(void **state)
+{
+	static const char *const pairs[][2] = {
+	    {"", ""},
+	    {"a\\040b", "a b"},
+	    {"\\134134", "\\134"},
+	    {"\\101\\102\\103", "ABC"},
+	    {"\\377", "\377"},
+	    {"\\", "\\"},
+	    {"\\1", "\\1"},
+	    {"a\\12", "a\\12"},
+	    {"\\\\101", "\\A"},
+	    {"\\400", "\\400"},
+	    {"\\18x", "\\18x"},
+	    {"\\ 40", "\\ 40"},
+	    {"\\+40", "\\+40"},
+	    {"\\777777", "\\777777"},
+	    {"x\\04", "x\\04"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char *s = strdup(pairs[i][0]);
+
+		text_unescape_octal(s);
+		assert_string_equal(s, pairs[i][1]);
+		free(s);
+	}
+}
+
 static void test_controls(void **state)
 {
 	static const uint32_t controls[] = {0,	    0x1f,   0x7f,   0x80,   0x9f,   0x61c,  0x200e,
@@ -170,10 +202,11 @@ static void test_controls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_cut),
-	    cmocka_unit_test(test_quote),   cmocka_unit_test(test_cut_spares_characters),
-	    cmocka_unit_test(test_limit),   cmocka_unit_test(test_escape),
-	    cmocka_unit_test(test_utf8),    cmocka_unit_test(test_controls),
+	    cmocka_unit_test(test_numbers),  cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_quote),    cmocka_unit_test(test_cut_spares_characters),
+	    cmocka_unit_test(test_limit),    cmocka_unit_test(test_escape),
+	    cmocka_unit_test(test_utf8),     cmocka_unit_test(test_controls),
+	    cmocka_unit_test(test_unescape),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
