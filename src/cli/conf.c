@@ -170,6 +170,13 @@ static int load_library(struct config_reader *r)
 	return -ELIBACC;
 }
 
+static int parse(struct config_reader *r, const char *buf, size_t len)
+{
+	read_lines(r, buf, len);
+	check_whole(r);
+	return r->errors ? -EINVAL : 0;
+}
+
 static int read_and_check(struct config_reader *r)
 {
 	_cleanup_free_ char *buf = malloc(CONFIG_SIZE_MAX + 1);
@@ -187,9 +194,17 @@ static int read_and_check(struct config_reader *r)
 		config_complain(r, 0, &e);
 		return ret;
 	}
-	read_lines(r, buf, len);
-	check_whole(r);
-	return r->errors ? -EINVAL : 0;
+	return parse(r, buf, len);
+}
+
+static int finish(struct config_reader *r, int ret, struct config *ret_config)
+{
+	options_done(&r->scratch);
+	if (ret < 0)
+		config_done(r->config);
+	else
+		*ret_config = *r->config;
+	return ret;
 }
 
 int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
@@ -197,16 +212,23 @@ int config_read(const char *path, struct config *ret_config, config_error_fn *fn
 {
 	struct config config = {.path = strdup(path)};
 	struct config_reader r = {.config = &config, .fn = fn, .arg = arg, .err = err};
+
+	options_init(&r.scratch);
+	return finish(&r, read_and_check(&r), ret_config);
+}
+
+int config_parse(const char *path, const char *text, size_t len, struct config *ret_config,
+		 config_error_fn *fn, void *arg, struct err *err)
+{
+	struct config config = {.path = strdup(path)};
+	struct config_reader r = {.config = &config, .fn = fn, .arg = arg, .err = err};
 	int ret;
 
 	options_init(&r.scratch);
-	ret = read_and_check(&r);
-	options_done(&r.scratch);
-	if (ret < 0)
-		config_done(&config);
-	else
-		*ret_config = config;
-	return ret;
+	ret = config.path ? load_library(&r) : part_no_memory(err);
+	if (ret == 0)
+		ret = parse(&r, text, len);
+	return finish(&r, ret, ret_config);
 }
 
 void config_done(struct config *config)

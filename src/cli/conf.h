@@ -51,6 +51,10 @@ int config_read(const char *path, struct config *ret_config, config_error_fn *fn
 		struct err *err);
 void config_done(struct config *config);
 
+/* As config_read() of a file `path` that holds this text. */
+int config_parse(const char *path, const char *text, size_t len, struct config *ret_config,
+		 config_error_fn *fn, void *arg, struct err *err);
+
 /* As config_read(), and the file must name a server. */
 int config_check(const char *path, config_error_fn *fn, void *arg, struct err *err);
 

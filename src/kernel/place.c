@@ -78,24 +78,18 @@ static bool parse(char *line, const char *dir, struct mount *m)
 	return true;
 }
 
-int place_device_at(const char *proc, const char *sys, const char *dir, int *ret_index,
+int place_device_in(FILE *mountinfo, const char *sys, const char *dir, int *ret_index,
 		    struct err *err)
 {
-	char path[PATH_MAX], shown[512];
+	char shown[512];
 	_cleanup_free_ char *line = NULL;
 	struct mount m = {.source = NULL};
 	struct text t;
 	size_t size = 0;
 	int index = -1;
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/self/mountinfo", proc);
-	f = fopen(path, "re");
-	if (!f)
-		return err_errno(err, ERR_FAILED, errno, "cannot read %s", path);
-	while (getline(&line, &size, f) >= 0)
+	while (getline(&line, &size, mountinfo) >= 0)
 		parse(line, dir, &m);
-	fclose(f);
 	text_init(&t, shown, sizeof(shown));
 	text_quote(&t, dir, strlen(dir), 200);
 	if (!m.source)
@@ -116,6 +110,19 @@ int place_device_at(const char *proc, const char *sys, const char *dir, int *ret
 	free(m.source);
 	*ret_index = index;
 	return 0;
+}
+
+int place_device_at(const char *proc, const char *sys, const char *dir, int *ret_index,
+		    struct err *err)
+{
+	char path[PATH_MAX];
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "%s/self/mountinfo", proc);
+	f = fopen(path, "re");
+	if (!f)
+		return err_errno(err, ERR_FAILED, errno, "cannot read %s", path);
+	return place_device_in(f, sys, dir, ret_index, err);
 }
 
 int place_device(const char *dir, int *ret_index, struct err *err)

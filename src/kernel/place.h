@@ -6,6 +6,8 @@
 #ifndef KERNEL_PLACE_H
 #define KERNEL_PLACE_H
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 /*
@@ -17,6 +19,10 @@ int place_device(const char *dir, int *ret_index, struct err *err);
 
 /* The same with other roots than "/proc" and "/sys", for tests. */
 int place_device_at(const char *proc, const char *sys, const char *dir, int *ret_index,
+		    struct err *err);
+
+/* The same with an open mountinfo (borrowed), read to its end. */
+int place_device_in(FILE *mountinfo, const char *sys, const char *dir, int *ret_index,
 		    struct err *err);
 
 /* The number in "nbd7", or "nbd7p1" for a partition of it; -1: it is neither. */

@@ -42,6 +42,9 @@ bool usage_begin(struct usage_scan *s, const struct usage_node *node);
  */
 void usage_mounts(struct usage_scan *s, FILE *mountinfo, const char *where);
 
+/* Swap areas listed in an open /proc/swaps. */
+void usage_swaps(struct usage_scan *s, FILE *swaps);
+
 /* Every process: descriptors, mappings, mount namespaces. 0 or -errno. */
 int usage_processes(struct usage_scan *s);
 

@@ -116,23 +116,30 @@ void usage_mounts(struct usage_scan *s, FILE *mountinfo, const char *where)
 		mount_line(s, line, where);
 }
 
-static void find_swaps(struct usage_scan *s)
+void usage_swaps(struct usage_scan *s, FILE *swaps)
 {
-	char path[USAGE_PATH_MAX];
 	_cleanup_free_ char *line = NULL;
-	_cleanup_file_ FILE *f = NULL;
 	const struct usage_node *node;
 	size_t size = 0;
 
-	snprintf(path, sizeof(path), "%s/swaps", s->proc);
-	f = fopen(path, "re");
-	while (f && getline(&line, &size, f) >= 0) {
+	while (getline(&line, &size, swaps) >= 0) {
 		line[strcspn(line, " \t")] = '\0';
 		text_unescape_octal(line);
 		node = node_at_path(s, line);
 		if (node && usage_begin(s, node))
 			text_str(&s->text, "used for swap");
 	}
+}
+
+static void find_swaps(struct usage_scan *s)
+{
+	char path[USAGE_PATH_MAX];
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "%s/swaps", s->proc);
+	f = fopen(path, "re");
+	if (f)
+		usage_swaps(s, f);
 }
 
 /* Every entry of a directory of sysfs that says who is built on a node. */

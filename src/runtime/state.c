@@ -205,17 +205,11 @@ static void set_field(struct state *s, const struct field *f, const char *value)
 	}
 }
 
-int state_read(int index, struct state *ret_state, struct err *err)
+void state_parse(int index, FILE *f, struct state *ret_state)
 {
-	struct rundir_path path = rundir_device(index, "state");
-	_cleanup_file_ FILE *f = fopen(path.text, "re");
 	char line[STATE_TEXT_MAX + 64];
 	bool cut = false;
 
-	if (!f && errno == ENOENT)
-		return -ENOENT;
-	if (!f)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
 	memset(ret_state, 0, sizeof(*ret_state));
 	ret_state->index = index;
 	ret_state->peer_uid = -1; /* 0 is somebody */
@@ -234,6 +228,18 @@ int state_read(int index, struct state *ret_state, struct err *err)
 				set_field(ret_state, &fields[i], value);
 		read_link(ret_state, line, value);
 	}
+}
+
+int state_read(int index, struct state *ret_state, struct err *err)
+{
+	struct rundir_path path = rundir_device(index, "state");
+	_cleanup_file_ FILE *f = fopen(path.text, "re");
+
+	if (!f && errno == ENOENT)
+		return -ENOENT;
+	if (!f)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
+	state_parse(index, f, ret_state);
 	return 0;
 }
 

@@ -94,6 +94,9 @@ int state_write(const struct state *s);
  * over. The text is checked: values are printable and bounded.
  */
 int state_read(int index, struct state *ret_state, struct err *err);
+
+/* The same from an open file (borrowed). */
+void state_parse(int index, FILE *f, struct state *ret_state);
 void state_remove(int index);
 
 /* The device whose state file, in rundir(), has this name; -1: it is another file. */

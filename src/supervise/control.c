@@ -66,7 +66,7 @@ void control_answer(struct control *c, int status, const char *sentence)
 	drop_caller(c);
 }
 
-static bool parse(const char *text, struct control_request *ret_request)
+bool control_parse(const char *text, struct control_request *ret_request)
 {
 	struct control_request request = {.verb = CONTROL_DETACH};
 	int end = 0;
@@ -91,7 +91,7 @@ static bool parse(const char *text, struct control_request *ret_request)
 	return true;
 }
 
-static void format(const struct control_request *request, char *buf, size_t size)
+void control_format(const struct control_request *request, char *buf, size_t size)
 {
 	switch (request->verb) {
 	case CONTROL_DETACH:
@@ -139,7 +139,7 @@ static void on_caller(int fd, uint32_t events, void *arg)
 	if (c->asked)
 		return;
 	c->asked = true;
-	if (!parse(text, &request))
+	if (!control_parse(text, &request))
 		control_answer(c, 2,
 			       "the supervisor does not know that request: it may be of "
 			       "another version");
@@ -265,7 +265,7 @@ int control_ask(int index, const struct control_request *request, unsigned limit
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
 				 path.text);
-	format(request, text, sizeof(text));
+	control_format(request, text, sizeof(text));
 	/* EPIPE: turned away, and the answer says why. */
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");

@@ -55,4 +55,8 @@ void control_free(struct control *c);
 int control_ask(int index, const struct control_request *request, unsigned limit_ms,
 		int *ret_status, struct err *err);
 
+/* A request as text, and back; false: it is none. */
+void control_format(const struct control_request *request, char *buf, size_t size);
+bool control_parse(const char *text, struct control_request *ret_request);
+
 #endif

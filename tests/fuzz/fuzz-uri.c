@@ -5,35 +5,16 @@
  * same endpoint and is a fixpoint.
  */
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/un.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
-#include "nbd/export.h"
 #include "endpoint/uri.h"
-
-#define require(condition)        \
-	do {                      \
-		if (!(condition)) \
-			abort();  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
+#include "nbd/export.h"
 
 static void check_printable(const char *s, size_t len)
 {
-	const uint8_t *p = (const uint8_t *)s;
-	size_t n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_length(p + i, len - i);
-		require(n > 0);
-		require(n > 1 || (p[i] >= ' ' && p[i] != 0x7f));
-		require(n != 2 || p[i] != 0xc2 || p[i + 1] >= 0xa0);
-	}
+	require(fuzz_printable(s, len, ""));
 }
 
 static void check_failure(int r, const struct err *err, const struct endpoint *e)

@@ -41,6 +41,18 @@ static const char *route_news(const struct nlmsghdr *msg)
 	}
 }
 
+const char *hints_route_news(const void *datagram, size_t len)
+{
+	const struct nlmsghdr *msg = datagram;
+	const char *news = NULL;
+	int left = (int)len;
+
+	for (; NLMSG_OK(msg, left); msg = NLMSG_NEXT(msg, left))
+		if (route_news(msg))
+			news = route_news(msg);
+	return news;
+}
+
 static void on_route(int fd, uint32_t events, void *arg)
 {
 	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -51,14 +63,12 @@ static void on_route(int fd, uint32_t events, void *arg)
 	(void)events;
 	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0 ||
 	       (n < 0 && (errno == EINTR || errno == ENOBUFS))) {
-		const struct nlmsghdr *msg = (const void *)buf;
-		int left = n < 0 ? 0 : (int)n;
+		const char *says = n < 0 ? NULL : hints_route_news(buf, (size_t)n);
 
 		if (n < 0 && errno == ENOBUFS)
 			news = "the network changed";
-		for (; NLMSG_OK(msg, left); msg = NLMSG_NEXT(msg, left))
-			if (route_news(msg))
-				news = route_news(msg);
+		if (says)
+			news = says;
 	}
 	if (news)
 		h->fn(news, h->arg);

@@ -19,4 +19,7 @@ typedef void hints_fn(const char *what, void *arg);
 struct hints *hints_new(struct loop *loop, const char *unix_path, hints_fn *fn, void *arg);
 void hints_free(struct hints *h); /* accepts NULL */
 
+/* What a datagram of rtnetlink, aligned for a struct nlmsghdr, lets hope for; NULL: nothing. */
+const char *hints_route_news(const void *datagram, size_t len);
+
 #endif

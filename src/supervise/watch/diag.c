@@ -134,18 +134,14 @@ static enum diag_answer read_unix(const struct nlmsghdr *msg)
 	return !shut ? DIAG_UNKNOWN : *shut ? DIAG_DEAD : DIAG_ALIVE;
 }
 
-enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info)
+enum diag_answer diag_read(const void *answer, size_t len, const struct diag_socket *s,
+			   struct tcp_info *ret_info)
 {
-	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
-	const struct nlmsghdr *msg = (const void *)buf;
+	const struct nlmsghdr *msg = answer;
 	const struct nlmsgerr *e = NLMSG_DATA(msg);
-	struct request r;
-	ssize_t n;
 
 	*ret_info = (struct tcp_info){.tcpi_state = 0};
-	fill(s, SOCK_DIAG_BY_FAMILY, &r);
-	n = exchange(&r, buf, sizeof(buf));
-	if (n < 0 || !NLMSG_OK(msg, (size_t)n))
+	if (!NLMSG_OK(msg, len))
 		return DIAG_UNKNOWN;
 	if (msg->nlmsg_type == NLMSG_ERROR)
 		return msg->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error == -ENOENT
@@ -156,27 +152,43 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 	return s->local.ss_family ? read_inet(msg, s, ret_info) : read_unix(msg);
 }
 
+enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info)
+{
+	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
+	struct request r;
+	ssize_t n;
+
+	fill(s, SOCK_DIAG_BY_FAMILY, &r);
+	n = exchange(&r, buf, sizeof(buf));
+	return diag_read(buf, n < 0 ? 0 : (size_t)n, s, ret_info);
+}
+
 /* A peer that is closed has no inode any more. */
+enum diag_answer diag_read_peer(const void *answer, size_t len)
+{
+	const struct nlmsghdr *msg = answer;
+	const uint32_t *peer;
+	size_t size;
+
+	if (!NLMSG_OK(msg, len) || msg->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
+		return DIAG_UNKNOWN;
+	peer = attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_PEER, sizeof(*peer), &size);
+	return peer && *peer ? DIAG_ALIVE : DIAG_DEAD;
+}
+
 enum diag_answer diag_unix_peer(int fd)
 {
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
-	const struct nlmsghdr *msg = (const void *)buf;
-	const uint32_t *peer;
 	struct diag_socket s = {.inode = 0};
 	struct request r;
-	size_t len;
 	ssize_t n;
 
 	if (diag_describe(fd, &s) < 0)
 		return DIAG_UNKNOWN;
 	fill(&s, SOCK_DIAG_BY_FAMILY, &r);
 	n = exchange(&r, buf, sizeof(buf));
-	if (s.local.ss_family || n < 0 || !NLMSG_OK(msg, (size_t)n) ||
-	    msg->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
-		return DIAG_UNKNOWN;
-	peer = attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_PEER, sizeof(*peer), &len);
-	return peer && *peer ? DIAG_ALIVE : DIAG_DEAD;
+	return s.local.ss_family || n < 0 ? DIAG_UNKNOWN : diag_read_peer(buf, (size_t)n);
 }
 
 bool diag_destroy(const struct diag_socket *s)

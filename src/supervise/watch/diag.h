@@ -35,6 +35,11 @@ bool diag_destroy(const struct diag_socket *s);
  * that it has read all and done with it. */
 enum diag_answer diag_unix_peer(int fd);
 
+/* What they read, in memory: the kernel's answer, aligned for a struct nlmsghdr. */
+enum diag_answer diag_read(const void *answer, size_t len, const struct diag_socket *s,
+			   struct tcp_info *ret_info);
+enum diag_answer diag_read_peer(const void *answer, size_t len);
+
 /* From a descriptor: what diag_ask() needs to find the socket again. 0 or -errno. */
 int diag_describe(int fd, struct diag_socket *ret_socket);
 

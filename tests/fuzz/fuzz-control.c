@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any text as a request to a supervisor. What must hold: what is understood means the same when it
+ * is written and read again.
+ */
+#include "fuzz.h"
+#include "supervise/control.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* As much as the supervisor receives. */
+	char *text = fuzz_string(data, size < 31 ? size : 31), again[32];
+	struct control_request request, back;
+
+	if (control_parse(text, &request)) {
+		control_format(&request, again, sizeof(again));
+		require(control_parse(again, &back));
+		require(back.verb == request.verb && back.force == request.force);
+		require(back.prepared == request.prepared && back.accept == request.accept);
+		require(back.grace == request.grace);
+	}
+	free(text);
+	return 0;
+}

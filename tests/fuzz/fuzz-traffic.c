@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any traffic through a relay: each piece has a byte in front, with its direction in the highest
+ * bit and its length in the others. What must hold: never more than there is may go on, and never
+ * less than all but the head of one reply; and how the bytes are cut in pieces makes no difference.
+ */
+#include "fuzz.h"
+#include "nbd/traffic.h"
+
+#define ROOM 8192
+
+/* One relay's view: what waits for its rest. */
+struct view {
+	struct nbd_traffic traffic;
+	uint8_t wait[ROOM];
+	size_t len;
+	uint64_t passed;
+	bool shutdown;
+};
+
+static void down(struct view *v, const uint8_t *p, size_t n)
+{
+	size_t go;
+
+	memcpy(v->wait + v->len, p, n);
+	v->len += n;
+	go = nbd_traffic_down(&v->traffic, v->wait, v->len, &v->shutdown);
+	require(go <= v->len);
+	require(v->shutdown || v->len - go < NBD_SIMPLE_LEN);
+	v->passed += go;
+	v->len -= go;
+	memmove(v->wait, v->wait + go, v->len);
+	require(v->traffic.n_reads <= NBD_TRAFFIC_READS);
+}
+
+static void up(struct view *v, const uint8_t *p, size_t n)
+{
+	nbd_traffic_up(&v->traffic, p, n);
+	require(v->traffic.head_len < NBD_REQUEST_LEN);
+	require(v->traffic.n_reads <= NBD_TRAFFIC_READS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct view whole, pieces;
+	size_t n;
+
+	memset(&whole, 0, sizeof(whole));
+	memset(&pieces, 0, sizeof(pieces));
+	for (size_t at = 0; at + 1 < size && !whole.shutdown; at += n) {
+		bool is_down = data[at] & 0x80;
+		const uint8_t *p = data + at + 1;
+
+		n = (data[at] & 0x7f) + 1;
+		at++;
+		n = n < size - at ? n : size - at;
+		if (is_down)
+			down(&whole, p, n);
+		else
+			up(&whole, p, n);
+		for (size_t i = 0; i < n && !pieces.shutdown; i++) {
+			if (is_down)
+				down(&pieces, p + i, 1);
+			else
+				up(&pieces, p + i, 1);
+		}
+		require(whole.shutdown == pieces.shutdown && whole.passed == pieces.passed);
+		require(whole.traffic.goodbye == pieces.traffic.goodbye);
+	}
+	return 0;
+}
