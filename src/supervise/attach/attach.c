@@ -121,10 +121,13 @@ int supervisor_open_up(struct supervisor *s)
 
 static int open_up(struct supervisor *s)
 {
-	int ret = supervisor_fill_report(s);
+	bool local = s->cfg.endpoint->type == ENDPOINT_UNIX;
+	int ret;
 
+	/* Before the report, from which a later supervisor learns whose server it must be. */
+	s->unix_uid = local ? dialler_unix_uid(s->dialler) : (uid_t)-1;
+	ret = supervisor_fill_report(s);
 	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
-	s->unix_uid = dialler_unix_uid(s->dialler);
 	supervisor_note_tls(s, dialler_tls(s->dialler), dialler_relay(s->dialler));
 	if (ret == 0)
 		ret = supervisor_open_up(s);
