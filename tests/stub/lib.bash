@@ -224,6 +224,10 @@ load() { # [OPTION of nbd-stub load...]
 	started+=("$loader")
 }
 
+has_closed() { # PID: also for the driver
+	! compgen -G "$N/stub/proc/$1/fd/*" >/dev/null
+}
+
 unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
 	local status
 	kill -TERM "$loader" 2>/dev/null
@@ -234,6 +238,7 @@ unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
 	}
 	wait "$loader"
 	status=$?
+	wait_for 10 has_closed "$loader"
 	cat "$N/load.said"
 	return "$status"
 }
