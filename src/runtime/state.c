@@ -50,6 +50,7 @@ static const struct field {
     FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
     FIELD("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
     FIELD("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
+    FIELD("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),
     FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
     FIELD("OUTAGES", "outages", NULL, FIELD_U32, outages),
     FIELD("OUTAGE_SINCE", "outage-since", NULL, FIELD_I64, outage_since),

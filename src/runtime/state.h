@@ -63,6 +63,7 @@ struct state {
 	unsigned in_flight;
 	bool uncounted;		      /* queue/iostats is 0: the two above cannot be told */
 	bool unsettled;		      /* an old connection may still bring the server's writes */
+	bool unproved;		      /* and no time settles that */
 	unsigned reconnects;	      /* connections replaced */
 	unsigned outages;	      /* times that no connection was alive */
 	int64_t outage_since;	      /* seconds since 1970; 0: there is none */

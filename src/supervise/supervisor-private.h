@@ -150,6 +150,7 @@ struct supervisor {
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
 	unsigned alive_said;   /* connections, when the log was told last */
+	uint64_t uncounted_at; /* when requests were last seen not to be counted; 0: never */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */
 	uint64_t refill_at;    /* monotonic ms: spares that have ended are replaced from then on */
 	uint32_t refill_ms;    /* the pause before that */

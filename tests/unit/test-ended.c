@@ -48,7 +48,8 @@ static void done(struct connection *c, struct ended *e)
 /* As links_renew() does it. */
 static struct ended end_it(struct connection *c)
 {
-	struct ended e = {.fd = c->ours, .how = ENDED_BY_US, .ended_at = loop_now()};
+	struct ended e = {
+	    .fd = c->ours, .how = ENDED_BY_US, .close_ms = 2 * LONG, .ended_at = loop_now()};
 	uint64_t now;
 
 	assert_int_equal(shutdown(c->ours, SHUT_WR), 0);
@@ -176,9 +177,9 @@ static void a_slipped_request_settles_with_its_reply(void **state)
 		/* Now a look does, and as the receiving side is open, all replies have come. */
 		ended_seen_idle(&e, loop_now() + LONG);
 		assert_true(e.clean);
-		assert_false(ended_settled(&e, loop_now(), 0));
+		assert_false(ended_settled(&e, loop_now() + LONG, 0));
 		close_fdp(&c.theirs);
-		assert_true(settles(&e, loop_now()));
+		assert_true(settles(&e, loop_now() + LONG));
 		assert_false(e.given_up);
 		done(&c, &e);
 	}

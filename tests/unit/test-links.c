@@ -766,7 +766,7 @@ static void renew(int theirs[], int n)
 {
 	assert_true(links_may_end(links));
 	links_remember(links);
-	links_renew(links, "for a test");
+	links_renew(links, 2000, "for a test");
 	links_seen_idle(links);
 	assert_int_equal(died.called, 1);
 	assert_int_equal(died.alive, 0);
@@ -789,15 +789,64 @@ static void renewed_links_settle_when_the_server_closes(void **state)
 	renew(theirs, 2);
 	assert_false(links_unclean(links));
 	for (int i = 0; i < 2; i++) {
-		/* However long that takes: nothing bounds it but the dead timeout. */
 		assert_false(links_settled(links, asked));
-		assert_false(links_settled(links, asked + 600000));
+		assert_false(links_settled(links, asked + 1999));
 		close(theirs[i]);
 	}
 	for (int i = 0; i < 500 && !links_settled(links, asked + 1); i++)
 		usleep(10000);
 	assert_true(links_settled(links, asked + 1));
 	assert_int_equal(links_given_up(links), 0);
+	/* The driver learns of the end when the server does it, and needs a moment from then on. */
+	assert_in_range(loop_now() - links_last_death(links), 0, 100);
+}
+
+/* A server that held no request has nothing left to do: I/O does not fail for its slow end. */
+static void a_server_that_held_nothing_may_stay_open(void **state)
+{
+	uint64_t asked = loop_now();
+	int ours, copy, theirs[2];
+
+	(void)state;
+	unix_pair(&ours, &theirs[0]);
+	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(links_add(links, ours), 0);
+	tcp_pair("127.0.0.1", &ours, &theirs[1]);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	renew(theirs, 2);
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 1999));
+	assert_true(links_settled(links, asked + 2000));
+	assert_int_equal(links_given_up(links), 0);
+	/* The driver has found the end. */
+	assert_int_equal(recv(copy, &(char){0}, 1, MSG_DONTWAIT), 0);
+	close(copy);
+	close(theirs[0]);
+	close(theirs[1]);
+}
+
+/* A request that slipped in: there it is only proof that ends the wait. */
+static void a_server_that_held_something_is_waited_for(void **state)
+{
+	int ours, theirs, copy;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	links_remember(links);
+	assert_int_equal(write(copy, "request", 7), 7);
+	links_renew(links, 2000, "for a test");
+	assert_true(links_unclean(links));
+	assert_true(links_unproved(links));
+	close(theirs); /* as qemu-nbd does, while its requests run */
+	usleep(20000);
+	assert_false(links_settled(links, loop_now()));
+	assert_false(links_settled(links, loop_now() + 600000));
+	assert_true(links_unproved(links));
+	close(copy);
 }
 
 static void renewing_is_for_links_with_a_descriptor(void **state)
@@ -822,7 +871,8 @@ static void after_io_has_failed_time_settles(void **state)
 	unix_pair(&ours, &theirs);
 	assert_int_equal(links_add(links, ours), 0);
 	assert_int_equal(links_watch(links), 0);
-	renew(&theirs, 1);
+	links_remember(links);
+	links_renew(links, 2000, "for a test"); /* no look that finds the device idle follows */
 	assert_false(links_settled(links, loop_now() + 600000));
 	links_release(links);
 	asked = loop_now();
@@ -837,12 +887,27 @@ static void an_inherited_end_takes_its_time(void **state)
 	uint64_t asked = loop_now() + 60000;
 
 	(void)state;
-	links_inherit(links);
+	links_inherit(links, false);
 	assert_true(links_unclean(links));
+	assert_false(links_unproved(links));
 	assert_false(links_settled(links, asked));
 	assert_false(links_settled(links, asked + 1999));
 	assert_true(links_settled(links, asked + 2000));
 	assert_int_equal(links_given_up(links), 1);
+}
+
+/* What only proof would settle waits until I/O has failed, also after a takeover. */
+static void an_inherited_end_that_is_unproved_stays(void **state)
+{
+	uint64_t asked = loop_now();
+
+	(void)state;
+	links_inherit(links, true);
+	assert_true(links_unproved(links));
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 600000));
+	links_release(links);
+	assert_true(links_settled(links, loop_now() + 2000));
 }
 
 /* The driver shuts a connection down (a reply that it did not understand), and the server lives. */
@@ -966,6 +1031,9 @@ int main(void)
 	    WITH_LINKS(settling_is_bounded),
 	    WITH_LINKS(graves_are_closed_with_the_rest),
 	    WITH_LINKS(renewed_links_settle_when_the_server_closes),
+	    WITH_LINKS(a_server_that_held_nothing_may_stay_open),
+	    WITH_LINKS(a_server_that_held_something_is_waited_for),
+	    WITH_LINKS(an_inherited_end_that_is_unproved_stays),
 	    WITH_LINKS(after_io_has_failed_time_settles),
 	    WITH_LINKS(an_inherited_end_takes_its_time),
 	    WITH_LINKS(the_end_of_the_driver_is_not_the_servers),

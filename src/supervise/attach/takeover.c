@@ -77,7 +77,7 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	adopt_links(a, s->links);
 	links_probe_ends(s->links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
-		links_inherit(s->links);
+		links_inherit(s->links, a->state->unproved);
 	adopt_addresses(a, &addresses);
 	ret = supervisor_adopt_target(s, a->known ? a->state : NULL);
 	if (ret == 0 && s->over.targets.serving < 0) {

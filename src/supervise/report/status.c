@@ -139,7 +139,8 @@ static void fill_links(struct supervisor *s)
 	struct link_facts facts;
 
 	r->alive = links_alive(s->links);
-	r->unsettled = links_graves(s->links);
+	r->unsettled = links_unclean(s->links);
+	r->unproved = links_unproved(s->links);
 	r->connections = links_wanted(s->links);
 	for (unsigned i = 0; i < r->alive && i < STATE_LINKS_MAX; i++) {
 		links_facts(s->links, i, &facts);

@@ -15,8 +15,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "supervise/watch/ended.h"
 
 #define LOOK_MS	   5	 /* between two looks whether this is the moment */
+#define UNSEEN_MS  8000	 /* how long what began while requests were not counted may take */
 #define MOMENT_MS  10000 /* how long a moment without requests is waited for */
 #define RENEWAL_MS 60000 /* how long new connections may take to get to the kernel */
 #define EVERY_MAX  16	 /* periods, for a server that does not answer */
@@ -79,14 +81,19 @@ static bool is_moment(struct supervisor *s)
 {
 	struct resizing *z = &s->resizing;
 	struct sysfs_progress p;
-	bool moment;
+	bool moment, unseen;
 
 	/* Before the look, so that what is sent after it shows. */
 	links_remember(s->links);
 	if (sysfs_progress(s->index, &p) < 0)
 		return false;
 	z->uncounted = !p.counted;
-	moment = p.counted && p.in_flight == 0 && z->quiet && p.completed == z->completed;
+	if (!p.counted)
+		s->uncounted_at = loop_now();
+	/* A request that began while none was counted never is. */
+	unseen = s->uncounted_at && loop_now() - s->uncounted_at < UNSEEN_MS;
+	moment = p.counted && !unseen && p.in_flight == 0 && z->quiet &&
+		 p.completed == z->completed;
 	z->quiet = p.counted && p.in_flight == 0;
 	z->completed = p.completed;
 	return moment;
@@ -108,6 +115,14 @@ static void no_moment(struct supervisor *s)
 	end(s, err_exit_status(ERR_RETRY), why);
 }
 
+/* ms for the server's end: the device is healthy, and its I/O must not fail meanwhile. */
+static uint32_t close_limit(const struct supervisor *s)
+{
+	uint64_t half = supervisor_kernel_dead_timeout(&s->cfg) * 1000 / 2;
+
+	return half < ENDED_CLOSE_MS ? (uint32_t)half : ENDED_CLOSE_MS;
+}
+
 /* From here on it is an outage like any other, but that the new connections are there already. */
 static void renew(struct supervisor *s)
 {
@@ -116,7 +131,7 @@ static void renew(struct supervisor *s)
 	memcpy(s->fresh, z->fd, z->n * sizeof(z->fd[0]));
 	s->n_fresh = z->n;
 	z->n = 0;
-	links_renew(s->links, "it is replaced, for the export's new size");
+	links_renew(s->links, close_limit(s), "it is replaced, for the export's new size");
 	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
 	if (!supervisor_ended_clean(s))
 		log_warning("/dev/nbd%d: a request was sent to %s in the moment in which its "

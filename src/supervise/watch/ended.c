@@ -174,8 +174,12 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 		e->asked = now;
 	if (!e->closed && e->fd >= 0)
 		e->closed = has_closed(e, now, peer_timeout_ms);
-	if (e->clean && e->closed)
+	if (e->clean && (e->closed || (e->how == ENDED_BY_US && now - e->asked >= e->close_ms))) {
+		/* The driver finds the end, whether or not the server has made one. */
+		if (e->fd >= 0)
+			shutdown(e->fd, SHUT_RDWR);
 		return true;
+	}
 	if (e->limit_ms == 0 || now - e->asked < e->limit_ms)
 		return false;
 	e->given_up = !e->clean;

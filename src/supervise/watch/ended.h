@@ -15,6 +15,10 @@
  *  - The death of the server's host proves nothing either: it may come back with what it holds.
  * Such a connection is given a settling time once the host answers again, and then given up.
  *
+ * A server that held no request and does not close in time is not waited for any longer: it has
+ * answered everything that it was sent, so that there is nothing for it to carry out. The wait for
+ * its FIN is for servers of one client, and must not make I/O fail on a device that is healthy.
+ *
  * The descriptors are owned by whoever holds the struct; ended_close() closes them. Nothing blocks.
  */
 #ifndef SUPERVISE_WATCH_ENDED_H
@@ -38,6 +42,9 @@ enum ended_how {
  */
 #define ENDED_SETTLE_MS 2000
 
+/* ms: how long a server that held no request may take to close. */
+#define ENDED_CLOSE_MS 2000
+
 /*
  * ms: a request that entered after a look at an idle device is still counted this long. The driver
  * takes none back before queue/io_timeout has passed, which is a second at least.
@@ -51,6 +58,7 @@ struct ended {
 	bool closed;	   /* nothing more can be learnt from the socket */
 	bool given_up;	   /* out: the limit has passed, and nothing was proved */
 	uint32_t limit_ms; /* from `asked` on; 0: it is waited for without a limit */
+	uint32_t close_ms; /* the same for the end of one that is clean */
 	uint64_t ended_at; /* monotonic ms */
 	uint64_t asked;	   /* when ended_settled() was asked first; 0: not asked yet */
 	struct peer peer;  /* its host may vanish meanwhile */

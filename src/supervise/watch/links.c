@@ -413,6 +413,9 @@ bool links_settled(struct links *l, uint64_t now)
 		if (!ended_settled(&l->ended[i], now, l->peer_timeout_ms))
 			continue;
 		l->given_up += l->ended[i].given_up;
+		/* Until now it was open for the driver, which needs a moment to notice. */
+		if (l->ended[i].how == ENDED_BY_US)
+			l->last_death = loop_now();
 		ended_close(&l->ended[i]);
 		l->ended[i] = l->ended[--l->n_ended];
 	}
@@ -438,9 +441,17 @@ void links_release(struct links *l)
 		ended_release(&l->ended[i], loop_now());
 }
 
-void links_inherit(struct links *l)
+bool links_unproved(const struct links *l)
 {
-	bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
+	for (size_t i = 0; i < l->n_ended; i++)
+		if (!l->ended[i].clean && l->ended[i].limit_ms == 0)
+			return true;
+	return false;
+}
+
+void links_inherit(struct links *l, bool unproved)
+{
+	bury(l, -1, ENDED_VANISHED, unproved ? 0 : ENDED_SETTLE_MS);
 }
 
 bool links_unclean(const struct links *l)
@@ -465,7 +476,7 @@ void links_remember(struct links *l)
 		l->link[i].positioned = ended_position(l->fd[i], &l->link[i].position);
 }
 
-void links_renew(struct links *l, const char *why)
+void links_renew(struct links *l, uint32_t close_ms, const char *why)
 {
 	/* From the last one on: taking one out moves those behind it. */
 	for (size_t i = l->n; i-- > 0;) {
@@ -477,9 +488,10 @@ void links_renew(struct links *l, const char *why)
 		/* Replies can still come; the server finds the end behind its last request. */
 		shutdown(fd, SHUT_WR);
 		e = bury(l, fd, ENDED_BY_US, 0);
-		if (e)
-			e->clean =
-			    link.positioned && ended_position(fd, &now) && now == link.position;
+		if (!e)
+			continue;
+		e->close_ms = close_ms;
+		e->clean = link.positioned && ended_position(fd, &now) && now == link.position;
 	}
 	l->fn(0, why, l->arg);
 }

@@ -103,18 +103,22 @@ unsigned links_given_up(struct links *l);  /* how many time alone has settled, s
 /* I/O has failed: from now on a time alone settles each of them. */
 void links_release(struct links *l);
 
-/* A supervisor that is gone has left such a connection. */
-void links_inherit(struct links *l);
+/* One of them may still bring something, and no time settles that, only proof. */
+bool links_unproved(const struct links *l);
+
+/* A supervisor that is gone has left such a connection, which a time settles, or nothing does. */
+void links_inherit(struct links *l, bool unproved);
 
 /*
  * Ends living connections, to have new ones in their place. In this order: links_may_end(), which
  * is false if one has no descriptor; links_remember(); a look which finds that the device has no
  * request under way; links_renew(), which calls the links_fn; another look, and links_seen_idle()
- * if it finds the same.
+ * if it finds the same. A server that held no request has close_ms for its own end, from the first
+ * question whether it has settled.
  */
 bool links_may_end(const struct links *l);
 void links_remember(struct links *l);
-void links_renew(struct links *l, const char *why);
+void links_renew(struct links *l, uint32_t close_ms, const char *why);
 void links_seen_idle(struct links *l);
 
 /* What TCP knows about a connection; zero for other families. */

@@ -83,6 +83,8 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 		supervisor_write_state(s);
 	}
 	if (!p.counted)
+		s->uncounted_at = now;
+	if (!p.counted)
 		s->completed_at = 0; /* a device whose requests are not counted is not stalled */
 	if (p.in_flight == 0 || p.completed != s->completed || s->completed_at == 0) {
 		s->completed = p.completed;
