@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # $image is of lib.bash
 # SPDX-License-Identifier: MIT
 # --resize of a device that always has requests under way, of which the server completes some all
 # the time: no connection is ended, and the answer says why. For scenarios with different options.

@@ -15,7 +15,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "supervise/watch/ended.h"
 
 #define LOOK_MS	   5	 /* between two looks whether this is the moment */
 #define UNSEEN_MS  8000	 /* how long what began while requests were not counted may take */
@@ -92,8 +91,8 @@ static bool is_moment(struct supervisor *s)
 		s->uncounted_at = loop_now();
 	/* A request that began while none was counted never is. */
 	unseen = s->uncounted_at && loop_now() - s->uncounted_at < UNSEEN_MS;
-	moment = p.counted && !unseen && p.in_flight == 0 && z->quiet &&
-		 p.completed == z->completed;
+	moment =
+	    p.counted && !unseen && p.in_flight == 0 && z->quiet && p.completed == z->completed;
 	z->quiet = p.counted && p.in_flight == 0;
 	z->completed = p.completed;
 	return moment;
@@ -115,12 +114,12 @@ static void no_moment(struct supervisor *s)
 	end(s, err_exit_status(ERR_RETRY), why);
 }
 
-/* ms for the server's end: the device is healthy, and its I/O must not fail meanwhile. */
+/* ms for the server's end at most: the device is healthy, and its I/O must not fail meanwhile. */
 static uint32_t close_limit(const struct supervisor *s)
 {
 	uint64_t half = supervisor_kernel_dead_timeout(&s->cfg) * 1000 / 2;
 
-	return half < ENDED_CLOSE_MS ? (uint32_t)half : ENDED_CLOSE_MS;
+	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
 }
 
 /* From here on it is an outage like any other, but that the new connections are there already. */

@@ -490,7 +490,7 @@ void links_renew(struct links *l, uint32_t close_ms, const char *why)
 		e = bury(l, fd, ENDED_BY_US, 0);
 		if (!e)
 			continue;
-		e->close_ms = close_ms;
+		e->close_ms = close_ms < ENDED_CLOSE_MS ? close_ms : ENDED_CLOSE_MS;
 		e->clean = link.positioned && ended_position(fd, &now) && now == link.position;
 	}
 	l->fn(0, why, l->arg);

@@ -113,8 +113,8 @@ void links_inherit(struct links *l, bool unproved);
  * Ends living connections, to have new ones in their place. In this order: links_may_end(), which
  * is false if one has no descriptor; links_remember(); a look which finds that the device has no
  * request under way; links_renew(), which calls the links_fn; another look, and links_seen_idle()
- * if it finds the same. A server that held no request has close_ms for its own end, from the first
- * question whether it has settled.
+ * if it finds the same. A server that held no request has 2 s for its own end, or close_ms if that
+ * is less, from the first question whether it has settled.
  */
 bool links_may_end(const struct links *l);
 void links_remember(struct links *l);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # --resize with requests under way all the time: one connection.
-# shellcheck source=tests/stub/lib.bash
+# shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 # shellcheck source=tests/stub/under-way.bash
 . "$(dirname "$0")/../under-way.bash"

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A server whose disk is slow, as a fixture: each request has a thread of its own.
+
+  slow.py PORT|SOCKET FILE HOLD DELAY [early]
+
+Offers several connections. Each connection is told the size that FILE has when it begins. Reads
+take DELAY seconds. The first write whose data begins with HOLD is carried out HOLD seconds after
+it came. When a client ends, everything that it sent is carried out before the connection is closed;
+with `early`, the server sends its own end at once, while requests still run, as qemu-nbd does.
+Prints `held` when the held write has been carried out. Runs until it is killed.
+"""
+
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+import minimal
+from minimal import DISC, FLUSH, READ, REQUEST, WRITE, Connection, Gone
+
+minimal.SEND_FLUSH |= 1 << 8  # CAN_MULTI_CONN
+
+
+class Slow(Connection):
+    held = threading.Lock()
+
+    def __init__(self, sock, file, hold, delay, early):
+        super().__init__(sock, file, os.fstat(file).st_size)
+        self.hold, self.delay, self.early = hold, delay, early
+        self.lock = threading.Lock()
+
+    def carry_out(self, kind, cookie, offset, length, data):
+        found = b""
+        if kind == READ:
+            time.sleep(self.delay)
+            found = os.pread(self.file, length, offset)
+        elif kind == WRITE:
+            slow = data.startswith(b"HOLD") and self.held.acquire(blocking=False)
+            if slow:
+                time.sleep(self.hold)
+            os.pwrite(self.file, data, offset)
+            if slow:
+                print("held", flush=True)
+        elif kind == FLUSH:
+            os.fsync(self.file)
+        try:
+            with self.lock:
+                self.answer(cookie, 0, found)
+        except OSError:
+            pass
+
+    def serve(self):
+        threads = []
+        try:
+            while True:
+                _, _, kind, cookie, offset, length = REQUEST.unpack(self.recv(REQUEST.size))
+                if kind == DISC:
+                    break
+                data = bytes(self.recv(length)) if kind == WRITE else b""
+                thread = threading.Thread(
+                    target=self.carry_out, args=(kind, cookie, offset, length, data), daemon=True
+                )
+                thread.start()
+                threads = [t for t in threads if t.is_alive()] + [thread]
+        except Gone:
+            pass
+        if self.early:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+
+
+def attend(sock, *how):
+    with sock:
+        try:
+            connection = Slow(sock, *how)
+            if connection.handshake():
+                connection.serve()
+        except (Gone, OSError, struct.error):
+            pass
+
+
+def main():
+    if len(sys.argv) not in (5, 6):
+        sys.exit(__doc__)
+    where, name, hold, delay = sys.argv[1:5]
+    file = os.open(name, os.O_RDWR)
+    if where.startswith("/"):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(where)
+    else:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", int(where)))
+    listener.listen(16)
+    how = (file, float(hold), float(delay), sys.argv[5:] == ["early"])
+    while True:
+        sock, _ = listener.accept()
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=attend, args=(sock, *how), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()
