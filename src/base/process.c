@@ -133,11 +133,10 @@ static int send_hello(int fd, const struct process_job *job)
 	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* The pair: ours, and the helper's with the first message in it. 0 or -errno. */
-static int make_channel(const struct process_job *job, int *ret_ours, int *ret_theirs)
+int process_channel(int *ret_ours, int *ret_theirs)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
-	int fds[2], ret;
+	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
@@ -145,9 +144,6 @@ static int make_channel(const struct process_job *job, int *ret_ours, int *ret_t
 	theirs = fds[1];
 	if (fcntl(ours, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return -errno;
-	ret = send_hello(ours, job);
-	if (ret < 0)
-		return ret;
 	*ret_ours = TAKE_FD(ours);
 	*ret_theirs = TAKE_FD(theirs);
 	return 0;
@@ -161,7 +157,9 @@ int process_start(struct process *ret_process, const struct process_seed *seed,
 	int pidfd, ret, saved;
 	sigset_t all, old;
 
-	ret = make_channel(job, &ours, &theirs);
+	ret = process_channel(&ours, &theirs);
+	if (ret == 0)
+		ret = send_hello(ours, job);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot start a helper process");
 	watch_prepare();
@@ -186,6 +184,21 @@ int process_start(struct process *ret_process, const struct process_seed *seed,
 	}
 	*ret_process =
 	    (struct process){.pid = pid, .pidfd = pidfd, .fd = TAKE_FD(ours), .uid = (uid_t)-1};
+	return 0;
+}
+
+int process_adopt(struct process *ret_process, pid_t pid, int fd)
+{
+	_cleanup_fd_ int channel = fd, watch = -1;
+	siginfo_t info;
+
+	watch = pid > 0 ? watch_open(pid) : -1;
+	if (watch < 0)
+		return pid > 0 ? -errno : -ECHILD;
+	if (watch_wait(pid, watch, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -errno;
+	*ret_process = (struct process){
+	    .pid = pid, .pidfd = TAKE_FD(watch), .fd = TAKE_FD(channel), .uid = (uid_t)-1};
 	return 0;
 }
 

@@ -65,6 +65,18 @@ typedef void process_fn(int fd, pid_t parent, const void *setup, size_t len);
 int process_start(struct process *ret_process, const struct process_seed *seed,
 		  const struct process_job *job, struct err *err);
 
+/*
+ * Both ends of a helper's socket pair, for one that another process starts; the first is ours. 0 or
+ * -errno.
+ */
+int process_channel(int *ret_ours, int *ret_theirs);
+
+/*
+ * Takes a child that another process made, as if process_start() had started it, and the end `fd`
+ * of its socket pair, also when it fails: -ECHILD if it is the child of another, or -errno.
+ */
+int process_adopt(struct process *ret_process, pid_t pid, int fd);
+
 /* In the helper: what process_start() was given. */
 struct process_call {
 	const char *kind;

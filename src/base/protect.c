@@ -37,6 +37,11 @@ void protect_early(void)
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
+bool protect_root(void)
+{
+	return program_invocation_name[0] == '@';
+}
+
 static int set_oom(const char *score)
 {
 	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -6,12 +6,17 @@
 #ifndef BASE_PROTECT_H
 #define BASE_PROTECT_H
 
+#include <stdbool.h>
+
 /*
  * Before any thread or process is started, which inherit it: memory this process asks for is
  * never got by writing to a device (PR_SET_IO_FLUSHER, Linux 5.6). Without the privilege nothing
  * happens. In an initramfs, also marks the process as one that holds the root file system up.
  */
 void protect_early(void);
+
+/* True in an initramfs, after protect_early(): the device may be the root file system's. */
+bool protect_root(void);
 
 /*
  * Once the device is attached: everything mapped now and later stays in memory, the heap has room

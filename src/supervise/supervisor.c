@@ -133,6 +133,9 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 	struct helpers_config cfg = {
 	    .spares = spares,
 	    .relay = s->cfg.relay || endpoint_needs_relay(e),
+	    /* Under swap or the root file system, a file may be out of reach in an outage. */
+	    .zygote = s->cfg.swap || protect_root() ||
+		      (s->cfg.index >= 0 && sysfs_attached(s->cfg.index)),
 	    .tls = e->tls ? e : NULL,
 	};
 

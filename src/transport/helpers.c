@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "transport/nursery.h"
 #include "worker/helper-main.h"
 #include "worker/worker.h"
 
@@ -15,6 +16,7 @@ struct helpers {
 	struct loop *loop;
 	struct sandbox *sandbox;
 	struct process_seed seed;
+	struct nursery nursery; /* in use with cfg.zygote */
 	struct helpers_config cfg;
 	struct worker_config worker_cfg;
 	struct tls_files *tls_files;
@@ -51,6 +53,7 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 	if (!h)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	h->seed = PROCESS_SEED_NONE;
+	h->nursery.zygote = PROCESS_NONE;
 	ret = sandbox_new(&h->sandbox, err);
 	if (ret == 0)
 		ret = process_seed_open(&h->seed, err);
@@ -70,6 +73,13 @@ int helpers_new(struct loop *loop, const struct helpers_config *cfg, struct help
 		h->cfg.worker = HELPER_WORKER;
 	if (!h->cfg.resolver)
 		h->cfg.resolver = HELPER_RESOLVER;
+	if (cfg->zygote) {
+		ret = nursery_init(&h->nursery, &h->seed, &h->worker_cfg, err);
+		if (ret < 0) {
+			helpers_free(h);
+			return ret;
+		}
+	}
 	if (cfg->tls) {
 		h->tls_files = tls_files_new(loop, h, cfg->tls);
 		if (!h->tls_files) {
@@ -124,6 +134,7 @@ void helpers_free(struct helpers *h)
 		end_now(h->dying);
 	while (h->gone)
 		reaped(h->gone);
+	nursery_done(&h->nursery);
 	sandbox_free(h->sandbox);
 	process_seed_close(&h->seed);
 	free(h);
@@ -171,8 +182,9 @@ bool helpers_relay(const struct helpers *h)
 	return h->cfg.relay;
 }
 
-int helpers_start(struct helpers *h, const struct process_job *job, struct helper **ret_helper,
-		  struct err *err)
+/* job NULL: a worker, from the zygote. */
+static int start_helper(struct helpers *h, const struct process_job *job,
+			struct helper **ret_helper, struct err *err)
 {
 	struct helper *helper = calloc(1, sizeof(*helper));
 	int ret;
@@ -181,7 +193,10 @@ int helpers_start(struct helpers *h, const struct process_job *job, struct helpe
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	helper->owner = h;
 	helper->process = PROCESS_NONE;
-	ret = process_start(&helper->process, &h->seed, job, err);
+	if (job)
+		ret = process_start(&helper->process, &h->seed, job, err);
+	else
+		ret = nursery_worker(&h->nursery, &h->worker_cfg, &helper->process, err);
 	if (ret < 0) {
 		free(helper);
 		return ret;
@@ -189,6 +204,12 @@ int helpers_start(struct helpers *h, const struct process_job *job, struct helpe
 	helper->process.uid = sandbox_uid(h->sandbox);
 	*ret_helper = helper;
 	return 0;
+}
+
+int helpers_start(struct helpers *h, const struct process_job *job, struct helper **ret_helper,
+		  struct err *err)
+{
+	return start_helper(h, job, ret_helper, err);
 }
 
 int helpers_resolve(struct helpers *h, const struct resolve_job *job, struct helper **ret_helper,
@@ -238,7 +259,7 @@ static int start_worker(struct helpers *h, struct helper **ret_helper, struct er
 	    .protected = h->worker_cfg.relay,
 	};
 
-	return helpers_start(h, &job, ret_helper, err);
+	return start_helper(h, h->cfg.zygote ? NULL : &job, ret_helper, err);
 }
 
 int helpers_fill(struct helpers *h, struct err *err)

@@ -29,6 +29,7 @@ struct helpers_config {
 	const char *worker;	    /* NULL: HELPER_WORKER; tests put a lying one here */
 	const char *resolver;	    /* NULL: HELPER_RESOLVER; likewise */
 	bool relay;		    /* see struct worker_config */
+	bool zygote;		    /* workers start without a file: see worker/zygote.h */
 	const struct endpoint *tls; /* get ready for TLS with what this names; borrowed; or NULL */
 };
 

@@ -8,6 +8,7 @@
 #include "worker/resolve.h"
 #include "worker/tls/reader.h"
 #include "worker/worker.h"
+#include "worker/zygote.h"
 
 void helper_run(const struct process_call *call)
 {
@@ -17,6 +18,7 @@ void helper_run(const struct process_call *call)
 	} kinds[] = {
 	    {HELPER_WORKER, worker_run},
 	    {HELPER_RESOLVER, resolve_run},
+	    {HELPER_ZYGOTE, zygote_run},
 	    {HELPER_KEYS, tls_reader_run},
 	};
 

@@ -11,6 +11,7 @@
 
 #define HELPER_WORKER	"worker"   /* worker.h */
 #define HELPER_RESOLVER "resolver" /* resolve.h */
+#define HELPER_ZYGOTE	"zygote"   /* zygote.h */
 #define HELPER_KEYS	"keys"	   /* tls/reader.h */
 
 /* To be called first of all. Returns if the program was not started as a helper. */

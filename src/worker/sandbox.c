@@ -137,6 +137,9 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
 		const struct rlimit value = {limit[i].most, limit[i].most};
 
+		if (profile == SANDBOX_ZYGOTE && limit[i].resource == RLIMIT_NPROC)
+			continue;
+
 		/* EPERM: a service manager's filter. What they limit is forbidden below as well. */
 		if (setrlimit((__rlimit_resource_t)limit[i].resource, &value) < 0 && errno != EPERM)
 			return err_errno(err, ERR_SYSTEM, errno, "cannot set a resource limit");
@@ -203,6 +206,8 @@ static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err
 	ret = landlock_enter(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot enter a Landlock domain");
+	if (profile == SANDBOX_ZYGOTE)
+		return 0;
 	ret = seccomp_filter_install(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret,

@@ -33,6 +33,10 @@ enum sandbox_profile {
 	SANDBOX_TLS,
 	/* getaddrinfo(): read files and use sockets; no write, execution, tracing, signals. */
 	SANDBOX_RESOLVE,
+	/* Forks workers, which enter the rest (zygote.h): another account, no capability, no file;
+	 * but no filter, for it would hold its copies, which need other calls. It hears from no
+	 * server. */
+	SANDBOX_ZYGOTE,
 };
 
 /* What the parent found out: plain values, which the helper is given as they are. */

@@ -28,6 +28,8 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		program.len = ARRAY_SIZE(resolve_program);
 		program.filter = (struct sock_filter *)(uintptr_t)resolve_program;
 		break;
+	case SANDBOX_ZYGOTE:
+		return -EINVAL; /* it has none */
 	}
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }

@@ -452,25 +452,25 @@ static int lock_memory(struct err *err)
 	return 0;
 }
 
-void worker_run(int fd, pid_t parent, const void *setup, size_t len)
+/* What comes before the sandbox: it reads files and takes memory. */
+static int prepare(const struct worker_config *cfg, struct tls_lib *lib, struct err *err)
 {
-	static struct worker worker; /* of this process alone: started for one job */
-	const struct worker_config *cfg = setup;
-	struct worker *w = &worker;
 	int ret = 0;
 
-	if (len != sizeof(*cfg))
-		_exit(1);
-
-	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
 	if (cfg->tls || cfg->relay)
 		prepare_heap();
 	if (cfg->tls)
-		ret = tls_lib_load(&w->lib, &w->answer.err);
+		ret = tls_lib_load(lib, err);
 	if (cfg->relay)
 		hide_from_oom_killer();
-	if (ret == 0 && cfg->lock_memory)
-		ret = lock_memory(&w->answer.err);
+	return ret == 0 && cfg->lock_memory ? lock_memory(err) : ret;
+}
+
+static struct worker the_worker; /* of this process alone: started for one job */
+
+static void __attribute__((noreturn))
+work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
+{
 	if (ret == 0)
 		ret = sandbox_enter(&cfg->sandbox,
 				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
@@ -481,4 +481,36 @@ void worker_run(int fd, pid_t parent, const void *setup, size_t len)
 	wait_for_job(w);
 	do_job(w);
 	_exit(0);
+}
+
+void worker_run(int fd, pid_t parent, const void *setup, size_t len)
+{
+	const struct worker_config *cfg = setup;
+	struct worker *w = &the_worker;
+
+	if (len != sizeof(*cfg))
+		_exit(1);
+	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
+	work(w, cfg, parent, prepare(cfg, &w->lib, &w->answer.err));
+}
+
+int worker_prepare(const struct worker_config *cfg, struct err *err)
+{
+	the_worker = (struct worker){.sock = -1, .keys = -1, .kernel = -1};
+	return prepare(cfg, &the_worker.lib, err);
+}
+
+void worker_go_on(int fd, pid_t parent, const struct worker_config *cfg)
+{
+	struct worker *w = &the_worker;
+	struct err ignored;
+
+	w->fd = fd;
+	/* Two copies of one generator would give two servers the same keys. */
+	if (cfg->tls)
+		w->lib.rnd_refresh();
+	/* Locks are not inherited. What the program is made of is locked by the zygote. */
+	if (cfg->lock_memory)
+		(void)!lock_memory(&ignored);
+	work(w, cfg, parent, 0);
 }

@@ -62,6 +62,13 @@ struct worker_config {
 
 process_fn worker_run; /* its setup is a struct worker_config */
 
+/*
+ * The same in two steps, for the zygote (zygote.h): all that needs a file, in the zygote; and the
+ * rest, in a copy of it, with the sandbox that is left to be entered.
+ */
+int worker_prepare(const struct worker_config *cfg, struct err *err);
+void worker_go_on(int fd, pid_t parent, const struct worker_config *cfg) __attribute__((noreturn));
+
 /* What goes along with a job, all borrowed. */
 struct worker_fds {
 	int sock;

@@ -4,9 +4,11 @@
 
 #include <poll.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 
 #include "transport/attempt.h"
 #include "transport/helpers.h"
+#include "worker/tls/lib.h"
 #include "worker/worker.h"
 
 static struct helpers *new_helpers(struct loop *loop, struct helpers_config cfg)
@@ -126,6 +128,83 @@ static void signals(void **state)
 	await_ready(loop, h, 1);
 	helpers_free(h);
 	loop_free(loop);
+}
+
+/* Copies of a zygote are children of ours, confined, each a new process; and it is replaced. */
+static void from_a_zygote(void **state)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h = new_helpers(loop, (struct helpers_config){.spares = 2, .zygote = true});
+	struct helper *one, *two;
+	char path[64], name[32] = "";
+	struct err err;
+	pid_t zygote = 0;
+	FILE *f;
+
+	(void)state;
+	fill(h);
+	await_ready(loop, h, 2);
+	assert_int_equal(helpers_take(h, &one, &err), 0);
+	assert_int_equal(helpers_take(h, &two, &err), 0);
+	assert_int_not_equal(one->process.pid, two->process.pid);
+	assert_int_equal(kill(one->process.pid, SIGKILL), 0);
+	process_wait(&one->process);
+	helper_release(one);
+	helper_release(two);
+	/* The zygote is the child that is left. */
+	loop_run_for(loop, 50);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &zygote), 1);
+	fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/comm", zygote);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%31s", name), 1);
+	fclose(f);
+	assert_string_equal(name, "nbd-zygote");
+	kill(zygote, SIGKILL);
+	fill(h);
+	await_ready(loop, h, 2);
+	helpers_free(h);
+	loop_free(loop);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* A copy as the zygote makes one, which no handler of a library notices. */
+static void random_of_a_copy(const struct tls_lib *lib, uint8_t out[2][16])
+{
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		lib->rnd_refresh();
+		lib->rnd(GNUTLS_RND_RANDOM, out[0], 16);
+		lib->rnd(GNUTLS_RND_NONCE, out[1], 16);
+		_exit(write(fds[1], out, 32) != 32);
+	}
+	assert_int_equal(read(fds[0], out, 32), 32);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Or two servers would get the same keys of a device's workers. */
+static void copies_share_no_random_numbers(void **state)
+{
+	uint8_t one[2][16], two[2][16];
+	struct tls_lib lib;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(tls_lib_load(&lib, &err), 0);
+	random_of_a_copy(&lib, one);
+	random_of_a_copy(&lib, two);
+	assert_memory_not_equal(one[0], two[0], 16);
+	assert_memory_not_equal(one[1], two[1], 16);
 }
 
 /* What a helper finds when it starts. */
@@ -400,6 +479,8 @@ int main(void)
 	    cmocka_unit_test(spares),
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
+	    cmocka_unit_test(from_a_zygote),
+	    cmocka_unit_test(copies_share_no_random_numbers),
 	    cmocka_unit_test(nothing_is_inherited),
 	    cmocka_unit_test(users_start_no_helper),
 	    cmocka_unit_test(bad_spares_are_dropped),

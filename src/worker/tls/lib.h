@@ -44,6 +44,7 @@
 	X(record_recv) \
 	X(record_send) \
 	X(rnd) \
+	X(rnd_refresh) \
 	X(server_name_set) \
 	X(session_get_ptr) \
 	X(session_set_ptr) \

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that workers of a device under swap or the root file system are copies of. Executing
+ * a program reads files, which may be on the very device that has to be reconnected. So this one is
+ * executed before the device is attached, loads what a worker needs, locks it in memory, drops
+ * root's rights, and forks when it is told to. The workers of one such device share its layout.
+ *
+ * It hears from nobody but its parent. Its copies are children of that parent, as if it had started
+ * them itself, and keep nothing of the zygote's descriptors but their own.
+ */
+#ifndef WORKER_ZYGOTE_H
+#define WORKER_ZYGOTE_H
+
+#include "base/err.h"
+#include "base/process.h"
+#include "worker/worker.h"
+
+/* With a request travels the new worker's end of its socket pair. */
+struct zygote_request {
+	struct worker_config worker; /* but for the sandbox, which was entered */
+};
+
+/* The first comes unasked: 0 if it is ready. The others: the worker's process id. */
+struct zygote_answer {
+	int32_t ret; /* or -errno with err */
+	struct err err;
+};
+
+process_fn zygote_run; /* its setup is a struct worker_config */
+
+#endif
