@@ -22,6 +22,11 @@ check "in another run directory: refused" expect_status 3 'attached for writing 
 kill_supervisor
 check "without a supervisor: refused" expect_status 3 'attached for writing already, as /dev/nbd0' \
 	nbd_attach nbd1 -u "$sock"
+over_ioctl() { # which also warns
+	nbd_attach --backend ioctl nbd1 -u "$sock" 2>"$N/over-ioctl"
+	(($? == 3)) && grep 'attached for writing already, as /dev/nbd0' "$N/over-ioctl"
+}
+check "over ioctl, too" over_ioctl
 check "no second device was made" told_is detaches 0 1
 check "a reader is not refused" nbd_attach -r nbd1 -u "$sock"
 check "the reader is detached" nbd_attach --detach nbd1
@@ -50,6 +55,8 @@ ctl detach 0
 check "the supervisor notices" wait_for 10 gone "$supervisor"
 check "the identifier is still there" is "$(<"$N/stub/sys/block/nbd0/backend")" "$ours"
 check "the next device is attached" nbd_attach nbd1 -u "$sock"
+check "it detaches" nbd_attach --detach nbd1
+check "the next device is attached over ioctl" nbd_attach --backend ioctl nbd1 -u "$sock"
 check "it detaches" nbd_attach --detach nbd1
 kill_now "$opener"
 check "the last close frees the first one" within 5 told_is configured 0
