@@ -6,6 +6,7 @@
  *   block | unblock     commands wait, or go on
  *   decline N COUNT     the driver drops the next COUNT sockets and reports success
  *   notice N MS         the driver learns MS milliseconds late that a connection has ended
+ *   mute N on|off       the driver's log does not tell of a socket that it takes
  *   silent N on|off     the driver sends no event when a connection ends
  *   break N SLOT        the driver ends that connection, as after a reply that makes no sense
  *   event N             the driver sends an event although no connection has ended
@@ -88,6 +89,8 @@ static int of_device(struct driver *d, struct client *c, uint64_t id, struct dev
 		dev->decline = (unsigned)atoi(word[2]);
 	} else if (strcmp(word[0], "notice") == 0 && word[2]) {
 		dev->notice_ms = (uint64_t)atoi(word[2]);
+	} else if (strcmp(word[0], "mute") == 0 && word[2]) {
+		dev->mute = strcmp(word[2], "on") == 0;
 	} else if (strcmp(word[0], "silent") == 0 && word[2]) {
 		dev->silent = strcmp(word[2], "on") == 0;
 	} else if (strcmp(word[0], "break") == 0 && word[2]) {

@@ -107,7 +107,8 @@ static void reconnect(struct driver *d, struct device *dev, int *fd)
 	adopt(dev, s, fd);
 	dev->expired = false;
 	dev->taken++;
-	driver_log(d, dev, "reconnected socket");
+	if (!dev->mute)
+		driver_log(d, dev, "reconnected socket");
 }
 
 static bool identified(const struct device *dev, const struct command *c)

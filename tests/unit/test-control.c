@@ -231,6 +231,24 @@ static void a_caller_that_leaves_frees_the_place(void **state)
 	assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
 }
 
+/* It has told its user that nothing was detached; what else was asked for goes on. */
+static void a_detach_whose_caller_has_gone_does_not_arrive(void **state)
+{
+	static const char *const detach[] = {"detach", "detach force", "detach prepared",
+					     "detach prepared force"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(detach); i++) {
+		close(caller_new(detach[i], strlen(detach[i])));
+		loop_run_for(loop, 50);
+		assert_int_equal(asked.called, 0);
+	}
+	close(caller_new("grace 10", 8));
+	loop_run_for(loop, 50);
+	assert_int_equal(asked.called, 1);
+	assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
+}
+
 static void an_unanswered_caller_sees_the_end(void **state)
 {
 	struct rundir_path path = rundir_device(INDEX, "control");
@@ -434,6 +452,7 @@ int main(void)
 	    WITH_CONTROL(other_requests_are_not_known),
 	    WITH_CONTROL(one_caller_at_a_time),
 	    WITH_CONTROL(a_caller_that_leaves_frees_the_place),
+	    WITH_CONTROL(a_detach_whose_caller_has_gone_does_not_arrive),
 	    WITH_CONTROL(an_unanswered_caller_sees_the_end),
 	    WITH_CONTROL(the_socket_is_private_and_replaced),
 	    WITH_CONTROL(another_user_is_not_heard),

@@ -82,6 +82,86 @@ static void begin(bool force)
 	assert_non_null(under_test);
 }
 
+/* --- a kernel that says what it was asked for, and takes as long as the test wants ------------ */
+
+static unsigned detached;
+
+static int fake_detach(struct kernel *k, int index, struct err *err)
+{
+	(void)k;
+	(void)err;
+	assert_int_equal(index, NO_DEVICE);
+	hang(NULL);
+	detached++;
+	return 0;
+}
+
+static const struct kernel_ops fake_ops = {.name = "netlink", .detach = fake_detach};
+static struct kernel fake = {.ops = &fake_ops};
+
+static struct {
+	unsigned called, late;
+	struct err err;
+} told;
+
+static void on_told(int ret, const struct err *err, void *arg)
+{
+	assert_ptr_equal(arg, &told);
+	if (ret == -EINPROGRESS) {
+		told.late++;
+		told.err = *err;
+		return;
+	}
+	told.called++;
+	release_free(under_test);
+}
+
+static void begin_prepared(void)
+{
+	const struct release_config cfg = {.index = NO_DEVICE,
+					   .mark = -1,
+					   .kernel = &fake,
+					   .offload = offload,
+					   .force = true,
+					   .prepared = true};
+
+	memset(&told, 0, sizeof(told));
+	detached = 0;
+	under_test = release_new(loop, &cfg, on_told, &told);
+	assert_non_null(under_test);
+}
+
+/* Before the disconnect has begun, giving it up means that it does not happen. */
+static void what_is_given_up_does_not_happen(void **state)
+{
+	(void)state;
+	assert_int_equal(offload_run(offload, hang, hung, NULL), 0);
+	begin_prepared();
+	loop_run_for(loop, 2000);
+	assert_int_equal(told.called, 1);
+	assert_int_equal(told.late, 0);
+	let_return();
+	loop_run_for(loop, 200);
+	assert_int_equal(jobs_done, 1);
+	assert_int_equal(detached, 0);
+}
+
+/* Inside the disconnect nobody can call it back: who asks is told, and the end is reported. */
+static void what_has_begun_happens(void **state)
+{
+	(void)state;
+	begin_prepared();
+	loop_run_for(loop, 2500);
+	assert_int_equal(told.called, 0);
+	assert_int_equal(told.late, 1);
+	assert_non_null(strstr(told.err.message, "as soon as"));
+	let_return();
+	loop_run_for(loop, 500);
+	assert_int_equal(detached, 1);
+	assert_int_equal(told.late, 1);
+	assert_int_equal(told.called, 1);
+}
+
 /* Two seconds are what the manual promises for --detach --force. */
 static void force_does_not_wait_for_the_thread(void **state)
 {
@@ -123,6 +203,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(force_does_not_wait_for_the_thread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_full_queue_is_an_answer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_given_up_does_not_happen, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_has_begun_happens, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,13 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-gives_up() { # a server that is back, and a kernel that does not get on with it
+gives_up() { # [STATE]: a server that is back, and a kernel that does not get on with it
 	crash
-	within 5 state_is lost || return
+	within 10 state_is "${1:-lost}" || return
+	if [[ ${1:-lost} = expired ]]; then
+		within 5 told_is dead-timeout 0 || return
+		pause 1.5 # the two sockets that make what waits fail come first
+	fi
 	ctl block
 	serve_again
 	within 10 state_is healing || return
@@ -68,4 +72,22 @@ load -c -i "$image"
 check "two connections: the load gets on" loading 20 5
 check "two connections: nothing fails" unload
 check "two connections: detaches" detach
+
+# I/O fails already, and is to fail again, while the new connection is on its way into the kernel.
+check "expired: attaches" attach --dead-timeout 1
+before=$(steady_descriptors)
+check "expired: the detach is given up" gives_up expired
+check "expired: expired" state_is expired
+repeated=$(told repeated)
+ctl unblock
+check "expired: the hand-over counts" within 10 state_is attached
+check "expired: it lives" told_is alive 1
+check "expired: its socket was offered once" told_is repeated "$repeated"
+check "expired: the kernel waits again" told_is dead-timeout 1
+check "expired: no request times out" told_is timeout 0
+check "expired: no descriptor is left over" within 5 descriptors_are "$before"
+load -c -i "$image"
+check "expired: the load gets on" loading 20 5
+check "expired: nothing fails" unload
+check "expired: detaches" detach
 finish

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A device whose server is gone: what was written cannot be flushed, so that a plain --detach refuses.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+lost() {
+	crash
+	within 5 state_is lost
+}
+
+serve
+check "it attaches" attach
+check "nothing written: is lost" lost
+check "nothing written: detaches" detach
+serve_again
+check "written: attaches" attach
+load -i "$image"
+check "written: the load gets on" loading 20 5
+check "written: nothing fails" unload
+check "written: is lost" lost
+check "written: detach refuses" expect_status 4 'cannot be flushed' detach
+check "written: SIGTERM leaves it" kill_supervisor TERM
+check "written: it stays attached" told_is configured 1
+check "written: taken over" attach
+check "written: detach still refuses" expect_status 4 'cannot be flushed' detach
+serve_again
+check "written: heals" within 10 told_is alive 1
+check "written: is attached" within 5 state_is attached
+check "written: detaches" detach
+check "not counted: attaches" attach
+echo 0 >"$N/stub/sys/block/nbd0/queue/iostats"
+check "not counted: is lost" lost
+check "not counted: detach refuses" expect_status 4 'cannot be flushed' detach
+check "not counted: --force detaches" detach --force
+echo 1 >"$N/stub/sys/block/nbd0/queue/iostats"
+serve_again
+check "read-only: attaches" attach --read-only
+check "read-only: is lost" lost
+check "read-only: detaches" detach
+finish
