@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # --shutdown and a lost device without a supervisor: its I/O fails after the grace, unless another
 # supervisor has taken it over meanwhile.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 alone() { # lost, and without a supervisor

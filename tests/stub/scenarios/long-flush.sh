@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A flush may take as long as requests complete: the limit of 10 s counts from the last one.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 flushing=$N/flushing
