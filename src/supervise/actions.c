@@ -197,6 +197,8 @@ static void released(int ret, const struct err *err, void *arg)
 		return;
 	}
 	s->err = *err;
+	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
+	s->restore = s->restore || (s->release && release_fails_io(s->release));
 	release_free(TAKE_PTR(s->release));
 	supervisor_raise(s, ret == 0 ? FSM_RELEASED : FSM_KEPT);
 }

@@ -11,6 +11,7 @@
  *   break N SLOT        the driver ends that connection, as after a reply that makes no sense
  *   event N             the driver sends an event although no connection has ended
  *   overflow            the driver says that events were lost
+ *   refuse N on|off     DISCONNECT is refused
  *   detach N            somebody else's DISCONNECT
  *   attach N ID [SIZE]  somebody else's CONNECT, to a server that never answers
  */
@@ -89,6 +90,8 @@ static int of_device(struct driver *d, struct client *c, uint64_t id, struct dev
 		dev->decline = (unsigned)atoi(word[2]);
 	} else if (strcmp(word[0], "notice") == 0 && word[2]) {
 		dev->notice_ms = (uint64_t)atoi(word[2]);
+	} else if (strcmp(word[0], "refuse") == 0 && word[2]) {
+		dev->refuse = strcmp(word[2], "on") == 0;
 	} else if (strcmp(word[0], "mute") == 0 && word[2]) {
 		dev->mute = strcmp(word[2], "on") == 0;
 	} else if (strcmp(word[0], "silent") == 0 && word[2]) {

@@ -166,6 +166,8 @@ int device_detach(struct driver *d, struct device *dev)
 {
 	if (!dev->configured || dev->disconnected)
 		return 0;
+	if (dev->refuse)
+		return -EPERM;
 	/* The goodbye takes its turn behind what is being sent. */
 	for (unsigned i = 0; i < dev->n_slots; i++)
 		if (!dev->slot[i].dead && dev->slot[i].sending)

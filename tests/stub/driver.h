@@ -100,6 +100,7 @@ struct device {
 	unsigned decline;   /* the number of sockets to drop while reporting success */
 	uint64_t notice_ms; /* until the driver knows that a connection has ended */
 	bool silent;	    /* no events */
+	bool refuse;	    /* DISCONNECT is refused */
 	bool mute;	    /* the log does not tell of a socket that is taken */
 	ino_t seen[64];	    /* the sockets that were offered, the last ones */
 	unsigned repeated;  /* sockets that were offered again */

@@ -57,4 +57,7 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 			    void *arg);
 void release_free(struct release *r); /* accepts NULL */
 
+/* True once it has made the kernel fail what waits, by other timeouts than the supervisor's. */
+bool release_fails_io(const struct release *r);
+
 #endif
