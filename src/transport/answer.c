@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds)
@@ -144,6 +145,76 @@ int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err
 	return err_set(err, ERR_PERMANENT, EPROTO,
 		       "the handshake process gave an invalid answer: the server may have "
 		       "attacked it");
+}
+
+/* Failures that mean something to the parent, and those that only a message explains. */
+static const struct {
+	int number;
+	bool for_offload; /* only a job with TLS for the kernel fails so */
+} failures[] = {
+    {TLS_RENEWS_KEYS, true},
+    {TLS_NOT_IN_KERNEL, true},
+    {EPROTO, false},
+    {ETIMEDOUT, false},
+    {ECONNRESET, false},
+    {ECONNREFUSED, false},
+    {ECONNABORTED, false},
+    {EPIPE, false},
+    {ENOTCONN, false},
+    {EHOSTUNREACH, false},
+    {ENETUNREACH, false},
+    {ENETDOWN, false},
+    {EHOSTDOWN, false},
+    {ENOMEM, false},
+    {EINVAL, false},
+    {ENOENT, false},
+    {ENOSYS, false},
+    {EPERM, false},
+    {EACCES, false},
+    {ENAMETOOLONG, false},
+    {ESHUTDOWN, false},
+    {EKEYEXPIRED, false},
+    {EKEYREJECTED, false},
+    {EOPNOTSUPP, false},
+    {EIO, false},
+};
+
+static bool failure_fits(struct worker_answer *a, const struct worker_expected *x)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(failures) && failures[i].number != -a->ret)
+		i++;
+	if (i == ARRAY_SIZE(failures))
+		a->ret = -EIO;
+	else if (failures[i].for_offload && !(x->ready && x->tls && x->offload))
+		return false;
+	/* Before it is ready it has heard from nobody, and may say what its sandbox lacks. */
+	if (x->ready && !x->tls && !x->relay &&
+	    (a->err.kind == ERR_SYSTEM || a->err.kind == ERR_USAGE))
+		a->err.kind = ERR_PERMANENT;
+	return true;
+}
+
+/* In which phase each kind of message may come. */
+static const struct {
+	bool before_ready, after_ready;
+} phases[] = {
+    [WORKER_READY] = {true, false},
+    [WORKER_LISTED] = {false, true},
+    [WORKER_DONE] = {false, true},
+    [WORKER_FAILED] = {true, true},
+};
+
+int worker_answer_fits(struct worker_answer *a, const struct worker_expected *x, struct err *err)
+{
+	if (a->type < ARRAY_SIZE(phases) &&
+	    (x->ready ? phases[a->type].after_ready : phases[a->type].before_ready) &&
+	    (a->type != WORKER_FAILED || failure_fits(a, x)))
+		return 0;
+	return err_set(err, ERR_PERMANENT, EPROTO,
+		       "the handshake process gave an answer that is not for it to give: the "
+		       "server may have attacked it");
 }
 
 int worker_ended_err(const struct process_end *end, const char *what, struct err *err)

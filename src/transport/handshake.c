@@ -17,7 +17,8 @@ struct handshake {
 	struct helper *worker;
 	struct loop_io *io;
 	enum nego_goal goal;
-	bool relay; /* the worker goes on when it is done */
+	bool relay;			 /* the worker goes on when it is done */
+	struct worker_expected expected; /* of the worker, now */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed;
 	void *arg;
@@ -106,6 +107,8 @@ static bool take_answer(struct handshake *h)
 	if (ret != 1)
 		answer->type = 0; /* refused below */
 	ret = worker_answer_check(answer, h->goal, &h->err);
+	if (ret == 0)
+		ret = worker_answer_fits(answer, &h->expected, &h->err);
 	if (ret == 0 && answer->type == WORKER_LISTED && ++h->n_listed > LISTED_MAX)
 		ret = err_set(&h->err, ERR_PERMANENT, E2BIG,
 			      "the server lists more than %d exports", LISTED_MAX);
@@ -116,6 +119,7 @@ static bool take_answer(struct handshake *h)
 	}
 	switch ((enum worker_answer_type)answer->type) {
 	case WORKER_READY:
+		h->expected.ready = true;
 		return true;
 	case WORKER_LISTED:
 		if (h->listed)
@@ -163,6 +167,10 @@ int handshake_new(struct loop *loop, struct helper *worker, const struct handsha
 	    .worker = worker,
 	    .goal = (enum nego_goal)cfg->job->goal,
 	    .relay = cfg->job->relay,
+	    .expected = {.ready = worker->ready,
+			 .tls = cfg->job->tls.on,
+			 .offload = cfg->job->tls.offload,
+			 .relay = cfg->job->relay},
 	    .done = cfg->done,
 	    .listed = cfg->listed,
 	    .arg = cfg->arg,

@@ -93,6 +93,23 @@ int worker_receive(int fd, void *buf, size_t size);
  */
 int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err *err);
 
+/* What the parent knows of a worker that it hears from. */
+struct worker_expected {
+	bool ready;   /* it has said so already, and has a job */
+	bool tls;     /* the job is one with TLS ... */
+	bool offload; /* ... for the kernel */
+	bool relay;   /* the job is to become a relay */
+};
+
+/*
+ * Beside worker_answer_check(): an answer that a worker may give in this phase, with a failure that
+ * its job can have. What a failure's number makes the parent do (another TLS version, a relay) is
+ * not for every worker to say; a number of no meaning becomes EIO, and a kind that blames the user
+ * or this system, which nothing in the job can be the reason for, becomes PERMANENT. 0, or -EPROTO
+ * with *err (PERMANENT).
+ */
+int worker_answer_fits(struct worker_answer *a, const struct worker_expected *x, struct err *err);
+
 /* Why a helper that gave no (full) answer ended, as an error. Returns -errno. `what` names it. */
 int worker_ended_err(const struct process_end *end, const char *what, struct err *err);
 

@@ -548,6 +548,30 @@ static void tell_of_no_sandbox(int fd)
 	tell(fd, WORKER_FAILED);
 }
 
+static void fail_with(int fd, int number, enum err_kind kind)
+{
+	lie.ret = -number;
+	lie.err.kind = kind;
+	strcpy(lie.err.message, "because");
+	tell(fd, WORKER_FAILED);
+}
+
+/* In plain text: what would make the parent start a process that may live for ever. */
+static void ask_for_a_relay(int fd)
+{
+	fail_with(fd, TLS_NOT_IN_KERNEL, ERR_SYSTEM);
+}
+
+static void ask_for_another_tls(int fd)
+{
+	fail_with(fd, TLS_RENEWS_KEYS, ERR_PERMANENT);
+}
+
+static void tell_a_number(int fd)
+{
+	fail_with(fd, 4000, ERR_RETRY);
+}
+
 static const struct liar {
 	void (*say)(int fd); /* NULL: it ends before it says anything */
 	int ends;	     /* its exit status, minus a signal's number, or: */
@@ -563,9 +587,12 @@ static const struct liar {
     {tell_garbage, LINGERS, -EPROTO, ERR_PERMANENT},
     {tell_little, LINGERS, -EPROTO, ERR_PERMANENT},
     {tell_much, LINGERS, -EPROTO, ERR_PERMANENT},
-    {tell_for_ever, LINGERS, -ETIMEDOUT, ERR_RETRY},
+    {tell_for_ever, LINGERS, -EPROTO, ERR_PERMANENT},
     {tell_an_export, LINGERS, -EPROTO, ERR_PERMANENT},
-    {tell_of_no_sandbox, 0, -EPERM, ERR_SYSTEM},
+    {tell_of_no_sandbox, 0, -EPERM, ERR_PERMANENT}, /* too late: it is confined */
+    {ask_for_a_relay, LINGERS, -EPROTO, ERR_PERMANENT},
+    {ask_for_another_tls, LINGERS, -EPROTO, ERR_PERMANENT},
+    {tell_a_number, 0, -EIO, ERR_RETRY},
 };
 
 static void lying_worker(int fd, pid_t parent, const void *setup, size_t len)
