@@ -126,6 +126,12 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	{ {RLIMIT_CORE, 0},
 	  {RLIMIT_NPROC, 0},
 	  {RLIMIT_MSGQUEUE, 0},
+#if !defined(FOR_VALGRIND) && !defined(__SANITIZE_ADDRESS__)
+	  /* Far more than certificates of the greatest allowed size take; of a resolver, also what
+	   * modules map of their files. */
+	  {RLIMIT_DATA, profile == SANDBOX_HANDSHAKE ? 16 << 20 : 128 << 20},
+	  {RLIMIT_AS, profile == SANDBOX_RESOLVE ? 512 << 20 : RLIM_INFINITY},
+#endif
 #if !defined(FOR_VALGRIND) /* it writes its log, and refuses the last one */
 	  {RLIMIT_FSIZE, 0},
 	  /* Room for the one or two descriptors a job brings, or for getaddrinfo()'s files. */
@@ -137,7 +143,8 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
 		const struct rlimit value = {limit[i].most, limit[i].most};
 
-		if (profile == SANDBOX_ZYGOTE && limit[i].resource == RLIMIT_NPROC)
+		if ((profile == SANDBOX_ZYGOTE && limit[i].resource == RLIMIT_NPROC) ||
+		    value.rlim_max == RLIM_INFINITY)
 			continue;
 
 		/* EPERM: a service manager's filter. What they limit is forbidden below as well. */

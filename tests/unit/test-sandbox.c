@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -244,6 +245,52 @@ static bool raise_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &more) == 0;
 }
 
+static bool pair_of_sockets(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0;
+}
+
+static bool aim_signals(void)
+{
+	return fcntl(target.fd, F_SETOWN, target.victim) == 0;
+}
+
+static bool choose_signal(void)
+{
+	return fcntl(target.fd, F_SETSIG, SIGKILL) == 0;
+}
+
+static bool outlive_the_parent(void)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGWINCH) == 0;
+}
+
+static bool generic_netlink(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 16) >= 0;
+}
+
+static bool control_a_device(void)
+{
+	int on = 1;
+
+	return ioctl(target.fd, FIOASYNC, &on) == 0;
+}
+
+static bool share_memory(void)
+{
+	return mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED;
+}
+
+static bool take_all_memory(void)
+{
+	return mmap(NULL, 1 << 29, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED;
+}
+
 static bool change_mode(void)
 {
 	return chmod(target.own, 0777) == 0;
@@ -284,6 +331,14 @@ static const struct attack {
     {"send to an address of its choice", send_elsewhere, HANDSHAKE, false},
     {"set a socket option", set_option, HANDSHAKE, false},
     {"make a namespace", new_namespace, BOTH, false},
+    {"make a pair of sockets", pair_of_sockets, BOTH, false},
+    {"send signals by a socket", aim_signals, BOTH, false},
+    {"choose the signal of a socket", choose_signal, BOTH, false},
+    {"outlive the parent", outlive_the_parent, BOTH, false},
+    {"open generic netlink", generic_netlink, BOTH, false},
+    {"control a device", control_a_device, BOTH, false},
+    {"share memory", share_memory, BOTH, true},
+    {"take all memory", take_all_memory, BOTH, true},
     {"raise its limits", raise_limit, BOTH, false},
 };
 
