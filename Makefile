@@ -37,6 +37,11 @@ HARDEN      := $(call probe,-fstack-protector-strong) $(call probe,-fstack-clash
 HARDEN_LD   := -pie $(call probe,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
 FORTIFY     := $(if $(SAN)$(COV),,$(or $(call probe,-O2 -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
 
+# On i386 one system call stands for all calls of sockets, and a filter cannot look at its arguments.
+ifneq ($(shell echo __i386__ | $(CC) -E -P - 2>/dev/null),__i386__)
+$(error i386 is not supported: the filters that confine the helpers cannot tell socket calls apart there)
+endif
+
 GENERATED   := $(BUILD)/generated
 
 OPT         := $(if $(COV),-O0,-O2)

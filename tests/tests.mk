@@ -58,6 +58,11 @@ lint: $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
 
+# For arm64, by qemu-user where that can run a test.
+.PHONY: check-cross
+check-cross:
+	@tests/cross
+
 .PHONY: states
 states: $(BUILD)/tests/states
 	@$<
