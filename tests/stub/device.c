@@ -204,7 +204,7 @@ void device_ends(struct driver *d, struct device *dev, struct slot *s)
 	s->dead = true;
 	s->ended = 0;
 	shutdown(s->fd, SHUT_RDWR);
-	queue_requeue(dev, s);
+	queue_requeue(d, dev, s);
 	s->reading = NULL;
 	s->got = 0;
 	driver_log(d, dev, "Receive control failed (result -32)");

@@ -151,7 +151,7 @@ void queue_run(struct driver *d, struct device *dev);
 void queue_fail_all(struct driver *d, struct device *dev);
 void queue_forget_client(struct device *dev, const struct client *c);
 void queue_receive(struct driver *d, struct device *dev, struct slot *s);
-void queue_requeue(struct device *dev, struct slot *s);
+void queue_requeue(struct driver *d, struct device *dev, struct slot *s);
 bool queue_busy(const struct device *dev);
 unsigned queue_in(const struct device *dev, enum request_state state);
 

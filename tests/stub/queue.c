@@ -156,12 +156,12 @@ static void push(struct driver *d, struct device *dev, struct slot *s)
 }
 
 /* Every failure of a send ends the connection and gives the request to another. */
-void queue_requeue(struct device *dev, struct slot *s)
+void queue_requeue(struct driver *d, struct device *dev, struct slot *s)
 {
-	(void)dev;
 	if (s->sending)
 		s->sending->state = REQUEST_QUEUED;
 	s->sending = NULL;
+	files_stat(d, dev); /* it is not in flight any more */
 }
 
 static void start(struct driver *d, struct device *dev, struct request *r, uint64_t now)

@@ -32,10 +32,12 @@ class Broken(Exception):
     """An invariant does not hold."""
 
 
-class Unsettled(Exception):
+class Stuck(Exception):
     """
-    A connection was ended for --resize in the moment in which a request entered. Nothing proves that
-    the server is done with it, so I/O waits until the dead timeout: the round can go no further.
+    I/O waits until the dead timeout, and nothing can be done about it, so the round ends. Either a
+    connection was ended for --resize in the moment in which a request entered, and nothing proves
+    that the server is done with it. Or a server died while the kernel changed the size (6.9 and
+    later): then the command waits for requests, which wait for a command.
     """
 
 
@@ -185,6 +187,8 @@ class Round:
             self.server.send_signal(signal.SIGCONT)
 
     def block(self):
+        if any(words[0] == "--resize" for words, _ in self.askers):
+            return
         self.blocked = True
         self.ctl("block")
 
@@ -223,7 +227,7 @@ class Round:
         self.ask("--detach", "nbd0")
 
     def resize(self):
-        if self.server and not self.odd:
+        if self.server and not self.odd and not self.blocked:
             self.size += self.chance.choice([0, 65536])
             os.truncate(self.image, self.size)
             self.lethal = True
@@ -316,10 +320,10 @@ class Round:
         if self.attaching or not self.supervisor():
             return False
         s, f = self.state(), self.figures()
-        if s.get("UNSETTLED") == "yes" and "is replaced" in s["LAST_OUTAGE_CAUSE"]:
+        replaced = s.get("UNSETTLED") == "yes" and "is replaced" in s["LAST_OUTAGE_CAUSE"]
+        if (replaced or f["frozen"] == "1") and time.monotonic() > self.calm_since + 15:
             self.check()
-            if time.monotonic() > self.calm_since + 15:
-                raise Unsettled
+            raise Stuck("the kernel changes the size" if f["frozen"] == "1" else "unsettled")
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
 
     def open_descriptors(self):
@@ -352,9 +356,13 @@ class Round:
 
     def clients(self):
         """Connections of the server, those of handshakes included."""
+        return self.sockets(5).count("03")
+
+    def sockets(self, column):
+        """Of the server's path in /proc/net/unix."""
         with open("/proc/net/unix") as f:
             rows = [line.split() for line in f]
-        return sum(row[-1] == self.sock and row[5] == "03" for row in rows)
+        return [row[column] for row in rows if row[-1] == self.sock]
 
     def no_askers(self):
         self.check_askers()
@@ -389,7 +397,7 @@ class Round:
         # SIGTERM leaves a device attached when it may be in use.
         open(f"{self.dir}/stub/unsure", "w").close()
         self.serve()
-        self.wait(20, "the server", lambda: self.run("test", "-S", self.sock) == 0)
+        self.wait(20, "the server", lambda: "00010000" in self.sockets(3))
         self.attach()
         self.calm_since = time.monotonic()
         self.wait(CALM_S, "it attaches", self.is_well)
@@ -472,8 +480,8 @@ def work(build, limit, seed, first):
         r = Round(build, seed + rounds)
         try:
             r.run_all()
-        except Unsettled:
-            print(f"soak-stub: seed {r.seed}: unsettled after --resize", flush=True)
+        except Stuck as e:
+            print(f"soak-stub: seed {r.seed} is stuck after --resize: {e}", flush=True)
         except Exception as e:  # whatever it is, the round must be told of, and its processes end
             with first:
                 r.tell(e if isinstance(e, Broken) else traceback.format_exc())
