@@ -18,6 +18,8 @@
 #include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000
+#define LOCK_LOOKS	20
+#define LOCK_PAUSE_MS	100
 #define IDENTIFIER_MAX	4096 /* a page of sysfs */
 
 static void close_dirp(DIR **d)
@@ -26,15 +28,26 @@ static void close_dirp(DIR **d)
 		closedir(*d);
 }
 
-/*
- * True if it is still as it was: the same attachment, no server, and nobody who would connect it
- * again. A supervisor that takes the device over reads the grace itself.
- */
-static bool still_lost(struct heal *h)
+static bool is_lost(struct heal *h)
 {
-	return grace_read() != GRACE_NONE && sysfs_mark_valid(h->mark) &&
-	       lock_holder(rundir_device(h->index, "lock").text) == 0 &&
+	return sysfs_mark_valid(h->mark) &&
 	       adopt_probe(h->kernel, h->index, h->identifier) == ADOPT_DEAD;
+}
+
+/*
+ * A supervisor that takes the device over reads the grace itself. One that was killed leaves its
+ * lock behind for a moment.
+ */
+static bool is_supervised(int index)
+{
+	bool held = true;
+
+	for (int i = 0; held && i < LOCK_LOOKS; i++) {
+		held = lock_holder(rundir_device(index, "lock").text) != 0;
+		if (held)
+			usleep(LOCK_PAUSE_MS * 1000);
+	}
+	return held;
 }
 
 /*
@@ -56,11 +69,11 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	if (ret < 0)
 		return ret;
 	h.mark = mark;
-	if (still_lost(&h)) {
+	if (is_lost(&h)) {
 		log_warning("/dev/nbd%d has no supervisor and no server: its I/O fails in %u s",
 			    index, grace);
 		sleep(grace);
-		if (still_lost(&h))
+		if (grace_read() != GRACE_NONE && !is_supervised(index) && is_lost(&h))
 			heal_fail_work(&h);
 		else
 			log_notice("/dev/nbd%d is supervised or connected again, or detached: its "
