@@ -418,9 +418,68 @@ static void stopping_leaves_nothing(void **state)
 
 #define WITH_HELPERS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void crash(int fd, pid_t parent, const void *setup, size_t len)
+{
+	(void)fd;
+	(void)parent;
+	(void)setup;
+	(void)len;
+	signal(SIGILL, SIG_DFL); /* a sanitizer's handler would make an exit of it */
+	raise(SIGILL);
+}
+
+static void wait_for_a_client(int fd)
+{
+	char byte;
+
+	(void)!read(fd, &byte, 1);
+}
+
+/* A server that brings the handshake process to fall gets few tries at it. */
+static void crashes_are_paused_for(void **state)
+{
+	struct helpers_config cfg = {.worker = helper_kind(crash, 0)};
+	struct helpers *crashing, *kept = helpers;
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), wait_for_a_client);
+	struct address_list list = {.n = 1, .item = {at}};
+	struct redial *r;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(helpers_new(loop, &cfg, &crashing, &err), 0);
+	helpers = crashing;
+	r = redial_at(&list, (struct redial_config){0});
+	helpers = kept;
+	redial_want(r, 1, false, false);
+	/* The first ones come with the pause of a refusal; the network may hurry them. */
+	for (int i = 0; i < 400 && got.failed < 3; i++) {
+		redial_now(r);
+		loop_run_for(loop, 20);
+	}
+	assert_int_equal(got.failed, 3);
+	assert_int_equal(got.err.kind, ERR_PERMANENT);
+	assert_non_null(strstr(got.err.message, "crashed"));
+	assert_in_range(redial_next(r), loop_now() + 3000, loop_now() + 5000);
+	loop_run_for(loop, 500);
+	assert_int_equal(got.failed, 3);
+	/* The user may try at once, and then the pause has doubled. */
+	for (int i = 0; i < 100 && got.failed < 4; i++) {
+		if (i == 0)
+			redial_now(r);
+		loop_run_for(loop, 20);
+	}
+	assert_int_equal(got.failed, 4);
+	assert_in_range(redial_next(r), loop_now() + 8000, loop_now() + 10000);
+	redial_free(r);
+	helpers_free(crashing);
+	server_stop(pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(crashes_are_paused_for, setup, teardown),
 	    WITH_HELPERS(a_server_that_comes_back_is_found),
 	    WITH_HELPERS(four_are_got_in_parallel),
 	    WITH_HELPERS(refusals_slow_it_down),

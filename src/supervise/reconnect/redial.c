@@ -13,6 +13,9 @@
 #define FRESH_MS	     1000 /* a younger attempt may still be under way for good reason */
 #define REFUSED_MIN_MS	     1000 /* no less after a refusal: servers come back empty first */
 #define REFUSED_MAX_MS	     3000
+#define CRASHES		     3	  /* in a row, after which the pause grows: it may be an attack */
+#define CRASH_PAUSE_MS	     5000 /* the first of these; each is twice the one before */
+#define CRASH_PAUSE_MAX_MS   300000
 
 struct
 try {
@@ -31,8 +34,9 @@ struct redial {
 	struct loop_timer *timer;
 	uint64_t next; /* when the timer is due; 0: not armed */
 	unsigned wanted;
-	bool answered; /* the server is there: get all that are wanted in parallel */
-	bool refused;  /* the last answer was no */
+	bool answered;	  /* the server is there: get all that are wanted in parallel */
+	bool refused;	  /* the last answer was no */
+	unsigned crashes; /* of handshake processes, in a row */
 	unsigned tries;
 	struct try try[LINKS_MAX];
 };
@@ -106,6 +110,29 @@ static void bind_to(struct redial *r, const struct address *peer)
 	r->bound = (struct address_list){.n = 1, .item = {*peer}};
 }
 
+static uint32_t pause_after_crashes(const struct redial *r)
+{
+	unsigned doubled = r->crashes - CRASHES;
+
+	if (doubled > 6 || CRASH_PAUSE_MS << doubled > CRASH_PAUSE_MAX_MS)
+		return CRASH_PAUSE_MAX_MS;
+	return CRASH_PAUSE_MS << doubled;
+}
+
+/* A worker that crashes tells a hostile server something each time: it is not run at full speed. */
+static void count_crashes(struct redial *r, int ret, const struct err *err)
+{
+	if (ret == 0 || (err->kind == ERR_PERMANENT && ret != -ECHILD))
+		r->crashes = 0;
+	if (ret != -ECHILD || err->kind != ERR_PERMANENT || ++r->crashes < CRASHES)
+		return;
+	arm(r, pause_after_crashes(r));
+	log_error(
+	    "%u handshake processes in a row have crashed: I/O waits, and the next try comes in "
+	    "%u s; look at the server, for it may be an attack",
+	    r->crashes, pause_after_crashes(r) / 1000);
+}
+
 static void go_parallel(struct redial *r);
 
 static void tried(struct attempt *a, int ret, struct attempt_result *result, const struct err *err,
@@ -116,6 +143,7 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		if (r->try[i].attempt == a)
 			r->try[i].attempt = NULL;
+	count_crashes(r, ret, err);
 	if (ret == 0 && r->bound.n && !address_equal(&result->peer, &r->bound.item[0])) {
 		/* A late answer of another server, while one is in use: its socket is closed. */
 	} else if (ret == 0) {
@@ -234,8 +262,9 @@ static void due(void *arg)
 {
 	struct redial *r = arg;
 
-	arm(r, r->refused ? pause_after_refusal()
-			  : backoff_next(&r->backoff, loop_now(), random_bits()));
+	arm(r, r->crashes >= CRASHES ? pause_after_crashes(r)
+	       : r->refused	     ? pause_after_refusal()
+				     : backoff_next(&r->backoff, loop_now(), random_bits()));
 	if (make_room(r))
 		start(r);
 }
