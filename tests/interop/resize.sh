@@ -40,8 +40,9 @@ check "attaches" nbd_attach nbd0 -u "$sock"
 mkfs.ext4 -q /dev/nbd0 && mount /dev/nbd0 "$mnt"
 check "the same size: nothing to do" expect_status 0 'nbd0 has the export.s size, 64 MiB' \
 	nbd_attach --resize nbd0
+# It rests for 30 ms between any two requests: connections are replaced only in such a moment.
 start fio --name=load --directory="$mnt" --size=24M --rw=randwrite --bs=4k --direct=1 \
-	--ioengine=libaio --iodepth=16 --time_based --runtime=15 --verify=crc32c --randrepeat=0 \
+	--ioengine=psync --thinktime=30000 --time_based --runtime=15 --verify=crc32c --randrepeat=0 \
 	--verify_fatal=1 --fallocate=none
 load=$pid
 under_way() {
@@ -185,7 +186,7 @@ pause 2.5
 truncate -s 48M "$image"
 check "--watch-size: a smaller export in between is survived" wait_for 10 size_is nbd0 $((48 << 20))
 start fio --name=load --filename=/dev/nbd0 --size=32M --rw=randwrite --bs=4k --direct=1 \
-	--ioengine=libaio --iodepth=16 --time_based --runtime=8 --verify=crc32c --verify_fatal=1
+	--ioengine=psync --thinktime=30000 --time_based --runtime=8 --verify=crc32c --verify_fatal=1
 load=$pid
 wait_for 10 under_way
 truncate -s 56M "$image"

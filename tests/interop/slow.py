@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """A server whose disk is slow, as a fixture: each request has a thread of its own.
 
-  slow.py PORT|SOCKET FILE HOLD DELAY [early]
+  slow.py PORT|SOCKET FILE DELAY [early]
 
 Offers several connections. Each connection is told the size that FILE has when it begins. Reads
-take DELAY seconds. The first write whose data begins with HOLD is carried out HOLD seconds after
-it came. When a client ends, everything that it sent is carried out before the connection is closed;
+take DELAY seconds. The first write whose data begins with HOLD is carried out when FILE.release
+exists. When a client ends, everything that it sent is carried out before the connection is closed;
 with `early`, the server sends its own end at once, while requests still run, as qemu-nbd does.
 Prints `held` when the held write has been carried out. Runs until it is killed.
 """
@@ -27,9 +27,9 @@ minimal.SEND_FLUSH |= 1 << 8  # CAN_MULTI_CONN
 class Slow(Connection):
     held = threading.Lock()
 
-    def __init__(self, sock, file, hold, delay, early):
+    def __init__(self, sock, name, file, delay, early):
         super().__init__(sock, file, os.fstat(file).st_size)
-        self.hold, self.delay, self.early = hold, delay, early
+        self.release, self.delay, self.early = name + ".release", delay, early
         self.lock = threading.Lock()
 
     def carry_out(self, kind, cookie, offset, length, data):
@@ -40,7 +40,7 @@ class Slow(Connection):
         elif kind == WRITE:
             slow = data.startswith(b"HOLD") and self.held.acquire(blocking=False)
             if slow:
-                time.sleep(self.hold)
+                self.wait()
             os.pwrite(self.file, data, offset)
             if slow:
                 print("held", flush=True)
@@ -51,6 +51,12 @@ class Slow(Connection):
                 self.answer(cookie, 0, found)
         except OSError:
             pass
+
+    def wait(self):
+        for _ in range(2400):
+            if os.path.exists(self.release):
+                return
+            time.sleep(0.05)
 
     def serve(self):
         threads = []
@@ -84,9 +90,9 @@ def attend(sock, *how):
 
 
 def main():
-    if len(sys.argv) not in (5, 6):
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
-    where, name, hold, delay = sys.argv[1:5]
+    where, name, delay = sys.argv[1:4]
     file = os.open(name, os.O_RDWR)
     if where.startswith("/"):
         listener = socket.socket(socket.AF_UNIX)
@@ -96,7 +102,7 @@ def main():
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(where)))
     listener.listen(16)
-    how = (file, float(hold), float(delay), sys.argv[5:] == ["early"])
+    how = (name, file, float(delay), sys.argv[4:] == ["early"])
     while True:
         sock, _ = listener.accept()
         if sock.family == socket.AF_INET:

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A supervisor that dies after it has cut a connection, and before a new one is used: the next one
+# knows from the state file that the server may still hold something, and waits as well.
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+serve_tcp
+check "it attaches" attach --peer-timeout 20 -- "127.0.0.1:$port"
+kill -STOP "$server"
+echo 30000 >"$N/stub/tcp-silent"
+check "the host is taken for dead" within 15 logged 'has acknowledged nothing for 20 s'
+rm "$N/stub/tcp-silent"
+check "the state file tells of it" within 5 state_has UNSETTLED '^yes$'
+check "a time settles it" state_has UNPROVED '^no$'
+kill_supervisor
+check "nothing was handed over" told_is offered 0
+check "the next one takes it over" attach --peer-timeout 20 -- "127.0.0.1:$port"
+check "its state file tells of it, too" state_has UNSETTLED '^yes$'
+kill -CONT "$server"
+check "it heals" within 20 state_is attached
+check "not before the settling time has passed" eval '(($(state_value LAST_OUTAGE_MS) >= 2000))'
+check "the log says that this is no proof" logged 'may still carry out what it holds'
+check "nothing is left of it" state_has UNSETTLED '^no$'
+check "it detaches" detach
+finish
