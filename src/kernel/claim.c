@@ -26,13 +26,14 @@ void claim_init(struct claim *c)
 }
 
 /* Only async-signal-safe calls from here on: the caller may have threads. */
-__attribute__((noreturn)) static void hold(const char *node, int flags, int sock, const int gate[2])
+__attribute__((noreturn)) static void hold(const struct claim *c, const char *node, int flags,
+					   int sock, const int gate[2])
 {
 	struct report report = {0};
 	char byte;
 	int fd;
 
-	prctl(PR_SET_NAME, "nbd-claim");
+	prctl(PR_SET_NAME, c->look ? CLAIM_LOOKS : "nbd-claim");
 	/* Until split() has ended: its message comes first. */
 	close(gate[1]);
 	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
@@ -46,11 +47,13 @@ __attribute__((noreturn)) static void hold(const char *node, int flags, int sock
 	fd = open(node, flags | O_CLOEXEC);
 	if (fd < 0)
 		report.open_error = errno;
-	else
+	else if (!c->look)
 		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
 	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
 		report.sync_error = errno;
 	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
+	if (c->look)
+		_exit(0);
 	/* The end of the stream is the word to let go, or the end of who started us. */
 	while (recv(sock, &byte, 1, 0) < 0 && errno == EINTR)
 		;
@@ -104,7 +107,8 @@ static int receive_process(int sock, pid_t *ret_pid)
  * blocked far longer than anybody here wants to remember it. The pidfd travels before the end, so
  * it is there when the child has been waited for.
  */
-__attribute__((noreturn)) static void split(const char *node, int flags, int sock)
+__attribute__((noreturn)) static void split(const struct claim *c, const char *node, int flags,
+					    int sock)
 {
 	int gate[2], pidfd;
 	pid_t pid;
@@ -113,7 +117,7 @@ __attribute__((noreturn)) static void split(const char *node, int flags, int soc
 		_exit(errno);
 	pid = fork();
 	if (pid == 0)
-		hold(node, flags, sock, gate);
+		hold(c, node, flags, sock, gate);
 	if (pid < 0)
 		_exit(errno);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -138,7 +142,7 @@ static int start(struct claim *c, const char *node, int flags)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		split(node, flags, theirs);
+		split(c, node, flags, theirs);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	/* With SIGCHLD ignored the status is lost; the pidfd tells as much. */
@@ -155,9 +159,24 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 	int ret;
 
 	c->index = index;
+	c->look = false;
 	ret = start(c, node.text, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to flush %s",
+				 node.text);
+	return 0;
+}
+
+int claim_look(int index, struct claim *c, struct err *err)
+{
+	struct device_name node = device_node(index);
+	int ret;
+
+	c->index = index;
+	c->look = true;
+	ret = start(c, node.text, O_RDONLY);
+	if (ret < 0)
+		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to open %s",
 				 node.text);
 	return 0;
 }
@@ -171,8 +190,8 @@ int claim_finish(struct claim *c, struct err *err)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n != sizeof(report))
-		return err_set(err, ERR_FAILED, EIO, "the process that flushes %s was killed",
-			       node.text);
+		return err_set(err, ERR_FAILED, EIO, "the process that %s %s was killed",
+			       c->look ? "opens" : "flushes", node.text);
 	if (report.open_error == EBUSY)
 		return err_set(
 		    err, ERR_BUSY, EBUSY,
@@ -190,8 +209,12 @@ int claim_finish(struct claim *c, struct err *err)
 
 void claim_release(struct claim *c)
 {
-	/* Closing is enough, unless it is blocked where only a fatal signal reaches it. */
-	if (c->pidfd >= 0)
+	/*
+	 * Closing is enough, unless it is blocked where only a fatal signal reaches it. One that
+	 * looks ends by itself; a signal while it waits for the server would make the kernel give
+	 * up reading the partition table for good.
+	 */
+	if (c->pidfd >= 0 && !c->look)
 		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
 	close_fdp(&c->pidfd);
 	close_fdp(&c->fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening and flushing a device before it is disconnected, in a process of its own: both can block
+ * Opening a device, and flushing it before it is disconnected, in a process of its own: both can block
  * for ever, uninterruptibly, when the server does not answer, and no process that has more to do
  * may risk that. Nothing here blocks.
  *
@@ -16,11 +16,15 @@
 
 #include "base/err.h"
 
+/* What a process that only looks calls itself; kernel/usage.h passes over it. */
+#define CLAIM_LOOKS "nbd-look"
+
 struct claim {
 	int index;
 	pid_t pid; /* for usage_find() to pass over; 0: none */
 	int fd;	   /* the process speaks here, and lets go when it closes; -1: none */
 	int pidfd; /* the process, which is nobody's child; -1: none */
+	bool look; /* it only looks: claim_look() */
 };
 
 void claim_init(struct claim *c);
@@ -31,6 +35,20 @@ void claim_init(struct claim *c);
  * ERR_FAILED. Forks: not under memory pressure. c must be initialised or released.
  */
 int claim_start(int index, bool read_only, bool exclusive, struct claim *c, struct err *err);
+
+/*
+ * Starts a process that opens /dev/nbdN for reading and ends at once. The kernel then forgets the
+ * partitions of a disk that is gone, or reads the table of the one that is there, which waits for
+ * the server. The rest is as for claim_start(); claim_ended_fd() tells when the device is closed
+ * again.
+ */
+int claim_look(int index, struct claim *c, struct err *err);
+
+/* Becomes readable when the process has ended, and has closed the device. Owned by c. */
+static inline int claim_ended_fd(const struct claim *c)
+{
+	return c->pidfd;
+}
 
 /* Becomes readable when claim_finish() has a result. Owned by c. */
 static inline int claim_fd(const struct claim *c)

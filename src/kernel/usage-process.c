@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "kernel/claim.h"
 #include "kernel/usage-private.h"
 
 /* include/linux/proc_ns.h, PROC_PID_INIT_INO: the first PID namespace's number. */
@@ -142,6 +145,26 @@ static void find_mounts(const struct process *p)
 	usage_mounts(p->scan, f, where);
 }
 
+/*
+ * A process of a supervisor that reads the partition table, or waits for the server to do so: it
+ * wants nothing from the device. Any other user's process may call itself that.
+ */
+static bool only_looks(const struct process *p)
+{
+	_cleanup_fd_ int fd = openat(p->dir, "status", O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *uid;
+	unsigned real;
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	uid = strstr(text, "\nUid:");
+	return strncmp(text, "Name:\t" CLAIM_LOOKS "\n", strlen("Name:\t" CLAIM_LOOKS "\n")) == 0 &&
+	       uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
+}
+
 static void look_into(struct usage_scan *s, int pid, int dir)
 {
 	struct process p = {.scan = s, .dir = dir, .pid = pid};
@@ -153,7 +176,7 @@ static void look_into(struct usage_scan *s, int pid, int dir)
 		s->usage->unsure = true;
 	if (!node)
 		node = find_mapped(&p);
-	if (node && usage_begin(s, node)) {
+	if (node && !only_looks(&p) && usage_begin(s, node)) {
 		text_str(&s->text, "open in ");
 		put_process(&s->text, &p);
 	}

@@ -14,7 +14,7 @@
 #define RETRY_PAUSE_MS 500
 #define SWAP_SPARES    4 /* workers, beyond one a connection: each failed handshake uses one up */
 
-static void report_ready(struct supervisor *s)
+void supervisor_ready(struct supervisor *s)
 {
 	char size[64];
 
@@ -26,6 +26,7 @@ static void report_ready(struct supervisor *s)
 		printf("/dev/nbd%d\n", s->index);
 		fflush(stdout);
 	}
+	supervisor_manager_ready(s);
 	if (s->cfg.foreground)
 		return;
 	background_report(TAKE_FD(s->cfg.report_fd), 0);
@@ -109,7 +110,10 @@ static void announce(struct supervisor *s)
 	supervisor_write_state(s);
 	supervisor_note_writes(s);
 	warn(s);
-	report_ready(s);
+	if (s->adopted)
+		supervisor_ready(s);
+	else
+		supervisor_read_table(s);
 	if (s->dialler)
 		keep_from_dialler(s);
 	s->alive_said = links_alive(s->links);

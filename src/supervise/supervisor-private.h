@@ -27,6 +27,7 @@
 #include "supervise/watch/links.h"
 #include "supervise/report/manager.h"
 #include "supervise/attach/plan.h"
+#include "supervise/attach/table.h"
 #include "supervise/reconnect/redial.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
@@ -50,6 +51,8 @@ struct marks_job {
 
 struct supervisor_marks {
 	bool begun, busy;
+	bool told;  /* udev knows of the device, or is not to be told */
+	bool ready; /* the service manager knows, too */
 	bool lost; /* what the next job is to say */
 	struct marks_job job;
 	char unit[256]; /* "": none */
@@ -127,6 +130,7 @@ struct supervisor {
 	unsigned accept;	 /* enum identity_accept */
 	bool server_flushes;	 /* the server in use offers a flush, whatever the device does */
 	struct configure configure;
+	struct table *table; /* the partition table is being read; nobody is told before that */
 	struct state report;
 	uint64_t wait_end;
 
@@ -185,6 +189,11 @@ int supervisor_open_kernel(struct supervisor *s);
 /* attach/attach.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
 void supervisor_configure(struct supervisor *s);
+
+/* Has the partition table read, if there can be partitions; supervisor_ready() follows. */
+void supervisor_read_table(struct supervisor *s);
+/* actions.c: the device is there, and so are its partitions. */
+void supervisor_ready(struct supervisor *s);
 
 int supervisor_take_identifier(struct supervisor *s);
 /* What is kept open as long as the device is ours: its mark, the kernel's log, the control
@@ -315,6 +324,8 @@ void supervisor_remember_addresses(struct supervisor *s, const struct address_li
 
 /* report/udev.c: tells udev that the device is there, or that nobody may read from it. */
 void supervisor_mark(struct supervisor *s, bool lost);
+/* Tells systemd that the device is ready, once it is and udev knows of it. */
+void supervisor_manager_ready(struct supervisor *s);
 /* How the device is, to systemd. */
 void supervisor_tell_manager(struct supervisor *s);
 

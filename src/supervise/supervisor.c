@@ -282,6 +282,7 @@ static bool done(struct supervisor *s)
 	}
 	manager_free(s->manager);
 	release_free(s->release);
+	table_free(s->table);
 	supervisor_stop_resizing(s); /* which may have an answer to give */
 	control_free(s->control);
 	dialler_free(s->dialler);

@@ -199,6 +199,25 @@ static void ourselves_do_not_count(void **state)
 	users_are(0, "");
 }
 
+/* What reads a partition table for a supervisor is no user, but only if it is root's or ours. */
+static void what_only_looks_does_not_count(void **state)
+{
+	char status[128];
+
+	(void)state;
+	process(123, "nbd-look\n");
+	link_to("proc/123/fd/5", "/dev/null");
+	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");
+	file("proc/123/status", "Name:\tnbd-look\nUmask:\t0022\nUid:\t65534\t0\t0\t0\n");
+	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");
+	snprintf(status, sizeof(status), "Name:\tnbd-look2\nUid:\t%u\t0\t0\t0\n", geteuid());
+	file("proc/123/status", status);
+	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");
+	snprintf(status, sizeof(status), "Name:\tnbd-look\nUid:\t%u\t0\t0\t0\n", geteuid());
+	file("proc/123/status", status);
+	users_are(0, "");
+}
+
 static void mappings(void **state)
 {
 	(void)state;
@@ -271,6 +290,7 @@ int main(void)
 	    CASE(loop_devices),
 	    CASE(open_descriptors),
 	    CASE(ourselves_do_not_count),
+	    CASE(what_only_looks_does_not_count),
 	    CASE(mappings),
 	    CASE(other_mount_namespaces),
 	    CASE(many_users_are_bounded),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/sysfs.h"
@@ -146,6 +147,8 @@ static void configured(void *arg)
 	s->err = s->configure.err;
 	if (s->configure.ret == 0) {
 		s->index = s->configure.index;
+		if (s->configure.remark.message[0])
+			log_warning("/dev/nbd%d: %s", s->index, s->configure.remark.message);
 		s->configure.ret = open_up(s);
 		if (s->configure.ret < 0) /* fresh and unused: this cannot block */
 			kernel_detach(s->kernel, s->index, NULL);
@@ -160,6 +163,34 @@ static void configured(void *arg)
 	supervisor_raise(s, FSM_CONFIGURED);
 	if (term)
 		supervisor_raise(s, FSM_TERMINATE);
+}
+
+/* A table_fn. */
+static void table_read(int ret, const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+
+	table_free(TAKE_PTR(s->table));
+	if (ret == -ETIMEDOUT)
+		log_warning(
+		    "/dev/nbd%d: its partition table is not read yet, for %s: its partitions "
+		    "appear when it does",
+		    s->index, err->message);
+	else if (ret < 0)
+		log_info("/dev/nbd%d: its partition table was not read: %s", s->index,
+			 err->message);
+	supervisor_ready(s);
+}
+
+void supervisor_read_table(struct supervisor *s)
+{
+	uint64_t max_part = 1;
+
+	sysfs_module_parameter("max_part", &max_part);
+	if (max_part)
+		s->table = table_new(s->loop, s->index, table_read, s);
+	if (!s->table)
+		supervisor_ready(s);
 }
 
 static void work(void *arg)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "kernel/partitions.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "kernel/usage.h"
@@ -19,7 +20,8 @@
 
 #define BUSY_LIMIT_MS 3000
 #define BUSY_PAUSE_MS 20
-#define AUTO_DEVICES  256 /* far more than anybody attaches; nbd.ko makes nodes on demand */
+#define FORGET_MS     2000 /* for the kernel to forget the partitions of the disk before */
+#define AUTO_DEVICES  256  /* far more than anybody attaches; nbd.ko makes nodes on demand */
 
 int configure_attached_already(int index, struct err *err)
 {
@@ -38,17 +40,28 @@ int configure_attached_already(int index, struct err *err)
 		       index, shown, index);
 }
 
+/* Before the device has a size again: what is opened then is the disk that is there. */
+static void forget_partitions(struct configure *c, int index)
+{
+	c->remark.message[0] = '\0';
+	partitions_forget(index, FORGET_MS, &c->remark);
+}
+
 /* Which devices have been tried and how is only known here: one device, EBUSY waited out. */
 static int attach_one(struct configure *c, int index, unsigned limit_ms)
 {
 	uint64_t end = loop_now() + limit_ms;
 	struct kernel_attach a = c->attach;
+	bool looked = false;
 	int ret;
 
 	a.index = c->index = index;
 	for (;;) {
 		if (sysfs_attached(index))
 			return configure_attached_already(index, &c->err);
+		if (!looked)
+			forget_partitions(c, index);
+		looked = true;
 		ret = kernel_attach(c->kernel, &a, &c->err);
 		if (ret != -EBUSY || loop_now() >= end)
 			break;

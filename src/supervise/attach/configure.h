@@ -19,9 +19,10 @@ struct configure {
 	uint32_t io_timeout;	     /* ms */
 	int lock_fd;		     /* the device's lock, if held already; else -1 */
 
-	int ret;	/* out: 0 or -errno with err */
-	struct err err; /* out */
-	int index;	/* out: the device */
+	int ret;	   /* out: 0 or -errno with err */
+	struct err err;	   /* out */
+	int index;	   /* out: the device */
+	struct err remark; /* out: what the user should know of a success; "": nothing */
 };
 
 /*

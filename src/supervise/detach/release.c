@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/claim.h"
+#include "kernel/partitions.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
 #include "runtime/marks.h"
@@ -23,6 +24,8 @@
 #define KERNEL_FORCE_MS 1500
 #define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
 #define FREE_FORCE_MS	1000
+#define FORGET_MS	2000 /* for the kernel to forget its partitions */
+#define FORGET_FORCE_MS 500
 
 enum step {
 	STEP_LOOK,	 /* on the helper thread: who uses it */
@@ -30,6 +33,7 @@ enum step {
 	STEP_LOOK_AGAIN, /* on the helper thread: who else uses it */
 	STEP_DISCONNECT, /* on the helper thread */
 	STEP_FREE,	 /* waiting until the kernel lets go of it */
+	STEP_FORGET,	 /* on the helper thread: its partitions go, too */
 };
 
 /*
@@ -60,6 +64,7 @@ struct release {
 	bool dead; /* for the helper thread: no connection is alive */
 	int detach_ret;
 	struct err err;
+	struct err forget_err; /* of the helper thread: "" if no partition is left */
 
 	struct claim claim;
 	struct loop_io *claim_io;
@@ -380,10 +385,41 @@ static void tick_flush(struct release *r)
 	}
 }
 
+static void forget_work(void *arg)
+{
+	struct release *r = arg;
+
+	if (!r->over)
+		partitions_forget(r->cfg.index, r->cfg.force ? FORGET_FORCE_MS : FORGET_MS,
+				  &r->forget_err);
+}
+
+static void forgotten(void *arg)
+{
+	struct release *r = arg;
+
+	if (!job_done(r))
+		return;
+	r->err = r->forget_err;
+	finish(r, 0);
+}
+
+/* The device is detached, whatever comes of this. */
+static void tick_forget(struct release *r)
+{
+	if (r->busy && loop_now() - r->since < (r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS)) {
+		loop_timer_set(r->tick, TICK_MS);
+		return;
+	}
+	err_set(&r->err, ERR_FAILED, 0, "the kernel may still show its partitions");
+	finish(r, 0);
+}
+
 static void tick_free(struct release *r)
 {
 	if (sysfs_device_free(r->cfg.index)) {
-		finish(r, 0);
+		enter(r, STEP_FORGET);
+		run(r, forget_work, forgotten);
 	} else if (loop_now() - r->since < (r->cfg.force ? FREE_FORCE_MS : FREE_MS)) {
 		loop_timer_set(r->tick, TICK_MS / 10);
 	} else {
@@ -476,6 +512,9 @@ static void tick(void *arg)
 		break;
 	case STEP_FREE:
 		tick_free(r);
+		break;
+	case STEP_FORGET:
+		tick_forget(r);
 		break;
 	}
 }

@@ -59,6 +59,14 @@ static void work(void *arg)
 					       : "recovered");
 }
 
+void supervisor_manager_ready(struct supervisor *s)
+{
+	if (s->marks.ready || !s->marks.told || s->table)
+		return;
+	s->marks.ready = true;
+	manager_ready(s->manager);
+}
+
 static void run(struct supervisor *s);
 
 static void done(void *arg)
@@ -69,8 +77,8 @@ static void done(void *arg)
 	if (m->job.ret < 0 && m->job.ret != -ENODEV)
 		log_warning("/dev/nbd%d: cannot tell udev how the device is: %s", s->index,
 			    strerror(-m->job.ret));
-	if (m->job.first)
-		manager_ready(s->manager);
+	m->told = true;
+	supervisor_manager_ready(s);
 	m->busy = false;
 	if (m->job.lost != m->lost)
 		run(s);
@@ -96,8 +104,8 @@ void supervisor_mark(struct supervisor *s, bool lost)
 
 	/* Under swap, nothing asks for memory in an outage, not even the helper thread. */
 	if (s->cfg.swap && lost) {
-		if (!m->begun)
-			manager_ready(s->manager);
+		m->told = true;
+		supervisor_manager_ready(s);
 		return;
 	}
 	m->lost = lost;

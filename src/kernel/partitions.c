@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/partitions.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "kernel/claim.h"
+#include "kernel/sysfs.h"
+
+#define LOOK_MS 20 /* between two looks at what somebody else (udev) does about them */
+
+static bool is_partition(const char *name, const char *disk)
+{
+	size_t len = strlen(disk);
+
+	return strncmp(name, disk, len) == 0 && name[len] == 'p' && name[len + 1] &&
+	       name[len + 1 + strspn(name + len + 1, "0123456789")] == '\0';
+}
+
+unsigned partitions_shown(int index, char *buf, size_t size)
+{
+	char disk[24], path[512];
+	struct dirent **entry;
+	unsigned found = 0;
+	struct text t;
+	int n;
+
+	snprintf(disk, sizeof(disk), "nbd%d", index);
+	snprintf(path, sizeof(path), "%s/block/%s", sysfs_root(), disk);
+	if (buf)
+		text_init(&t, buf, size);
+	n = scandir(path, &entry, NULL, versionsort);
+	for (int i = 0; i < n; i++) {
+		if (is_partition(entry[i]->d_name, disk)) {
+			if (buf)
+				text_str(&t, found ? ", " : "");
+			if (buf)
+				text_str(&t, entry[i]->d_name);
+			found++;
+		}
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+	return found;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int look(int index, unsigned limit_ms, struct err *err)
+{
+	struct pollfd p = {.events = POLLIN};
+	struct claim c;
+	int ret;
+
+	claim_init(&c);
+	ret = claim_look(index, &c, err);
+	if (ret < 0)
+		return ret;
+	p.fd = claim_ended_fd(&c);
+	if (poll(&p, 1, (int)limit_ms) == 1)
+		ret = claim_finish(&c, err);
+	else
+		ret = err_set(err, ERR_FAILED, EBUSY, "opening /dev/nbd%d takes too long", index);
+	claim_release(&c);
+	return ret;
+}
+
+int partitions_forget(int index, unsigned limit_ms, struct err *err)
+{
+	uint64_t end = now_ms() + limit_ms;
+	struct err why = {.message = ""};
+	char names[200];
+	int ret;
+
+	if (!partitions_shown(index, NULL, 0))
+		return 0;
+	ret = look(index, limit_ms, &why);
+	/* A service may see no device node; then udev opens the device. */
+	while (partitions_shown(index, names, sizeof(names))) {
+		if (now_ms() >= end)
+			return err_set(err, ERR_FAILED, EBUSY,
+				       "the kernel still shows partitions of the disk that was "
+				       "attached before, %s: %s",
+				       names,
+				       ret < 0 ? why.message : "somebody has one of them open");
+		poll(NULL, 0, LOOK_MS);
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The partitions that the kernel shows for a device. It keeps them when the device is disconnected,
+ * and drops them no earlier than when somebody opens the device the next time; whoever opens one of
+ * them first, on the next disk, still reads and writes at the place it had on the disk before (seen
+ * on 6.1 and 6.12). Only sysfs is read here; the device is opened by a process of its own
+ * (claim_look() in kernel/claim.h).
+ */
+#ifndef KERNEL_PARTITIONS_H
+#define KERNEL_PARTITIONS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * The number of partitions shown for device `index`; their names, "nbd0p1, nbd0p2", into buf,
+ * unless that is NULL. Blocks on nothing.
+ */
+unsigned partitions_shown(int index, char *buf, size_t size);
+
+/*
+ * Makes the kernel forget the partitions of a device that is not attached, if it shows any. Waits
+ * for at most limit_ms, so it is for the helper thread. 0: none are left. ERR_FAILED with -EBUSY: a
+ * sentence that names those that are left, and why.
+ */
+int partitions_forget(int index, unsigned limit_ms, struct err *err);
+
+#endif
