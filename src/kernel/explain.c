@@ -22,7 +22,7 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 			       "a device takes 1 to %d connections, not %zu",
 			       KERNEL_CONNECTIONS_MAX, a->n_fds);
 	if (a->n_fds > 1 && !(a->server_flags & NBD_TX_CAN_MULTI_CONN))
-		return err_set(err, ERR_USAGE, EINVAL,
+		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "the server does not promise that several connections see the same "
 			       "data (CAN_MULTI_CONN): use one connection");
 	if (a->block_size < 512 || (a->block_size & (a->block_size - 1)) ||
@@ -33,7 +33,7 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 			       a->block_size, block_max);
 	if (a->size > INT64_MAX || a->size % a->block_size)
 		return err_set(
-		    err, ERR_USAGE, EINVAL,
+		    err, ERR_PERMANENT, EINVAL,
 		    "a size of %llu bytes is not a multiple of the block size %u, or beyond "
 		    "what a device can have",
 		    (unsigned long long)a->size, a->block_size);

@@ -86,9 +86,9 @@ fences() {
 dd if=/dev/urandom of="$image" bs=1M count=16 status=none
 serve "$a"
 serve "$b"
-check "writable: wants a fence" expect_status 2 'needs --fence COMMAND' \
+check "writable: wants a fence" expect_status 5 'needs --fence COMMAND' \
 	nbd_attach nbd0 -u "$a" --failover "$uri_b"
-check "writable: compares no content" expect_status 2 'for devices that are read-only' \
+check "writable: compares no content" expect_status 5 'for devices that are read-only' \
 	nbd_attach nbd0 -u "$a" --same-content
 check "nothing is attached" detached nbd0
 

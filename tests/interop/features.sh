@@ -195,7 +195,7 @@ attach "minimum 4096"
 check "minimum 4096: logical" is "$(queue logical_block_size)" 4096
 check "minimum 4096: writes and verifies" writes_and_verifies /dev/nbd0
 detach "minimum 4096"
-check "minimum 4096: --block-size 512 is refused" expect_status 2 4096 \
+check "minimum 4096: --block-size 512 is refused" expect_status 5 4096 \
 	nbd_attach nbd0 -u "$sock" --block-size 512
 kit memory 4M --filter=blocksize-policy blocksize-maximum=65536 blocksize-error-policy=error
 attach "maximum 64 KiB"

@@ -134,7 +134,7 @@ check "6: detaches" nbd_attach --detach nbd0
 start_server "$scratch/large.sock" nbdkit -f -U "$scratch/large.sock" memory 4M \
 	--filter=blocksize-policy blocksize-minimum=65536 blocksize-preferred=65536
 if ! kernel_is 6.15; then
-	check "6: blocks this kernel cannot do" expect_status 6 65536 \
+	check "5: blocks this kernel cannot do" expect_status 5 65536 \
 		nbd_attach nbd0 -u "$scratch/large.sock"
 else
 	check "0: blocks of 64 KiB" eval 'nbd_attach nbd0 -u "$scratch/large.sock" &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From export and wishes to what the kernel is told. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
+#include "kernel/explain.h"
 #include "supervise/attach/plan.h"
 
 #define MIB (1 << 20)
@@ -95,7 +98,7 @@ static const struct {
      65536,
      0,
      {.connections = 1, .kernel_block = 4096},
-     ERR_SYSTEM,
+     ERR_PERMANENT,
      {.size = 0}},
     {"wish beyond the kernel",
      MIB,
@@ -109,7 +112,7 @@ static const struct {
      4096,
      0,
      {.block_size = 512, .connections = 1, .kernel_block = 4096},
-     ERR_USAGE,
+     ERR_PERMANENT,
      {.size = 0}},
 };
 
@@ -142,9 +145,79 @@ static void plans(void **unused)
 	}
 }
 
+/*
+ * Whatever a server says, the exit status is one after which a service manager tries again, and
+ * what the kernel is given is something that it takes.
+ */
+static void no_server_chooses_that_nobody_tries_again(void **unused)
+{
+	static const uint64_t sizes[] = {0,
+					 1,
+					 511,
+					 512,
+					 65535,
+					 UINT64_C(1) << 40,
+					 INT64_MAX,
+					 INT64_MAX - 511,
+					 INT64_MAX - 65535};
+	static const uint32_t blocks[] = {0, 1, 512, 4096, 8192, 65536};
+	static const uint32_t wishes[] = {0, 512, 1024, 4096};
+	static const uint32_t kernels[] = {4096, 65536};
+
+	(void)unused;
+	for (size_t s = 0; s < ARRAY_SIZE(sizes); s++)
+		for (size_t b = 0; b < ARRAY_SIZE(blocks); b++)
+			for (size_t w = 0; w < ARRAY_SIZE(wishes); w++)
+				for (unsigned flags = 0; flags <= NBD_TX_KNOWN; flags += 3) {
+					struct nbd_export e = {.size = sizes[s],
+							       .min_block = blocks[b],
+							       .pref_block = blocks[b] ? 65536 : 0,
+							       .max_block = blocks[b] ? 65536 : 0,
+							       .flags = (uint16_t)flags};
+					struct plan_wish wish = {
+					    .block_size = wishes[w],
+					    .connections = 4,
+					    .kernel_block = kernels[flags & 1],
+					};
+					struct plan plan;
+					struct err err = {.kind = ERR_FAILED};
+
+					if (plan_make(&e, &wish, &plan, &err) < 0) {
+						assert_int_equal(err.kind, ERR_PERMANENT);
+						continue;
+					}
+					assert_int_equal(plan.size % plan.block_size, 0);
+					assert_true(plan.block_size <= wish.kernel_block);
+				}
+}
+
+/* The last look before the kernel: none of these comes from a plan, and each is the server's. */
+static void what_the_kernel_is_not_given(void **unused)
+{
+	static const struct kernel_attach bad[] = {
+	    {.n_fds = 2, .size = MIB, .block_size = 512},
+	    {.n_fds = 1, .size = MIB + 1, .block_size = 512},
+	    {.n_fds = 1, .size = UINT64_C(1) << 63, .block_size = 512},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct kernel_attach a = bad[i];
+		struct err err = {.kind = ERR_FAILED};
+
+		a.identifier = "";
+		assert_int_equal(attach_check(&a, &err), -EINVAL);
+		assert_int_equal(err.kind, ERR_PERMANENT);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(plans)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(plans),
+	    cmocka_unit_test(what_the_kernel_is_not_given),
+	    cmocka_unit_test(no_server_chooses_that_nobody_tries_again),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

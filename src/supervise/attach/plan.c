@@ -10,6 +10,10 @@
 	(NBD_TX_HAS_FLAGS | NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH | NBD_TX_SEND_FUA | \
 	 NBD_TX_ROTATIONAL | NBD_TX_SEND_TRIM | NBD_TX_SEND_WRITE_ZEROES | NBD_TX_CAN_MULTI_CONN)
 
+/*
+ * What the server chose is PERMANENT, whoever has to change something: a service manager tries
+ * again after that, and never after USAGE or SYSTEM, which no server may bring about.
+ */
 static int choose_block_size(const struct nbd_export *e, const struct plan_wish *wish,
 			     uint32_t *ret_size, struct err *err)
 {
@@ -17,7 +21,7 @@ static int choose_block_size(const struct nbd_export *e, const struct plan_wish 
 
 	if (least > wish->kernel_block)
 		return err_set(
-		    err, ERR_SYSTEM, EINVAL,
+		    err, ERR_PERMANENT, EINVAL,
 		    "the server's smallest block is %u bytes and this kernel's nbd takes at "
 		    "most %u: serve the export with a smaller minimum block size, or use a "
 		    "newer kernel",
@@ -27,7 +31,7 @@ static int choose_block_size(const struct nbd_export *e, const struct plan_wish 
 			       "--block-size %u is more than this kernel's nbd takes: at most %u",
 			       wish->block_size, wish->kernel_block);
 	if (wish->block_size && wish->block_size < least)
-		return err_set(err, ERR_USAGE, EINVAL,
+		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "--block-size %u is below the server's minimum: use %u or more",
 			       wish->block_size, least);
 	*ret_size = wish->block_size ? wish->block_size : least;

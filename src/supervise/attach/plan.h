@@ -28,8 +28,9 @@ struct plan {
 };
 
 /*
- * Returns 0, or -errno with: PERMANENT (empty export), USAGE (the wished block size is below the
- * server's minimum), SYSTEM (this kernel cannot do the server's minimum).
+ * Returns 0, or -errno with: PERMANENT for what the server says (an empty export, a minimum block
+ * size above the wished one, or above what this kernel takes), SYSTEM (this kernel cannot do the
+ * wished block size).
  */
 int plan_make(const struct nbd_export *e, const struct plan_wish *wish, struct plan *ret_plan,
 	      struct err *err);

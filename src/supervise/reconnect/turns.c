@@ -73,19 +73,20 @@ void supervisor_free_targets(struct supervisor *s)
 		helpers_free(TAKE_PTR(s->over.own[i]));
 }
 
+/* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
 int supervisor_check_targets(struct supervisor *s)
 {
 	if (s->plan.flags & NBD_TX_READ_ONLY)
 		return 0;
 	if (s->cfg.same_content)
 		return err_set(
-		    &s->err, ERR_USAGE, EINVAL,
+		    &s->err, ERR_PERMANENT, EINVAL,
 		    "--same-content is for devices that are read-only: on this one, what "
 		    "is written from here cannot be told from another content; add "
 		    "--read-only, or leave it out");
 	if (s->cfg.n_failover && !s->cfg.fence && !s->cfg.failover_unfenced)
 		return err_set(
-		    &s->err, ERR_USAGE, EINVAL,
+		    &s->err, ERR_PERMANENT, EINVAL,
 		    "--failover of a device that can be written needs --fence COMMAND, "
 		    "so that a server that was only stalled cannot write old data over "
 		    "new; --failover-unfenced takes that risk, --read-only does not have "
