@@ -113,6 +113,10 @@ static bool facts_valid(struct tls_facts *f)
 	if (!terminated(f->version, sizeof(f->version)) ||
 	    !terminated(f->cipher, sizeof(f->cipher)) || !terminated(f->peer, sizeof(f->peer)))
 		return false;
+	/* Others reckon with these. */
+	if (f->peer_expires < 0 || f->peer_expires > TLS_EXPIRES_MAX || f->own_expires < 0 ||
+	    f->own_expires > TLS_EXPIRES_MAX)
+		return false;
 	escape(f->version, sizeof(f->version));
 	escape(f->cipher, sizeof(f->cipher));
 	escape(f->peer, sizeof(f->peer));

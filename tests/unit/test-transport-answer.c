@@ -78,6 +78,30 @@ static void done(void **state)
 	accepted(NEGO_GOAL_LIST);
 }
 
+/* The parent tells how long they are valid: no date may make that overflow, or be nonsense. */
+static void dates(void **state)
+{
+	static const int64_t good[] = {0, 1, 1700000000, TLS_EXPIRES_MAX};
+	static const int64_t bad[] = {-1, INT64_MIN, INT64_MIN + 1, TLS_EXPIRES_MAX + 1, INT64_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		good_done();
+		answer.tls.peer_expires = answer.tls.own_expires = good[i];
+		accepted(NEGO_GOAL_GO);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		good_done();
+		answer.tls.peer_expires = bad[i];
+		refused(NEGO_GOAL_GO);
+		refused(NEGO_GOAL_INFO);
+		good_done();
+		answer.tls.own_expires = bad[i];
+		refused(NEGO_GOAL_GO);
+		refused(NEGO_GOAL_LIST);
+	}
+}
+
 static void types(void **state)
 {
 	static const uint32_t wrong[] = {0, 5, 6, 255, 1U << 31, UINT32_MAX};
@@ -353,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(done),
+	    cmocka_unit_test(dates),
 	    cmocka_unit_test(types),
 	    cmocka_unit_test(failed),
 	    cmocka_unit_test(failed_text_is_escaped),

@@ -299,7 +299,10 @@ static int64_t expires(const struct tls *t, const gnutls_datum_t *der, char *sub
 		text_escape(&text, dn, strlen(dn), size);
 	}
 	t->lib->x509_crt_deinit(crt);
-	return when;
+	/* A certificate may name a date before 1970; GnuTLS says -1 for one that it cannot read. */
+	if (when < 1)
+		return 1;
+	return when < TLS_EXPIRES_MAX ? when : TLS_EXPIRES_MAX;
 }
 
 void tls_describe(struct tls *t, struct tls_facts *ret_facts)

@@ -29,12 +29,15 @@ struct tls_job {
 	char priority[TLS_PRIORITY_MAX]; /* "": ours */
 };
 
+/* The last second that a certificate can name (9999-12-31), since 1970. */
+#define TLS_EXPIRES_MAX INT64_C(253402300799)
+
 /* What came of it, for people; plain values likewise. */
 struct tls_facts {
 	char version[16]; /* "TLS1.3"; "": no TLS */
 	char cipher[32];
 	char peer[256];	      /* the subject of its certificate; "" without one */
-	int64_t peer_expires; /* seconds since 1970; 0: no certificate */
+	int64_t peer_expires; /* seconds since 1970, to TLS_EXPIRES_MAX; 0: no certificate */
 	int64_t own_expires;
 };
 
