@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "captive/files.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -42,6 +43,7 @@ int command_user_find(const char *name, struct command_user *ret_user, struct er
 	user.gid = pw->pw_gid;
 	snprintf(user.name, sizeof(user.name), "%s", pw->pw_name);
 	snprintf(user.home, sizeof(user.home), "%s", pw->pw_dir);
+	snprintf(user.shell, sizeof(user.shell), "%s", pw->pw_shell[0] ? pw->pw_shell : "/bin/sh");
 	if (getgrouplist(pw->pw_name, pw->pw_gid, user.group, &user.n_groups) < 0)
 		return err_set(err, ERR_SYSTEM, E2BIG, "%s is in more than %d groups", user.name,
 			       COMMAND_GROUPS_MAX);
@@ -56,6 +58,36 @@ const char *command_name(char *const *argv)
 	return slash && slash[1] ? slash + 1 : argv[0];
 }
 
+/* The language, the time zone, where programs are, and what tells the server's processes. */
+static bool is_kept(const char *variable)
+{
+	static const char *const kept[] = {"PATH=", "LANG=", "LANGUAGE=", "TZ=", CAPTIVE_MARK "="};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+			return true;
+	return strncmp(variable, "LC_", 3) == 0;
+}
+
+/*
+ * What the caller has in its environment is root's: secrets, directories to write to, settings of
+ * libraries. So little of it goes to another user as by setpriv --reset-env.
+ */
+static int become_in_environment(const struct command_user *user)
+{
+	char **from = environ, **to = environ;
+
+	for (; from && *from; from++)
+		if (is_kept(*from))
+			*to++ = *from;
+	if (to)
+		*to = NULL;
+	if (setenv("USER", user->name, 1) < 0 || setenv("LOGNAME", user->name, 1) < 0 ||
+	    setenv("HOME", user->home, 1) < 0 || setenv("SHELL", user->shell, 1) < 0)
+		return -errno;
+	return 0;
+}
+
 /* 0 or -errno. */
 static int become(const struct command_user *user)
 {
@@ -64,10 +96,7 @@ static int become(const struct command_user *user)
 	if (setgroups((size_t)user->n_groups, user->group) < 0 || setgid(user->gid) < 0 ||
 	    setuid(user->uid) < 0)
 		return -errno;
-	setenv("USER", user->name, 1);
-	setenv("LOGNAME", user->name, 1);
-	setenv("HOME", user->home, 1);
-	return 0;
+	return become_in_environment(user);
 }
 
 /* What is for us, and not for a program that we start. */

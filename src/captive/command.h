@@ -20,7 +20,7 @@ struct command_user {
 	gid_t gid;
 	int n_groups;
 	gid_t group[COMMAND_GROUPS_MAX];
-	char name[64], home[256];
+	char name[64], home[256], shell[256];
 };
 
 /* 0, or USAGE: there is no such user. */

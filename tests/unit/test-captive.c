@@ -394,6 +394,44 @@ static void a_program_runs_as_another_user(void **unused)
 	assert_non_null(strstr(said, "CapEff:\t0000000000000000"));
 }
 
+/* Nothing of root's goes to somebody else, and what is needed does. */
+static void another_user_gets_a_clean_environment(void **unused)
+{
+	struct command_user user;
+	struct command c = {.argv = SH("env >&2"), .listen_fd = -1, .stdio_fd = -1, .user = &user};
+	static const char *const gone[] = {"SECRET", "SSH_AUTH_SOCK",	 "LD_LIBRARY_PATH",
+					   "XDG_",   "NOTIFY_SOCKET",	 "PATHS",
+					   "LANGS",  "NBD_ATTACH_OTHER", "MAIL"};
+	static const char *const kept[] = {"PATH=/usr/bin:/bin\n", "LC_TIME=C\n", "LANG=C\n",
+					   "TZ=UTC\n", CAPTIVE_MARK "=1\n"};
+	struct err err;
+	char out[4096], line[300];
+
+	(void)unused;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(command_user_find("daemon", &user, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		setenv(gone[i], "of root", 1);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	setenv("LC_TIME", "C", 1);
+	setenv("LANG", "C", 1);
+	setenv("TZ", "UTC", 1);
+	setenv(CAPTIVE_MARK, "1", 1);
+	run(&c, out, sizeof(out));
+	assert_null(strstr(out, "of root"));
+	assert_null(strstr(out, "/root"));
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_non_null(strstr(out, kept[i]));
+	snprintf(line, sizeof(line), "HOME=%s\n", user.home);
+	assert_non_null(strstr(out, line));
+	assert_non_null(strstr(out, "USER=daemon\n"));
+	assert_non_null(strstr(out, "LOGNAME=daemon\n"));
+	unsetenv(CAPTIVE_MARK);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		unsetenv(gone[i]);
+}
+
 static void a_program_that_cannot_run_is_named(void **unused)
 {
 	static const struct {
@@ -796,6 +834,7 @@ int main(void)
 	    cmocka_unit_test(a_program_is_on_the_way_to_a_disk),
 	    cmocka_unit_test(a_program_can_speak_on_its_standard_input),
 	    cmocka_unit_test(a_program_runs_as_another_user),
+	    cmocka_unit_test(another_user_gets_a_clean_environment),
 	    cmocka_unit_test(a_program_that_cannot_run_is_named),
 	    cmocka_unit_test(strays_are_ended),
 	    cmocka_unit_test(strangers_are_left_alone),
