@@ -20,14 +20,19 @@ one='nbd0p1:2048+40960 nbd0p2:43008+40960'
 two='nbd0p1:81920+16384'
 sock=$scratch/sock
 
-serve() { # [NBDKIT-ARGUMENT...]
+serve() { # [SECONDS]: a read takes so long
 	rm -f "$sock"
-	start_server "$sock" nbdkit -f -U "$sock" "$@" file dir="$scratch/disks"
+	start_server "$sock" nbdkit -f -U "$sock" --filter=delay file dir="$scratch/disks" \
+		delay-read="${1:-0}"
 	server=$pid
 }
 
 attach() { # DISK [ARGUMENT...]
-	nbd_attach nbd0 -u "$sock" "$@" 2>"$scratch/said" || cat "$scratch/said"
+	local status
+	nbd_attach nbd0 -u "$sock" "$@" 2>"$scratch/said"
+	status=$?
+	cat "$scratch/said"
+	return "$status"
 }
 
 shown() {
@@ -58,7 +63,7 @@ check "it detaches" nbd_attach -d nbd0
 
 # Nobody has looked after the device in between.
 for how in 'somebody else' 'a signal'; do
-	attach one
+	attach one >/dev/null
 	if [[ $how = 'a signal' ]]; then
 		kill "$(supervisor nbd0)"
 		check "detached by $how: none is left" eval 'wait_for 5 detached nbd0 &&
@@ -71,10 +76,10 @@ for how in 'somebody else' 'a signal'; do
 	check "detached by $how: the next disk attaches" attach bare
 	check "detached by $how: and shows none of them" shows ''
 	check "detached by $how: nothing is said" is "$(<"$scratch/said")" \
-		"nbd-attach: /dev/nbd0: attached to $sock, 64 MiB"
+		"nbd-attach: /dev/nbd0: attached to unix:$sock, 64 MiB"
 	nbd_attach -q -d nbd0
 done
-attach one
+attach one >/dev/null
 kill_now "$(supervisor nbd0)"
 check "without a supervisor: detaches" nbd_attach -d nbd0
 check "without a supervisor: none is left" shows ''
@@ -84,7 +89,7 @@ check "by ioctl: attaches" eval 'nbd_attach -q --backend ioctl nbd0 -u "$sock" o
 check "by ioctl: detaches" eval 'nbd_attach -d nbd0; shows ""'
 
 # A partition that somebody has open cannot go.
-attach one
+attach one >/dev/null
 exec 5</dev/nbd0p2
 check "a partition in use: --detach --force" nbd_attach -d --force nbd0
 exec 5<&-
@@ -94,7 +99,7 @@ check "a partition that was in use: and shows its own" shows "$two"
 nbd_attach -q -d nbd0
 
 # Nothing can open a device without a node.
-attach one
+attach one >/dev/null
 mv /dev/nbd0 /dev/elsewhere
 check "no node: --detach --force" expect_status 0 'detached; .* shows partitions .* nbd0p1, nbd0p2' \
 	nbd_attach -d --force nbd0
@@ -108,8 +113,8 @@ nbd_attach -q -d nbd0
 
 # The table is read while the device heals.
 stop "$server"
-serve --filter=delay rdelay=60
-start nbd_attach -v nbd0 -u "$sock" one
+serve 60
+start "${nbd_attach[@]}" -v nbd0 -u "$sock" one
 command=$pid
 check "a slow server: the device is there" wait_for 10 attached nbd0
 check "a slow server: the command waits for the table" eval 'running "$command" && shows ""'
@@ -121,7 +126,7 @@ check "the server is lost meanwhile: detaches" nbd_attach -d nbd0
 
 # It is not waited for without end.
 stop "$server"
-serve --filter=delay rdelay=60
+serve 60
 check "no answer: attaches" eval 'TEST_LIMIT=15 attach one'
 check "no answer: says so" eval 'cat "$scratch/said"; grep "partition table is not read yet" "$scratch/said"'
 stop "$server"
