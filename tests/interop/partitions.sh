@@ -111,25 +111,25 @@ check "the node is back: attaches" attach two
 check "the node is back: shows the disk's own" shows "$two"
 nbd_attach -q -d nbd0
 
-# The table is read while the device heals.
-stop "$server"
+# The table is read while the device heals. nbdkit must not end in order: it would fail the reads.
+kill_now "$server"
 serve 60
 start "${nbd_attach[@]}" -v nbd0 -u "$sock" one
 command=$pid
 check "a slow server: the device is there" wait_for 10 attached nbd0
 check "a slow server: the command waits for the table" eval 'running "$command" && shows ""'
-stop "$server"
+kill_now "$server"
 serve
 check "the server is lost meanwhile: the command returns" wait "$command"
 check "the server is lost meanwhile: the partitions are there" shows "$one"
 check "the server is lost meanwhile: detaches" nbd_attach -d nbd0
 
 # It is not waited for without end.
-stop "$server"
+kill_now "$server"
 serve 60
 check "no answer: attaches" eval 'TEST_LIMIT=15 attach one'
 check "no answer: says so" eval 'cat "$scratch/said"; grep "partition table is not read yet" "$scratch/said"'
-stop "$server"
+kill_now "$server"
 serve
 check "no answer: the partitions appear when there is one" wait_for 10 shows "$one"
 check "no answer: detaches" nbd_attach -d nbd0
