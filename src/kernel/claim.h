@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a device, and flushing it before it is disconnected, in a process of its own: both can block
- * for ever, uninterruptibly, when the server does not answer, and no process that has more to do
- * may risk that. Nothing here blocks.
+ * Opening a device, and flushing it before it is disconnected, in a process of its own: both can
+ * block for ever, uninterruptibly, when the server does not answer, and no process that has more to
+ * do may risk that. Nothing here blocks.
  *
  * The claim is exclusive (O_EXCL), so that no mount, swapon or device mapper can come in between;
  * it is held until claim_release(), also through the disconnect. It also holds udev off

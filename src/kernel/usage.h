@@ -25,8 +25,8 @@ struct usage {
 /*
  * Looks at every process of the system, so it takes some milliseconds, or tens of them; reading
  * /proc can wait for a process that is short of memory: not on an event loop's thread. The calling
- * process, `skip` (0: none) and processes of claim_look() do not count as users. 0, or -errno with ERR_SYSTEM when /proc or
- * sysfs cannot be read at all.
+ * process, `skip` (0: none) and processes of claim_look() do not count as users. 0, or -errno with
+ * ERR_SYSTEM when /proc or sysfs cannot be read at all.
  */
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 

@@ -53,7 +53,7 @@ struct supervisor_marks {
 	bool begun, busy;
 	bool told;  /* udev knows of the device, or is not to be told */
 	bool ready; /* the service manager knows, too */
-	bool lost; /* what the next job is to say */
+	bool lost;  /* what the next job is to say */
 	struct marks_job job;
 	char unit[256]; /* "": none */
 };
