@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A server whose disk is slow, as a fixture: each request has a thread of its own.
 
-  slow.py PORT|SOCKET FILE DELAY [early]
+  slow.py PORT|SOCKET FILE DELAY [early|late]
 
 Offers several connections. Each connection is told the size that FILE has when it begins. Reads
 take DELAY seconds. The first write whose data begins with HOLD is carried out when FILE.release
 exists. When a client ends, everything that it sent is carried out before the connection is closed;
-with `early`, the server sends its own end at once, while requests still run, as qemu-nbd does.
+with `early`, the server sends its own end at once, while requests still run, as qemu-nbd does; with
+`late`, it closes when FILE.release exists.
 Prints `held` when the held write has been carried out. Runs until it is killed.
 """
 
@@ -27,9 +28,9 @@ minimal.SEND_FLUSH |= 1 << 8  # CAN_MULTI_CONN
 class Slow(Connection):
     held = threading.Lock()
 
-    def __init__(self, sock, name, file, delay, early):
+    def __init__(self, sock, name, file, delay, end):
         super().__init__(sock, file, os.fstat(file).st_size)
-        self.release, self.delay, self.early = name + ".release", delay, early
+        self.release, self.delay, self.end = name + ".release", delay, end
         self.lock = threading.Lock()
 
     def carry_out(self, kind, cookie, offset, length, data):
@@ -73,10 +74,12 @@ class Slow(Connection):
                 threads = [t for t in threads if t.is_alive()] + [thread]
         except Gone:
             pass
-        if self.early:
+        if self.end == "early":
             self.sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
+        if self.end == "late":
+            self.wait()
 
 
 def attend(sock, *how):
@@ -102,7 +105,7 @@ def main():
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(where)))
     listener.listen(16)
-    how = (name, file, float(delay), sys.argv[4:] == ["early"])
+    how = (name, file, float(delay), "".join(sys.argv[4:]))
     while True:
         sock, _ = listener.accept()
         if sock.family == socket.AF_INET:
