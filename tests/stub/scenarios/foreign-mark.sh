@@ -70,6 +70,39 @@ check "--detach: it ends" supervisor_ends
 wait_for 10 gone "$asker"
 check "--detach: the other one is untouched" untouched
 
+# A device that is about to grow
+check "it attaches" begins
+crash
+check "the loss is noticed" within 5 state_is lost
+truncate -s 2M "$image"
+serve_again
+check "it heals" within 10 state_is attached
+kill -STOP "$supervisor"
+pause 3 # so that the look for a moment to grow is due at once
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches) sizes=$(told sizes)
+kill -CONT "$supervisor"
+check "larger: it ends" supervisor_ends
+check "larger: the other one is untouched" untouched
+check "larger: and keeps its size" told_is sizes "$sizes"
+truncate -s 1M "$image"
+
+# One that was taken over, and about whose connections the kernel is asked
+check "it attaches" begins
+kill_supervisor
+rm -f "$N/nbd0.state"
+check "it is taken over" attach -i ours
+supervisor=$(supervisor_pid 0)
+kill -STOP "$supervisor"
+ctl detach 0
+ctl attach 0 ours
+changes=$(told changes) detaches=$(told detaches)
+ctl overflow
+kill -CONT "$supervisor"
+check "taken over: it ends" supervisor_ends
+check "taken over: the other one is untouched" untouched
+
 # A detach that waits for the helper thread, which waits for the kernel.
 check "it attaches" begins
 ctl block
