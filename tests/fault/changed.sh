@@ -3,7 +3,7 @@
 # The server comes back as somebody else: I/O waits, the status says why, and the right one heals it.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 300 "$@"
+in_guest 400 "$@"
 begin 74
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"

@@ -4,7 +4,7 @@
 # connections: each server in both ways and with both numbers, or, with `all`, in each combination.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 400 "$@"
+in_guest 600 "$@"
 begin 61
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
