@@ -2,9 +2,12 @@
 #include "transport/nursery.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -90,6 +93,18 @@ static int ask(struct nursery *n, const struct worker_config *cfg, int channel)
 	return sendmsg(n->zygote.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* The zygote is protected from the OOM killer; of its copies, only those that become relays. */
+static void be_ordinary(pid_t pid)
+{
+	char path[64], sign;
+	_cleanup_fd_ int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')
+		(void)!pwrite(fd, "0", 1, 0);
+}
+
 static int try_once(struct nursery *n, const struct worker_config *cfg, struct process *ret_process,
 		    struct err *err)
 {
@@ -110,6 +125,8 @@ static int try_once(struct nursery *n, const struct worker_config *cfg, struct p
 	ret = hear(n, err);
 	if (ret >= 0)
 		ret = process_adopt(ret_process, ret, TAKE_FD(ours));
+	if (ret == 0 && !cfg->relay)
+		be_ordinary(ret_process->pid);
 	if (ret == -ECHILD || ret == -ESRCH)
 		return err_set(err, ERR_SYSTEM, ECHILD, "a helper process was not started by us");
 	return ret;

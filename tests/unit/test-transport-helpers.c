@@ -139,6 +139,7 @@ static void from_a_zygote(void **state)
 	char path[64], name[32] = "";
 	struct err err;
 	pid_t zygote = 0;
+	int score;
 	FILE *f;
 
 	(void)state;
@@ -147,6 +148,13 @@ static void from_a_zygote(void **state)
 	assert_int_equal(helpers_take(h, &one, &err), 0);
 	assert_int_equal(helpers_take(h, &two, &err), 0);
 	assert_int_not_equal(one->process.pid, two->process.pid);
+	/* The zygote is not what ends first when memory is short; a worker may be. */
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", one->process.pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &score), 1);
+	fclose(f);
+	assert_true(score >= 0);
 	assert_int_equal(kill(one->process.pid, SIGKILL), 0);
 	process_wait(&one->process);
 	helper_release(one);
@@ -170,6 +178,68 @@ static void from_a_zygote(void **state)
 	helpers_free(h);
 	loop_free(loop);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* In a process of its own, whose root has become an empty directory. The number of workers of 100
+ * that were had there. */
+static int workers_without_files(bool zygote, const char *dir)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h =
+	    new_helpers(loop, (struct helpers_config){.spares = 2, .zygote = zygote});
+	struct helper *w;
+	struct err err;
+	int n = 0;
+
+	fill(h);
+	await_ready(loop, h, 2);
+	if (chroot(dir) < 0 || chdir("/") < 0)
+		return -1;
+	/* The first two stood ready. */
+	for (int i = 0; i < 102; i++) {
+		for (int k = 0; k < 500 && helpers_ready(h) == 0 && helpers_spares(h); k++)
+			loop_run_for(loop, 2);
+		if (helpers_ready(h) == 0 || helpers_take(h, &w, &err) < 0)
+			break;
+		n++;
+		helper_release(w);
+		(void)!helpers_fill(h, &err);
+	}
+	helpers_free(h);
+	loop_free(loop);
+	return n - 2;
+}
+
+static int in_a_child(bool zygote)
+{
+	char dir[] = "/tmp/test-helpers.XXXXXX";
+	int status;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	pid = fork();
+	if (pid == 0)
+		_exit(workers_without_files(zygote, dir));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(rmdir(dir), 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/*
+ * A device under swap or the root file system: in an outage, every file may be out of reach. A
+ * zygote cannot open one itself, where the kernel has Landlock; here the starter has none either.
+ */
+static void a_zygote_needs_no_file(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+#if defined(FOR_VALGRIND)
+	skip(); /* it has files of its own */
+#endif
+	assert_int_equal(in_a_child(true), 100);
+	assert_int_equal(in_a_child(false), 0); /* that is what it is for */
 }
 
 /* A copy as the zygote makes one, which no handler of a library notices. */
@@ -480,6 +550,7 @@ int main(void)
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
 	    cmocka_unit_test(from_a_zygote),
+	    cmocka_unit_test(a_zygote_needs_no_file),
 	    cmocka_unit_test(copies_share_no_random_numbers),
 	    cmocka_unit_test(nothing_is_inherited),
 	    cmocka_unit_test(users_start_no_helper),
