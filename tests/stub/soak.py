@@ -71,7 +71,7 @@ class Round:
         self.stopped = self.blocked = self.odd = False
         self.lethal = True  # something that ends connections has happened
         self.told = 0  # deaths, as the driver counted them at the last look
-        self.fds = None
+        self.fds = self.taken = None  # sockets that were taken before the last takeover
         self.env = dict(os.environ, NBD_ATTACH_RUNDIR=self.dir)
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             self.env[name] = f"log_path={self.dir}/san:print_stacktrace=1"
@@ -245,6 +245,7 @@ class Round:
             except OSError:
                 pass
         self.fds = None
+        self.taken = int(self.figures()["taken"])
         self.attach()
 
     def kill_supervisor(self):
@@ -327,7 +328,10 @@ class Round:
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
 
     def open_descriptors(self):
-        return len(os.listdir(f"/proc/{self.supervisor()}/fd"))
+        """But for those of connections: a supervisor has none of what another one attached."""
+        own = self.taken is None or int(self.figures()["taken"]) > self.taken
+        n = len(os.listdir(f"/proc/{self.supervisor()}/fd"))
+        return n - (self.connections if own else 0)
 
     def calm(self):
         """Ends all faults; then everything must become well, and stay well."""
