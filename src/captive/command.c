@@ -61,10 +61,11 @@ const char *command_name(char *const *argv)
 /* The language, the time zone, where programs are, and what tells the server's processes. */
 static bool is_kept(const char *variable)
 {
-	static const char *const kept[] = {"PATH=", "LANG=", "LANGUAGE=", "TZ=", CAPTIVE_MARK "="};
+	static const char *const kept[] = {"PATH", "LANG", "LANGUAGE", "TZ", CAPTIVE_MARK};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+		if (strncmp(variable, kept[i], strlen(kept[i])) == 0 &&
+		    variable[strlen(kept[i])] == '=')
 			return true;
 	return strncmp(variable, "LC_", 3) == 0;
 }
