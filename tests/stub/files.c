@@ -250,7 +250,6 @@ void files_opened(struct driver *d, const struct client *c, bool open)
 	char name[64], comm[64];
 	struct path p, from;
 	FILE *f;
-	int fd = -1;
 
 	snprintf(name, sizeof(name), "proc/%d", c->pid);
 	snprintf(p.text, sizeof(p.text), "%.90s/proc/%d/fd/%d", d->dir, c->pid, c->fd);
@@ -262,7 +261,9 @@ void files_opened(struct driver *d, const struct client *c, bool open)
 	snprintf(name, sizeof(name), "proc/%d/fd", c->pid);
 	make_directory(d, name);
 	(void)!symlink(nodes[c->device->index].node, p.text);
-	(void)fd;
+	snprintf(name, sizeof(name), "proc/%d/status", c->pid);
+	snprintf(from.text, sizeof(from.text), "/proc/%d/status", c->pid);
+	link_to(d, name, from.text);
 	snprintf(from.text, sizeof(from.text), "/proc/%d/comm", c->pid);
 	f = fopen(from.text, "re");
 	if (f && fgets(comm, sizeof(comm), f)) {

@@ -102,7 +102,8 @@ serve() { # [COMMAND...]; nbdkit with the image unless another is given; sets $s
 	"$@" >>"$N/server.said" 2>&1 </dev/null &
 	server=$!
 	started+=("$server")
-	wait_for 10 listening "$sock" && return
+	# A server whose socket was moved away is still listed as listening at this path.
+	wait_for 10 test -S "$sock" && wait_for 10 listening "$sock" && return
 	not_ok "a server starts" < <(echo "$*" && cat "$N/server.said")
 	return 1
 }

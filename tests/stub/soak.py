@@ -331,7 +331,8 @@ class Round:
         """But for those of connections: a supervisor has none of what another one attached."""
         own = self.taken is None or int(self.figures()["taken"]) > self.taken
         n = len(os.listdir(f"/proc/{self.supervisor()}/fd"))
-        return n - (self.connections if own else 0)
+        each = 2 if "--relay" in self.options else 1  # the relay's process
+        return n - (self.connections * each if own else 0)
 
     def calm(self):
         """Ends all faults; then everything must become well, and stay well."""

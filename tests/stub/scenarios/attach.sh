@@ -23,6 +23,7 @@ check "the identifier is the URI" told_is identifier "nbd+unix:///?socket=$sock"
 check "attached already" expect_status 3 'attached already' attach
 truncate -s 2M "$N/other"
 serve nbdkit -f -U "$N/other.sock" file "$N/other"
+wait_for 10 listening "$N/other.sock"
 auto=$(nbd_attach auto -u "$N/other.sock" 2>"$N/stub/log")
 check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to unix:$N/other.sock, 2 MiB"
 check "--detach --all ends both" nbd_attach --detach --all

@@ -13,6 +13,9 @@ kill -STOP "$server"
 check "the kernel cuts it" within 5 kernel_logged 'Connection timed out'
 check "the loss is noticed" within 5 state_has STATE 'lost|healing'
 kill -CONT "$server"
+# nbdkit 1.32 aborts when a connection is reset while it sends.
+pause 0.3
+running "$server" || serve_again
 check "it heals" within 10 state_is attached
 check "the load gets on" loading 20 10
 check "the timeout stays" told_is timeout 1
