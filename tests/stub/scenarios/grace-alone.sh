@@ -18,7 +18,7 @@ check "the load gets on" loading 20 5
 check "it is lost, and alone" alone
 start "${nbd_attach[@]}" --shutdown --grace 3
 shutdown=$pid
-check "--shutdown finds it" within 5 grep -q 'no supervisor and no server' "$scratch/log"
+check "--shutdown finds it" within 15 grep -q 'no supervisor and no server' "$scratch/log"
 serve_again
 check "another supervisor takes it over" attach
 check "it heals" within 10 told_is alive 1
