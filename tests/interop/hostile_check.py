@@ -91,7 +91,7 @@ class Checker:
         option, positional = self.target(case)
         verb = [] if device else [f"--{goal}"]
         if goal == "tls":
-            verb = ["--info", "--tls", "--tls-verify-peer=0"]
+            verb = ["-q", "--info", "--tls", "--tls-verify-peer=0"]
         name = [f"/dev/{device}"] if device else []
         status, seconds, out, err = self.run(*verb, f"--connect-timeout={self.deadline}", *option,
                                              *name, *positional)

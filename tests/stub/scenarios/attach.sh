@@ -22,7 +22,7 @@ check "the size is the export's" told_is size 1048576
 check "the identifier is the URI" told_is identifier "nbd+unix:///?socket=$sock"
 check "attached already" expect_status 3 'attached already' attach
 truncate -s 2M "$N/other"
-serve nbdkit -f -U "$N/other.sock" file "$N/other"
+start nbdkit -f -U "$N/other.sock" file "$N/other" >>"$N/server.said" 2>&1
 wait_for 10 listening "$N/other.sock"
 auto=$(nbd_attach auto -u "$N/other.sock" 2>"$N/stub/log")
 check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to unix:$N/other.sock, 2 MiB"
