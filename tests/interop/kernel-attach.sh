@@ -76,7 +76,7 @@ check "two connections: read and write" writes_and_verifies /dev/nbd0
 tell detach >/dev/null && ended
 server "$b" --filter=multi-conn memory 16M multi-conn-mode=disable
 check "two connections, server promises nothing: refused" eval '
-	"$try" nbd0 "$b" "$b" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "one connection" "$scratch/err"'
+	"$try" nbd0 "$b" "$b" 2>"$scratch/err" </dev/null; is "$?" 5 && grep "one connection" "$scratch/err"'
 stop "$server" && rm -f "$b"
 server "$b" -r memory 16M
 check "read-only" attach_with nbd0 "$b"
