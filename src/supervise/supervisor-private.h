@@ -153,6 +153,7 @@ struct supervisor {
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
+	unsigned declines;     /* hand-overs in a row that took nothing */
 	unsigned alive_said;   /* connections, when the log was told last */
 	uint64_t uncounted_at; /* when requests were last seen not to be counted; 0: never */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */

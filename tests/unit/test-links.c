@@ -628,6 +628,26 @@ static void a_known_death_counts_for_no_other(void **state)
 	assert_int_equal(links_alive(links), 0);
 }
 
+/* A hand-over of the former supervisor, which it did not live to hear of. */
+static void the_kernel_insists_that_all_live(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 2);
+	links_kernel_says_dead(links);
+	assert_int_equal(links_alive(links), 0);
+	unix_pair(&ours, &theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	links_kernel_insists(links, loop_now()); /* it may not have noticed yet */
+	assert_int_equal(links_alive(links), 1);
+	links_kernel_insists(links, loop_now() + 2000);
+	assert_int_equal(links_alive(links), 2);
+	assert_int_equal(links_blind(links), 1);
+	close(theirs);
+}
+
 static void a_death_that_was_seen_stays_one(void **state)
 {
 	struct diag_socket id;
@@ -1028,6 +1048,7 @@ int main(void)
 	    WITH_LINKS(the_kernel_says_that_all_live),
 	    WITH_LINKS(a_probe_counts_one_death_once),
 	    WITH_LINKS(a_known_death_counts_for_no_other),
+	    WITH_LINKS(the_kernel_insists_that_all_live),
 	    WITH_LINKS(a_death_that_was_seen_stays_one),
 	    WITH_LINKS(a_mute_peer_is_cut_and_settles_in_time),
 	    WITH_LINKS(settling_is_bounded),

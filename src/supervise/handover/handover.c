@@ -10,11 +10,12 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define FLAP_MS	       10000 /* an outage so soon after a recovery belongs to the one before */
-#define FLAPS_SAID     5
-#define HEAL_WAIT_MS   50  /* between two looks whether the old connection has settled */
-#define SETTLE_WAIT_MS 250 /* the same while there is no new one yet */
-#define EXPIRE_WAIT_MS 200 /* a hand-over is under way when the dead timeout passes */
+#define FLAP_MS		  10000 /* an outage so soon after a recovery belongs to the one before */
+#define FLAPS_SAID	  5
+#define DECLINES_BELIEVED 3   /* hand-overs in a row that the kernel had no use for */
+#define HEAL_WAIT_MS	  50  /* between two looks whether the old connection has settled */
+#define SETTLE_WAIT_MS	  250 /* the same while there is no new one yet */
+#define EXPIRE_WAIT_MS	  200 /* a hand-over is under way when the dead timeout passes */
 
 /* The sockets on their way into the kernel. */
 static unsigned handing_over(const struct supervisor *s)
@@ -262,6 +263,9 @@ static void healed(void *arg)
 	}
 	if (h->declined)
 		links_kernel_says_alive(s->links);
+	s->declines = h->declined && !any ? s->declines + 1 : 0;
+	if (s->adopted && !s->guessed && s->declines >= DECLINES_BELIEVED)
+		links_kernel_insists(s->links, loop_now());
 	alive = links_alive(s->links);
 	if (h->declined && !any && alive > 0 && !supervisor_target_declined(s))
 		drop_fresh(s, 0);

@@ -17,6 +17,9 @@
 
 #define TOLD_MS 2000 /* a death and the kernel's word of it lie no further apart */
 
+/* ms: the driver has noticed a connection's end long before. */
+#define INSISTS_MS 2000
+
 struct link {
 	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
 	struct peer peer;
@@ -74,6 +77,14 @@ void links_clear(struct links *l)
 	l->uncut = 0;
 	l->wanted = 0;
 	l->presumed = 0;
+}
+
+void links_kernel_insists(struct links *l, uint64_t now)
+{
+	if (l->last_death && now - l->last_death < INSISTS_MS)
+		return;
+	while (l->n < l->wanted && links_add_foreign(l, NULL) == 0)
+		;
 }
 
 void links_free(struct links *l)

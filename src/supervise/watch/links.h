@@ -53,6 +53,13 @@ unsigned links_blind(const struct links *l);
 void links_kernel_says_alive(struct links *l);
 
 /*
+ * The kernel says so again and again, of a device that was taken over: a hand-over of the former
+ * supervisor was under way when that died, so that a connection lives which nobody knows. Then all
+ * that are missing are alive, if none has died within the last 2 s.
+ */
+void links_kernel_insists(struct links *l, uint64_t now);
+
+/*
  * The kernel said that a connection of the device died: finds out which, and calls the links_fn. A
  * death that is known already, or of the probe's own socket, counts for none of the others.
  */
