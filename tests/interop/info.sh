@@ -64,8 +64,8 @@ start_server "$sock" nbdkit -f -U "$sock" --filter=exportname --filter=blocksize
 	blocksize-preferred=4096 blocksize-maximum=1M
 check "nbdkit: every export, as nbdinfo says" compares "$uri"
 check "nbdkit: --info of one has the same members" \
-	eval 'members --info -u "$sock" one | grep -w "uri protocol tls size"'
-check "nbdkit: --list" is "$(members --list "$uri")" "exports server protocol tls"
+	eval 'members --info -u "$sock" one | grep -w "uri protocol tls tls-unverified size"'
+check "nbdkit: --list" is "$(members --list "$uri")" "exports server protocol tls tls-unverified"
 check "nbdkit: text, a paragraph each" is "$(nbd_attach --info --all -u "$sock" | grep -c '^size  ')" 2
 check "nbdkit: text, in one place" is "$(nbd_attach --info -u "$sock" one | grep -cE '^(tls +no|description +a test|minimum block +512|uri +nbd.unix:///one)')" 4
 check "no escape sequence in a pipe" eval '! nbd_attach --info -u "$sock" one | grep -q "$(printf "\033")"'
