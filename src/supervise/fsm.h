@@ -54,7 +54,7 @@
 	X(JOIN, "join")             /* dial the further connections */ \
 	X(CONFIGURE, "configure")   /* hand the sockets to the kernel */ \
 	X(ADOPT, "adopt")           /* find out how an attached device is doing */ \
-	X(ANNOUNCE, "announce")     /* the device is ready: tell who waits for it */ \
+	X(ANNOUNCE, "announce")     /* the device is ready: tell its callers */ \
 	X(REDIAL, "redial")         /* say what is lost, and dial until it is replaced */ \
 	X(HEAL, "heal")             /* hand new connections to the kernel */ \
 	X(RECOVER, "recover")       /* say that it is back; go on dialling for what is missing */ \

@@ -14,7 +14,7 @@
 
 #define AUTO_DEVICES 256
 
-/* Several devices may read an export: another one's lock is no obstacle to that. */
+/* Several devices may read an export, so another one's lock does not matter then. */
 static bool may_pass_over(const struct supervisor *s, int index)
 {
 	struct sysfs_device device;
