@@ -24,6 +24,8 @@ struct import {
 	bool force;
 	unsigned line;
 	bool incomplete;
+	bool any;	       /* the file has a line that is neither empty nor a comment */
+	int written;	       /* the device of the last file that was written; -1: none */
 	int seen[DEVICES_MAX]; /* the devices of the lines before */
 	size_t n_seen;
 	/* of the present line */
@@ -113,8 +115,10 @@ static int import_text(struct import *im, const char *line, int index, const cha
 	if (r == 0)
 		r = publish(im, err);
 	unlink(im->draft);
-	if (r == 0)
+	if (r == 0) {
+		im->written = index;
 		log_notice("%s:%u: written to %s", im->file, im->line, im->path);
+	}
 	return r;
 }
 
@@ -148,7 +152,19 @@ static void import_line(struct import *im, char *line)
 		r = import_text(im, kept, tab.index, text, &err);
 	if (r < 0)
 		log_error("%s:%u: not imported: %s", im->file, im->line, err.message);
+	im->any = im->any || r < 0 || tab.index >= 0;
 	im->incomplete = im->incomplete || r < 0 || tab.lossy;
+}
+
+static void say_what_is_next(const struct import *im)
+{
+	if (!im->any)
+		log_notice("%s has no entries", im->file);
+	if (im->written >= 0 && strcmp(im->dir, CONFIG_DIR) == 0)
+		log_notice(
+		    "to attach nbd%d now and at every start of the machine: systemctl enable "
+		    "--now nbd-attach@nbd%d.service",
+		    im->written, im->written);
 }
 
 int cmd_import(const struct options *o)
@@ -157,6 +173,7 @@ int cmd_import(const struct options *o)
 	    .file = o->file ? o->file : NBDTAB,
 	    .dir = o->output ? o->output : CONFIG_DIR,
 	    .force = o->force,
+	    .written = -1,
 	};
 	_cleanup_file_ FILE *f = fopen(im.file, "re");
 	_cleanup_free_ char *line = NULL;
@@ -175,7 +192,7 @@ int cmd_import(const struct options *o)
 		im.line++;
 		line[strcspn(line, "\n")] = '\0';
 		if (strlen(line) + 1 < (size_t)n) {
-			im.incomplete = true;
+			im.any = im.incomplete = true;
 			warn(&im, "not imported: there is a NUL byte in the line");
 			continue;
 		}
@@ -185,5 +202,6 @@ int cmd_import(const struct options *o)
 		log_error("cannot read %s: %s", im.file, strerror(errno));
 		return err_exit_status(ERR_USAGE);
 	}
+	say_what_is_next(&im);
 	return im.incomplete ? err_exit_status(ERR_FAILED) : 0;
 }

@@ -123,6 +123,11 @@ nbd7 localhost x swap,persist # and another
 /dev/nbd8	$sock	x	unix,_local
 END
 check "--import-nbdtab" nbd_attach --import-nbdtab
+check "--import-nbdtab: says what comes next" \
+	eval 'nbd_attach --import-nbdtab --force 2>&1 | grep "enable --now nbd-attach@nbd8.service"'
+echo '# nothing' >"$scratch/empty"
+check "--import-nbdtab: a file without entries" \
+	expect_status 0 'has no entries' nbd_attach --import-nbdtab "$scratch/empty"
 check "--import-nbdtab: the first one attaches" nbd_attach nbd7
 check "--import-nbdtab: from that server" state_says nbd7 URI=nbd://localhost/x
 check "--import-nbdtab: the second one, too" nbd_attach nbd8 --no-reconnect
