@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/protect.h"
+#include "cli/nbd-client.h"
 #include "verbs/verbs.h"
 #include "cli/options.h"
 #include "worker/helper-main.h"
@@ -50,21 +52,83 @@ static int run(const struct options *o)
 	return err_exit_status(ERR_FAILED);
 }
 
-int main(int argc, char **argv)
+static int run_words(int argc, char **argv)
 {
 	struct options options;
 	struct err err;
 	int status;
 
-	helper_main(argc, argv); /* does not return in a process that the program itself started */
-	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		log_error("%s", err.message);
-		exit(err_exit_status(err.kind));
+		return err_exit_status(err.kind);
 	}
 	log_init("nbd-attach", LOG_TO_STDERR, options.log_level);
 	status = run(&options);
 	options_done(&options);
+	return status;
+}
+
+/* nbd-client's way to attach: its note, its mark, and the size that the export must have. */
+static int attach_as_nbd_client(const struct nbd_client *c, struct options *o)
+{
+	int status = c->size ? cmd_check_size(o, c->size) : 0;
+
+	if (status)
+		return status;
+	if (c->mark)
+		protect_mark();
+	o->plain_status = true;
+	if (c->note[0])
+		log_notice("%s", c->note);
+	return run(o);
+}
+
+/* The exit status is nbd-client's: 0 or 1, and 2 for a check that failed. */
+static int run_as_nbd_client(int argc, char **argv)
+{
+	struct nbd_client c;
+	struct options options;
+	struct err err;
+	int status = 0;
+
+	if (nbd_client_parse(argc, argv, NBD_CLIENT_NBDTAB, &c, &err) < 0 ||
+	    (c.n > 1 && options_parse((int)c.n, c.word, &options, &err) < 0)) {
+		log_error("%s", err.message);
+		status = c.task == NBD_CLIENT_CHECK ? 2 : EXIT_FAILURE;
+		nbd_client_done(&c);
+		return status;
+	}
+	switch (c.task) {
+	case NBD_CLIENT_HELP:
+		nbd_client_help(stdout);
+		return 0;
+	case NBD_CLIENT_VERSION:
+		printf("nbd-client: nbd-attach %s\n", VERSION);
+		return 0;
+	case NBD_CLIENT_CHECK:
+		status = cmd_check_pid(&options);
+		break;
+	case NBD_CLIENT_ATTACH:
+		status = attach_as_nbd_client(&c, &options) ? EXIT_FAILURE : 0;
+		break;
+	case NBD_CLIENT_DETACH:
+	case NBD_CLIENT_LIST:
+		status = run(&options) ? EXIT_FAILURE : 0;
+		break;
+	}
+	options_done(&options);
+	nbd_client_done(&c);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	helper_main(argc, argv); /* does not return in a process that the program itself started */
+	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
+	status =
+	    nbd_client_is_named(argv[0]) ? run_as_nbd_client(argc, argv) : run_words(argc, argv);
 	/* A full disk or a closed pipe must not look like success. */
 	if (fflush(stdout) == EOF || ferror(stdout)) {
 		log_error("cannot write to standard output");

@@ -25,15 +25,15 @@
 
 /* What is marked so survives the change from the initramfs to the real root, and the kill before
  * the root is unmounted: systemd.io/ROOT_STORAGE_DAEMONS. */
-static void mark_as_storage_daemon(void)
+void protect_mark(void)
 {
-	if (access("/etc/initrd-release", F_OK) == 0)
-		program_invocation_name[0] = '@';
+	program_invocation_name[0] = '@';
 }
 
 void protect_early(void)
 {
-	mark_as_storage_daemon();
+	if (access("/etc/initrd-release", F_OK) == 0)
+		protect_mark();
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 

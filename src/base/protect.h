@@ -15,7 +15,11 @@
  */
 void protect_early(void);
 
-/* True in an initramfs, after protect_early(): the device may be the root file system's. */
+/* Does what protect_early() does in an initramfs, at somebody's word. */
+void protect_mark(void);
+
+/* True in an initramfs, after protect_early(), and after protect_mark(): the device may be the root
+ * file system's. */
 bool protect_root(void);
 
 /*

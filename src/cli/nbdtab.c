@@ -40,6 +40,7 @@ static const struct known {
     {"priority", KIND_VALUE, false, "tls-priority"},
     {"persist", KIND_NEEDLESS, false, "nbd-attach always connects again"},
     {"no_optgo", KIND_NEEDLESS, false, "nbd-attach does without by itself if the server must"},
+    {"sdp", KIND_REFUSED, false, "Linux has no Socket Direct Protocol any more"},
     {"preinit", KIND_REFUSED, false, "there is a handshake on every connection of nbd-attach"},
 };
 
@@ -182,6 +183,12 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 	if (!is_ours(k->name))
 		return refuse(err, "%s has no counterpart in nbd-attach", k->key);
 	fprintf(l->out, "%s = %s\n", k->name, o->value ? o->value : "yes");
+	if (strcmp(k->key, "timeout") == 0)
+		note(
+		    l, o,
+		    "the kernel cuts a connection whose server takes longer for a request, and the "
+		    "next one gets the request again: the first copy of a write may then "
+		    "overwrite newer data; dead-timeout is how long I/O waits for a lost server");
 	return 0;
 }
 
@@ -222,6 +229,7 @@ int nbdtab_convert(struct nbdtab *tab, char *text, FILE *out, struct err *err)
 	}
 	if (options)
 		r = split_options(&l, options, err);
+	tab->persist = r == 0 && given(&l, "persist");
 	if (r == 0) {
 		fprintf(out, "%s = %s\nexport = %s\n", given(&l, "unix") ? "unix" : "target",
 			l.field[1], l.field[2]);

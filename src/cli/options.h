@@ -76,8 +76,9 @@ struct options {
 	char *name;	      /* for /dev/disk/by-nbd, passed config_is_name(); NULL: none */
 	char *config_name;    /* of the configuration that was read, "data", "nbd0"; or NULL */
 	bool foreground;
-	bool wait;	  /* keep trying until the server is there */
-	uint32_t wait_ms; /* how long to keep trying; 0: without end */
+	bool plain_status; /* every failure is exit status 1, as scripts of nbd-client expect */
+	bool wait;	   /* keep trying until the server is there */
+	uint32_t wait_ms;  /* how long to keep trying; 0: without end */
 
 	/* attach: what happens in an outage */
 	bool no_reconnect;

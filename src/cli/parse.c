@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/conf.h"
+#include "cli/habits.h"
 #include "cli/merge.h"
 #include "cli/server-captive.h"
 #include "cli/table.h"
@@ -72,6 +73,8 @@ static int explain_unknown(const char *word, int letter, struct err *err)
 
 	if (i < options_count)
 		return part_bad(err, "--%s takes no value" TRY_HELP, options_table[i].name);
+	if (habits_option(word, err) < 0)
+		return -EINVAL;
 	if (letter)
 		return part_bad(err, "there is no option %s" TRY_HELP,
 				quoted((const char[]){'-', (char)letter}, 2).text);
@@ -131,6 +134,10 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 	optind = 0; /* GNU: start anew */
 	for (;;) {
 		at = optind ? optind : 1;
+		/* With one dash, getopt_long() would take the word's first letter for an option. */
+		if (at < argc && argv[at][0] == '-' && argv[at][1] != '-' &&
+		    habits_option(argv[at], err) < 0)
+			return -EINVAL;
 		value = getopt_long(argc, argv, t.letters, t.longs, NULL);
 		if (value == -1)
 			break;
@@ -197,6 +204,8 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	r = read_command(&c, argc, argv, err);
 	if (r == 0 && !is_last_word(c.options.verb)) {
 		r = check_given(&c, err);
+		if (r == 0 && c.options.verb == VERB_ATTACH)
+			r = habits_words(&c.words, err);
 		if (r == 0)
 			r = options_configure(&c.options, &c.given, &c.words, &config, err);
 		if (r == 0)

@@ -88,11 +88,11 @@ static int explain_missing(const struct options *o, const struct words *words, b
 }
 
 /* nbd-client wants the server first. */
-static bool is_swapped(const struct options *o, const struct words *words)
+static bool is_swapped(const struct options *o, const struct words *words, size_t device)
 {
-	return o->verb == VERB_ATTACH && words->n > 1 && !o->unix_path && !captive_wanted(o) &&
+	return o->verb == VERB_ATTACH && words->n > device && !o->unix_path && !captive_wanted(o) &&
 	       !is_device(words->word[0]) && strcmp(words->word[0], "auto") != 0 &&
-	       is_device(words->word[1]);
+	       is_device(words->word[device]);
 }
 
 int words_apply(struct options *o, const struct words *words, struct err *err)
@@ -108,9 +108,12 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 	const char *server, *export_name;
 	int r;
 
-	if (is_swapped(o, words))
+	if (is_swapped(o, words, 1))
 		return part_bad(err, "the device comes first: nbd-attach %s %s", words->word[1],
 				quoted_str(words->word[0]).text);
+	if (is_swapped(o, words, 2) && words->word[1][strspn(words->word[1], "0123456789")] == '\0')
+		return part_bad(err, "the device comes first: nbd-attach --port=%s %s %s",
+				words->word[1], words->word[2], quoted_str(words->word[0]).text);
 	if (words->n < min)
 		return explain_missing(o, words, def->takes_server, err);
 	if (words->n > max)

@@ -22,7 +22,7 @@ static void forward(int signal)
  * Ends the process at once: freeing and flushing what the child has its copies of would do nothing
  * but copy pages.
  */
-static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child)
+static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool plain_status)
 {
 	struct sigaction action = {.sa_handler = forward};
 	uint8_t status = 1;
@@ -42,10 +42,10 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child)
 	child_pid = 0; /* its number is free as soon as it has been waited for */
 	if (status)
 		waitpid(child, NULL, 0);
-	_exit(status);
+	_exit(plain_status && status ? 1 : status);
 }
 
-int background_start(int *ret_report_fd, struct err *err)
+int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 {
 	int fd[2];
 	pid_t child;
@@ -60,7 +60,7 @@ int background_start(int *ret_report_fd, struct err *err)
 	}
 	if (child > 0) {
 		close(fd[1]);
-		wait_for_report(fd[0], child);
+		wait_for_report(fd[0], child, plain_status);
 	}
 	close(fd[0]);
 	setsid();

@@ -6,16 +6,19 @@
 #ifndef SUPERVISE_BACKGROUND_H
 #define SUPERVISE_BACKGROUND_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
  * Forks, before any thread exists and before anything is written to standard output. In the child:
  * returns 0 and *ret_report_fd, the caller's. The parent does not return: it blocks until the child
- * reports, and ends with the exit status it was told; a child that dies silently gives 1. Returns
+ * reports, and ends with the exit status it was told, or with 1 in place of every failure if
+ * plain_status is true; a child that dies silently gives 1. Returns
  * -errno if nothing was forked. SIGINT and SIGTERM that reach the parent meanwhile go on to the
  * child.
  */
-int background_start(int *ret_report_fd, struct err *err);
+int background_start(bool plain_status, int *ret_report_fd, struct err *err);
 
 /* Tells the parent to end with `status`; closes the descriptor. */
 void background_report(int report_fd, int status);

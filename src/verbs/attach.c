@@ -82,9 +82,9 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	return 0;
 }
 
-static int start(struct supervisor_config *cfg, struct err *err)
+static int start(struct supervisor_config *cfg, bool plain_status, struct err *err)
 {
-	if (!cfg->foreground && background_start(&cfg->report_fd, err) < 0)
+	if (!cfg->foreground && background_start(plain_status, &cfg->report_fd, err) < 0)
 		return err_exit_status(err->kind);
 	return supervisor_run(cfg);
 }
@@ -120,7 +120,7 @@ int cmd_attach(const struct options *o)
 		status = err_exit_status(err.kind);
 	} else {
 		cfg.captive = captive_wanted(o) ? &captive : NULL;
-		status = start(&cfg, &err);
+		status = start(&cfg, o->plain_status, &err);
 	}
 	captive_words_free(image);
 	if (err.message[0])

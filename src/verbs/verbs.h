@@ -22,4 +22,12 @@ int cmd_keep(const struct options *o); /* --keep-captive */
 int cmd_list(const struct options *o);
 int cmd_info(const struct options *o);
 
+/*
+ * For the command line of nbd-client. Prints the id of the process that keeps the device attached;
+ * 0 if the device is attached, 1 if it is not, 2 if there is no such device.
+ */
+int cmd_check_pid(const struct options *o);
+/* Asks the server for the export's size: 0 if it is `size` bytes, or the exit status. */
+int cmd_check_size(const struct options *o, uint64_t size);
+
 #endif

@@ -14,6 +14,11 @@
 #include "cli/nbdtab.h"
 #include "cli/table.h"
 
+#define TIMEOUT                                                                                    \
+	"\"timeout\": the kernel cuts a connection whose server takes longer for a request, and "  \
+	"the next one gets the request again: the first copy of a write may then overwrite newer " \
+	"data; dead-timeout is how long I/O waits for a lost server\n"
+
 struct noted {
 	char text[1024];
 };
@@ -59,8 +64,9 @@ static const struct {
      "target = 2001:db8::1\nexport = x\nport = 5\nconnections = 4\n", "", false},
     {"nbd0 /s x unix", 0, "unix = /s\nexport = x\n", "", false},
     {"nbd0 h x bs=4096,timeout=30,dead-timeout=9,swap", 0,
-     "target = h\nexport = x\nblock-size = 4096\ntimeout = 30\ndead-timeout = 9\nswap = yes\n", "",
-     false},
+     "target = h\nexport = x\nblock-size = 4096\ntimeout = 30\n# " TIMEOUT
+     "dead-timeout = 9\nswap = yes\n",
+     TIMEOUT, false},
     {"nbd0 h x persist", 0,
      "target = h\nexport = x\n# \"persist\": nbd-attach always connects again\n",
      "\"persist\": nbd-attach always connects again\n", false},
@@ -120,6 +126,7 @@ static const struct {
     {"nbd0 h x port=", "port has no value"},
     {"nbd0 h x swap=yes", "swap takes no value"},
     {"nbd0 h x swap,swap", "\"swap\" is given twice"},
+    {"nbd0 h x sdp", "sdp: Linux has no Socket Direct Protocol any more"},
     {"nbd0 h x preinit", "preinit: there is a handshake on every connection of nbd-attach"},
     {"nbd0 h x a1,a2,a3,a4,a5,a6,a7,a8,a9,b1,b2,b3,b4,b5,b6,b7,b8,b9,c1,c2,c3,c4,c5,c6,c7,c8,c9,d1,"
      "d2,d3,d4,d5,d6",

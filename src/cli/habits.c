@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/habits.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/conf.h"
+#include "cli/table.h"
+#include "endpoint/uri-parts.h"
+
+/* nbd-client(8), and what else is often typed. */
+static const struct {
+	const char *option, *instead;
+} foreign[] = {
+    {"cacertfile", "write --tls-ca FILE"},
+    {"certfile", "write --tls-cert FILE"},
+    {"disconnect", "write --detach DEVICE"},
+    {"enable-tls", "write --tls"},
+    {"keyfile", "write --tls-key FILE"},
+    {"name", "the export is a word after the server, or --export NAME"},
+    {"no-optgo", "leave it out: nbd-attach does without NBD_OPT_GO when a server needs that"},
+    {"nofork", "write --foreground"},
+    {"nonetlink", "write --backend=ioctl"},
+    {"persist", "leave it out: nbd-attach always connects again"},
+    {"preinit", "nbd-attach always shakes hands with the server"},
+    {"priority", "write --tls-priority STRING"},
+    {"readonly", "write --read-only"},
+    {"size", "leave it out: a device has the size of its export"},
+    {"systemd-mark", "leave it out: in an initramfs nbd-attach marks its process itself"},
+    {"timeout", "write --dead-timeout SECONDS for how long I/O waits without a server; --timeout "
+		"SECONDS is for a request that a connected server does not answer"},
+    {"tlshostname", "write --tls-hostname NAME"},
+    {"unmount", "write --detach DEVICE"},
+};
+
+static const struct {
+	const char *word, *instead;
+} verbs[] = {
+    {"attach", "attaching needs no verb: nbd-attach DEVICE HOST EXPORT"},
+    {"check", "write nbd-attach --check DEVICE"},
+    {"connect", "connecting needs no verb: nbd-attach DEVICE HOST EXPORT"},
+    {"detach", "write nbd-attach --detach DEVICE"},
+    {"disconnect", "write nbd-attach --detach DEVICE"},
+    {"help", "write nbd-attach --help"},
+    {"info", "write nbd-attach --info HOST EXPORT"},
+    {"list", "write nbd-attach --list HOST for the exports of a server, or nbd-attach --status "
+	     "for the devices that are attached"},
+    {"reconnect", "write nbd-attach --reconnect DEVICE"},
+    {"resize", "write nbd-attach --resize DEVICE"},
+    {"status", "write nbd-attach --status, or nbd-attach --status DEVICE"},
+    {"version", "write nbd-attach --version"},
+};
+
+int habits_option(const char *word, struct err *err)
+{
+	size_t dashes = strspn(word, "-");
+	const char *name = word + dashes;
+	size_t len = strcspn(name, "=");
+	const struct option_def *def;
+
+	/* --timeout is ours. */
+	for (size_t i = 0; i < ARRAY_SIZE(foreign) && (dashes == 1 || dashes == 2); i++)
+		if (strlen(foreign[i].option) == len &&
+		    strncmp(foreign[i].option, name, len) == 0 &&
+		    (dashes == 1 || !option_by_name(name, len)))
+			return part_bad(err, "%s is an option of nbd-client's: %s",
+					quoted(word, dashes + len).text, foreign[i].instead);
+	def = dashes == 1 && len > 1 ? option_by_name(name, len) : NULL;
+	if (def && !def->hidden)
+		return part_bad(err, "%s needs two dashes: --%s%s%s",
+				quoted(word, dashes + len).text, def->name, def->shown ? " " : "",
+				def->shown ? def->shown : "");
+	return 0;
+}
+
+int habits_words(const struct words *words, struct err *err)
+{
+	const char *word = words->n ? words->word[0] : "";
+	char path[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].word, word) != 0)
+			continue;
+		/* A configuration may be called like a verb. */
+		snprintf(path, sizeof(path), CONFIG_DIR "/%s.conf", word);
+		if (words->n == 1 && access(path, F_OK) == 0)
+			return 0;
+		return part_bad(err, "%s is not a device: %s", quoted_str(word).text,
+				verbs[i].instead);
+	}
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What people type who know another program: nbd-client's options, with one dash or two, and verbs
+ * without dashes. Each gets the sentence that says how nbd-attach spells it.
+ */
+#ifndef CLI_HABITS_H
+#define CLI_HABITS_H
+
+#include "base/err.h"
+#include "cli/words.h"
+
+/*
+ * An option with its dashes, as it was typed. -EINVAL with an ERR_USAGE sentence if it is one of
+ * nbd-client's, or one of ours with a dash too few; 0 if it is neither. A word with one dash counts
+ * only as a whole: -qv are two letters.
+ */
+int habits_option(const char *word, struct err *err);
+
+/* The words of a command line without a verb: the same, if the first one is a verb. */
+int habits_words(const struct words *words, struct err *err);
+
+#endif

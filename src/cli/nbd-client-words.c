@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/nbd-client-words.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "cli/options.h"
+#include "endpoint/uri-parts.h"
+
+void nbd_client_done(struct nbd_client *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->word[i]);
+	c->n = 0;
+}
+
+int nbd_client_add(struct nbd_client *c, struct err *err, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	if (c->n == NBD_CLIENT_WORDS)
+		return part_bad(err, "more than %d words", NBD_CLIENT_WORDS);
+	va_start(args, format);
+	len = vasprintf(&c->word[c->n], format, args);
+	va_end(args);
+	if (len < 0)
+		return part_no_memory(err);
+	c->word[++c->n] = NULL;
+	return 0;
+}
+
+int nbd_client_number(const char *option, const char *text, unsigned long *ret, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 0);
+	if (errno || end == text || *end || text[0] == '-')
+		return part_bad(err, "-%s: %s is not a number", option, quoted_str(text).text);
+	return 0;
+}
+
+int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struct err *err)
+{
+	unsigned long seconds = timeout ? timeout : NBD_CLIENT_DEAD_TIMEOUT;
+
+	snprintf(c->note, sizeof(c->note),
+		 "without -persist, I/O fails when the server has been gone for %lu seconds; with "
+		 "-persist, it waits for %d seconds; nbd-attach goes on dialling in both cases",
+		 seconds, OPTIONS_DEAD_TIMEOUT);
+	return nbd_client_add(c, err, "--dead-timeout=%lu", seconds);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What cli/nbd-client.c and cli/nbd-client-tab.c put nbd-attach's words together with. */
+#ifndef CLI_NBD_CLIENT_WORDS_H
+#define CLI_NBD_CLIENT_WORDS_H
+
+#include "cli/nbd-client.h"
+
+/* Adds a word of nbd-attach's. 0, or -errno with *err. */
+int nbd_client_add(struct nbd_client *c, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Reads a number as nbd-client does: decimal, 0x and 0; nothing may follow. `option`, without its
+ * dash, is for the sentence. 0, or -EINVAL with *err.
+ */
+int nbd_client_number(const char *option, const char *text, unsigned long *ret, struct err *err);
+
+/*
+ * Adds the dead timeout of a device without -persist, and notes it: nbd-client's I/O fails with
+ * its connection, and RAID relies on that. `timeout` is that of -timeout in seconds; 0: not given.
+ */
+int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struct err *err);
+
+/*
+ * Adds what the file `nbdtab` says of `device`. Without a line for it, the words make nbd-attach
+ * look for a configuration file of its own. 0, or -errno with *err. Blocks to read the file.
+ */
+int nbd_client_add_from_nbdtab(struct nbd_client *c, const char *nbdtab, const char *device,
+			       struct err *err);
+
+#endif

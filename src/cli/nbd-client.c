@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/nbd-client.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/nbd-client-words.h"
+#include "endpoint/uri-parts.h"
+
+#define POSITIONS 3 /* host, port, device */
+
+/* What was said, before it is put into nbd-attach's words. */
+struct given {
+	const char *position[POSITIONS]; /* host, port, device; NULL: not given */
+	size_t n;			 /* the next position */
+	const char *device;		 /* of -c and -d */
+	const char *name;		 /* the export; NULL: the default export */
+	const char *cert, *key;
+	const char *dead_timeout; /* -T, of nbd-client 3.27; NULL: not given */
+	unsigned long timeout;	  /* s */
+	bool persist, unix_socket, tls, ca;
+};
+
+/* A word of nbd-client that has one word of ours. */
+struct plain {
+	const char *option;
+	int letter;
+	bool tls; /* nbd-client turns TLS on for it */
+};
+
+static const struct option longs[] = {
+    {"block-size", required_argument, NULL, 'b'},
+    {"cacertfile", required_argument, NULL, 'A'},
+    {"certfile", required_argument, NULL, 'F'},
+    {"check", required_argument, NULL, 'c'},
+    {"connections", required_argument, NULL, 'C'},
+    {"dead-timeout", required_argument, NULL, 'T'},
+    {"disconnect", required_argument, NULL, 'd'},
+    {"enable-tls", no_argument, NULL, 'x'},
+    {"help", no_argument, NULL, 'h'},
+    {"identifier", required_argument, NULL, 'i'},
+    {"keyfile", required_argument, NULL, 'K'},
+    {"list", no_argument, NULL, 'l'},
+    {"name", required_argument, NULL, 'N'},
+    {"no-optgo", no_argument, NULL, 'g'},
+    {"nofork", no_argument, NULL, 'n'},
+    {"nonetlink", no_argument, NULL, 'L'},
+    {"persist", no_argument, NULL, 'p'},
+    {"preinit", no_argument, NULL, 'P'},
+    {"priority", required_argument, NULL, 'y'},
+    {"readonly", no_argument, NULL, 'R'},
+    {"sdp", no_argument, NULL, 'S'},
+    {"size", required_argument, NULL, 'B'},
+    {"swap", no_argument, NULL, 's'},
+    {"systemd-mark", no_argument, NULL, 'm'},
+    {"timeout", required_argument, NULL, 't'},
+    {"tlshostname", required_argument, NULL, 'H'},
+    {"unix", no_argument, NULL, 'u'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+static const char letters[] = "-:A:B:b:C:c:d:F:gH:hi:K:LlmN:nPpRSsT:t:uVxy:";
+
+static const struct plain plains[] = {
+    {"--tls-ca", 'A', true},	  {"--tls-hostname", 'H', true},   {"--tls-priority", 'y', false},
+    {"--identifier", 'i', false}, {"--read-only", 'R', false},	   {"--swap", 's', false},
+    {"--foreground", 'n', false}, {"--backend=ioctl", 'L', false},
+};
+
+bool nbd_client_is_named(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const char *name = slash ? slash + 1 : argv0 ? argv0 : "";
+
+	return strcmp(name + (name[0] == '@'), "nbd-client") == 0;
+}
+
+void nbd_client_help(FILE *f)
+{
+	fputs("Usage: nbd-client HOST [PORT] DEVICE [-name EXPORT] [OPTION]...\n"
+	      "       nbd-client -unix PATH DEVICE [-name EXPORT] [OPTION]...\n"
+	      "       nbd-client nbdN              (what /etc/nbdtab says of it)\n"
+	      "       nbd-client -d DEVICE | -c DEVICE | -l HOST [PORT]\n"
+	      "\n"
+	      "This is nbd-attach with the command line of nbd-client: see COMPATIBILITY WITH\n"
+	      "NBD-CLIENT in nbd-attach(8) for what each option means here.\n",
+	      f);
+}
+
+static int take_position(struct given *g, struct nbd_client *c, const char *word, struct err *err)
+{
+	unsigned long n;
+
+	if (strncmp(word, "bs=", 3) == 0)
+		return nbd_client_number("block-size", word + 3, &n, err) < 0
+			   ? -EINVAL
+			   : nbd_client_add(c, err, "--block-size=%lu", n);
+	if (strncmp(word, "timeout=", 8) == 0)
+		return nbd_client_number("timeout", word + 8, &g->timeout, err);
+	/* The port may be left out; a device never begins with a digit. */
+	if (g->n == 1 && (word[0] < '0' || word[0] > '9'))
+		g->n++;
+	if (g->n == POSITIONS)
+		return part_bad(err, "%s is one word too many: HOST [PORT] DEVICE are expected",
+				quoted_str(word).text);
+	if (word[0] == '-' || word[0] == '[')
+		return part_bad(err, "%s is neither a host, a port nor a device",
+				quoted_str(word).text);
+	g->position[g->n++] = word;
+	return 0;
+}
+
+static int take_block_size(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("block-size", value, &n, err) < 0)
+		return -EINVAL;
+	if (n == 0 || n % 512)
+		return part_bad(err, "-block-size: %lu is not a multiple of 512", n);
+	return nbd_client_add(c, err, "--block-size=%lu", n);
+}
+
+static int take_plain(struct given *g, struct nbd_client *c, int letter, const char *value,
+		      struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(plains); i++) {
+		if (plains[i].letter != letter)
+			continue;
+		g->tls |= plains[i].tls;
+		g->ca |= letter == 'A';
+		return value ? nbd_client_add(c, err, "%s=%s", plains[i].option, value)
+			     : nbd_client_add(c, err, "%s", plains[i].option);
+	}
+	return part_bad(err, "nbd-client has no option -%c", letter);
+}
+
+static int take_size(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("size", value, &n, err) < 0)
+		return -EINVAL;
+	c->size = n;
+	return n ? 0 : part_bad(err, "-size: the size must not be 0");
+}
+
+static int take_connections(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("connections", value, &n, err) < 0)
+		return -EINVAL;
+	return nbd_client_add(c, err, "--connections=%lu", n);
+}
+
+/* Options that change what is done with the others. */
+static int take_switch(struct given *g, struct nbd_client *c, int letter, struct err *err)
+{
+	switch (letter) {
+	case 'g': /* nbd-attach tries OPT_GO, and does without it when the server must */
+		return 0;
+	case 'h':
+		c->task = NBD_CLIENT_HELP;
+		return 0;
+	case 'l':
+		c->task = NBD_CLIENT_LIST;
+		return 0;
+	case 'm':
+		c->mark = true;
+		return 0;
+	case 'P':
+		return part_bad(err, "-preinit: nbd-attach always shakes hands with the server, "
+				     "because only the handshake tells whether the server that "
+				     "comes back still serves the same export");
+	case 'p':
+		g->persist = true;
+		return 0;
+	case 'S':
+		return part_bad(err, "-sdp: Linux has no Socket Direct Protocol any more");
+	case 'u':
+		g->unix_socket = true;
+		return 0;
+	case 'V':
+		c->task = NBD_CLIENT_VERSION;
+		return 0;
+	case 'x':
+		g->tls = true;
+		return 0;
+	default:
+		return take_plain(g, c, letter, optarg, err);
+	}
+}
+
+static int take(struct given *g, struct nbd_client *c, int letter, struct err *err)
+{
+	switch (letter) {
+	case 1:
+		return take_position(g, c, optarg, err);
+	case 'B':
+		return take_size(c, optarg, err);
+	case 'b':
+		return take_block_size(c, optarg, err);
+	case 'C':
+		return take_connections(c, optarg, err);
+	case 'c':
+		c->task = NBD_CLIENT_CHECK;
+		g->device = optarg;
+		return 0;
+	case 'd':
+		c->task = NBD_CLIENT_DETACH;
+		g->device = optarg;
+		return 0;
+	case 'F':
+		g->cert = optarg;
+		return 0;
+	case 'K':
+		g->key = optarg;
+		return 0;
+	case 'N':
+		g->name = optarg;
+		return 0;
+	case 'T':
+		g->dead_timeout = optarg;
+		return 0;
+	case 't':
+		return nbd_client_number("timeout", optarg, &g->timeout, err);
+	default:
+		return take_switch(g, c, letter, err);
+	}
+}
+
+static int read_words(struct given *g, struct nbd_client *c, int argc, char **argv, struct err *err)
+{
+	int letter, at, r = 0;
+
+	opterr = 0;
+	optind = 0; /* GNU: start anew */
+	while (r == 0) {
+		at = optind ? optind : 1;
+		letter = getopt_long_only(argc, argv, letters, longs, NULL);
+		if (letter == -1)
+			break;
+		if (letter == ':')
+			return part_bad(err, "%s needs a value", quoted_str(argv[at]).text);
+		if (letter == '?')
+			return part_bad(err, "nbd-client has no option %s",
+					quoted_str(argv[at]).text);
+		r = take(g, c, letter, err);
+		if (c->task == NBD_CLIENT_HELP || c->task == NBD_CLIENT_VERSION)
+			return r;
+	}
+	if (r == 0 && optind < argc)
+		return part_bad(err, "%s comes after --, where nbd-client takes nothing",
+				quoted_str(argv[optind]).text);
+	return r;
+}
+
+static int add_tls(const struct given *g, struct nbd_client *c, struct err *err)
+{
+	/* nbd-client takes the key's file for the certificate, too. */
+	const char *cert = g->cert ? g->cert : g->key;
+	int r = 0;
+
+	if (g->tls || cert)
+		r = nbd_client_add(c, err, "--tls");
+	/* nbd-client looks at the server's certificate only if there is something to compare it
+	 * with. The warning of --tls-verify-peer=0 says what that means. */
+	if (r == 0 && (g->tls || cert) && !g->ca)
+		r = nbd_client_add(c, err, "--tls-verify-peer=0");
+	if (r == 0 && cert)
+		r = nbd_client_add(c, err, "--tls-cert=%s", cert);
+	if (r == 0 && g->key)
+		r = nbd_client_add(c, err, "--tls-key=%s", g->key);
+	return r;
+}
+
+/*
+ * -timeout never becomes nbd-attach's --timeout: a device that is connected again sends a request
+ * again that was cut off, and the first copy of a write could then overwrite newer data.
+ */
+static int add_patience(const struct given *g, struct nbd_client *c, struct err *err)
+{
+	if (g->dead_timeout)
+		return nbd_client_add(c, err, "--dead-timeout=%s", g->dead_timeout);
+	return g->persist ? 0 : nbd_client_add_impatience(c, g->timeout, err);
+}
+
+static int add_server(const struct given *g, struct nbd_client *c, struct err *err)
+{
+	const char *host = g->position[0], *port = g->position[1];
+	int r = 0;
+
+	if (g->unix_socket)
+		r = nbd_client_add(c, err, "--unix=%s", host);
+	else if (port)
+		r = nbd_client_add(c, err, "--port=%s", port);
+	if (r == 0)
+		r = add_tls(g, c, err);
+	if (r == 0 && c->task == NBD_CLIENT_ATTACH && g->name)
+		r = nbd_client_add(c, err, "--export=%s", g->name);
+	if (r == 0 && c->task == NBD_CLIENT_ATTACH)
+		r = nbd_client_add(c, err, "%s", g->position[2] ? g->position[2] : "auto");
+	if (r == 0 && !g->unix_socket)
+		r = nbd_client_add(c, err, "%s", host);
+	return r;
+}
+
+static bool is_device(const char *word)
+{
+	return strncmp(word, "nbd", 3) == 0 || strncmp(word, "/dev/nbd", 8) == 0;
+}
+
+static int put_together(const struct given *g, struct nbd_client *c, const char *nbdtab,
+			struct err *err)
+{
+	size_t len;
+	int r;
+
+	switch (c->task) {
+	case NBD_CLIENT_HELP:
+	case NBD_CLIENT_VERSION:
+		return 0;
+	case NBD_CLIENT_CHECK:
+		/* Of a partition, nbd-client checks the whole device. */
+		len = is_device(g->device) ? strcspn(g->device, "p") : strlen(g->device);
+		r = nbd_client_add(c, err, "--check");
+		return r < 0 ? r : nbd_client_add(c, err, "%.*s", (int)len, g->device);
+	case NBD_CLIENT_DETACH:
+		r = nbd_client_add(c, err, "--detach");
+		return r < 0 ? r : nbd_client_add(c, err, "%s", g->device);
+	case NBD_CLIENT_LIST:
+		if (!g->position[0])
+			return part_bad(err, "-list needs a HOST");
+		r = nbd_client_add(c, err, "--list");
+		return r < 0 ? r : add_server(g, c, err);
+	case NBD_CLIENT_ATTACH:
+		break;
+	}
+	if (!g->position[0])
+		return part_bad(err, "a HOST and a DEVICE are needed: nbd-client HOST [PORT] "
+				     "DEVICE -name EXPORT");
+	if (!g->position[2] && !g->unix_socket && is_device(g->position[0]))
+		return nbd_client_add_from_nbdtab(c, nbdtab, g->position[0], err);
+	r = add_patience(g, c, err);
+	return r < 0 ? r : add_server(g, c, err);
+}
+
+int nbd_client_parse(int argc, char **argv, const char *nbdtab, struct nbd_client *ret,
+		     struct err *err)
+{
+	struct given given = {.device = ""};
+	int r;
+
+	*ret = (struct nbd_client){.task = NBD_CLIENT_ATTACH};
+	r = nbd_client_add(ret, err, "nbd-attach");
+	if (r == 0)
+		r = read_words(&given, ret, argc, argv, err);
+	if (r == 0)
+		r = put_together(&given, ret, nbdtab, err);
+	if (r < 0)
+		nbd_client_done(ret);
+	return r;
+}
