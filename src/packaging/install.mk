@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# make install, make uninstall, make deb. Units, rules and the like are whatever systemd/ and udev/
+# make install, make uninstall, make deb, make deb-nbd-client. Units, rules and the like are whatever systemd/ and udev/
 # hold; INSTALLED is the list of files, and uninstall removes these and nothing else.
 
 prefix      ?= /usr/local
@@ -7,6 +7,8 @@ sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/nbd-attach
 sysconfdir  ?= /etc
+# yes: scripts that call nbd-client get nbd-attach.
+NBD_CLIENT  ?= no
 
 # The directory that a package names, or where it usually is.
 named        = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
@@ -26,7 +28,8 @@ COMPLETION  := $(BUILD)/nbd-attach.completion
 INSTALLED    = $(sbindir)/nbd-attach $(mandir)/man8/nbd-attach.8 $(bashcompdir)/nbd-attach \
 	$(UNITS:systemd/%=$(unitdir)/%) $(RULES:udev/%=$(rulesdir)/%) \
 	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
-	$(EXAMPLES:systemd/%=$(docdir)/examples/%)
+	$(EXAMPLES:systemd/%=$(docdir)/examples/%) \
+	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
 $(COMPLETION): $(BUILD)/nbd-attach src/cli/completion/nbd-attach.bash
 	@{ cat src/cli/completion/nbd-attach.bash && $(RUN) $< --completion; } >$@.new && mv $@.new $@
@@ -35,6 +38,7 @@ $(COMPLETION): $(BUILD)/nbd-attach src/cli/completion/nbd-attach.bash
 .PHONY: install
 install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
+	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DESTDIR)$(sbindir)/nbd-client')
 	@install -D -m 644 nbd-attach.8 '$(DESTDIR)$(mandir)/man8/nbd-attach.8'
 	@install -D -m 644 $(COMPLETION) '$(DESTDIR)$(bashcompdir)/nbd-attach'
 	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
@@ -75,3 +79,8 @@ deb: $(BUILD)/nbd-attach $(COMPLETION)
 		sbindir=/usr/sbin mandir=/usr/share/man docdir=/usr/share/doc/nbd-attach sysconfdir=/etc \
 		bashcompdir=/usr/share/bash-completion/completions
 	@CC='$(CC)' src/packaging/deb $(BUILD) $(DEB_VERSION)
+
+# build/nbd-attach-nbd-client_VERSION_all.deb, which takes the place of Debian's nbd-client.
+.PHONY: deb-nbd-client
+deb-nbd-client:
+	@src/packaging/deb-nbd-client $(BUILD) $(DEB_VERSION)

@@ -7,9 +7,10 @@ if [[ ! -d /run/nbd-vm ]]; then
 	for version in 0.1 0.2; do
 		make -C "$top" --no-print-directory deb DEB_VERSION="$version" >/dev/null || exit 1
 	done
+	make -C "$top" --no-print-directory deb-nbd-client DEB_VERSION=0.1 >/dev/null || exit 1
 fi
 in_guest 500
-begin 25
+begin 29
 
 deb() { # VERSION
 	echo "$top/build/nbd-attach_$1_$(dpkg --print-architecture).deb"
@@ -63,6 +64,13 @@ check "purged: the user's file stays" test -e /etc/nbd-attach/data.conf
 check "purged: nothing is enabled" test ! -e "${link%/*}"
 rm /etc/nbd-attach/data.conf
 check "installs again" dpkg --install "$(deb 0.1)"
+check "the name nbd-client: takes the place of Debian's package" \
+	dpkg --install "$top/build/nbd-attach-nbd-client_0.1_all.deb"
+check "the name nbd-client: is ours" eval '
+	nbd-client -V | grep nbd-attach && ! dpkg-query -W -f "\${db:Status-Status}" nbd-client | grep -x installed'
+check "the name nbd-client: attaches and detaches" eval '
+	nbd-client -p -u "$sock" /dev/nbd1 && nbd-client -c nbd1 && nbd-client -d nbd1'
+check "the name nbd-client: goes" dpkg --purge nbd-attach-nbd-client
 mapfile -t files < <(dpkg -L nbd-attach | grep nbd-attach)
 check "purges, nothing being the user's" dpkg --purge nbd-attach
 check "purged: no directory is left" test ! -e /etc/nbd-attach

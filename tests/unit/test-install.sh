@@ -55,6 +55,7 @@ check "install: the completion" bash -c '
 check "install: the example is right" "${nbd_attach[@]}" --check-config \
 	"$dest/p/share/doc/nbd-attach/examples/nbd-attach.conf.example"
 check "install: a directory for configurations" is "$(names_in "$dest/etc/nbd-attach")" ''
+check "install: the name nbd-client is not taken unasked" test ! -e "$dest/p/sbin/nbd-client"
 check "install: again, over itself" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
 
 echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
@@ -65,6 +66,13 @@ check "uninstall: what is the user's stays, and nothing else" \
 rm "$dest/etc/nbd-attach/mine.conf"
 check "uninstall: again" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
 check "uninstall: no directory of ours is left" is "$(find "$dest" -name '*nbd-attach*')" ''
+
+named=(DESTDIR="$dest" prefix=/p NBD_CLIENT=yes "${dirs[@]}")
+check "NBD_CLIENT=yes: installs" run_make install "${named[@]}"
+check "NBD_CLIENT=yes: the program takes nbd-client's words" eval '
+	"$dest/p/sbin/nbd-client" -h | grep -q "^Usage: nbd-client"'
+check "NBD_CLIENT=yes: uninstall takes the name away" eval '
+	run_make uninstall "${named[@]}" && [[ ! -L "$dest/p/sbin/nbd-client" ]]'
 
 check "without pkg-config's answers there are places" eval '
 	run_make installed prefix=/usr PKG_CONFIG=false | grep -qx "/usr/lib/sysusers.d/nbd-attach.conf"'
@@ -97,6 +105,14 @@ check "deb: depends on what it is linked with" \
 for script in postinst prerm postrm; do
 	check "deb: $script" eval 'test -x "$scratch/control/$script" && shellcheck "$scratch/control/$script"'
 done
+client=$(run_make deb-nbd-client 2>"$scratch/complaints")
+check "deb-nbd-client: is made, without a complaint" eval 'test -f "$client" && ! grep . "$scratch/complaints"'
+dpkg-deb --extract "$client" "$scratch/named"
+check "deb-nbd-client: the name, and what the manual is called" is \
+	"$(readlink "$scratch/named/usr/sbin/nbd-client" "$scratch/named/usr/share/man/man8/nbd-client.8.gz" | tr '\n' ' ')" \
+	'nbd-attach nbd-attach.8.gz '
+check "deb-nbd-client: takes the place of Debian's" eval '
+	dpkg-deb --field "$client" Provides Conflicts Replaces | grep -c ": nbd-client$" | grep -qx 3'
 if command -v lintian >/dev/null; then
 	DEBEMAIL=builder@debian.org run_make deb >/dev/null
 	check "deb: lintian" lintian --allow-root --fail-on error,warning "$deb"
