@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# What the suites of guests share: their scripts run side by side, because a guest waits for most of
+# its time. Sourced by interop/run and systemd/run, which define
+#
+#   one NAME       runs a script; it prints "N passed, N failed[, N skipped]"
+#   $here          where $here/NAME.sh is
+#
+# What a script prints is kept until it ends, and is then shown as a whole.
+#
+#   GUESTS=N       so many scripts at a time: by default one for each processor, and four at most
+#
+# A script may forbid company, because it measures times that another guest would spoil. Its head
+# says so, and why:
+#
+#   # Alone: REASON
+
+: "${here:?}"
+guests=${GUESTS:-$(nproc)}
+[[ ${GUESTS:-} ]] || ((guests <= 4)) || guests=4
+declare -A name_of=() begun=()
+
+launch() { # NAME
+	local log=$logs/$1
+	echo "-- $1 begins"
+	begun[$1]=$SECONDS
+	(
+		TIMEFORMAT='%U %S'
+		{ time one "$1" >"$log" 2>&1; } 2>"$log.cpu"
+	) &
+	name_of[$!]=$1
+}
+
+reap() { # one that has ended; the totals go to passed, failed, skipped and broken
+	local process status name counts p f s cpu=0
+	wait -n -p process
+	status=$?
+	[[ ${process:-} ]] || return
+	name=${name_of[$process]}
+	unset "name_of[$process]"
+	echo "== $name"
+	cat "$logs/$name"
+	# The shell may still tell of a server that was ended after the count.
+	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name" | tail -n 1)
+	if [[ $counts ]]; then
+		read -r p _ f _ s _ <<<"${counts//,/} 0"
+		((passed += p, failed += f, skipped += s)) || true
+		# It counts no failure, and yet it has not ended well.
+		((status == 0 || f > 0)) || broken+=("$name (exit status $status)")
+	else # died, or was ended: what it found so far counts for nothing
+		broken+=("$name (exit status $status)")
+	fi
+	cpu=$(tail -n 1 "$logs/$name.cpu" | awk '{ printf "%.0f", $1 + $2 }')
+	echo "== $name: $((SECONDS - begun[$name])) s, of which a processor worked $cpu s"
+}
+
+room_for() { # COUNT: waits until less than so many run, or with 0 until none does
+	while ((${#name_of[@]} > 0 && ${#name_of[@]} >= $1)); do
+		reap
+	done
+}
+
+run_guests() { # NAME...
+	local name alone=()
+	logs=$(mktemp -d) || exit 1
+	trap 'rm -rf "$logs"' EXIT
+	passed=0 failed=0 skipped=0 broken=()
+	for name; do
+		if grep -qs '^# Alone: ' "$here/$name.sh"; then
+			alone+=("$name")
+			continue
+		fi
+		room_for "$guests"
+		launch "$name"
+	done
+	for name in "${alone[@]}"; do
+		room_for 1
+		launch "$name"
+	done
+	room_for 0
+	((skipped == 0)) && skipped='' || skipped=", $skipped skipped"
+	echo "$passed passed, $((failed + ${#broken[@]})) failed$skipped${broken[*]:+; did not end well: ${broken[*]}}"
+	((failed == 0 && ${#broken[@]} == 0))
+}
