@@ -32,6 +32,8 @@ struct loop {
 	int value;
 	struct loop_io *graveyard;
 	struct loop_timer *timers;
+	loop_timer_fn *after; /* each callback */
+	void *after_arg;
 };
 
 struct loop *loop_new(void)
@@ -90,6 +92,18 @@ static int next_timeout(const struct loop *loop)
 	return nearest - now > INT32_MAX ? INT32_MAX : (int)(nearest - now);
 }
 
+void loop_after_each(struct loop *loop, loop_timer_fn *fn, void *arg)
+{
+	loop->after = fn;
+	loop->after_arg = arg;
+}
+
+static void after(struct loop *loop)
+{
+	if (loop->after)
+		loop->after(loop->after_arg);
+}
+
 /* A callback may free any timer, so the search starts again after each. */
 static void run_timers(struct loop *loop)
 {
@@ -100,6 +114,7 @@ static void run_timers(struct loop *loop)
 		if (t->due && t->due <= now) {
 			t->due = 0;
 			t->fn(t->arg);
+			after(loop);
 			t = loop->timers;
 		} else {
 			t = t->next;
@@ -113,6 +128,7 @@ int loop_run(struct loop *loop)
 	int n;
 
 	loop->stopped = false;
+	after(loop);
 	while (!loop->stopped) {
 		n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, next_timeout(loop));
 		if (n < 0 && errno != EINTR)
@@ -120,8 +136,10 @@ int loop_run(struct loop *loop)
 		for (int i = 0; i < n && !loop->stopped; i++) {
 			struct loop_io *io = events[i].data.ptr;
 
-			if (!io->freed)
-				io->fn(io->fd, events[i].events, io->arg);
+			if (io->freed)
+				continue;
+			io->fn(io->fd, events[i].events, io->arg);
+			after(loop);
 		}
 		bury(loop);
 		if (!loop->stopped)

@@ -26,6 +26,9 @@ void loop_free(struct loop *loop); /* accepts NULL; sources must be gone */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop, int value);
 
+/* Called when loop_run() begins, and after each callback. NULL: nothing is called. */
+void loop_after_each(struct loop *loop, loop_timer_fn *fn, void *arg);
+
 uint64_t loop_now(void);
 
 /* Watches fd (borrowed) for EPOLL* events, level-triggered. NULL: errno. */

@@ -44,11 +44,13 @@ void supervisor_start_thread(struct supervisor *s)
 /* For an outage, which may come with a want of memory. */
 static void get_ready(struct supervisor *s)
 {
+	struct err err;
+
 	s->kmsg = kmsg_open();
 	protect_memory();
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
-	if (helpers_fill(s->helpers, &s->err) < 0)
-		log_warning("%s", s->err.message);
+	if (helpers_fill(s->helpers, &err) < 0)
+		log_warning("%s", err.message);
 	if (s->cfg.swap) {
 		supervisor_take_hints(s);
 		if (helpers_tls_files(s->helpers))
@@ -59,17 +61,17 @@ static void get_ready(struct supervisor *s)
 /* Nobody waits any more: what an outage will need of the first handshake. */
 static void keep_from_dialler(struct supervisor *s)
 {
+	struct err err;
+
 	s->known = *dialler_export(s->dialler);
 	supervisor_note_content(s, dialler_sample(s->dialler));
-	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler)) == 0) {
+	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler), &err) == 0) {
 		redial_prefer(s->redial, dialler_peer(s->dialler));
 	} else {
-		log_error("/dev/nbd%d: %s: it will not be connected again", s->index,
-			  s->err.message);
+		log_error("/dev/nbd%d: %s: it will not be connected again", s->index, err.message);
 		s->cfg.reconnect = false;
 	}
 	dialler_free(TAKE_PTR(s->dialler));
-	supervisor_write_state(s);
 }
 
 /* What cannot be promised, said while somebody listens. */
@@ -105,9 +107,10 @@ static void warn(const struct supervisor *s)
 			    s->index);
 }
 
-static void announce(struct supervisor *s)
+static void announce(struct supervisor *s, const struct event *e)
 {
-	supervisor_write_state(s);
+	(void)e;
+	supervisor_write_state(s); /* those who wait for the device may read it at once */
 	supervisor_note_writes(s);
 	warn(s);
 	if (s->adopted)
@@ -132,24 +135,18 @@ static void announce(struct supervisor *s)
 	supervisor_look(s);
 }
 
-static void answer(struct supervisor *s, int status, const char *sentence)
-{
-	if (s->control)
-		control_answer(s->control, status, sentence);
-}
-
 static void reconnect(struct supervisor *s, unsigned accept)
 {
 	if (s->state != FSM_ATTACHED)
 		s->accept |= accept;
 	if (!s->cfg.reconnect)
-		answer(s, 1, "it was attached with --no-reconnect");
+		supervisor_answer(s, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED)
-		answer(s, 0, "every connection is alive");
+		supervisor_answer(s, 0, "every connection is alive");
 	else if (s->healing == HEAL_HANDS_OVER)
-		answer(s, 0, "the kernel is being given a new connection");
+		supervisor_answer(s, 0, "the kernel is being given a new connection");
 	else
-		answer(s, 0, "dialling");
+		supervisor_answer(s, 0, "dialling");
 	supervisor_hurry("asked to", s);
 }
 
@@ -159,7 +156,7 @@ static void refreshed(struct supervisor *s)
 
 	snprintf(text, sizeof(text), "%s %u%s", s->kernel->ops->name, links_alive(s->links),
 		 supervisor_is_clean(s) ? " clean" : "");
-	answer(s, 0, text);
+	supervisor_answer(s, 0, text);
 }
 
 void supervisor_asked(const struct control_request *request, void *arg)
@@ -172,17 +169,17 @@ void supervisor_asked(const struct control_request *request, void *arg)
 		s->force = request->force;
 		s->prepared = request->prepared;
 		supervisor_look_if_held(s);
-		supervisor_raise(s, FSM_DETACH);
+		supervisor_post(s, FSM_DETACH, NULL);
 		break;
 	case CONTROL_RECONNECT:
 		reconnect(s, request->accept);
 		break;
 	case CONTROL_GRACE:
-		answer(s, 0, "");
+		supervisor_answer(s, 0, "");
 		supervisor_set_grace(s, request->grace);
 		break;
 	case CONTROL_REFRESH:
-		supervisor_write_state(s);
+		supervisor_touch(s);
 		refreshed(s);
 		break;
 	case CONTROL_RESIZE:
@@ -197,17 +194,16 @@ static void released(int ret, const struct err *err, void *arg)
 
 	if (ret == -EINPROGRESS) {
 		log_warning("%s", err->message);
-		answer(s, err_exit_status(err->kind), err->message);
+		supervisor_answer(s, err_exit_status(err->kind), err->message);
 		return;
 	}
-	s->err = *err;
 	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
 	s->restore = s->restore || (s->release && release_fails_io(s->release));
 	release_free(TAKE_PTR(s->release));
-	supervisor_raise(s, ret == 0 ? FSM_RELEASED : FSM_KEPT);
+	supervisor_post(s, ret == 0 ? FSM_RELEASED : FSM_KEPT, err);
 }
 
-static void release(struct supervisor *s)
+static void release(struct supervisor *s, const struct event *e)
 {
 	struct release_config cfg = {
 	    .index = s->index,
@@ -224,9 +220,9 @@ static void release(struct supervisor *s)
 	};
 	struct err err;
 
+	(void)e;
 	supervisor_stop_dialling(s);
 	supervisor_stop_resizing(s);
-	supervisor_write_state(s);
 	if (s->state == FSM_LEAVING)
 		manager_stopping(s->manager);
 	s->release = release_new(s->loop, &cfg, released, s);
@@ -236,17 +232,14 @@ static void release(struct supervisor *s)
 	}
 }
 
-static void recheck(struct supervisor *s)
+static void recheck(struct supervisor *s, const struct event *e)
 {
-	answer(s, err_exit_status(s->err.kind), s->err.message);
-	/* A hand-over that had begun before the detach may have ended the outage meanwhile. */
-	if (s->outage.since && links_alive(s->links) > 0)
-		supervisor_recover(s);
+	supervisor_answer(s, err_exit_status(e->err.kind), e->err.message);
+	supervisor_recheck_outage(s);
 	supervisor_start_watching(s);
 	supervisor_watch_size(s);
 	supervisor_mark(s, s->outage.since != 0); /* should the kernel have refused the detach */
 	supervisor_look(s);
-	supervisor_write_state(s);
 }
 
 static void end(struct supervisor *s, int status)
@@ -254,149 +247,106 @@ static void end(struct supervisor *s, int status)
 	loop_stop(s->loop, status);
 }
 
-static void end_taken(struct supervisor *s)
+static void end_taken(struct supervisor *s, const struct event *e)
 {
+	(void)e;
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
 		log_error("/dev/nbd%d: the connection to %s has ended, and the device with it",
 			  s->index, s->report.address);
 	else
 		log_notice("/dev/nbd%d: detached by somebody else", s->index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
-	answer(s, s->resizing.asked ? 1 : 0, "the device was detached meanwhile");
+	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached meanwhile");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
 }
 
-void supervisor_carry_out(struct supervisor *s, enum fsm_action action)
+static void nothing(struct supervisor *s, const struct event *e)
 {
-	switch (action) {
-	case FSM_NOTHING:
-		break;
-	case FSM_DIAL:
-		dialler_first(s->dialler);
-		break;
-	case FSM_PAUSE:
-		loop_timer_set(s->pause, RETRY_PAUSE_MS);
-		break;
-	case FSM_JOIN:
-		dialler_join(s->dialler, s->plan.connections);
-		break;
-	case FSM_CONFIGURE:
-		supervisor_configure(s);
-		break;
-	case FSM_ANNOUNCE:
-		announce(s);
-		break;
-	case FSM_ADOPT:
-		supervisor_adopt(s);
-		break;
-	case FSM_REDIAL:
-		supervisor_redial(s);
-		break;
-	case FSM_HEAL:
-		supervisor_heal(s);
-		break;
-	case FSM_RECOVER:
-		supervisor_recover(s);
-		break;
-	case FSM_COMPLAIN:
-		supervisor_complain(s);
-		break;
-	case FSM_FAIL_IO:
-		supervisor_fail_io(s);
-		break;
-	case FSM_REMEMBER:
-		s->term_pending = true;
-		break;
-	case FSM_RELEASE:
-		release(s);
-		break;
-	case FSM_RECHECK:
-		recheck(s);
-		break;
-	case FSM_BUSY:
-		answer(s, 3, "the supervisor is busy with this device: try again");
-		break;
-	case FSM_END_FAILED:
-		log_error("%s", s->err.message);
-		end(s, err_exit_status(s->err.kind));
-		break;
-	case FSM_END_QUIT:
-		log_error("interrupted: nothing is attached");
-		end(s, 1);
-		break;
-	case FSM_END_DONE:
-		if (s->captive) /* who asked may use its files as soon as there is an answer */
-			captive_end(s->captive);
-		log_notice("/dev/nbd%d: detached%s%s", s->index, s->err.message[0] ? "; " : "",
-			   s->err.message);
-		answer(s, 0, s->err.message);
-		end(s, 0);
-		break;
-	case FSM_END_LEFT:
-		log_warning("/dev/nbd%d stays attached: %s", s->index, s->err.message);
-		answer(s, 3, s->err.message);
-		s->left = true;
-		end(s, 0);
-		break;
-	case FSM_END_TAKEN:
-		end_taken(s);
-		break;
-	case FSM_ACTIONS:
-		break;
-	}
+	(void)s;
+	(void)e;
 }
 
-/* Which states a loss, a refusal or an error leads to. */
-static const char *reason(const struct supervisor *s, enum fsm_state state)
+static void dial(struct supervisor *s, const struct event *e)
 {
-	switch (state) {
-	case FSM_DEGRADED:
-	case FSM_LOST:
-		return s->report.cause;
-	case FSM_REFUSED:
-	case FSM_WAITING:
-		return s->err.message;
-	case FSM_STARTING:
-	case FSM_JOINING:
-	case FSM_CONFIGURING:
-	case FSM_ADOPTING:
-	case FSM_ATTACHED:
-	case FSM_HEALING:
-	case FSM_EXPIRED:
-	case FSM_DETACHING:
-	case FSM_LEAVING:
-	case FSM_ENDED:
-	case FSM_STATES:
-		break;
-	}
-	return "";
+	(void)e;
+	dialler_first(s->dialler);
 }
 
-static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to)
+static void pause_before_dial(struct supervisor *s, const struct event *e)
 {
-	const struct announce_change change = {
-	    .index = s->index,
-	    .from = fsm_state_name(from),
-	    .to = fsm_state_name(to),
-	    .address = s->report.address,
-	    .reason = reason(s, to),
-	};
-
-	announce_change(s->announce, &change);
+	(void)e;
+	loop_timer_set(s->pause, RETRY_PAUSE_MS);
 }
 
-void supervisor_raise(struct supervisor *s, enum fsm_event event)
+static void join(struct supervisor *s, const struct event *e)
 {
-	struct fsm_step step = fsm_step(s->state, event);
-
-	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(event),
-		  fsm_state_name(step.next), fsm_action_name(step.action));
-	/* After a refused detach, "attached" is only a step on the way to "lost". */
-	if (s->announce && s->index >= 0 && step.next != s->state &&
-	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
-		tell(s, s->state, step.next);
-	s->state = step.next;
-	supervisor_carry_out(s, step.action);
-	supervisor_tell_manager(s);
+	(void)e;
+	dialler_join(s->dialler, s->plan.connections);
 }
+
+static void remember(struct supervisor *s, const struct event *e)
+{
+	queue_defer(&s->queue, e);
+}
+
+static void busy(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	supervisor_answer(s, 3, "the supervisor is busy with this device: try again");
+}
+
+static void end_failed(struct supervisor *s, const struct event *e)
+{
+	log_error("%s", e->err.message);
+	end(s, err_exit_status(e->err.kind));
+}
+
+static void end_quit(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	log_error("interrupted: nothing is attached");
+	end(s, 1);
+}
+
+static void end_done(struct supervisor *s, const struct event *e)
+{
+	if (s->captive) /* who asked may use its files as soon as there is an answer */
+		captive_end(s->captive);
+	log_notice("/dev/nbd%d: detached%s%s", s->index, e->err.message[0] ? "; " : "",
+		   e->err.message);
+	supervisor_answer(s, 0, e->err.message);
+	end(s, 0);
+}
+
+static void end_left(struct supervisor *s, const struct event *e)
+{
+	log_warning("/dev/nbd%d stays attached: %s", s->index, e->err.message);
+	supervisor_answer(s, 3, e->err.message);
+	s->left = true;
+	end(s, 0);
+}
+
+supervisor_action_fn *const supervisor_actions[FSM_ACTIONS] = {
+    [FSM_NOTHING] = nothing,
+    [FSM_DIAL] = dial,
+    [FSM_PAUSE] = pause_before_dial,
+    [FSM_JOIN] = join,
+    [FSM_CONFIGURE] = supervisor_configure,
+    [FSM_ADOPT] = supervisor_adopt,
+    [FSM_ANNOUNCE] = announce,
+    [FSM_REDIAL] = supervisor_redial,
+    [FSM_HEAL] = supervisor_heal,
+    [FSM_RECOVER] = supervisor_recover,
+    [FSM_COMPLAIN] = supervisor_complain,
+    [FSM_FAIL_IO] = supervisor_fail_io,
+    [FSM_REMEMBER] = remember,
+    [FSM_RELEASE] = release,
+    [FSM_RECHECK] = recheck,
+    [FSM_BUSY] = busy,
+    [FSM_END_FAILED] = end_failed,
+    [FSM_END_QUIT] = end_quit,
+    [FSM_END_DONE] = end_done,
+    [FSM_END_LEFT] = end_left,
+    [FSM_END_TAKEN] = end_taken,
+};

@@ -27,6 +27,7 @@
 #include "supervise/watch/links.h"
 #include "supervise/report/manager.h"
 #include "supervise/attach/plan.h"
+#include "supervise/queue.h"
 #include "supervise/attach/table.h"
 #include "supervise/reconnect/redial.h"
 #include "supervise/detach/release.h"
@@ -101,6 +102,13 @@ struct failing_over {
 struct supervisor {
 	struct supervisor_config cfg;
 	enum fsm_state state;
+	struct queue queue;
+	bool stepping; /* an action is being carried out */
+	bool touched;  /* the status is to be told when the queue is empty */
+	bool answered; /* and so is this, to a command that waits */
+	int answer_status;
+	char answer[ERR_MESSAGE_MAX];
+	const char *hurry_due; /* supervisor_hurry() is called then, for this reason */
 	struct loop *loop;
 	struct offload *offload;
 	struct kernel *kernel;
@@ -138,7 +146,7 @@ struct supervisor {
 	struct heal heal, check;
 	bool checking;		 /* the helper thread works on `check` */
 	enum heal_owner healing; /* whose job `heal` is: the helper thread works on it */
-	bool fail_due;		 /* I/O is to fail as soon as that job is done */
+	bool fail_due;		 /* there was no room for the job that fails I/O */
 	int fresh[LINKS_MAX];	 /* new connections, not yet handed over */
 	size_t n_fresh;
 	uint64_t fresh_size; /* the device's size according to them */
@@ -170,44 +178,54 @@ struct supervisor {
 	uint32_t grace;	      /* s; GRACE_NONE unless the machine shuts down */
 	uint64_t grace_since; /* monotonic ms */
 
-	bool term_pending;    /* FSM_REMEMBER */
 	bool force, prepared; /* of the detach under way */
 	bool waiting_said;    /* one line for a long wait */
 	bool left;	      /* the device stays attached when we end */
-	struct err err;	      /* why the next failure event is raised */
 };
 
-/* Takes one step of the table and carries its action out, which may raise further events. */
-void supervisor_raise(struct supervisor *s, enum fsm_event event);
-void supervisor_carry_out(struct supervisor *s, enum fsm_action action);
+/* What an action of the table does; it may post further events, which come after it. */
+typedef void supervisor_action_fn(struct supervisor *s, const struct event *e);
+
+/* actions.c */
+extern supervisor_action_fn *const supervisor_actions[FSM_ACTIONS];
+
+/* steps.c: the first action; from then on the queue is emptied after each callback of the loop. */
+void supervisor_begin(struct supervisor *s, enum fsm_action action);
+/* Something has happened: the step that follows from it is taken when the callback is over. */
+void supervisor_post(struct supervisor *s, enum fsm_event event, const struct err *err);
+/* The status is not what it was: it is computed and told when the queue is empty. */
+void supervisor_touch(struct supervisor *s);
+/* What the command that waits is answered, after the status was told; the first answer counts. */
+void supervisor_answer(struct supervisor *s, int status, const char *sentence);
+void supervisor_send_answer(struct supervisor *s);
 
 /* From here on jobs may block, with a device that is in use. */
 void supervisor_start_thread(struct supervisor *s);
 
-/* Opens the way to the kernel, if it is not open. 0 or -errno with s->err. */
-int supervisor_open_kernel(struct supervisor *s);
+/* Opens the way to the kernel, if it is not open. 0 or -errno with *err. */
+int supervisor_open_kernel(struct supervisor *s, struct err *err);
 
 /* attach/attach.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
 void supervisor_dialled(int ret, const struct err *err, void *arg);
-void supervisor_configure(struct supervisor *s);
+void supervisor_configure(struct supervisor *s, const struct event *e);
 
 /* Has the partition table read, if there can be partitions; supervisor_ready() follows. */
 void supervisor_read_table(struct supervisor *s);
 /* actions.c: the device is there, and so are its partitions. */
 void supervisor_ready(struct supervisor *s);
 
-int supervisor_take_identifier(struct supervisor *s);
+int supervisor_take_identifier(struct supervisor *s, struct err *err);
 /* What is kept open as long as the device is ours: its mark, the kernel's log, the control
  * socket. */
-int supervisor_open_up(struct supervisor *s);
+int supervisor_open_up(struct supervisor *s, struct err *err);
 
 /* attach/takeover.c: FSM_ADOPT. */
-void supervisor_adopt(struct supervisor *s);
+void supervisor_adopt(struct supervisor *s, const struct event *e);
 /*
  * For `auto`: looks for a device that is attached to the export already, takes its lock, and sets
- * s->index. 0, also if there is none; -errno with s->err if its lock cannot be had.
+ * s->index. 0, also if there is none; -errno with *err if its lock cannot be had.
  */
-int supervisor_find_own(struct supervisor *s);
+int supervisor_find_own(struct supervisor *s, struct err *err);
 /* Asks whether those connections are alive that nobody can look at, if there are any. */
 void supervisor_probe(struct supervisor *s);
 
@@ -239,13 +257,14 @@ void supervisor_stop_resizing(struct supervisor *s);
 
 /*
  * supervisor.c: what shakes hands with a server, with so many workers ready. 0 or -errno with
- * s->err; to be freed by helpers_free().
+ * *err; to be freed by helpers_free().
  */
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
-			    struct helpers **ret_helpers);
+			    struct helpers **ret_helpers, struct err *err);
 
 /* reconnect/reconnect.c: the servers that answer, checked, go to s->fresh. */
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses);
+int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses,
+			      struct err *err);
 /* In this state a server that answers is wanted. */
 bool supervisor_dials(const struct supervisor *s);
 /* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
@@ -258,29 +277,33 @@ void supervisor_expire(void *arg);
 void supervisor_settle(void *arg);
 /* Looks at the device after links_renew(); true: the server held no request at the end. */
 bool supervisor_ended_clean(struct supervisor *s);
-void supervisor_heal(struct supervisor *s);
-void supervisor_redial(struct supervisor *s);
-void supervisor_recover(struct supervisor *s);
-void supervisor_complain(struct supervisor *s);
-void supervisor_fail_io(struct supervisor *s);
+void supervisor_heal(struct supervisor *s, const struct event *e);
+void supervisor_redial(struct supervisor *s, const struct event *e);
+void supervisor_recover(struct supervisor *s, const struct event *e);
+void supervisor_complain(struct supervisor *s, const struct event *e);
+void supervisor_fail_io(struct supervisor *s, const struct event *e);
+/* True for an event that cannot be carried out before the helper thread is done. */
+bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event);
+/* A hand-over that had begun before a refused detach may have ended the outage meanwhile. */
+void supervisor_recheck_outage(struct supervisor *s);
 /* The machine shuts down, or after all does not: GRACE_NONE. */
 void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 
-/* reconnect/turns.c: the servers, from which s->helpers must exist. 0 or -errno with s->err. */
-int supervisor_prepare_targets(struct supervisor *s);
+/* reconnect/turns.c: the servers, from which s->helpers must exist. 0 or -errno with *err. */
+int supervisor_prepare_targets(struct supervisor *s, struct err *err);
 void supervisor_free_targets(struct supervisor *s);
 /* The plan is made: may the device have several servers, and is its content to be compared? */
-int supervisor_check_targets(struct supervisor *s);
+int supervisor_check_targets(struct supervisor *s, struct err *err);
 /* The one in use, and what dials it. */
 const struct endpoint *supervisor_endpoint(const struct supervisor *s);
 struct helpers *supervisor_helpers(const struct supervisor *s);
 /*
- * After a takeover: which one serves, and what its content was. 0, or -errno with s->err: it is
+ * After a takeover: which one serves, and what its content was. 0, or -errno with *err: it is
  * none of those given.
  */
-int supervisor_adopt_target(struct supervisor *s, const struct state *state);
+int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err);
 /* What was read when the device was attached; NULL: nothing. */
 void supervisor_note_content(struct supervisor *s, const struct digest *digest);
 /* A connection is dead; with the last one, each server has its turn. False: dial nothing now. */
@@ -313,10 +336,13 @@ bool supervisor_must_fence(const struct supervisor *s);
 /* Starts that. Always -errno with *err (RETRY): it runs, or has failed. */
 int supervisor_fence(struct supervisor *s, struct err *err);
 
-/* report/status.c */
+/*
+ * report/status.c: computes the status and writes it at once. Who needs it on disk before the next
+ * thing happens calls this; others call supervisor_touch().
+ */
 void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
-int supervisor_fill_report(struct supervisor *s);
+int supervisor_fill_report(struct supervisor *s, struct err *err);
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
 /* The flags of a server that is about to serve the device: says when its flush is not the device's.
  */

@@ -23,13 +23,13 @@
 
 static void pause_over(void *arg)
 {
-	supervisor_raise(arg, FSM_RETRY_DUE);
+	supervisor_post(arg, FSM_RETRY_DUE, NULL);
 }
 
 static void terminate(struct supervisor *s)
 {
 	supervisor_look_if_held(s);
-	supervisor_raise(s, FSM_TERMINATE);
+	supervisor_post(s, FSM_TERMINATE, NULL);
 }
 
 static void signalled(int fd, uint32_t events, void *arg)
@@ -62,14 +62,14 @@ static int catch_signals(struct supervisor *s)
 	return s->signal_io ? 0 : -errno;
 }
 
-int supervisor_open_kernel(struct supervisor *s)
+int supervisor_open_kernel(struct supervisor *s, struct err *err)
 {
 	bool fallback = false;
 	int ret;
 
 	if (s->kernel)
 		return 0;
-	ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, &s->err);
+	ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, err);
 	if (ret < 0)
 		return ret;
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0) {
@@ -82,7 +82,7 @@ int supervisor_open_kernel(struct supervisor *s)
 	s->kernel_io =
 	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
 	if (!s->kernel_io)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -90,9 +90,10 @@ int supervisor_open_kernel(struct supervisor *s)
 static void open_kernel_meanwhile(void *arg)
 {
 	struct supervisor *s = arg;
+	struct err err;
 
-	if (supervisor_open_kernel(s) < 0)
-		supervisor_raise(s, FSM_GIVE_UP);
+	if (supervisor_open_kernel(s, &err) < 0)
+		supervisor_post(s, FSM_GIVE_UP, &err);
 }
 
 static int prepare_loop(struct supervisor *s)
@@ -128,7 +129,7 @@ static void prepare_manager(struct supervisor *s)
 }
 
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
-			    struct helpers **ret_helpers)
+			    struct helpers **ret_helpers, struct err *err)
 {
 	struct helpers_config cfg = {
 	    .spares = spares,
@@ -140,10 +141,10 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 	};
 
 	cfg.lock_memory = cfg.relay;
-	return helpers_new(s->loop, &cfg, ret_helpers, &s->err);
+	return helpers_new(s->loop, &cfg, ret_helpers, err);
 }
 
-static int prepare_dialler(struct supervisor *s)
+static int prepare_dialler(struct supervisor *s, struct err *err)
 {
 	struct dialler_config cfg = {
 	    .sample = s->cfg.same_content,
@@ -154,9 +155,9 @@ static int prepare_dialler(struct supervisor *s)
 	};
 	int ret;
 
-	ret = supervisor_make_helpers(s, s->cfg.endpoint, 1, &s->helpers);
+	ret = supervisor_make_helpers(s, s->cfg.endpoint, 1, &s->helpers, err);
 	if (ret == 0)
-		ret = helpers_fill(s->helpers, &s->err);
+		ret = helpers_fill(s->helpers, err);
 	if (ret < 0)
 		return ret;
 	cfg.helpers = s->helpers;
@@ -164,29 +165,29 @@ static int prepare_dialler(struct supervisor *s)
 	if (s->cfg.on_change)
 		s->announce = announce_new(s->loop, s->cfg.on_change);
 	if (!s->dialler || (s->cfg.on_change && !s->announce))
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
 
-static int lock_device(struct supervisor *s)
+static int lock_device(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path = rundir_device(s->cfg.index, "lock");
 	char what[32];
 	int ret;
 
 	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
-	ret = lock_take(path.text, what, &s->device_lock, &s->err);
+	ret = lock_take(path.text, what, &s->device_lock, err);
 	if (ret < 0 || !sysfs_attached(s->cfg.index))
 		return ret;
 	if (s->cfg.backend == KERNEL_BACKEND_IOCTL ||
 	    !adopt_possible(s->cfg.index, s->cfg.identifier))
-		return configure_attached_already(s->cfg.index, &s->err);
+		return configure_attached_already(s->cfg.index, err);
 	s->index = s->cfg.index;
 	return 0;
 }
 
 /* Two devices of one name would take /dev/disk/by-nbd/NAME from each other. */
-static int take_name(struct supervisor *s)
+static int take_name(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path;
 	char what[96];
@@ -195,15 +196,15 @@ static int take_name(struct supervisor *s)
 		return 0;
 	path = rundir_name(s->cfg.name);
 	snprintf(what, sizeof(what), "a device of the name %s", s->cfg.name);
-	return lock_take(path.text, what, &s->name_lock, &s->err);
+	return lock_take(path.text, what, &s->name_lock, err);
 }
 
 /* The device, if it is known or attached already; s->index then tells that it is to be adopted. */
-static int find_device(struct supervisor *s)
+static int find_device(struct supervisor *s, struct err *err)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
-		return lock_device(s);
-	return s->cfg.backend != KERNEL_BACKEND_IOCTL ? supervisor_find_own(s) : 0;
+		return lock_device(s, err);
+	return s->cfg.backend != KERNEL_BACKEND_IOCTL ? supervisor_find_own(s, err) : 0;
 }
 
 /* Whether a relay has to stand between the kernel and the server. */
@@ -218,64 +219,63 @@ static void choose_way(struct supervisor *s)
 	helpers_set_relay(s->helpers);
 }
 
-static int make_captive(struct supervisor *s)
+static int make_captive(struct supervisor *s, struct err *err)
 {
 	int ret;
 
 	if (!s->cfg.captive)
 		return 0;
 	ret = captive_new(s->loop, s->cfg.captive, s->cfg.endpoint->export_name, s->cfg.foreground,
-			  &s->captive, &s->err);
+			  &s->captive, err);
 	if (ret == 0)
 		s->cfg.endpoint = captive_endpoint(s->captive);
 	return ret;
 }
 
 /* The server itself is started by the first connection. */
-static int start_captive(struct supervisor *s)
+static int start_captive(struct supervisor *s, struct err *err)
 {
 	if (s->captive && s->index >= 0)
 		captive_resume(s->captive, s->index, s->cfg.identifier);
-	return s->captive && s->index < 0 ? captive_start(s->captive, &s->err) : 0;
+	return s->captive && s->index < 0 ? captive_start(s->captive, err) : 0;
 }
 
 /*
  * The worker confines itself while this process talks to the kernel. What can fail without the
  * server comes before the first connection: a wrong device costs nobody anything.
  */
-static int prepare(struct supervisor *s)
+static int prepare(struct supervisor *s, struct err *err)
 {
 	int ret;
 
 	if (prepare_loop(s) < 0)
-		return err_errno(&s->err, ERR_SYSTEM, errno, "cannot start the event loop");
+		return err_errno(err, ERR_SYSTEM, errno, "cannot start the event loop");
 	prepare_manager(s);
-	ret = make_captive(s);
+	ret = make_captive(s, err);
 	if (ret == 0)
-		ret = prepare_dialler(s);
+		ret = prepare_dialler(s, err);
 	if (ret == 0)
-		ret = kernel_check(&s->err);
+		ret = kernel_check(err);
 	if (ret == 0)
 		choose_way(s);
 	if (ret == 0)
-		ret = supervisor_prepare_targets(s);
+		ret = supervisor_prepare_targets(s, err);
 	if (ret == 0)
-		ret = rundir_make(&s->err);
+		ret = rundir_make(err);
 	if (ret == 0)
-		ret = take_name(s);
+		ret = take_name(s, err);
 	if (ret == 0)
-		ret = find_device(s);
+		ret = find_device(s, err);
 	if (ret == 0)
-		ret = start_captive(s);
+		ret = start_captive(s, err);
 	if (ret == 0 && s->index >= 0)
-		ret = supervisor_open_kernel(s);
+		ret = supervisor_open_kernel(s, err);
 	return ret;
 }
 
 /* False: the helper thread is blocked and still uses the struct, which is left to the exit. */
 static bool done(struct supervisor *s)
 {
-
 	if (s->index >= 0 && !s->left) {
 		state_remove(s->index);
 		marks_remove(s->index);
@@ -284,6 +284,7 @@ static bool done(struct supervisor *s)
 	release_free(s->release);
 	table_free(s->table);
 	supervisor_stop_resizing(s); /* which may have an answer to give */
+	supervisor_send_answer(s);
 	control_free(s->control);
 	dialler_free(s->dialler);
 	redial_free(s->redial);
@@ -324,6 +325,7 @@ static bool done(struct supervisor *s)
 int supervisor_run(const struct supervisor_config *cfg)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
+	struct err err;
 	bool idle;
 	int status;
 
@@ -346,13 +348,13 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms
 							 : 0;
-	if (prepare(s) < 0) {
-		log_error("%s", s->err.message);
-		status = err_exit_status(s->err.kind);
+	if (prepare(s, &err) < 0) {
+		log_error("%s", err.message);
+		status = err_exit_status(err.kind);
 		s->left = true;
 	} else {
 		s->state = s->index >= 0 ? FSM_ADOPTING : FSM_STARTING;
-		supervisor_carry_out(s, s->index >= 0 ? FSM_ADOPT : FSM_DIAL);
+		supervisor_begin(s, s->index >= 0 ? FSM_ADOPT : FSM_DIAL);
 		loop_timer_set(s->meanwhile, MEANWHILE_MS);
 		status = loop_run(s->loop);
 	}

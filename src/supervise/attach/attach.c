@@ -41,23 +41,17 @@ uint32_t supervisor_io_timeout(const struct supervisor_config *cfg, unsigned con
 	return connections == 1 ? IO_TIMEOUT_MS : IO_TIMEOUT_DEFAULT_MS;
 }
 
-/* Leaves *err alone if it is NULL, so that callers may have set s->err themselves. */
 static void fail(struct supervisor *s, const struct err *err)
 {
-	bool again;
+	bool again = err->kind == ERR_RETRY && loop_now() < s->wait_end;
 
-	if (err)
-		s->err = *err;
-	if (err && s->captive)
-		captive_explain(s->captive, &s->err);
-	again = s->err.kind == ERR_RETRY && loop_now() < s->wait_end;
 	if (again && !s->waiting_said)
-		log_notice("%s (trying again)", s->err.message);
+		log_notice("%s (trying again)", err->message);
 	s->waiting_said = again;
-	supervisor_raise(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP);
+	supervisor_post(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP, err);
 }
 
-int supervisor_take_identifier(struct supervisor *s)
+int supervisor_take_identifier(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path = rundir_identifier(s->cfg.identifier);
 	char what[256];
@@ -68,10 +62,10 @@ int supervisor_take_identifier(struct supervisor *s)
 		return 0;
 	text_init(&t, what, sizeof(what));
 	text_quote(&t, s->cfg.identifier, strlen(s->cfg.identifier), 200);
-	return lock_take(path.text, what, &s->identifier_lock, &s->err);
+	return lock_take(path.text, what, &s->identifier_lock, err);
 }
 
-static int make_plan(struct supervisor *s)
+static int make_plan(struct supervisor *s, struct err *err)
 {
 	struct plan_wish wish = {
 	    .read_only = s->cfg.read_only,
@@ -79,7 +73,7 @@ static int make_plan(struct supervisor *s)
 	    .connections = s->cfg.connections,
 	    .kernel_block = sysfs_kernel_block_max(),
 	};
-	int ret = plan_make(dialler_export(s->dialler), &wish, &s->plan, &s->err);
+	int ret = plan_make(dialler_export(s->dialler), &wish, &s->plan, err);
 
 	if (ret < 0)
 		return ret;
@@ -92,77 +86,75 @@ static int make_plan(struct supervisor *s)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
 			    s->cfg.connections);
-	ret = supervisor_check_targets(s);
-	return ret < 0 ? ret : supervisor_take_identifier(s);
+	ret = supervisor_check_targets(s, err);
+	return ret < 0 ? ret : supervisor_take_identifier(s, err);
 }
 
 void supervisor_dialled(int ret, const struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
+	struct err why;
 
 	if (ret < 0) {
-		fail(s, err);
+		why = *err;
+		if (s->captive)
+			captive_explain(s->captive, &why);
+		fail(s, &why);
 	} else if (s->state == FSM_JOINING) {
-		supervisor_raise(s, FSM_JOINED);
-	} else if (supervisor_open_kernel(s) < 0 || make_plan(s) < 0) {
-		fail(s, NULL);
+		supervisor_post(s, FSM_JOINED, NULL);
+	} else if (supervisor_open_kernel(s, &why) < 0 || make_plan(s, &why) < 0) {
+		fail(s, &why);
 	} else {
-		supervisor_raise(s, FSM_DIALLED);
+		supervisor_post(s, FSM_DIALLED, NULL);
 	}
 }
 
-int supervisor_open_up(struct supervisor *s)
+int supervisor_open_up(struct supervisor *s, struct err *err)
 {
 	s->mark = sysfs_mark(s->index);
 	if (s->mark < 0)
-		return err_errno(&s->err, ERR_FAILED, -s->mark, "/dev/nbd%d went away again",
-				 s->index);
-	return control_new(s->loop, s->index, supervisor_asked, s, &s->control, &s->err);
+		return err_errno(err, ERR_FAILED, -s->mark, "/dev/nbd%d went away again", s->index);
+	return control_new(s->loop, s->index, supervisor_asked, s, &s->control, err);
 }
 
-static int open_up(struct supervisor *s)
+static int open_up(struct supervisor *s, struct err *err)
 {
 	bool local = s->cfg.endpoint->type == ENDPOINT_UNIX;
 	int ret;
 
 	/* Before the report, from which a later supervisor learns whose server it must be. */
 	s->unix_uid = local ? dialler_unix_uid(s->dialler) : (uid_t)-1;
-	ret = supervisor_fill_report(s);
+	ret = supervisor_fill_report(s, err);
 	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
 	supervisor_note_tls(s, dialler_tls(s->dialler), dialler_relay(s->dialler));
 	if (ret == 0)
-		ret = supervisor_open_up(s);
+		ret = supervisor_open_up(s, err);
 	if (ret == 0 && links_watch(s->links) < 0)
-		ret = err_set(&s->err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
+		ret = err_set(err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
 	return ret;
 }
 
 static void configured(void *arg)
 {
 	struct supervisor *s = arg;
-	bool term = s->term_pending;
 
 	s->device_lock = s->configure.lock_fd;
-	s->term_pending = false;
-	s->err = s->configure.err;
 	if (s->configure.ret == 0) {
 		s->index = s->configure.index;
 		if (s->configure.remark.message[0])
 			log_warning("/dev/nbd%d: %s", s->index, s->configure.remark.message);
-		s->configure.ret = open_up(s);
+		s->configure.ret = open_up(s, &s->configure.err);
 		if (s->configure.ret < 0) /* fresh and unused: this cannot block */
 			kernel_detach(s->kernel, s->index, NULL);
 	}
 	if (s->configure.ret < 0) {
 		links_clear(s->links);
-		if (term)
+		if (queue_has_deferred(&s->queue, FSM_TERMINATE))
 			s->wait_end = 0;
-		fail(s, NULL);
+		fail(s, &s->configure.err);
 		return;
 	}
-	supervisor_raise(s, FSM_CONFIGURED);
-	if (term)
-		supervisor_raise(s, FSM_TERMINATE);
+	supervisor_post(s, FSM_CONFIGURED, NULL);
 }
 
 /* A table_fn. */
@@ -200,11 +192,12 @@ static void work(void *arg)
 	configure_work(&s->configure);
 }
 
-void supervisor_configure(struct supervisor *s)
+void supervisor_configure(struct supervisor *s, const struct event *e)
 {
 	struct kernel_attach *a = &s->configure.attach;
 	int fd;
 
+	(void)e;
 	while ((fd = dialler_take(s->dialler)) >= 0) {
 		if (links_add(s->links, fd) < 0)
 			close(fd);

@@ -22,7 +22,7 @@ static bool may_pass_over(const struct supervisor *s, int index)
 	return s->cfg.read_only || (sysfs_device(index, &device) == 0 && device.read_only);
 }
 
-int supervisor_find_own(struct supervisor *s)
+int supervisor_find_own(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path;
 	char what[32];
@@ -33,7 +33,7 @@ int supervisor_find_own(struct supervisor *s)
 			continue;
 		path = rundir_device(i, "lock");
 		snprintf(what, sizeof(what), "/dev/nbd%d", i);
-		ret = lock_take(path.text, what, &s->device_lock, &s->err);
+		ret = lock_take(path.text, what, &s->device_lock, err);
 		if (ret == 0)
 			s->index = i;
 		if (ret == 0 || !may_pass_over(s, i))
@@ -61,7 +61,7 @@ static void prefer_living(struct supervisor *s)
 	}
 }
 
-static int open_up(struct supervisor *s, const struct adopt *a)
+static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
 {
 	struct address_list addresses;
 	int ret;
@@ -79,24 +79,24 @@ static int open_up(struct supervisor *s, const struct adopt *a)
 	if (a->known && a->state->unsettled)
 		links_inherit(s->links, a->state->unproved);
 	adopt_addresses(a, &addresses);
-	ret = supervisor_adopt_target(s, a->known ? a->state : NULL);
+	ret = supervisor_adopt_target(s, a->known ? a->state : NULL, err);
 	if (ret == 0 && s->over.targets.serving < 0) {
 		/* What is written down of an unknown server says nothing about the aimed one. */
 		addresses.n = 0;
 		s->unix_uid = (uid_t)-1;
 	}
 	if (ret == 0)
-		ret = supervisor_check_targets(s);
+		ret = supervisor_check_targets(s, err);
 	if (ret == 0)
-		ret = supervisor_take_identifier(s);
+		ret = supervisor_take_identifier(s, err);
 	if (ret == 0)
-		ret = supervisor_fill_report(s);
+		ret = supervisor_fill_report(s, err);
 	if (ret == 0)
-		ret = supervisor_prepare_redial(s, &addresses);
+		ret = supervisor_prepare_redial(s, &addresses, err);
 	if (ret == 0)
 		prefer_living(s);
 	if (ret == 0)
-		ret = supervisor_open_up(s);
+		ret = supervisor_open_up(s, err);
 	memcpy(s->report.address, a->state->address, sizeof(s->report.address));
 	if (a->known)
 		s->report.tls = a->state->tls;
@@ -111,25 +111,24 @@ static void adopted(void *arg)
 {
 	struct supervisor *s = arg;
 	struct adopt *a = s->adopt;
-	bool term = s->term_pending;
+	struct err err = a->err;
 	int ret = a->ret;
 
-	s->term_pending = false;
-	s->err = a->err;
 	if (ret == 0 && a->rival >= 0)
 		log_warning(
 		    "/dev/nbd%d: its export is attached for writing as /dev/nbd%d, too: two "
 		    "devices that write to one export destroy what is on it: detach one",
 		    s->index, a->rival);
 	if (ret == 0)
-		ret = open_up(s, a);
+		ret = open_up(s, a, &err);
 	free(a->state);
 	free(TAKE_PTR(s->adopt));
 	if (ret < 0)
 		s->left = true; /* whatever is wrong, the device is not ours to forget */
-	supervisor_raise(s, ret < 0 ? FSM_GIVE_UP : FSM_ADOPTED);
-	if (term)
-		supervisor_raise(s, FSM_TERMINATE);
+	if (ret < 0)
+		supervisor_post(s, FSM_GIVE_UP, &err);
+	else
+		supervisor_post(s, FSM_ADOPTED, NULL);
 }
 
 static void probe_work(void *arg)
@@ -157,17 +156,19 @@ void supervisor_probe(struct supervisor *s)
 	links_probe_begins(s->links);
 }
 
-void supervisor_adopt(struct supervisor *s)
+void supervisor_adopt(struct supervisor *s, const struct event *e)
 {
 	struct adopt *a = calloc(1, sizeof(*a));
+	struct err err;
 
+	(void)e;
 	if (a)
 		a->state = calloc(1, sizeof(*a->state));
 	if (!a || !a->state) {
 		free(a);
-		err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
 		s->left = true;
-		supervisor_raise(s, FSM_GIVE_UP);
+		supervisor_post(s, FSM_GIVE_UP, &err);
 		return;
 	}
 	a->kernel = s->kernel;

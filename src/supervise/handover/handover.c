@@ -15,7 +15,7 @@
 #define DECLINES_BELIEVED 3   /* hand-overs in a row that the kernel had no use for */
 #define HEAL_WAIT_MS	  50  /* between two looks whether the old connection has settled */
 #define SETTLE_WAIT_MS	  250 /* the same while there is no new one yet */
-#define EXPIRE_WAIT_MS	  200 /* a hand-over is under way when the dead timeout passes */
+#define FAIL_RETRY_MS	  200 /* the helper thread had no room for the job */
 
 /* The sockets on their way into the kernel. */
 static unsigned handing_over(const struct supervisor *s)
@@ -68,7 +68,7 @@ static void checked(void *arg)
 
 	s->checking = false;
 	if (s->check.gone)
-		supervisor_raise(s, FSM_TAKEN);
+		supervisor_post(s, FSM_TAKEN, NULL);
 }
 
 /* Somebody else may have disconnected it while it is in use: nothing else tells. */
@@ -122,6 +122,7 @@ static void arm_expiry(struct supervisor *s)
 
 	if (!s->cfg.reconnect || s->failing)
 		return;
+	queue_forget(&s->queue, FSM_EXPIRE);
 	if (end == UINT64_MAX)
 		loop_timer_cancel(s->expiry);
 	else
@@ -171,10 +172,18 @@ static void say_lost(const struct supervisor *s)
 			  s->index, s->report.address, s->report.cause, s->index);
 }
 
-void supervisor_redial(struct supervisor *s)
+/* New connections stand ready that could not be handed over before. */
+static void use_fresh(struct supervisor *s)
+{
+	if (s->n_fresh && s->healing == HEAL_NOBODY)
+		supervisor_post(s, FSM_REDIALLED, NULL);
+}
+
+void supervisor_redial(struct supervisor *s, const struct event *e)
 {
 	bool news = s->alive_said != links_alive(s->links);
 
+	(void)e;
 	if (s->state == FSM_LOST) {
 		begin_outage(s);
 		arm_expiry(s);
@@ -182,12 +191,10 @@ void supervisor_redial(struct supervisor *s)
 	if (news)
 		say_lost(s);
 	s->alive_said = links_alive(s->links);
-	supervisor_write_state(s);
-	if (!s->cfg.reconnect || s->failing) {
-		supervisor_raise(s, FSM_EXPIRE);
-		if (!s->cfg.reconnect)
-			return;
-	}
+	if (!s->cfg.reconnect || s->failing)
+		supervisor_post(s, FSM_EXPIRE, NULL);
+	if (!s->cfg.reconnect)
+		return;
 	/* Whether another connection is needed, and to which server, its result tells. */
 	if (s->healing == HEAL_HANDS_OVER)
 		return;
@@ -198,7 +205,7 @@ void supervisor_redial(struct supervisor *s)
 	supervisor_time_turn(s);
 	if (links_graves(s->links))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
-	supervisor_write_state(s);
+	use_fresh(s);
 }
 
 void supervisor_stop_dialling(struct supervisor *s)
@@ -207,6 +214,7 @@ void supervisor_stop_dialling(struct supervisor *s)
 	if (s->redial)
 		redial_want(s->redial, 0, false, false);
 	loop_timer_cancel(s->expiry);
+	queue_forget(&s->queue, FSM_EXPIRE);
 	loop_timer_cancel(s->heal_wait);
 	hints_free(TAKE_PTR(s->hints));
 	drop_fresh(s, 0);
@@ -215,20 +223,6 @@ void supervisor_stop_dialling(struct supervisor *s)
 static void heal_work_job(void *arg)
 {
 	heal_work(&((struct supervisor *)arg)->heal);
-}
-
-/* What had to wait until the helper thread was done with its job. */
-static void do_what_waited(struct supervisor *s)
-{
-	bool fail = s->fail_due && s->state == FSM_EXPIRED;
-
-	s->fail_due = false;
-	if (fail)
-		supervisor_fail_io(s);
-	if (s->state == FSM_HEALING)
-		supervisor_heal(s);
-	else if (s->n_fresh)
-		supervisor_raise(s, FSM_REDIALLED);
 }
 
 /*
@@ -258,7 +252,7 @@ static void healed(void *arg)
 	if (h->err.message[0])
 		log_info("/dev/nbd%d: %s", s->index, h->err.message);
 	if (h->gone) {
-		supervisor_raise(s, FSM_TAKEN);
+		supervisor_post(s, FSM_TAKEN, NULL);
 		return;
 	}
 	if (h->declined)
@@ -270,10 +264,11 @@ static void healed(void *arg)
 	if (h->declined && !any && alive > 0 && !supervisor_target_declined(s))
 		drop_fresh(s, 0);
 	s->not_healed = alive == 0;
-	supervisor_raise(s, alive == 0			     ? FSM_NOT_HEALED
-			    : alive < links_wanted(s->links) ? FSM_PART_HEALED
-							     : FSM_HEALED);
-	do_what_waited(s);
+	supervisor_post(s,
+			alive == 0			 ? FSM_NOT_HEALED
+			: alive < links_wanted(s->links) ? FSM_PART_HEALED
+							 : FSM_HEALED,
+			NULL);
 }
 
 bool supervisor_ended_clean(struct supervisor *s)
@@ -301,6 +296,8 @@ static bool settled(struct supervisor *s)
 	return true;
 }
 
+static void heal(struct supervisor *s);
+
 /*
  * While an old connection may still deliver something. A server that serves one client at a time
  * greets no new one before the old one has ended, so it is attended to as soon as its host
@@ -313,12 +310,12 @@ void supervisor_settle(void *arg)
 	if (!supervisor_dials(s))
 		return;
 	if (s->state == FSM_HEALING)
-		supervisor_heal(s);
+		heal(s);
 	else if (!redial_connected(s->redial) || !settled(s))
 		loop_timer_set(s->heal_wait, SETTLE_WAIT_MS);
 }
 
-void supervisor_heal(struct supervisor *s)
+static void heal(struct supervisor *s)
 {
 	struct heal *h = &s->heal;
 
@@ -341,11 +338,18 @@ void supervisor_heal(struct supervisor *s)
 	memcpy(h->fd, s->fresh, s->n_fresh * sizeof(s->fresh[0]));
 	s->n_fresh = 0;
 	supervisor_hand_over_target(s);
+	/* Before the kernel has it: a supervisor that takes over must know which server serves. */
 	supervisor_write_state(s);
 	if (offload_run(s->offload, heal_work_job, healed, s) < 0) {
 		memset(h->adopted, 0, sizeof(h->adopted));
 		healed(s);
 	}
+}
+
+void supervisor_heal(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	heal(s);
 }
 
 static void end_outage(struct supervisor *s)
@@ -366,11 +370,12 @@ static void end_outage(struct supervisor *s)
 		 (unsigned long long)o->last_ms / 100 % 10);
 }
 
-void supervisor_recover(struct supervisor *s)
+static void recover(struct supervisor *s)
 {
 	unsigned wanted = links_wanted(s->links), alive = links_alive(s->links);
 	unsigned dead = wanted > alive ? wanted - alive : 0;
 	bool outage = s->outage.since != 0;
+	struct err err;
 
 	/* A connection more than the device has would stand in the way of every later one. */
 	drop_fresh(s, dead);
@@ -389,35 +394,33 @@ void supervisor_recover(struct supervisor *s)
 				 links_wanted(s->links), s->report.address);
 	}
 	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0, false, has_others(s));
-	if (helpers_fill(s->helpers, &s->err) < 0)
-		log_warning("%s", s->err.message);
-	supervisor_write_state(s);
+	if (helpers_fill(s->helpers, &err) < 0)
+		log_warning("%s", err.message);
 	supervisor_start_watching(s);
 	supervisor_probe(s);
+	use_fresh(s);
 }
 
-void supervisor_complain(struct supervisor *s)
+void supervisor_recover(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	recover(s);
+}
+
+void supervisor_recheck_outage(struct supervisor *s)
+{
+	if (s->outage.since && links_alive(s->links) > 0)
+		recover(s);
+}
+
+void supervisor_complain(struct supervisor *s, const struct event *e)
 {
 	struct target *t = targets_aimed(&s->over.targets);
 
-	if (strcmp(t->said, s->err.message) != 0)
-		log_error("/dev/nbd%d: %s%s", s->index, s->err.message,
+	if (strcmp(t->said, e->err.message) != 0)
+		log_error("/dev/nbd%d: %s%s", s->index, e->err.message,
 			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
-	snprintf(t->said, sizeof(t->said), "%s", s->err.message);
-	supervisor_write_state(s);
-}
-
-void supervisor_expire(void *arg)
-{
-	struct supervisor *s = arg;
-
-	/* A connection that may not be used yet is no help: the old one has not settled. */
-	if (s->healing == HEAL_HANDS_OVER)
-		loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
-	else if (s->state == FSM_EXPIRED && s->fail_due)
-		supervisor_fail_io(s);
-	else
-		supervisor_raise(s, FSM_EXPIRE);
+	snprintf(t->said, sizeof(t->said), "%s", e->err.message);
 }
 
 static void fail_work_job(void *arg)
@@ -431,13 +434,17 @@ static void failed(void *arg)
 
 	s->healing = HEAL_NOBODY;
 	if (s->heal.gone)
-		supervisor_raise(s, FSM_TAKEN);
+		supervisor_post(s, FSM_TAKEN, NULL);
 	else if (s->heal.err.message[0])
 		log_warning("%s", s->heal.err.message);
-	do_what_waited(s);
+	/* What came meanwhile had to wait for the helper thread. */
+	if (s->state == FSM_HEALING)
+		heal(s);
+	else
+		use_fresh(s);
 }
 
-void supervisor_fail_io(struct supervisor *s)
+static void fail_io(struct supervisor *s)
 {
 	if (s->cfg.reconnect && !s->failing)
 		log_error("/dev/nbd%d: no connection for %llu s: I/O fails until the server is "
@@ -446,15 +453,37 @@ void supervisor_fail_io(struct supervisor *s)
 			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	s->failing = true;
 	links_release(s->links);
-	supervisor_write_state(s);
 	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
 		return; /* it fails by itself */
-	if (s->healing == HEAL_FAILS_IO)
-		return; /* the helper thread is about it */
-	s->fail_due = !take_job(s, HEAL_FAILS_IO);
-	if (s->fail_due || offload_run(s->offload, fail_work_job, failed, s) == 0)
+	/* It is being done; or I/O fails already, and a hand-over that comes to nothing leads here
+	 * again. */
+	if (!take_job(s, HEAL_FAILS_IO))
+		return;
+	s->fail_due = offload_run(s->offload, fail_work_job, failed, s) < 0;
+	if (!s->fail_due)
 		return;
 	s->healing = HEAL_NOBODY;
-	s->fail_due = true;
-	loop_timer_set(s->expiry, EXPIRE_WAIT_MS);
+	loop_timer_set(s->expiry, FAIL_RETRY_MS);
+}
+
+void supervisor_fail_io(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	fail_io(s);
+}
+
+void supervisor_expire(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (s->state == FSM_EXPIRED && s->fail_due)
+		fail_io(s);
+	else
+		supervisor_post(s, FSM_EXPIRE, NULL);
+}
+
+bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event)
+{
+	/* The result of the hand-over decides whether I/O has to fail, unless it fails already. */
+	return event == FSM_EXPIRE && s->healing == HEAL_HANDS_OVER && !s->failing;
 }

@@ -63,7 +63,7 @@ static void fenced(int ret, const struct err *err, void *arg)
 		supervisor_keep_addresses(s);
 		supervisor_aim(s, true);
 	}
-	supervisor_write_state(s);
+	supervisor_touch(s);
 }
 
 /* Of the servers to be fenced off, the first one. */
@@ -93,7 +93,7 @@ static int start_fence(struct supervisor *s, struct err *err)
 		    "against %s",
 		    s->index, next, failed);
 	snprintf(s->report.fence, sizeof(s->report.fence), "running against %.200s", failed);
-	supervisor_write_state(s);
+	supervisor_touch(s);
 	return 0;
 }
 

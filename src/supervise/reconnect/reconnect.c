@@ -75,40 +75,39 @@ static void not_connected(struct supervisor *s, const struct err *err)
 
 	snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
 	if (err->kind == ERR_PERMANENT) {
-		if (err != &s->err)
-			s->err = *err;
-		supervisor_raise(s, FSM_CHANGED);
+		supervisor_post(s, FSM_CHANGED, err);
 		return;
 	}
 	snprintf(t->said, sizeof(t->said), "%s", err->message);
 	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->index, err->message);
-	supervisor_write_state(s);
+	supervisor_touch(s);
 }
 
 /* A redial_fn. */
 static bool redialled(int ret, struct attempt_result *result, const struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
+	struct err why;
 
 	if (ret == 0 && (!supervisor_dials(s) || s->n_fresh == LINKS_MAX))
 		return false;
 	if (ret == 0) {
 		char what[ADDRESS_TEXT_MAX];
 
-		ret = same(s, result, &s->err);
+		ret = same(s, result, &why);
 		if (ret < 0 && s->cfg.n_failover)
-			err_prefix(&s->err,
+			err_prefix(&why,
 				   "%s: ", address_describe(&result->peer, what, sizeof(what)));
 		if (ret == 0 && supervisor_must_fence(s))
-			ret = supervisor_fence(s, &s->err);
-		err = &s->err;
-	}
-	if (ret < 0 && s->captive) {
-		s->err = *err;
-		captive_explain(s->captive, &s->err);
-		err = &s->err;
+			ret = supervisor_fence(s, &why);
+		err = &why;
 	}
 	if (ret < 0) {
+		if (err != &why)
+			why = *err;
+		err = &why;
+		if (s->captive)
+			captive_explain(s->captive, &why);
 		supervisor_turn_on(s, err->kind == ERR_PERMANENT);
 		not_connected(s, err);
 		return false;
@@ -118,11 +117,12 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	supervisor_note_tls(s, &result->tls, result->relay);
 	supervisor_note_flush(s, result->export.flags);
 	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
-	supervisor_raise(s, FSM_REDIALLED);
+	supervisor_post(s, FSM_REDIALLED, NULL);
 	return true;
 }
 
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses)
+int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses,
+			      struct err *err)
 {
 	struct redial_config cfg = {
 	    .endpoint = supervisor_endpoint(s),
@@ -141,7 +141,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 	targets_aimed(&s->over.targets)->unix_uid = s->unix_uid;
 	s->redial = redial_new(s->loop, &cfg, redialled, s);
 	if (!s->redial)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
 

@@ -33,22 +33,22 @@ static bool share_helpers(const struct endpoint *a, const struct endpoint *b)
 	       equal(a->tls_key, b->tls_key);
 }
 
-static int make_helpers(struct supervisor *s, size_t i)
+static int make_helpers(struct supervisor *s, size_t i, struct err *err)
 {
 	const struct endpoint *e = s->over.targets.item[i].endpoint;
 	struct helpers **own = &s->over.own[i];
-	struct err err;
+	struct err no_tls;
 	int ret;
 
 	if (share_helpers(s->cfg.endpoint, e))
 		return 0;
-	ret = supervisor_make_helpers(s, e, 0, own);
-	if (ret == 0 && e->tls && !helpers_relay(*own) && kernel_check_tls(&err) < 0)
+	ret = supervisor_make_helpers(s, e, 0, own, err);
+	if (ret == 0 && e->tls && !helpers_relay(*own) && kernel_check_tls(&no_tls) < 0)
 		helpers_set_relay(*own);
 	return ret;
 }
 
-int supervisor_prepare_targets(struct supervisor *s)
+int supervisor_prepare_targets(struct supervisor *s, struct err *err)
 {
 	const struct endpoint *list[TARGETS_MAX] = {s->cfg.endpoint};
 	int ret = 0;
@@ -59,9 +59,9 @@ int supervisor_prepare_targets(struct supervisor *s)
 	targets_init(&s->over.targets, list, 1 + s->cfg.n_failover, s->cfg.failback);
 	s->over.turn = loop_timer_new(s->loop, supervisor_next_turn, s);
 	if (!s->over.turn)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	for (size_t i = 1; ret == 0 && i < s->over.targets.n; i++)
-		ret = make_helpers(s, i);
+		ret = make_helpers(s, i, err);
 	return ret;
 }
 
@@ -74,19 +74,19 @@ void supervisor_free_targets(struct supervisor *s)
 }
 
 /* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
-int supervisor_check_targets(struct supervisor *s)
+int supervisor_check_targets(struct supervisor *s, struct err *err)
 {
 	if (s->plan.flags & NBD_TX_READ_ONLY)
 		return 0;
 	if (s->cfg.same_content)
 		return err_set(
-		    &s->err, ERR_PERMANENT, EINVAL,
+		    err, ERR_PERMANENT, EINVAL,
 		    "--same-content is for devices that are read-only: on this one, what "
 		    "is written from here cannot be told from another content; add "
 		    "--read-only, or leave it out");
 	if (s->cfg.n_failover && !s->cfg.fence && !s->cfg.failover_unfenced)
 		return err_set(
-		    &s->err, ERR_PERMANENT, EINVAL,
+		    err, ERR_PERMANENT, EINVAL,
 		    "--failover of a device that can be written needs --fence COMMAND, "
 		    "so that a server that was only stalled cannot write old data over "
 		    "new; --failover-unfenced takes that risk, --read-only does not have "
@@ -189,7 +189,8 @@ int supervisor_same_content(const struct supervisor *s, const struct attempt_res
  * A server that was failed over to and is left out now can be neither dialled beside its own
  * connections nor fenced off: what the device has written is there.
  */
-static int find_serving(struct supervisor *s, const struct state *state, int *ret_serving)
+static int find_serving(struct supervisor *s, const struct state *state, int *ret_serving,
+			struct err *err)
 {
 	const struct targets *t = &s->over.targets;
 	const char *uri = state && state->serving[0] ? state->serving : state ? state->uri : "";
@@ -202,15 +203,15 @@ static int find_serving(struct supervisor *s, const struct state *state, int *re
 		return 0;
 	}
 	return err_set(
-	    &s->err, ERR_USAGE, EINVAL,
+	    err, ERR_USAGE, EINVAL,
 	    "/dev/nbd%d is connected to %.600s, which is none of the servers given: give "
 	    "it with --failover, or detach the device and attach it again",
 	    s->index, uri);
 }
 
-int supervisor_adopt_target(struct supervisor *s, const struct state *state)
+int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err)
 {
-	int serving, ret = find_serving(s, state, &serving);
+	int serving, ret = find_serving(s, state, &serving, err);
 
 	if (ret < 0)
 		return ret;

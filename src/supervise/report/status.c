@@ -15,13 +15,13 @@
 
 #define DAY INT64_C(86400) /* seconds */
 
-int supervisor_fill_report(struct supervisor *s)
+int supervisor_fill_report(struct supervisor *s, struct err *err)
 {
 	struct state *r = &s->report;
 	char *uri = endpoint_uri(s->cfg.endpoint);
 
 	if (!uri)
-		return err_set(&s->err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	/* Field by field: the struct is large and its pages are not touched for nothing. */
 	r->index = s->index;
 	r->pid = getpid();
@@ -181,5 +181,4 @@ void supervisor_write_state(struct supervisor *s)
 	ret = state_write(r);
 	if (ret < 0)
 		log_warning("cannot write the state file: %s", strerror(-ret));
-	supervisor_tell_manager(s);
 }

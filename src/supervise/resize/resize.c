@@ -24,8 +24,8 @@
 
 static void answer(struct supervisor *s, int status, const char *sentence)
 {
-	if (s->resizing.asked && s->control)
-		control_answer(s->control, status, sentence);
+	if (s->resizing.asked)
+		supervisor_answer(s, status, sentence);
 	else
 		log_debug("/dev/nbd%d: its size: %s", s->index, sentence);
 	s->resizing.asked = false;
@@ -142,7 +142,7 @@ static void renew(struct supervisor *s)
 	z->since = loop_now();
 	loop_timer_set(z->look, LOOK_MS);
 	supervisor_look(s);
-	supervisor_raise(s, FSM_REDIALLED);
+	supervisor_post(s, FSM_REDIALLED, NULL);
 }
 
 /*

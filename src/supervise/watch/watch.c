@@ -30,19 +30,19 @@ void supervisor_look(void *arg)
 	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
 		return;
 	if (!sysfs_mark_valid(s->mark))
-		supervisor_raise(s, FSM_TAKEN);
+		supervisor_post(s, FSM_TAKEN, NULL);
 	else if (alive == 0)
-		supervisor_raise(s, FSM_LINKS_DEAD);
+		supervisor_post(s, FSM_LINKS_DEAD, NULL);
 	else if (alive < links_wanted(s->links))
-		supervisor_raise(s, FSM_LINK_DEAD);
-	if (s->state != FSM_ENDED && alive == 0)
+		supervisor_post(s, FSM_LINK_DEAD, NULL);
+	if (alive == 0)
 		loop_timer_set(s->settle, LOST_INTERVAL_MS);
 }
 
 void supervisor_look_if_held(struct supervisor *s)
 {
 	if (s->mark >= 0 && s->state != FSM_CONFIGURING && !sysfs_mark_valid(s->mark))
-		supervisor_raise(s, FSM_TAKEN);
+		supervisor_post(s, FSM_TAKEN, NULL);
 }
 
 void supervisor_link_died(unsigned alive, const char *why, void *arg)
@@ -80,7 +80,7 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 		return;
 	if (p.counted == s->report.uncounted) {
 		s->report.uncounted = !p.counted;
-		supervisor_write_state(s);
+		supervisor_touch(s);
 	}
 	if (!p.counted)
 		s->uncounted_at = now;
@@ -104,7 +104,7 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 			    (unsigned long long)(now - s->completed_at) / 1000, p.in_flight);
 	else
 		log_notice("/dev/nbd%d: %s completes requests again", s->index, s->report.address);
-	supervisor_write_state(s);
+	supervisor_touch(s);
 }
 
 void supervisor_note_writes(struct supervisor *s)
@@ -157,7 +157,7 @@ static void grown(void *arg)
 	s->plan.size = s->grow_size;
 	s->report.size = s->grow_size;
 	s->known.size = s->grow_size;
-	supervisor_write_state(s);
+	supervisor_touch(s);
 	supervisor_resized(s, old);
 }
 
@@ -227,10 +227,10 @@ void supervisor_woke(int fd, uint32_t events, void *arg)
 	s->outage.count++;
 	s->outage.last_ms = (uint64_t)ms;
 	snprintf(s->outage.cause, sizeof(s->outage.cause), "the machine slept");
-	supervisor_write_state(s);
+	supervisor_touch(s);
 	supervisor_look(s);
 	supervisor_sample(s);
-	supervisor_hurry("the machine woke up", s);
+	s->hurry_due = "the machine woke up"; /* once it has counted what is dead */
 }
 
 void supervisor_arm_wake(struct supervisor *s)
@@ -291,7 +291,7 @@ void supervisor_sample(void *arg)
 	soon = links_sample(s->links, now, s->cfg.peer_timeout_ms);
 	say_uncut(s);
 	if (links_graves(s->links)) /* for a supervisor that takes over in this moment */
-		supervisor_write_state(s);
+		supervisor_touch(s);
 	look_at_progress(s, now);
 	replace_spares(s, now);
 	if (!soon)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One event at a time: sources post, and after each callback of the loop the queue is emptied, step
+ * by step. Only then is the status computed, written and told, and a command answered.
+ */
+#include "supervise/supervisor-private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+/* Which states a loss, a refusal or an error leads to. */
+static const char *reason(const struct supervisor *s, enum fsm_state to, const struct event *e)
+{
+	switch (to) {
+	case FSM_DEGRADED:
+	case FSM_LOST:
+		return s->report.cause;
+	case FSM_REFUSED:
+	case FSM_WAITING:
+		return e->err.message;
+	case FSM_STARTING:
+	case FSM_JOINING:
+	case FSM_CONFIGURING:
+	case FSM_ADOPTING:
+	case FSM_ATTACHED:
+	case FSM_HEALING:
+	case FSM_EXPIRED:
+	case FSM_DETACHING:
+	case FSM_LEAVING:
+	case FSM_ENDED:
+	case FSM_STATES:
+		break;
+	}
+	return "";
+}
+
+static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to,
+		 const struct event *e)
+{
+	const struct announce_change change = {
+	    .index = s->index,
+	    .from = fsm_state_name(from),
+	    .to = fsm_state_name(to),
+	    .address = s->report.address,
+	    .reason = reason(s, to, e),
+	};
+
+	announce_change(s->announce, &change);
+}
+
+void supervisor_post(struct supervisor *s, enum fsm_event event, const struct err *err)
+{
+	queue_post(&s->queue, event, err);
+}
+
+void supervisor_touch(struct supervisor *s)
+{
+	s->touched = true;
+}
+
+void supervisor_answer(struct supervisor *s, int status, const char *sentence)
+{
+	if (s->answered)
+		return; /* one caller, one answer: the first one */
+	s->answered = true;
+	s->answer_status = status;
+	snprintf(s->answer, sizeof(s->answer), "%s", sentence);
+}
+
+void supervisor_send_answer(struct supervisor *s)
+{
+	if (s->answered && s->control)
+		control_answer(s->control, s->answer_status, s->answer);
+	s->answered = false;
+}
+
+static void step(struct supervisor *s, const struct event *e)
+{
+	struct fsm_step step = fsm_step(s->state, e->event);
+
+	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(e->event),
+		  fsm_state_name(step.next), fsm_action_name(step.action));
+	/* After a refused detach, "attached" is only a step on the way to "lost". */
+	if (s->announce && s->index >= 0 && step.next != s->state &&
+	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
+		tell(s, s->state, step.next, e);
+	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
+	s->state = step.next;
+	assert(!s->stepping);
+	s->stepping = true;
+	supervisor_actions[step.action](s, e);
+	s->stepping = false;
+	/* What was deferred may be possible now. */
+	if (step.action != FSM_REMEMBER)
+		queue_recall(&s->queue);
+}
+
+/* A loop_timer_fn, after each callback. */
+static void empty_queue(void *arg)
+{
+	struct supervisor *s = arg;
+	struct event e;
+
+	while (queue_take(&s->queue, &e)) {
+		if (supervisor_must_wait(s, e.event))
+			queue_defer(&s->queue, &e);
+		else
+			step(s, &e);
+	}
+	if (s->hurry_due)
+		supervisor_hurry(TAKE_PTR(s->hurry_due), s);
+	if (s->touched && s->state != FSM_ENDED)
+		supervisor_write_state(s);
+	if (s->touched)
+		supervisor_tell_manager(s);
+	s->touched = false;
+	supervisor_send_answer(s);
+}
+
+void supervisor_begin(struct supervisor *s, enum fsm_action action)
+{
+	const struct event nothing = {.event = FSM_EVENTS};
+
+	loop_after_each(s->loop, empty_queue, s);
+	supervisor_actions[action](s, &nothing);
+}
