@@ -17,6 +17,7 @@ kill_supervisor
 check "nothing was handed over" told_is offered 0
 check "the next one takes it over" attach --peer-timeout 20 -- "127.0.0.1:$port"
 check "its state file tells of it, too" state_has UNSETTLED '^yes$'
+check "it knows of the loss" within 10 state_is lost
 kill -CONT "$server"
 check "it heals" within 20 state_is attached
 check "not before the settling time has passed" eval '(($(state_value LAST_OUTAGE_MS) >= 2000))'
