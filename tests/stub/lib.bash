@@ -78,6 +78,13 @@ told_at_least() { # KEY VALUE [N]
 	((value >= $2))
 }
 
+offered_at_most() { # MOST [N]
+	local value
+	value=$(told offered "${2:-0}")
+	echo "offered $value times, wanted $1 at most"
+	((value <= $1))
+}
+
 within() { # SECONDS COMMAND...: wait_for, but with what it said last when it gives up
 	local end=$((SECONDS + $1)) said
 	shift

@@ -261,6 +261,8 @@ static void healed(void *arg)
 	if (s->adopted && !s->guessed && s->declines >= DECLINES_BELIEVED)
 		links_kernel_insists(s->links, loop_now());
 	alive = links_alive(s->links);
+	if (alive == links_wanted(s->links))
+		s->declines = 0;
 	if (h->declined && !any && alive > 0 && !supervisor_target_declined(s))
 		drop_fresh(s, 0);
 	s->not_healed = alive == 0;
@@ -393,7 +395,8 @@ static void recover(struct supervisor *s)
 				 "/dev/nbd%d: all %u connections to %s are alive again", s->index,
 				 links_wanted(s->links), s->report.address);
 	}
-	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0, false, has_others(s));
+	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0, s->declines > 0,
+		    has_others(s));
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	supervisor_start_watching(s);

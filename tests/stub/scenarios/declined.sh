@@ -43,5 +43,16 @@ check "each was offered once" told_is repeated "$repeated"
 check "both are alive" told_is alive 2
 check "the state agrees" within 10 state_has CONNECTIONS_ALIVE '^2$'
 check "the server has no other clients" within 5 clients 2
+
+# A server should not have to greet a new client ten times a second.
+offered=$(told offered)
+ctl decline 0 1000
+ctl break 0 0
+check "the next sockets are declined" within 5 told_at_least offered $((offered + 1))
+pause 3
+check "they come ever more seldom" offered_at_most $((offered + 25))
+ctl decline 0 0
+check "one is taken" within 10 told_is alive 2
+check "the state agrees again" within 10 state_is attached
 check "it detaches" detach
 finish
