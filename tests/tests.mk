@@ -43,7 +43,7 @@ check-long:
 
 check-kernels:
 	@tests/deps check
-	@$(MAKE) --no-print-directory all kernel-try fault
+	@$(MAKE) --no-print-directory all kernel-try fault security
 	@tests/check-kernels
 
 .PHONY: lint
@@ -86,4 +86,4 @@ hostile-valgrind:
 		--vgdb=no build/valgrind/nbd-attach -q' \
 		tests/interop/hostile.sh --here --deadline 10
 
--include tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk
+-include tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk tests/security/security.mk

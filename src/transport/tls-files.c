@@ -150,7 +150,7 @@ static int start_reader(struct tls_files *f, struct err *err)
 {
 	struct tls_reader_job job;
 	struct process_job start = {.kind = HELPER_KEYS, .name = "nbd-keys", .setup = &job};
-	int ret = tls_reader_fill(&job, &start.len, f->endpoint, err);
+	int ret = tls_reader_fill(&job, &start.len, f->endpoint, helpers_sandbox(f->helpers), err);
 
 	if (ret < 0)
 		return ret;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "worker/readable.h"
 
 /*
  * The kernel's interface (uapi/linux/landlock.h, Documentation/userspace-api/landlock.rst), here
@@ -19,9 +20,6 @@
 
 #define CREATE_VERSION (1U << 0)
 
-#define FS_EXECUTE     (1ULL << 0)
-#define FS_READ_FILE   (1ULL << 2)
-#define FS_READ_DIR    (1ULL << 3)
 #define NET_BIND_TCP   (1ULL << 0)
 #define NET_CONNECT    (1ULL << 1)
 #define SCOPE_ABSTRACT (1ULL << 0)
@@ -41,9 +39,19 @@ static uint64_t fs_rights(long abi)
 	return (1ULL << n) - 1;
 }
 
+static long version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+}
+
+bool landlock_available(void)
+{
+	return version() > 0;
+}
+
 int landlock_enter(enum sandbox_profile profile)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+	long abi = version();
 	_cleanup_fd_ int fd = -1;
 	struct ruleset rules;
 
@@ -55,12 +63,13 @@ int landlock_enter(enum sandbox_profile profile)
 	    .scope = abi >= 6 ? SCOPE_ABSTRACT | SCOPE_SIGNAL : 0,
 	};
 	if (profile == SANDBOX_RESOLVE) {
-		rules.fs &= ~(FS_READ_FILE | FS_READ_DIR);
 		rules.net &= ~NET_CONNECT; /* DNS over TCP, and whatever an NSS module speaks */
 		rules.scope &= ~SCOPE_ABSTRACT;
 	}
 	/* A kernel that knows less accepts the longer struct as long as the rest is zero. */
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+	if (fd >= 0 && profile == SANDBOX_RESOLVE)
+		readable_allow(fd);
 	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return -errno;
 	return 1;

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "worker/landlock.h"
 #include "base/process.h"
+#include "worker/readable.h"
 #include "worker/seccomp-filter.h"
 
 #define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */
@@ -122,20 +123,25 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 	const struct {
 		int resource;
 		rlim_t most;
-	} limit[] =
-	{ {RLIMIT_CORE, 0},
-	  {RLIMIT_NPROC, 0},
-	  {RLIMIT_MSGQUEUE, 0},
+	} limit[] = {
+		{RLIMIT_CORE, 0},
+		{RLIMIT_NPROC, 0},
+		{RLIMIT_MSGQUEUE, 0},
 #if !defined(FOR_VALGRIND) && !defined(__SANITIZE_ADDRESS__)
-	  /* Far more than certificates of the greatest allowed size take; of a resolver, also what
-	   * modules map of their files. */
-	  {RLIMIT_DATA, profile == SANDBOX_HANDSHAKE ? 16 << 20 : 128 << 20},
-	  {RLIMIT_AS, profile == SANDBOX_RESOLVE ? 512 << 20 : RLIM_INFINITY},
+		/* Far more than certificates of the greatest allowed size take; of a resolver, also
+		 * what modules map of their files. */
+		{RLIMIT_DATA,
+		 profile == SANDBOX_HANDSHAKE || profile == SANDBOX_KEYS ? 16 << 20 : 128 << 20},
+		{RLIMIT_AS, profile == SANDBOX_RESOLVE ? 512 << 20 : RLIM_INFINITY},
 #endif
 #if !defined(FOR_VALGRIND) /* it writes its log, and refuses the last one */
-	  {RLIMIT_FSIZE, 0},
-	  /* Room for the one or two descriptors a job brings, or for getaddrinfo()'s files. */
-	  {RLIMIT_NOFILE, profile == SANDBOX_RESOLVE ? 64 : 8},
+		/* Of keys: all files of the greatest allowed size, in memory. */
+		{RLIMIT_FSIZE, profile == SANDBOX_KEYS ? 32 << 20 : 0},
+		/* Room for the one or two descriptors a job brings, for the files that are open, or
+		 * for getaddrinfo()'s. */
+		{RLIMIT_NOFILE, profile == SANDBOX_RESOLVE ? 64
+				: profile == SANDBOX_KEYS  ? 16
+							   : 8},
 #endif
 	};
 
@@ -226,8 +232,12 @@ static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err
 int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
 		  struct err *err)
 {
-	int ret = limit_resources(profile, err);
+	int ret;
 
+	/* Best effort: an old kernel may forbid this, too, and then only permissions are left. */
+	if (profile == SANDBOX_RESOLVE && !landlock_available())
+		(void)!readable_private_root();
+	ret = limit_resources(profile, err);
 	if (ret == 0)
 		ret = empty_bounding_set(err);
 	if (ret == 0 && s->change_identity)

@@ -10,7 +10,9 @@
  *    another user stays who they are;
  *  - no capability in any set, no new privileges, not dumpable (so no ptrace by the same uid);
  *  - no new process, no file growth, no core, few descriptors;
- *  - Landlock with nothing allowed, where the kernel has it;
+ *  - Landlock with nothing allowed, where the kernel has it; a resolver may read the files of
+ *    readable.h, and sees only those where the kernel has no Landlock but lets it make a root
+ *    directory of its own;
  *  - SIGKILL when the parent ends.
  * Any of it failing is an error. Excepted are Landlock where the kernel has none, and the
  * capability bounding set where CAP_SETPCAP is missing (without execve() it means nothing).
@@ -37,6 +39,9 @@ enum sandbox_profile {
 	 * but no filter, for it would hold its copies, which need other calls. It hears from no
 	 * server. */
 	SANDBOX_ZYGOTE,
+	/* Has opened the files with certificates and keys: copies them into memory that it has, and
+	 * passes that on. */
+	SANDBOX_KEYS,
 };
 
 /* What the parent found out: plain values, which the helper is given as they are. */

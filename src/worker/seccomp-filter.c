@@ -28,6 +28,10 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		program.len = ARRAY_SIZE(resolve_program);
 		program.filter = (struct sock_filter *)(uintptr_t)resolve_program;
 		break;
+	case SANDBOX_KEYS:
+		program.len = ARRAY_SIZE(keys_program);
+		program.filter = (struct sock_filter *)(uintptr_t)keys_program;
+		break;
 	case SANDBOX_ZYGOTE:
 		return -EINVAL; /* it has none */
 	}

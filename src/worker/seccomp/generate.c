@@ -105,6 +105,36 @@ static const int tls_refused[] = {
 };
 #endif
 
+/* The files are open, and so is the memory: they are copied, and that is passed on. */
+static const int keys_allowed[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(close),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(exit_group),
+#if defined(__SANITIZE_ADDRESS__)
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(brk),
+    SCMP_SYS(futex),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getpid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(writev),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(sched_yield),
+#endif
+};
+
 /*
  * getaddrinfo() and the NSS modules behind it: files are read, libraries loaded, sockets of a few
  * families used. All else is refused with EPERM and not with death, because a module that asks for
@@ -273,6 +303,19 @@ static int add_tls(scmp_filter_ctx ctx)
 	return ret;
 }
 
+static int add_keys(scmp_filter_ctx ctx)
+{
+	static const int ways[] = {SCMP_SYS(fcntl), SCMP_SYS(fcntl64)};
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(keys_allowed); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, keys_allowed[i], 0);
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(ways); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, ways[i], 1,
+				       SCMP_A1_32(SCMP_CMP_EQ, F_ADD_SEALS));
+	return ret;
+}
+
 /* Calls whose arguments decide: a rule for each value that is allowed. */
 static const struct resolve_value {
 	int call;
@@ -287,8 +330,7 @@ static const struct resolve_value {
     {SCMP_SYS(fcntl64), 1, F_SETFD},	   {SCMP_SYS(fcntl64), 1, F_GETFL},
     {SCMP_SYS(fcntl64), 1, F_SETFL},	   {SCMP_SYS(fcntl64), 1, F_DUPFD_CLOEXEC},
     {SCMP_SYS(prctl), 0, PR_SET_NAME},	   {SCMP_SYS(prctl), 0, PR_GET_NAME},
-    {SCMP_SYS(socket), 0, AF_UNIX},	   {SCMP_SYS(socket), 0, AF_INET},
-    {SCMP_SYS(socket), 0, AF_INET6},
+    {SCMP_SYS(socket), 0, AF_UNIX},
 };
 
 /* What glibc, and the modules that speak with a local service, set. */
@@ -326,6 +368,31 @@ static int allow_reading(scmp_filter_ctx ctx)
 	return ret;
 }
 
+/* TCP and UDP: for other types and protocols the kernel loads modules. */
+static int allow_internet(scmp_filter_ctx ctx)
+{
+	static const struct {
+		int type, protocol;
+	} sockets[] = {
+	    {SOCK_STREAM, 0},
+	    {SOCK_STREAM, IPPROTO_TCP},
+	    {SOCK_DGRAM, 0},
+	    {SOCK_DGRAM, IPPROTO_UDP},
+	};
+	static const int families[] = {AF_INET, AF_INET6};
+	const scmp_datum_t type = ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(sockets) * ARRAY_SIZE(families); i++)
+		ret = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
+		    SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)families[i % ARRAY_SIZE(families)]),
+		    SCMP_A1_32(SCMP_CMP_MASKED_EQ, (uint32_t)type,
+			       (uint32_t)sockets[i / ARRAY_SIZE(families)].type),
+		    SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)sockets[i / ARRAY_SIZE(families)].protocol));
+	return ret;
+}
+
 static int add_resolve(scmp_filter_ctx ctx)
 {
 	int ret = 0;
@@ -342,6 +409,8 @@ static int add_resolve(scmp_filter_ctx ctx)
 		ret = add_setsockopt(ctx, resolve_options[i].level, resolve_options[i].option);
 	if (ret == 0)
 		ret = allow_reading(ctx);
+	if (ret == 0)
+		ret = allow_internet(ctx);
 	/* This host's addresses; other families of netlink load modules. */
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
@@ -410,6 +479,7 @@ int main(void)
 	if (seccomp_api_set(API_LEVEL) < 0 ||
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
+	    generate("keys_program", SCMP_ACT_KILL_PROCESS, add_keys) < 0 ||
 	    generate("resolve_program", SCMP_ACT_ERRNO(EPERM), add_resolve) < 0)
 		return 1;
 	return fflush(stdout) == EOF;

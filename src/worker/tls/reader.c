@@ -33,10 +33,12 @@ struct wanted {
 	const char *in_directory;
 	const char *what;
 	bool secret, needed;
+	int fd;	    /* -1: there is no such file */
+	char *name; /* where it was found */
 };
 
 int tls_reader_fill(struct tls_reader_job *ret_job, size_t *ret_len, const struct endpoint *e,
-		    struct err *err)
+		    const struct sandbox *sandbox, struct err *err)
 {
 	const char *const paths[TLS_READER_PATHS] = {
 	    [TLS_READER_CA] = e->tls_ca,	[TLS_READER_CRL] = e->tls_crl,
@@ -46,6 +48,7 @@ int tls_reader_fill(struct tls_reader_job *ret_job, size_t *ret_len, const struc
 	size_t at = 1; /* 0 stands for none */
 
 	memset(ret_job, 0, offsetof(struct tls_reader_job, text) + 1);
+	ret_job->sandbox = *sandbox;
 	ret_job->verify = e->tls_verify_peer && e->tls_type == TLS_TYPE_X509;
 	for (size_t i = 0; i < TLS_READER_PATHS; i++) {
 		size_t size = paths[i] ? strlen(paths[i]) + 1 : 0;
@@ -191,8 +194,8 @@ static int copy(int from, int to, uint32_t *ret_len)
 	return ret;
 }
 
-static int read_one(const struct wanted *w, const char *path, bool optional, int to,
-		    uint32_t *ret_len, struct err *err)
+/* Its descriptor in w->fd. */
+static int open_one(struct wanted *w, const char *path, bool optional, struct err *err)
 {
 	/* A FIFO must not stop us; what it would bring is refused below. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -209,53 +212,65 @@ static int read_one(const struct wanted *w, const char *path, bool optional, int
 	ret = check_file(&st, w, path, err);
 	if (ret == 0)
 		ret = check_directories(path, w, err);
+	if (ret == 0)
+		w->fd = TAKE_FD(fd);
+	return ret;
+}
+
+static int open_wanted(const char *directory, struct wanted *w, struct err *err)
+{
+	w->fd = -1;
+	if (!w->path && (!w->in_directory || !directory))
+		return 0;
+	if (w->path)
+		w->name = strdup(w->path);
+	else if (asprintf(&w->name, "%s/%s", directory, w->in_directory) < 0)
+		w->name = NULL;
+	if (!w->name)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
+	return open_one(w, w->name, !w->path && !w->needed, err);
+}
+
+static int read_wanted(const struct wanted *w, int to, uint32_t *ret_len,
+		       char shown[TLS_PATH_SHOWN], struct err *err)
+{
+	int ret;
+
+	if (w->fd < 0)
+		return 0;
+	ret = copy(w->fd, to, ret_len);
 	if (ret < 0)
-		return ret;
-	ret = copy(fd, to, ret_len);
-	if (ret < 0)
-		return err_errno(err, ERR_USAGE, -ret, "cannot read %s, %s", path, w->what);
+		return err_errno(err, ERR_USAGE, -ret, "cannot read %s, %s", w->name, w->what);
 	if (*ret_len == 0)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s (%s) is empty: it may have been cut off when it was written or "
 			       "fetched",
-			       path, w->what);
+			       w->name, w->what);
+	snprintf(shown, TLS_PATH_SHOWN, "%s", w->name);
 	return 0;
 }
 
-static int read_wanted(const char *directory, const struct wanted *w, int to, uint32_t *ret_len,
-		       char shown[TLS_PATH_SHOWN], struct err *err)
+/* Needs the caller's rights, and is all that does. */
+static int open_all(const struct tls_reader_job *job, struct wanted w[TLS_FILES], struct err *err)
 {
-	_cleanup_free_ char *in_directory = NULL;
-	const char *path = w->path;
-	int ret;
+	int ret = 0;
 
-	if (!path && (!w->in_directory || !directory))
-		return 0;
-	if (!path) {
-		if (asprintf(&in_directory, "%s/%s", directory, w->in_directory) < 0)
-			return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
-		path = in_directory;
-	}
-	ret = read_one(w, path, !w->path && !w->needed, to, ret_len, err);
-	if (ret == 0 && *ret_len)
-		snprintf(shown, TLS_PATH_SHOWN, "%s", path);
+	list_wanted(job, w);
+	for (size_t i = 0; ret == 0 && i < TLS_FILES; i++)
+		ret = open_wanted(path_of(job, TLS_READER_DIRECTORY), &w[i], err);
 	return ret;
 }
 
-static int read_all(const struct tls_reader_job *job, int to, uint32_t *ret_present,
+static int read_all(const struct wanted w[TLS_FILES], int to, uint32_t *ret_present,
 		    struct err *err)
 {
-	const char *directory = path_of(job, TLS_READER_DIRECTORY);
-	struct wanted wanted[TLS_FILES];
 	struct tls_contents contents = {.len = {0}};
 	int ret = 0;
 
-	list_wanted(job, wanted);
 	if (lseek(to, sizeof(contents), SEEK_SET) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	for (size_t i = 0; ret == 0 && i < TLS_FILES; i++) {
-		ret =
-		    read_wanted(directory, &wanted[i], to, &contents.len[i], contents.path[i], err);
+		ret = read_wanted(&w[i], to, &contents.len[i], contents.path[i], err);
 		*ret_present |= contents.len[i] ? 1U << i : 0;
 	}
 	if (ret == 0 && !contents.len[TLS_FILE_CERT] != !contents.len[TLS_FILE_KEY])
@@ -295,16 +310,21 @@ void tls_reader_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	_cleanup_fd_ int contents =
 	    memfd_create("nbd-attach keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	static struct wanted wanted[TLS_FILES]; /* the process ends with it */
+	const struct tls_reader_job *job = setup;
 	struct reader_answer a = {.ret = 0};
 
-	(void)parent;
 	if (!job_valid(setup, len))
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 0);
 	if (contents < 0)
 		a.ret = err_errno(&a.err, ERR_SYSTEM, errno, "cannot keep the keys in memory");
 	else
-		a.ret = read_all(setup, contents, &a.present, &a.err);
+		a.ret = open_all(job, wanted, &a.err);
+	if (a.ret == 0)
+		a.ret = sandbox_enter(&job->sandbox, SANDBOX_KEYS, parent, &a.err);
+	if (a.ret == 0)
+		a.ret = read_all(wanted, contents, &a.present, &a.err);
 	answer(fd, &a, contents);
 }
 
@@ -320,25 +340,31 @@ int tls_reader_receive(int fd, unsigned *ret_present, struct err *err)
 	    .msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
+	    .msg_controllen = CMSG_LEN(sizeof(int)), /* the padding would be room for two */
 	};
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	_cleanup_fd_ int contents = -1;
 	struct cmsghdr *c;
-	int contents;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
+	/* What is too many the kernel closes. */
+	c = n >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&contents, CMSG_DATA(c), sizeof(int));
 	if (n != (ssize_t)sizeof(a))
 		return err_set(err, ERR_SYSTEM, ECHILD,
 			       "the process that reads the keys ended without an answer");
-	if (a.ret < 0) {
+	if (a.ret < 0 && a.ret >= -4095 && memchr(a.err.message, '\0', sizeof(a.err.message)) &&
+	    (a.err.kind == ERR_USAGE || a.err.kind == ERR_SYSTEM)) {
 		*err = a.err;
 		return a.ret;
 	}
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return err_set(err, ERR_SYSTEM, EPROTO, "the keys did not arrive");
-	memcpy(&contents, CMSG_DATA(c), sizeof(int));
+	/* What could be made shorter would end whoever has mapped it. */
+	if (a.ret != 0 || a.present >> TLS_FILES || contents < 0 ||
+	    fcntl(contents, F_GET_SEALS) != SEALS)
+		return err_set(err, ERR_SYSTEM, EPROTO,
+			       "the process that reads the keys gave an invalid answer");
 	*ret_present = a.present;
-	return contents;
+	return TAKE_FD(contents);
 }

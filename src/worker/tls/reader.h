@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process that reads certificates and keys, with the caller's rights, into sealed memory: see
- * transport/tls-files.h. It hears from no server.
+ * transport/tls-files.h. It opens and checks all files, gives up every right (sandbox.h), and only
+ * then reads. It hears from no server.
  */
 #ifndef WORKER_TLS_READER_H
 #define WORKER_TLS_READER_H
@@ -13,6 +14,7 @@
 #include "base/err.h"
 #include "base/process.h"
 #include "endpoint/endpoint.h"
+#include "worker/sandbox.h"
 
 /* What the reader is started with: which files, by the endpoint's rules. */
 enum tls_reader_path {
@@ -26,6 +28,7 @@ enum tls_reader_path {
 };
 
 struct tls_reader_job {
+	struct sandbox sandbox;
 	bool verify;		       /* certificates of authorities are needed */
 	uint16_t at[TLS_READER_PATHS]; /* in text; 0: there is none */
 	char text[TLS_READER_PATHS * 4096 + 1];
@@ -33,7 +36,7 @@ struct tls_reader_job {
 
 /* Fills it, and its length in bytes. 0, or -ENAMETOOLONG with *err (USAGE). */
 int tls_reader_fill(struct tls_reader_job *ret_job, size_t *ret_len, const struct endpoint *e,
-		    struct err *err);
+		    const struct sandbox *sandbox, struct err *err);
 
 /* The process that reads; its setup is a struct tls_reader_job. */
 process_fn tls_reader_run;

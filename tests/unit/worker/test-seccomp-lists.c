@@ -49,6 +49,7 @@ struct program {
 
 static const struct program handshake = {handshake_program, ARRAY_SIZE(handshake_program)};
 static const struct program tls = {tls_program, ARRAY_SIZE(tls_program)};
+static const struct program keys = {keys_program, ARRAY_SIZE(keys_program)};
 static const struct program resolve = {resolve_program, ARRAY_SIZE(resolve_program)};
 
 static bool jumps(const struct sock_filter *i, uint32_t a)
@@ -117,13 +118,28 @@ static uint32_t call(const struct program *p, int nr, uint64_t a, uint64_t b, ui
 
 /* Values that rules ask for, and some around them. */
 static const uint64_t values[] = {
-    0,		 1,	     2,
-    3,		 4,	     6,
-    8,		 10,	     TCP_QUICKACK,
-    TCP_INFO,	 16,	     17,
-    41,		 129,	     282,
-    PR_SET_NAME, F_SETOWN,   FIONREAD,
-    UINT32_MAX,	 UINT64_MAX, UINT64_C(1) << 32,
+    0,
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    10,
+    TCP_QUICKACK,
+    TCP_INFO,
+    16,
+    17,
+    41,
+    129,
+    282,
+    PR_SET_NAME,
+    F_SETOWN,
+    FIONREAD,
+    F_ADD_SEALS,
+    UINT32_MAX,
+    UINT64_MAX,
+    UINT64_C(1) << 32,
 };
 
 /* Whether there are arguments with which the call is allowed. */
@@ -162,6 +178,11 @@ static const int handshake_calls[] = {
 static const int tls_calls[] = {
     SYS_pread64,   SYS_brk,   SYS_getrandom, SYS_getpid,     SYS_time,	   SYS_gettimeofday,
     SYS_getrusage, SYS_futex, SYS_prctl,     SYS_getsockopt, SYS_shutdown,
+};
+
+static const int keys_calls[] = {
+    SYS_read,  SYS_write, SYS_pwrite64,	  SYS_lseek,	       SYS_sendmsg,
+    SYS_close, SYS_fcntl, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
 };
 
 /* What no helper may ever do, whatever the arguments. */
@@ -238,6 +259,8 @@ static void exactly_these(void **state)
 		if (possible(&handshake, nr) != plain || possible(&tls, nr) != (plain || more))
 			fail_msg("system call %d: a worker %s", nr,
 				 plain || more ? "has to have it" : "must not have it");
+		if (possible(&keys, nr) != listed(keys_calls, ARRAY_SIZE(keys_calls), nr))
+			fail_msg("system call %d: a reader of keys must have just its list", nr);
 		if (listed(never, ARRAY_SIZE(never), nr) && possible(&resolve, nr))
 			fail_msg("system call %d: a resolver must not have it", nr);
 	}
@@ -258,6 +281,8 @@ static void by_their_arguments(void **state)
 	assert_int_equal(call(&tls, SYS_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0), death);
 	assert_int_equal(call(&tls, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0), death);
 	assert_int_equal(call(&tls, SYS_futex, 4096, FUTEX_WAIT_PRIVATE, 0, 0, 0), death);
+	assert_int_equal(call(&keys, SYS_fcntl, 3, F_ADD_SEALS, 15, 0, 0), yes);
+	assert_int_equal(call(&keys, SYS_fcntl, 3, F_SETOWN, 1, 0, 0), death);
 	assert_int_equal(call(&tls, SYS_mmap, 0, 4096, 3, 34, UINT64_MAX), REFUSE(ENOMEM));
 	/* A resolver: files to be read, a few families, no memory for two. */
 	assert_int_equal(call(&resolve, SYS_openat, 3, 4096, O_RDONLY | O_CLOEXEC, 0, 0), yes);
@@ -269,10 +294,24 @@ static void by_their_arguments(void **state)
 	assert_int_equal(call(&resolve, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED, 5), yes);
 	assert_int_equal(call(&resolve, SYS_mmap, 0, 4096, PROT_WRITE, MAP_PRIVATE, 5), yes);
 	assert_int_equal(call(&resolve, SYS_mmap, 0, 4096, PROT_WRITE, MAP_SHARED, 5), no);
-	for (uint32_t family = 0; family < 64; family++)
+	for (uint32_t family = 0; family < 64; family++) {
+		bool internet = family == AF_INET || family == AF_INET6;
+
 		assert_int_equal(call(&resolve, SYS_socket, family, SOCK_RAW, 16, 0, 0),
-				 family == AF_UNIX || family == AF_INET || family == AF_INET6 ? yes
-											      : no);
+				 family == AF_UNIX ? yes : no);
+		assert_int_equal(
+		    call(&resolve, SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0),
+		    family == AF_UNIX || internet || family == AF_NETLINK ? yes : no);
+		/* SCTP and the like: the kernel would load a module. */
+		for (uint32_t type = 1; internet && type < 16; type++)
+			for (uint32_t protocol = 0; protocol < 300; protocol++)
+				assert_int_equal(
+				    call(&resolve, SYS_socket, family, type, protocol, 0, 0),
+				    (type == SOCK_STREAM && (!protocol || protocol == 6)) ||
+					    (type == SOCK_DGRAM && (!protocol || protocol == 17))
+					? yes
+					: no);
+	}
 	assert_int_equal(call(&resolve, SYS_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, 0, 0),
 			 yes);
 	for (uint64_t protocol = 1; protocol < 64; protocol++)
@@ -303,7 +342,7 @@ static void no_other_architecture(void **state)
 	    AUDIT_ARCH_MIPSEL64, 0,
 	    UINT32_MAX,
 	};
-	static const struct program *const programs[] = {&handshake, &tls, &resolve};
+	static const struct program *const programs[] = {&handshake, &tls, &keys, &resolve};
 	static const uint64_t args[6] = {0};
 
 	(void)state;

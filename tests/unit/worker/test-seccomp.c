@@ -49,6 +49,7 @@ struct program {
 static const struct program handshake = {"handshake", handshake_program,
 					 ARRAY_SIZE(handshake_program)};
 static const struct program tls = {"tls", tls_program, ARRAY_SIZE(tls_program)};
+static const struct program keys = {"keys", keys_program, ARRAY_SIZE(keys_program)};
 static const struct program resolve = {"resolve", resolve_program, ARRAY_SIZE(resolve_program)};
 
 static uint32_t load(const struct seccomp_data *data, uint32_t offset)
@@ -192,7 +193,7 @@ static void other_architectures_are_killed(void **state)
 	    AUDIT_ARCH_MIPS,   AUDIT_ARCH_PPC64LE, AUDIT_ARCH_S390X,   0,
 	    UINT32_MAX,
 	};
-	const struct program *programs[] = {&handshake, &tls, &resolve};
+	const struct program *programs[] = {&handshake, &tls, &keys, &resolve};
 
 	(void)state;
 	for (size_t p = 0; p < ARRAY_SIZE(programs); p++) {
@@ -213,7 +214,7 @@ static void other_architectures_are_killed(void **state)
 /* The second table of numbers that x86-64 has (x32), and numbers that nobody has. */
 static void odd_numbers_are_killed(void **state)
 {
-	const struct program *programs[] = {&handshake, &tls, &resolve};
+	const struct program *programs[] = {&handshake, &tls, &keys, &resolve};
 
 	(void)state;
 #if !defined(__x86_64__)

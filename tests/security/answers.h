@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* A helper that lies to the process that started it. */
+#ifndef SECURITY_ANSWERS_H
+#define SECURITY_ANSWERS_H
+
+#include <stdint.h>
+
+#include "worker/sandbox.h"
+
+/* Gives the malformed answer of that number and does not return, if there is one for the profile.
+ */
+void answer_badly(int fd, enum sandbox_profile profile, uint32_t number);
+
+#endif

@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Attacks from inside every kind of helper, after it has confined itself, each with a control: the
+# same attack outside the sandbox succeeds. Twice: with Landlock, and as on a kernel without it.
+# attacks.c has the list, hook.c puts it into the program.
+# shellcheck source=tests/lib.sh disable=SC1010,SC2013,SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
+. "$(dirname "$0")/../lib.sh"
+in_guest 300 "$@"
+begin 79
+
+evil=$top/build/tests/security/nbd-attach
+[[ -x $evil ]] || {
+	echo "$evil is missing: make security" >&2
+	exit 1
+}
+user=12345
+user_home=$scratch/user
+device=nbd0
+
+set_up() {
+	chmod 755 "$scratch"
+	cp "$evil" "$scratch/nbd-attach" # a program in memory starts faster
+	evil=$scratch/nbd-attach
+	mkdir -m 700 "$user_home" /run/nbd-security
+	chmod 755 /run/nbd-security
+	truncate -s 64K /run/nbd-security/board
+	chmod 666 /run/nbd-security/board
+	echo "me:0123456789abcdef0123456789abcdef" >"$scratch/psk"
+	chmod 600 "$scratch/psk"
+	cp "$scratch/psk" "$user_home/psk"
+	echo secret >"$scratch/secret"
+	echo secret >"$user_home/secret"
+	chmod 600 "$scratch/secret" "$user_home/secret"
+	chown -R $user "$user_home"
+	echo 1 >/proc/sys/kernel/printk # a line for each killed attacker takes longer than the attack
+	# What the controls may do at all.
+	echo 0 >/proc/sys/kernel/yama/ptrace_scope
+	[[ ! -e /proc/sys/dev/tty/legacy_tiocsti ]] || echo 1 >/proc/sys/dev/tty/legacy_tiocsti
+}
+
+put() { # NAME VALUE...
+	while (($#)); do
+		"$evil" attack set "$1" "$2" || return
+		shift 2
+	done
+}
+
+# A process that a helper of that user must not touch.
+victim() { # UID
+	start setpriv --reuid "$1" --regid "$1" --clear-groups sleep 600
+	put victim "$pid"
+}
+
+modules() {
+	cut -d ' ' -f 1 /proc/modules | sort
+}
+
+in_terminal() { # COMMAND...: as root in a terminal
+	timeout -k 2 60 "${before[@]}" "$evil" attack terminal "$@"
+}
+
+run_info() { # OPTION...: as the round's caller
+	in_terminal "$evil" --info "$@"
+}
+
+finished() { # KIND
+	wait_for 60 "$evil" attack done "$1"
+}
+
+# In the round that is set: the check's output has a line for each attack that went wrong.
+judged() { # NAME KIND
+	finished "$2"
+	check "$1: ${2}" "$evil" attack report "$round" "$2"
+}
+
+begin_round() { # NAME NUMBER BY-USER
+	round=$2
+	put round "$round" by-user "$3"
+}
+
+helpers() { # NAME PSK: resolver, worker, worker with TLS, reader
+	check "$1: --info" run_info localhost:10809
+	check "$1: --info with TLS" run_info localhost:10810 --tls --tls-psk "$2"
+	judged "$1" resolver
+	judged "$1" worker
+	judged "$1" tls
+	judged "$1" relay
+	judged "$1" keys
+}
+
+start_server 10809 nbdkit -f -p 10809 memory 16M
+set_up
+start_server 10810 nbdkit -f -p 10810 --tls=require --tls-psk="$scratch/psk" memory 16M
+put port 10809 secret "$scratch/secret" control /run/nbd-attach/nbd0.control \
+	lock /run/nbd-attach/nbd0.lock round 99 helper 0
+loaded=$(modules)
+
+as_root=(env) as_user=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+no_landlock=("$evil" attack without-landlock)
+before=("${as_root[@]}")
+
+# A device of root's, whose helpers and files others attack. Its workers are copies of a zygote.
+victim 65534
+begin_round zygote 0 0
+check "attaches" in_terminal "$evil" $device localhost:10809 --swap
+judged "root" zygote
+held=$(supervisor $device)
+spare() { # one that is confined already
+	for helper in $(cat "/proc/$held"/task/*/children); do
+		[[ $(<"/proc/$helper/comm") = nbd-handshake && $(<"/proc/$helper/oom_score_adj") = 0 ]] &&
+			grep -q '^Seccomp:.2' "/proc/$helper/status" && return
+	done
+	false
+}
+check "a spare worker stands by" wait_for 10 spare
+put helper "$helper"
+
+begin_round root 1 0
+helpers "root" "$scratch/psk"
+before=("${no_landlock[@]}")
+begin_round root 2 0
+helpers "root, no Landlock" "$scratch/psk"
+check "root, no Landlock: attaches" in_terminal "$evil" nbd1 127.0.0.1:10809 --swap
+judged "root, no Landlock" zygote
+check "detaches" nbd_attach --detach nbd1
+
+victim $user
+put secret "$user_home/secret"
+before=("${as_user[@]}")
+begin_round user 3 1
+helpers "a user" "$user_home/psk"
+before=("${no_landlock[@]}" "${as_user[@]}")
+begin_round user 4 1
+helpers "a user, no Landlock" "$user_home/psk"
+
+# Those who are in no sandbox: what root has must be safe from other users.
+put secret "$scratch/secret" caller "$held"
+begin_round others 5 0
+before=("${as_user[@]}")
+check "a user attacks" "${as_user[@]}" "$evil" attack as user
+judged "a user" user
+before=("${as_root[@]}")
+captive() { # it ends at once, so nothing is attached
+	expect_status 4 '' in_terminal "$evil" nbd1 --user daemon -- [ "$evil" attack as server ]
+}
+check "a captive server attacks" captive
+judged "a captive server" server
+
+check "no module was loaded" is "$(modules)" "$loaded"
+check "no two processes are laid out alike" "$evil" attack layouts 20
+
+victim $user
+put secret "$user_home/secret"
+begin_round control 6 1
+before=("${as_user[@]}")
+check "control: a user" in_terminal "$evil" attack as control
+judged "control, a user" control
+victim 65534
+put secret "$scratch/secret"
+begin_round control 7 0
+before=("${as_root[@]}")
+check "control: root" in_terminal "$evil" attack as control
+judged "control, root" control
+check "control: modules were loaded" eval '[[ $(modules) != "$loaded" ]]'
+
+# Lies to the process that started the helper: it fails, in time, and with a sentence.
+put round 99
+lied() { # how it is asked: neither success, nor a crash or a time-out
+	local status
+	timeout -k 2 30 "$evil" --info "$@" >"$scratch/told" 2>&1
+	status=$?
+	cat "$scratch/told"
+	((status >= 4 && status <= 6)) && [[ $(wc -l <"$scratch/told") = 1 ]]
+}
+for n in {1..12}; do # answers.c has them
+	put answer "$n"
+	((n == 7)) || check "a worker lies, $n" lied 127.0.0.1:10809
+	((n == 8)) || check "a resolver lies, $n" lied localhost:10809
+	((n == 7 || n == 8)) ||
+		check "a reader lies, $n" lied 127.0.0.1:10810 --tls --tls-psk "$scratch/psk"
+done
+put answer 0
+check "control: no lie" run_info localhost:10810 --tls --tls-psk "$scratch/psk"
+check "detaches" nbd_attach --detach $device
+finish
