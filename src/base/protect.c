@@ -75,7 +75,7 @@ void protect_memory(void)
 	int ret;
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		log_warning("cannot keep this process in memory: %s", strerror(errno));
+		log_warning("cannot lock this process in memory: %s", strerror(errno));
 	tzset(); /* the log's time stamps: it reads a file */
 	use_stack();
 	keep_heap();

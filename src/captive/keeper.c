@@ -193,7 +193,8 @@ static void ended(struct keeper *k, int status)
 	}
 	strays = strays_end(k->pid, END_MS, read_more_errors, k);
 	if (strays)
-		log_warning("%s has left %u processes behind, which were ended", k->name, strays);
+		log_warning("%s left %u processes running, and nbd-attach ended them", k->name,
+			    strays);
 	k->pid = 0;
 	if (at_once)
 		start_later(k);
@@ -292,7 +293,7 @@ static void start_server(struct keeper *k)
 	k->status.pid = k->pid;
 	tell(k);
 	loop_timer_set(k->steady, STEADY_MS);
-	log_info("%s runs, process %d", k->name, k->pid);
+	log_info("%s is running as process %d", k->name, k->pid);
 }
 
 static void client_came(int fd, uint32_t events, void *arg)
@@ -366,7 +367,8 @@ static int prepare(struct keeper *k, struct err *err)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot lock %s", lock.text);
 	if (ret == 0 && !captive_wanted_still(k->id))
 		return err_set(err, ERR_FAILED, ESRCH,
-			       "the device of the server %s has been detached meanwhile", k->name);
+			       "the device of the server %s has been detached in the meantime",
+			       k->name);
 	if (ret == 0 && k->spec->user)
 		ret = command_user_find(k->spec->user, &k->user, err);
 	if (ret < 0)
@@ -379,7 +381,8 @@ static int prepare(struct keeper *k, struct err *err)
 	k->loop = loop_new();
 	if (!k->loop || catch_signals(k) < 0 || pipe2(k->error_fd, O_CLOEXEC) < 0 ||
 	    fcntl(k->error_fd[0], F_SETFL, O_NONBLOCK) < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot keep a server");
+		return err_errno(err, ERR_SYSTEM, errno,
+				 "cannot prepare the signals and the event loop of the keeper");
 	k->error_io = loop_io_new(k->loop, k->error_fd[0], EPOLLIN, read_errors, k);
 	k->pause = loop_timer_new(k->loop, pause_over, k);
 	k->steady = loop_timer_new(k->loop, steady, k);

@@ -81,9 +81,8 @@ static bool round_trips(struct config_reader *r, struct piece line, struct piece
 	if (r->parse(copy, inih_says, &view) == 0 && view.calls == 1 && view.same)
 		return true;
 	if (has_inline_comment(line))
-		complain_of(r,
-			    "a semicolon behind a blank would begin a comment and cut the value: "
-			    "write it without the blank, or put a command into a script");
+		complain_of(r, "a semicolon after a blank would begin a comment and cut off the "
+			       "value: remove the blank, or put the command into a script");
 	else
 		complain_of(r, "the line is too long: libinih would cut its %zu bytes", line.len);
 	return false;
@@ -121,12 +120,12 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 	int on = truth(value);
 
 	if (option_bit_is_set(&r->seen, def) && !def->repeats) {
-		complain_of(r, "%s is in the file twice", def->name);
+		complain_of(r, "%s is given twice in this file", def->name);
 		return;
 	}
 	option_bit_set(&r->seen, def);
 	if (def->value == VALUE_NONE && on < 0) {
-		complain_of(r, "%s is yes or no, not %s", def->name, quoted_str(value).text);
+		complain_of(r, "%s must be yes or no, not %s", def->name, quoted_str(value).text);
 		return;
 	}
 	if (def->value != VALUE_REQUIRED && on == 0)
@@ -154,7 +153,7 @@ static void set_text(struct config_reader *r, const char *name, char **field, un
 		     struct piece value)
 {
 	if (*field) {
-		complain_of(r, "%s is in the file twice", name);
+		complain_of(r, "%s is given twice in this file", name);
 		return;
 	}
 	*field = part_copy(value.p, value.len);
@@ -194,16 +193,16 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 	if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';')
 		return;
 	if (line.len >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0) {
-		complain_of(r, "there is a byte-order mark in front: save the file without it");
+		complain_of(r, "the file begins with a byte-order mark: save the file without it");
 		return;
 	}
 	if (line.p[0] == '[') {
-		complain_of(r, "there are no sections in this file");
+		complain_of(r, "this file cannot have sections: remove the line");
 		return;
 	}
 	if (line.p != p) {
-		complain_of(r, "the line starts with a blank: an option and its value stand on one "
-			       "line, without a blank in front");
+		complain_of(r, "the line starts with a blank: write an option and its value on one "
+			       "line, without a blank before them");
 		return;
 	}
 	if (!sign) {
@@ -214,7 +213,7 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 	name = trim(line.p, (size_t)(sign - line.p));
 	value = trim(sign + 1, (size_t)(line.p + line.len - sign - 1));
 	if (!part_printable(name.p, name.len) || !part_printable(value.p, value.len))
-		complain_of(r, "the line is not UTF-8, or has a control character in it");
+		complain_of(r, "the line is not UTF-8, or contains a control character");
 	else if (memchr(name.p, ':', name.len)) /* which libinih would take for the sign */
 		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
 	else if (round_trips(r, line, name, value))

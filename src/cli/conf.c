@@ -26,11 +26,12 @@ static int check_owner(const struct stat *st, struct err *err)
 		return part_bad(err, "this is not a file");
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return part_bad(err,
-				"this file belongs to user %u and not to root: a configuration "
-				"that others can write is not used",
+				"this file belongs to user %u, not to root: a configuration that "
+				"other users can write is not used",
 				(unsigned)st->st_uid);
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		return part_bad(err, "others than its owner can write this file: chmod go-w it");
+		return part_bad(
+		    err, "other users than its owner can write this file: run chmod go-w on it");
 	if (st->st_size > CONFIG_SIZE_MAX)
 		return part_bad(err, "this file is larger than %d bytes", CONFIG_SIZE_MAX);
 	return 0;
@@ -68,7 +69,7 @@ static void read_lines(struct config_reader *r, const char *buf, size_t len)
 
 		r->line++;
 		if (memchr(buf + at, '\0', n))
-			complain_of(r, "there is a NUL byte in the line");
+			complain_of(r, "the line contains a NUL byte");
 		else
 			config_line(r, buf + at, n);
 		at += n + 1;
@@ -103,8 +104,8 @@ static int check_device(const struct config *c, struct err *err)
 	name = config_name_of(c->path, &len);
 	snprintf(word, sizeof(word), "%.*s", (int)len, name);
 	if (device_parse(word, "", &of_name, NULL) == 0 && of_name != index)
-		return part_bad(err, "the device of this file is %s by its name, not %s", word,
-				c->device);
+		return part_bad(err, "the name of this file says %s, but its device line says %s",
+				word, c->device);
 	return 0;
 }
 
@@ -123,7 +124,7 @@ static int check_server(struct options *o, const char *target, struct err *err)
 	int r = 0;
 
 	if (target && (o->unix_path || o->image))
-		return part_bad(err, "target and %s are two servers: leave one of them out",
+		return part_bad(err, "target and %s name two servers: leave one of them out",
 				o->unix_path ? "unix" : "image");
 	if (target && captive_is_line(target))
 		r = captive_from_line(o, target, err);

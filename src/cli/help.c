@@ -56,16 +56,16 @@ void options_help(FILE *f)
 	      "       nbd-attach [OPTION]... DEVICE [EXPORT] -- [ COMMAND... ]\n"
 	      "       nbd-attach --detach|--check|--status|--list|--info ...\n"
 	      "\n"
-	      "Attach an NBD export to a block device, and watch over it in the background.\n"
+	      "Attach an NBD export to a block device and keep it connected.\n"
 	      "\n"
-	      "  DEVICE   /dev/nbd0, nbd0, or auto for a free one, whose name is printed\n"
-	      "  NAME     everything is read from /etc/nbd-attach/NAME.conf, or for a DEVICE\n"
-	      "           from nbd0.conf; later it is what the device is called\n"
-	      "  HOST     a name or an address, with :PORT if need be; IPv6 as [ADDRESS]:PORT\n"
+	      "  DEVICE   /dev/nbd0, nbd0, or auto: choose a free device and print its name\n"
+	      "  NAME     read everything from /etc/nbd-attach/NAME.conf (for a DEVICE:\n"
+	      "           from nbd0.conf); until it is detached, NAME works in place of DEVICE\n"
+	      "  HOST     a host name or address, with an optional :PORT; IPv6: [ADDRESS]:PORT\n"
 	      "  URI      nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH,\n"
 	      "           nbd+vsock://CID/EXPORT; for TLS nbds://, nbds+unix://, nbds+vsock://\n"
-	      "  COMMAND  a server to start, by socket activation; the brackets are words\n"
-	      "  EXPORT   the name of the export; default the empty name\n",
+	      "  COMMAND  a server to start, by socket activation; each bracket is an argument\n"
+	      "  EXPORT   the name of the export; the default is the empty name\n",
 	      f);
 	for (unsigned g = 0; g < OPTION_GROUPS; g++) {
 		fprintf(f, "\n%s:\n", options_groups[g]);
@@ -85,10 +85,12 @@ void options_help(FILE *f)
 			print_wrapped(f, def->help, len);
 		}
 	}
-	fputs("\nWith --unix PATH, --list and --info take no HOST.\n"
+	fputs("\n"
+	      "With --unix PATH, --list and --info take no HOST.\n"
 	      "\n"
-	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the device is in use,\n"
-	      "4 the server cannot be reached, 5 it refuses, 6 this system cannot do it.\n"
-	      "nbd-attach(8) has the details and examples.\n",
+	      "Exit status: 0 success, 1 failure, 2 wrong usage, 3 the device is in use,\n"
+	      "4 the server cannot be reached, 5 the server refuses, 6 this system does not\n"
+	      "support it.\n"
+	      "See nbd-attach(8) for details and examples.\n",
 	      f);
 }

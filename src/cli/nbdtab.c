@@ -39,9 +39,9 @@ static const struct known {
     {"tlshostname", KIND_VALUE, true, "tls-hostname"},
     {"priority", KIND_VALUE, false, "tls-priority"},
     {"persist", KIND_NEEDLESS, false, "nbd-attach always connects again"},
-    {"no_optgo", KIND_NEEDLESS, false, "nbd-attach does without by itself if the server must"},
+    {"no_optgo", KIND_NEEDLESS, false, "nbd-attach does this by itself if the server needs it"},
     {"sdp", KIND_REFUSED, false, "Linux has no Socket Direct Protocol any more"},
-    {"preinit", KIND_REFUSED, false, "there is a handshake on every connection of nbd-attach"},
+    {"preinit", KIND_REFUSED, false, "nbd-attach does a handshake on every connection"},
 };
 
 struct option_word {
@@ -88,11 +88,11 @@ static int split(struct line *l, char *text, char **ret_options, struct err *err
 		else
 			return refuse(err, "%s is one word too many", quoted_str(word).text);
 		if (n < FIELDS && strpbrk(word, ",="))
-			return refuse(err, "%s has a comma or an equals sign in it",
+			return refuse(err, "%s contains a comma or an equals sign",
 				      quoted_str(word).text);
 	}
 	if (n && n < FIELDS)
-		return refuse(err, "a device, a host and an export are needed");
+		return refuse(err, "the line must name a device, a host and an export");
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 	if (!k && asks_for_tls(o))
 		return refuse(err, "%s is not known, and may ask for TLS", quoted_str(o->key).text);
 	if (!k && o->key[0] == '_') {
-		note(l, o, "left out; such options are for others than nbd-client");
+		note(l, o, "left out; such options are meant for other programs than nbd-client");
 		return 0;
 	}
 	if (!k) {
@@ -177,7 +177,7 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 		break;
 	}
 	if (strcmp(k->key, "port") == 0 && given(l, "unix")) {
-		note(l, o, "left out; a Unix socket has none");
+		note(l, o, "left out; a Unix socket has no port");
 		return 0;
 	}
 	if (!is_ours(k->name))

@@ -64,12 +64,11 @@ static int keep_between(struct options *o, size_t n, const char *const *word, st
 	if (n == 0)
 		return part_bad(err, "there is no server command" TRY_HELP);
 	if (strcmp(word[0], "[") != 0)
-		return part_bad(err, "a server command stands in brackets: -- [ %s ... ]" TRY_HELP,
+		return part_bad(err, "a server command must be in brackets: -- [ %s ... ]" TRY_HELP,
 				quoted_str(word[0]).text);
 	if (strcmp(word[n - 1], "]") != 0)
-		return part_bad(err,
-				"the server command that begins with [ must end with ], a word of "
-				"its own" TRY_HELP);
+		return part_bad(err, "the server command that begins with [ must end with ] as a "
+				     "separate argument" TRY_HELP);
 	if (n < 3 || !word[1][0])
 		return part_bad(err, "there is no command between [ and ]" TRY_HELP);
 	if (!part_printable(word[1], strlen(word[1])))
@@ -126,15 +125,16 @@ static int check_format(const struct options *o, struct err *err)
 	if (!o->image[0])
 		return part_bad(err, "--image needs the name of a file");
 	if (!o->format)
-		return part_bad(err,
-				"--image needs --format, such as raw or qcow2: to guess it is not "
-				"safe, as the content of a raw image can look like another format");
+		return part_bad(
+		    err, "--image needs --format, such as raw or qcow2: guessing it is not safe, "
+			 "because the content of a raw image can look like another format");
 	len = strlen(o->format);
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)o->format[i]) && !strchr("-_", o->format[i]))
 			len = 0;
 	if (len == 0 || len > FORMAT_MAX)
-		return part_bad(err, "%s is no --format of an image", quoted_str(o->format).text);
+		return part_bad(err, "%s is not a --format of an image",
+				quoted_str(o->format).text);
 	return 0;
 }
 
@@ -151,15 +151,15 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 					     : "source");
 	/* Never without, if it is asked for. */
 	if (o->tls.on)
-		return part_bad(err,
-				"--tls cannot be combined with a server command: it is on this "
-				"machine");
+		return part_bad(err, "--tls cannot be combined with a server command: that server "
+				     "runs on this machine");
 	if (o->swap)
 		return part_bad(err,
 				"--swap cannot be combined with a server command: a server on this "
-				"machine may need the memory that waits for it");
+				"machine may need memory that is waiting to be swapped out to it");
 	if (o->command && o->connections > 1)
-		return part_bad(err, "--command means one connection: leave out --connections");
+		return part_bad(err,
+				"--command allows one connection only: leave out --connections");
 	name = strdup(export_name ? export_name : "");
 	if (!name)
 		return part_no_memory(err);

@@ -82,7 +82,7 @@ static int check_alone(const struct options *o, struct err *err)
 						    : NULL;
 
 	if (option)
-		return part_bad(err, "--%s needs another server to go to: --failover URI", option);
+		return part_bad(err, "--%s needs another server: add --failover URI", option);
 	return 0;
 }
 
@@ -116,23 +116,23 @@ int failover_check(const struct options *o, struct err *err)
 	if (o->n_failover == 0)
 		return check_alone(o, err);
 	if (captive_wanted(o))
-		return part_bad(
-		    err, "--failover cannot be combined with a server that is started for the "
-			 "device: that one is started again");
+		return part_bad(err, "--failover cannot be combined with a server command or "
+				     "--image: nbd-attach starts such a server again when it ends");
 	if (o->backend == KERNEL_BACKEND_IOCTL)
 		return part_bad(err, "--failover needs netlink: with --backend ioctl a device ends "
 				     "with its connection");
 	for (size_t i = 0; i < o->n_failover; i++) {
 		if (o->endpoint.tls && !o->failover[i].tls)
-			return part_bad(err, "the first server is spoken to with TLS, and so must "
-					     "be every --failover: give --tls, or nbds:// URIs");
+			return part_bad(err, "the first server uses TLS, so every --failover "
+					     "server must use it too: give --tls, or nbds:// URIs");
 		if (endpoint_verifies(&o->endpoint) && !endpoint_verifies(&o->failover[i]))
-			return part_bad(err, "the first server must prove who it is, and so must "
-					     "every --failover: not with tls-verify-peer=0 or "
-					     "tls-type=anon");
+			return part_bad(
+			    err, "the first server is verified, so every --failover server must be "
+				 "verified too: do not use tls-verify-peer=0 or tls-type=anon");
 		if (o->source && o->failover[i].type != ENDPOINT_TCP)
-			return part_bad(err, "--source is for TCP servers, and so must be every "
-					     "--failover");
+			return part_bad(
+			    err,
+			    "--source is for TCP servers, so every --failover server must use TCP");
 	}
 	return check_all_differ(o, err);
 }

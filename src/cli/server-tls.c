@@ -64,7 +64,9 @@ static int move_texts(struct options_tls *t, struct endpoint *e, struct err *err
 		if (!**from)
 			return part_bad(err, "the value of --%s is empty", texts[i].name);
 		if (*to)
-			return part_bad(err, "--%s says again what the URI says", texts[i].name);
+			return part_bad(
+			    err, "--%s repeats what the URI already says: leave one of them out",
+			    texts[i].name);
 		*to = TAKE_PTR(*from);
 	}
 	return 0;
@@ -103,8 +105,9 @@ static int set_verify_peer(const struct options_tls *t, struct endpoint *e, stru
 		return part_bad(err, "--tls-verify-peer 1 contradicts tls-verify-peer=0 of the "
 				     "URI");
 	if (e->tls_type == TLS_TYPE_ANON && t->verify_peer[0] == '1')
-		return part_bad(err, "tls-type=anon cannot verify the server, as "
-				     "--tls-verify-peer 1 asks");
+		return part_bad(
+		    err,
+		    "tls-type=anon cannot verify the server, but --tls-verify-peer 1 demands it");
 	e->tls_verify_peer = t->verify_peer[0] == '1';
 	return 0;
 }
@@ -134,16 +137,16 @@ static int check_x509(const struct endpoint *e, struct err *err)
 		return part_bad(err, "--tls-hostname must be a host name, not %s",
 				quoted_str(e->tls_hostname).text);
 	if (!e->tls_cert != !e->tls_key)
-		return part_bad(err, "--tls-cert and --tls-key belong together");
+		return part_bad(err, "--tls-cert and --tls-key must be given together");
 	if (!e->tls_verify_peer)
 		return 0;
 	if (!e->tls_ca && !e->tls_certificates)
-		return part_bad(
-		    err, "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates "
-			 "DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts anybody");
+		return part_bad(err, "TLS needs something to verify the server with: give --tls-ca "
+				     "FILE, --tls-certificates DIRECTORY or --tls-psk FILE; "
+				     "--tls-verify-peer 0 trusts any server");
 	if (!e->tls_hostname && e->type != ENDPOINT_TCP)
-		return part_bad(err, "the name in the server's certificate is needed, as there is "
-				     "no HOST: --tls-hostname NAME");
+		return part_bad(err, "without a HOST, the name in the server's certificate must be "
+				     "given: --tls-hostname NAME");
 	return 0;
 }
 

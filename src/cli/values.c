@@ -126,8 +126,8 @@ int option_set_seconds(struct options *o, const struct option_def *def, const ch
 {
 	if (!parse_ms(value, def->min, def->max, field_of(o, def)))
 		return part_bad(err,
-				"--%s must be a number of seconds from %u.%u to %u, with three "
-				"decimals at most, not %s",
+				"--%s must be a number of seconds from %u.%u to %u, with at most "
+				"three decimals, not %s",
 				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
 				quoted_str(value).text);
 	return 0;
@@ -172,7 +172,7 @@ int option_set_accept(struct options *o, const struct option_def *def, const cha
 		       (strlen(def->choices[i]) != len || strncmp(word, def->choices[i], len) != 0))
 			i++;
 		if (!def->choices[i])
-			return part_bad(err, "--%s takes %s, with commas between, not %s",
+			return part_bad(err, "--%s takes %s, separated by commas, not %s",
 					def->name, def->shown, quoted(word, len).text);
 		accept |= 1U << i;
 		word += len;

@@ -155,11 +155,10 @@ const char *endpoint_warning(const struct endpoint *e)
 	if (!e->tls || endpoint_verifies(e))
 		return NULL;
 	return e->tls_type == TLS_TYPE_ANON
-		   ? "TLS without a proof of who the server is (tls-type=anon): whoever gets "
-		     "between "
-		     "this machine and the server can read and change everything"
-		   : "the server's certificate is not verified (--tls-verify-peer 0): whoever gets "
-		     "between this machine and the server can read and change everything";
+		   ? "TLS does not verify the server (tls-type=anon): anyone who gets between this "
+		     "machine and the server can read and change everything"
+		   : "the server's certificate is not verified (--tls-verify-peer 0): anyone who "
+		     "gets between this machine and the server can read and change everything";
 }
 
 char *endpoint_describe(const struct endpoint *e, char *buf, size_t size)

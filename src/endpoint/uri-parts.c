@@ -221,7 +221,7 @@ int part_socket(struct endpoint *e, const char *s, size_t len, struct err *err)
 	if (len == 1 && abstract)
 		return part_bad(err, "the name of the abstract Unix socket is empty");
 	if (!abstract && memchr(s, '\0', len))
-		return part_bad(err, "the path of the Unix socket, %s, holds a NUL byte",
+		return part_bad(err, "the path of the Unix socket, %s, contains a NUL byte",
 				quoted(s, len).text);
 	/* A path needs its terminator; an abstract name is as long as it is (unix(7)). */
 	if (len > UNIX_PATH_MAX - !abstract)
@@ -246,7 +246,7 @@ int part_export(struct endpoint *e, const char *s, size_t len, struct err *err)
 			return part_bad(err, "the export name %s is not valid UTF-8",
 					quoted(s, len).text);
 		if (s[i] == '\0')
-			return part_bad(err, "the export name %s holds a NUL byte",
+			return part_bad(err, "the export name %s contains a NUL byte",
 					quoted(s, len).text);
 	}
 	return store(&e->export_name, s, len, err);

@@ -133,7 +133,7 @@ static int parse_param(const char *s, size_t len, struct endpoint *e, unsigned *
 		return part_bad(err, "the URI parameter %s is not known",
 				quoted(name.p, name.len).text);
 	if (i == PARAM_SOCKET && e->type != ENDPOINT_UNIX)
-		return part_bad(err, "the URI parameter socket belongs to %s+unix://",
+		return part_bad(err, "the URI parameter socket can be used only with %s+unix://",
 				e->tls ? "nbds" : "nbd");
 	if (i != PARAM_SOCKET && !e->tls)
 		return part_bad(err, "the URI parameter %s needs TLS: use nbds%s://", params[i],
@@ -150,14 +150,13 @@ static int check_tls(const struct endpoint *e, unsigned seen, struct err *err)
 	switch (e->tls_type) {
 	case TLS_TYPE_UNSET:
 		if (e->tls_certificates && e->tls_psk_file)
-			return part_bad(err,
-					"with tls-certificates and tls-psk-file, tls-type must "
-					"say which is meant");
+			return part_bad(err, "with tls-certificates and tls-psk-file, tls-type "
+					     "must say which one to use");
 		return 0;
 	case TLS_TYPE_ANON:
 		if (seen & 1U << PARAM_TLS_VERIFY_PEER && e->tls_verify_peer)
-			return part_bad(err, "tls-type=anon cannot verify the server, as "
-					     "tls-verify-peer=1 asks");
+			return part_bad(err, "tls-type=anon cannot verify the server, but "
+					     "tls-verify-peer=1 demands it");
 		if (e->tls_hostname)
 			return part_bad(err, "tls-type=anon cannot verify the server against "
 					     "tls-hostname");

@@ -47,14 +47,13 @@ static int check_slips(const char *host, struct err *err)
 		return part_bad(err, "the host is empty");
 	if (host[0] == '/' || host[0] == '~' || strncmp(host, "./", 2) == 0 ||
 	    strncmp(host, "../", 3) == 0 || is_image_file(host))
-		return part_bad(
-		    err,
-		    "%s is a path, not a server: a Unix socket is given with --unix, and "
-		    "an image file needs a server such as nbdkit or qemu-nbd",
-		    quoted_str(host).text);
+		return part_bad(err,
+				"%s is a path, not a server: use --unix for a Unix socket; an "
+				"image file needs a server such as nbdkit or qemu-nbd",
+				quoted_str(host).text);
 	if (strncasecmp(host, "unix:", 5) == 0)
 		return part_bad(err,
-				"%s is not a host: a Unix socket is given with --unix PATH, or as "
+				"%s is not a host: for a Unix socket use --unix PATH or "
 				"nbd+unix:///EXPORT?socket=PATH",
 				quoted_str(host).text);
 	if (strncasecmp(host, "vsock:", 6) == 0)
@@ -62,8 +61,8 @@ static int check_slips(const char *host, struct err *err)
 				quoted_str(host).text);
 	if (host[len])
 		return part_bad(err,
-				"%s is not a host: the export is a word of its own, or write a URI "
-				"as nbd://HOST/EXPORT",
+				"%s is not a host: give the export as a separate argument, or "
+				"write a URI such as nbd://HOST/EXPORT",
 				quoted_str(host).text);
 	return 0;
 }
@@ -115,7 +114,7 @@ static int parse_words(struct endpoint *e, const char *host, const char *port,
 		return r;
 	if (own_port && port)
 		return part_bad(err,
-				"the port is given twice: with --port, and behind the host in %s",
+				"the port is given twice: with --port, and after the host in %s",
 				quoted_str(host).text);
 	port = own_port ? own_port : port;
 	r = port ? part_port(e, port, strlen(port), err) : 0;
@@ -136,11 +135,10 @@ int uri_positional(const char *host, const char *port, const char *export_name,
 			return r;
 		if (port)
 			r = part_bad(err,
-				     "a URI holds its own port: --port cannot be combined with it");
+				     "a URI contains the port: --port cannot be combined with it");
 		else if (export_name)
-			r = part_bad(err,
-				     "a URI holds its own export: write nbd://HOST/EXPORT, and no "
-				     "EXPORT beside it");
+			r = part_bad(err, "a URI contains the export: write nbd://HOST/EXPORT, "
+					  "without a separate EXPORT");
 	} else {
 		endpoint_init(&e);
 		r = parse_words(&e, host, port, export_name, err);
@@ -166,7 +164,7 @@ int uri_unix(const char *path, const char *export_name, struct endpoint *ret_end
 		    "and a file whose name starts with @ as ./@NAME",
 		    quoted_str(path).text);
 	if (uri_is_meant(path))
-		return part_bad(err, "--unix takes a path; the URI %s is given without it",
+		return part_bad(err, "--unix takes a path: give the URI %s without --unix",
 				quoted_str(path).text);
 	endpoint_init(&e);
 	e.type = ENDPOINT_UNIX;

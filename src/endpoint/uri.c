@@ -131,18 +131,16 @@ static int parse_user(struct parser *p, const UriUriA *uri, struct err *err)
 	if (!uri->userInfo.first)
 		return 0;
 	if (memchr(uri->userInfo.first, ':', range_len(&uri->userInfo)))
-		return part_bad(err,
-				"a URI with a password is not accepted: NBD has none, and other "
-				"users could read it");
+		return part_bad(err, "a URI with a password is not accepted: NBD has no passwords, "
+				     "and other users could read it");
 	if (!p->scheme->tls)
-		return part_bad(err,
-				"the user name in front of @ serves TLS: use nbds%s:// with it",
+		return part_bad(err, "the user name before @ is for TLS: use nbds%s://",
 				p->scheme->name + strlen("nbd"));
 	r = part_decode(uri->userInfo.first, range_len(&uri->userInfo), &user, err);
 	if (r < 0)
 		return r;
 	if (!user.len || !part_printable(user.p, user.len))
-		return part_bad(err, "%s in front of @ is not a user name",
+		return part_bad(err, "%s before @ is not a user name",
 				quoted(user.p, user.len).text);
 	p->endpoint.tls_username = TAKE_PTR(user.p);
 	return 0;
@@ -245,7 +243,7 @@ static int parse_parts(struct parser *p, const UriUriA *uri, struct err *err)
 	if (uri->fragment.first)
 		return part_bad(err, "a URI of an export has no fragment: write # as %%23");
 	if (!uri->hostText.first && !uri->absolutePath)
-		return part_bad(err, "the URI must go on with // after the colon: %s://",
+		return part_bad(err, "the URI must continue with // after the colon: %s://",
 				p->scheme->name);
 	r = parse_authority(p, uri, err);
 	if (r == 0)

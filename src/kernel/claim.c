@@ -202,7 +202,7 @@ int claim_finish(struct claim *c, struct err *err)
 		return err_errno(err, ERR_FAILED, report.open_error, "cannot open %s", node.text);
 	if (report.sync_error)
 		return err_errno(err, ERR_FAILED, report.sync_error,
-				 "%s could not be flushed, what was written last may be lost",
+				 "%s could not be flushed, so the last writes may be lost",
 				 node.text);
 	return 0;
 }

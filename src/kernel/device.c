@@ -56,13 +56,14 @@ int device_parse(const char *word, const char *otherwise, int *ret_index, struct
 	for (; digits; digits--, p++) {
 		index = index * 10 + (*p - '0');
 		if (index > DEVICE_INDEX_MAX)
-			return err_set(err, ERR_USAGE, EINVAL,
-				       "%s is not an NBD device: Linux can have none beyond nbd%d",
-				       show(word).text, DEVICE_INDEX_MAX);
+			return err_set(
+			    err, ERR_USAGE, EINVAL,
+			    "%s is not an NBD device: the last one that Linux can have is nbd%d",
+			    show(word).text, DEVICE_INDEX_MAX);
 	}
 	if (is_partition(p))
 		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s is a partition: name the device itself, nbd%d", show(word).text,
+			       "%s is a partition: use the device itself, nbd%d", show(word).text,
 			       index);
 	if (*p)
 		return err_set(err, ERR_USAGE, EINVAL,

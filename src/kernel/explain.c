@@ -14,9 +14,10 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 	uint32_t block_max = sysfs_kernel_block_max();
 
 	if (a->index > limit)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "there can be no /dev/nbd%d: the last one here is /dev/nbd%d",
-			       a->index, limit);
+		return err_set(
+		    err, ERR_USAGE, EINVAL,
+		    "/dev/nbd%d cannot exist: the last NBD device of this system is /dev/nbd%d",
+		    a->index, limit);
 	if (a->n_fds == 0 || a->n_fds > KERNEL_CONNECTIONS_MAX)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "a device takes 1 to %d connections, not %zu",
@@ -32,11 +33,10 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 			       "from 512 to %u",
 			       a->block_size, block_max);
 	if (a->size > INT64_MAX || a->size % a->block_size)
-		return err_set(
-		    err, ERR_PERMANENT, EINVAL,
-		    "a size of %llu bytes is not a multiple of the block size %u, or beyond "
-		    "what a device can have",
-		    (unsigned long long)a->size, a->block_size);
+		return err_set(err, ERR_PERMANENT, EINVAL,
+			       "a size of %llu bytes is not a multiple of the block size %u, or is "
+			       "more than a device can have",
+			       (unsigned long long)a->size, a->block_size);
 	/* The driver prints it into one page of sysfs without looking at its length. */
 	if (strlen(a->identifier) > KERNEL_IDENTIFIER_MAX)
 		return err_set(err, ERR_USAGE, EINVAL,
@@ -65,10 +65,11 @@ int attach_explain(const struct kernel_attach *a, int error, struct err *err)
 			       "or auto",
 			       name.text);
 	case EINVAL:
-		return err_set(err, ERR_SYSTEM, EINVAL,
-			       "the kernel refuses to attach %s: it does not take this kind of "
-			       "connection, or the device is just going away (its log says more)",
-			       name.text);
+		return err_set(
+		    err, ERR_SYSTEM, EINVAL,
+		    "the kernel refuses to attach %s: it does not support this kind of connection, "
+		    "or the device is just being removed (see the kernel log)",
+		    name.text);
 	default:
 		return err_errno(err, ERR_FAILED, -error, "cannot attach %s", name.text);
 	}
@@ -84,7 +85,8 @@ int change_explain(const struct kernel_change *c, int error, struct err *err)
 		return privilege_explain(err);
 	case EINVAL:
 		return err_set(err, ERR_FAILED, ENODEV,
-			       "/dev/nbd%d is no longer attached, or to something else", c->index);
+			       "/dev/nbd%d is no longer attached, or is attached to something else",
+			       c->index);
 	default:
 		return err_errno(err, ERR_FAILED, -error, "cannot reconfigure /dev/nbd%d",
 				 c->index);

@@ -105,7 +105,7 @@ int place_device_in(FILE *mountinfo, const char *sys, const char *dir, int *ret_
 		text_str(&t, " is mounted from ");
 		text_quote(&t, m.source, strlen(m.source), 200);
 		free(m.source);
-		return err_set(err, ERR_FAILED, ENOTBLK, "%s, which is no NBD device", shown);
+		return err_set(err, ERR_FAILED, ENOTBLK, "%s, which is not an NBD device", shown);
 	}
 	free(m.source);
 	*ret_index = index;

@@ -54,8 +54,8 @@ static int limit_requests(const char *root, int index, uint32_t max_payload, str
 	ret = set_number(root, index, "queue/max_sectors_kb", limit, err);
 	if (ret == -EINVAL)
 		return err_set(err, ERR_SYSTEM, EINVAL,
-			       "the server takes at most %u bytes in one request, less than this "
-			       "kernel can be held to",
+			       "the server takes at most %u bytes in one request, but this kernel "
+			       "cannot be limited to that",
 			       max_payload);
 	return ret;
 }
@@ -117,8 +117,8 @@ static int refuse_leftovers(const char *root, int index, uint16_t flags, struct 
 	sysfs_number_at(root, index, "ro", &ro);
 	if (zeroes && !(flags & NBD_TX_SEND_WRITE_ZEROES))
 		return err_set(err, ERR_SYSTEM, EINVAL,
-			       "/dev/nbd%d would send WRITE_ZEROES, which an earlier server knew "
-			       "and this one does not: choose another device",
+			       "/dev/nbd%d would send WRITE_ZEROES requests, which an earlier "
+			       "server supported and this one does not: choose another device",
 			       index);
 	if (ro && !(flags & NBD_TX_READ_ONLY))
 		return err_set(

@@ -58,14 +58,14 @@ void nego_fail_eof(struct nego *n)
 	nego_fail(n, ERR_RETRY, &t);
 	text_str(&t, "the server closed the connection ");
 	if (silent) {
-		text_str(&t, "without a word: it may be shutting down, full, or not open to "
-			     "this address");
+		text_str(&t, "without an answer: it may be shutting down, have too many clients, "
+			     "or not accept this address");
 	} else if (state < NEGO_STATE_EXPORT_NAME) {
 		text_str(&t, "in the middle of its greeting");
 	} else if (state == NEGO_STATE_EXPORT_NAME) {
 		text_str(&t, "when asked for ");
 		text_export(n, &t);
-		text_str(&t, ": it may not have it, want TLS, or be shutting down");
+		text_str(&t, ": it may not have that export, require TLS, or be shutting down");
 	} else if (state == NEGO_STATE_ZEROES) {
 		text_str(&t, "in the middle of describing its export");
 	} else if (n->option == NBD_OPT_STARTTLS) {
@@ -87,21 +87,21 @@ struct sentence {
 	const char *after;
 };
 
-#define WANTS_TLS   "the server wants TLS: use nbds:// or --tls"
+#define WANTS_TLS   "the server requires TLS: use nbds:// or --tls"
 #define GOES_DOWN   "the server is shutting down"
-#define NO_TLS	    "the server does not offer TLS: nbd:// without --tls goes on in the clear"
-#define NO_LIST	    "the server cannot list its exports: the export must be named"
-#define WANTS_EXT   "the server insists on extended headers, which the kernel does not speak"
-#define TOO_BIG	    "the server finds the request too big to answer"
-#define WANTS_BLOCK "the server insists on block sizes although they were asked for"
+#define NO_TLS	    "the server does not offer TLS: nbd:// without --tls connects without encryption"
+#define NO_LIST	    "the server cannot list its exports: give the name of one"
+#define WANTS_EXT   "the server requires extended headers, which the kernel does not support"
+#define TOO_BIG	    "the server says that the request is too big to answer"
+#define WANTS_BLOCK "the server demands that block sizes be requested, although they were"
 
 static const struct sentence sentences[TOPIC_N][NBD_ERR_N] = {
     [TOPIC_EXPORT] =
 	{
-	    [0] = {"the server refuses ", ", for a reason unknown to this program"},
+	    [0] = {"the server refuses ", ", for a reason that nbd-attach does not know"},
 	    [NBD_ERR_UNSUP] = {"the server cannot open ", " by any known option"},
 	    [NBD_ERR_POLICY] = {"the server's policy forbids the use of ", ""},
-	    [NBD_ERR_INVALID] = {"the server takes the request for ", " for invalid"},
+	    [NBD_ERR_INVALID] = {"the server says that the request for ", " is invalid"},
 	    [NBD_ERR_PLATFORM] = {"the server's platform cannot serve ", ""},
 	    [NBD_ERR_TLS_REQD] = {.before = WANTS_TLS},
 	    [NBD_ERR_UNKNOWN] = {"the server has no ",
@@ -113,12 +113,12 @@ static const struct sentence sentences[TOPIC_N][NBD_ERR_N] = {
 	},
     [TOPIC_LIST] =
 	{
-	    [0] = {.before = "the server refuses to list its exports, for a reason unknown to this "
-			     "program"},
+	    [0] = {.before = "the server refuses to list its exports, for a reason that nbd-attach "
+			     "does not know"},
 	    [NBD_ERR_UNSUP] = {.before = NO_LIST},
 	    [NBD_ERR_POLICY] = {.before = "the server's policy forbids listing its exports"},
 	    [NBD_ERR_INVALID] = {.before =
-				     "the server takes the request for its exports for invalid"},
+				     "the server says that the request for its exports is invalid"},
 	    [NBD_ERR_PLATFORM] = {.before = NO_LIST},
 	    [NBD_ERR_TLS_REQD] = {.before = WANTS_TLS},
 	    [NBD_ERR_UNKNOWN] = {.before = "the server has no exports to list"},
@@ -129,15 +129,15 @@ static const struct sentence sentences[TOPIC_N][NBD_ERR_N] = {
 	},
     [TOPIC_TLS] =
 	{
-	    [0] = {.before = "the server refuses TLS, for a reason unknown to this program"},
+	    [0] = {.before = "the server refuses TLS, for a reason that nbd-attach does not know"},
 	    [NBD_ERR_UNSUP] = {.before = NO_TLS},
 	    [NBD_ERR_POLICY] = {.before = NO_TLS},
-	    [NBD_ERR_INVALID] = {.before = "the server takes the request for TLS for invalid"},
+	    [NBD_ERR_INVALID] = {.before = "the server says that the request for TLS is invalid"},
 	    [NBD_ERR_PLATFORM] = {.before =
 				      "the server was built without TLS, or its platform lacks it"},
-	    [NBD_ERR_TLS_REQD] = {.before = "the server wants TLS and refuses to start it"},
+	    [NBD_ERR_TLS_REQD] = {.before = "the server requires TLS and refuses to start it"},
 	    [NBD_ERR_UNKNOWN] = {.before =
-				     "the server refuses TLS: it takes it for an unknown export"},
+				     "the server refuses TLS with the error for an unknown export"},
 	    [NBD_ERR_SHUTDOWN] = {.before = GOES_DOWN},
 	    [NBD_ERR_BLOCK_SIZE_REQD] = {.before = WANTS_BLOCK},
 	    [NBD_ERR_TOO_BIG] = {.before = TOO_BIG},
@@ -167,7 +167,7 @@ void nego_refused(struct nego *n)
 		return;
 	}
 	if (number == NBD_ERR_TLS_REQD && n->tls_up) {
-		nego_violation(n, "it wants TLS although TLS is up");
+		nego_violation(n, "it requires TLS although TLS is in use");
 		return;
 	}
 	nego_fail(n, number == NBD_ERR_SHUTDOWN ? ERR_RETRY : ERR_PERMANENT, &t);

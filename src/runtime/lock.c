@@ -210,7 +210,7 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 	if (ret == -EBUSY)
 		return err_set(
 		    err, ERR_BUSY, EBUSY,
-		    "%s is attached already, by the nbd-attach process %d: detach it first", what,
+		    "%s is attached already by the nbd-attach process %d: detach it first", what,
 		    holder);
 	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot lock %s", path) : 0;
 }

@@ -35,7 +35,8 @@ static int check_directory(int fd, struct err *err)
 			       rundir(), (unsigned)st.st_uid);
 	if (st.st_mode & 022 && fchmod(fd, st.st_mode & 07755) < 0)
 		return err_errno(err, ERR_SYSTEM, errno,
-				 "others may write in %s, and that cannot be changed", rundir());
+				 "other users can write in %s, and nbd-attach cannot change that",
+				 rundir());
 	return 0;
 }
 

@@ -332,13 +332,12 @@ void state_print(const struct state *s, FILE *out)
 		fprintf(out, "  %-12s within %" PRId64 " s\n", "next try",
 			s->next_try > time(NULL) ? s->next_try - time(NULL) + 1 : 1);
 	if (!s->flush && !s->read_only)
-		fprintf(out, "  %-12s none: fsync succeeds and tells the server nothing\n",
-			"flush");
+		fprintf(out, "  %-12s none: fsync succeeds without telling the server\n", "flush");
 	if (s->stalled)
 		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
 			"stalled", s->in_flight);
 	if (s->uncounted)
-		fprintf(out, "  %-12s unknown: queue/iostats is 0, and requests are not counted\n",
+		fprintf(out, "  %-12s unknown: queue/iostats is 0, so requests are not counted\n",
 			"stalled");
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		print_link(&s->link[i], out);

@@ -68,7 +68,8 @@ static void keep_from_dialler(struct supervisor *s)
 	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler), &err) == 0) {
 		redial_prefer(s->redial, dialler_peer(s->dialler));
 	} else {
-		log_error("/dev/nbd%d: %s: it will not be connected again", s->index, err.message);
+		log_error("/dev/nbd%d: %s: the device will not be connected again", s->index,
+			  err.message);
 		s->cfg.reconnect = false;
 	}
 	dialler_free(TAKE_PTR(s->dialler));
@@ -78,28 +79,27 @@ static void keep_from_dialler(struct supervisor *s)
 static void warn(const struct supervisor *s)
 {
 	if (!s->report.flush && !s->report.read_only)
-		log_warning(
-		    "/dev/nbd%d: the server offers no flush: fsync succeeds and tells the "
-		    "server nothing, so what it has not written to its disk is lost when it "
-		    "dies",
-		    s->index);
+		log_warning("/dev/nbd%d: the server does not support flush: fsync succeeds without "
+			    "telling the server, so data that the server has not written to its "
+			    "disk is lost if the server dies",
+			    s->index);
 	if (!s->cfg.reconnect)
 		return;
 	if (links_wanted(s->links) > 1)
 		log_warning(
-		    "/dev/nbd%d: with several connections, requests in flight when one dies "
-		    "wait for 30 s, and a server that takes longer than that for a request "
-		    "is cut and gets it twice; one connection does neither",
+		    "/dev/nbd%d: with several connections, requests in flight when one dies wait "
+		    "for 30 s, and a server that takes longer than 30 s for a request is "
+		    "disconnected and gets the request twice; a single connection avoids both",
 		    s->index);
 	if (s->cfg.timeout)
-		log_warning(
-		    "/dev/nbd%d: with --timeout %llu a server that takes longer for a write "
-		    "is cut and gets it twice: the first copy may overwrite newer data",
-		    s->index, (unsigned long long)s->cfg.timeout);
+		log_warning("/dev/nbd%d: with --timeout %llu a server that takes longer for a "
+			    "write is disconnected and gets the write twice: the first copy may "
+			    "overwrite newer data",
+			    s->index, (unsigned long long)s->cfg.timeout);
 	if (s->cfg.swap)
 		log_notice(
-		    "/dev/nbd%d: --swap: in an outage no name is resolved, the state file is "
-		    "not written, and %u failed handshakes are prepared for",
+		    "/dev/nbd%d: --swap: during an outage no name is resolved, the state file is "
+		    "not written, and spare processes are ready for %u failed handshakes",
 		    s->index, SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
@@ -256,7 +256,7 @@ static void end_taken(struct supervisor *s, const struct event *e)
 	else
 		log_notice("/dev/nbd%d: detached by somebody else", s->index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
-	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached meanwhile");
+	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached in the meantime");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
 }

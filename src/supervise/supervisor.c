@@ -195,7 +195,7 @@ static int take_name(struct supervisor *s, struct err *err)
 	if (!s->cfg.name)
 		return 0;
 	path = rundir_name(s->cfg.name);
-	snprintf(what, sizeof(what), "a device of the name %s", s->cfg.name);
+	snprintf(what, sizeof(what), "a device named %s", s->cfg.name);
 	return lock_take(path.text, what, &s->name_lock, err);
 }
 

@@ -217,7 +217,7 @@ int worker_answer_fits(struct worker_answer *a, const struct worker_expected *x,
 	    (a->type != WORKER_FAILED || failure_fits(a, x)))
 		return 0;
 	return err_set(err, ERR_PERMANENT, EPROTO,
-		       "the handshake process gave an answer that is not for it to give: the "
+		       "the handshake process gave an answer that it is not allowed to give: the "
 		       "server may have attacked it");
 }
 
@@ -225,13 +225,12 @@ int worker_ended_err(const struct process_end *end, const char *what, struct err
 {
 	if (end->exited)
 		return err_set(err, ERR_RETRY, ECHILD,
-			       "the %s process ended with status %d and without an answer", what,
+			       "the %s process ended with status %d without an answer", what,
 			       end->value);
 	/* From outside: an administrator, or the kernel short of memory. */
 	if (end->value == SIGKILL || end->value == SIGTERM)
 		return err_set(err, ERR_RETRY, ECHILD,
-			       "the %s process was killed from outside (by hand, or for lack of "
-			       "memory)",
+			       "the %s process was killed by another process or for lack of memory",
 			       what);
 	return err_set(err, ERR_PERMANENT, ECHILD,
 		       "the %s process crashed (signal %d, %s): the server may have attacked it",

@@ -277,7 +277,8 @@ static int make_pair(struct attempt *a, int *ret_relay_end)
 	close_fdp(&a->kernel_end);
 	a->kernel_end = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(&a->err, ERR_SYSTEM, errno, "cannot make a way to the relay");
+		return err_errno(&a->err, ERR_SYSTEM, errno,
+				 "cannot create the sockets for the relay");
 	a->kernel_end = pair[0];
 	*ret_relay_end = pair[1];
 	return 0;
@@ -347,8 +348,8 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 	dial_free(TAKE_PTR(a->dial));
 	if (peer->sa.ss_family == AF_UNIX) {
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
-			ret = err_errno(&a->err, ERR_FAILED, errno, "cannot tell who serves %s",
-					a->what);
+			ret = err_errno(&a->err, ERR_FAILED, errno,
+					"cannot tell which user serves %s", a->what);
 			fail(a, ret);
 			return;
 		}

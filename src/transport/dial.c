@@ -137,14 +137,15 @@ static int explain(const struct dial *d, struct err *err)
 		return err_set(err, kind, error, "%s does not exist: is the server running?",
 			       d->what);
 	if (error == EAFNOSUPPORT && family == AF_VSOCK)
-		return err_set(err, kind, error,
-			       "there is no vsock here: the kernel lacks it, or the unit does not "
-			       "allow it (RestrictAddressFamilies=AF_VSOCK in a drop-in does)");
+		return err_set(
+		    err, kind, error,
+		    "vsock is not available: the kernel lacks it, or the systemd unit does not "
+		    "allow it (RestrictAddressFamilies=AF_VSOCK in a drop-in does)");
 	/* So says vhost_vsock of a machine that is not there, and vsock without a transport. */
 	if (error == ENODEV && family == AF_VSOCK)
 		return err_set(
 		    err, kind, error,
-		    "nothing leads to %s: no virtual machine of this CID runs, or a "
+		    "%s cannot be reached: no virtual machine with this CID is running, or a "
 		    "module is missing (vhost_vsock on a host, vsock_loopback for CID 1)",
 		    d->what);
 	return err_errno(err, kind, error, "cannot connect to %s%s", d->what, from);

@@ -62,7 +62,7 @@ static int hear(struct nursery *n, struct err *err)
 	got = ret == 1 ? recv(n->zygote.fd, &a, sizeof(a), MSG_DONTWAIT) : -1;
 	if (got != (ssize_t)sizeof(a) || !memchr(a.err.message, '\0', sizeof(a.err.message)))
 		return err_set(err, ERR_SYSTEM, EPIPE,
-			       "the process that handshake processes are copies of has ended");
+			       "the process that forks the handshake processes has ended");
 	if (a.ret < 0) {
 		err_set(err, ERR_SYSTEM, EIO, "%s", a.err.message);
 		return -EIO;
@@ -139,7 +139,7 @@ int nursery_worker(struct nursery *n, const struct worker_config *cfg, struct pr
 
 	if (ret == 0)
 		return 0;
-	log_warning("%s: starting another, which may have to read the disk", err->message);
+	log_warning("%s: starting another one, which may have to read from the disk", err->message);
 	nursery_done(n);
 	ret = start(n, err);
 	return ret == 0 ? try_once(n, cfg, ret_process, err) : ret;

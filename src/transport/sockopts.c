@@ -46,9 +46,9 @@ int source_parse(const char *text, struct source *ret_source, struct err *err)
 	if (!plausible || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
 		text_init(&quoted, what, sizeof(what));
 		text_quote(&quoted, text, len, 40);
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "--source %s is neither an address nor a network interface's name",
-			       what);
+		return err_set(
+		    err, ERR_USAGE, EINVAL,
+		    "--source %s is neither an address nor the name of a network interface", what);
 	}
 	source.kind = SOURCE_INTERFACE;
 	memcpy(source.interface, text, len);

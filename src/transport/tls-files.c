@@ -83,7 +83,7 @@ static int check_list_is_there(const struct tls_files *f, unsigned present, int 
 		return fd;
 	close(fd);
 	return err_set(err, ERR_USAGE, ENOENT,
-		       "%s/ca-crl.pem, the list of revoked certificates, has gone",
+		       "%s/ca-crl.pem, the list of revoked certificates, has disappeared",
 		       f->endpoint->tls_certificates);
 }
 
@@ -105,7 +105,7 @@ static void on_answer(int fd, uint32_t events, void *arg)
 		f->fd = ret;
 		f->present = present;
 	} else if (f->fd >= 0) {
-		log_warning("%s: using what was there before", err.message);
+		log_warning("%s: using the contents that were read before", err.message);
 		ret = 0;
 	}
 	tell(f, ret < 0 ? ret : 0, &err);

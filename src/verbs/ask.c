@@ -19,8 +19,8 @@ int cmd_ask(const struct options *o, const struct control_request *request, unsi
 			err_set(&err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
 		else if (ret == -ENOENT)
 			err_set(&err, ERR_FAILED, ENOENT,
-				"/dev/nbd%d has no supervisor: attach it again with the arguments "
-				"of before, and it is taken over",
+				"/dev/nbd%d has no supervisor: attach it again with the same "
+				"arguments, and nbd-attach takes it over",
 				index);
 	}
 	if (ret < 0)

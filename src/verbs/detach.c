@@ -93,7 +93,7 @@ static int ask_to_disconnect(void *arg, struct err *err)
 
 	if (ret == -ENOENT)
 		return err_set(err, ERR_FAILED, ENOENT,
-			       "the supervisor of /dev/nbd%d ended meanwhile: try again",
+			       "the supervisor of /dev/nbd%d ended in the meantime: try again",
 			       out->index);
 	if (ret < 0)
 		return unanswered(out->index, ret, err);

@@ -81,7 +81,7 @@ static int search(struct search *s, struct err *err)
 		free(file);
 	if (s->found > 1)
 		return err_set(err, ERR_FAILED, EEXIST,
-			       "several devices are called %s: name one of %s", s->name, list);
+			       "several devices are called %s: use one of %s", s->name, list);
 	if (!s->found)
 		return err_set(err, ERR_FAILED, ENOENT, "no attached device is called %s", s->name);
 	return 0;

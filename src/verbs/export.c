@@ -108,7 +108,7 @@ void export_print(const struct export_view *v, FILE *out)
 			fprintf(out, " %s", flags[i].name);
 	fputc('\n', out);
 	if (!(e->flags & (NBD_TX_SEND_FLUSH | NBD_TX_READ_ONLY)))
-		line(out, "no flush", "fsync succeeds and tells the server nothing");
+		line(out, "no flush", "fsync succeeds without telling the server");
 	print_sizes(e, out);
 }
 

@@ -95,7 +95,7 @@ static int publish(const struct import *im, struct err *err)
 	if (link(im->draft, im->path) < 0) {
 		if (errno == EEXIST)
 			return err_set(err, ERR_FAILED, EEXIST,
-				       "%s exists, and is left as it is; --force writes it anew",
+				       "%s exists and was not changed: use --force to overwrite it",
 				       im->path);
 		return err_errno(err, ERR_FAILED, errno, "cannot write %s", im->path);
 	}
@@ -128,7 +128,9 @@ static int check_first(struct import *im, int index, struct err *err)
 	for (size_t i = 0; i < im->n_seen; i++)
 		if (im->seen[i] == index)
 			return err_set(err, ERR_FAILED, EEXIST,
-				       "nbd%d is in the file before, and that line counts", index);
+				       "an earlier line is also for nbd%d, and nbd-attach uses the "
+				       "earlier one",
+				       index);
 	if (im->n_seen == DEVICES_MAX)
 		return err_set(err, ERR_FAILED, E2BIG, "more than %d devices", DEVICES_MAX);
 	im->seen[im->n_seen++] = index;
@@ -193,7 +195,7 @@ int cmd_import(const struct options *o)
 		line[strcspn(line, "\n")] = '\0';
 		if (strlen(line) + 1 < (size_t)n) {
 			im.any = im.incomplete = true;
-			warn(&im, "not imported: there is a NUL byte in the line");
+			warn(&im, "not imported: the line contains a NUL byte");
 			continue;
 		}
 		import_line(&im, line);

@@ -13,7 +13,7 @@ int cmd_keep(const struct options *o)
 	};
 
 	if (!o->captive || !captive_id_valid(o->file)) {
-		log_error("%s is for nbd-attach itself", verb_name(VERB_KEEP));
+		log_error("%s is only for internal use by nbd-attach", verb_name(VERB_KEEP));
 		return err_exit_status(ERR_USAGE);
 	}
 	if (!o->foreground)

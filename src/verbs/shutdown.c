@@ -76,8 +76,8 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 		if (grace_read() != GRACE_NONE && !is_supervised(index) && is_lost(&h))
 			heal_fail_work(&h);
 		else
-			log_notice("/dev/nbd%d is supervised or connected again, or detached: its "
-				   "I/O does not fail",
+			log_notice("/dev/nbd%d is supervised or connected again, or was detached: "
+				   "its I/O will not fail",
 				   index);
 	}
 	kernel_free(h.kernel);

@@ -182,14 +182,14 @@ static int change_identity(const struct sandbox *s, struct err *err)
 
 	if (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
 	    setresuid(s->uid, s->uid, s->uid) < 0)
-		return err_errno(err, ERR_SYSTEM, errno,
-				 "cannot become account %s (uid %u): in a container or user "
-				 "namespace, CAP_SETUID and CAP_SETGID are needed and this uid "
-				 "must be mapped",
-				 s->account, s->uid);
+		return err_errno(
+		    err, ERR_SYSTEM, errno,
+		    "cannot switch to the account %s (uid %u): in a container or user namespace, "
+		    "CAP_SETUID and CAP_SETGID are needed and this uid must be mapped",
+		    s->account, s->uid);
 	if (getresuid(&r, &e, &saved) < 0 || r != s->uid || e != s->uid || saved != s->uid ||
 	    setuid(0) == 0)
-		return err_set(err, ERR_SYSTEM, EPERM, "the change to account %s did not hold",
+		return err_set(err, ERR_SYSTEM, EPERM, "the change to the account %s had no effect",
 			       s->account);
 	return 0;
 }
@@ -210,9 +210,10 @@ static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err
 		return err_errno(err, ERR_SYSTEM, errno, "cannot forbid tracing");
 	ret = process_die_with(parent);
 	if (ret < 0)
-		return err_errno(err, ERR_SYSTEM, -ret, "cannot follow the parent's end");
+		return err_errno(err, ERR_SYSTEM, -ret,
+				 "cannot arrange to end with the parent process");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot give up new privileges");
+		return err_errno(err, ERR_SYSTEM, errno, "cannot set no_new_privs");
 #if defined(FOR_VALGRIND)
 	return 0;
 #endif

@@ -340,11 +340,12 @@ static int take_sample(struct worker *w)
 	while (ret == 0 && (s->status == SAMPLE_SENDS || s->status == SAMPLE_RECEIVES))
 		ret = move_sample(w);
 	if (s->status == SAMPLE_BAD)
-		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "the server answers a read with something that is no reply");
+		return err_set(
+		    err, ERR_PERMANENT, EPROTO,
+		    "the server answers a read request with something that is not a reply");
 	if (s->status == SAMPLE_REFUSED)
 		return err_set(err, ERR_RETRY, EIO,
-			       "the server cannot read what is to be compared, at byte %llu: it "
+			       "the server cannot read the content to compare at byte %llu: it "
 			       "reports error %u",
 			       (unsigned long long)s->offset, s->error);
 	if (ret == 0) {
@@ -355,7 +356,7 @@ static int take_sample(struct worker *w)
 	if (w->tls && err->message[0])
 		return ret;
 	return err_errno(err, ERR_RETRY, -ret,
-			 "the connection broke while content was read to be compared");
+			 "the connection broke while the content to compare was being read");
 }
 
 /*

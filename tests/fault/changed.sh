@@ -137,7 +137,7 @@ waits() { # NAME STATE REASON COMMAND...
 
 waits "another export" refused "no export" no_such_export
 waits "garbage" refused "not an NBD server" impostor garbage
-waits "closes at once" lost "closed the connection without a word" impostor closes
+waits "closes at once" lost "closed the connection without an answer" impostor closes
 waits "says nothing" lost "within 4" impostor silent
 waits "a tarpit" lost "within 4" impostor tarpit
 

@@ -88,7 +88,7 @@ serve "$a"
 serve "$b"
 check "writable: wants a fence" expect_status 5 'needs --fence COMMAND' \
 	nbd_attach nbd0 -u "$a" --failover "$uri_b"
-check "writable: compares no content" expect_status 5 'for devices that are read-only' \
+check "writable: compares no content" expect_status 5 'for read-only devices' \
 	nbd_attach nbd0 -u "$a" --same-content
 check "nothing is attached" detached nbd0
 
@@ -115,7 +115,7 @@ printf x | dd of="$scratch/other" bs=1 seek=$(((16 << 20) - 100)) conv=notrunc s
 truncate -s 8M "$scratch/small"
 serve "$a" "$scratch/other"
 lose "$b"
-check "other content: is refused" wait_for 10 state_has LAST_ERROR 'content is not that'
+check "other content: is refused" wait_for 10 state_has LAST_ERROR 'content has changed since'
 check "other content: the state tells" wait_for 5 eval '[[ $(state_value STATE) = refused ]]'
 check "other content: I/O waits" still_waits 1
 lose "$a"
@@ -147,7 +147,7 @@ if adopts; then
 	lose "$b"
 	serve "$b" "$scratch/other"
 	check "taken over: with all servers lost" nbd_attach "${read_only[@]}"
-	check "taken over: knows the content" wait_for 15 state_has LAST_ERROR 'content is not that'
+	check "taken over: knows the content" wait_for 15 state_has LAST_ERROR 'content has changed since'
 	lose "$b"
 	serve "$b"
 	check "taken over: heals" wait_for 15 served_by "$uri_b"
@@ -202,7 +202,7 @@ if adopts; then
 	kill_now "$(supervisor nbd0)"
 	wait_for 5 no_supervisor nbd0
 	check "dies later: refused without the server in use" expect_status 2 \
-		'is connected to .*/b.sock, which is none of the servers given' nbd_attach nbd0 -u "$a"
+		'is connected to .*/b.sock, which is not one of the servers given' nbd_attach nbd0 -u "$a"
 	check "dies later: taken over" nbd_attach "${writable[@]}"
 	check "dies later: knows who serves" wait_for 5 served_by "$uri_b"
 	kill_now "$(supervisor nbd0)"

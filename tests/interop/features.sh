@@ -105,7 +105,7 @@ can_flush) [ -e "$scratch/flushes" ] || exit 3 ;;
 esac
 EOF
 chmod +x "$scratch/noflush.sh"
-no_flush='no flush: fsync succeeds and tells the server nothing'
+no_flush='no flush: fsync succeeds without telling the server'
 plugin() {
 	kit --filter=log sh "$scratch/noflush.sh" logfile="$log"
 }
@@ -147,7 +147,7 @@ touch "$scratch/flushes"
 plugin
 check "a flush after an outage: heals" wait_for 10 healed 1
 check "a flush after an outage: still none is sent" status_is nbd0 flush False
-check "a flush after an outage: is told" grep 'nbd0: .* offers a flush now, .* attach it again' \
+check "a flush after an outage: is told" grep 'nbd0: .* supports flush now, .* attach it again' \
 	"$scratch/log.foreground"
 detach "another flush"
 wait_for 5 gone "$foreground"
@@ -159,7 +159,7 @@ check "a flush: --info" eval '! nbd_attach -I -u "$sock" | grep "^no flush"'
 rm "$scratch/flushes"
 plugin
 check "a flush lost in an outage: heals" wait_for 10 healed 1
-check "a flush lost in an outage: is warned of" grep 'nbd0: .* offers no flush, .* fsync may fail' \
+check "a flush lost in an outage: is warned of" grep 'nbd0: .* does not support flush, .* fsync may fail' \
 	"$scratch/log.foreground"
 check "a flush: detaches" nbd_attach --detach --force nbd0 # what is not flushed is lost
 wait_for 5 gone "$foreground"

@@ -91,7 +91,7 @@ wait_for 5 no_supervisor nbd0
 check "no supervisor: says so" expect_status 1 'has no supervisor' nbd_attach --resize nbd0
 truncate -s 208M "$image"
 check "taken over" nbd_attach -q nbd0 -u "$sock"
-check "taken over: says why not" expect_status 1 'supervisor that is gone' nbd_attach --resize nbd0
+check "taken over: says why not" expect_status 1 'supervisor that has died' nbd_attach --resize nbd0
 kill_now "$server"
 wait_for 10 status_is nbd0 state lost >/dev/null
 serve_file
@@ -144,7 +144,7 @@ stop "$pid"
 truncate -s 32M "$image"
 printf '%s\n' '[generic]' 'allowlist = true' "unixsock = $scratch/nbd-server.sock" '[disk]' \
 	"exportname = $image" >"$scratch/conf"
-# It serves one client only, unless it goes to the background, and looks for a prime first.
+# It serves only one client, unless it goes to the background, and looks for a prime first.
 nbd-server -C "$scratch/conf" -p "$scratch/nbd-server.pid"
 wait_for 10 test -s "$scratch/nbd-server.pid"
 server=$(<"$scratch/nbd-server.pid")
@@ -210,7 +210,7 @@ start_server "$sock" qemu-nbd -t -f raw -k "$sock" -e 1 "$image"
 server=$pid
 check "one client: attaches" nbd_attach nbd0 -u "$sock" --connect-timeout 2
 asked_at=$SECONDS
-check "one client: a sentence" expect_status 4 'one client only' nbd_attach --resize nbd0
+check "one client: a sentence" expect_status 4 'only one client' nbd_attach --resize nbd0
 check "one client: within the connect timeout" \
 	test $((SECONDS - asked_at)) -le 4
 check "one client: the device works" writes_and_verifies /dev/nbd0

@@ -34,7 +34,7 @@ check "mount point: --resize" expect_status 0 'nbd1 has the export.s size' \
 check "mount point: --detach names the mount" expect_status 3 'a mount' nbd_attach --detach "$mnt"
 check "no mount point: is refused" expect_status 1 'nothing is mounted at' \
 	nbd_attach --detach "$scratch/none"
-check "no NBD: is refused" expect_status 1 'is no NBD device' nbd_attach --detach /proc
+check "no NBD: is refused" expect_status 1 'is not an NBD device' nbd_attach --detach /proc
 check "no NBD: --check" expect_status 1 '' nbd_attach --check /proc
 
 # By link

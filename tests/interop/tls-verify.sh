@@ -151,15 +151,15 @@ revoke "$d" "$crl" "$scratch/many.pem" "$current"
 refused 5 "the last of a large list" 'has been revoked' "${with_list[@]}"
 size=$(stat -c %s "$crl")
 head -c $((size / 2)) "$crl" >"$scratch/half.pem"
-refused 2 "half a list" 'half.pem holds no list.*fetch it again' "${trust[@]}" \
+refused 2 "half a list" 'half.pem contains no list.*fetch it again' "${trust[@]}" \
 	--tls-crl "$scratch/half.pem"
 revoke "$d" "$crl" "$scratch/stranger.pem" "$current"
 cat "$crl" "$scratch/half.pem" >"$scratch/both.pem"
-refused 2 "a list, and half of another" 'both.pem holds no list' "${trust[@]}" \
+refused 2 "a list, and half of another" 'both.pem contains no list' "${trust[@]}" \
 	--tls-crl "$scratch/both.pem"
 : >"$scratch/empty.pem"
 refused 2 "an empty list" 'empty.pem.*is empty' "${trust[@]}" --tls-crl "$scratch/empty.pem"
-refused 2 "a certificate in place of a list" 'holds no list' "${trust[@]}" --tls-crl "$server"
+refused 2 "a certificate in place of a list" 'contains no list' "${trust[@]}" --tls-crl "$server"
 revoke "$d" "$crl" "$scratch/stranger.pem" 'crl_this_update_date = "2020-01-01 00:00:00"' \
 	'crl_next_update_date = "2021-01-01 00:00:00"'
 refused 2 "a list that is too old" 'crl.pem.*Test Authority.*too old.*2021-01-01.*fetch' \
@@ -198,7 +198,7 @@ cat "$scratch/between.pem" "$scratch/more.pem" >"$crl"
 believed "an authority between, with a list from each" "${with_list[@]}"
 revoke "$d" "$scratch/more.pem" "$scratch/between/ca-cert.pem" "$current"
 cat "$scratch/between.pem" "$scratch/more.pem" >"$crl"
-refused 5 "an authority between that was revoked" 'has been revoked: CN=Between' "${with_list[@]}"
+refused 5 "an intermediate authority that was revoked" 'has been revoked: CN=Between' "${with_list[@]}"
 revoke "$d" "$scratch/more.pem" "$scratch/stranger.pem" "$current"
 revoke "$scratch/between" "$scratch/between.pem" "$server" "$current"
 cat "$scratch/between.pem" "$scratch/more.pem" >"$crl"

@@ -81,7 +81,7 @@ check "2: certificate and key do not fit" expect_status 2 'certificate and its k
 	nbd_attach nbd0 localhost:$port "${trust[@]}" --tls-cert "$d/client-cert.pem" \
 	--tls-key "$scratch/other/client-key.pem"
 chmod 644 "$d/client-key.pem"
-check "2: a key that others can read" expect_status 2 'can be read by others' \
+check "2: a key that others can read" expect_status 2 'can be read by other users' \
 	nbd_attach nbd0 localhost:$port "${mutual[@]}"
 chmod 600 "$d/client-key.pem"
 chown 1000 "$d/client-key.pem"
@@ -122,7 +122,7 @@ check "2: whose key?" expect_status 2 'tls-username' nbd_attach nbd0 localhost:$
 check "2: nobody's key" expect_status 2 'nobody' nbd_attach nbd0 localhost:$port --tls \
 	--tls-psk "$psk" --tls-username nobody
 chmod 604 "$psk"
-check "2: shared keys that others can read" expect_status 2 'can be read by others' \
+check "2: shared keys that others can read" expect_status 2 'can be read by other users' \
 	nbd_attach nbd0 localhost:$port "${shared[@]}"
 chmod 600 "$psk"
 stop "$pid"

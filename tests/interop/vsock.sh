@@ -31,7 +31,7 @@ says() { # REGEX COMMAND...
 	"${@:2}" >"$scratch/said" && cat "$scratch/said" && grep -qE "$1" "$scratch/said"
 }
 
-check "nowhere: what is missing" expect_status 4 'nothing leads to vsock:77:10809.*vhost_vsock' \
+check "nowhere: what is missing" expect_status 4 'vsock:77:10809 cannot be reached.*vhost_vsock' \
 	nbd_attach --info nbd+vsock://77/
 modprobe vsock_loopback
 check "nobody listens" expect_status 4 'refuses connections.*server' \

@@ -113,7 +113,8 @@ int supervisor_open_up(struct supervisor *s, struct err *err)
 {
 	s->mark = sysfs_mark(s->index);
 	if (s->mark < 0)
-		return err_errno(err, ERR_FAILED, -s->mark, "/dev/nbd%d went away again", s->index);
+		return err_errno(err, ERR_FAILED, -s->mark, "/dev/nbd%d disappeared again",
+				 s->index);
 	return control_new(s->loop, s->index, supervisor_asked, s, &s->control, err);
 }
 
@@ -164,10 +165,9 @@ static void table_read(int ret, const struct err *err, void *arg)
 
 	table_free(TAKE_PTR(s->table));
 	if (ret == -ETIMEDOUT)
-		log_warning(
-		    "/dev/nbd%d: its partition table is not read yet, for %s: its partitions "
-		    "appear when it does",
-		    s->index, err->message);
+		log_warning("/dev/nbd%d: its partition table is not read yet, because %s: its "
+			    "partitions appear as soon as that is over",
+			    s->index, err->message);
 	else if (ret < 0)
 		log_info("/dev/nbd%d: its partition table was not read: %s", s->index,
 			 err->message);

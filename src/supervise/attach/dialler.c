@@ -89,10 +89,10 @@ static int same_export(const struct dialler *d, const struct attempt_result *r, 
 	if (!nbd_export_equal(&d->export, &r->export))
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "the server describes the export differently on another connection: "
-			       "it must be one and the same for --connections");
+			       "with --connections it must be the same on all of them");
 	if (d->cfg.endpoint->type == ENDPOINT_UNIX && r->unix_uid != d->unix_uid)
 		return err_set(err, ERR_PERMANENT, EPERM,
-			       "another user answers on the same socket: uid %u, not %u",
+			       "another user's server answers on the same socket: uid %u, not %u",
 			       (unsigned)r->unix_uid, (unsigned)d->unix_uid);
 	return 0;
 }

@@ -82,12 +82,11 @@ int rival_refuse(int rival, const char *identifier, struct err *err)
 
 	text_init(&t, shown, sizeof(shown));
 	text_quote(&t, identifier, strlen(identifier), 200);
-	return err_set(
-	    err, ERR_BUSY, EBUSY,
-	    "%s is attached for writing already, as /dev/nbd%d: two devices that write "
-	    "to one export destroy what is on it. Attach it as nbd%d to take that device "
-	    "over, or detach it first with `nbd-attach --detach nbd%d`",
-	    shown, rival, rival, rival);
+	return err_set(err, ERR_BUSY, EBUSY,
+		       "%s is attached for writing already, as /dev/nbd%d: two devices that write "
+		       "to one export destroy its data. Attach it as nbd%d to take that device "
+		       "over, or detach it first with `nbd-attach --detach nbd%d`",
+		       shown, rival, rival, rival);
 }
 
 int rival_yield(struct kernel *kernel, int index, const char *identifier, struct err *err)

@@ -103,7 +103,7 @@ static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
 	if (!s->report.address[0])
 		endpoint_describe(supervisor_endpoint(s), s->report.address,
 				  sizeof(s->report.address));
-	snprintf(s->report.cause, sizeof(s->report.cause), "it died unseen");
+	snprintf(s->report.cause, sizeof(s->report.cause), "it was lost while no supervisor ran");
 	return ret;
 }
 
@@ -116,8 +116,8 @@ static void adopted(void *arg)
 
 	if (ret == 0 && a->rival >= 0)
 		log_warning(
-		    "/dev/nbd%d: its export is attached for writing as /dev/nbd%d, too: two "
-		    "devices that write to one export destroy what is on it: detach one",
+		    "/dev/nbd%d: its export is also attached for writing as /dev/nbd%d: two "
+		    "devices that write to one export destroy its data: detach one of them",
 		    s->index, a->rival);
 	if (ret == 0)
 		ret = open_up(s, a, &err);

@@ -248,7 +248,7 @@ static int in_use(struct release *r)
 					       : r->usage.sentence);
 	if (r->cfg.cautious && r->usage.unsure)
 		return err_set(&r->err, ERR_BUSY, EBUSY,
-			       "some processes cannot be looked into, so it may be in use");
+			       "some processes cannot be examined, so it may be in use");
 	return 0;
 }
 
@@ -314,23 +314,23 @@ static void finish_lost(struct release *r)
 	if (r->cfg.clean)
 		disconnect(r);
 	else
-		finish(r,
-		       err_set(&r->err, ERR_RETRY, ENOTCONN,
-			       "the server of /dev/nbd%d is gone, so what was written cannot be "
-			       "flushed, and the device stays attached: try again when the server "
-			       "is back, or use --force and lose what it has not stored",
-			       r->cfg.index));
+		finish(
+		    r,
+		    err_set(&r->err, ERR_RETRY, ENOTCONN,
+			    "the server of /dev/nbd%d is lost, so written data cannot be flushed, "
+			    "and the device stays attached: try again when the server is back, or "
+			    "use --force and lose the data that the server has not stored",
+			    r->cfg.index));
 }
 
 /* Who asks has looked, and flushed it. */
 static void look_at_prepared(struct release *r)
 {
 	if (!r->cfg.force && lost(r) && waiting_requests(r->cfg.index))
-		finish(r,
-		       err_set(&r->err, ERR_BUSY, EBUSY,
-			       "/dev/nbd%d has requests waiting for the server, so it is in use: "
-			       "--force loses them",
-			       r->cfg.index));
+		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
+				  "/dev/nbd%d has requests waiting for the server, so it is in "
+				  "use: --force detaches it and loses them",
+				  r->cfg.index));
 	else
 		disconnect(r);
 }
@@ -354,7 +354,7 @@ static void looked(void *arg)
 		/* Also of a process that hangs in open(2), which has no descriptor yet. */
 		ret = err_set(&r->err, ERR_BUSY, EBUSY,
 			      "/dev/nbd%d has requests waiting for the server, so it is in use: "
-			      "--force loses them",
+			      "--force detaches it and loses them",
 			      r->cfg.index);
 		finish(r, ret);
 	} else if (lost(r)) {
@@ -377,11 +377,13 @@ static void tick_flush(struct release *r)
 	} else if (r->cfg.force) {
 		disconnect(r);
 	} else {
-		finish(r,
-		       err_set(&r->err, ERR_RETRY, ETIMEDOUT,
-			       "the server has not confirmed the flush of /dev/nbd%d, so it stays "
-			       "attached: try again, or use --force and lose what is not written",
-			       r->cfg.index));
+		finish(
+		    r,
+		    err_set(
+			&r->err, ERR_RETRY, ETIMEDOUT,
+			"the server has not confirmed the flush of /dev/nbd%d, so it stays "
+			"attached: try again, or use --force and lose the data that is not flushed",
+			r->cfg.index));
 	}
 }
 
@@ -426,9 +428,10 @@ static void tick_free(struct release *r)
 		struct usage usage;
 		bool known = usage_find(r->cfg.index, 0, &usage, NULL) == 0 && usage.n;
 
-		err_set(&r->err, ERR_FAILED, 0,
-			"/dev/nbd%d is disconnected, and free again when its last user is gone%s%s",
-			r->cfg.index, known ? ": " : "", known ? usage.sentence : "");
+		err_set(
+		    &r->err, ERR_FAILED, 0,
+		    "/dev/nbd%d is disconnected, and becomes free when its last user closes it%s%s",
+		    r->cfg.index, known ? ": " : "", known ? usage.sentence : "");
 		finish(r, 0);
 	}
 }
@@ -463,10 +466,11 @@ static void tell_late(struct release *r)
 	if (r->late)
 		return;
 	r->late = true;
-	err_set(&err, ERR_FAILED, EINPROGRESS,
-		"the kernel has not yet finished disconnecting /dev/nbd%d: see its log; nothing "
-		"more needs to be done, the device is detached as soon as it has",
-		r->cfg.index);
+	err_set(
+	    &err, ERR_FAILED, EINPROGRESS,
+	    "the kernel has not yet finished disconnecting /dev/nbd%d: see the kernel log; you "
+	    "need not do anything else, the device is detached as soon as the kernel has finished",
+	    r->cfg.index);
 	r->fn(-EINPROGRESS, &err, r->arg);
 }
 
@@ -477,7 +481,7 @@ static void tick_busy(struct release *r)
 	cut(r);
 	if (!r->busy)
 		finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
-				  "the supervisor of /dev/nbd%d has too much to do: try again",
+				  "the supervisor of /dev/nbd%d is too busy: try again",
 				  r->cfg.index));
 	else if (loop_now() - r->since < limit ||
 		 (r->step == STEP_DISCONNECT && r->cfg.disconnect)) /* which has its own limit */
@@ -486,7 +490,7 @@ static void tick_busy(struct release *r)
 		tell_late(r);
 	else
 		finish(r, err_set(&r->err, ERR_FAILED, ETIMEDOUT,
-				  "the kernel has been at work on /dev/nbd%d for %llu s: it stays "
+				  "the kernel has been busy with /dev/nbd%d for %llu s: it stays "
 				  "attached; see the kernel's log, and try again",
 				  r->cfg.index, (unsigned long long)limit / 1000));
 }

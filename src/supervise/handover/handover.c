@@ -138,8 +138,8 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
 	if (s->outage.since && supervisor_dials(s)) {
 		arm_expiry(s);
 		if (news && seconds != GRACE_NONE)
-			log_warning("/dev/nbd%d: the machine shuts down: %s has %u s to come back, "
-				    "then I/O fails",
+			log_warning("/dev/nbd%d: the machine is shutting down: %s has %u s to come "
+				    "back, then I/O fails",
 				    s->index, s->report.address, seconds);
 	}
 }
@@ -163,11 +163,11 @@ static void say_lost(const struct supervisor *s)
 			 links_wanted(s->links));
 	else if (s->cfg.reconnect)
 		log_line(quiet(s) ? LOG_INFO : LOG_WARNING,
-			 "/dev/nbd%d: the connection to %s is lost (%s): I/O waits%s while it is "
-			 "dialled again",
+			 "/dev/nbd%d: the connection to %s is lost (%s): I/O waits%s while "
+			 "nbd-attach reconnects",
 			 s->index, s->report.address, s->report.cause, limit);
 	else
-		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; "
+		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; run "
 			  "`nbd-attach --detach --force nbd%d`, then attach it again",
 			  s->index, s->report.address, s->report.cause, s->index);
 }
@@ -290,11 +290,10 @@ static bool settled(struct supervisor *s)
 	if (!links_settled(s->links, loop_now()))
 		return false;
 	if (links_given_up(s->links))
-		log_warning(
-		    "/dev/nbd%d: the old connection is given up, for its server could not be "
-		    "asked: a server that was cut off and lived may still carry out what it "
-		    "holds, over newer data",
-		    s->index);
+		log_warning("/dev/nbd%d: the old connection was given up without a confirmation "
+			    "from its server: if that server was only cut off, it may still carry "
+			    "out old writes and overwrite newer data",
+			    s->index);
 	return true;
 }
 

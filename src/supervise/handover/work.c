@@ -31,7 +31,8 @@ static int change(struct heal *h, const struct kernel_change *c)
 	if (ret == -ENODEV) {
 		h->gone = true;
 		err_set(&h->err, ERR_FAILED, ENODEV,
-			"/dev/nbd%d is no longer attached, or to something else", h->index);
+			"/dev/nbd%d is no longer attached, or is attached to something else",
+			h->index);
 	}
 	return ret;
 }
@@ -71,7 +72,7 @@ static int hand_over(struct heal *h, int fd)
 	if (h->kmsg < 0)
 		return 0;
 	h->declined = true;
-	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not take the new connection");
+	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not accept the new connection");
 }
 
 void heal_work(struct heal *h)

@@ -82,12 +82,12 @@ static void ended(int fd, uint32_t events, void *arg)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		f->fn(0, NULL, f->arg);
 	else if (WIFEXITED(status))
-		f->fn(err_set(&err, ERR_RETRY, EIO, "the command of --fence ended with status %d",
+		f->fn(err_set(&err, ERR_RETRY, EIO, "the --fence command ended with status %d",
 			      WEXITSTATUS(status)),
 		      &err, f->arg);
 	else
-		f->fn(err_set(&err, ERR_RETRY, EIO,
-			      "the command of --fence was killed by signal %d", WTERMSIG(status)),
+		f->fn(err_set(&err, ERR_RETRY, EIO, "the --fence command was killed by signal %d",
+			      WTERMSIG(status)),
 		      &err, f->arg);
 }
 
@@ -99,7 +99,7 @@ static void too_long(void *arg)
 	loop_io_free(TAKE_PTR(f->io));
 	end(f);
 	f->fn(err_set(&err, ERR_RETRY, ETIMEDOUT,
-		      "the command of --fence was killed, as it had not ended after %u s",
+		      "the --fence command was killed, as it had not ended after %u s",
 		      f->timeout_ms / 1000),
 	      &err, f->arg);
 }
@@ -123,7 +123,7 @@ int fence_new(struct loop *loop, const struct fence_config *cfg, fence_fn *fn, v
 	if (f->pidfd >= 0)
 		f->io = loop_io_new(loop, f->pidfd, EPOLLIN, ended, f);
 	if (!f->io) {
-		err_errno(err, ERR_RETRY, errno, "cannot run the command of --fence");
+		err_errno(err, ERR_RETRY, errno, "cannot run the --fence command");
 		fence_free(f);
 		return -EAGAIN;
 	}

@@ -89,9 +89,9 @@ static int start_fence(struct supervisor *s, struct err *err)
 	ret = fence_new(s->loop, &cfg, fenced, s, &f->fence, err);
 	if (ret < 0)
 		return ret;
-	log_warning("/dev/nbd%d: another server is there, %s: running the command of --fence "
-		    "against %s",
-		    s->index, next, failed);
+	log_warning(
+	    "/dev/nbd%d: another server is available, %s: running the --fence command against %s",
+	    s->index, next, failed);
 	snprintf(s->report.fence, sizeof(s->report.fence), "running against %.200s", failed);
 	supervisor_touch(s);
 	return 0;
@@ -113,5 +113,5 @@ int supervisor_fence(struct supervisor *s, struct err *err)
 	}
 	loop_timer_cancel(f->turn);
 	redial_want(s->redial, 0, false, false);
-	return err_set(err, ERR_RETRY, EINPROGRESS, "the command of --fence is running");
+	return err_set(err, ERR_RETRY, EINPROGRESS, "the --fence command is running");
 }

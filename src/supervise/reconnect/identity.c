@@ -14,7 +14,7 @@ const char *const identity_words[] = {"smaller", "read-only", "features", "name"
 static int refuse(struct err *err, const char *option, const char *what)
 {
 	return err_set(err, ERR_PERMANENT, ESTALE,
-		       "the server is back with %s: not connected to it; if that is right, "
+		       "the server is back with %s: not connected to it; if that is intended, use "
 		       "`--reconnect --accept %s`",
 		       what, option);
 }
@@ -30,8 +30,8 @@ static int check_size(const struct plan *plan, const struct nbd_export *known,
 	if (now->size >= plan->size || accept & ACCEPT_SMALLER)
 		return 0;
 	return err_set(err, ERR_PERMANENT, ESTALE,
-		       "the server is back with a smaller export, %llu bytes in place of %llu: not "
-		       "connected to it; if that is right, `--reconnect --accept smaller`",
+		       "the server is back with a smaller export, %llu bytes instead of %llu: not "
+		       "connected to it; if that is intended, use `--reconnect --accept smaller`",
 		       (unsigned long long)now->size, (unsigned long long)known->size);
 }
 
@@ -54,9 +54,8 @@ static int check_blocks(const struct plan *plan, const struct nbd_export *known,
 	if (payload(now) < payload(known))
 		return err_set(
 		    err, ERR_PERMANENT, ESTALE,
-		    "the server is back and takes requests of at most %u bytes, no "
-		    "longer the %u of before: detach the device and attach it again, or mend the "
-		    "server",
+		    "the server is back and takes requests of at most %u bytes, instead of %u as "
+		    "before: detach the device and attach it again, or mend the server",
 		    payload(now), payload(known));
 	return 0;
 }
@@ -67,10 +66,10 @@ static int check_flags(const struct plan *plan, uint16_t now, unsigned accept, s
 		uint16_t flag;
 		const char *what;
 	} features[] = {
-	    {NBD_TX_SEND_FLUSH, "no flush any more, so fsync would fail"},
-	    {NBD_TX_SEND_FUA, "no FUA any more, so such writes would fail"},
-	    {NBD_TX_SEND_TRIM, "no trim any more, so discards would fail"},
-	    {NBD_TX_SEND_WRITE_ZEROES, "no write-zeroes any more, so those would fail"},
+	    {NBD_TX_SEND_FLUSH, "no support for flush, so fsync would fail"},
+	    {NBD_TX_SEND_FUA, "no support for FUA, so FUA writes would fail"},
+	    {NBD_TX_SEND_TRIM, "no support for trim, so discards would fail"},
+	    {NBD_TX_SEND_WRITE_ZEROES, "no support for write-zeroes, so write-zeroes would fail"},
 	};
 	uint16_t lost = (uint16_t)(plan->flags & ~now);
 

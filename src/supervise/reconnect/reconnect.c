@@ -56,11 +56,11 @@ static int same(struct supervisor *s, const struct attempt_result *r, struct err
 
 	if (t->endpoint->type == ENDPOINT_UNIX && t->unix_uid != (uid_t)-1 &&
 	    r->unix_uid != t->unix_uid)
-		return err_set(err, ERR_PERMANENT, ESTALE,
-			       "another user serves the socket now, uid %u in place of %u: not "
-			       "connected to it; detach the device and attach it again if that is "
-			       "right",
-			       (unsigned)r->unix_uid, (unsigned)t->unix_uid);
+		return err_set(
+		    err, ERR_PERMANENT, ESTALE,
+		    "another user serves the socket now, uid %u instead of %u: not connected to "
+		    "it; detach the device and attach it again if that is right",
+		    (unsigned)r->unix_uid, (unsigned)t->unix_uid);
 	ret = identity_check(&s->plan, &s->known, &r->export, accept, &size, err);
 	if (ret < 0)
 		return ret;

@@ -79,18 +79,15 @@ int supervisor_check_targets(struct supervisor *s, struct err *err)
 	if (s->plan.flags & NBD_TX_READ_ONLY)
 		return 0;
 	if (s->cfg.same_content)
-		return err_set(
-		    err, ERR_PERMANENT, EINVAL,
-		    "--same-content is for devices that are read-only: on this one, what "
-		    "is written from here cannot be told from another content; add "
-		    "--read-only, or leave it out");
+		return err_set(err, ERR_PERMANENT, EINVAL,
+			       "--same-content is for read-only devices: on a writable one, data "
+			       "written from here cannot be told from changed content; add "
+			       "--read-only, or leave --same-content out");
 	if (s->cfg.n_failover && !s->cfg.fence && !s->cfg.failover_unfenced)
-		return err_set(
-		    err, ERR_PERMANENT, EINVAL,
-		    "--failover of a device that can be written needs --fence COMMAND, "
-		    "so that a server that was only stalled cannot write old data over "
-		    "new; --failover-unfenced takes that risk, --read-only does not have "
-		    "it");
+		return err_set(err, ERR_PERMANENT, EINVAL,
+			       "--failover of a writable device needs --fence COMMAND, so that a "
+			       "server that was only stalled cannot write old data over new; "
+			       "--failover-unfenced takes that risk, --read-only does not have it");
 	return 0;
 }
 
@@ -166,8 +163,8 @@ static void adopt_content(struct supervisor *s, const char *text)
 	if (c->known)
 		report_content(s);
 	else
-		log_warning("/dev/nbd%d: nobody has left what its content was: --same-content "
-			    "cannot compare",
+		log_warning("/dev/nbd%d: there is no record of its content: --same-content cannot "
+			    "compare it",
 			    s->index);
 }
 
@@ -179,8 +176,8 @@ int supervisor_same_content(const struct supervisor *s, const struct attempt_res
 	if (!c->known || (r->sampled && digest_equal(&r->digest, &c->digest)))
 		return 0;
 	return err_set(err, ERR_PERMANENT, ESTALE,
-		       "the server has an export of the same size, but its content is not that of "
-		       "the time when the device was attached: not connected to it");
+		       "the server has an export of the same size, but its content has changed "
+		       "since the device was attached: not connected to it");
 }
 
 /* --- which server --------------------------------------------------------------------------- */
@@ -202,11 +199,10 @@ static int find_serving(struct supervisor *s, const struct state *state, int *re
 		*ret_serving = t->n == 1 ? 0 : -1;
 		return 0;
 	}
-	return err_set(
-	    err, ERR_USAGE, EINVAL,
-	    "/dev/nbd%d is connected to %.600s, which is none of the servers given: give "
-	    "it with --failover, or detach the device and attach it again",
-	    s->index, uri);
+	return err_set(err, ERR_USAGE, EINVAL,
+		       "/dev/nbd%d is connected to %.600s, which is not one of the servers given: "
+		       "add it with --failover, or detach the device and attach it again",
+		       s->index, uri);
 }
 
 int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err)
@@ -216,8 +212,8 @@ int supervisor_adopt_target(struct supervisor *s, const struct state *state, str
 	if (ret < 0)
 		return ret;
 	if (serving < 0)
-		log_warning("/dev/nbd%d: nobody has left which server it is connected to: when the "
-			    "connection is lost, each one is tried",
+		log_warning("/dev/nbd%d: there is no record of which server it is connected to: "
+			    "when the connection is lost, every server is tried",
 			    s->index);
 	targets_take_over(&s->over.targets, serving);
 	if (state)

@@ -119,7 +119,8 @@ void announce_change(struct announce *a, const struct announce_change *change)
 	if (a->n == WAITING_MAX) {
 		a->n--;
 		memmove(a->waiting, a->waiting + 1, a->n * sizeof(a->waiting[0]));
-		log_info("--on-change: the command takes so long that a change was passed over");
+		log_info("--on-change: the command was still running at the next change of state, "
+			 "which was skipped");
 	}
 	c = &a->waiting[a->n++];
 	*c = (struct change){.index = change->index, .from = change->from, .to = change->to};

@@ -100,7 +100,7 @@ static const char *opening(enum fsm_state state)
 	case FSM_HEALING:
 		return "The server is back";
 	case FSM_REFUSED:
-		return "The server is not used, I/O waits";
+		return "The server is refused, I/O waits";
 	case FSM_EXPIRED:
 		return "The server is lost, I/O fails";
 	case FSM_DETACHING:

@@ -54,12 +54,12 @@ void supervisor_note_flush(struct supervisor *s, uint16_t flags)
 		return;
 	s->server_flushes = flushes;
 	if (s->report.flush && !flushes)
-		log_warning("/dev/nbd%d: the server that answers now offers no flush, and the "
-			    "device sends one for each fsync: fsync may fail",
+		log_warning("/dev/nbd%d: the present server does not support flush, and the device "
+			    "sends one for each fsync: fsync may fail",
 			    s->index);
 	else if (flushes && !s->report.flush)
-		log_notice("/dev/nbd%d: the server offers a flush now, and the device sends none: "
-			   "detach it and attach it again, so that fsync reaches the server",
+		log_notice("/dev/nbd%d: the server supports flush now, and the device sends none: "
+			   "detach it and attach it again so that fsync reaches the server",
 			   s->index);
 }
 

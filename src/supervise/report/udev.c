@@ -75,7 +75,7 @@ static void done(void *arg)
 	struct supervisor_marks *m = &s->marks;
 
 	if (m->job.ret < 0 && m->job.ret != -ENODEV)
-		log_warning("/dev/nbd%d: cannot tell udev how the device is: %s", s->index,
+		log_warning("/dev/nbd%d: cannot tell udev the state of the device: %s", s->index,
 			    strerror(-m->job.ret));
 	m->told = true;
 	supervisor_manager_ready(s);

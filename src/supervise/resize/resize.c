@@ -27,7 +27,7 @@ static void answer(struct supervisor *s, int status, const char *sentence)
 	if (s->resizing.asked)
 		supervisor_answer(s, status, sentence);
 	else
-		log_debug("/dev/nbd%d: its size: %s", s->index, sentence);
+		log_debug("/dev/nbd%d: --resize: %s", s->index, sentence);
 	s->resizing.asked = false;
 }
 
@@ -130,11 +130,11 @@ static void renew(struct supervisor *s)
 	memcpy(s->fresh, z->fd, z->n * sizeof(z->fd[0]));
 	s->n_fresh = z->n;
 	z->n = 0;
-	links_renew(s->links, close_limit(s), "it is replaced, for the export's new size");
+	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
 	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
 	if (!supervisor_ended_clean(s))
-		log_warning("/dev/nbd%d: a request was sent to %s in the moment in which its "
-			    "connection was ended: I/O waits until it is answered",
+		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
+			    "connection was closed: I/O waits until it is answered",
 			    s->index, s->report.address);
 	s->fresh_size = z->size;
 	z->renewed = true;
@@ -191,13 +191,13 @@ static int check(struct supervisor *s, const struct attempt_result *r, uint64_t 
 
 	if (cut < s->plan.size)
 		return err_set(err, ERR_PERMANENT, ESTALE,
-			       "the export is smaller now, %llu bytes in place of %llu: the device "
-			       "keeps its size, for none is made smaller while it is attached, and "
-			       "what lies behind the end fails",
+			       "the export is smaller now, %llu bytes instead of %llu: the device "
+			       "keeps its size, because an attached device cannot be made smaller, "
+			       "and requests beyond the export's end fail",
 			       (unsigned long long)e->size, (unsigned long long)s->known.size);
 	if (other || identity_check(&s->plan, &s->known, e, accept, ret_size, err) < 0)
 		return err_set(err, ERR_PERMANENT, ESTALE,
-			       "a new connection finds another export, or one that can do less "
+			       "a new connection finds another export, or one with fewer features "
 			       "than the one that was attached: the device keeps its size; "
 			       "`nbd-attach --info` shows what is there");
 	return 0;
@@ -210,8 +210,8 @@ static void unanswered(struct supervisor *s, const struct err *err)
 	s->resizing.every *= s->resizing.every < EVERY_MAX ? 2 : 1;
 	if (err->kind == ERR_RETRY)
 		err_set(&longer, ERR_RETRY, EAGAIN,
-			"%s; or it takes one client only, which is the device: then detach and "
-			"attach it again for the new size",
+			"%s; or the server accepts only one client, which is this device: then "
+			"detach the device and attach it again for the new size",
 			err->message);
 	end(s, err_exit_status(longer.kind), longer.message);
 }
@@ -281,7 +281,7 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 	}
 	if (!links_may_end(s->links)) {
 		end(s, err_exit_status(ERR_FAILED),
-		    "the connections were made by a supervisor that is gone, and cannot be "
+		    "the connections were made by a supervisor that has died, and cannot be "
 		    "replaced: the device takes the export's size when it is connected again");
 		return;
 	}
@@ -358,7 +358,7 @@ static void period_over(void *arg)
 	struct err err;
 
 	if (s->state == FSM_ATTACHED && !busy(s) && !start(s, &err))
-		log_debug("/dev/nbd%d: its size: %s", s->index, err.message);
+		log_debug("/dev/nbd%d: --resize: %s", s->index, err.message);
 	arm(s);
 }
 
@@ -382,8 +382,8 @@ void supervisor_resize(struct supervisor *s)
 		answer(s, err_exit_status(ERR_BUSY), "the device is being detached");
 	else if (strcmp(s->kernel->ops->name, "ioctl") == 0)
 		answer(s, err_exit_status(ERR_SYSTEM),
-		       "with ioctl a device cannot be given another size: detach it and attach it "
-		       "again");
+		       "a device that was attached with ioctl cannot be resized: detach it and "
+		       "attach it again");
 	else if (!busy(s) && s->state != FSM_ATTACHED)
 		lost_meanwhile(s);
 	else if (!busy(s) && !start(s, &err))

@@ -98,8 +98,8 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 		return;
 	s->report.stalled = stalled;
 	if (stalled)
-		log_warning("/dev/nbd%d: %s has completed nothing for %llu s, with %u requests "
-			    "under way: waiting, for it is alive",
+		log_warning("/dev/nbd%d: %s has completed no request for %llu s, with %u requests "
+			    "under way: its connection is alive, so I/O waits",
 			    s->index, s->report.address,
 			    (unsigned long long)(now - s->completed_at) / 1000, p.in_flight);
 	else
@@ -145,15 +145,15 @@ static void grown(void *arg)
 
 	s->growing = false;
 	if (s->grow_err.message[0]) {
-		log_warning("/dev/nbd%d: cannot give it the export's new size: %s", s->index,
-			    s->grow_err.message);
+		log_warning("/dev/nbd%d: cannot change the device to the export's new size: %s",
+			    s->index, s->grow_err.message);
 		if (s->fresh_size == s->grow_size)
 			s->fresh_size = old;
 		supervisor_resized(s, old);
 		return;
 	}
-	log_notice("/dev/nbd%d: the export has a new size, and the device too: %s", s->index,
-		   size_text(s->grow_size, size, sizeof(size)));
+	log_notice("/dev/nbd%d: the export has a new size, and the device was changed to it: %s",
+		   s->index, size_text(s->grow_size, size, sizeof(size)));
 	s->plan.size = s->grow_size;
 	s->report.size = s->grow_size;
 	s->known.size = s->grow_size;
@@ -221,12 +221,13 @@ void supervisor_woke(int fd, uint32_t events, void *arg)
 	supervisor_arm_wake(s);
 	if (ms < SLEPT_MS)
 		return;
-	log_notice("/dev/nbd%d: the machine slept for %lld s: looking whether %s is still there",
-		   s->index, (long long)ms / 1000, s->report.address);
+	log_notice(
+	    "/dev/nbd%d: the machine was suspended for %lld s: checking whether %s is still there",
+	    s->index, (long long)ms / 1000, s->report.address);
 	s->outage.slept_ms += (uint64_t)ms;
 	s->outage.count++;
 	s->outage.last_ms = (uint64_t)ms;
-	snprintf(s->outage.cause, sizeof(s->outage.cause), "the machine slept");
+	snprintf(s->outage.cause, sizeof(s->outage.cause), "the machine was suspended");
 	supervisor_touch(s);
 	supervisor_look(s);
 	supervisor_sample(s);
@@ -253,9 +254,9 @@ static void say_uncut(struct supervisor *s)
 	bool uncut = links_uncut(s->links) > 0;
 
 	if (uncut && !s->uncut)
-		log_warning("/dev/nbd%d: the host of %s has acknowledged nothing for %u s, but its "
-			    "connection was made by a supervisor that is gone, and the kernel does "
-			    "not let this one cut it: I/O waits until TCP gives it up",
+		log_warning("/dev/nbd%d: the host of %s has acknowledged nothing for %u s, but a "
+			    "supervisor that has died made the connection, and the kernel does not "
+			    "let this one close it: I/O waits until TCP gives up",
 			    s->index, s->report.address, s->cfg.peer_timeout_ms / 1000);
 	s->uncut = uncut;
 }

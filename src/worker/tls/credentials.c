@@ -27,14 +27,14 @@ static int load(struct tls *t, int fd, struct contents *c, struct err *err)
 	for (size_t i = 0; n == (ssize_t)sizeof(head) && i < TLS_FILES; i++)
 		c->len += head.len[i];
 	if (n != (ssize_t)sizeof(head) || c->len > FILES_MAX)
-		return err_set(err, ERR_SYSTEM, EPROTO, "the keys did not arrive");
+		return err_set(err, ERR_SYSTEM, EPROTO, "the keys were not received");
 	c->bytes = malloc(c->len + 1);
 	if (!c->bytes)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory for the keys");
 	while (have < c->len) {
 		n = pread(fd, c->bytes + have, c->len - have, (off_t)(sizeof(head) + have));
 		if (n <= 0)
-			return err_set(err, ERR_SYSTEM, EPROTO, "the keys did not arrive");
+			return err_set(err, ERR_SYSTEM, EPROTO, "the keys were not received");
 		have += (size_t)n;
 	}
 	c->bytes[c->len] = '\0';
@@ -63,8 +63,8 @@ static int set_x509(struct tls *t, const struct contents *c, struct err *err)
 		    t->lib->certificate_set_x509_key_mem(t->x509, cert, key, GNUTLS_X509_FMT_PEM);
 		if (code < 0)
 			return err_set(err, ERR_USAGE, EINVAL,
-				       "the client certificate and its key cannot be used (PEM, "
-				       "not encrypted, and belonging together?): %s",
+				       "the client certificate and its key cannot be used (are "
+				       "they in PEM form, not encrypted, and a matching pair?): %s",
 				       t->lib->strerror(code));
 		t->has_certificate = true;
 	}
@@ -115,11 +115,12 @@ static int find_psk(const struct tls *t, const char *text, struct psk_line *ret_
 		return err_set(err, ERR_USAGE, ENOENT,
 			       "the file of shared keys has no line of the form NAME:HEX");
 	if (found > 1)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       user[0] ? "the file of shared keys has several lines for the user "
-					 "name"
-				       : "the file of shared keys holds several: --tls-username "
-					 "says whose is meant");
+		return err_set(
+		    err, ERR_USAGE, EINVAL,
+		    user[0]
+			? "the file of shared keys has several lines for the user "
+			  "name"
+			: "the file of shared keys holds several: choose one with --tls-username");
 	return 0;
 }
 

@@ -32,7 +32,7 @@ int tls_explain_certificate(struct tls *t, unsigned status, struct err *err)
 	if (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA))
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
 			       "the server's certificate is not signed by a trusted authority "
-			       "(--tls-ca says whom to trust)");
+			       "(--tls-ca names the trusted ones)");
 	if (status & GNUTLS_CERT_EXPIRED)
 		return err_set(err, ERR_PERMANENT, EKEYEXPIRED,
 			       "the server's certificate, or that of its authority, has expired");
@@ -42,7 +42,7 @@ int tls_explain_certificate(struct tls *t, unsigned status, struct err *err)
 	if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
 			       "the server's certificate is for another name than %s: if it is the "
-			       "right server, --tls-hostname gives the name in it",
+			       "right server, give the name in the certificate with --tls-hostname",
 			       t->job.hostname);
 	if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
@@ -51,9 +51,9 @@ int tls_explain_certificate(struct tls *t, unsigned status, struct err *err)
 			       "key usage, if it has any, includes TLS servers (serverAuth)");
 	if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the server's certificate, or that of an authority of it, is too "
-			       "weak: RSA needs a key of 2048 bits, and signatures need SHA-256, "
-			       "so that it must be issued anew");
+			       "the server's certificate, or that of one of its authorities, is "
+			       "too weak: RSA needs a key of 2048 bits, and signatures need "
+			       "SHA-256; it must be issued again");
 	return err_set(err, ERR_PERMANENT, EKEYREJECTED,
 		       "the server's certificate is not valid (GnuTLS's status 0x%x)", status);
 }
@@ -67,8 +67,9 @@ static int explain_alert(struct tls *t, const char *doing, struct err *err)
 	name = name ? name : "unknown";
 	switch ((int)alert) {
 	case GNUTLS_A_CERTIFICATE_REQUIRED:
-		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the server wants a client certificate: --tls-cert and --tls-key");
+		return err_set(
+		    err, ERR_PERMANENT, EKEYREJECTED,
+		    "the server requires a client certificate: use --tls-cert and --tls-key");
 	case GNUTLS_A_BAD_CERTIFICATE:
 	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
 	case GNUTLS_A_CERTIFICATE_REVOKED:
@@ -78,7 +79,7 @@ static int explain_alert(struct tls *t, const char *doing, struct err *err)
 	case GNUTLS_A_ACCESS_DENIED:
 		if (t->x509 && !t->has_certificate)
 			return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-				       "the server wants a client certificate (--tls-cert and "
+				       "the server requires a client certificate (--tls-cert and "
 				       "--tls-key): it says \"%s\"",
 				       name);
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
@@ -96,13 +97,12 @@ static int explain_alert(struct tls *t, const char *doing, struct err *err)
 	case GNUTLS_A_HANDSHAKE_FAILURE:
 	case GNUTLS_A_INSUFFICIENT_SECURITY:
 	case GNUTLS_A_PROTOCOL_VERSION:
-		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "the server and we have no TLS version, cipher and way to "
-			       "authenticate (certificate or shared key) in common%s: it says "
-			       "\"%s\"",
-			       t->x509 && !t->has_certificate ? ", or it wants a client certificate"
-							      : "",
-			       name);
+		return err_set(
+		    err, ERR_PERMANENT, EPROTO,
+		    "the server and nbd-attach have no TLS version, cipher and method of "
+		    "authentication (certificate or shared key) in common%s: it says \"%s\"",
+		    t->x509 && !t->has_certificate ? ", or it requires a client certificate" : "",
+		    name);
 	default:
 		break;
 	}
@@ -126,7 +126,7 @@ static int explain_end(struct tls *t, const char *doing, struct err *err)
 			       "the server closed the connection %s: it may %s", doing,
 			       t->has_certificate
 				   ? "not accept our certificate"
-				   : "want a client certificate (--tls-cert, --tls-key)");
+				   : "require a client certificate (--tls-cert, --tls-key)");
 	return err_set(err, ERR_RETRY, ECONNRESET, "the server closed the connection %s", doing);
 }
 
@@ -161,8 +161,8 @@ int tls_explain(struct tls *t, int code, const char *doing, struct err *err)
 	case GNUTLS_E_RECORD_OVERFLOW:
 	case GNUTLS_E_UNEXPECTED_HANDSHAKE_PACKET:
 		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "what came %s is not TLS: the server is broken, or somebody on the "
-			       "way speaks in its place (%s)",
+			       "what was received %s is not TLS: the server is broken, or somebody "
+			       "between answers in its place (%s)",
 			       doing, t->lib->strerror(code));
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED, "the server has no certificate");

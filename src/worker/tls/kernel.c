@@ -106,10 +106,10 @@ int tls_offload(struct tls *t, struct err *err)
 	/* The server only speaks when asked from here on: what is there is somebody's mistake. */
 	if (t->lib->record_check_pending(t->session) > 0 || t->header_have || t->body)
 		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "the server broke the NBD protocol: bytes behind its last answer");
+			       "the server broke the NBD protocol: bytes after its last answer");
 	if (!l)
 		return err_set(err, ERR_SYSTEM, TLS_NOT_IN_KERNEL,
-			       "the kernel's TLS does not know %s",
+			       "the kernel's TLS does not support %s",
 			       t->lib->cipher_get_name(cipher));
 	if (setsockopt(t->wire.sock, IPPROTO_TCP, TCP_ULP, ulp, sizeof(ulp)) < 0) {
 		if (errno == ENOENT)
@@ -117,15 +117,15 @@ int tls_offload(struct tls *t, struct err *err)
 				       "this kernel has no TLS: `modprobe tls` says why");
 		if (errno == ENOTCONN)
 			return err_set(err, ERR_RETRY, ENOTCONN,
-				       "the server closed the connection behind the handshake");
-		return err_errno(err, ERR_SYSTEM, errno, "cannot put TLS into the kernel");
+				       "the server closed the connection after the handshake");
+		return err_errno(err, ERR_SYSTEM, errno, "cannot hand TLS over to the kernel");
 	}
 	ret = give(t, false, l);
 	if (ret == 0)
 		ret = give(t, true, l);
 	if (ret < 0)
 		return err_errno(
-		    err, ERR_SYSTEM, -ret, "this kernel's TLS cannot do %s with %s",
+		    err, ERR_SYSTEM, -ret, "this kernel's TLS does not support %s with %s",
 		    t->lib->protocol_get_name(t->lib->protocol_get_version(t->session)),
 		    t->lib->cipher_get_name(cipher));
 	return 0;

@@ -117,18 +117,19 @@ static int check_file(const struct stat *st, const struct wanted *w, const char 
 		      struct err *err)
 {
 	if (!is_ours(st))
-		return err_set(err, ERR_USAGE, EPERM,
-			       "%s (%s) belongs to uid %u, who could %schange it: chown it", path,
-			       w->what, (unsigned)st->st_uid, w->secret ? "read and " : "");
+		return err_set(
+		    err, ERR_USAGE, EPERM,
+		    "%s (%s) belongs to uid %u, who could %schange it: run chown root on it", path,
+		    w->what, (unsigned)st->st_uid, w->secret ? "read and " : "");
 	if (w->secret && st->st_mode & (st->st_uid == 0 ? 027 : 077))
-		return err_set(err, ERR_USAGE, EPERM,
-			       "%s (%s) can be read by others, so that it is no secret: chmod 600 "
-			       "it",
-			       path, w->what);
+		return err_set(
+		    err, ERR_USAGE, EPERM,
+		    "%s (%s) can be read by other users, so it is not secret: run chmod 600 on it",
+		    path, w->what);
 	if (st->st_mode & 022)
 		return err_set(err, ERR_USAGE, EPERM,
-			       "%s (%s) can be written by others, who could choose whom we trust: "
-			       "chmod go-w it",
+			       "%s (%s) can be written by other users, who could change which "
+			       "servers are trusted: run chmod go-w on it",
 			       path, w->what);
 	return 0;
 }
@@ -146,13 +147,13 @@ static int check_directory(const char *file, const struct wanted *w, struct err 
 		return err_errno(err, ERR_USAGE, errno, "cannot look at the directory %s", path);
 	if (!is_ours(&st))
 		return err_set(err, ERR_USAGE, EPERM,
-			       "the directory %s belongs to uid %u, who could replace %s (%s): "
-			       "chown it",
+			       "the directory %s belongs to uid %u, who could replace %s (%s): run "
+			       "chown root on it",
 			       path, (unsigned)st.st_uid, file, w->what);
 	if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
 		return err_set(err, ERR_USAGE, EPERM,
-			       "the directory %s can be written by others, who could replace %s "
-			       "(%s): chmod go-w it",
+			       "the directory %s can be written by other users, who could replace "
+			       "%s (%s): run chmod go-w on it",
 			       path, file, w->what);
 	return 0;
 }
@@ -275,7 +276,8 @@ static int read_all(const struct wanted w[TLS_FILES], int to, uint32_t *ret_pres
 	}
 	if (ret == 0 && !contents.len[TLS_FILE_CERT] != !contents.len[TLS_FILE_KEY])
 		ret = err_set(err, ERR_USAGE, ENOENT,
-			      "a client certificate and its key belong together, and %s is missing",
+			      "a client certificate needs its key and a key its certificate, and "
+			      "%s is missing",
 			      contents.len[TLS_FILE_CERT] ? "the key" : "the certificate");
 	if (ret == 0 && (pwrite(to, &contents, sizeof(contents), 0) != sizeof(contents) ||
 			 fcntl(to, F_ADD_SEALS, SEALS) < 0))

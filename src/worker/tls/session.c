@@ -155,7 +155,7 @@ static int set_priority(struct tls *t, struct err *err)
 			       "GnuTLS does not understand --tls-priority from \"%.100s\" on",
 			       at ? at : priority);
 	if (code < 0)
-		return err_set(err, ERR_SYSTEM, EINVAL, "GnuTLS lacks what is needed: %s",
+		return err_set(err, ERR_SYSTEM, EINVAL, "GnuTLS lacks a feature that is needed: %s",
 			       t->lib->strerror(code));
 	return 0;
 }
@@ -207,8 +207,7 @@ int tls_new(const struct tls_lib *lib, const struct tls_job *job, int contents,
 	/* Without the name there would be a chain to look at, and nobody it has to be. */
 	if (job->verify && !job->hostname[0])
 		ret = err_set(err, ERR_USAGE, EINVAL,
-			      "the name of the server is needed: "
-			      "--tls-hostname NAME");
+			      "TLS needs the name of the server: --tls-hostname NAME");
 	else
 		ret = set_up(t, contents, err);
 	if (ret < 0) {
@@ -235,8 +234,8 @@ int tls_handshake(struct tls *t, struct err *err)
 	/* In TLS the client speaks first (proto.md: so it does after STARTTLS). */
 	if (recv(t->wire.sock, &early, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "bytes in plain text followed the agreement to TLS: somebody on the "
-			       "way may have put them there");
+			       "unencrypted bytes followed the server's agreement to TLS: somebody "
+			       "between this machine and the server may have inserted them");
 	do
 		code = t->lib->handshake(t->session);
 	while (code < 0 && !t->lib->error_is_fatal(code));
@@ -244,16 +243,17 @@ int tls_handshake(struct tls *t, struct err *err)
 		return tls_explain(t, code, "during the TLS handshake", err);
 	if (t->lib->protocol_get_version(t->session) < GNUTLS_TLS1_2)
 		return err_set(err, ERR_PERMANENT, EPROTO,
-			       "the server speaks %s; at least TLS 1.2 is asked for",
+			       "the server speaks %s; at least TLS 1.2 is required",
 			       t->lib->protocol_get_name(t->lib->protocol_get_version(t->session)));
 	if (t->job.verify && !t->verified)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the server has not proved who it is");
+			       "the server has not proved its identity");
 	t->up = true;
 	if (t->job.offload && !t->job.priority[0] && renews_keys(t))
-		return err_set(err, ERR_PERMANENT, TLS_RENEWS_KEYS,
-			       "the server insists on TLS 1.3 with AES, whose keys it may renew "
-			       "where the kernel cannot follow: --tls-priority allows it");
+		return err_set(
+		    err, ERR_PERMANENT, TLS_RENEWS_KEYS,
+		    "the server insists on TLS 1.3 with AES, where it may renew keys in a way that "
+		    "the kernel does not support: --tls-priority can allow it");
 	return 0;
 }
 
@@ -264,7 +264,7 @@ ssize_t tls_send(struct tls *t, const void *buf, size_t len, struct err *err)
 	do
 		n = t->lib->record_send(t->session, buf, len);
 	while (n < 0 && !t->lib->error_is_fatal((int)n));
-	return n < 0 ? tls_explain(t, (int)n, "behind the TLS handshake", err) : n;
+	return n < 0 ? tls_explain(t, (int)n, "after the TLS handshake", err) : n;
 }
 
 ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err)
@@ -280,7 +280,7 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err)
 		return 0;
 	if (n == 0)
 		n = GNUTLS_E_PREMATURE_TERMINATION;
-	return n < 0 ? tls_explain(t, (int)n, "behind the TLS handshake", err) : n;
+	return n < 0 ? tls_explain(t, (int)n, "after the TLS handshake", err) : n;
 }
 
 static int64_t expires(const struct tls *t, const gnutls_datum_t *der, char *subject, size_t size)

@@ -100,10 +100,11 @@ static int check_list(const struct tls *t, gnutls_x509_crl_t crl, struct err *er
 	time_t since = t->lib->x509_crl_get_this_update(crl);
 
 	if (is_delta(t, crl))
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s: the list of revoked certificates of %s holds only what is new "
-			       "since another list (a delta): --tls-crl needs the full list",
-			       path, list_issuer(t, crl).text);
+		return err_set(
+		    err, ERR_USAGE, EINVAL,
+		    "%s: the list of revoked certificates of %s has only the changes since another "
+		    "list (it is a delta list): --tls-crl needs the full list",
+		    path, list_issuer(t, crl).text);
 	/* Time mends this one, or whoever sets the clock: nothing has to be changed. */
 	if (since > now)
 		return err_set(err, ERR_RETRY, EKEYREJECTED,
@@ -112,11 +113,11 @@ static int check_list(const struct tls *t, gnutls_x509_crl_t crl, struct err *er
 			       path, list_issuer(t, crl).text, date(since).text);
 	/* RFC 5280 wants this date. A list without it does not become old. */
 	if (next != (time_t)-1 && next < now)
-		return err_set(err, ERR_USAGE, EKEYEXPIRED,
-			       "%s: the list of revoked certificates of %s is too old: a new one "
-			       "was due on %s, so that nobody can tell what was revoked since: "
-			       "fetch the new list",
-			       path, list_issuer(t, crl).text, date(next).text);
+		return err_set(
+		    err, ERR_USAGE, EKEYEXPIRED,
+		    "%s: the list of revoked certificates of %s is too old: a new list was due on "
+		    "%s, and what was revoked since is not known: fetch the new list",
+		    path, list_issuer(t, crl).text, date(next).text);
 	return 0;
 }
 
@@ -129,7 +130,7 @@ static int load_lists(struct tls *t, const gnutls_datum_t *crl, struct err *err)
 	code = t->lib->x509_crl_list_import2(&t->crls, &t->n_crls, crl, GNUTLS_X509_FMT_PEM, 0);
 	if (code < 0 || t->n_crls == 0)
 		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s holds no list of revoked certificates in PEM form, or is cut "
+			       "%s contains no list of revoked certificates in PEM form, or is cut "
 			       "off: fetch it again (%s)",
 			       t->path[TLS_FILE_CRL], t->lib->strerror(code));
 	for (unsigned i = 0; ret == 0 && i < t->n_crls; i++)
@@ -144,8 +145,8 @@ int tls_trust_set(struct tls *t, const gnutls_datum_t *ca, const gnutls_datum_t 
 
 	if (code < 0 || t->n_cas == 0)
 		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s, the file of trusted authorities, holds no certificate in PEM "
-			       "form, or is cut off (%s)",
+			       "%s, the file of trusted authorities, contains no certificate in "
+			       "PEM form, or is cut off (%s)",
 			       t->path[TLS_FILE_CA], t->lib->strerror(code));
 	if (t->lib->x509_trust_list_init(&t->trust, 0) < 0 ||
 	    t->lib->x509_trust_list_add_cas(t->trust, t->cas, t->n_cas, 0) < (int)t->n_cas)
@@ -175,8 +176,8 @@ static int chain_get(const struct tls *t, struct chain *c, struct err *err)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED, "the server has no certificate");
 	if (n > CHAIN_MAX)
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-			       "the server sends %u certificates; its own and those of its "
-			       "authorities may be %d",
+			       "the server sends %u certificates; at most %d are accepted, "
+			       "including those of its authorities",
 			       n, CHAIN_MAX);
 	while (c->n < n) {
 		c->crt[c->n] = tls_lib_import(t->lib, &list[c->n]);
@@ -233,18 +234,18 @@ static int check_revocation(const struct tls *t, gnutls_x509_crt_t crt, gnutls_x
 			continue;
 		if (t->lib->x509_crt_check_revocation(crt, &t->crls[i], 1) != 0)
 			return err_set(err, ERR_PERMANENT, EKEYREVOKED,
-				       "the server's certificate, or that of an authority between, "
-				       "has been revoked: %s",
+				       "the server's certificate, or that of an intermediate "
+				       "authority, has been revoked: %s",
 				       subject(t, crt).text);
 		any = true;
 	}
 	if (any)
 		return 0;
-	return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-		       "%s holds no list of revoked certificates that is signed by %s, so that "
-		       "nobody can tell whether its certificate %s has been revoked: add that "
-		       "authority's list",
-		       t->path[TLS_FILE_CRL], subject(t, signer).text, subject(t, crt).text);
+	return err_set(
+	    err, ERR_PERMANENT, EKEYREJECTED,
+	    "%s contains no list of revoked certificates signed by %s, so it is not known whether "
+	    "its certificate %s has been revoked: add that authority's list",
+	    t->path[TLS_FILE_CRL], subject(t, signer).text, subject(t, crt).text);
 }
 
 /* From the server's certificate up to the one that is trusted, which nobody can revoke. */
@@ -266,8 +267,8 @@ static int check_chain(const struct tls *t, const struct chain *c, struct err *e
 	if (is_trusted(t, crt))
 		return 0;
 	return err_set(err, ERR_PERMANENT, EKEYREJECTED,
-		       "the way from the server's certificate to a trusted authority is not clear, "
-		       "so that --tls-crl cannot tell whether it was revoked");
+		       "the chain from the server's certificate to a trusted authority is "
+		       "ambiguous, so --tls-crl cannot tell whether it was revoked");
 }
 
 /* Without one GnuTLS takes the common name, which authorities do not check as a name. */
@@ -320,7 +321,7 @@ static int verify_chain(struct tls *t, const struct chain *c, struct err *err)
 	if (!len && !has_dns_name(t, c->crt[0]))
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED,
 			       "the server's certificate has the name %s only as its common name, "
-			       "which nobody has to check: it must be issued anew with a "
+			       "which clients need not check: it must be issued again with a "
 			       "subjectAltName (DNS:%s)",
 			       host, host);
 	return 0;

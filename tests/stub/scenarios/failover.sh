@@ -46,7 +46,7 @@ check "the other server is used" within 10 state_is attached
 check "it is that one" state_has SERVING "other.sock"
 check "the load gets on" loading 20 10
 kill_supervisor
-check "other servers are refused" expect_status 2 'none of the servers given' \
+check "other servers are refused" expect_status 2 'not one of the servers given' \
 	attach --failover "nbd+unix:///?socket=$N/third" --fence "$N/fence"
 check "nothing was changed" told_is alive 1
 check "the same are not" attach "${options[@]}"

@@ -68,7 +68,7 @@ check "the same user: both live" told_is alive 2
 check "the same user: detaches" detach
 kill_now "$passer"
 passes 65534
-check "another user: refused" expect_status 5 'another user answers on the same socket: uid 65534, not 0' \
+check "another user: refused" expect_status 5 'another user.s server answers on the same socket: uid 65534, not 0' \
 	attach -C 2
 check "another user: nothing is attached" told_is configured 0
 finish

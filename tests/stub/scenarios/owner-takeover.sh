@@ -75,7 +75,7 @@ two_users() {
 check "two users serve" two_users
 ln -sfn "$N/s/first" "$sock"
 check "several connections: refused" \
-	expect_status 5 'another user answers on the same socket: uid 0, not 65534' \
+	expect_status 5 'another user.s server answers on the same socket: uid 0, not 65534' \
 	attach --connections 2
 check "it is not attached" told_is configured 0
 check "root's alone is attached" attach --connections 2

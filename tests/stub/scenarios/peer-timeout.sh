@@ -19,6 +19,6 @@ rm "$N/stub/tcp-silent"
 check "it heals" within 15 state_is attached
 # What the host was sent before may still be carried out: a new connection is not used at once.
 check "not before the settling time has passed" eval '(($(state_value LAST_OUTAGE_MS) >= 2000))'
-check "the log says that this is no proof" logged 'may still carry out what it holds'
+check "the log says that this is no proof" logged 'may still carry out old writes'
 check "it detaches" detach
 finish

@@ -34,7 +34,7 @@ check "which nobody has noticed" state_is lost
 echo 61000 >"$N/stub/slept"
 printf 12345678 >"$N/stub/wake"
 check "dialled at once" within 2 state_is attached
-check "it is said" logged 'the machine slept for 60 s'
+check "it is said" logged 'the machine was suspended for 60 s'
 check "it counts as an outage" json_is outages 2
 printf 12345678 >"$N/stub/wake"
 pause 0.3

@@ -12,7 +12,7 @@ kill -STOP "$server"
 check "it is stalled" within 25 json_is stalled True
 check "its connection lives" told_is alive 1
 check "the driver saw no end" told_is dead-told 0
-check "the log tells" logged 'has completed nothing for'
+check "the log tells" logged 'has completed no request for'
 kill -CONT "$server"
 check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload

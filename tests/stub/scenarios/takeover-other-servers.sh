@@ -34,10 +34,10 @@ kill -KILL "$held"
 wait_for 5 gone "$held"
 taken=$(told taken)
 check "refused without that server" expect_status 2 \
-	'is connected to .*/b, which is none of the servers given' attach
+	'is connected to .*/b, which is not one of the servers given' attach
 check "nothing was touched" untouched
 check "refused with another one" expect_status 2 \
-	'is connected to .*/b, which is none of the servers given' attach "${options[@]}" "$(uri "$c")"
+	'is connected to .*/b, which is not one of the servers given' attach "${options[@]}" "$(uri "$c")"
 check "nothing was touched then" untouched
 check "taken over with it" attach "${options[@]}" "$(uri "$b")"
 check "it serves" within 5 json_is serving "$(uri "$b")"

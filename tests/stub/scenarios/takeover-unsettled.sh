@@ -21,7 +21,7 @@ check "it knows of the loss" within 10 state_is lost
 kill -CONT "$server"
 check "it heals" within 20 state_is attached
 check "not before the settling time has passed" eval '(($(state_value LAST_OUTAGE_MS) >= 2000))'
-check "the log says that this is no proof" logged 'may still carry out what it holds'
+check "the log says that this is no proof" logged 'may still carry out old writes'
 check "nothing is left of it" state_has UNSETTLED '^no$'
 check "it detaches" detach
 finish

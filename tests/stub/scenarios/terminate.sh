@@ -9,7 +9,7 @@ check "it attaches" attach
 touch "$N/stub/unsure"
 check "in doubt it ends" kill_supervisor TERM
 check "and leaves the device" told_is configured 1
-check "and says so" logged 'stays attached: some processes cannot be looked into'
+check "and says so" logged 'stays attached: some processes cannot be examined'
 rm "$N/stub/unsure"
 check "it is taken over" attach
 start "$stub" open nbd0

@@ -34,7 +34,7 @@ rm "$d/ca-crl.pem"
 crash
 secured
 check "a list that is gone: it heals" within 10 told_is taken 1
-check "... with what was read before" logged 'ca-crl.pem.*has gone: using what was there before'
+check "... with what was read before" logged 'ca-crl.pem.*has disappeared: using the contents that were read before'
 check "... and is attached" within 10 state_is attached
 list_until "2021-01-01 00:00:00"
 crash

@@ -128,70 +128,68 @@ static const struct {
     {"target = h\njson = no\n", ":2: json is for the command line only\n"},
     {"target = h\nconfig = /x\n", ":2: config is for the command line only\n"},
     {"target = h\nforce = no\n", ":2: force is for the command line only\n"},
-    {"[nbd]\ntarget = h\n", ":1: there are no sections in this file\n"},
-    {"target = h\n timeout = 3\n",
-     ":2: the line starts with a blank: an option and its value stand "
-     "on one line, without a blank in front\n"},
+    {"[nbd]\ntarget = h\n", ":1: this file cannot have sections: remove the line\n"},
+    {"target = h\n timeout = 3\n", ":2: the line starts with a blank: write an option and its "
+				   "value on one line, without a blank before them\n"},
     {"target: h\n", ":1: \"target: h\" is not of the form `name = value`\n"},
     {"target h\n", ":1: \"target h\" is not of the form `name = value`\n"},
     {"target: h = x\n", ":1: there is no option \"target: h\"\n"},
     {"= h\ntarget = h\n", ":1: there is no option \"\"\n"},
     {"target = h\nswap = yes ; really\n",
-     ":2: a semicolon behind a blank would begin a comment and cut the value: write it without the "
-     "blank, or put a command into a script\n"},
+     ":2: a semicolon after a blank would begin a comment and cut off the value: remove the blank, "
+     "or put the command into a script\n"},
     {"target = h\non-change =\t;a\n",
-     ":2: a semicolon behind a blank would begin a comment and cut the value: write it without the "
-     "blank, or put a command into a script\n"},
+     ":2: a semicolon after a blank would begin a comment and cut off the value: remove the blank, "
+     "or put the command into a script\n"},
     {"target = h\nidentifier = " TEN(TEN("abc")) "\n",
      ":2: the line is too long: libinih would cut its 313 bytes\n"},
     {"target = h\nidentifier = a\x01z\n",
-     ":2: the line is not UTF-8, or has a control character in it\n"},
+     ":2: the line is not UTF-8, or contains a control character\n"},
     {"target = h\nidentifier = \xff\n",
-     ":2: the line is not UTF-8, or has a control character in it\n"},
+     ":2: the line is not UTF-8, or contains a control character\n"},
     {"\xef\xbb\xbftarget = h\n",
-     ":1: there is a byte-order mark in front: save the file without it\n"},
+     ":1: the file begins with a byte-order mark: save the file without it\n"},
 
-    {"target = h\ntarget = h\n", ":2: target is in the file twice\n"},
-    {"target = h\ndevice = nbd0\ndevice = nbd0\n", ":3: device is in the file twice\n"},
-    {"target = h\nswap = no\nswap = yes\n", ":3: swap is in the file twice\n"},
-    {"target = h\ntimeout = 3\ntimeout = 3\n", ":3: timeout is in the file twice\n"},
-    {"target = h\nread-only =\n", ":2: read-only is yes or no, not \"\"\n"},
-    {"target = h\nread-only = 1\n", ":2: read-only is yes or no, not \"1\"\n"},
+    {"target = h\ntarget = h\n", ":2: target is given twice in this file\n"},
+    {"target = h\ndevice = nbd0\ndevice = nbd0\n", ":3: device is given twice in this file\n"},
+    {"target = h\nswap = no\nswap = yes\n", ":3: swap is given twice in this file\n"},
+    {"target = h\ntimeout = 3\ntimeout = 3\n", ":3: timeout is given twice in this file\n"},
+    {"target = h\nread-only =\n", ":2: read-only must be yes or no, not \"\"\n"},
+    {"target = h\nread-only = 1\n", ":2: read-only must be yes or no, not \"1\"\n"},
     {"target = h\nconnections = 17\n",
      ":2: --connections must be a number from 1 to 16, not \"17\"\n"},
-    {"target = h\nwait = maybe\n",
-     ":2: --wait must be a number of seconds from 0.1 to 2147483, with "
-     "three decimals at most, not \"maybe\"\n"},
+    {"target = h\nwait = maybe\n", ":2: --wait must be a number of seconds from 0.1 to 2147483, "
+				   "with at most three decimals, not \"maybe\"\n"},
     {"target = h\nname = a/b\n",
      ":2: --name must have 1 to 64 letters, digits, dots, dashes and underscores, the first one a "
      "letter or digit, and be neither auto nor the name of a device, not \"a/b\"\n"},
     {"unix = s\n", ":1: unix must be an absolute path, not \"s\"\n"},
     {"target = nbd+unix:///?socket=s\n", ":1: a path in this file must be absolute\n"},
-    {"target = [ a\n", ":1: the server command that begins with [ must end with ], a word of its "
-		       "own; try nbd-attach --help\n"},
+    {"target = [ a\n", ":1: the server command that begins with [ must end with ] as a separate "
+		       "argument; try nbd-attach --help\n"},
     {"target = h\nuser = me\n", ":1: --user belongs to a server COMMAND in brackets, or --image; "
 				"try nbd-attach --help\n"},
-    {"target = [ a ]\nunix = /s\n", ":1: target and unix are two servers: leave one of them out\n"},
+    {"target = [ a ]\nunix = /s\n",
+     ":1: target and unix name two servers: leave one of them out\n"},
     {"target = h\nimage = /s\nformat = raw\n",
-     ":1: target and image are two servers: leave one of them out\n"},
+     ":1: target and image name two servers: leave one of them out\n"},
     {"image = s\nformat = raw\n", ":1: image must be an absolute path, not \"s\"\n"},
-    {"image = /s\n",
-     ":1: --image needs --format, such as raw or qcow2: to guess it is not safe, as "
-     "the content of a raw image can look like another format\n"},
-    {"target = h\nunix = /s\n", ":1: target and unix are two servers: leave one of them out\n"},
+    {"image = /s\n", ":1: --image needs --format, such as raw or qcow2: guessing it is not safe, "
+		     "because the content of a raw image can look like another format\n"},
+    {"target = h\nunix = /s\n", ":1: target and unix name two servers: leave one of them out\n"},
     {"port = 5\nunix = /s\n", ":2: --port and --unix cannot be combined\n"},
-    {"export = x\ntarget = nbd://h/x\n", ":2: a URI holds its own export: write nbd://HOST/EXPORT, "
-					 "and no EXPORT beside it\n"},
+    {"export = x\ntarget = nbd://h/x\n",
+     ":2: a URI contains the export: write nbd://HOST/EXPORT, without a separate EXPORT\n"},
     {"target = h\nfailover = other\n",
      ":2: --failover takes a URI, such as nbd://HOST/EXPORT, not \"other\"\n"},
-    {"target = h\nfence = x\n", ":1: --fence needs another server to go to: --failover URI\n"},
+    {"target = h\nfence = x\n", ":1: --fence needs another server: add --failover URI\n"},
     {"target = h\nfailover = nbd://a\nfailover = nbd://h\n",
      ":1: the server \"nbd://h/\" is given twice\n"},
     {"target = h\nfailover = nbd+unix:///?socket=s\n",
      ":1: a path in this file must be absolute\n"},
     {"target = h\nfailover = nbd://a\nswap = yes\n",
-     ":3: --swap and --failover cannot be combined: going to another server needs processes and "
-     "the memory that may be swapped out\n"},
+     ":3: --swap and --failover cannot be combined: moving to another server needs processes, and "
+     "memory that may be swapped out\n"},
     {"target = nbd:h\n", NULL},
     {"target = h\ndevice = sda\n",
      ":2: \"sda\" is not an NBD device: write /dev/nbd0, nbd0, or auto "
@@ -200,7 +198,7 @@ static const struct {
      ":3: --no-reconnect and --dead-timeout cannot be combined: without reconnecting, I/O fails at "
      "once\n"},
     {"on-change = x\ntarget = h\nswap = on\n",
-     ":3: --swap and --on-change cannot be combined: running a command in an outage needs the "
+     ":3: --swap and --on-change cannot be combined: running a command during an outage needs "
      "memory that may be swapped out\n"},
 
     {"", ": this file names no server: add `target = HOST`, `target = nbd://HOST/EXPORT` or `unix "
@@ -261,7 +259,7 @@ static void test_bytes(void **state)
 		    write_file("nul.conf", "target = h\nswap = \0\n", 20);
 
 		assert_int_equal(config_check(file.path, NULL, NULL, &err), -EINVAL);
-		assert_non_null(strstr(err.message, "nul.conf:2: there is a NUL byte in the line"));
+		assert_non_null(strstr(err.message, "nul.conf:2: the line contains a NUL byte"));
 	}
 	memset(big, '\n', sizeof(big));
 	memcpy(big, "target=h", 8);
@@ -308,16 +306,15 @@ static void test_owner(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(chmod(file.path, i ? 0602 : 0620), 0);
 		assert_int_equal(config_check(file.path, NULL, NULL, &err), -EINVAL);
-		assert_non_null(strstr(err.message,
-				       "own.conf: others than its owner can write this "
-				       "file: chmod go-w it"));
+		assert_non_null(strstr(err.message, "own.conf: other users than its owner can "
+						    "write this file: run chmod go-w on it"));
 		assert_int_equal(err.kind, ERR_USAGE);
 	}
 	assert_int_equal(chmod(file.path, 0600), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(file.path, 1234, 0), 0);
 		assert_int_equal(config_check(file.path, NULL, NULL, &err), -EINVAL);
-		assert_non_null(strstr(err.message, "belongs to user 1234 and not to root"));
+		assert_non_null(strstr(err.message, "belongs to user 1234, not to root"));
 	}
 	assert_int_equal(config_check(dir, NULL, NULL, &err), -EINVAL);
 	assert_non_null(strstr(err.message, ": this is not a file"));
@@ -482,11 +479,11 @@ static const struct {
     {"a.conf", "connections=x\n", "--config % nbd0 h",
      "%:1: --connections must be a number from 1 to 16, not \"x\""},
     {"nbd5.conf", "target=h\ndevice=nbd6\n", "--config %",
-     "%:2: the device of this file is nbd5 by its name, not nbd6"},
+     "%:2: the name of this file says nbd5, but its device line says nbd6"},
     {"nbd5.conf", "target=h\ndevice=auto\n", "--config %",
-     "%:2: the device of this file is nbd5 by its name, not auto"},
+     "%:2: the name of this file says nbd5, but its device line says auto"},
     {"a.conf", "target=h\nswap=yes\n", "--config % --on-change x",
-     "--swap and --on-change cannot be combined: running a command in an outage needs the memory "
+     "--swap and --on-change cannot be combined: running a command during an outage needs memory "
      "that may be swapped out"},
     {"a.conf", "unix=/s\n", "--config % -p 5", "--port and --unix cannot be combined"},
     {"a.conf", "target=h\n", "--config % sda/ h",

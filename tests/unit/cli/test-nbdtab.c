@@ -71,19 +71,18 @@ static const struct {
      "target = h\nexport = x\n# \"persist\": nbd-attach always connects again\n",
      "\"persist\": nbd-attach always connects again\n", false},
     {"nbd0 h x no_optgo", 0,
-     "target = h\nexport = x\n# \"no_optgo\": nbd-attach does without by itself if the server "
-     "must\n",
-     "\"no_optgo\": nbd-attach does without by itself if the server must\n", false},
+     "target = h\nexport = x\n# \"no_optgo\": nbd-attach does this by itself if the server needs "
+     "it\n",
+     "\"no_optgo\": nbd-attach does this by itself if the server needs it\n", false},
     {"nbd0 h x _tls,_a=b", 0,
-     "target = h\nexport = x\n"
-     "# \"_tls\": left out; such options are for others than nbd-client\n"
-     "# \"_a\": left out; such options are for others than nbd-client\n",
-     "\"_tls\": left out; such options are for others than nbd-client\n"
-     "\"_a\": left out; such options are for others than nbd-client\n",
+     "target = h\nexport = x\n# \"_tls\": left out; such options are meant for other programs than "
+     "nbd-client\n# \"_a\": left out; such options are meant for other programs than nbd-client\n",
+     "\"_tls\": left out; such options are meant for other programs than nbd-client\n\"_a\": left "
+     "out; such options are meant for other programs than nbd-client\n",
      false},
     {"nbd0 /s x port=5,unix", 0,
-     "unix = /s\nexport = x\n# \"port\": left out; a Unix socket has none\n",
-     "\"port\": left out; a Unix socket has none\n", false},
+     "unix = /s\nexport = x\n# \"port\": left out; a Unix socket has no port\n",
+     "\"port\": left out; a Unix socket has no port\n", false},
     {"nbd0 h x readonly", 0,
      "target = h\nexport = x\n# \"readonly\": left out; neither nbd-client nor nbd-attach knows "
      "it\n",
@@ -115,19 +114,19 @@ static void test_good(void **state)
 static const struct {
 	const char *line, *says;
 } bad[] = {
-    {"nbd0", "a device, a host and an export are needed"},
-    {"nbd0 h # x", "a device, a host and an export are needed"},
+    {"nbd0", "the line must name a device, a host and an export"},
+    {"nbd0 h # x", "the line must name a device, a host and an export"},
     {"nbd0 h x swap persist", "\"persist\" is one word too many"},
-    {"nbd0 h,g x", "\"h,g\" has a comma or an equals sign in it"},
-    {"nbd0 h a=b", "\"a=b\" has a comma or an equals sign in it"},
+    {"nbd0 h,g x", "\"h,g\" contains a comma or an equals sign"},
+    {"nbd0 h a=b", "\"a=b\" contains a comma or an equals sign"},
     {"sda h x", "\"sda\" is not an NBD device: write /dev/nbd0, nbd0 or the like"},
-    {"nbd0p1 h x", "\"nbd0p1\" is a partition: name the device itself, nbd0"},
+    {"nbd0p1 h x", "\"nbd0p1\" is a partition: use the device itself, nbd0"},
     {"nbd0 h x port", "port has no value"},
     {"nbd0 h x port=", "port has no value"},
     {"nbd0 h x swap=yes", "swap takes no value"},
     {"nbd0 h x swap,swap", "\"swap\" is given twice"},
     {"nbd0 h x sdp", "sdp: Linux has no Socket Direct Protocol any more"},
-    {"nbd0 h x preinit", "preinit: there is a handshake on every connection of nbd-attach"},
+    {"nbd0 h x preinit", "preinit: nbd-attach does a handshake on every connection"},
     {"nbd0 h x a1,a2,a3,a4,a5,a6,a7,a8,a9,b1,b2,b3,b4,b5,b6,b7,b8,b9,c1,c2,c3,c4,c5,c6,c7,c8,c9,d1,"
      "d2,d3,d4,d5,d6",
      "more than 32 options"},

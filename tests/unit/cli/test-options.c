@@ -509,14 +509,14 @@ static const struct {
     {"-l host x", "\"x\" is one word too many; try nbd-attach --help"},
     {"-l -u s x", "\"x\" is one word too many after --unix; try nbd-attach --help"},
     {"-I host x y", "\"y\" is one word too many; try nbd-attach --help"},
-    {"nbd0 -- nbdkit null 1G", "a server command stands in brackets: -- [ \"nbdkit\" ... ]; "
-			       "try nbd-attach --help"},
+    {"nbd0 -- nbdkit null 1G",
+     "a server command must be in brackets: -- [ \"nbdkit\" ... ]; try nbd-attach --help"},
     {"nbd0 host --", "there is no server command behind --: -- [ COMMAND ... ]; "
 		     "try nbd-attach --help"},
-    {"nbd0 -- [", "the server command that begins with [ must end with ], a word of its own; "
+    {"nbd0 -- [", "the server command that begins with [ must end with ] as a separate argument; "
 		  "try nbd-attach --help"},
-    {"nbd0 -- [ a b] ]x", "the server command that begins with [ must end with ], a word of its "
-			  "own; try nbd-attach --help"},
+    {"nbd0 -- [ a b] ]x", "the server command that begins with [ must end with ] as a separate "
+			  "argument; try nbd-attach --help"},
     {"nbd0 [ ]", "there is no command between [ and ]; try nbd-attach --help"},
     {"nbd0 [ '' ]", "there is no command between [ and ]; try nbd-attach --help"},
     {"nbd0 [ a\x1b ]", "\"a\\x1b\" cannot be the name of a command"},
@@ -528,27 +528,27 @@ static const struct {
     {"nbd0 -u s [ a ]", "--unix cannot be combined with a server command"},
     {"nbd0 -p 5 [ a ]", "--port cannot be combined with a server command"},
     {"nbd0 --source eth0 [ a ]", "--source cannot be combined with a server command"},
-    {"nbd0 --swap [ a ]",
-     "--swap cannot be combined with a server command: a server on this machine may "
-     "need the memory that waits for it"},
-    {"nbd0 --tls [ a ]", "--tls cannot be combined with a server command: it is on this machine"},
-    {"nbd0 --command -C 2 [ a ]", "--command means one connection: leave out --connections"},
+    {"nbd0 --swap [ a ]", "--swap cannot be combined with a server command: a server on this "
+			  "machine may need memory that is waiting to be swapped out to it"},
+    {"nbd0 --tls [ a ]",
+     "--tls cannot be combined with a server command: that server runs on this machine"},
+    {"nbd0 --command -C 2 [ a ]", "--command allows one connection only: leave out --connections"},
     {"nbd0 --command host", "--command belongs to a server COMMAND in brackets; "
 			    "try nbd-attach --help"},
     {"nbd0 --user me host", "--user belongs to a server COMMAND in brackets, or --image; "
 			    "try nbd-attach --help"},
     {"nbd0 --format raw host", "--format belongs to --image; try nbd-attach --help"},
     {"nbd0 --format raw [ a ]", "--format belongs to --image; try nbd-attach --help"},
-    {"nbd0 --image f", "--image needs --format, such as raw or qcow2: to guess it is not safe, as "
-		       "the content of a raw image can look like another format"},
+    {"nbd0 --image f", "--image needs --format, such as raw or qcow2: guessing it is not safe, "
+		       "because the content of a raw image can look like another format"},
     {"nbd0 --image= --format raw", "--image needs the name of a file"},
-    {"nbd0 --image f --format a,b", "\"a,b\" is no --format of an image"},
-    {"nbd0 --image f --format=", "\"\" is no --format of an image"},
+    {"nbd0 --image f --format a,b", "\"a,b\" is not a --format of an image"},
+    {"nbd0 --image f --format=", "\"\" is not a --format of an image"},
     {"nbd0 --image f --format raw [ a ]", "--image starts its own server: leave out the COMMAND"},
     {"nbd0 --image f --format raw --unix s", "--image and --unix cannot be combined"},
     {"nbd0 --image f --format raw --port 5", "--image and --port cannot be combined"},
-    {"nbd0 --image f --format raw --command",
-     "--image and --command cannot be combined: qemu-nbd does not speak on its standard input"},
+    {"nbd0 --image f --format raw --command", "--image and --command cannot be combined: qemu-nbd "
+					      "cannot serve NBD on its standard input and output"},
     {"-I --image f", "--image cannot be combined with --info; try nbd-attach --help"},
 
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
@@ -557,11 +557,12 @@ static const struct {
     {"-d /dev/sda", "\"/dev/sda\" is not an NBD device: write /dev/nbd0, nbd0, the name it was "
 		    "given, or where it is mounted"},
     {"-d nbd01", "\"nbd01\" is not an NBD device: leave out the leading zeroes"},
-    {"-d nbd1048576", "\"nbd1048576\" is not an NBD device: Linux can have none beyond nbd1048575"},
+    {"-d nbd1048576",
+     "\"nbd1048576\" is not an NBD device: the last one that Linux can have is nbd1048575"},
     {"-d nbd7x", "\"nbd7x\" is not an NBD device: write /dev/nbd7 or nbd7"},
     {"-d ''", "\"\" is not an NBD device: write /dev/nbd0, nbd0, the name it was given, or where "
 	      "it is mounted"},
-    {"-d /dev/nbd7p2", "\"/dev/nbd7p2\" is a partition: name the device itself, nbd7"},
+    {"-d /dev/nbd7p2", "\"/dev/nbd7p2\" is a partition: use the device itself, nbd7"},
     {"-d auto", "auto is for attaching: --detach needs the name of a device"},
     {"-s auto", "auto is for attaching: --status needs the name of a device"},
     {"-d a\x1b[2J", "\"a\\x1b[2J\" is not an NBD device: write /dev/nbd0, nbd0, the name it was "
@@ -600,48 +601,49 @@ static const struct {
     {"-u s -p 5 nbd0", "--port and --unix cannot be combined"},
     {"-N x nbd0 host y", "the export is given twice: with --export, and as \"y\""},
     {"-N x -u s nbd0 y", "the export is given twice: with --export, and as \"y\""},
-    {"nbd0 nbd://h/x y", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
-			 "beside it"},
-    {"-N y nbd0 nbd://h/x", "a URI holds its own export: write nbd://HOST/EXPORT, and no EXPORT "
-			    "beside it"},
-    {"-p 5 nbd0 nbd://h/x", "a URI holds its own port: --port cannot be combined with it"},
-    {"-p 5 nbd0 host:6", "the port is given twice: with --port, and behind the host in "
-			 "\"host:6\""},
+    {"nbd0 nbd://h/x y",
+     "a URI contains the export: write nbd://HOST/EXPORT, without a separate EXPORT"},
+    {"-N y nbd0 nbd://h/x",
+     "a URI contains the export: write nbd://HOST/EXPORT, without a separate EXPORT"},
+    {"-p 5 nbd0 nbd://h/x", "a URI contains the port: --port cannot be combined with it"},
+    {"-p 5 nbd0 host:6", "the port is given twice: with --port, and after the host in \"host:6\""},
     {"--source lo -u s nbd0", "--source is for TCP servers"},
     {"--source lo nbd0 nbd+vsock://2/", "--source is for TCP servers"},
     {"nbd0 host --wait 30", "--wait takes its value behind an equals sign: --wait=30"},
     {"--wait 0.5 nbd0 host", "--wait takes its value behind an equals sign: --wait=0.5"},
 
     {"nbd0 nbds://host/",
-     "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates DIRECTORY or --tls-psk "
-     "FILE; --tls-verify-peer 0 trusts anybody"},
-    {"nbd0 --tls host", "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates "
-			"DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts anybody"},
+     "TLS needs something to verify the server with: give --tls-ca FILE, --tls-certificates "
+     "DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts any server"},
+    {"nbd0 --tls host",
+     "TLS needs something to verify the server with: give --tls-ca FILE, --tls-certificates "
+     "DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts any server"},
     {"nbd0 --tls host --tls-verify-peer 1",
-     "TLS needs to know whom to trust: --tls-ca FILE, --tls-certificates DIRECTORY or --tls-psk "
-     "FILE; --tls-verify-peer 0 trusts anybody"},
+     "TLS needs something to verify the server with: give --tls-ca FILE, --tls-certificates "
+     "DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts any server"},
     {"nbd0 host --tls-ca c", "--tls-ca needs TLS: give --tls too, or an nbds:// URI"},
     {"nbd0 nbd://host/ --tls-psk c", "--tls-psk needs TLS: give --tls too, or an nbds:// URI"},
     {"nbd0 host --tls-verify-peer 0",
      "--tls-verify-peer needs TLS: give --tls too, or an nbds:// URI"},
     {"nbd0 --tls host --tls-verify-peer no", "--tls-verify-peer must be 0 or 1, not \"no\""},
     {"nbd0 --tls host --tls-ca ''", "the value of --tls-ca is empty"},
-    {"nbd0 nbds://host/?tls-psk-file=a --tls-psk b", "--tls-psk says again what the URI says"},
+    {"nbd0 nbds://host/?tls-psk-file=a --tls-psk b",
+     "--tls-psk repeats what the URI already says: leave one of them out"},
     {"nbd0 nbds://host/?tls-verify-peer=0 --tls-verify-peer 1",
      "--tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
     {"nbd0 nbds://host/?tls-type=anon --tls-verify-peer 1",
-     "tls-type=anon cannot verify the server, as --tls-verify-peer 1 asks"},
+     "tls-type=anon cannot verify the server, but --tls-verify-peer 1 demands it"},
     {"nbd0 nbds://host/?tls-type=psk", "tls-type=psk needs the file with the key: --tls-psk FILE"},
     {"nbd0 --tls host --tls-psk k --tls-ca c",
      "--tls-ca cannot be combined with a shared key (tls-type psk)"},
     {"nbd0 --tls host --tls-ca c --tls-username me",
      "--tls-username cannot be combined with certificates (tls-type x509): --tls-psk FILE names a "
      "key"},
-    {"nbd0 --tls host --tls-ca c --tls-cert c", "--tls-cert and --tls-key belong together"},
+    {"nbd0 --tls host --tls-ca c --tls-cert c", "--tls-cert and --tls-key must be given together"},
     {"nbd0 --tls host --tls-ca c --tls-hostname a/b",
      "--tls-hostname must be a host name, not \"a/b\""},
-    {"nbd0 --tls -u s --tls-ca c", "the name in the server's certificate is needed, as there is no "
-				   "HOST: --tls-hostname NAME"},
+    {"nbd0 --tls -u s --tls-ca c",
+     "without a HOST, the name in the server's certificate must be given: --tls-hostname NAME"},
     {"-s --tls", "--tls cannot be combined with --status; try nbd-attach --help"},
 
     {"-p nbd nbd0 h", "the port must be a number from 1 to 65535, not \"nbd\""},
@@ -662,24 +664,21 @@ static const struct {
     {"-t 2147484", "--timeout must be a whole number of seconds from 0 to 2147483, not "
 		   "\"2147484\""},
     {"--connect-timeout 0", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			    "three decimals at most, not \"0\""},
-    {"--connect-timeout 3600.001",
-     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
-     "most, not \"3600.001\""},
-    {"--connect-timeout 1.0000",
-     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
-     "most, not \"1.0000\""},
+			    "at most three decimals, not \"0\""},
+    {"--connect-timeout 3600.001", "--connect-timeout must be a number of seconds from 0.1 to "
+				   "3600, with at most three decimals, not \"3600.001\""},
+    {"--connect-timeout 1.0000", "--connect-timeout must be a number of seconds from 0.1 to 3600, "
+				 "with at most three decimals, not \"1.0000\""},
     {"--connect-timeout 1.", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			     "three decimals at most, not \"1.\""},
+			     "at most three decimals, not \"1.\""},
     {"--connect-timeout .5", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			     "three decimals at most, not \".5\""},
-    {"--connect-timeout 1e2",
-     "--connect-timeout must be a number of seconds from 0.1 to 3600, with three decimals at "
-     "most, not \"1e2\""},
-    {"--wait=x", "--wait must be a number of seconds from 0.1 to 2147483, with three decimals at "
-		 "most, not \"x\""},
-    {"--wait= nbd0 h", "--wait must be a number of seconds from 0.1 to 2147483, with three "
-		       "decimals at most, not \"\""},
+			     "at most three decimals, not \".5\""},
+    {"--connect-timeout 1e2", "--connect-timeout must be a number of seconds from 0.1 to 3600, "
+			      "with at most three decimals, not \"1e2\""},
+    {"--wait=x", "--wait must be a number of seconds from 0.1 to 2147483, with at most three "
+		 "decimals, not \"x\""},
+    {"--wait= nbd0 h", "--wait must be a number of seconds from 0.1 to 2147483, with at most three "
+		       "decimals, not \"\""},
     {"--backend fast", "--backend must be one of auto|netlink|ioctl, not \"fast\""},
     {"--backend ''", "--backend must be one of auto|netlink|ioctl, not \"\""},
     {"-i ''", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
@@ -720,8 +719,8 @@ static const struct {
      "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
      "\"Infinity\""},
     {"--no-reconnect --watch-size 5 nbd0 h",
-     "--no-reconnect and --watch-size cannot be combined: a connection knows the size of its "
-     "beginning only, and none is made anew"},
+     "--no-reconnect and --watch-size cannot be combined: a new size needs new connections, and "
+     "without reconnecting none are made"},
     {"-I --all host x", "\"x\" is one word too many after --all; try nbd-attach --help"},
     {"-I --all host -N x", "--all and --export cannot be combined"},
     {"-d --all nbd0", "\"nbd0\" is one word too many after --all; try nbd-attach --help"},
@@ -731,42 +730,37 @@ static const struct {
     {"--no-reconnect --dead-timeout 5 nbd0 h",
      "--no-reconnect and --dead-timeout cannot be combined: without reconnecting, I/O fails at "
      "once"},
-    {"--peer-timeout 4.999",
-     "--peer-timeout must be a number of seconds from 5.0 to 3600, with three "
-     "decimals at most, not \"4.999\""},
-    {"--peer-timeout 3601",
-     "--peer-timeout must be a number of seconds from 5.0 to 3600, with three "
-     "decimals at most, not \"3601\""},
+    {"--peer-timeout 4.999", "--peer-timeout must be a number of seconds from 5.0 to 3600, with at "
+			     "most three decimals, not \"4.999\""},
+    {"--peer-timeout 3601", "--peer-timeout must be a number of seconds from 5.0 to 3600, with at "
+			    "most three decimals, not \"3601\""},
     {"--peer-timeout infinity", "--peer-timeout must be a number of seconds from 5.0 to 3600, with "
-				"three decimals at most, not "
-				"\"infinity\""},
-    {"--retry-delay 0.099",
-     "--retry-delay must be a number of seconds from 0.1 to 3600, with three "
-     "decimals at most, not \"0.099\""},
-    {"--retry-delay-late 3600.5",
-     "--retry-delay-late must be a number of seconds from 0.1 to 3600, with three decimals at "
-     "most, not \"3600.5\""},
-    {"--accept bigger", "--accept takes smaller|read-only|features|name,..., with commas between, "
-			"not \"bigger\""},
-    {"--accept ''", "--accept takes smaller|read-only|features|name,..., with commas between, "
-		    "not \"\""},
-    {"--accept name,", "--accept takes smaller|read-only|features|name,..., with commas between, "
-		       "not \"\""},
-    {"--accept ,name", "--accept takes smaller|read-only|features|name,..., with commas between, "
-		       "not \"\""},
-    {"--accept name,small", "--accept takes smaller|read-only|features|name,..., with commas "
-			    "between, not \"small\""},
-    {"--accept names", "--accept takes smaller|read-only|features|name,..., with commas between, "
-		       "not \"names\""},
-    {"--accept a\x1b", "--accept takes smaller|read-only|features|name,..., with commas between, "
-		       "not \"a\\x1b\""},
+				"at most three decimals, not \"infinity\""},
+    {"--retry-delay 0.099", "--retry-delay must be a number of seconds from 0.1 to 3600, with at "
+			    "most three decimals, not \"0.099\""},
+    {"--retry-delay-late 3600.5", "--retry-delay-late must be a number of seconds from 0.1 to "
+				  "3600, with at most three decimals, not \"3600.5\""},
+    {"--accept bigger",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"bigger\""},
+    {"--accept ''",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
+    {"--accept name,",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
+    {"--accept ,name",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
+    {"--accept name,small",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"small\""},
+    {"--accept names",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"names\""},
+    {"--accept a\x1b",
+     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"a\\x1b\""},
     {"nbd0 h --on-change", "--on-change needs a value: COMMAND; try nbd-attach --help"},
     {"--swap --on-change true nbd0 h",
-     "--swap and --on-change cannot be combined: running a command in an outage needs the memory "
+     "--swap and --on-change cannot be combined: running a command during an outage needs memory "
      "that may be swapped out"},
     {"--swap --follow-dns nbd0 h",
-     "--swap and --follow-dns cannot be combined: resolving a name in an outage needs files and "
-     "the memory that may be swapped out"},
+     "--swap and --follow-dns cannot be combined: resolving a name during an outage needs files, "
+     "and memory that may be swapped out"},
     {"nbd0 h --failover other", "--failover takes a URI, such as nbd://HOST/EXPORT, not \"other\""},
     {"nbd0 h --failover nbd://", "--failover: the URI names no host: nbd://HOST/EXPORT"},
     {"nbd0 nbd://h/ --failover nbd://h", "the server \"nbd://h/\" is given twice"},
@@ -775,34 +769,33 @@ static const struct {
      "--failover nbd://h5 --failover nbd://h6 --failover nbd://h7 --failover nbd://h8",
      "--failover may be given 7 times"},
     {"nbd0 nbds://a/?tls-psk-file=/k --failover nbds://b/?tls-certificates=/d&tls-verify-peer=0",
-     "the first server must prove who it is, and so must every --failover: not with "
+     "the first server is verified, so every --failover server must be verified too: do not use "
      "tls-verify-peer=0 or tls-type=anon"},
     {"nbd0 a --tls --tls-ca /ca --failover nbds://c/?tls-type=anon",
-     "the first server must prove who it is, and so must every --failover: not with "
+     "the first server is verified, so every --failover server must be verified too: do not use "
      "tls-verify-peer=0 or tls-type=anon"},
-    {"nbd0 h --fence x", "--fence needs another server to go to: --failover URI"},
-    {"nbd0 h --failback never", "--failback needs another server to go to: --failover URI"},
-    {"nbd0 h --failover-unfenced",
-     "--failover-unfenced needs another server to go to: --failover URI"},
+    {"nbd0 h --fence x", "--fence needs another server: add --failover URI"},
+    {"nbd0 h --failback never", "--failback needs another server: add --failover URI"},
+    {"nbd0 h --failover-unfenced", "--failover-unfenced needs another server: add --failover URI"},
     {"nbd0 h --failover nbd://b --failback idle",
      "--failback must be one of never|at-loss, not \"idle\""},
     {"nbd0 h --failover nbd://b --fence f --failover-unfenced",
      "--fence and --failover-unfenced cannot be combined"},
     {"nbd0 h --failover nbd://b --swap",
-     "--swap and --failover cannot be combined: going to another server needs processes and the "
+     "--swap and --failover cannot be combined: moving to another server needs processes, and "
      "memory that may be swapped out"},
     {"nbd0 h --failover nbd://b --no-reconnect",
-     "--no-reconnect and --failover cannot be combined: without reconnecting, no server is "
-     "dialled"},
+     "--no-reconnect and --failover cannot be combined: without reconnecting, no other server is "
+     "ever tried"},
     {"nbd0 h --failover nbd://b --backend ioctl",
      "--failover needs netlink: with --backend ioctl a device ends with its connection"},
     {"nbd0 h --source eth0 --failover nbd+unix:///?socket=/s",
-     "--source is for TCP servers, and so must be every --failover"},
-    {"nbd0 --failover nbd://b -- [ nbdkit ]", "--failover cannot be combined with a server that is "
-					      "started for the device: that one is started "
-					      "again"},
+     "--source is for TCP servers, so every --failover server must use TCP"},
+    {"nbd0 --failover nbd://b -- [ nbdkit ]",
+     "--failover cannot be combined with a server command or --image: nbd-attach starts such a "
+     "server again when it ends"},
     {"nbd0 nbds://h/ --tls-ca /c --failover nbd://b",
-     "the first server is spoken to with TLS, and so must be every --failover: give --tls, or "
+     "the first server uses TLS, so every --failover server must use it too: give --tls, or "
      "nbds:// URIs"},
     {"nbd0 h --tls --tls-ca /c --failover nbds://b/?tls-verify-peer=0 --tls-verify-peer 1",
      "--failover: --tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
@@ -813,8 +806,8 @@ static const struct {
 
     {"nbd0 --config f", "f: this file cannot be read: No such file or directory"},
 
-    {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: a Unix socket is given with "
-			   "--unix, and an image file needs a server such as nbdkit or qemu-nbd"},
+    {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: use --unix for a Unix "
+			   "socket; an image file needs a server such as nbdkit or qemu-nbd"},
 };
 
 static void test_bad(void **state)

@@ -102,7 +102,7 @@ static void others_are_refused(void **state)
 	    {"/mnt/disk/", -ENOENT, "nothing is mounted at"},
 	    {"/mnt/short", -ENOENT, "nothing is mounted at"},
 	    {"/mnt/tmp", -ENOTBLK,
-	     "\"/mnt/tmp\" is mounted from \"tmpfs\", which is no NBD device"},
+	     "\"/mnt/tmp\" is mounted from \"tmpfs\", which is not an NBD device"},
 	    {"/", -ENOTBLK, "\"/\" is mounted from \"/dev/sda1\""},
 	    {"/mnt/over", -ENOTBLK, "mounted from \"tmpfs\""},
 	    {"/mnt/lvm", -ENOTBLK, "mounted from \"/dev/mapper/nbd0\""},

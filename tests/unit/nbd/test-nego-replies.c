@@ -9,57 +9,60 @@ struct refusal {
 
 static const struct refusal export_refusals[] = {
     {NBD_ERR_POLICY, "the server's policy forbids the use of export \"foo\""},
-    {NBD_ERR_INVALID, "the server takes the request for export \"foo\" for invalid"},
+    {NBD_ERR_INVALID, "the server says that the request for export \"foo\" is invalid"},
     {NBD_ERR_PLATFORM, "the server's platform cannot serve export \"foo\""},
-    {NBD_ERR_TLS_REQD, "the server wants TLS: use nbds:// or --tls"},
+    {NBD_ERR_TLS_REQD, "the server requires TLS: use nbds:// or --tls"},
     {NBD_ERR_UNKNOWN,
      "the server has no export \"foo\": `nbd-attach --list HOST` shows what it has"},
     {NBD_ERR_SHUTDOWN, "the server is shutting down"},
-    {NBD_ERR_BLOCK_SIZE_REQD, "the server insists on block sizes although they were asked for"},
-    {NBD_ERR_TOO_BIG, "the server finds the request too big to answer"},
+    {NBD_ERR_BLOCK_SIZE_REQD,
+     "the server demands that block sizes be requested, although they were"},
+    {NBD_ERR_TOO_BIG, "the server says that the request is too big to answer"},
     {NBD_ERR_EXT_HEADER_REQD,
-     "the server insists on extended headers, which the kernel does not speak"},
-    {0, "the server refuses export \"foo\", for a reason unknown to this program, error "
+     "the server requires extended headers, which the kernel does not support"},
+    {0, "the server refuses export \"foo\", for a reason that nbd-attach does not know, error "
 	"0x80000000"},
-    {11, "the server refuses export \"foo\", for a reason unknown to this program, error "
+    {11, "the server refuses export \"foo\", for a reason that nbd-attach does not know, error "
 	 "0x8000000b"},
-    {0x7fffffff, "the server refuses export \"foo\", for a reason unknown to this program, error "
-		 "0xffffffff"},
+    {0x7fffffff, "the server refuses export \"foo\", for a reason that nbd-attach does not know, "
+		 "error 0xffffffff"},
     {0, NULL},
 };
 
 static const struct refusal list_refusals[] = {
-    {NBD_ERR_UNSUP, "the server cannot list its exports: the export must be named"},
+    {NBD_ERR_UNSUP, "the server cannot list its exports: give the name of one"},
     {NBD_ERR_POLICY, "the server's policy forbids listing its exports"},
-    {NBD_ERR_INVALID, "the server takes the request for its exports for invalid"},
-    {NBD_ERR_PLATFORM, "the server cannot list its exports: the export must be named"},
-    {NBD_ERR_TLS_REQD, "the server wants TLS: use nbds:// or --tls"},
+    {NBD_ERR_INVALID, "the server says that the request for its exports is invalid"},
+    {NBD_ERR_PLATFORM, "the server cannot list its exports: give the name of one"},
+    {NBD_ERR_TLS_REQD, "the server requires TLS: use nbds:// or --tls"},
     {NBD_ERR_UNKNOWN, "the server has no exports to list"},
     {NBD_ERR_SHUTDOWN, "the server is shutting down"},
-    {NBD_ERR_BLOCK_SIZE_REQD, "the server insists on block sizes although they were asked for"},
-    {NBD_ERR_TOO_BIG, "the server finds the request too big to answer"},
+    {NBD_ERR_BLOCK_SIZE_REQD,
+     "the server demands that block sizes be requested, although they were"},
+    {NBD_ERR_TOO_BIG, "the server says that the request is too big to answer"},
     {NBD_ERR_EXT_HEADER_REQD,
-     "the server insists on extended headers, which the kernel does not speak"},
-    {99, "the server refuses to list its exports, for a reason unknown to this program, error "
-	 "0x80000063"},
+     "the server requires extended headers, which the kernel does not support"},
+    {99, "the server refuses to list its exports, for a reason that nbd-attach does not know, "
+	 "error 0x80000063"},
     {0, NULL},
 };
 
-#define NO_TLS "the server does not offer TLS: nbd:// without --tls goes on in the clear"
+#define NO_TLS "the server does not offer TLS: nbd:// without --tls connects without encryption"
 
 static const struct refusal tls_refusals[] = {
     {NBD_ERR_UNSUP, NO_TLS},
     {NBD_ERR_POLICY, NO_TLS},
-    {NBD_ERR_INVALID, "the server takes the request for TLS for invalid"},
+    {NBD_ERR_INVALID, "the server says that the request for TLS is invalid"},
     {NBD_ERR_PLATFORM, "the server was built without TLS, or its platform lacks it"},
-    {NBD_ERR_TLS_REQD, "the server wants TLS and refuses to start it"},
-    {NBD_ERR_UNKNOWN, "the server refuses TLS: it takes it for an unknown export"},
+    {NBD_ERR_TLS_REQD, "the server requires TLS and refuses to start it"},
+    {NBD_ERR_UNKNOWN, "the server refuses TLS with the error for an unknown export"},
     {NBD_ERR_SHUTDOWN, "the server is shutting down"},
-    {NBD_ERR_BLOCK_SIZE_REQD, "the server insists on block sizes although they were asked for"},
-    {NBD_ERR_TOO_BIG, "the server finds the request too big to answer"},
+    {NBD_ERR_BLOCK_SIZE_REQD,
+     "the server demands that block sizes be requested, although they were"},
+    {NBD_ERR_TOO_BIG, "the server says that the request is too big to answer"},
     {NBD_ERR_EXT_HEADER_REQD,
-     "the server insists on extended headers, which the kernel does not speak"},
-    {12, "the server refuses TLS, for a reason unknown to this program, error 0x8000000c"},
+     "the server requires extended headers, which the kernel does not support"},
+    {12, "the server refuses TLS, for a reason that nbd-attach does not know, error 0x8000000c"},
     {0, NULL},
 };
 
@@ -332,8 +335,8 @@ static void test_end_of_connection(void **state)
 	static const char greeting[] =
 	    "the server closed the connection in the middle of its greeting";
 	static const char naming[] =
-	    "the server closed the connection when asked for export \"foo\": it may not have it, "
-	    "want TLS, or be shutting down";
+	    "the server closed the connection when asked for export \"foo\": it may not have that "
+	    "export, require TLS, or be shutting down";
 
 	(void)state;
 	greet(0);
@@ -346,8 +349,8 @@ static void test_end_of_connection(void **state)
 	check_eof(GO, false, 8, greeting);
 	check_eof(GO, false, 1, greeting);
 	check_eof(GO, false, 0,
-		  "the server closed the connection without a word: it may be shutting down, "
-		  "full, or not open to this address");
+		  "the server closed the connection without an answer: it may be shutting down, "
+		  "have too many clients, or not accept this address");
 
 	greet(FIXED);
 	reply_text(NBD_OPT_GO, ERR(NBD_ERR_UNSUP), "xy");

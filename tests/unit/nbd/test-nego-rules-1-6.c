@@ -61,7 +61,7 @@ static void test_rule_02_starttls_without_payload_and_never_twice(void **state)
 	assert_int_equal(sent_option(0, &data, &len), NBD_OPT_STARTTLS);
 	assert_int_equal(len, 0);
 	assert_options(NBD_OPT_STARTTLS, NBD_OPT_GO);
-	assert_violation("it wants TLS although TLS is up");
+	assert_violation("it requires TLS although TLS is in use");
 }
 
 static void test_rule_02_starttls_needs_fixed_newstyle(void **state)
@@ -250,7 +250,7 @@ static void test_rule_04_insisting_on_block_sizes_is_final(void **state)
 	reply(NBD_OPT_GO, ERR(NBD_ERR_BLOCK_SIZE_REQD), 0);
 	run(GO, "foo");
 	assert_failed(ERR_PERMANENT,
-		      "the server insists on block sizes although they were asked for");
+		      "the server demands that block sizes be requested, although they were");
 	assert_goodbye_abort();
 }
 

@@ -318,8 +318,8 @@ static void test_rule_11_nothing_the_kernel_lacks_is_negotiated(void **state)
 	greet(FIXED);
 	reply(NBD_OPT_GO, ERR(NBD_ERR_EXT_HEADER_REQD), 0);
 	run(GO, "foo");
-	assert_failed(ERR_PERMANENT, "the server insists on extended headers, which the kernel "
-				     "does not speak");
+	assert_failed(ERR_PERMANENT,
+		      "the server requires extended headers, which the kernel does not support");
 }
 
 static void test_rule_12_wrong_magic_option_or_type(void **state)

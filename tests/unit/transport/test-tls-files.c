@@ -202,7 +202,7 @@ static void who_may_read_a_key(void **state)
 		assert_int_equal(get(&b) == 0, rows[i].root);
 		if (!rows[i].root) {
 			assert_int_equal(b.o.err.kind, ERR_USAGE);
-			assert_non_null(strstr(b.o.err.message, "can be read by others"));
+			assert_non_null(strstr(b.o.err.message, "can be read by other users"));
 		}
 		/* The caller is root, so that another user's is never right. */
 		assert_int_equal(chown(path_of("psk"), 1000, 1000), 0);
@@ -227,8 +227,8 @@ static void who_may_write_what_is_trusted(void **state)
 	    {0644, 0700, 0, 0, NULL},
 	    {0444, 0755, 0, 0, NULL},
 	    {0644, 01777, 0, 0, NULL}, /* like /tmp: only its owner may replace it */
-	    {0664, 0700, 0, 0, "can be written by others"},
-	    {0646, 0700, 0, 0, "can be written by others"},
+	    {0664, 0700, 0, 0, "can be written by other users"},
+	    {0646, 0700, 0, 0, "can be written by other users"},
 	    {0644, 0700, 1000, 0, "belongs to uid 1000"},
 	    {0644, 0770, 0, 0, "the directory"},
 	    {0644, 0707, 0, 0, "the directory"},

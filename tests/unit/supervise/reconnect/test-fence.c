@@ -93,10 +93,9 @@ static void fails(const char *command, uint32_t timeout_ms, const char *says)
 static void test_failure(void **state)
 {
 	(void)state;
-	fails("exit 7", 10000, "the command of --fence ended with status 7");
-	fails("/nonexistent/fence 2>/dev/null", 10000,
-	      "the command of --fence ended with status 127");
-	fails("kill -TERM $$", 10000, "the command of --fence was killed by signal 15");
+	fails("exit 7", 10000, "the --fence command ended with status 7");
+	fails("/nonexistent/fence 2>/dev/null", 10000, "the --fence command ended with status 127");
+	fails("kill -TERM $$", 10000, "the --fence command was killed by signal 15");
 }
 
 /* The number that the command has written; it must be gone soon. */
@@ -130,7 +129,7 @@ static void test_timeout(void **state)
 {
 	(void)state;
 	fails("trap '' TERM INT HUP; sleep 600 & echo $! >out; wait", 1000,
-	      "the command of --fence was killed, as it had not ended after 1 s");
+	      "the --fence command was killed, as it had not ended after 1 s");
 	assert_reaped();
 	assert_killed();
 }

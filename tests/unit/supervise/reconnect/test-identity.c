@@ -101,7 +101,7 @@ static void a_smaller_one_has_to_be_accepted(void **state)
 	(void)state;
 	now.size = SIZE - 1;
 	refused_without(ACCEPT_SMALLER, "smaller");
-	refused(0, "1073741823 bytes in place of 1073741824");
+	refused(0, "1073741823 bytes instead of 1073741824");
 	passes(ACCEPT_SMALLER, SIZE - 4096);
 }
 
@@ -135,10 +135,10 @@ static void each_lost_feature_has_to_be_accepted(void **state)
 	static const struct {
 		uint16_t flag;
 		const char *says;
-	} feature[] = {{NBD_TX_SEND_FLUSH, "no flush"},
-		       {NBD_TX_SEND_FUA, "no FUA"},
-		       {NBD_TX_SEND_TRIM, "no trim"},
-		       {NBD_TX_SEND_WRITE_ZEROES, "no write-zeroes"}};
+	} feature[] = {{NBD_TX_SEND_FLUSH, "no support for flush"},
+		       {NBD_TX_SEND_FUA, "no support for FUA"},
+		       {NBD_TX_SEND_TRIM, "no support for trim"},
+		       {NBD_TX_SEND_WRITE_ZEROES, "no support for write-zeroes"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(feature) / sizeof(feature[0]); i++) {
@@ -212,7 +212,7 @@ static void the_payload_may_not_shrink(void **state)
 		refused(ALL_ACCEPTED, "requests of at most ");
 		assert_null(strstr(err.message, "--accept"));
 	}
-	assert_non_null(strstr(err.message, "at most 1048576 bytes, no longer the 33554432 of "
+	assert_non_null(strstr(err.message, "at most 1048576 bytes, instead of 33554432 as "
 					    "before"));
 }
 
