@@ -46,8 +46,9 @@ check-kernels:
 	@$(MAKE) --no-print-directory all kernel-try fault security
 	@tests/check-kernels
 
-.PHONY: lint
-lint: $(BUILD)/nbd-attach $(BUILD)/tests/states
+.PHONY: lint lint-build
+lint-build: $(BUILD)/nbd-attach $(BUILD)/tests/states
+lint: lint-build
 	@tests/lint/includes
 	@tests/lint/parts
 	@tests/lint/circles $(BUILD) $(OBJ)

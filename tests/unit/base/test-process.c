@@ -23,6 +23,7 @@
 
 #include "base/capability.h"
 #include "base/process.h"
+#include "skip.h"
 
 #define HELPER_ID 54321 /* anybody's */
 #define STOPS_MAX 100000
@@ -111,10 +112,10 @@ static void helper_of_another_account(void **state)
 
 	(void)state;
 #if defined(FOR_VALGRIND)
-	skip(); /* it cannot be traced */
+	skip_because("it cannot be traced");
 #endif
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	pid = fork();
 	if (pid == 0)
 		_exit(kill_a_helper());

@@ -34,6 +34,7 @@
 #include "runtime/lock.h"
 #include "captive/strays.h"
 #include "captive/command.h"
+#include "skip.h"
 
 #define LIMIT_MS 20000 /* nothing here takes as long */
 
@@ -340,7 +341,7 @@ static void a_program_is_on_the_way_to_a_disk(void **unused)
 
 	(void)unused;
 	if (geteuid() != 0 || prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0) < 0)
-		skip();
+		skip_because("it takes root and a kernel that knows PR_SET_IO_FLUSHER");
 	run(&c, out, sizeof(out));
 	assert_int_equal(strtoul(out, NULL, 10) & 0x180000, 0x180000);
 }
@@ -385,7 +386,7 @@ static void a_program_runs_as_another_user(void **unused)
 	assert_int_equal(err.kind, ERR_USAGE);
 	assert_int_equal(command_user_find("daemon", &user, &err), 0);
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	run(&c, out, sizeof(out));
 	said = strstr(out, "begin\n");
 	assert_non_null(said);
@@ -409,7 +410,7 @@ static void another_user_gets_a_clean_environment(void **unused)
 
 	(void)unused;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(command_user_find("daemon", &user, &err), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
 		setenv(gone[i], "of root", 1);

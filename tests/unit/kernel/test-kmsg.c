@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel/kmsg.h"
+#include "skip.h"
 
 /* As seen on 6.1; with CONFIG_PRINTK_CALLER there is one field more. */
 static const char real[] = "6,1042,98765432,-;block nbd1: reconnected socket\n"
@@ -106,7 +107,7 @@ static void it_opens_behind_what_is_there(void **state)
 
 	(void)state;
 	if (fd < 0)
-		skip(); /* a container may hide it */
+		skip_because("a container may hide it");
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_false(kmsg_reconnected(fd, 1048575));

@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
+#include "skip.h"
 
 #define STRANGER  54321 /* anybody's user id */
 #define TAKERS	  8
@@ -151,7 +152,7 @@ static void a_stranger_who_opened_it_before_is_no_holder(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	make_old_file("1\n");
 	pid = hold(STRANGER);
 	assert_int_equal(lock_take(path, "it", &fd, &err), 0);
@@ -312,7 +313,7 @@ static void interleave_all(bool old, bool removed)
 	int status;
 
 #if defined(FOR_VALGRIND)
-	skip(); /* it cannot be traced */
+	skip_because("it cannot be traced");
 #endif
 	for (unsigned when = 0; when < STOPS_MAX; when++)
 		if ((pid[when] = fork()) == 0)
@@ -356,7 +357,7 @@ static void looking_takes_nothing(void **state)
 
 	(void)state;
 #if defined(FOR_VALGRIND)
-	skip(); /* it cannot be traced */
+	skip_because("it cannot be traced");
 #endif
 	assert_int_equal(lock_take(path, "it", &fd, &err), 0);
 	close(fd);
@@ -387,7 +388,7 @@ static void a_stranger_sees_the_holder(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(lock_take(path, "it", &fd, &err), 0);
 	pid = fork();
 	if (pid == 0) {

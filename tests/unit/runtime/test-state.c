@@ -18,6 +18,7 @@
 #include "runtime/state.h"
 #include "rundir-fixture.h"
 #include "runtime/lock.h"
+#include "skip.h"
 
 static void state_survives_the_file(void **unused)
 {
@@ -293,7 +294,7 @@ static void json_of_a_state_is_json(void **unused)
 
 	(void)unused;
 	if (system("python3 -c '' 2>/dev/null") != 0)
-		skip();
+		skip_because("python3 is missing");
 	assert_int_equal(setenv("CHECK", check, 1), 0);
 	f = popen("exec python3 -c \"$CHECK\"", "w");
 	assert_non_null(f);

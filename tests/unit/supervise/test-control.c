@@ -9,6 +9,7 @@
 #include "runtime/rundir.h"
 #include "rundir-fixture.h"
 #include "supervise/control.h"
+#include "skip.h"
 
 #define INDEX 3
 
@@ -309,7 +310,7 @@ static void another_user_is_not_heard(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(chmod(dir, 0755), 0);
 	assert_int_equal(chmod(path.text, 0666), 0);
 	pid = fork();

@@ -9,6 +9,7 @@
 #include "transport/attempt.h"
 #include "worker/resolve.h"
 #include "worker/worker.h"
+#include "skip.h"
 
 struct outcome {
 	struct loop *loop;
@@ -818,7 +819,7 @@ static void nbdkit_tcp(void **state)
 		snprintf(port, sizeof(port), "%u", address_port(&at));
 		pid = run_server(argv, &at);
 		if (!pid)
-			skip();
+			skip_because("the server is not installed");
 		tcp_endpoint(&e, hosts[i], address_port(&at));
 		assert_served(&e);
 		endpoint_done(&e);
@@ -859,7 +860,7 @@ static void qemu_nbd_unix(void **state)
 	unlink(image);
 	rmdir(dir);
 	if (!pid)
-		skip();
+		skip_because("the server is not installed");
 }
 
 /* A server that exists but does not run: the listen queue answers, the process does not. */

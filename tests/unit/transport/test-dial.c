@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "transport/dial.h"
+#include "skip.h"
 
 static const struct source anywhere = {.kind = SOURCE_ANY};
 
@@ -299,7 +300,7 @@ static void unix_forbidden(void **state)
 	unlink(path);
 	rmdir(dir);
 	if (geteuid() != 0)
-		skip(); /* its owner is not refused */
+		skip_because("its owner is not refused");
 	assert_int_equal(status, 0);
 }
 
@@ -388,7 +389,7 @@ static void self_connect(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == 77)
-		skip(); /* needs a network namespace */
+		skip_because("needs a network namespace");
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 

@@ -10,6 +10,7 @@
 #include "transport/helpers.h"
 #include "worker/tls/lib.h"
 #include "worker/worker.h"
+#include "skip.h"
 
 static struct helpers *new_helpers(struct loop *loop, struct helpers_config cfg)
 {
@@ -73,12 +74,12 @@ static void locked_in_memory(void **state)
 	if (geteuid() != 0) {
 		helpers_free(h);
 		loop_free(loop);
-		skip();
+		skip_because("it takes root");
 	}
 #if defined(__SANITIZE_ADDRESS__)
 	helpers_free(h); /* terabytes of shadow */
 	loop_free(loop);
-	skip();
+	skip_because("the sanitizer's shadow takes terabytes");
 #endif
 	fill(h);
 	await_ready(loop, h, 1);
@@ -234,9 +235,9 @@ static void a_zygote_needs_no_file(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 #if defined(FOR_VALGRIND)
-	skip(); /* it has files of its own */
+	skip_because("it has files of its own");
 #endif
 	assert_int_equal(in_a_child(true), 100);
 	assert_int_equal(in_a_child(false), 0); /* that is what it is for */

@@ -7,6 +7,7 @@
 
 #include "transport/helpers.h"
 #include "transport/tls-files.h"
+#include "skip.h"
 
 static char dir[] = "/tmp/test-tls-files.XXXXXX";
 
@@ -191,7 +192,7 @@ static void who_may_read_a_key(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct bench b;
 
@@ -237,7 +238,7 @@ static void who_may_write_what_is_trusted(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct bench b;
 

@@ -39,6 +39,7 @@
 #include "worker/landlock.h"
 #include "base/process.h"
 #include "worker/sandbox.h"
+#include "skip.h"
 
 #define SUCCEEDED 42
 #define DENIED	  43
@@ -564,7 +565,7 @@ static void control(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
 		struct run run = {.attack = attacks[i].run};
 		struct process_end end;
@@ -586,7 +587,7 @@ static void attack_as_root(enum sandbox_profile profile)
 	struct err err;
 
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(sandbox_new(&s, &err), 0);
 	assert_non_null(sandbox_account(s));
 	attack_all(s, profile, 0);
@@ -619,7 +620,7 @@ static void as_user(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	target.victim = start_victim(USER_ID);
 	attack_all(NULL, SANDBOX_HANDSHAKE, USER_ID);
 	attack_all(NULL, SANDBOX_RESOLVE, USER_ID);
@@ -679,10 +680,10 @@ static void landlock_alone(void **state)
 	process_done(&p);
 	assert_true(end.exited);
 	if (end.value == SETUP)
-		skip(); /* this kernel has no Landlock */
+		skip_because("this kernel has no Landlock");
 	assert_int_equal(end.value, DENIED);
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	/* It is part of the sandbox: here it is the only wall. */
 	{
 		struct run control_run = {.attack = make_socket_file};
@@ -714,7 +715,7 @@ static void same_user_cannot_trace(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	start_attacker(&p, &victim);
 	ready = (struct pollfd){.fd = p.fd, .events = POLLIN};
 	assert_int_equal(poll(&ready, 1, 10000), 1);
@@ -769,7 +770,7 @@ static void worker_as_the_kernel_sees_it(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(helpers_new(loop, &cfg, &h, &err), 0);
 	assert_int_equal(helpers_fill(h, &err), 0);
 	for (int i = 0; i < 200 && helpers_ready(h) == 0; i++) {
@@ -886,7 +887,7 @@ static void worker_of_a_capable_user(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("it takes root");
 	pid = fork();
 	if (pid == 0)
 		_exit(start_from_a_capable_user());

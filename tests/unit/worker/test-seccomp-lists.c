@@ -29,6 +29,7 @@
 
 #include "base/cleanup.h"
 #include "worker/seccomp-programs.h"
+#include "skip.h"
 
 #define NUMBERS	  2048 /* far beyond the last system call there is */
 #define X32_BIT	  0x40000000
@@ -347,7 +348,7 @@ static void no_other_architecture(void **state)
 
 	(void)state;
 	if (!NATIVE)
-		skip();
+		skip_because("the filter is for another processor");
 	for (size_t p = 0; p < ARRAY_SIZE(programs); p++) {
 		for (size_t a = 0; a < ARRAY_SIZE(others); a++)
 			for (int nr = 0; others[a] != NATIVE && nr < NUMBERS; nr++)

@@ -29,6 +29,7 @@
 
 #include "base/cleanup.h"
 #include "worker/seccomp-programs.h"
+#include "skip.h"
 
 #define NUMBERS 2048 /* more than any architecture has */
 
@@ -168,7 +169,7 @@ static void a_worker_may_call_what_is_listed(void **state)
 {
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__)
-	skip(); /* the sanitizer's runtime needs more */
+	skip_because("the sanitizer's runtime needs more");
 #endif
 	for (int nr = 0; nr < NUMBERS; nr++) {
 		bool plain = is_in(nr, always, ARRAY_SIZE(always));
@@ -218,7 +219,7 @@ static void odd_numbers_are_killed(void **state)
 
 	(void)state;
 #if !defined(__x86_64__)
-	skip();
+	skip_because("its system calls are those of x86-64");
 #endif
 	for (size_t p = 0; p < ARRAY_SIZE(programs); p++)
 		for (int nr = 0; nr < NUMBERS; nr++) {

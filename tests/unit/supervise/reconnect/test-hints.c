@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "supervise/reconnect/hints.h"
+#include "skip.h"
 
 static struct loop *loop;
 static char dir[PATH_MAX], path[PATH_MAX + 16];
@@ -213,7 +214,7 @@ static void a_network_that_comes_up_is_a_hint(void **state)
 	(void)state;
 	if (home < 0 || unshare(CLONE_NEWNET) < 0) {
 		close(home);
-		skip(); /* not root */
+		skip_because("it takes root");
 	}
 	h = hints_new(loop, NULL, on_hint, &told);
 	assert_no_hint();

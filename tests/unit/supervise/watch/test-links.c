@@ -10,6 +10,7 @@
 
 #include "supervise/watch/diag.h"
 #include "supervise/watch/links.h"
+#include "skip.h"
 
 /* What the callback was told. */
 static struct {
@@ -452,7 +453,7 @@ static void diag_destroys_tcp_only(void **state)
 
 	(void)state;
 	if (!sockets_can_be_destroyed())
-		skip();
+		skip_because("sockets cannot be destroyed here");
 	tcp_pair("127.0.0.1", &ours, &theirs);
 	s = describe(ours);
 	assert_true(diag_destroy(&s));
@@ -988,7 +989,7 @@ static void what_cannot_be_cut_is_kept(void **state)
 
 	(void)state;
 	if (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) != 1)
-		skip();
+		skip_because("CAP_NET_ADMIN is not to be had");
 	tcp_pair("127.0.0.1", &ours, &theirs);
 	id = describe(ours);
 	assert_int_equal(links_add_foreign(links, &id), 0);
