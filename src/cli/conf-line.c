@@ -59,6 +59,15 @@ static int inih_says(void *arg, const char *section, const char *name, const cha
 	return 1;
 }
 
+/* True if somebody seems to take the rest of the line for a comment. */
+static bool has_comment_sign(struct piece value)
+{
+	for (size_t i = 1; i < value.len; i++)
+		if (value.p[i] == '#' && isspace((unsigned char)value.p[i - 1]))
+			return true;
+	return value.len && value.p[0] == '#';
+}
+
 static bool has_inline_comment(struct piece line)
 {
 	for (size_t i = 1; i < line.len; i++)
@@ -216,6 +225,10 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 		complain_of(r, "the line is not UTF-8, or contains a control character");
 	else if (memchr(name.p, ':', name.len)) /* which libinih would take for the sign */
 		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
+	else if (has_comment_sign(value))
+		complain_of(r,
+			    "a # after a blank begins no comment here: put the comment on a line "
+			    "of its own, or a command into a script");
 	else if (round_trips(r, line, name, value))
 		read_pair(r, name, value);
 }

@@ -114,6 +114,8 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 		return explain_unknown(word, 0, err);
 	if (value == ':')
 		return part_bad(err, "--%s needs a value: %s" TRY_HELP, def->name, def->shown);
+	if (option_bit_is_set(&c->given, def) && def->value != VALUE_NONE && !def->repeats)
+		return part_bad(err, "--%s is given twice", def->name);
 	option_bit_set(&c->given, def);
 	c->open = def->value == VALUE_OPTIONAL && !optarg ? def : NULL;
 	return def->set(&c->options, def, optarg, err);

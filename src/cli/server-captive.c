@@ -144,6 +144,11 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 
 	if (o->captive && o->image)
 		return part_bad(err, "--image starts its own server: leave out the COMMAND");
+	if (o->image && export_name && export_name[0])
+		return part_bad(err,
+				"--image serves the whole image as the only export of its server: "
+				"leave out %s",
+				quoted_str(export_name).text);
 	if (o->unix_path || o->port || o->source)
 		return part_bad(err, "--%s cannot be combined with a server command",
 				o->unix_path ? "unix"
@@ -171,7 +176,6 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 
 char **captive_image_words(const struct options *o)
 {
-	_cleanup_free_ char *name = NULL;
 	char format[FORMAT_MAX + 16], shared[32];
 	/* Written through: what qemu-nbd has in a cache of its own dies with it, though it has
 	 * acknowledged it. */
@@ -185,13 +189,6 @@ char **captive_image_words(const struct options *o)
 	words[n++] = shared;
 	if (o->read_only)
 		words[n++] = "--read-only";
-	if (o->endpoint.export_name[0]) {
-		if (asprintf(&name, "--export-name=%s", o->endpoint.export_name) < 0) {
-			name = NULL;
-			return NULL;
-		}
-		words[n++] = name;
-	}
 	words[n++] = o->image;
 	return copy_words(n, words);
 }

@@ -151,6 +151,11 @@ config wrong 'target = localhost' 'timout = 5'
 check "a wrong file" expect_status 2 'wrong.conf:2: there is no option "timout"' nbd_attach wrong
 check "--check-config says the same" \
 	expect_status 2 'wrong.conf:2: there is no option' nbd_attach --check-config "$conf/wrong.conf"
+check "--check-config: takes a name" \
+	expect_status 2 'wrong.conf:2: there is no option' nbd_attach --check-config wrong
+config files 'target = localhost' 'tls = yes' "tls-ca = $scratch/no-ca.pem"
+check "--check-config: looks for the files" \
+	expect_status 2 'files.conf:3: tls-ca: there is no .*no-ca.pem' nbd_attach --check-config files
 check "--check-config is content" \
 	expect_status 0 '' nbd_attach --check-config "$conf/data.conf"
 chmod 666 "$conf/data.conf"

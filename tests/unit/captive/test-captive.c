@@ -124,10 +124,10 @@ static void an_image_is_served_safely(void **unused)
 			    "<--format=qcow2> <--shared=1> </a/b>");
 	captive_words_free(words);
 	options_done(&o);
-	PARSE(&o, "nbd0", "--image=/a", "--format=raw", "-r", "-C3", "--export", "-x");
+	PARSE(&o, "nbd0", "--image=/a", "--format=raw", "-r", "-C3");
 	words = captive_image_words(&o);
 	assert_words(words, "<qemu-nbd> <--persistent> <--cache=writethrough> <--discard=unmap> "
-			    "<--format=raw> <--shared=3> <--read-only> <--export-name=-x> </a>");
+			    "<--format=raw> <--shared=3> <--read-only> </a>");
 	captive_words_free(words);
 	options_done(&o);
 	PARSE(&o, "nbd0", "--image=-f",

@@ -89,15 +89,14 @@ static const struct {
     {"--export=-x nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/-x"},
     {"-N '' nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},
     {"-N -- nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/--"},
-    {"-N a -N b nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/b"},
     {"nbd0 host -", VERB_ATTACH, "nbd0", 0, "nbd://host/-"},
     {"-u /s nbd0", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=/s"},
     {"nbd0 x --unix /s", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
     {"nbd0 -u /s -N x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
     {"nbd0 -- [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket="},
     {"nbd0 x [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket="},
-    {"auto --image f --format raw -N x", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO,
-     "nbd+unix:///x?socket="},
+    {"auto --image f --format raw", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO,
+     "nbd+unix:///?socket="},
     {"nbd0 nbd+vsock://3/x", VERB_ATTACH, "nbd0", 0, "nbd+vsock://3/x"},
     {"nbd0 nbd+unix:///?socket=%00x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=%00x"},
 
@@ -291,11 +290,10 @@ static void test_outage(void **state)
 	assert_true(o.swap);
 	options_done(&o);
 
-	/* Given again, words add up, and the last of other values counts. */
-	parse_right(
-	    "--accept name --accept name,features --dead-timeout infinity --dead-timeout 2147483 "
-	    "--on-change a --on-change b nbd0 host",
-	    &o);
+	/* Given again, words add up. */
+	parse_right("--accept name --accept name,features --dead-timeout 2147483 --on-change b "
+		    "nbd0 host",
+		    &o);
 	assert_int_equal(o.accept, ACCEPT_FEATURES | ACCEPT_NAME);
 	assert_int_equal(o.dead_timeout, 2147483);
 	assert_string_equal(o.on_change, "b");
@@ -599,6 +597,11 @@ static const struct {
     {"-s --source lo", "--source cannot be combined with --status; try nbd-attach --help"},
     {"-vq nbd0 host", "--verbose and --quiet cannot be combined"},
     {"-u s -p 5 nbd0", "--port and --unix cannot be combined"},
+    {"auto --image f --format raw -N x",
+     "--image serves the whole image as the only export of its server: leave out \"x\""},
+    {"auto --image f --format raw x",
+     "--image serves the whole image as the only export of its server: leave out \"x\""},
+    {"-N a -N b nbd0 host", "--export is given twice"},
     {"-N x nbd0 host y", "the export is given twice: with --export, and as \"y\""},
     {"-N x -u s nbd0 y", "the export is given twice: with --export, and as \"y\""},
     {"nbd0 nbd://h/x y",
