@@ -63,6 +63,9 @@ static int run_words(int argc, char **argv)
 		return err_exit_status(err.kind);
 	}
 	log_init("nbd-attach", LOG_TO_STDERR, options.log_level);
+	if (options.export_is_number)
+		log_notice("%s is taken for the name of the export; a port is written HOST:PORT",
+			   options.endpoint.export_name);
 	status = run(&options);
 	options_done(&options);
 	return status;

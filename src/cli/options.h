@@ -111,6 +111,7 @@ struct options {
 
 	/* As given; the endpoint has been made from them. NULL: not given. */
 	char *export_name;
+	bool export_is_number; /* the word EXPORT: perhaps a port was meant */
 	char *port;
 	char *unix_path;
 	char *config_file;

@@ -138,6 +138,8 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return 0;
 	server = server_word ? words->word[i++] : NULL;
 	export_name = i < words->n ? words->word[i] : NULL;
+	o->export_is_number = server && export_name && export_name[0] &&
+			      export_name[strspn(export_name, "0123456789")] == '\0';
 	r = server_apply(o, server, export_name, err);
 	if (r == 0)
 		r = server_path_absolute(&o->image, err);

@@ -290,6 +290,19 @@ static void test_outage(void **state)
 	assert_true(o.swap);
 	options_done(&o);
 
+	parse_right("nbd0 host 10809", &o);
+	assert_true(o.export_is_number);
+	options_done(&o);
+	parse_right("nbd0 host -N 10809", &o);
+	assert_false(o.export_is_number);
+	options_done(&o);
+	parse_right("nbd0 -u /s 1", &o);
+	assert_false(o.export_is_number);
+	options_done(&o);
+	parse_right("nbd0 host 1a", &o);
+	assert_false(o.export_is_number);
+	options_done(&o);
+
 	/* Given again, words add up. */
 	parse_right("--accept name --accept name,features --dead-timeout 2147483 --on-change b "
 		    "nbd0 host",
