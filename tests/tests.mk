@@ -4,12 +4,17 @@
 # The directories are those of src.
 UNIT_SRC  := $(sort $(wildcard tests/unit/test-*.c tests/unit/*/test-*.c tests/unit/*/*/test-*.c))
 UNIT      := $(UNIT_SRC:%.c=$(BUILD)/%)
-CMOCKA     = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
+CMOCKA    := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnbd-attach.a
+# In two steps, so that another library takes a link and no compiler.
+.SECONDARY: $(UNIT:=.o)
+$(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
-	@$(CC) $(ALL_CFLAGS) -Itests/unit $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/libnbd-attach.a $(CMOCKA) $(PKG_LIBS) -lpthread -ldl
+	@$(CC) $(ALL_CFLAGS) -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libnbd-attach.a
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA) $(PKG_LIBS) -lpthread -ldl
 
 -include $(UNIT:=.d)
 
@@ -18,6 +23,11 @@ unit-build: $(UNIT)
 unit: unit-build stub-build
 	@tests/unit/run $(BUILD)
 	@tests/stub/run $(BUILD)
+
+# Small faults in src, drawn by SEED, and whether the unit tests and the stub notice them.
+.PHONY: mutants
+mutants:
+	@tests/mutants.py --seed $(or $(SEED),1) --count $(or $(COUNT),20)
 
 .PHONY: deps
 deps:
