@@ -14,7 +14,7 @@ random_pause() { # up to 1.5 s
 	pause "$((RANDOM % 2)).$(printf %03d $((RANDOM % 500 + 1)))"
 }
 
-twenty() { # CONNECTIONS WHERE
+in_a_row() { # CONNECTIONS WHERE
 	local name="20 restarts, $1" i
 	new_image
 	serve nbdkit "$2"
@@ -36,6 +36,6 @@ twenty() { # CONNECTIONS WHERE
 	check "$name: detaches" release
 }
 
-twenty 1 "$sock"
-twenty 4 10809
+in_a_row 1 "$sock"
+in_a_row 4 10809
 finish

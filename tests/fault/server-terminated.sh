@@ -8,7 +8,7 @@ begin 42
 # shellcheck source=tests/fault/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-polite() { # what is served is attached; $name
+terminated() { # what is served is attached; $name
 	check "$name: load" load -r 500
 	pause 1
 	kill -TERM -- "-$server"
@@ -26,7 +26,7 @@ for kind in qemu-nbd nbd-server; do
 	new_image
 	check "$name: serves" serve $kind 10809
 	check "$name: attaches" attach
-	polite
+	terminated
 done
 
 # nbdkit goes on, and answers every request with NBD_ESHUTDOWN until its clients are gone.
@@ -35,7 +35,7 @@ for where in 10809 "$scratch/sock"; do
 	new_image
 	check "$name: serves" serve nbdkit "$where"
 	check "$name: attaches" attach --relay
-	polite
+	terminated
 done
 name="nbdkit, without a relay"
 new_image
