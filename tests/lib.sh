@@ -161,12 +161,21 @@ listening() { # PATH or PORT; looks at the kernel's tables, because some servers
 	esac
 }
 
+state_of() { # PID: sets $state_of to the letter of proc(5), without a process
+	state_of=''
+	read -rd '' state_of 2>/dev/null <"/proc/$1/stat"
+	state_of=${state_of##*) }
+	state_of=${state_of%% *}
+} 2>/dev/null
+
 running() { # PID; a zombie is not
-	[[ -e /proc/$1 && $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) != Z ]]
+	state_of "$1"
+	[[ $state_of && $state_of != Z ]]
 }
 
 asleep() { # PID: it waits for something to happen
-	[[ $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) = S ]]
+	state_of "$1"
+	[[ $state_of = S ]]
 }
 
 gone() { # PID

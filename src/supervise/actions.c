@@ -199,8 +199,9 @@ static void released(int ret, const struct err *err, void *arg)
 	}
 	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
 	s->restore = s->restore || (s->release && release_fails_io(s->release));
-	release_free(TAKE_PTR(s->release));
+	/* The error may lie in what is freed next. */
 	supervisor_post(s, ret == 0 ? FSM_RELEASED : FSM_KEPT, err);
+	release_free(TAKE_PTR(s->release));
 }
 
 static void release(struct supervisor *s, const struct event *e)

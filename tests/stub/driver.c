@@ -331,16 +331,18 @@ static void loop(struct driver *d, int listener)
 	}
 }
 
+/* The socket has its name only when it listens: that is what a test waits for. */
 static int listen_at(const char *dir)
 {
+	char name[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/%s", dir, STUB_SOCKET) >=
-	    (int)sizeof(sa.sun_path))
+	if (snprintf(name, sizeof(name), "%s/%s", dir, STUB_SOCKET) >= (int)sizeof(name) ||
+	    snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/new", dir) >= (int)sizeof(sa.sun_path))
 		return -1;
 	if (fd >= 0 && (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-			listen(fd, CLIENTS_MAX) < 0)) {
+			listen(fd, CLIENTS_MAX) < 0 || rename(sa.sun_path, name) < 0)) {
 		close(fd);
 		return -1;
 	}

@@ -3,14 +3,17 @@
 """Runs supervisors, drivers and servers, and lets faults happen to them in a random order.
 
   soak.py BUILD SECONDS SEED
+  soak.py BUILD SEEDS                    a file with one seed a line, each for one round
 
 Each round attaches a device with random options and starts a load that verifies itself. Then it
 does one random thing after another (STEPS). The invariants (the check_* methods) must hold after
 each step, and in the calm that follows several steps. JOBS rounds run at a time (4). The seed
 decides everything except how long things take. A failing round prints its own seed; with that seed
-and 1 second the program repeats this round alone.
+and 1 second the program repeats this round alone. With TELL=1 in the environment it says what each
+round did, and how long that took.
 """
 
+import functools
 import json
 import multiprocessing
 import os
@@ -491,11 +494,12 @@ class Round:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def work(build, limit, seed, first):
-    """Rounds until the time is over; their number, and whether all went well."""
+def work(build, seeds, first):
+    """One round for each seed; their number, and whether all went well."""
     rounds = 0
-    while rounds == 0 or time.monotonic() < limit:
-        r = Round(build, seed + rounds)
+    for seed in seeds:
+        r = Round(build, seed)
+        begun = time.monotonic()
         try:
             r.run_all()
         except Stuck as e:
@@ -507,25 +511,57 @@ def work(build, limit, seed, first):
             return rounds, False
         finally:
             r.tidy()
+        if os.environ.get("TELL"):
+            print(
+                f"soak-stub: seed {seed} {time.monotonic() - begun:.1f} s {' '.join(r.options)}: "
+                f"{' '.join(r.history)}", flush=True,
+            )
         rounds += 1
     return rounds, True
 
 
-def worker(results, *args):
-    results.put(work(*args))
+def until(limit, seed):
+    """At least one seed, and others until the time is over."""
+    yield seed
+    while time.monotonic() < limit:
+        seed += 1
+        yield seed
+
+
+def listed(seeds):
+    """From a queue that all workers share."""
+    while (seed := seeds.get()) is not None:
+        yield seed
+
+
+def worker(results, build, seeds, first):
+    results.put(work(build, seeds(), first))
+
+
+def chosen(arguments, jobs):
+    """For each worker a function that returns its seeds."""
+    if len(arguments) == 2:
+        seconds, seed = float(arguments[0]), int(arguments[1])
+        limit = time.monotonic() + seconds
+        print(f"soak-stub: seed {seed}", flush=True)
+        jobs = 1 if seconds <= 1 else jobs
+        return [functools.partial(until, limit, seed + 1000000 * n) for n in range(jobs)]
+    queue = multiprocessing.Queue()
+    with open(arguments[0]) as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                queue.put(int(line))
+    for _ in range(jobs):
+        queue.put(None)
+    return [functools.partial(listed, queue)] * jobs
 
 
 def main():
-    build, seconds, seed = os.path.abspath(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    jobs = 1 if seconds <= 1 else int(os.environ.get("JOBS", 4))
-    limit = time.monotonic() + seconds
+    build = os.path.abspath(sys.argv[1])
     results, first = multiprocessing.Queue(), multiprocessing.Lock()
-    print(f"soak-stub: seed {seed}", flush=True)
     workers = [
-        multiprocessing.Process(
-            target=worker, args=(results, build, limit, seed + 1000000 * n, first)
-        )
-        for n in range(jobs)
+        multiprocessing.Process(target=worker, args=(results, build, seeds, first))
+        for seeds in chosen(sys.argv[2:], int(os.environ.get("JOBS", 4)))
     ]
     for w in workers:
         w.start()

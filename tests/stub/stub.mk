@@ -28,8 +28,10 @@ stub-build: $(BUILD)/stub/nbd-attach $(BUILD)/stub/nbd-stub
 stub: stub-build
 	@tests/stub/run $(BUILD)
 
-# A run by chance, of SECONDS; it prints its SEED, by which it happens again.
+# A run by chance, of SECONDS; it prints its SEED, by which it happens again. SEEDS names a file of
+# seeds instead, each for one round: the same steps each time.
 SECONDS      ?= 30
 SEED         ?= $(shell date +%s)
+SEEDS        ?=
 soak-stub: stub-build
-	@tests/stub/soak.py $(BUILD) $(SECONDS) $(SEED)
+	@tests/stub/soak.py $(BUILD) $(or $(SEEDS),$(SECONDS) $(SEED))

@@ -23,7 +23,7 @@ fails_over() { # NAME CONNECTIONS FIRST SECOND OPTION...; $first is the server t
 	check "$name: the load gets on" loading 20 5
 	kill_now "$first"
 	check "$name: the other server is used" within 10 json_is serving "$4"
-	check "$name: it is attached" within 5 state_is attached
+	check "$name: it is attached" within 15 state_is attached
 	check "$name: all connections are there" within 5 told_is alive "$2"
 	check "$name: the load gets on there" loading 20 10
 	check "$name: nothing failed, nothing is lost" unload
