@@ -8,7 +8,7 @@ CMOCKA    := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 
 # In two steps, so that another library takes a link and no compiler.
 .SECONDARY: $(UNIT:=.o)
-$(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile
+$(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS)
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
 	@$(CC) $(ALL_CFLAGS) -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What ends an outage but the server's return: --detach, the dead timeout, --no-reconnect, --reconnect.
-# Then what --on-change is told of one.
+# What ends an outage without the server: --detach, the dead timeout, and --no-reconnect; what
+# --reconnect does to a live device; and what --on-change is told.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
