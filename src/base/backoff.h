@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When to try again: exponential with full jitter, so that a thousand clients of one restarted
- * server do not arrive in step. Pure: time (monotonic ms) and randomness are passed in.
+ * The delays between attempts to reconnect: exponential with full jitter, so that the clients of
+ * one restarted server do not all reconnect at the same moment. Pure: time (monotonic ms) and
+ * randomness are passed in.
  */
 #ifndef BASE_BACKOFF_H
 #define BASE_BACKOFF_H
@@ -9,11 +10,11 @@
 #include <stdint.h>
 
 struct backoff_config {
-	uint32_t first_ms;    /* the first try comes within this */
-	uint32_t base_ms;     /* the bound of the second delay; doubles with each try */
-	uint32_t cap_ms;      /* the largest bound, for the first fast_ms */
+	uint32_t first_ms;    /* ms: the bound of the first delay */
+	uint32_t base_ms;     /* ms: the bound of the second delay; doubles with each attempt */
+	uint32_t cap_ms;      /* ms: the largest bound during the first fast_ms */
 	uint32_t fast_ms;     /* since the start */
-	uint32_t late_cap_ms; /* the largest bound afterwards */
+	uint32_t late_cap_ms; /* ms: the largest bound after fast_ms */
 };
 
 struct backoff {
@@ -25,10 +26,13 @@ struct backoff {
 /* A new outage. */
 void backoff_start(struct backoff *b, const struct backoff_config *cfg, uint64_t now);
 
-/* The delay in ms before the next try; `random` is any 32 random bits. */
+/* The delay in ms before the next attempt; `random` is any 32 random bits. */
 uint32_t backoff_next(struct backoff *b, uint64_t now, uint32_t random);
 
-/* Something has changed: short delays again. The time of the outage goes on. */
+/*
+ * Starts again with short delays, because something has changed. The time since the start of the
+ * outage is kept.
+ */
 void backoff_again(struct backoff *b);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calling thread's capabilities, by the three system calls that capabilities(7) describes.
- * Not through libcap-ng: its constructor and each of its queries read files of /proc, which took
- * longer than the rest of what an attach does before it dials. Nothing allocates, blocks or needs
+ * The calling thread's capabilities, by the three system calls that capabilities(7) describes. Not
+ * through libcap-ng: its constructor and each of its queries read files of /proc, which took longer
+ * than the rest of what an attach does before it dials. No function here allocates, blocks or needs
  * a file.
  */
 #ifndef BASE_CAPABILITY_H
@@ -10,13 +10,18 @@
 
 #include <linux/capability.h>
 
-/* 1: `capability` (CAP_...) is effective; 0: it is not; -errno: that cannot be told. */
+/*
+ * Returns 1 if `capability` (CAP_...) is effective, 0 if it is not, or -errno if that is unknown.
+ */
 int capability_effective(int capability);
 
-/* Empties the bounding set, for good. Needs CAP_SETPCAP. 0 or -errno. */
+/* Empties the bounding set permanently. Needs CAP_SETPCAP. Returns 0 or -errno. */
 int capability_empty_bounding_set(void);
 
-/* Empties all other sets: effective, permitted, inheritable, ambient; looks too. 0 or -errno. */
+/*
+ * Empties all other sets (effective, permitted, inheritable, ambient) and verifies that they are
+ * empty. Returns 0 or -errno.
+ */
 int capability_drop_all(void);
 
 #endif

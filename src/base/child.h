@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a child of the supervisor does to become a command of the user's: --on-change, --fence.
- */
+/* Turns a child of the supervisor into a command of the user: --on-change, --fence. */
 #ifndef BASE_CHILD_H
 #define BASE_CHILD_H
 
 /*
- * After fork(): runs the command with /bin/sh in a session and process group of its own, with
- * nothing of ours but the environment and standard error. 127 if that cannot be.
+ * After fork(): runs the command with /bin/sh in a session and process group of its own, inheriting
+ * only the environment and standard error. Exits with 127 if the command cannot be run.
  */
 _Noreturn void child_shell(const char *command);
 

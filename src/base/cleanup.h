@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ownership made visible: `_cleanup_fd_ int fd = -1;` closes on every way out of a scope,
- * `return TAKE_FD(fd);` passes ownership on. Nothing else in the tree declares cleanups.
+ * Cleanup attributes that show ownership: `_cleanup_fd_ int fd = -1;` closes on every way out of a
+ * scope, `return TAKE_FD(fd);` passes ownership on. Nothing else in the tree declares cleanups.
  */
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H

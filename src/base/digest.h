@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FNV-1a with 128 bits (draft-eastlake-fnv): tells two contents apart that differ by mistake. It is
- * no defence against somebody who makes them collide on purpose. Pure.
+ * FNV-1a with 128 bits (draft-eastlake-fnv): detects contents that differ by mistake. It does not
+ * protect against collisions made on purpose. Pure.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -27,7 +27,7 @@ static inline bool digest_equal(const struct digest *a, const struct digest *b)
 /* Returns buf. */
 char *digest_text(const struct digest *d, char buf[static DIGEST_TEXT_MAX]);
 
-/* False: it is not such a text. */
+/* Returns false if the text is not a digest in this form. */
 bool digest_parse(const char *text, struct digest *ret_digest);
 
 #endif

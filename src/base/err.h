@@ -14,7 +14,7 @@
 #define ERR_MESSAGE_MAX 1024
 
 enum err_kind {
-	ERR_FAILED,    /* another reason: exit status 1 */
+	ERR_FAILED,    /* any other reason: exit status 1 */
 	ERR_USAGE,     /* command line or configuration: 2 */
 	ERR_BUSY,      /* the device is in use: 3 */
 	ERR_RETRY,     /* the server cannot be reached or is not ready: 4 */
@@ -34,7 +34,7 @@ struct err {
 int err_set(struct err *err, enum err_kind kind, int errno_value, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* As err_set(), with `: ` and the text of errno_value behind the message. */
+/* As err_set(), but appends `: ` and the text of errno_value to the message. */
 int err_errno(struct err *err, enum err_kind kind, int errno_value, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

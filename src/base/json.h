@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes JSON (RFC 8259) to a stream, one value at a time; commas and indentation are its own
- * affair. Strings must be valid UTF-8; other bytes come out as U+FFFD. Does not block beyond the
- * stream.
+ * Writes JSON (RFC 8259) to a stream, one value at a time; it adds commas and indentation itself.
+ * Strings must be valid UTF-8; other bytes come out as U+FFFD. Does not block beyond the stream.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Libraries that are loaded when they are needed. What every attach needs is linked; what only some
- * need (to read a URI, say) would cost each of them the time and the locked memory of loading it.
+ * Libraries that are loaded on demand. The program is linked with the libraries that every attach
+ * needs. A library that only some need (for example to read a URI) is loaded on demand, because
+ * loading costs time and locked memory.
  */
 #ifndef BASE_LIBRARY_H
 #define BASE_LIBRARY_H
@@ -12,7 +13,7 @@
 
 struct library_symbol {
 	const char *name;
-	void *address; /* of the function pointer that is to be set */
+	void *address; /* address of the function pointer to set */
 };
 
 #define LIBRARY_SYMBOL(symbol, pointer)                 \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One line per message, to stderr or to the system's log (syslog(3)'s /dev/log). Never blocks: a
- * line that nobody takes is lost, because who reads the log may wait for our device. Under systemd
- * (JOURNAL_STREAM) stderr lines carry the sd-daemon(3) priority prefix. Foreign text must arrive
- * escaped (base/text.h).
+ * line that cannot be written at once is lost, because the process that reads the log may itself
+ * wait for our device. Under systemd (JOURNAL_STREAM) stderr lines carry the sd-daemon(3) priority
+ * prefix. Foreign text must arrive escaped (base/text.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -12,8 +12,10 @@
 
 enum log_sink { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
-/* `name` (borrowed for the life of the process) leads every line; messages above `level` go
- * nowhere. */
+/*
+ * `name` (borrowed for the life of the process) leads every line; messages above `level` are
+ * dropped.
+ */
 void log_init(const char *name, enum log_sink sink, int level);
 void log_set_sink(enum log_sink sink);
 

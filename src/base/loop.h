@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small event loop: descriptors, timers, and work that may block, done on a helper thread.
- * One loop, one thread; callbacks run from loop_run() and may add or remove any source,
- * themselves included. Times are monotonic milliseconds.
+ * A small event loop: descriptors, timers, and a helper thread for work that may block. One loop,
+ * one thread; callbacks run from loop_run() and may add or remove any source, themselves included.
+ * Times are monotonic milliseconds.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H

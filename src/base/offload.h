@@ -21,8 +21,9 @@ typedef void offload_fn(void *arg);
 struct offload *offload_new(struct loop *loop);
 
 /*
- * Starts the thread, all signals blocked in it, if it does not run: from then on nothing is created
- * for a job, when memory may be short. No job may be under way. 0 or -errno: jobs block then.
+ * Starts the thread, with all signals blocked in it, unless it runs already. Afterwards no job
+ * needs to create anything, so that jobs work when memory is short. No job may be under way.
+ * Returns 0, or -errno; jobs then run on the caller's thread and block it.
  */
 int offload_start(struct offload *o);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the other end of a TCP connection still there? Judged from what the kernel's TCP knows
- * (TCP_INFO), never from how long the server takes to answer: a peer that acknowledges, be it
- * with a window of zero, is alive and must not be cut (cutting it and resending a write lets the
- * first copy land later, over newer data). Pure: time is passed in.
+ * Decides whether the other end of a TCP connection is still alive. The decision uses the kernel's
+ * TCP_INFO, never the time that the server takes to answer: a peer that acknowledges, even with a
+ * window of zero, is alive, and its connection must not be closed. (If it were closed and a write
+ * sent again, the server could carry out the first copy later, over newer data.) Pure: time is
+ * passed in.
  */
 #ifndef BASE_PEER_H
 #define BASE_PEER_H
@@ -13,9 +14,9 @@
 
 struct tcp_info;
 
-/* What is remembered between two looks; zero at first. */
+/* The state between two checks; initially all zeroes. */
 struct peer {
-	uint64_t silent_since; /* monotonic ms; 0: nothing waits for an acknowledgement */
+	uint64_t silent_since; /* monotonic ms; 0: no data waits for an acknowledgement */
 };
 
 /* tcp_info.tcpi_state; <netinet/tcp.h> has the names, but not the newer fields. */
@@ -32,7 +33,7 @@ enum peer_tcp {
 
 enum peer_state {
 	PEER_WELL,
-	PEER_SILENT, /* something is unacknowledged: look again soon */
+	PEER_SILENT, /* some data is unacknowledged: check again soon */
 	PEER_DEAD,   /* neither data nor probes were acknowledged for limit_ms */
 };
 

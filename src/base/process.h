@@ -25,8 +25,8 @@ struct process {
 #define PROCESS_NONE ((struct process){.pidfd = -1, .fd = -1, .uid = (uid_t)-1})
 
 /*
- * What helpers are started from, opened early: the program's own file, which an upgrade may
- * replace and a change of the root file system may move away, and /dev/null.
+ * The files from which helpers are started, opened early: the program's own file, which an upgrade
+ * may replace and a change of the root file system may move away, and /dev/null.
  */
 struct process_seed {
 	int exe;
@@ -52,7 +52,7 @@ struct process_job {
 
 /*
  * What a helper runs: fd is its end of the socket pair (blocking), parent the starter's pid, setup
- * what the starter gave. Returning is _exit(0).
+ * what the starter gave. When it returns, the helper calls _exit(0).
  */
 typedef void process_fn(int fd, pid_t parent, const void *setup, size_t len);
 
@@ -60,7 +60,7 @@ typedef void process_fn(int fd, pid_t parent, const void *setup, size_t len);
  * Starts one. It leads a session of its own, so it has no terminal. Standard input, output and
  * error are /dev/null, every other inherited descriptor is closed, the environment holds PATH and
  * LC_ALL alone, and the signals that end a group of processes (terminal, service manager) are
- * ignored: a helper ends with its parent or on its order. 0 or -errno with *err (SYSTEM).
+ * ignored: a helper ends when its parent ends or tells it to. 0 or -errno with *err (SYSTEM).
  */
 int process_start(struct process *ret_process, const struct process_seed *seed,
 		  const struct process_job *job, struct err *err);
@@ -72,8 +72,9 @@ int process_start(struct process *ret_process, const struct process_seed *seed,
 int process_channel(int *ret_ours, int *ret_theirs);
 
 /*
- * Takes a child that another process made, as if process_start() had started it, and the end `fd`
- * of its socket pair, also when it fails: -ECHILD if it is the child of another, or -errno.
+ * Adopts a child that another process created, as if process_start() had started it. Takes over
+ * `fd`, the parent's end of its socket pair, even on failure. Returns 0, -ECHILD if it is the child
+ * of another, or -errno.
  */
 int process_adopt(struct process *ret_process, pid_t pid, int fd);
 
@@ -87,8 +88,8 @@ struct process_call {
 };
 
 /*
- * In a program that has just started: true if process_start() of its parent started it, and then
- * it has the name that it was to have. False, whatever the arguments say, if a user started it.
+ * For a program that has just started: returns true if its parent started it with process_start(),
+ * and sets its process name. Returns false if a user started it, whatever the arguments say.
  */
 bool process_accept(int argc, char *const *argv, struct process_call *ret_call);
 

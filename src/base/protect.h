@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A supervisor must work when memory is short, perhaps because its own device is the swap that is
- * not reachable. Nothing here blocks.
+ * Lets a supervisor work when memory is short, which may be because its own device is the swap that
+ * cannot be reached. Nothing here blocks.
  */
 #ifndef BASE_PROTECT_H
 #define BASE_PROTECT_H
@@ -9,13 +9,13 @@
 #include <stdbool.h>
 
 /*
- * Before any thread or process is started, which inherit it: memory this process asks for is
- * never got by writing to a device (PR_SET_IO_FLUSHER, Linux 5.6). Without the privilege nothing
+ * Before any thread or process is started, which inherit it: the kernel never writes to a device to
+ * get memory for this process (PR_SET_IO_FLUSHER, Linux 5.6). Without the privilege nothing
  * happens. In an initramfs, also marks the process as one that holds the root file system up.
  */
 void protect_early(void);
 
-/* Does what protect_early() does in an initramfs, at somebody's word. */
+/* Marks the process as protect_early() does in an initramfs, because the user asked for it. */
 void protect_mark(void);
 
 /* True in an initramfs, after protect_early(), and after protect_mark(): the device may be the root
@@ -24,8 +24,8 @@ bool protect_root(void);
 
 /*
  * Once the device is attached: everything mapped now and later stays in memory, the heap has room
- * for an outage without asking the kernel, and the OOM killer looks elsewhere. What cannot be
- * had is warned about once.
+ * for an outage without asking the kernel, and the OOM killer spares this process. Logs one warning
+ * for a protection that is not available.
  */
 void protect_memory(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a child that becomes another program must not inherit. */
+/* Resets the signal settings that a child must not inherit when it becomes another program. */
 #ifndef BASE_SIGNALS_H
 #define BASE_SIGNALS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds a bounded, always terminated string without printf, so that the pure negotiator can say
- * what is wrong. Text that does not fit is cut. Nothing here blocks or allocates.
+ * Builds a bounded, always terminated string without printf, so that the negotiator, which is pure,
+ * can write error messages. Text that does not fit is truncated. Nothing here blocks or allocates.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -25,14 +25,17 @@ void text_hex(struct text *t, uint64_t v); /* with 0x, no leading zeroes */
 /*
  * Appends foreign bytes in double quotes. Control characters (utf8_is_control()), quotes,
  * backslashes and anything that is not valid UTF-8 appear as \xNN, so that a terminal or a log
- * cannot be attacked. At most `limit` input bytes are shown; "..." marks the cut.
+ * cannot be attacked. At most `limit` input bytes are shown; "..." marks the truncation.
  */
 void text_quote(struct text *t, const void *bytes, size_t len, size_t limit);
 
 /* As text_quote() without the surrounding quotes and without escaping quotes. */
 void text_escape(struct text *t, const void *bytes, size_t len, size_t limit);
 
-/* Undoes the \ooo of mountinfo and swaps (proc(5)), in place. Anything else stays as it is. */
+/*
+ * Decodes the \ooo escapes of mountinfo and swaps (proc(5)) in place. Leaves all other text as it
+ * is.
+ */
 void text_unescape_octal(char *s);
 
 /*
@@ -45,7 +48,7 @@ size_t utf8_length(const uint8_t *p, size_t len);
 size_t utf8_decode(const uint8_t *p, size_t len, uint32_t *ret_char);
 
 /*
- * True for characters that do not show themselves but change how others are shown: C0, DEL and C1,
+ * True for characters that are invisible but change how other characters are shown: C0, DEL and C1,
  * the separators of lines and paragraphs, and the marks, embeddings, overrides and isolates of
  * bidirectional text (UAX 9), which make one name look like another.
  */

@@ -17,7 +17,7 @@
 struct captive;
 
 /*
- * Makes it; nothing is started. `spec` is borrowed. `foreground`: the keeper logs to standard
+ * Creates the object; starts nothing. `spec` is borrowed. `foreground`: the keeper logs to standard
  * error. 0, or -errno with *err: USAGE (no such user), SYSTEM.
  */
 int captive_new(struct loop *loop, const struct captive_spec *spec, const char *export_name,
@@ -26,7 +26,7 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 /* Frees it; accepts NULL. The keeper goes on, unless captive_end() was called. */
 void captive_free(struct captive *c);
 
-/* Where the server is dialled. Borrowed; its path is settled by the next two. */
+/* The address of the server's socket. Borrowed; the next two functions set its path. */
 const struct endpoint *captive_endpoint(const struct captive *c);
 
 /* Starts a keeper and waits, at most ten seconds, as a unit a minute, until its socket is there. */
@@ -45,12 +45,12 @@ void captive_end(struct captive *c);
 void captive_end_alone(const char *id);
 
 /*
- * Puts into the error of a failed attempt what is known of the server. May wait a quarter of a
+ * Adds what is known about the server to the error of a failed attempt. May wait a quarter of a
  * second for news of a server that has just died.
  */
 void captive_explain(const struct captive *c, struct err *err);
 
-/* Fills what the state file says of the server. */
+/* Fills in the state file's fields about the server. */
 void captive_report(const struct captive *c, struct state *report);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts a server's program: in a session of its own, with nothing of the caller's but what is
- * given to it, by socket activation (sd_listen_fds(3)) or on its standard input and output. The
- * caller owns the process and reaps it. Looking up a user may block as long as the name service
+ * Starts a server's program: in a session of its own, inheriting nothing from the caller except
+ * what is given to it, by socket activation (sd_listen_fds(3)) or on its standard input and output.
+ * The caller owns the process and reaps it. Looking up a user may block as long as the name service
  * does; starting waits until the program runs or could not be run.
  */
 #ifndef CAPTIVE_COMMAND_H
@@ -14,7 +14,7 @@
 
 #define COMMAND_GROUPS_MAX 64
 
-/* Who a program runs as. */
+/* The user that a program runs as. */
 struct command_user {
 	uid_t uid;
 	gid_t gid;

@@ -22,7 +22,7 @@ struct config_reader {
 	struct err *err;
 };
 
-/* Passes an error on, with the file and, but for 0, the line in front. */
+/* Reports an error, prefixed with the file and, unless it is 0, the line number. */
 void config_complain(struct config_reader *r, unsigned line, struct err *e);
 
 #define complain_of(r, ...)                         \

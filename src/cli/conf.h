@@ -6,7 +6,7 @@
  * line.
  *
  * The lines are taken apart by libinih, one by one, and compared with what stands in the file:
- * libinih cuts long lines, and values at ` ;`, without a word, and such a line is refused.
+ * libinih silently truncates long lines, and values at ` ;`, so such a line is refused.
  *
  * A struct config owns its strings. Reading blocks as long as the file system does.
  */
@@ -39,7 +39,7 @@ struct config {
 	struct config_entry entry[CONFIG_ENTRIES_MAX]; /* in the file's order */
 };
 
-/* Told of every error; the message has `FILE:LINE: ` in front. */
+/* Called for every error; the message has `FILE:LINE: ` in front. */
 typedef void config_error_fn(const struct err *err, void *arg);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What people type who know another program: nbd-client's options, with one dash or two, and verbs
- * without dashes. Each gets the sentence that says how nbd-attach spells it.
+ * Recognises what users of other programs type: nbd-client's options, with one dash or two, and
+ * verbs without dashes. The error message tells how nbd-attach spells it.
  */
 #ifndef CLI_HABITS_H
 #define CLI_HABITS_H

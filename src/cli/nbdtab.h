@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * nbd-client's nbdtab(5), line by line, into the text of a configuration file. An option that
- * cannot be kept is named, or the line is refused: what asks for TLS never becomes plaintext.
- * Nothing here opens a file or blocks.
+ * cannot be converted is named, or the line is refused: a line that asks for TLS never becomes one
+ * without TLS. Nothing here opens a file or blocks.
  */
 #ifndef CLI_NBDTAB_H
 #define CLI_NBDTAB_H
@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-/* What became of an option that has no line of its own in the result. */
+/* Called for an option that has no line of its own in the result, with the reason. */
 typedef void nbdtab_note_fn(const char *sentence, void *arg);
 
 struct nbdtab {

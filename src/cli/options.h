@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line. One table (cli/table.c) is behind the parser, --help and the completion.
+ * The command line. The parser, --help and the completion all use one table (cli/table.c).
  *
  * options_parse() neither prints nor exits; it calls getopt_long(3), so one thread at a time. It
  * reads a configuration file if the command line names no server (cli/conf.h), and does not block

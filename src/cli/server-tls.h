@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of TLS put into the endpoint, beside what a URI may have said, and the question
- * whether all is there that TLS needs: nothing is ever unverified or unencrypted because something
- * was left out. Never blocks; no file is looked at.
+ * The options of TLS put into the endpoint, beside what a URI may have said, and a check that
+ * everything TLS needs is given: leaving an option out never leads to an unverified or unencrypted
+ * connection. Never blocks; no file is looked at.
  */
 #ifndef CLI_SERVER_TLS_H
 #define CLI_SERVER_TLS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of options. An entry says everything about an option: how it is written, which verbs
- * take it, where its value goes and within which bounds, what --help says, what the shell offers.
+ * The table of options. An entry has everything about an option: how it is written, which verbs
+ * accept it, where its value is stored, its bounds, its --help text, and what the shell completes.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the words beside the options mean for each verb. Nothing blocks. */
+/* The meaning of the positional arguments for each verb. Nothing blocks. */
 #ifndef CLI_WORDS_H
 #define CLI_WORDS_H
 
@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-/* More words than any verb takes, so that the first one too many can be named. */
+/* More words than any verb accepts, so that an error can name the first one too many. */
 #define OPTIONS_WORDS_MAX 4
 
 /* Appends this to a sentence about the command line as a whole. */

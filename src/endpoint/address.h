@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Socket addresses as plain values: no ownership, no pointers, so that a list can cross a process
- * boundary as bytes and be checked on arrival. Nothing here blocks or asks a name service.
+ * boundary as bytes and be checked on arrival. No function here blocks or uses a name service.
  */
 #ifndef ENDPOINT_ADDRESS_H
 #define ENDPOINT_ADDRESS_H
@@ -36,7 +36,7 @@ char *address_describe(const struct address *a, char *buf, size_t size);
 bool address_equal(const struct address *a, const struct address *b);
 
 /*
- * True if `a` is what a resolver may answer for `port`: IPv4 or IPv6, of its family's length and
+ * True if `a` is a valid answer of a resolver for `port`: IPv4 or IPv6, of its family's length and
  * that port. For values from another process.
  */
 bool address_resolved_valid(const struct address *a, uint16_t port);
@@ -53,7 +53,8 @@ bool address_from_literal(const char *text, uint16_t port, struct address *ret_a
 int address_list_literal(const struct endpoint *e, struct address_list *ret_list, struct err *err);
 
 /*
- * Appends `a` unless it is there already or the list is full. False: not appended.
+ * Appends `a` unless it is in the list already or the list is full. Returns false if it was not
+ * appended.
  */
 bool address_list_add(struct address_list *list, const struct address *a);
 

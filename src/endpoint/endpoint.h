@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where an export is served: the value that a URI or the positional form parses to. Owns its
+ * Where an export is served: the parsed form of a URI or of the positional arguments. Owns its
  * strings; endpoint_done() frees them and leaves an empty value. Never blocks.
  */
 #ifndef ENDPOINT_ENDPOINT_H
@@ -27,7 +27,7 @@ struct endpoint {
 	uint32_t vsock_port; /* VSOCK */
 	char *export_name;   /* never NULL once filled; "" is the default export */
 
-	bool tls; /* nbds: fail rather than go on without TLS */
+	bool tls; /* nbds: fail rather than connect without TLS */
 	enum endpoint_tls_type tls_type;
 	bool tls_verify_peer; /* default true */
 	char *tls_hostname;   /* NULL: host */
@@ -50,16 +50,16 @@ void endpoint_done(struct endpoint *e);
 char *endpoint_uri(const struct endpoint *e);
 
 /*
- * The kernel cannot take a connection to it: vsock, which nbd refuses since 9f7c02e03157 (Linux
- * 6.18, and stable kernels since October 2025), and TLS over anything but TCP (the kernel's
- * TLS is TCP's). A relay stands between.
+ * True if the kernel cannot use a connection to it directly: vsock, which nbd refuses since
+ * 9f7c02e03157 (Linux 6.18, and stable kernels since October 2025), and TLS over anything but TCP
+ * (the kernel's TLS is TCP's). Such a connection needs a relay.
  */
 bool endpoint_needs_relay(const struct endpoint *e);
 
-/* The server has to prove who it is: by its certificate, or by a shared key. */
+/* True if the server's identity is verified, by its certificate or by a shared key. */
 bool endpoint_verifies(const struct endpoint *e);
 
-/* With TLS, but without such a proof: a sentence to warn with. Otherwise NULL. */
+/* With TLS but without this verification, a sentence for a warning; otherwise NULL. */
 const char *endpoint_warning(const struct endpoint *e);
 
 /* For people: `server.example:10809`, `[::1]:10809`, `unix:/run/nbd.sock`, `vsock:2:10809`;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of a URI behind the question mark, and what its parameters mean together (endpoint/uri.h
- * says which there are). Nothing blocks.
+ * The part of a URI after the question mark, and checks of its parameters in combination
+ * (endpoint/uri.h says which there are). Nothing blocks.
  */
 #ifndef ENDPOINT_URI_QUERY_H
 #define ENDPOINT_URI_QUERY_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what a person writes to a struct endpoint: an NBD URI (doc/uri.md of
+ * Parses what a user writes into a struct endpoint: an NBD URI (doc/uri.md of
  * NetworkBlockDevice/nbd), a host and its companions as words, or the path of a Unix socket.
  *
  * Each function returns 0 and fills *ret_endpoint, which the caller frees with endpoint_done()
@@ -38,9 +38,9 @@ bool uri_is_meant(const char *text);
 int uri_parse(const char *text, struct endpoint *ret_endpoint, struct err *err);
 
 /*
- * host: a name, an IPv4 or IPv6 literal, [IPv6], each with :PORT but the bare IPv6; or a URI.
- * port: a decimal number as text, or NULL. export_name: NULL or "" is the default export. A URI
- * holds its own port and export, so neither may come with one.
+ * host: a name, an IPv4 or IPv6 literal, [IPv6], each with :PORT but the bare IPv6; or a URI. port:
+ * a decimal number as text, or NULL. export_name: NULL or "" is the default export. A URI contains
+ * the port and the export, so neither may be given with a URI.
  */
 int uri_positional(const char *host, const char *port, const char *export_name,
 		   struct endpoint *ret_endpoint, struct err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a device, and flushing it before it is disconnected, in a process of its own: both can
- * block for ever, uninterruptibly, when the server does not answer, and no process that has more to
- * do may risk that. Nothing here blocks.
+ * Opens a device, and flushes it before it is disconnected, in a separate process: if the server
+ * does not answer, both can block for ever and uninterruptibly, which no process with other work
+ * may risk. Nothing here blocks.
  *
  * The claim is exclusive (O_EXCL), so that no mount, swapon or device mapper can come in between;
  * it is held until claim_release(), also through the disconnect. It also holds udev off
@@ -16,13 +16,13 @@
 
 #include "base/err.h"
 
-/* What a process that only looks calls itself; kernel/usage.h passes over it. */
+/* The name of a process that only opens the device for reading; kernel/usage.h ignores it. */
 #define CLAIM_LOOKS "nbd-look"
 
 struct claim {
 	int index;
-	pid_t pid; /* for usage_find() to pass over; 0: none */
-	int fd;	   /* the process speaks here, and lets go when it closes; -1: none */
+	pid_t pid; /* the process that usage_find() ignores; 0: none */
+	int fd;	   /* the socket to the process; closing it closes the device; -1: none */
 	int pidfd; /* the process, which is nobody's child; -1: none */
 	bool look; /* it only looks: claim_look() */
 };
@@ -63,8 +63,8 @@ static inline int claim_fd(const struct claim *c)
 int claim_finish(struct claim *c, struct err *err);
 
 /*
- * Lets go, at once or, if the process is blocked in the kernel, as soon as it comes out. It needs
- * no reaping. Does nothing for a claim that was not started.
+ * Releases the claim, at once or, if the process is blocked in the kernel, as soon as it returns.
+ * The process need not be reaped. Does nothing for a claim that was not started.
  */
 void claim_release(struct claim *c);
 

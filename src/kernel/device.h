@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of NBD devices, as people write them and as the system does. Nothing here blocks or opens
- * a device.
+ * Names of NBD devices, in the forms that people and the system use. Nothing here blocks or opens a
+ * device.
  */
 #ifndef KERNEL_DEVICE_H
 #define KERNEL_DEVICE_H
@@ -21,8 +21,8 @@ struct device_name device_node(int index);
 
 /*
  * Reads "/dev/nbd7" or "nbd7". Errors: ERR_USAGE, with -EINVAL, for partitions, other devices and
- * numbers no kernel can have. `otherwise` ends the advice to write /dev/nbd0 or nbd0: what else the
- * caller takes.
+ * numbers no kernel can have. `otherwise` is appended to the advice to write /dev/nbd0 or nbd0: it
+ * names what else the caller accepts.
  */
 int device_parse(const char *word, const char *otherwise, int *ret_index, struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What both implementations of kernel.h check before they ask the kernel, and the sentences for
- * what it answers: the driver itself says little more than EINVAL. Nothing blocks.
+ * Checks that both implementations of kernel.h make before they call the kernel, and messages for
+ * the kernel's errors, because the driver returns little more than EINVAL. Nothing blocks.
  */
 #ifndef KERNEL_EXPLAIN_H
 #define KERNEL_EXPLAIN_H
@@ -9,8 +9,8 @@
 #include "kernel/kernel.h"
 
 /*
- * Refuses what would only fail as EINVAL, after the kernel has shut the sockets down. 0 or -errno
- * with ERR_SYSTEM (block size), ERR_USAGE (index, number of connections).
+ * Refuses settings for which the kernel would return only EINVAL, after it has shut the sockets
+ * down. 0 or -errno with ERR_SYSTEM (block size), ERR_USAGE (index, number of connections).
  */
 int attach_check(const struct kernel_attach *a, struct err *err);
 

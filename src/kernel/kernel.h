@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the rest of the program may ask of nbd.ko. Two implementations: generic netlink
+ * The interface to nbd.ko for the rest of the program. Two implementations: generic netlink
  * (kernel/netlink.c) and the old ioctls (kernel/ioctl.c). Every call may block for long (the
- * netlink family holds a global mutex while it waits for a socket), so none may be made on an
- * event loop's thread; calls on one struct kernel must not overlap. No call opens /dev/nbdN
- * except those of the ioctl implementation.
+ * netlink family holds a global mutex while it waits for a socket), so none may be made on an event
+ * loop's thread; calls on one struct kernel must not overlap. No call opens /dev/nbdN except those
+ * of the ioctl implementation.
  */
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
@@ -17,7 +17,9 @@
 #include "nbd/export.h"
 
 #define KERNEL_CONNECTIONS_MAX 16
-/* Bytes of an identifier: the driver prints it into a page of sysfs without a look at its length.
+/*
+ * Maximum length of an identifier in bytes: the driver prints it into a page of sysfs without
+ * checking its length.
  */
 #define KERNEL_IDENTIFIER_MAX 4000
 
@@ -43,8 +45,8 @@ struct kernel_attach {
 };
 
 /*
- * A change of an attached device (RECONFIGURE). What is not asked for stays as it is: the driver
- * also resets the queue's io_timeout whenever a timeout is sent.
+ * A change of an attached device (RECONFIGURE). Settings that are not given stay as they are. Note
+ * that the driver also resets the queue's io_timeout whenever a timeout is sent.
  */
 struct kernel_change {
 	int index;
@@ -62,7 +64,7 @@ struct kernel_change {
 enum kernel_event {
 	KERNEL_EVENT_NONE,	/* nothing (more) to report */
 	KERNEL_EVENT_LINK_DEAD, /* one connection of the device died */
-	KERNEL_EVENT_OVERFLOW,	/* events were lost: look at everything */
+	KERNEL_EVENT_OVERFLOW,	/* events were lost: check everything */
 	KERNEL_EVENT_ENDED,	/* ioctl only: NBD_DO_IT returned, the device is detached */
 };
 
@@ -82,12 +84,12 @@ struct kernel {
 };
 
 /*
- * What can be told without opening anything: the privilege, and the nbd module, which is loaded if
- * it is missing (by running modprobe, which may block). 0 or -errno with ERR_SYSTEM.
+ * Checks what is known without opening anything: the privilege, and the nbd module, which is loaded
+ * if it is missing (by running modprobe, which may block). 0 or -errno with ERR_SYSTEM.
  */
 int kernel_check(struct err *err);
 
-/* The same for the kernel's TLS, whose module is tls. */
+/* The same for the kernel's TLS (the module tls). */
 int kernel_check_tls(struct err *err);
 
 /*
@@ -110,8 +112,8 @@ static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a,
 }
 
 /*
- * Changes an attached device. Success does not mean that a socket was taken: the driver throws it
- * away without a word when it knows of no dead connection (see supervise/handover/work.h). Errors:
+ * Changes an attached device. Success does not mean that the kernel uses the new socket: the driver
+ * silently drops it when it knows of no dead connection (see supervise/handover/work.h). Errors:
  * -ENODEV (not attached, disconnected, or attached with another identifier), -ENOTSUP (ioctl),
  * others.
  */
@@ -120,7 +122,9 @@ static inline int kernel_change(struct kernel *k, const struct kernel_change *c,
 	return k->ops->change(k, c, err);
 }
 
-/* Disconnects; not being connected is success. Does not flush: see kernel/claim.h. */
+/*
+ * Disconnects the device. Succeeds also if it is not connected. Does not flush: see kernel/claim.h.
+ */
 static inline int kernel_detach(struct kernel *k, int index, struct err *err)
 {
 	return k->ops->detach(k, index, err);

@@ -14,8 +14,8 @@ struct nl_msg;
 struct nlmsghdr;
 
 /*
- * CONNECT. Every setting is sent, also the zeroes: what is left out survives from the device's
- * earlier user. NULL: no memory, or the identifier does not fit.
+ * CONNECT. Sends every setting, even zeroes, because a setting that is left out keeps the value of
+ * the device's earlier user. NULL: no memory, or the identifier does not fit.
  */
 struct nl_msg *netlink_msg_connect(int family, const struct kernel_attach *a);
 
@@ -47,8 +47,8 @@ bool netlink_msg_listed(const struct nlmsghdr *msg, int family, int index);
 int netlink_msg_index(const struct nlmsghdr *msg, int family, int command, int *ret_index);
 
 /*
- * True if a datagram from the multicast group holds a LINK_DEAD for `index`. Anything malformed
- * in it is passed over.
+ * True if a datagram from the multicast group holds a LINK_DEAD for `index`. Malformed parts are
+ * ignored.
  */
 bool netlink_msg_link_dead(const void *datagram, size_t len, int family, int index);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nbd.ko through its generic netlink family. Two sockets live as long as the struct: commands
- * block and are for the helper thread, LINK_DEAD events arrive on the other and are for the loop.
- * The command socket is never replaced: it was proposed (July 2026) that a device end with the
+ * nbd.ko through its generic netlink family. Two sockets live as long as the struct: commands block
+ * and are for the helper thread, LINK_DEAD events arrive on the other and are for the loop. The
+ * command socket is never replaced: a proposal (July 2026) would end a device together with the
  * socket that configured it.
  */
 #ifndef KERNEL_NETLINK_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The partitions that the kernel shows for a device. It keeps them when the device is disconnected,
- * and drops them no earlier than when somebody opens the device the next time; whoever opens one of
- * them first, on the next disk, still reads and writes at the place it had on the disk before (seen
- * on 6.1 and 6.12). Only sysfs is read here; the device is opened by a process of its own
- * (claim_look() in kernel/claim.h).
+ * The partitions that the kernel shows for a device. The kernel keeps them when the device is
+ * disconnected, and drops them only when the device is opened the next time. A process that opens
+ * such a partition first, on the next disk, still reads and writes at the position it had on the
+ * previous disk (seen on 6.1 and 6.12). Only sysfs is read here; the device is opened by a process
+ * of its own (claim_look() in kernel/claim.h).
  */
 #ifndef KERNEL_PARTITIONS_H
 #define KERNEL_PARTITIONS_H
@@ -15,7 +15,7 @@
 
 /*
  * The number of partitions shown for device `index`; their names, "nbd0p1, nbd0p2", into buf,
- * unless that is NULL. Blocks on nothing.
+ * unless that is NULL. Never blocks.
  */
 unsigned partitions_shown(int index, char *buf, size_t size);
 

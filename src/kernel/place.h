@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which NBD device a directory is a mount point of, told from /proc and sysfs alone: neither the
- * file system nor the device is touched, which may wait for a dead server.
+ * Finds the NBD device that is mounted at a directory, using only /proc and sysfs: it touches
+ * neither the file system nor the device, because either may wait for a dead server.
  */
 #ifndef KERNEL_PLACE_H
 #define KERNEL_PLACE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What sysfs says about an NBD device, and the few things that can be set there. Reading opens no
- * device and never blocks; writing a queue attribute can wait until the queue's requests are done,
- * for as long as the peer is dead: never on an event loop's thread.
+ * Reads the sysfs attributes of an NBD device, and sets a few of them. Reading opens no device and
+ * never blocks; writing a queue attribute can wait until the queue's requests are done, for as long
+ * as the peer is dead: never on an event loop's thread.
  *
  * Functions whose name ends in _at take the root of the tree ("/sys"), so that tests can give
  * another.
@@ -27,17 +27,16 @@ int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t
 /* Writes an attribute. May block (see above). 0 or -errno. */
 int sysfs_write_at(const char *root, int index, const char *attribute, const char *value);
 
-/* True if the device is configured: its `pid` exists only as long. */
+/* True if the device is configured: its attribute `pid` exists only while it is. */
 bool sysfs_attached_at(const char *root, int index);
 
 /*
- * True if nothing is left of an earlier attachment: no `pid` and no capacity. With somebody
- * having it open, a disconnected device keeps both until the last close. Also true for a device
- * that does not exist (yet).
+ * True if nothing is left of an earlier attachment: no `pid` and no capacity. A disconnected device
+ * keeps both until its last user closes it. Also true for a device that does not exist (yet).
  */
 bool sysfs_device_free_at(const char *root, int index);
 
-/* What an attached device is, as the kernel has it. */
+/* The kernel's data about an attached device. */
 struct sysfs_device {
 	int pid;	     /* of who attached it (stale for netlink; a thread's for ioctl) */
 	uint64_t size;	     /* bytes */
@@ -53,7 +52,10 @@ bool sysfs_attached(int index);
 bool sysfs_device_free(int index);
 int sysfs_device(int index, struct sysfs_device *ret_device);
 
-/* How much a device has done, and has under way (Documentation/block/stat.rst). */
+/*
+ * The number of requests that a device has completed and has in flight
+ * (Documentation/block/stat.rst).
+ */
 struct sysfs_progress {
 	uint64_t completed; /* requests since it was made */
 	unsigned
@@ -65,12 +67,12 @@ struct sysfs_progress {
 int sysfs_progress(int index, struct sysfs_progress *ret_progress);
 
 /*
- * How many requests have written to the device, or discarded, since it exists: a later attachment
- * counts on. 0, -ENODATA (queue/iostats is 0: the kernel does not count), or another -errno.
+ * The number of write and discard requests since the device was created; a later attachment does
+ * not reset it. 0, -ENODATA (queue/iostats is 0: the kernel does not count), or another -errno.
  */
 int sysfs_written(int index, uint64_t *ret_requests);
 
-/* How many hardware queues the device has; 0: that cannot be told. */
+/* The number of hardware queues of the device; 0: unknown. */
 unsigned sysfs_queues(int index);
 
 /*
@@ -120,7 +122,7 @@ bool sysfs_module_present(void);
 /* True if the running kernel calls itself this version or a later one. */
 bool sysfs_kernel_since(unsigned major, unsigned minor);
 
-/* The largest block size in bytes that the running kernel's nbd takes. */
+/* The largest block size in bytes that the running kernel's nbd driver supports. */
 uint32_t sysfs_kernel_block_max(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A freshly attached device's queue, made to fit its server. The driver sets only what it knows
- * of, and settings outlive an attachment: what an earlier user or server of the same index left
- * behind is undone here, or the device refused.
+ * Adjusts the queue of a newly attached device to its server. The driver sets only the attributes
+ * it knows, and settings outlive an attachment, so this module resets what an earlier user or
+ * server of the same index left behind, or refuses the device.
  */
 #ifndef KERNEL_TUNE_H
 #define KERNEL_TUNE_H
@@ -22,8 +22,8 @@ struct tune {
 /*
  * Call right after attaching, before anybody uses the device. Writing a queue attribute waits for
  * the requests under way, so this blocks as long as the server does not answer. Errors: ERR_SYSTEM
- * (the server's limit is below what the kernel can do, or a leftover cannot be undone here: the
- * sentence says how), ERR_FAILED.
+ * (the server's limit is below what the kernel can do, or a leftover setting cannot be reset here:
+ * the message says how to do it), ERR_FAILED.
  */
 int tune_device(int index, const struct tune *tune, struct err *err);
 
@@ -33,8 +33,8 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 /*
  * Sets queue/io_timeout (ms), which the driver resets with every timeout it is sent, in a process
  * of its own that is nobody's child: from 6.12 on, writing it waits until no request is under way,
- * and nobody who is to reconnect may wait for that. The process keeps no descriptor of its
- * caller. Best effort; does not block.
+ * and a process that has to reconnect must not wait for that. The process keeps no descriptor of
+ * its caller. Best effort; does not block.
  */
 void tune_io_timeout_apart(int index, uint32_t ms);
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms);

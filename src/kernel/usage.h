@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who uses a device: mounts (in every mount namespace that can be seen), swap, file systems over
+ * Finds the users of a device: mounts (in every visible mount namespace), swap, file systems over
  * several devices, device mapper and RAID (holders), loop devices, and processes that have it open
- * or mapped. Told from /proc and sysfs alone: the device is not opened, and nothing waits for it.
+ * or mapped. It uses only /proc and sysfs: it does not open the device, and does not wait for it.
  *
- * What cannot be seen: openers in another PID namespace (`unsure`), descriptors registered
- * with io_uring and closed, users inside the kernel that appear in none of the places above (they
- * hold the device exclusively, so kernel/claim.h meets them).
+ * It cannot see openers in another PID namespace (`unsure`), descriptors registered with io_uring
+ * and closed, users inside the kernel that appear in none of the places above (they hold the device
+ * exclusively, so kernel/claim.h meets them).
  */
 #ifndef KERNEL_USAGE_H
 #define KERNEL_USAGE_H
@@ -18,8 +18,9 @@
 
 struct usage {
 	unsigned n;  /* users found */
-	bool unsure; /* some processes could not be looked into: there may be more */
-	char sentence[ERR_MESSAGE_MAX - 256]; /* names them, the first few; "" if n is 0 */
+	bool unsure; /* some processes could not be examined: there may be more users */
+	char sentence[ERR_MESSAGE_MAX -
+		      256]; /* a sentence that names the first few users; "" if n is 0 */
 };
 
 /*

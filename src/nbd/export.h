@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a server says about an export, in host byte order. A plain value: no ownership, no
+ * A server's description of an export, in host byte order. It is a plain value: no ownership, no
  * pointers, so it can cross a process boundary as bytes and be checked on arrival.
  */
 #ifndef NBD_EXPORT_H
@@ -53,9 +53,7 @@ struct nbd_export {
 /* True if the bytes are a string of proto.md: at most NBD_STRING_MAX of UTF-8, no NUL. */
 bool nbd_string_valid(const char *s, size_t len);
 
-/*
- * True if the three are what proto.md, "Size constraints", lets a server declare.
- */
+/* True if the three block sizes are valid by proto.md, "Size constraints". */
 bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max);
 
 /*
@@ -65,8 +63,8 @@ bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max);
 bool nbd_export_valid(const struct nbd_export *e);
 
 /*
- * True if two connections lead to the same export as far as the handshake tells: size, flags and
- * block sizes are equal (the names are the server's to vary).
+ * True if two connections lead to the same export as far as the handshake shows: size, flags and
+ * block sizes are equal. The names are not compared, because a server may vary them.
  */
 bool nbd_export_equal(const struct nbd_export *a, const struct nbd_export *b);
 

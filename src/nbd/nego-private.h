@@ -8,18 +8,18 @@
 #include "nbd/wire.h"
 
 /*
- * Limits of ours, where proto.md sets none: a server can neither grow our memory nor keep us
- * busy for ever. The strings of proto.md end at NBD_STRING_MAX; unknown infos and error texts
- * may be longer, and are drained.
+ * Our own limits where proto.md sets none, so that a server cannot make the client use unlimited
+ * memory or time. The strings of proto.md end at NBD_STRING_MAX; unknown infos and error texts may
+ * be longer, and are drained.
  */
 enum {
 	NEGO_INFOS_MAX = 64,
 	NEGO_LISTED_MAX = 10000,
 	NEGO_DRAINED_MAX = 64 * 1024,
 	NEGO_TOTAL_MAX = 32 * 1024 * 1024,
-	NEGO_TEXT_KEPT = 512,  /* of an error text, */
-	NEGO_TEXT_SHOWN = 200, /* of which so much is shown */
-	NEGO_NAME_SHOWN = 100, /* of an export name in a sentence */
+	NEGO_TEXT_KEPT = 512,  /* bytes: the longest error text that is accepted */
+	NEGO_TEXT_SHOWN = 200, /* bytes of an error text that are shown */
+	NEGO_NAME_SHOWN = 100, /* bytes of an export name that are shown in a message */
 };
 
 /* The message that is awaited. */
@@ -34,7 +34,10 @@ enum nego_state {
 	NEGO_STATE_DATA,	/* its data */
 };
 
-/* A caller's mistake in moving bytes would corrupt memory: stop. (assert() needs stdio.) */
+/*
+ * Aborts on a caller's mistake in moving bytes, which would otherwise corrupt memory. (assert()
+ * needs stdio.)
+ */
 static inline void nego_must(bool ok)
 {
 	if (!ok)
@@ -57,7 +60,7 @@ void nego_info(struct nego *n);	   /* the data of NBD_REP_INFO */
 void nego_server(struct nego *n);  /* the data of NBD_REP_SERVER */
 void nego_refused(struct nego *n); /* the data of an error reply */
 
-/* Adds to what is to be sent. */
+/* Appends bytes to the send buffer. */
 void nego_put16(struct nego *n, uint16_t v);
 void nego_put32(struct nego *n, uint32_t v);
 void nego_put64(struct nego *n, uint64_t v);
@@ -77,7 +80,7 @@ bool nego_set_export(struct nego *n, uint64_t size, uint16_t flags);
 /* Fails: the caller writes the sentence into *t. */
 void nego_fail(struct nego *n, enum err_kind kind, struct text *t);
 void nego_fail_str(struct nego *n, enum err_kind kind, const char *sentence);
-/* The server broke proto.md: no goodbye. */
+/* Fails because the server broke proto.md; no goodbye is sent. */
 void nego_violation(struct nego *n, const char *what);
 void nego_violation_at(struct nego *n, const char *what, uint64_t value);
 void nego_fail_eof(struct nego *n);

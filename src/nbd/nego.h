@@ -24,8 +24,10 @@
 
 enum nego_goal {
 	NEGO_GOAL_GO, /* enter the transmission phase: GO, or EXPORT_NAME, or oldstyle */
-	/* Describe one export, then say goodbye. Servers without INFO, and those that answer it
-	 * with size 0, are asked with EXPORT_NAME or GO, and left by NBD_CMD_DISC. */
+	/*
+	 * Describe one export, then say goodbye. For servers without INFO, and those that answer it
+	 * with size 0, the machine uses EXPORT_NAME or GO and then disconnects with NBD_CMD_DISC.
+	 */
 	NEGO_GOAL_INFO,
 	NEGO_GOAL_LIST, /* name every export, then say goodbye */
 };
@@ -35,7 +37,7 @@ enum nego_status {
 	NEGO_STARTTLS, /* the server agreed: run TLS, then nego_tls_started() */
 	NEGO_LISTED,   /* nego_list_entry() has one more export; nego_list_next() goes on */
 	NEGO_DONE,     /* goal reached; the socket is at the first byte of what follows */
-	NEGO_FAILED,   /* nego_err() says why; close the connection */
+	NEGO_FAILED,   /* nego_err() has the reason; close the connection */
 };
 
 struct nego_config {
@@ -86,8 +88,8 @@ void nego_tls_started(struct nego *n);
 const struct nbd_export *nego_export(const struct nego *n);
 
 /*
- * The caller does not want the export after all (goal GO, status NEGO_DONE): nego_send_buf() now
- * lends NBD_CMD_DISC, the only clean way out of the transmission phase.
+ * For a caller that does not want the export after all (goal GO, status NEGO_DONE): nego_send_buf()
+ * now lends NBD_CMD_DISC, the only clean way out of the transmission phase.
  */
 void nego_decline(struct nego *n);
 

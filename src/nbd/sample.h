@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a sample of an export's content over a connection whose handshake is over, and leaves it as
- * it was: each read is answered before the next one is sent. Like the negotiator it lends buffers
- * and never touches a socket, and it never has room past the message it waits for. Pure.
+ * Reads a sample of an export's content over a connection after its handshake. Each read is
+ * answered before the next one is sent, so that the connection is idle again afterwards. Like the
+ * negotiator, it lends buffers and never touches a socket, and it never offers room past the
+ * message it waits for. Pure.
  *
  * Which blocks are read depends on the size and the number of bytes only: the first one, the last
  * one, and others at even distances between. Only simple replies are understood, as no others were
@@ -18,7 +19,7 @@
 #include "base/digest.h"
 #include "nbd/wire.h"
 
-/* Bytes. No server may want larger blocks: proto.md, "Size constraints". */
+/* Bytes. No server may demand larger blocks: proto.md, "Size constraints". */
 #define SAMPLE_BLOCK   65536
 #define SAMPLE_DEFAULT (1 << 20)
 #define SAMPLE_MAX     (64 << 20)
@@ -49,7 +50,8 @@ struct sample {
 
 /*
  * size: of the export, in bytes, or as much of it as is to be looked at; max_payload: as in struct
- * nbd_export; bytes: about so many, rounded up to whole blocks. An empty export is DONE at once.
+ * nbd_export; bytes: the size of the sample, rounded up to whole blocks. For an empty export the
+ * state is DONE at once.
  */
 void sample_init(struct sample *s, uint64_t size, uint32_t max_payload, uint32_t bytes);
 

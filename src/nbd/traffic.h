@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Follows requests and simple replies on their way, to find the reply that says that the server is
- * shutting down (NBD_ESHUTDOWN). By the protocol a client leaves then, and asks another time; the
- * kernel's nbd takes it for an I/O error. Bytes are never changed or kept here: the caller is told
- * how many may go on. Pure, nothing blocks, no memory is taken.
+ * Follows the requests and simple replies that pass through, to find the reply which says that the
+ * server is shutting down (NBD_ESHUTDOWN). By the protocol a client then disconnects and tries
+ * again later, but the kernel's nbd driver reports an I/O error. This module never changes or keeps
+ * bytes: it tells the caller how many may pass. Pure: it neither blocks nor allocates.
  *
- * What is not understood (another magic, more reads under way than there is room for) ends the
- * search, and from then on everything may pass: the kernel judges what is wrong with it.
+ * Data that it does not understand (another magic, more reads in flight than there is room for)
+ * ends the search. From then on everything may pass, and the kernel handles whatever is wrong with
+ * it.
  */
 #ifndef NBD_TRAFFIC_H
 #define NBD_TRAFFIC_H
@@ -20,7 +21,7 @@
 #define NBD_TRAFFIC_READS 2048 /* the kernel's: 128 of each connection, of 16 */
 
 struct nbd_traffic {
-	/* Read only: what the last request was, with nothing behind it, the end of the session. */
+	/* Read only: true if the last request, with nothing after it, ended the session. */
 	bool goodbye;
 
 	/* Private. */
@@ -37,13 +38,13 @@ struct nbd_traffic {
 
 /* All zeroes is a connection at the beginning of its transmission phase. */
 
-/* Takes note of what goes to the server. */
+/* Records bytes that go to the server. */
 void nbd_traffic_up(struct nbd_traffic *t, const uint8_t *bytes, size_t len);
 
 /*
- * How many of these bytes, of which it has seen none before, may go to the kernel: all but the
- * incomplete head of a reply at the end, which comes again with its rest. *ret_shutdown: what comes
- * then is the reply of a server that shuts down, to a request that it has not carried out.
+ * Returns how many of these new bytes may go to the kernel: all but an incomplete reply header at
+ * the end, which the caller passes again together with its rest. Sets *ret_shutdown if the next
+ * reply is that of a server which is shutting down, to a request that it has not carried out.
  */
 size_t nbd_traffic_down(struct nbd_traffic *t, const uint8_t *bytes, size_t len,
 			bool *ret_shutdown);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long I/O may wait for a lost server while the machine shuts down: /run/nbd-attach/shutdown,
- * written by --shutdown before anything is unmounted, and read by supervisors that start later and
- * by --detach. A file in memory: nothing here waits for a disk.
+ * The time that I/O may wait for a lost server during shutdown, in the file
+ * /run/nbd-attach/shutdown: written by --shutdown before anything is unmounted, and read by
+ * supervisors that start later and by --detach. The file is in memory (tmpfs): no function here
+ * waits for a disk.
  */
 #ifndef RUNTIME_GRACE_H
 #define RUNTIME_GRACE_H

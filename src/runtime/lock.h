@@ -5,8 +5,8 @@
  * ends, however it ends. Never blocks for longer than it takes another process to replace a file,
  * or the helpers of a process that was killed to end.
  *
- * Only the owner may open the files (mode 0600): whoever can open a file can lock it. Looking at a
- * lock never takes it, so that no look can stand in the way of a process that takes it.
+ * Only the owner may open the files (mode 0600): whoever can open a file can lock it. Examining a
+ * lock never takes it, so that it cannot get in the way of a process that does.
  */
 #ifndef RUNTIME_LOCK_H
 #define RUNTIME_LOCK_H
@@ -14,8 +14,8 @@
 #include "base/err.h"
 
 /*
- * Takes the lock and writes this process's id into the file, for people to read. *ret_fd is the
- * caller's to close, which frees the lock. BUSY with -EBUSY and `what` in the sentence when another
+ * Takes the lock and writes this process's id into the file, for people to read. The caller closes
+ * *ret_fd, which releases the lock. BUSY with -EBUSY and `what` in the sentence when another
  * supervisor holds it; SYSTEM if the file cannot be made. The file stays: removing it would race
  * with a taker.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the udev rules read: two files in /run/nbd-attach,
+ * The files that the udev rules read. Two files in /run/nbd-attach:
  *
  *   nbdN.PID.udev  while a device of ours is attached: properties for IMPORT{file}
  *   nbdN.PID.lost  beside it, while the device has no living connection: nobody may read from it
@@ -30,15 +30,18 @@ struct marks {
 };
 
 /*
- * Makes the files be as *m says and removes those of former attachments. 0, with *ret_changed true
- * if that changed anything, or -errno.
+ * Writes the files for *m and removes those of earlier attachments. Returns 0, with *ret_changed
+ * true if that changed anything, or -errno.
  */
 int marks_set(const struct marks *m, bool *ret_changed);
 
 /* Writes or, if lost is false, removes the file of `holder`, which lies on `slave`. 0 or -errno. */
 int marks_holder(const struct marks *m, const char *holder, const char *slave);
 
-/* Removes them all: before a deliberate detach, so that the rules do not undo it. */
+/*
+ * Removes all of them, before a deliberate detach, so that the udev rules do not attach the device
+ * again.
+ */
 void marks_remove(int index);
 
 /* True if text may stand in the files as the name of a unit. */

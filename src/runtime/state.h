@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a supervisor tells the world: /run/nbd-attach/nbdN.state, KEY=VALUE lines, replaced
- * atomically. It describes and never decides: the kernel and the locks are the truth. Readable by
- * everybody, so no secret may enter it.
+ * The state that a supervisor publishes: /run/nbd-attach/nbdN.state, KEY=VALUE lines, replaced
+ * atomically. The file only describes; decisions use the kernel and the locks. Every user can read
+ * it, so it must not contain a secret.
  */
 #ifndef RUNTIME_STATE_H
 #define RUNTIME_STATE_H
@@ -26,7 +26,7 @@ struct state_link {
 	uint64_t sent, received; /* bytes since then */
 };
 
-/* How the newest connection is protected, and served. */
+/* The protection and the transport of the newest connection. */
 struct state_tls {
 	char version[16]; /* "TLS1.3"; "": no TLS */
 	char cipher[32];
@@ -34,7 +34,7 @@ struct state_tls {
 	int64_t peer_expires; /* seconds since 1970; 0: no certificate */
 	int64_t own_expires;
 	bool relay;	 /* by a process between the kernel and the server, not by the kernel */
-	bool unverified; /* the server did not have to prove who it is */
+	bool unverified; /* the server's identity was not verified */
 };
 
 #define STATE_EXPIRY_WARNING INT64_C(1209600) /* seconds: two weeks */
@@ -61,28 +61,28 @@ struct state {
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;
-	bool uncounted;		      /* queue/iostats is 0: the two above cannot be told */
-	bool unsettled;		      /* an old connection may still bring the server's writes */
-	bool unproved;		      /* and no time settles that */
-	unsigned reconnects;	      /* connections replaced */
-	unsigned outages;	      /* times that no connection was alive */
-	int64_t outage_since;	      /* seconds since 1970; 0: there is none */
-	uint64_t last_outage_ms;      /* the present one's, if there is one */
-	uint64_t downtime_ms;	      /* of all outages */
-	int64_t next_try;	      /* seconds since 1970; 0: none is planned */
-	char outage_cause[128];	      /* of the present or last outage */
-	char cause[128];	      /* of the last connection's death; not written */
-	char error[ERR_MESSAGE_MAX];  /* why the last try failed */
+	bool uncounted;		 /* queue/iostats is 0: the two above cannot be told */
+	bool unsettled;		 /* the server may still carry out writes of an old connection */
+	bool unproved;		 /* and no time settles that */
+	unsigned reconnects;	 /* connections replaced */
+	unsigned outages;	 /* number of outages: times when no connection was alive */
+	int64_t outage_since;	 /* seconds since 1970; 0: there is none */
+	uint64_t last_outage_ms; /* the present one's, if there is one */
+	uint64_t downtime_ms;	 /* of all outages */
+	int64_t next_try;	 /* seconds since 1970; 0: none is planned */
+	char outage_cause[128];	 /* of the present or last outage */
+	char cause[128];	 /* of the last connection's death; not written */
+	char error[ERR_MESSAGE_MAX];  /* why the last attempt failed */
 	char addresses[2048];	      /* of the server, known at attach, with spaces between */
 	char serving[STATE_TEXT_MAX]; /* with --failover: the URI in use; "unknown" */
 	unsigned failovers;	      /* times that another server took over */
-	char fence[256];	      /* how it is about --fence; "": nothing to say */
+	char fence[256];	      /* state of the --fence command, for people; "": none */
 	char content[96];	      /* of --same-content: bytes, size, digest */
 	char captive[16];	      /* the ID of a captive server's keeper; "" if there is none */
-	char captive_state[160];      /* how that server is, for people */
+	char captive_state[160];      /* state of that server, for people */
 	int captive_pid;	      /* its process; 0: it does not run */
 	unsigned captive_starts;      /* how often it was started */
-	int64_t peer_uid;	      /* of who serves a Unix socket; -1: not known */
+	int64_t peer_uid;	      /* user id of the server of a Unix socket; -1: not known */
 	struct state_tls tls;
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };
@@ -91,8 +91,8 @@ struct state {
 int state_write(const struct state *s);
 
 /*
- * Reads it. 0, -ENOENT (no file), or another -errno with *err; lines it does not know are passed
- * over. The text is checked: values are printable and bounded.
+ * Reads it. 0, -ENOENT (no file), or another -errno with *err; unknown lines are ignored. The text
+ * is checked: values are printable and bounded.
  */
 int state_read(int index, struct state *ret_state, struct err *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One attempt to reach a server and agree on an export, as an object on an event loop: resolve
- * (resolver process), connect (this process, which has the caller's rights, without reading a
- * byte), handshake (sandboxed worker process). Nothing here blocks; one deadline covers all of
+ * One attempt to connect to a server and negotiate an export, as an object on an event loop:
+ * resolve (resolver process), connect (this process, which has the caller's rights, without reading
+ * a byte), handshake (sandboxed worker process). Nothing here blocks; one deadline covers all of
  * it, and when it passes the helper processes are killed, so that no server can stretch it. If the
  * handshake fails at one address, the others are tried; the first failure is the one reported.
  *
@@ -34,8 +34,9 @@ struct attempt_config {
 	enum nego_goal goal;
 	uint32_t timeout_ms;	  /* for the whole attempt; at least 1 */
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
-	bool thrifty;	 /* no worker before there is a connection: most tries of an outage fail */
-	uint32_t sample; /* goal GO: read so many bytes of the export; 0: none */
+	bool thrifty; /* start no worker before there is a connection, because most attempts in an
+			 outage fail */
+	uint32_t sample; /* goal GO: size in bytes of the sample to read from the export; 0: none */
 	uint64_t sample_size;	 /* ... as if it had this size; 0: its own */
 	struct helpers *helpers; /* borrowed: where processes come from, ready for TLS if the
 				    endpoint wants it; NULL: the attempt has its own, and

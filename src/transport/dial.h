@@ -35,7 +35,7 @@ int dial_new(struct loop *loop, const struct dial_config *cfg, dial_done_fn *don
 	     struct dial **ret_dial, struct err *err);
 void dial_free(struct dial *d); /* accepts NULL */
 
-/* Appends what failed so far: `[::1]:10809: Connection refused; ...`. False: nothing. */
+/* Appends the failures so far: `[::1]:10809: Connection refused; ...`. False: nothing. */
 bool dial_failures(const struct dial *d, struct text *t);
 
 #endif

@@ -61,8 +61,8 @@ size_t helpers_missing(const struct helpers *h); /* of those configured: taken, 
 size_t helpers_ready(const struct helpers *h);	 /* ready: confined and waiting */
 
 /*
- * A worker for one job: a spare, a ready one first, or a new one. The caller ends it with
- * helper_release(). It may still send WORKER_READY. 0 or -errno.
+ * Returns a worker for one job: a spare one, preferably one that is ready, or a new one. The caller
+ * ends it with helper_release(). It may still send WORKER_READY. 0 or -errno.
  */
 int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err);
 

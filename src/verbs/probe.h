@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What --list and --info share: one attempt, run to its end. */
+/* Code that --list and --info share: makes one attempt and waits for its end. */
 #ifndef VERBS_PROBE_H
 #define VERBS_PROBE_H
 
@@ -14,7 +14,7 @@
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
 	  struct nbd_export *ret_export, char *address, size_t address_size);
 
-/* Warns if TLS is wanted without a proof of who the server is. */
+/* Warns if TLS is used without verifying the server. */
 void probe_warn(const struct options *o);
 
 #endif

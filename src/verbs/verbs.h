@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One function a verb. Each takes the parsed command line, prints what it has to say, and returns
- * the exit status (the man page's EXIT STATUS). They block until done.
+ * One function a verb. Each takes the parsed command line, prints its output, and returns the exit
+ * status (the man page's EXIT STATUS). They block until done.
  */
 #ifndef VERBS_VERBS_H
 #define VERBS_VERBS_H

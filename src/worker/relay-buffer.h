@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that wait between two sockets: a block that is filled behind and emptied in front. */
+/* A buffer for bytes between two sockets: filled at its end and emptied at its front. */
 #ifndef WORKER_RELAY_BUFFER_H
 #define WORKER_RELAY_BUFFER_H
 

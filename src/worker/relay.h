@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way between the kernel and a server that the kernel's nbd cannot take itself: TLS that the
- * kernel does not do, or a transport such as vsock. Run by the worker that shook hands, which goes
- * on as this connection's relay, in its sandbox, with the session it has: one process a
- * connection, because a TLS session cannot move, and so that a server reaches no other's data.
+ * Passes data between the kernel and a server where the kernel's nbd driver cannot use the
+ * connection itself: with TLS that the kernel does not support, or over a transport such as vsock.
+ * It runs in the worker that did the handshake, which stays as this connection's relay, in its
+ * sandbox and with its session: one process a connection, because a TLS session cannot move, and so
+ * that a server reaches no other's data.
  *
  * Both directions go on independently, each with bounded buffers that were there before; what is
- * there is moved at once, many TLS records in one system call. The relay needs nobody: it outlives
- * the supervisor and ends with either of its two sockets, of which nobody else has a copy.
+ * there is moved at once, many TLS records in one system call. The relay depends on no other
+ * process: it outlives the supervisor and ends with either of its two sockets, of which nobody else
+ * has a copy.
  *
  * A request that could not be sent is dropped when the connection ends, never sent late: the
  * kernel sends it again over the next one (rule 1 of the data safety rules). So the socket is
@@ -32,10 +34,10 @@ struct relay_config {
 	uint32_t leave_ms;	  /* for the end of a server that shuts down; 0: 30 s */
 };
 
-/* Takes the memory that it will need. NULL: there is none. */
+/* Allocates all memory that the relay will need. Returns NULL if there is none. */
 struct relay *relay_new(const struct relay_config *cfg);
 
-/* Blocks until it is over. Both sockets may then be closed. */
+/* Runs the relay; blocks until it ends. The caller may then close both sockets. */
 void relay_run(struct relay *r);
 
 #endif

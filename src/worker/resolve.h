@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process that asks for a name's addresses: unprivileged and confined as far as
- * getaddrinfo() and its NSS modules allow, it sends one message and exits. What it says is
- * checked before it is believed: DNS answers are bytes from the network.
+ * The process that asks for a name's addresses: unprivileged and confined as far as getaddrinfo()
+ * and its NSS modules allow, it sends one message and exits. The parent checks its answer before
+ * using it, because DNS answers are bytes from the network.
  */
 #ifndef WORKER_RESOLVE_H
 #define WORKER_RESOLVE_H

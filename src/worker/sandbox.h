@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes every right away from the current process that it does not need to talk to a server (or
- * to resolve a name), for good. sandbox_new() does in the parent, once, all that can be done
+ * Permanently removes every right from the current process that it does not need to talk to a
+ * server (or to resolve a name). sandbox_new() does in the parent, once, all that can be done
  * early: it reads /etc/passwd, so that sandbox_enter() in a helper needs no file and allocates
  * nothing.
  *
@@ -35,9 +35,11 @@ enum sandbox_profile {
 	SANDBOX_TLS,
 	/* getaddrinfo(): read files and use sockets; no write, execution, tracing, signals. */
 	SANDBOX_RESOLVE,
-	/* Forks workers, which enter the rest (zygote.h): another account, no capability, no file;
-	 * but no filter, for it would hold its copies, which need other calls. It hears from no
-	 * server. */
+	/*
+	 * Forks workers, which enter the rest (zygote.h): another account, no capability, no file;
+	 * but no filter, for it would hold its copies, which need other calls. It receives no data
+	 * from a server.
+	 */
 	SANDBOX_ZYGOTE,
 	/* Has opened the files with certificates and keys: copies them into memory that it has, and
 	 * passes that on. */

@@ -8,7 +8,7 @@
 
 #include "worker/sandbox.h"
 
-/* Puts it into force for this thread, for good. no_new_privs must be set. 0 or -errno. */
+/* Installs the filter for this thread, permanently. no_new_privs must be set. 0 or -errno. */
 int seccomp_filter_install(enum sandbox_profile profile);
 
 #endif

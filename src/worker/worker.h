@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process that talks to a server: confined first (sandbox.h), then given one connected
+ * The process that talks to a server. It is confined first (sandbox.h), then gets one connected
  * socket over SCM_RIGHTS (and for TLS the sealed memory with the keys, see tls-files.h), it shakes
  * hands in straight-line blocking code, closes the socket, answers with values only, and exits. No
  * descriptor ever travels back: the parent kept its own of the socket it connected, and uses it
@@ -31,7 +31,7 @@ struct worker_job {
 	struct tls_job tls;
 	bool relay; /* goal GO: go on as the connection's relay (relay.h) */
 	uint32_t peer_timeout_ms;
-	uint32_t sample;      /* goal GO: read so many bytes of the export; 0: none */
+	uint32_t sample; /* goal GO: size in bytes of the sample to read from the export; 0: none */
 	uint64_t sample_size; /* the size that decides which; 0: the export's */
 };
 
@@ -93,7 +93,7 @@ int worker_receive(int fd, void *buf, size_t size);
  */
 int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err *err);
 
-/* What the parent knows of a worker that it hears from. */
+/* What the parent knows about a worker that sends it an answer. */
 struct worker_expected {
 	bool ready;   /* it has said so already, and has a job */
 	bool tls;     /* the job is one with TLS ... */
@@ -110,7 +110,10 @@ struct worker_expected {
  */
 int worker_answer_fits(struct worker_answer *a, const struct worker_expected *x, struct err *err);
 
-/* Why a helper that gave no (full) answer ended, as an error. Returns -errno. `what` names it. */
+/*
+ * Fills the error for a helper that ended without a (complete) answer. Returns -errno. `what` names
+ * it.
+ */
 int worker_ended_err(const struct process_end *end, const char *what, struct err *err);
 
 #endif

@@ -5,8 +5,8 @@
  * executed before the device is attached, loads what a worker needs, locks it in memory, drops
  * root's rights, and forks when it is told to. The workers of one such device share its layout.
  *
- * It hears from nobody but its parent. Its copies are children of that parent, as if it had started
- * them itself, and keep nothing of the zygote's descriptors but their own.
+ * It receives messages only from its parent. Its copies are children of that parent, as if it had
+ * started them itself, and keep nothing of the zygote's descriptors but their own.
  */
 #ifndef WORKER_ZYGOTE_H
 #define WORKER_ZYGOTE_H

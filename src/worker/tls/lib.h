@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GnuTLS, loaded by the process that speaks TLS and by no other: who attaches without TLS neither
- * needs it installed nor pays for it. Loading reads files, so it comes before the sandbox.
+ * GnuTLS, which only the process that uses TLS loads: attaching without TLS neither needs GnuTLS to
+ * be installed nor spends time loading it. Loading reads files, so it comes before the sandbox.
  */
 #ifndef WORKER_TLS_LIB_H
 #define WORKER_TLS_LIB_H

@@ -2,7 +2,7 @@
 /*
  * The process that reads certificates and keys, with the caller's rights, into sealed memory: see
  * transport/tls-files.h. It opens and checks all files, gives up every right (sandbox.h), and only
- * then reads. It hears from no server.
+ * then reads. It receives no data from a server.
  */
 #ifndef WORKER_TLS_READER_H
 #define WORKER_TLS_READER_H

@@ -50,16 +50,16 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err);
 void tls_describe(struct tls *t, struct tls_facts *ret_facts);
 
 /*
- * Gives both directions to the kernel: from here on the socket itself encrypts, in every process
- * that has it. 0, or -errno with *err: SYSTEM (-TLS_NOT_IN_KERNEL: this kernel cannot, nothing is
- * wrong with the server), PERMANENT (the server spoke when it was not its turn).
+ * Hands both directions over to the kernel: from now on the socket itself encrypts, in every
+ * process that has it. 0, or -errno with *err: SYSTEM (-TLS_NOT_IN_KERNEL: this kernel cannot,
+ * nothing is wrong with the server), PERMANENT (the server spoke when it was not its turn).
  */
 int tls_offload(struct tls *t, struct err *err);
 
-/* Says goodbye in TLS, as far as that goes at once. */
+/* Sends the TLS close notification, as far as that is possible without waiting. */
 void tls_bye(struct tls *t);
 
-/* Wipes what GnuTLS holds of keys. Accepts NULL. */
+/* Wipes the keys that GnuTLS holds. Accepts NULL. */
 void tls_free(struct tls *t);
 
 #endif

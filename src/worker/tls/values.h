@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is said about a TLS session across a process boundary: plain values, no pointers. Nothing
+ * The values about a TLS session that cross a process boundary: plain values, no pointers. Nothing
  * here knows GnuTLS.
  */
 #ifndef WORKER_TLS_VALUES_H
@@ -17,7 +17,7 @@
 #define TLS_USERNAME_MAX 256
 #define TLS_PRIORITY_MAX 1024
 
-/* What the parent wants; plain values, which cross the process boundary as bytes. */
+/* The parent's request: plain values, which cross the process boundary as bytes. */
 struct tls_job {
 	bool on;
 	bool verify;
@@ -32,7 +32,7 @@ struct tls_job {
 /* The last second that a certificate can name (9999-12-31), since 1970. */
 #define TLS_EXPIRES_MAX INT64_C(253402300799)
 
-/* What came of it, for people; plain values likewise. */
+/* The result, for people: plain values as well. */
 struct tls_facts {
 	char version[16]; /* "TLS1.3"; "": no TLS */
 	char cipher[32];
@@ -41,7 +41,7 @@ struct tls_facts {
 	int64_t own_expires;
 };
 
-/* Fills a job from what the user said. 0, or -ENAMETOOLONG with *err (USAGE). */
+/* Fills a job from the user's options. 0, or -ENAMETOOLONG with *err (USAGE). */
 int tls_job_fill(struct tls_job *ret_job, const struct endpoint *e, struct err *err);
 
 #define TLS_RENEWS_KEYS ENOKEY /* tls_handshake() returns it for nothing else */
