@@ -22,6 +22,7 @@
 #include "kernel/kernel.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
+#include "supervise/watch/diag.h"
 
 struct stub {
 	struct kernel base; /* first */
@@ -287,6 +288,17 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (f)
 		fclose(f);
 	return ret;
+}
+
+/*
+ * A file `no-destroy`: this process may not end connections that it has no descriptor of, as in a
+ * sandbox without CAP_NET_ADMIN.
+ */
+bool __real_diag_destroy(const struct diag_socket *s);
+bool __wrap_diag_destroy(const struct diag_socket *s);
+bool __wrap_diag_destroy(const struct diag_socket *s)
+{
+	return !wanted("no-destroy") && __real_diag_destroy(s);
 }
 
 /*

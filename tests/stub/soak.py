@@ -448,6 +448,8 @@ class Round:
         if status:
             with open(f"{self.dir}/load") as f:
                 raise Broken(f"the load: {f.read()}")
+        # The driver learns of the end of a process a moment later, and shows it as a user until then.
+        self.wait(CALM_S, "the load has closed the device", lambda: self.figures()["openers"] == "0")
         pid = self.supervisor()
         status = self.run(self.program, "--detach", "nbd0")
         if status != 0:

@@ -2,7 +2,8 @@
 # The program against a driver that is a process: see tests/README.
 
 STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root sysfs_kernel_since usage_find \
-	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync
+	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync \
+	diag_destroy
 STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
 STUB_SHARED  := $(BUILD)/tests/stub/client.o
 STUB_ENDS    := $(BUILD)/tests/stub/kernel-stub.o $(BUILD)/tests/stub/clock-stub.o
