@@ -61,6 +61,7 @@ lint-build: $(BUILD)/nbd-attach $(BUILD)/tests/states
 lint: lint-build
 	@tests/lint/includes
 	@tests/lint/parts
+	@tests/lint/length
 	@tests/lint/circles $(BUILD) $(OBJ)
 	@tests/lint/privilege $(BUILD) $(OBJ)
 	@tests/lint/pure $(PURE_OBJ)

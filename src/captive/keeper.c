@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: the keeper is one process, and its life is read from the start to the end. */
 #include "captive/keeper.h"
 
 #include <errno.h>

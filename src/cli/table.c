@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a table, with a row for each option. */
 #include "cli/table.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: callbacks of one attempt, in the order in which they come; any may free it. */
 #include "transport/attempt.h"
 
 #include <assert.h>

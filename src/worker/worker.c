@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: one straight line of work, read as a whole, because a server may take it over. */
 #include "worker/worker.h"
 
 #include <errno.h>

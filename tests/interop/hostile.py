@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
+# Long: a list of cases: what a server can do wrong.
 """A scripted NBD server that misbehaves in every way that came to mind.
 
   hostile.py --list-cases   name, and the exit status each kind of client should end with

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
+# Long: one program: the faults, what must hold after each, and the report.
 """Runs supervisors, drivers and servers, and lets faults happen to them in a random order.
 
   soak.py BUILD SECONDS SEED

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of system calls, with the reason for each. */
 /*
  * A program of its own, which the Makefile builds and runs: it prints the system call filters as
  * C arrays for seccomp-filter.c. The rules stand here and libseccomp turns them into programs for

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* Captive servers without a kernel: their words, their keeper, what it starts and leaves. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* Configuration files: what they may say, every refusal, and how the command line goes on top. */
 #include <setjmp.h>
 #include <stdarg.h>

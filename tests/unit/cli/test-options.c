@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* The command line: every option, every sentence, what --help shows, the completion in bash. */
 #include <setjmp.h>
 #include <stdarg.h>

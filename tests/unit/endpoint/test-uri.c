@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* endpoint/uri.h against each rule of uri.md, and each sentence of its own. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* Each way a server can answer, and the sentence that people get to read. */
 #include "nego-harness.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* What proto.md (and care) asks of a client, rules 1 to 6: reaching an agreement. */
 #include "nego-harness.h"
 

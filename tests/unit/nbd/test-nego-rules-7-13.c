@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* What proto.md (and care) asks of a client, rules 7 to 13: endings, text, TLS, limits. */
 #include "nego-harness.h"
 

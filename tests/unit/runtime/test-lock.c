@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /*
  * The locks: who may open them, who has them, what becomes of files of an earlier version, and that
  * looking at a lock takes nothing. What needs another account needs root.

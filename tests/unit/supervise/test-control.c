@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* supervise/control.c: the requests of commands to a supervisor, over its real socket. */
 #include "transport-fixture.h"
 

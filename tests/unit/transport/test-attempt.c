@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* Whole attempts, against servers and helpers that misbehave. */
 #include "server-fixture.h"
 #include "helper-fixture.h"

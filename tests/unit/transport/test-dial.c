@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 #include "transport-fixture.h"
 
 #include <net/if.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* Certificates and keys: who may read them, what reaches the worker, when they are read again. */
 #include "helper-fixture.h"
 #include "transport-fixture.h"

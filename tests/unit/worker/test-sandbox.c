@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /*
  * Tries to break the sandbox: each attack runs in a process of its own, confined, where it must
  * fail, and without the sandbox, where it must succeed, or the attack proves nothing. Most need

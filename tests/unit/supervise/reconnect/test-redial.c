@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* supervise/reconnect/redial.c: getting a lost server back, with real servers that come and go. */
 #include "helper-fixture.h"
 #include "server-fixture.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* supervise/watch/links.c and diag.c: the kernel's connections, with real sockets. */
 #include "transport-fixture.h"
 
