@@ -57,7 +57,7 @@ static void to_syslog(int priority, const char *line)
 	if (logger.fd >= 0 && send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) >= 0)
 		return;
 	if (errno == EAGAIN)
-		return; /* nobody reads: the line is lost, and no more than that */
+		return; /* the log has no reader: only this line is lost */
 	/* The log's daemon has been started again, or for the first time. */
 	if (logger.fd >= 0)
 		close(logger.fd);
@@ -71,7 +71,7 @@ static void to_stderr(int priority, const char *line)
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
 	if (poll(&p, 1, 0) <= 0)
-		return; /* a pipe that nobody empties */
+		return; /* a full pipe without a reader */
 	if (logger.prefix)
 		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
 	else

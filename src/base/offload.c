@@ -160,7 +160,7 @@ int offload_run(struct offload *o, offload_fn *work, offload_fn *done, void *arg
 		pthread_cond_signal(&o->wake);
 	}
 	pthread_mutex_unlock(&o->lock);
-	/* Without the thread nobody else looks at the counts. */
+	/* Without the thread, only the loop's thread uses the counts. */
 	if (room && !o->started) {
 		work(arg);
 		o->worked++;

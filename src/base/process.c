@@ -18,7 +18,8 @@
 #define CHILD_FD 3
 #define EXE_FD	 4 /* closed by execve(2) */
 
-#define KIND "--helper=" /* the private argument; it is in no help, for no user can use it */
+/* The private argument; --help does not show it, because users cannot use it. */
+#define KIND "--helper="
 
 /* Sanitizers report to standard error: keep it in builds that have them. */
 #if defined(__SANITIZE_ADDRESS__) || defined(FOR_VALGRIND)
@@ -33,8 +34,11 @@ struct hello {
 	char name[PROCESS_NAME_MAX];
 };
 
-/* Sent to whole groups: by a terminal, or by a service manager that stops a unit while the
- * parent has reasons to go on. The parent decides, and its end is the helper's (PDEATHSIG). */
+/*
+ * A terminal, or a service manager that stops a unit, sends these signals to whole groups, also
+ * when the parent has reasons to continue. So a helper ignores them and ends when its parent does
+ * (PDEATHSIG).
+ */
 static const int group_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
 
 /* execve(2) keeps what is ignored, and resets what is handled. */
@@ -288,7 +292,10 @@ static bool reap(struct process *p, struct process_end *ret_end, int flags)
 	while (ret < 0 && errno == EINTR);
 	if (ret == 0 && info.si_pid == 0)
 		return false;
-	/* ECHILD: somebody reaped it for us; how it ended is unknown, and counts as violent. */
+	/*
+	 * ECHILD: another part of the program reaped it; how it ended is unknown, and is reported
+	 * as killed.
+	 */
 	if (ret_end)
 		*ret_end = (struct process_end){
 		    .exited = ret == 0 && info.si_code == CLD_EXITED,

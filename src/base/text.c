@@ -16,7 +16,10 @@ static void put(struct text *t, const char *s, size_t len)
 	size_t room = t->size - 1 - t->len;
 
 	if (len > room) {
-		/* Cut before a character, not within, and add nothing behind the cut. */
+		/*
+		 * Truncates before a character, not within one, and appends nothing after the
+		 * truncation.
+		 */
 		for (len = room; len && ((uint8_t)s[len] & 0xc0) == 0x80; len--)
 			;
 		t->size = t->len + len + 1;

@@ -72,14 +72,17 @@ static void read_errors(int fd, uint32_t events, void *arg)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
 }
 
-/* A strays_fn. A server whose last words nobody takes would wait for that, and then be killed. */
+/*
+ * A strays_fn. A server whose last lines of output are not read would block on writing them, and
+ * then be killed.
+ */
 static void read_more_errors(void *arg)
 {
 	struct keeper *k = arg;
 	char buf[4096];
 	ssize_t n;
 
-	/* Bounded: a process that the server left may go on for ever. */
+	/* Bounded, because a process that the server left behind may write for ever. */
 	for (int i = 0; i < 64 && (n = read(k->error_fd[0], buf, sizeof(buf))) > 0; i++)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
 }
@@ -98,8 +101,8 @@ static void pause_over(void *arg)
 }
 
 /*
- * What is set for a socket is set for everybody who has it: the server gets one that blocks, as
- * from systemd, and may have changed that when it is ours again.
+ * A setting of a socket applies to every process that has it: the server gets a blocking one, as
+ * from systemd, and may have changed this when the keeper uses the socket again.
  */
 static void let_block(const struct keeper *k, bool blocks)
 {
@@ -173,7 +176,10 @@ static void describe_end(struct keeper *k, int status)
 	memcpy(k->status.error, err.message, sizeof(k->status.error));
 }
 
-/* Whoever waits is told first: ending what the server has left may take seconds. */
+/*
+ * Tells waiting processes first, because ending the processes that the server left may take
+ * seconds.
+ */
 static void ended(struct keeper *k, int status)
 {
 	bool at_once = loop_now() - k->started < STEADY_MS;
@@ -374,7 +380,10 @@ static int prepare(struct keeper *k, struct err *err)
 		ret = command_user_find(k->spec->user, &k->user, err);
 	if (ret < 0)
 		return ret;
-	/* A keeper that was killed may have left a server that goes on: never two on one image. */
+	/*
+	 * A keeper that was killed may have left a running server: two servers must never use one
+	 * image.
+	 */
 	strays_end_marked(CAPTIVE_MARK, k->id, END_MS);
 	if (setenv(CAPTIVE_MARK, k->id, 1) < 0)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

@@ -18,7 +18,7 @@
 #define SELF	"/proc/self/exe"
 #define DELETED " (deleted)"
 
-/* A command line: its words, which it owns, and a NULL behind them. */
+/* A command line: its words, which it owns, followed by NULL. */
 struct line {
 	char **word;
 	size_t n;
@@ -151,7 +151,7 @@ static int make_line(struct line *l, const struct captive_launch *launch)
 	return l->failed ? -ENOMEM : 0;
 }
 
-/* In a child of a child: nobody waits for it. */
+/* In a child of a child, so that no process has to wait for it. */
 static _Noreturn void become(const struct captive_launch *launch, char **word)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -29,7 +29,7 @@ static int is_lock(const struct dirent *d)
 	return end && !d->d_name[end];
 }
 
-/* A state file of a device that somebody else has detached says nothing. */
+/* The state file of a device that another program has detached is not valid. */
 static bool is_in_use(const struct state *s)
 {
 	return sysfs_attached(s->index) || lock_holder(rundir_device(s->index, "lock").text);

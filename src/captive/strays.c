@@ -18,7 +18,7 @@
 
 #define STEP_MS 5
 #define LAST_MS 2000 /* for what SIGKILL does not end at once */
-#define SCAN_MS 50   /* between two looks at all processes */
+#define SCAN_MS 50   /* ms: between two scans of all processes */
 
 /*
  * Signals every child outside the leader's group, and that group as a whole; their children become
@@ -49,7 +49,7 @@ static unsigned signal_children(pid_t leader, int signal)
 	return n;
 }
 
-/* False: there is no child left. */
+/* Returns false if there is no child left. */
 static bool reap(void)
 {
 	pid_t pid;

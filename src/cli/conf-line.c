@@ -59,7 +59,7 @@ static int inih_says(void *arg, const char *section, const char *name, const cha
 	return 1;
 }
 
-/* True if somebody seems to take the rest of the line for a comment. */
+/* True if the user seems to mean the rest of the line as a comment. */
 static bool has_comment_sign(struct piece value)
 {
 	for (size_t i = 1; i < value.len; i++)

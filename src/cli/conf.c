@@ -76,7 +76,7 @@ static void read_lines(struct config_reader *r, const char *buf, size_t len)
 	}
 }
 
-/* The line of an option, for an error that is found when all is read. */
+/* The line of an option, for errors that are found after the whole file was read. */
 static unsigned line_of(const struct config *c, const char *name)
 {
 	for (size_t i = c->n; i > 0; i--)

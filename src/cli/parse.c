@@ -136,7 +136,7 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 	optind = 0; /* GNU: start anew */
 	for (;;) {
 		at = optind ? optind : 1;
-		/* With one dash, getopt_long() would take the word's first letter for an option. */
+		/* With one dash, getopt_long() would treat the word's first letter as an option. */
 		if (at < argc && argv[at][0] == '-' && argv[at][1] != '-' &&
 		    habits_option(argv[at], err) < 0)
 			return -EINVAL;

@@ -128,8 +128,8 @@ bool part_is_name(const char *s, size_t len)
 }
 
 /*
- * Resolvers read "1", "127.1" and the like as IPv4 addresses of an older notation, which as a
- * server's name can only be a slip. A name's last label is never a number (RFC 3696).
+ * Resolvers read "1", "127.1" and the like as IPv4 addresses of an older notation, which is
+ * certainly a mistake in a server's name. A name's last label is never a number (RFC 3696).
  */
 static bool looks_numeric(const char *s)
 {

@@ -64,8 +64,8 @@ static int parse_scheme(struct parser *p, const char *text, const char **ret_res
 }
 
 /*
- * RFC 3986 allows few characters, and uriparser's error position is behind the authority for
- * many slips; so the common ones are looked for here.
+ * RFC 3986 allows few characters, and for many mistakes uriparser's error position is after the
+ * authority, so the common mistakes are detected here.
  */
 static int check_characters(const char *text, struct err *err)
 {

@@ -39,7 +39,10 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const char *no
 	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
 		;
 
-	/* Dups of the device's sockets, locks, the pipe somebody reads: none are ours to keep. */
+	/*
+	 * Duplicates of the device's sockets, of locks and of pipes that others read: this process
+	 * must not keep any of them.
+	 */
 	if (sock != STDIN_FILENO && dup2(sock, STDIN_FILENO) < 0)
 		_exit(errno);
 	sock = STDIN_FILENO;
@@ -210,9 +213,9 @@ int claim_finish(struct claim *c, struct err *err)
 void claim_release(struct claim *c)
 {
 	/*
-	 * Closing is enough, unless it is blocked where only a fatal signal reaches it. One that
-	 * looks ends by itself; a signal while it waits for the server would make the kernel give
-	 * up reading the partition table for good.
+	 * Closing the socket is enough, unless the process is blocked where only a fatal signal
+	 * reaches it. A process that only opens the device ends by itself; a signal while it waits
+	 * for the server would make the kernel give up reading the partition table permanently.
 	 */
 	if (c->pidfd >= 0 && !c->look)
 		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);

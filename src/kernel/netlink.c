@@ -117,9 +117,9 @@ static int wait_until_removed(struct netlink *n, int index, int limit_ms)
 }
 
 /*
- * Makes the kernel remove a free device, so that CONNECT creates it anew without the leftovers of
- * its earlier life: an empty device on a socket that leads nowhere, removed on disconnect. 0 or
- * -errno; EBUSY while anybody has it open.
+ * Makes the kernel remove a free device, so that CONNECT creates it again without leftover
+ * settings: configures an empty device on a socket without a peer, which the kernel removes on
+ * disconnect. Returns 0 or -errno; EBUSY while anybody has it open.
  */
 static int renew(struct netlink *n, int index)
 {
@@ -194,7 +194,7 @@ static int netlink_detach(struct kernel *k, int index, struct err *err)
 	struct answer answer = {0};
 	int ret = command(n, netlink_msg_disconnect(n->family, index), &answer);
 
-	/* EINVAL: there is no such device, or it is going away. */
+	/* EINVAL: there is no such device, or it is being removed. */
 	if (ret == 0 || (ret == -EINVAL && !sysfs_attached(index)))
 		return 0;
 	return detach_explain(index, ret, err);

@@ -14,7 +14,7 @@
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
 
-#define LOOK_MS 20 /* between two looks at what somebody else (udev) does about them */
+#define LOOK_MS 20 /* between two checks whether another process (udev) has removed them */
 
 static bool is_partition(const char *name, const char *disk)
 {

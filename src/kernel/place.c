@@ -25,7 +25,7 @@ int place_disk(const char *name)
 	return -1;
 }
 
-/* By the device number: sysfs knows the disk, or the partition, behind it. */
+/* Finds the disk or partition in sysfs by its device number. */
 static int by_number(const char *sys, const char *number)
 {
 	char path[PATH_MAX], target[PATH_MAX];

@@ -149,9 +149,9 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 }
 
 /*
- * In a child of a child: nobody waits for it. It may be blocked for as long as the server is
- * stalled, so it gives up every descriptor first: a lock or a control socket that it kept would
- * stand in the way of the supervisor that takes the device over.
+ * In a child of a child, so that no process has to wait for it. It may be blocked for as long as
+ * the server is stalled, so it closes every descriptor first: a lock or a control socket that it
+ * kept would prevent another supervisor from taking the device over.
  */
 __attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text)
 {

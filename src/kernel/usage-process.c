@@ -171,7 +171,7 @@ static void look_into(struct usage_scan *s, int pid, int dir)
 	const struct usage_node *node = NULL;
 	int ret = find_open(&p, &node);
 
-	/* Gone meanwhile (ENOENT, ESRCH) is not in doubt. */
+	/* A process that has ended in the meantime (ENOENT, ESRCH) is not in doubt. */
 	if (ret == -EACCES || ret == -EPERM)
 		s->usage->unsure = true;
 	if (!node)

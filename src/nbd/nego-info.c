@@ -32,7 +32,7 @@ static void set_string(char dst[NBD_STRING_MAX + 1], const uint8_t *bytes, size_
 	}
 }
 
-/* After a second description nobody knows which disk this is; proto.md allows one. */
+/* After a second description it is unknown which disk this is; proto.md allows one. */
 static void info_export(struct nego *n, const uint8_t *p)
 {
 	if (n->has_export)

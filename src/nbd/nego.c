@@ -90,7 +90,10 @@ void nego_send_ack(struct nego *n, size_t len)
 		n->send_off = n->send_len = 0;
 }
 
-/* Room within the awaited message: in place while bytes are kept, behind them to be dropped. */
+/*
+ * Room within the awaited message: in place for bytes that are kept, after them for bytes that are
+ * dropped.
+ */
 static size_t room(const struct nego *n, size_t *ret_offset)
 {
 	size_t left = n->want - n->have;

@@ -18,14 +18,14 @@
 #include "base/cleanup.h"
 
 /*
- * The lock is that of flock(2). Nobody can ask who holds such a lock without trying to take it, so
- * the holder also locks two bytes by fcntl(2), which can be asked: the first one with the same life
- * as the lock, the second one for lock_pidfd().
+ * The lock is that of flock(2). The holder of such a lock can only be found by trying to take it,
+ * so the holder also locks two bytes by fcntl(2), which can be asked: the first one with the same
+ * life as the lock, the second one for lock_pidfd().
  */
 #define BYTE_HELD    0
 #define BYTE_PROCESS 1
 
-#define TRIES	   100 /* to open a file that others replace meanwhile */
+#define TRIES	   100 /* attempts to open a file while other processes replace it */
 #define REPLACE_MS 2000
 #define STEP_MS	   5
 #define HELPERS_MS 2000 /* a helper ends with its process, as soon as it gets the processor */
@@ -61,9 +61,9 @@ static int sign(int fd)
 }
 
 /*
- * Who holds the flock(2) lock, by the kernel's list, which everybody may read but which a service
- * manager may hide; 0: nobody, or that cannot be told. This also finds the supervisors of earlier
- * versions, which lock no bytes.
+ * The process that holds the flock(2) lock, from the kernel's list, which every user may read but
+ * which a service manager may hide. Returns 0 if there is none or it is unknown. This also finds
+ * supervisors of earlier versions, which lock no bytes.
  */
 static int listed_holder(const char *path)
 {
@@ -173,7 +173,7 @@ static int try_take(const char *path, int *ret_fd, int *ret_holder)
 	if (stat(path, &now) < 0 || !same_file(&mine, &now))
 		return -ESTALE;
 	ret = sign(fd);
-	/* Last, so that whoever sees it held also finds the number. */
+	/* Last, so that a process that finds the lock held also finds the number. */
 	if (ret == 0 && fcntl(fd, F_OFD_SETLK, &held) < 0)
 		ret = -errno;
 	if (ret == 0)
@@ -232,7 +232,7 @@ int lock_holder(const char *path)
 	return listed_holder(path);
 }
 
-/* By the kernel's word; 0: nobody. */
+/* The holder according to the kernel; 0: none. */
 static int identified_holder(const char *path, int fd)
 {
 	struct flock process = one_byte(BYTE_PROCESS);

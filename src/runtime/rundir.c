@@ -18,10 +18,7 @@ const char *rundir(void)
 	return dir && dir[0] == '/' ? dir : "/run/nbd-attach";
 }
 
-/*
- * Whoever may write in the directory can put files of their own in the place of our locks and our
- * state.
- */
+/* A user who may write in the directory could replace our locks and our state with other files. */
 static int check_directory(int fd, struct err *err)
 {
 	struct stat st;

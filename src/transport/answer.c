@@ -88,7 +88,7 @@ static bool failure_valid(struct worker_answer *a)
 	if (a->ret >= 0 || a->ret < -4095 || !terminated(a->err.message, sizeof(raw)) ||
 	    a->err.message[0] == '\0')
 		return false;
-	/* Kinds that a handshake can end with. BUSY, for one, is the kernel's to say. */
+	/* Kinds that a handshake can end with. BUSY, for example, can only come from the kernel. */
 	if (a->err.kind != ERR_FAILED && a->err.kind != ERR_USAGE && a->err.kind != ERR_RETRY &&
 	    a->err.kind != ERR_PERMANENT && a->err.kind != ERR_SYSTEM)
 		return false;
@@ -193,7 +193,10 @@ static bool failure_fits(struct worker_answer *a, const struct worker_expected *
 		a->ret = -EIO;
 	else if (failures[i].for_offload && !(x->ready && x->tls && x->offload))
 		return false;
-	/* Before it is ready it has heard from nobody, and may say what its sandbox lacks. */
+	/*
+	 * Before it is ready it has received no data from a server, so it may report what its
+	 * sandbox lacks.
+	 */
 	if (x->ready && !x->tls && !x->relay &&
 	    (a->err.kind == ERR_SYSTEM || a->err.kind == ERR_USAGE))
 		a->err.kind = ERR_PERMANENT;

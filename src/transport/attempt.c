@@ -52,7 +52,7 @@ struct attempt {
 	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
 	struct helpers *helpers;
 	struct helpers *own_helpers; /* NULL if they are the caller's */
-	struct helper *worker;	     /* gets ready meanwhile, if no spare stands by */
+	struct helper *worker;	     /* started in advance if there is no spare one */
 	struct tls_job tls;
 	bool relay;
 	int kernel_end;	      /* of the socket pair with the relay; -1: none */
@@ -199,8 +199,8 @@ static bool try_the_others(struct attempt *a, int ret)
 }
 
 /*
- * What the kernel cannot take is asked for in another way: TLS 1.2, where nobody renews keys; or a
- * relay, where the kernel lacks TLS, or the cipher. True: that is under way.
+ * Retries in a form that the kernel can use: with TLS 1.2, where keys are not renewed, or with a
+ * relay where the kernel lacks TLS or the cipher. Returns true if it has started another attempt.
  */
 static bool try_for_the_kernel(struct attempt *a, int ret)
 {

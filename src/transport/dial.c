@@ -129,7 +129,7 @@ static int explain(const struct dial *d, struct err *err)
 		return err_set(err, kind, error, "cannot connect to %s%s: %s", d->what, from,
 			       detail);
 	}
-	/* A vsock peer where nobody listens answers with a reset. */
+	/* A vsock peer on which no process listens answers with a reset. */
 	if (error == ECONNREFUSED || (error == ECONNRESET && family == AF_VSOCK))
 		return err_set(err, kind, error, "%s refuses connections%s: is the server running?",
 			       d->what, from);
@@ -176,8 +176,8 @@ static void finish(struct dial *d, struct candidate *winner)
 }
 
 /*
- * TCP can connect a socket to itself when the port asked for is in the range the kernel chooses
- * from and nobody listens there: a "server" that echoes our own bytes.
+ * TCP can connect a socket to itself when the requested port is in the range from which the kernel
+ * chooses and no process listens on it: a "server" that echoes our own bytes.
  */
 static bool met_itself(int fd)
 {
@@ -234,7 +234,7 @@ static int start(struct dial *d, size_t i)
 	}
 	if (connect(c->fd, (const void *)&a->sa, a->len) == 0)
 		return outcome(c->fd);
-	/* An interrupted connect() goes on by itself. */
+	/* An interrupted connect() continues by itself. */
 	if (errno != EINPROGRESS && errno != EINTR)
 		return errno;
 	c->io = loop_io_new(d->loop, c->fd, EPOLLOUT, on_connected, c);

@@ -17,7 +17,7 @@ struct handshake {
 	struct helper *worker;
 	struct loop_io *io;
 	enum nego_goal goal;
-	bool relay;			 /* the worker goes on when it is done */
+	bool relay;			 /* the worker continues after the handshake */
 	struct worker_expected expected; /* of the worker, now */
 	handshake_done_fn *done;
 	handshake_listed_fn *listed;

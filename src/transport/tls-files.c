@@ -42,7 +42,7 @@ void tls_wait_cancel(struct tls_wait *wait)
 	wait->link = NULL;
 }
 
-/* Whoever waits is told; a callback may free other waiters, and itself. */
+/* Tells all waiters; a callback may free other waiters, and its own. */
 static void tell(struct tls_files *f, int ret, const struct err *err)
 {
 	while (f->waiting) {

@@ -18,7 +18,10 @@
 
 #define BY_NBD "/dev/disk/by-nbd/" /* udev names links there after devices */
 
-/* A supervisor that was killed leaves its file behind, and the device may be another's by now. */
+/*
+ * A supervisor that was killed leaves its file behind, and another program may have attached the
+ * device since.
+ */
 static bool is_current(const struct state *s)
 {
 	struct rundir_path lock = rundir_device(s->index, "lock");

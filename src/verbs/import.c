@@ -65,7 +65,7 @@ static int write_draft(struct import *im, const char *line, const char *text, st
 	return 0;
 }
 
-/* What it says of its line in the draft, which nobody will see, is left out. */
+/* Leaves out the position in the draft file, which the user never sees. */
 static void unlocate(const struct import *im, struct err *err)
 {
 	const char *p = err->message + strlen(im->draft);

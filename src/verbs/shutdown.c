@@ -35,8 +35,8 @@ static bool is_lost(struct heal *h)
 }
 
 /*
- * A supervisor that takes the device over reads the grace itself. One that was killed leaves its
- * lock behind for a moment.
+ * A supervisor that takes the device over reads the grace itself. The lock of one that was killed
+ * remains for a moment.
  */
 static bool is_supervised(int index)
 {
@@ -51,8 +51,8 @@ static bool is_supervised(int index)
 }
 
 /*
- * Nobody supervises the device, so nobody will connect it again: if its server is gone, what waits
- * for it fails when the grace is over.
+ * The device has no supervisor, so it will not be reconnected: if its server is lost, the I/O that
+ * waits for it fails when the grace has passed.
  */
 static int bound_alone(int index, uint32_t grace, struct err *err)
 {

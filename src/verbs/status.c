@@ -40,8 +40,10 @@ static void from_kernel(int index, struct state *s)
 	text_escape(&t, backend, strlen(backend), sizeof(s->identifier) / 4);
 }
 
-/* Figures such as the RTT are of the last change of state, unless the supervisor, which talks to
- * root only, writes them anew. */
+/*
+ * Figures such as the RTT are those of the last change of state, unless the supervisor, which
+ * answers only root, updates them.
+ */
 static void refresh(int index)
 {
 	const struct control_request request = {.verb = CONTROL_REFRESH};

@@ -109,7 +109,7 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
 	}
 	if (errno != EAGAIN && errno != EINTR) {
 		end(r, side, true);
-		b->len = 0; /* nobody is left to take it */
+		b->len = 0; /* there is no receiver left */
 		if (side == SIDE_KERNEL)
 			r->cleared = 0;
 	}
@@ -117,9 +117,10 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
 }
 
 /*
- * The kernel would take the reply for an I/O error: so the connection ends before it. What the
- * server is still at may be carried out until it has seen the end, and not later (rule 1 of the
- * data safety rules): its own end is waited for, before the kernel asks another.
+ * The kernel would treat the reply as an I/O error, so the relay ends the connection before passing
+ * it on. The server may carry out requests that it still holds until it has seen this end, but not
+ * later (rule 1 of the data safety rules). So the relay waits until the server closes its side,
+ * before the kernel sends the requests to another connection.
  */
 static void leave(struct relay *r)
 {
@@ -170,7 +171,10 @@ static bool seal(struct relay *r)
 	return true;
 }
 
-/* True also for a record that is none of data, such as one of new keys: others may wait behind. */
+/*
+ * Returns true also for a record without data, such as one with new keys, because other records may
+ * follow it.
+ */
 static bool open_up(struct relay *r)
 {
 	size_t before = r->down_sealed.len;

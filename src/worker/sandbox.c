@@ -48,9 +48,9 @@ static FILE *open_in_memory(const char *path, void **ret_map, size_t *ret_size)
 }
 
 /*
- * The accounts that will do, the best first. The local files only: a name service (LDAP and the
- * like) would bring bytes from the network into this process, which is root. The second file is
- * where image-based systems keep theirs.
+ * The accounts that can be used, the preferred one first. Only local files are read: a name service
+ * (LDAP and the like) would bring bytes from the network into this process, which is root. The
+ * second file is where image-based systems keep theirs.
  */
 static void find_account(struct sandbox *s)
 {

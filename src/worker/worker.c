@@ -109,8 +109,8 @@ static void wait_for_job(struct worker *w)
 }
 
 /*
- * Waits until the socket is ready for `events`. The parent's timer ends a slow handshake by
- * killing this process; the deadline here is for a parent that may not (CAP_KILL taken away).
+ * Waits until the socket is ready for `events`. The parent's timer ends a slow handshake by killing
+ * this process; the deadline here is for a parent that is not allowed to (without CAP_KILL).
  *
  * A server that sends a reply in pieces waits for the acknowledgement of the first (Nagle), which
  * we would delay by 40 ms without TCP_QUICKACK. It has no meaning, and does no harm, on other
@@ -151,7 +151,7 @@ static ssize_t send_bytes(struct worker *w, const uint8_t *buf, size_t len)
 	return errno == EINTR ? 0 : -errno;
 }
 
-/* Bytes received, of which *ret_end says that there are no more; otherwise as send_bytes(). */
+/* Returns the bytes received; sets *ret_end at the end of the stream; otherwise as send_bytes(). */
 static ssize_t receive_bytes(struct worker *w, uint8_t *buf, size_t room, bool *ret_end)
 {
 	ssize_t n;
@@ -213,8 +213,8 @@ static void tell_listed(struct worker *w)
 }
 
 /*
- * A session that does not go on ends with ABORT or DISC where it may. Then the server closes;
- * closing first, with its answer unread, would reset the connection under it.
+ * A session that is not continued ends with ABORT or DISC where the protocol allows it. Then the
+ * server closes; closing first, with its answer unread, would reset the connection under it.
  */
 static void say_goodbye(struct worker *w)
 {
@@ -322,8 +322,8 @@ static int move_sample(struct worker *w)
 }
 
 /*
- * Reads what is to be compared. An export that has become smaller is not read: its size tells
- * enough.
+ * Reads the content to compare. An export that has become smaller is not read, because its size is
+ * enough to refuse it.
  */
 static int take_sample(struct worker *w)
 {
@@ -361,7 +361,8 @@ static int take_sample(struct worker *w)
 }
 
 /*
- * Tells the parent, and from then on needs it no more: a device whose supervisor has died goes on.
+ * Tells the parent, and does not need it from then on, so that a device works on when its
+ * supervisor has died.
  */
 static void __attribute__((noreturn)) become_relay(struct worker *w)
 {

@@ -138,8 +138,8 @@ static const int keys_allowed[] = {
 
 /*
  * getaddrinfo() and the NSS modules behind it: files are read, libraries loaded, sockets of a few
- * families used. All else is refused with EPERM and not with death, because a module that asks for
- * more may get on without. What depends on arguments is in add_resolve().
+ * families used. All other calls fail with EPERM instead of killing the process, because a module
+ * that asks for more may work without it. What depends on arguments is in add_resolve().
  */
 static const int resolve_allowed[] = {
     /* Files and memory. */
@@ -275,7 +275,7 @@ static int add_tls(scmp_filter_ctx ctx)
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(tls_refused); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOMEM), tls_refused[i], 0);
 #endif
-	/* pthread_once(3) wakes whom there is not: nobody. */
+	/* pthread_once(3) wakes waiters, although there are none. */
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
 				       SCMP_A1_32(SCMP_CMP_EQ, FUTEX_WAKE_PRIVATE));
@@ -461,7 +461,7 @@ static int generate(const char *name, uint32_t otherwise, int (*add)(scmp_filter
 	int ret = -ENOMEM;
 
 	if (ctx) {
-		/* A call by another architecture's table is nobody's need. */
+		/* No helper needs a call by another architecture's table. */
 		ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 		if (ret == 0)
 			ret = add(ctx);

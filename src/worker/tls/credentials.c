@@ -11,7 +11,7 @@
 
 #define FILES_MAX ((size_t)TLS_FILES * TLS_FILE_MAX)
 
-/* The contents of all files behind each other, with a NUL at the very end. */
+/* The contents of all files one after the other, with a NUL at the end. */
 struct contents {
 	gnutls_datum_t file[TLS_FILES];
 	unsigned char *bytes;

@@ -103,7 +103,10 @@ int tls_offload(struct tls *t, struct err *err)
 	static const char ulp[] = "tls";
 	int ret;
 
-	/* The server only speaks when asked from here on: what is there is somebody's mistake. */
+	/*
+	 * From now on the server only answers requests, so bytes that are there already are a
+	 * protocol error.
+	 */
 	if (t->lib->record_check_pending(t->session) > 0 || t->header_have || t->body)
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "the server broke the NBD protocol: bytes after its last answer");

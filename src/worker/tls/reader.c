@@ -110,8 +110,8 @@ static bool is_ours(const struct stat *st)
 }
 
 /*
- * Like ssh(1): whoever can read a key has it, and whoever can change one of these files chooses
- * whom we trust. A group may read a key, if root gave it the file.
+ * Like ssh(1): a user who can read a key has it, and a user who can change one of these files
+ * decides which servers are trusted. A group may read a key if root owns the file.
  */
 static int check_file(const struct stat *st, const struct wanted *w, const char *path,
 		      struct err *err)
@@ -362,7 +362,7 @@ int tls_reader_receive(int fd, unsigned *ret_present, struct err *err)
 		*err = a.err;
 		return a.ret;
 	}
-	/* What could be made shorter would end whoever has mapped it. */
+	/* If the memory could be truncated, a process that has mapped it would be killed. */
 	if (a.ret != 0 || a.present >> TLS_FILES || contents < 0 ||
 	    fcntl(contents, F_GET_SEALS) != SEALS)
 		return err_set(err, ERR_SYSTEM, EPROTO,

@@ -204,7 +204,9 @@ int tls_new(const struct tls_lib *lib, const struct tls_job *job, int contents,
 	t->lib = lib;
 	t->job = *job;
 	t->wire = *wire;
-	/* Without the name there would be a chain to look at, and nobody it has to be. */
+	/*
+	 * Without the name, the chain could be verified, but not that the server is the right one.
+	 */
 	if (job->verify && !job->hostname[0])
 		ret = err_set(err, ERR_USAGE, EINVAL,
 			      "TLS needs the name of the server: --tls-hostname NAME");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS between two blocks of memory, for the relay: what fits in one call is one call. */
+/* TLS between two blocks of memory, for the relay: one call handles as much as fits. */
 #include <errno.h>
 #include <string.h>
 

@@ -105,7 +105,7 @@ static int check_list(const struct tls *t, gnutls_x509_crl_t crl, struct err *er
 		    "%s: the list of revoked certificates of %s has only the changes since another "
 		    "list (it is a delta list): --tls-crl needs the full list",
 		    path, list_issuer(t, crl).text);
-	/* Time mends this one, or whoever sets the clock: nothing has to be changed. */
+	/* This error ends with time, or when the clock is set: no file needs to be changed. */
 	if (since > now)
 		return err_set(err, ERR_RETRY, EKEYREJECTED,
 			       "%s: the list of revoked certificates of %s is from the future "
@@ -206,7 +206,7 @@ static bool has_signed(const struct tls *t, gnutls_x509_crt_t issuer, gnutls_x50
 	       t->lib->x509_crt_verify(crt, &issuer, 1, 0, &status) >= 0 && status == 0;
 }
 
-/* NULL: nobody has. A trusted authority comes before what the server sends. */
+/* NULL: none has. A trusted authority is preferred to a certificate that the server sends. */
 static gnutls_x509_crt_t find_signer(const struct tls *t, const struct chain *c,
 				     gnutls_x509_crt_t crt)
 {
@@ -248,7 +248,7 @@ static int check_revocation(const struct tls *t, gnutls_x509_crt_t crt, gnutls_x
 	    t->path[TLS_FILE_CRL], subject(t, signer).text, subject(t, crt).text);
 }
 
-/* From the server's certificate up to the one that is trusted, which nobody can revoke. */
+/* From the server's certificate up to the trusted one, which cannot be revoked. */
 static int check_chain(const struct tls *t, const struct chain *c, struct err *err)
 {
 	gnutls_x509_crt_t crt = c->crt[0];
