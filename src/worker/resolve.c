@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -40,6 +43,33 @@ int resolve_lookup(const char *host, uint16_t port, struct address_list *ret_lis
 	return 0;
 }
 
+static volatile sig_atomic_t forbidden; /* as in struct resolve_answer */
+
+/* The filter has refused a system call: the caller is told as by the kernel, the user later. */
+static void on_refusal(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+
+	(void)number;
+	if (!forbidden)
+		forbidden = info->si_syscall + 1;
+#if defined(__x86_64__)
+	c->uc_mcontext.gregs[REG_RAX] = -EPERM;
+#elif defined(__aarch64__)
+	c->uc_mcontext.regs[0] = (uint64_t)-EPERM;
+#else
+	(void)c; /* the result is what the C library finds there: most often not success */
+#endif
+}
+
+static void tell_refusals(void)
+{
+	const struct sigaction action = {.sa_sigaction = on_refusal,
+					 .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	sigaction(SIGSYS, &action, NULL);
+}
+
 void resolve_serve(int fd, pid_t parent, const void *setup, size_t len, resolve_lookup_fn *lookup)
 {
 	static struct resolve_answer answer; /* of this process alone: started for one job */
@@ -48,10 +78,12 @@ void resolve_serve(int fd, pid_t parent, const void *setup, size_t len, resolve_
 
 	if (len != sizeof(*job) || !memchr(job->host, '\0', sizeof(job->host)))
 		_exit(1);
+	tell_refusals();
 	answer.ret = sandbox_enter(&job->sandbox, SANDBOX_RESOLVE, parent, &answer.err);
 	if (answer.ret == 0) {
 		answer.eai = lookup(job->host, job->port, &list);
 		answer.system_errno = answer.eai == EAI_SYSTEM ? errno : 0;
+		answer.forbidden = forbidden;
 		answer.n = (uint32_t)list.n;
 		memcpy(answer.item, list.item, list.n * sizeof(list.item[0]));
 	}
@@ -62,6 +94,19 @@ void resolve_serve(int fd, pid_t parent, const void *setup, size_t len, resolve_
 void resolve_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	resolve_serve(fd, parent, setup, len, resolve_lookup);
+}
+
+/* A module of nsswitch.conf that needs more than the filter allows is no fault of the network. */
+static int explain_refusal(const struct resolve_answer *a, struct err *err, int ret)
+{
+	size_t len = strlen(err->message);
+
+	if (a->forbidden > 0 && a->forbidden < 4096)
+		snprintf(err->message + len, sizeof(err->message) - len,
+			 " (a name service of /etc/nsswitch.conf made system call %d, which is not "
+			 "allowed to it here: use an address, or another name service)",
+			 a->forbidden - 1);
+	return ret;
 }
 
 static int failed(const struct resolve_answer *a, const char *host, struct err *err)
@@ -95,7 +140,7 @@ int resolve_answer_check(const struct resolve_answer *a, const char *host, uint1
 		return err_set(err, ERR_SYSTEM, -a->ret, "%s", message);
 	}
 	if (a->ret == 0 && a->eai != 0)
-		return failed(a, quoted, err);
+		return explain_refusal(a, err, failed(a, quoted, err));
 	if (a->ret != 0 || a->n > ADDRESSES_MAX)
 		goto invalid;
 	for (uint32_t i = 0; i < a->n; i++) {

@@ -35,6 +35,7 @@ struct resolve_answer {
 	uint32_t n;
 	struct address item[ADDRESSES_MAX];
 	struct err err;
+	int32_t forbidden; /* the first system call that the filter refused, plus 1; 0: none */
 };
 
 process_fn resolve_run; /* its setup is a struct resolve_job */

@@ -206,4 +206,18 @@ refused 5 "a server that the authority between has revoked" 'has been revoked: C
 	"${with_list[@]}"
 stop "$pid"
 
+# Shared keys: one of 128 bits is believed, a shorter one is not, whatever the server thinks of it.
+shared() { # HEXADECIMAL: the server has it
+	(umask 077 && echo "me:$1" >"$scratch/psk")
+	((port++))
+	start_server "$port" nbdkit -f -i 127.0.0.1 -p "$port" --tls=require \
+		--tls-psk="$scratch/psk" memory 1M
+}
+shared 0123456789abcdef0123456789abcdef
+believed "a shared key of 16 bytes" --tls --tls-psk "$scratch/psk"
+stop "$pid"
+shared 0123456789abcdef0123456789abcd
+refused 2 "a shared key of 15 bytes" 'shorter than 16 bytes' --tls --tls-psk "$scratch/psk"
+stop "$pid"
+
 finish

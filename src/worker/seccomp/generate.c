@@ -139,7 +139,9 @@ static const int keys_allowed[] = {
 /*
  * getaddrinfo() and the NSS modules behind it: files are read, libraries loaded, sockets of a few
  * families used. All other calls fail with EPERM instead of killing the process, because a module
- * that asks for more may work without it. What depends on arguments is in add_resolve().
+ * that asks for more may work without it. The filter raises a signal for them, whose handler
+ * (resolve.c) notes the call, so that the user can be told. What depends on arguments is in
+ * add_resolve().
  */
 static const int resolve_allowed[] = {
     /* Files and memory. */
@@ -481,7 +483,7 @@ int main(void)
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
 	    generate("keys_program", SCMP_ACT_KILL_PROCESS, add_keys) < 0 ||
-	    generate("resolve_program", SCMP_ACT_ERRNO(EPERM), add_resolve) < 0)
+	    generate("resolve_program", SCMP_ACT_TRAP, add_resolve) < 0)
 		return 1;
 	return fflush(stdout) == EOF;
 }

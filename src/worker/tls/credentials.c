@@ -72,6 +72,8 @@ static int set_x509(struct tls *t, const struct contents *c, struct err *err)
 	return 0;
 }
 
+#define PSK_BYTES_MIN 16
+
 /* A line NAME:HEX; blank lines and comments are passed over. */
 struct psk_line {
 	const char *name, *key;
@@ -140,6 +142,12 @@ static int set_psk(struct tls *t, const struct contents *c, struct err *err)
 			       "a name in the file of shared keys is too long");
 	memcpy(name, line.name, line.name_len);
 	name[line.name_len] = '\0';
+	/* RFC 9257, 7: whoever records a handshake can try all keys that are shorter. */
+	if (line.key_len < 2 * PSK_BYTES_MIN)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "the shared key is shorter than %d bytes and can be guessed: "
+			       "psktool(1) makes a good one",
+			       PSK_BYTES_MIN);
 	key = (gnutls_datum_t){(unsigned char *)(uintptr_t)line.key, (unsigned)line.key_len};
 	code = t->lib->psk_allocate_client_credentials(&t->psk);
 	if (code >= 0)
