@@ -105,7 +105,7 @@ can_flush) [ -e "$scratch/flushes" ] || exit 3 ;;
 esac
 EOF
 chmod +x "$scratch/noflush.sh"
-no_flush='no flush: fsync succeeds without telling the server'
+no_flush='support flush: fsync succeeds without telling the server'
 plugin() {
 	kit --filter=log sh "$scratch/noflush.sh" logfile="$log"
 }

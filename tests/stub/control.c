@@ -43,14 +43,14 @@ static void show(const struct driver *d, struct client *c, uint64_t id, const st
 	    "pending=%u\nin-flight=%u\nwaiting=%u\nqueued=%u\ntimeout=%llu\ndead-timeout=%llu\n"
 	    "size=%llu\noffered=%u\ntaken=%u\ndeclined=%u\nchanges=%u\ndetaches=%u\n"
 	    "failed=%u\ndead-told=%u\nsizes=%u\nfrozen=%d\ndone=%llu\noverlapping=%u\nsilent=%d\n"
-	    "commands=%u\nrepeated=%u\nidentifier=%s\n",
+	    "commands=%u\nrepeated=%u\nstale=%u\nidentifier=%s\n",
 	    dev->configured, dev->disconnected, dev->n_slots, alive, dev->openers,
 	    flight + waiting + queued, flight, waiting, queued, (unsigned long long)dev->timeout,
 	    (unsigned long long)dev->dead_timeout, (unsigned long long)dev->size, dev->offered,
 	    dev->taken, dev->declined, dev->changes, dev->detaches, dev->failed, dev->dead_told,
 	    dev->sizes, dev->frozen,
 	    (unsigned long long)(dev->done[0] + dev->done[1] + dev->done[2] + dev->done[3]),
-	    d->overlapping, dev->silent, commands, dev->repeated,
+	    d->overlapping, dev->silent, commands, dev->repeated, dev->stale,
 	    dev->identifier ? dev->identifier : "");
 	driver_reply(c, id, 0, text, (size_t)len);
 }

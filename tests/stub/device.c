@@ -52,6 +52,7 @@ int device_attach(struct driver *d, struct device *dev, struct command *c)
 		shut_sockets(c);
 		return -EINVAL;
 	}
+	dev->stale = files_partitions(d, dev, false);
 	dev->configured = true;
 	dev->disconnected = dev->expired = false;
 	dev->identifier = c->identifier;

@@ -145,6 +145,7 @@ static void open_device(struct driver *d, struct client *c, const struct stub_re
 		c->device = dev;
 		c->exclusive = r->exclusive;
 		dev->openers++;
+		files_partitions(d, dev, true);
 		files_opened(d, c, true);
 	}
 	driver_reply(c, r->id, error, NULL, 0);

@@ -105,6 +105,7 @@ struct device {
 	ino_t seen[64];	    /* the sockets that were offered, the last ones */
 	unsigned repeated;  /* sockets that were offered again */
 	unsigned offered, taken, declined, changes, detaches, failed, dead_told, sizes;
+	unsigned stale; /* partitions of the disk before, when the last one was attached */
 };
 
 struct command {
@@ -165,6 +166,8 @@ uint64_t files_number(struct driver *d, const struct device *dev, const char *na
 		      uint64_t otherwise);
 void files_set(struct driver *d, const struct device *dev, const char *name, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
+/* The number of partitions that are shown; `drop`: they are forgotten, as at each open. */
+unsigned files_partitions(struct driver *d, const struct device *dev, bool drop);
 void files_opened(struct driver *d, const struct client *c, bool open);
 
 /* control.c */

@@ -78,6 +78,22 @@ uint64_t files_number(struct driver *d, const struct device *dev, const char *na
 	return value;
 }
 
+/* A test shows some by making directories. */
+unsigned files_partitions(struct driver *d, const struct device *dev, bool drop)
+{
+	unsigned n = 0;
+	char name[32];
+
+	for (int i = 1; i < 4; i++) {
+		snprintf(name, sizeof(name), "nbd%dp%d", dev->index, i);
+		if (drop)
+			rmdir(path_of(d, dev, name).text);
+		else
+			n += access(path_of(d, dev, name).text, F_OK) == 0;
+	}
+	return n;
+}
+
 static void make_directory(const struct driver *d, const char *name)
 {
 	struct path p;
