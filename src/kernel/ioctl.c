@@ -280,6 +280,7 @@ static void ioctl_free(struct kernel *kernel)
 }
 
 static const struct kernel_ops ioctl_ops = {
+    .fixed = true,
     .name = "ioctl",
     .attach = ioctl_attach,
     .change = ioctl_change,

@@ -71,6 +71,7 @@ enum kernel_event {
 /* One table per implementation; members follow the functions below. */
 struct kernel_ops {
 	const char *name; /* "netlink" or "ioctl" */
+	bool fixed;	  /* nothing can be changed, and a device ends with its connection */
 	int (*attach)(struct kernel *k, const struct kernel_attach *a, struct err *err);
 	int (*change)(struct kernel *k, const struct kernel_change *c, struct err *err);
 	int (*detach)(struct kernel *k, int index, struct err *err);
@@ -120,6 +121,12 @@ static inline int kernel_attach(struct kernel *k, const struct kernel_attach *a,
 static inline int kernel_change(struct kernel *k, const struct kernel_change *c, struct err *err)
 {
 	return k->ops->change(k, c, err);
+}
+
+/* True if kernel_change() works; else a device ends with its connection or this process. */
+static inline bool kernel_can_change(const struct kernel *k)
+{
+	return !k->ops->fixed;
 }
 
 /*

@@ -18,12 +18,12 @@ void supervisor_ready(struct supervisor *s)
 {
 	char size[64];
 
-	log_notice("/dev/nbd%d: %s %s, %s%s", s->index,
-		   s->adopted ? "taken over, attached to" : "attached to", s->report.address,
-		   size_text(s->plan.size, size, sizeof(size)),
-		   s->report.read_only ? ", read-only" : "");
+	log_notice("/dev/nbd%d: %s %s, %s%s", s->at.index,
+		   s->at.taken_over ? "taken over, attached to" : "attached to", s->report.address,
+		   size_text(s->at.plan.size, size, sizeof(size)),
+		   attachment_is_read_only(&s->at) ? ", read-only" : "");
 	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {
-		printf("/dev/nbd%d\n", s->index);
+		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}
 	supervisor_manager_ready(s);
@@ -35,7 +35,7 @@ void supervisor_ready(struct supervisor *s)
 
 void supervisor_start_thread(struct supervisor *s)
 {
-	int ret = offload_start(s->offload);
+	int ret = offload_start(s->env.offload);
 
 	if (ret < 0)
 		log_warning("cannot start the helper thread: %s", strerror(-ret));
@@ -46,7 +46,7 @@ static void get_ready(struct supervisor *s)
 {
 	struct err err;
 
-	s->kmsg = kmsg_open();
+	s->at.kmsg = kmsg_open();
 	protect_memory();
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &err) < 0)
@@ -63,12 +63,12 @@ static void keep_from_dialler(struct supervisor *s)
 {
 	struct err err;
 
-	s->known = *dialler_export(s->dialler);
+	s->at.known = *dialler_export(s->dialler);
 	supervisor_note_content(s, dialler_sample(s->dialler));
 	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler), &err) == 0) {
 		redial_prefer(s->redial, dialler_peer(s->dialler));
 	} else {
-		log_error("/dev/nbd%d: %s: the device will not be connected again", s->index,
+		log_error("/dev/nbd%d: %s: the device will not be connected again", s->at.index,
 			  err.message);
 		s->cfg.reconnect = false;
 	}
@@ -78,11 +78,11 @@ static void keep_from_dialler(struct supervisor *s)
 /* What cannot be promised, said while somebody listens. */
 static void warn(const struct supervisor *s)
 {
-	if (!s->report.flush && !s->report.read_only)
+	if (!attachment_flushes(&s->at) && !attachment_is_read_only(&s->at))
 		log_warning("/dev/nbd%d: the server does not support flush: fsync succeeds without "
 			    "telling the server, so data that the server has not written to its "
 			    "disk is lost if the server dies",
-			    s->index);
+			    s->at.index);
 	if (!s->cfg.reconnect)
 		return;
 	if (links_wanted(s->links) > 1)
@@ -90,21 +90,21 @@ static void warn(const struct supervisor *s)
 		    "/dev/nbd%d: with several connections, requests in flight when one dies wait "
 		    "for 30 s, and a server that takes longer than 30 s for a request is "
 		    "disconnected and gets the request twice; a single connection avoids both",
-		    s->index);
+		    s->at.index);
 	if (s->cfg.timeout)
 		log_warning("/dev/nbd%d: with --timeout %llu a server that takes longer for a "
 			    "write is disconnected and gets the write twice: the first copy may "
 			    "overwrite newer data",
-			    s->index, (unsigned long long)s->cfg.timeout);
+			    s->at.index, (unsigned long long)s->cfg.timeout);
 	if (s->cfg.swap)
 		log_notice(
 		    "/dev/nbd%d: --swap: during an outage no name is resolved, the state file is "
 		    "not written, and spare processes are ready for %u failed handshakes",
-		    s->index, SWAP_SPARES);
+		    s->at.index, SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",
-			    s->index);
+			    s->at.index);
 }
 
 static void announce(struct supervisor *s, const struct event *e)
@@ -113,7 +113,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	supervisor_write_state(s); /* those who wait for the device may read it at once */
 	supervisor_note_writes(s);
 	warn(s);
-	if (s->adopted)
+	if (s->at.taken_over)
 		supervisor_ready(s);
 	else
 		supervisor_read_table(s);
@@ -124,8 +124,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
 		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
 	supervisor_start_thread(s);
-	s->grace = grace_read();
-	s->grace_since = loop_now();
+	outage_set_grace(&s->outage, loop_now(), grace_read());
 	supervisor_mark(s, links_alive(s->links) == 0);
 	supervisor_arm_wake(s);
 	if (s->cfg.reconnect)
@@ -143,7 +142,7 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		supervisor_answer(s, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED)
 		supervisor_answer(s, 0, "every connection is alive");
-	else if (s->healing == HEAL_HANDS_OVER)
+	else if (handover_is_handing_over(s->handover))
 		supervisor_answer(s, 0, "the kernel is being given a new connection");
 	else
 		supervisor_answer(s, 0, "dialling");
@@ -154,7 +153,7 @@ static void refreshed(struct supervisor *s)
 {
 	char text[48];
 
-	snprintf(text, sizeof(text), "%s %u%s", s->kernel->ops->name, links_alive(s->links),
+	snprintf(text, sizeof(text), "%s %u%s", s->env.kernel->ops->name, links_alive(s->links),
 		 supervisor_is_clean(s) ? " clean" : "");
 	supervisor_answer(s, 0, text);
 }
@@ -198,7 +197,8 @@ static void released(int ret, const struct err *err, void *arg)
 		return;
 	}
 	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
-	s->restore = s->restore || (s->release && release_fails_io(s->release));
+	if (s->release && release_fails_io(s->release))
+		handover_restore(s->handover);
 	/* The error may lie in what is freed next. */
 	supervisor_post(s, ret == 0 ? FSM_RELEASED : FSM_KEPT, err);
 	release_free(TAKE_PTR(s->release));
@@ -207,13 +207,13 @@ static void released(int ret, const struct err *err, void *arg)
 static void release(struct supervisor *s, const struct event *e)
 {
 	struct release_config cfg = {
-	    .index = s->index,
-	    .identifier = s->cfg.identifier,
-	    .mark = s->mark,
-	    .kernel = s->kernel,
-	    .offload = s->offload,
+	    .index = s->at.index,
+	    .identifier = s->at.identifier,
+	    .mark = s->at.mark,
+	    .kernel = s->env.kernel,
+	    .offload = s->env.offload,
 	    .links = s->links,
-	    .read_only = s->report.read_only,
+	    .read_only = attachment_is_read_only(&s->at),
 	    .force = s->force && s->state == FSM_DETACHING,
 	    .cautious = s->state == FSM_LEAVING,
 	    .prepared = s->prepared && s->state == FSM_DETACHING,
@@ -226,7 +226,7 @@ static void release(struct supervisor *s, const struct event *e)
 	supervisor_stop_resizing(s);
 	if (s->state == FSM_LEAVING)
 		manager_stopping(s->manager);
-	s->release = release_new(s->loop, &cfg, released, s);
+	s->release = release_new(s->env.loop, &cfg, released, s);
 	if (!s->release) {
 		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
 		released(-ENOMEM, &err, s);
@@ -245,17 +245,17 @@ static void recheck(struct supervisor *s, const struct event *e)
 
 static void end(struct supervisor *s, int status)
 {
-	loop_stop(s->loop, status);
+	loop_stop(s->env.loop, status);
 }
 
 static void end_taken(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+	if (!kernel_can_change(s->env.kernel))
 		log_error("/dev/nbd%d: the connection to %s has ended, and the device with it",
-			  s->index, s->report.address);
+			  s->at.index, s->report.address);
 	else
-		log_notice("/dev/nbd%d: detached by somebody else", s->index);
+		log_notice("/dev/nbd%d: detached by somebody else", s->at.index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
 	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached in the meantime");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
@@ -283,7 +283,7 @@ static void pause_before_dial(struct supervisor *s, const struct event *e)
 static void join(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	dialler_join(s->dialler, s->plan.connections);
+	dialler_join(s->dialler, s->at.plan.connections);
 }
 
 static void remember(struct supervisor *s, const struct event *e)
@@ -314,7 +314,7 @@ static void end_done(struct supervisor *s, const struct event *e)
 {
 	if (s->captive) /* who asked may use its files as soon as there is an answer */
 		captive_end(s->captive);
-	log_notice("/dev/nbd%d: detached%s%s", s->index, e->err.message[0] ? "; " : "",
+	log_notice("/dev/nbd%d: detached%s%s", s->at.index, e->err.message[0] ? "; " : "",
 		   e->err.message);
 	supervisor_answer(s, 0, e->err.message);
 	end(s, 0);
@@ -322,7 +322,7 @@ static void end_done(struct supervisor *s, const struct event *e)
 
 static void end_left(struct supervisor *s, const struct event *e)
 {
-	log_warning("/dev/nbd%d stays attached: %s", s->index, e->err.message);
+	log_warning("/dev/nbd%d stays attached: %s", s->at.index, e->err.message);
 	supervisor_answer(s, 3, e->err.message);
 	s->left = true;
 	end(s, 0);

@@ -41,7 +41,7 @@ static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to,
 		 const struct event *e)
 {
 	const struct announce_change change = {
-	    .index = s->index,
+	    .index = s->at.index,
 	    .from = fsm_state_name(from),
 	    .to = fsm_state_name(to),
 	    .address = s->report.address,
@@ -84,7 +84,7 @@ static void step(struct supervisor *s, const struct event *e)
 	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(e->event),
 		  fsm_state_name(step.next), fsm_action_name(step.action));
 	/* After a refused detach, "attached" is only a step on the way to "lost". */
-	if (s->announce && s->index >= 0 && step.next != s->state &&
+	if (s->announce && s->at.index >= 0 && step.next != s->state &&
 	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
 		tell(s, s->state, step.next, e);
 	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
@@ -124,6 +124,6 @@ void supervisor_begin(struct supervisor *s, enum fsm_action action)
 {
 	const struct event nothing = {.event = FSM_EVENTS};
 
-	loop_after_each(s->loop, empty_queue, s);
+	loop_after_each(s->env.loop, empty_queue, s);
 	supervisor_actions[action](s, &nothing);
 }

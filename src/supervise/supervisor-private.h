@@ -21,28 +21,19 @@
 #include "supervise/attach/dialler.h"
 #include "supervise/fsm.h"
 #include "supervise/reconnect/fence.h"
-#include "supervise/handover/work.h"
+#include "supervise/handover/handover.h"
+#include "supervise/part.h"
 #include "supervise/reconnect/hints.h"
 #include "supervise/reconnect/identity.h"
 #include "supervise/watch/links.h"
 #include "supervise/report/manager.h"
-#include "supervise/attach/plan.h"
+#include "supervise/attachment.h"
+#include "supervise/outage.h"
 #include "supervise/queue.h"
 #include "supervise/attach/table.h"
 #include "supervise/reconnect/redial.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
-
-/* All connections dead: what the status tells of it. Times are monotonic ms. */
-struct outage {
-	uint64_t since;	    /* 0: there is none */
-	uint64_t recovered; /* when the last one ended; 0: never */
-	uint64_t last_ms, total_ms;
-	uint64_t slept_ms; /* the machine's sleeps, which count as outages */
-	unsigned count;
-	unsigned flaps; /* outages in a row that began shortly after a recovery */
-	char cause[128];
-};
 
 /* The files for the udev rules: written on the helper thread, one job at a time. */
 struct marks_job {
@@ -101,6 +92,7 @@ struct failing_over {
 
 struct supervisor {
 	struct supervisor_config cfg;
+	struct attachment at;
 	enum fsm_state state;
 	struct queue queue;
 	bool stepping; /* an action is being carried out */
@@ -109,15 +101,14 @@ struct supervisor {
 	int answer_status;
 	char answer[ERR_MESSAGE_MAX];
 	const char *hurry_due; /* supervisor_hurry() is called then, for this reason */
-	struct loop *loop;
-	struct offload *offload;
-	struct kernel *kernel;
+	struct part_env env;
 	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers;
 	struct dialler *dialler;
 	struct redial *redial;
 	struct hints *hints; /* during an outage; with --swap always */
 	struct links *links;
+	struct handover *handover;
 	struct control *control;
 	struct announce *announce; /* NULL: no --on-change */
 	struct manager *manager;   /* NULL: none */
@@ -126,34 +117,20 @@ struct supervisor {
 	struct loop_io *signal_io, *kernel_io, *wake_io;
 	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
 	int64_t slept; /* ms, by then */
-	struct loop_timer *meanwhile, *pause, *settle, *watch, *expiry, *heal_wait;
-	int signal_fd, device_lock, identifier_lock, name_lock;
-	int mark; /* of the attachment: sysfs_mark() */
-	int kmsg; /* kmsg_open() */
+	struct loop_timer *meanwhile, *pause, *settle, *watch, *expiry;
+	int signal_fd;
 
-	int index; /* -1 until it is known */
-	struct plan plan;
-	struct nbd_export known; /* the export as it was attached */
-	uid_t unix_uid;		 /* of a Unix socket's server */
-	unsigned accept;	 /* enum identity_accept */
-	bool server_flushes;	 /* the server in use offers a flush, whatever the device does */
+	uid_t unix_uid;	     /* of a Unix socket's server */
+	unsigned accept;     /* enum identity_accept */
+	bool server_flushes; /* the server in use offers a flush, whatever the device does */
 	struct configure configure;
 	struct table *table; /* the partition table is being read; nobody is told before that */
 	struct state report;
 	uint64_t wait_end;
 
 	struct outage outage;
-	struct heal heal, check;
-	bool checking;		 /* the helper thread works on `check` */
-	enum heal_owner healing; /* whose job `heal` is: the helper thread works on it */
-	bool fail_due;		 /* there was no room for the job that fails I/O */
-	int fresh[LINKS_MAX];	 /* new connections, not yet handed over */
-	size_t n_fresh;
-	uint64_t fresh_size; /* the device's size according to them */
-	bool restore;	     /* the kernel's timeouts may not be ours */
-	bool guessed;	 /* taken over without a state file: the number of connections is a guess */
-	bool not_healed; /* the last hand-over came to nothing */
-	bool failing;	 /* the kernel was told to fail I/O */
+	uint64_t fresh_size; /* the device's size according to the new connections */
+	bool not_healed;     /* the last hand-over came to nothing */
 	struct resizing resizing;
 	struct failing_over over;
 	struct err grow_err;
@@ -161,7 +138,6 @@ struct supervisor {
 	bool growing;	       /* the helper thread makes the device larger */
 	uint64_t completed;    /* requests, at the last look */
 	uint64_t completed_at; /* when they changed, or nothing was under way */
-	unsigned declines;     /* hand-overs in a row that took nothing */
 	unsigned alive_said;   /* connections, when the log was told last */
 	uint64_t uncounted_at; /* when requests were last seen not to be counted; 0: never */
 	bool uncut;	       /* a silent connection cannot be cut, and that was said */
@@ -171,12 +147,8 @@ struct supervisor {
 	uint64_t written;      /* requests that write, when it was */
 
 	struct adopt *adopt; /* while the helper thread works on it */
-	bool adopted;	     /* not attached by us */
 	bool probing;	     /* the helper thread asks for dead connections */
 	enum adopt_probe probe;
-
-	uint32_t grace;	      /* s; GRACE_NONE unless the machine shuts down */
-	uint64_t grace_since; /* monotonic ms */
 
 	bool force, prepared; /* of the detach under way */
 	bool waiting_said;    /* one line for a long wait */
@@ -272,11 +244,9 @@ void supervisor_hurry(const char *why, void *arg);
 /* Listens for signs that the server may be back. */
 void supervisor_take_hints(struct supervisor *s);
 
-/* handover/handover.c: the timers `expiry` and `heal_wait`, the actions of an outage. */
+/* actions-outage.c: the timer `expiry`, the actions of an outage. */
 void supervisor_expire(void *arg);
-void supervisor_settle(void *arg);
-/* Looks at the device after links_renew(); true: the server held no request at the end. */
-bool supervisor_ended_clean(struct supervisor *s);
+int supervisor_prepare_handover(struct supervisor *s, struct err *err);
 void supervisor_heal(struct supervisor *s, const struct event *e);
 void supervisor_redial(struct supervisor *s, const struct event *e);
 void supervisor_recover(struct supervisor *s, const struct event *e);

@@ -58,7 +58,7 @@ static int catch_signals(struct supervisor *s)
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signal_fd < 0)
 		return -errno;
-	s->signal_io = loop_io_new(s->loop, s->signal_fd, EPOLLIN, signalled, s);
+	s->signal_io = loop_io_new(s->env.loop, s->signal_fd, EPOLLIN, signalled, s);
 	return s->signal_io ? 0 : -errno;
 }
 
@@ -67,20 +67,20 @@ int supervisor_open_kernel(struct supervisor *s, struct err *err)
 	bool fallback = false;
 	int ret;
 
-	if (s->kernel)
+	if (s->env.kernel)
 		return 0;
-	ret = kernel_new(s->cfg.backend, &s->kernel, &fallback, err);
+	ret = kernel_new(s->cfg.backend, &s->env.kernel, &fallback, err);
 	if (ret < 0)
 		return ret;
-	if (strcmp(s->kernel->ops->name, "ioctl") == 0) {
+	if (!kernel_can_change(s->env.kernel)) {
 		s->cfg.reconnect = false;
 		log_warning(
 		    "%susing ioctl: the device ends with this process or its connection, and "
 		    "cannot be recognised by its identifier",
 		    fallback ? "this kernel's nbd has no netlink interface: " : "");
 	}
-	s->kernel_io =
-	    loop_io_new(s->loop, kernel_event_fd(s->kernel), EPOLLIN, supervisor_kernel_spoke, s);
+	s->kernel_io = loop_io_new(s->env.loop, kernel_event_fd(s->env.kernel), EPOLLIN,
+				   supervisor_kernel_spoke, s);
 	if (!s->kernel_io)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
@@ -98,19 +98,18 @@ static void open_kernel_meanwhile(void *arg)
 
 static int prepare_loop(struct supervisor *s)
 {
-	s->loop = loop_new();
-	if (!s->loop || catch_signals(s) < 0)
+	s->env.loop = loop_new();
+	if (!s->env.loop || catch_signals(s) < 0)
 		return -ENOMEM;
-	s->offload = offload_new(s->loop);
-	s->pause = loop_timer_new(s->loop, pause_over, s);
-	s->meanwhile = loop_timer_new(s->loop, open_kernel_meanwhile, s);
-	s->settle = loop_timer_new(s->loop, supervisor_look, s);
-	s->watch = loop_timer_new(s->loop, supervisor_sample, s);
-	s->expiry = loop_timer_new(s->loop, supervisor_expire, s);
-	s->heal_wait = loop_timer_new(s->loop, supervisor_settle, s);
-	s->links = links_new(s->loop, supervisor_link_died, s);
-	if (!s->offload || !s->meanwhile || !s->pause || !s->settle || !s->watch || !s->expiry ||
-	    !s->heal_wait || !s->links)
+	s->env.offload = offload_new(s->env.loop);
+	s->pause = loop_timer_new(s->env.loop, pause_over, s);
+	s->meanwhile = loop_timer_new(s->env.loop, open_kernel_meanwhile, s);
+	s->settle = loop_timer_new(s->env.loop, supervisor_look, s);
+	s->watch = loop_timer_new(s->env.loop, supervisor_sample, s);
+	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
+	s->links = links_new(s->env.loop, supervisor_link_died, s);
+	if (!s->env.offload || !s->meanwhile || !s->pause || !s->settle || !s->watch ||
+	    !s->expiry || !s->links)
 		return -ENOMEM;
 	return 0;
 }
@@ -122,7 +121,7 @@ static void prepare_manager(struct supervisor *s)
 
 	if (!s->cfg.foreground)
 		return;
-	s->manager = manager_new(s->loop);
+	s->manager = manager_new(s->env.loop);
 	if (unit && marks_unit_ok(unit))
 		snprintf(s->marks.unit, sizeof(s->marks.unit), "%s", unit);
 	unsetenv("NBD_ATTACH_UNIT");
@@ -141,7 +140,7 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 	};
 
 	cfg.lock_memory = cfg.relay;
-	return helpers_new(s->loop, &cfg, ret_helpers, err);
+	return helpers_new(s->env.loop, &cfg, ret_helpers, err);
 }
 
 static int prepare_dialler(struct supervisor *s, struct err *err)
@@ -161,9 +160,9 @@ static int prepare_dialler(struct supervisor *s, struct err *err)
 	if (ret < 0)
 		return ret;
 	cfg.helpers = s->helpers;
-	s->dialler = dialler_new(s->loop, &cfg, supervisor_dialled, s);
+	s->dialler = dialler_new(s->env.loop, &cfg, supervisor_dialled, s);
 	if (s->cfg.on_change)
-		s->announce = announce_new(s->loop, s->cfg.on_change);
+		s->announce = announce_new(s->env.loop, s->cfg.on_change);
 	if (!s->dialler || (s->cfg.on_change && !s->announce))
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
@@ -176,13 +175,13 @@ static int lock_device(struct supervisor *s, struct err *err)
 	int ret;
 
 	snprintf(what, sizeof(what), "/dev/nbd%d", s->cfg.index);
-	ret = lock_take(path.text, what, &s->device_lock, err);
+	ret = lock_take(path.text, what, &s->at.device_lock, err);
 	if (ret < 0 || !sysfs_attached(s->cfg.index))
 		return ret;
 	if (s->cfg.backend == KERNEL_BACKEND_IOCTL ||
-	    !adopt_possible(s->cfg.index, s->cfg.identifier))
+	    !adopt_possible(s->cfg.index, s->at.identifier))
 		return configure_attached_already(s->cfg.index, err);
-	s->index = s->cfg.index;
+	s->at.index = s->cfg.index;
 	return 0;
 }
 
@@ -196,10 +195,11 @@ static int take_name(struct supervisor *s, struct err *err)
 		return 0;
 	path = rundir_name(s->cfg.name);
 	snprintf(what, sizeof(what), "a device named %s", s->cfg.name);
-	return lock_take(path.text, what, &s->name_lock, err);
+	return lock_take(path.text, what, &s->at.name_lock, err);
 }
 
-/* The device, if it is known or attached already; s->index then tells that it is to be adopted. */
+/* The device, if it is known or attached already; s->at.index then tells that it is to be adopted.
+ */
 static int find_device(struct supervisor *s, struct err *err)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
@@ -225,8 +225,8 @@ static int make_captive(struct supervisor *s, struct err *err)
 
 	if (!s->cfg.captive)
 		return 0;
-	ret = captive_new(s->loop, s->cfg.captive, s->cfg.endpoint->export_name, s->cfg.foreground,
-			  &s->captive, err);
+	ret = captive_new(s->env.loop, s->cfg.captive, s->cfg.endpoint->export_name,
+			  s->cfg.foreground, &s->captive, err);
 	if (ret == 0)
 		s->cfg.endpoint = captive_endpoint(s->captive);
 	return ret;
@@ -235,9 +235,9 @@ static int make_captive(struct supervisor *s, struct err *err)
 /* The server itself is started by the first connection. */
 static int start_captive(struct supervisor *s, struct err *err)
 {
-	if (s->captive && s->index >= 0)
-		captive_resume(s->captive, s->index, s->cfg.identifier);
-	return s->captive && s->index < 0 ? captive_start(s->captive, err) : 0;
+	if (s->captive && s->at.index >= 0)
+		captive_resume(s->captive, s->at.index, s->at.identifier);
+	return s->captive && s->at.index < 0 ? captive_start(s->captive, err) : 0;
 }
 
 /*
@@ -251,7 +251,9 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (prepare_loop(s) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start the event loop");
 	prepare_manager(s);
-	ret = make_captive(s, err);
+	ret = supervisor_prepare_handover(s, err);
+	if (ret == 0)
+		ret = make_captive(s, err);
 	if (ret == 0)
 		ret = prepare_dialler(s, err);
 	if (ret == 0)
@@ -268,7 +270,7 @@ static int prepare(struct supervisor *s, struct err *err)
 		ret = find_device(s, err);
 	if (ret == 0)
 		ret = start_captive(s, err);
-	if (ret == 0 && s->index >= 0)
+	if (ret == 0 && s->at.index >= 0)
 		ret = supervisor_open_kernel(s, err);
 	return ret;
 }
@@ -276,9 +278,9 @@ static int prepare(struct supervisor *s, struct err *err)
 /* False: the helper thread is blocked and still uses the struct, which is left to the exit. */
 static bool done(struct supervisor *s)
 {
-	if (s->index >= 0 && !s->left) {
-		state_remove(s->index);
-		marks_remove(s->index);
+	if (s->at.index >= 0 && !s->left) {
+		state_remove(s->at.index);
+		marks_remove(s->at.index);
 	}
 	manager_free(s->manager);
 	release_free(s->release);
@@ -298,9 +300,10 @@ static bool done(struct supervisor *s)
 	loop_io_free(s->wake_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
 	announce_free(s->announce);
-	if (!offload_free(s->offload))
+	if (!offload_free(s->env.offload))
 		return false;
-	kernel_free(s->kernel);
+	kernel_free(s->env.kernel);
+	handover_free(s->handover);
 	links_free(s->links);
 	captive_free(s->captive);
 	loop_timer_free(s->pause);
@@ -308,17 +311,10 @@ static bool done(struct supervisor *s)
 	loop_timer_free(s->settle);
 	loop_timer_free(s->watch);
 	loop_timer_free(s->expiry);
-	loop_timer_free(s->heal_wait);
-	while (s->n_fresh)
-		close(s->fresh[--s->n_fresh]);
-	loop_free(s->loop);
+	loop_free(s->env.loop);
 	close_fdp(&s->signal_fd);
-	close_fdp(&s->device_lock);
-	close_fdp(&s->identifier_lock);
-	close_fdp(&s->name_lock);
-	close_fdp(&s->mark);
-	close_fdp(&s->kmsg);
 	close_fdp(&s->wake_fd);
+	attachment_close(&s->at);
 	return true;
 }
 
@@ -335,15 +331,11 @@ int supervisor_run(const struct supervisor_config *cfg)
 	}
 	s->cfg = *cfg;
 	s->accept = cfg->accept;
-	s->index = -1;
+	attachment_init(&s->at, cfg->identifier);
+	s->env.at = &s->at;
+	outage_init(&s->outage, cfg->dead_timeout_s);
 	s->signal_fd = -1;
-	s->device_lock = -1;
-	s->identifier_lock = -1;
-	s->name_lock = -1;
-	s->mark = -1;
-	s->kmsg = -1;
 	s->wake_fd = -1;
-	s->grace = GRACE_NONE;
 	protect_early();
 	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms
@@ -353,10 +345,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 		status = err_exit_status(err.kind);
 		s->left = true;
 	} else {
-		s->state = s->index >= 0 ? FSM_ADOPTING : FSM_STARTING;
-		supervisor_begin(s, s->index >= 0 ? FSM_ADOPT : FSM_DIAL);
+		s->state = s->at.index >= 0 ? FSM_ADOPTING : FSM_STARTING;
+		supervisor_begin(s, s->at.index >= 0 ? FSM_ADOPT : FSM_DIAL);
 		loop_timer_set(s->meanwhile, MEANWHILE_MS);
-		status = loop_run(s->loop);
+		status = loop_run(s->env.loop);
 	}
 	idle = done(s);
 	if (s->cfg.report_fd >= 0)

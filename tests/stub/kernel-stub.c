@@ -138,6 +138,7 @@ static enum kernel_event ioctl_next_event(struct kernel *k, int index)
 
 static const struct kernel_ops ioctl_ops = {
     .name = "ioctl",
+    .fixed = true,
     .attach = stub_attach,
     .change = ioctl_change,
     .detach = stub_detach,

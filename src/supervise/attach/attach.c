@@ -53,16 +53,16 @@ static void fail(struct supervisor *s, const struct err *err)
 
 int supervisor_take_identifier(struct supervisor *s, struct err *err)
 {
-	struct rundir_path path = rundir_identifier(s->cfg.identifier);
+	struct rundir_path path = rundir_identifier(s->at.identifier);
 	char what[256];
 	struct text t;
 
 	/* Two clients may read one export; two that write it corrupt each other's file system. */
-	if (s->identifier_lock >= 0 || s->plan.flags & NBD_TX_READ_ONLY)
+	if (s->at.identifier_lock >= 0 || s->at.plan.flags & NBD_TX_READ_ONLY)
 		return 0;
 	text_init(&t, what, sizeof(what));
-	text_quote(&t, s->cfg.identifier, strlen(s->cfg.identifier), 200);
-	return lock_take(path.text, what, &s->identifier_lock, err);
+	text_quote(&t, s->at.identifier, strlen(s->at.identifier), 200);
+	return lock_take(path.text, what, &s->at.identifier_lock, err);
 }
 
 static int make_plan(struct supervisor *s, struct err *err)
@@ -73,16 +73,16 @@ static int make_plan(struct supervisor *s, struct err *err)
 	    .connections = s->cfg.connections,
 	    .kernel_block = sysfs_kernel_block_max(),
 	};
-	int ret = plan_make(dialler_export(s->dialler), &wish, &s->plan, err);
+	int ret = plan_make(dialler_export(s->dialler), &wish, &s->at.plan, err);
 
 	if (ret < 0)
 		return ret;
-	if (s->plan.cut)
+	if (s->at.plan.cut)
 		log_warning(
 		    "the export's size is not a multiple of the block size %u: its last %llu "
 		    "bytes cannot be reached",
-		    s->plan.block_size, (unsigned long long)s->plan.cut);
-	if (s->plan.connections < s->cfg.connections)
+		    s->at.plan.block_size, (unsigned long long)s->at.plan.cut);
+	if (s->at.plan.connections < s->cfg.connections)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
 			    s->cfg.connections);
@@ -111,11 +111,11 @@ void supervisor_dialled(int ret, const struct err *err, void *arg)
 
 int supervisor_open_up(struct supervisor *s, struct err *err)
 {
-	s->mark = sysfs_mark(s->index);
-	if (s->mark < 0)
-		return err_errno(err, ERR_FAILED, -s->mark, "/dev/nbd%d disappeared again",
-				 s->index);
-	return control_new(s->loop, s->index, supervisor_asked, s, &s->control, err);
+	s->at.mark = sysfs_mark(s->at.index);
+	if (s->at.mark < 0)
+		return err_errno(err, ERR_FAILED, -s->at.mark, "/dev/nbd%d disappeared again",
+				 s->at.index);
+	return control_new(s->env.loop, s->at.index, supervisor_asked, s, &s->control, err);
 }
 
 static int open_up(struct supervisor *s, struct err *err)
@@ -139,14 +139,14 @@ static void configured(void *arg)
 {
 	struct supervisor *s = arg;
 
-	s->device_lock = s->configure.lock_fd;
+	s->at.device_lock = s->configure.lock_fd;
 	if (s->configure.ret == 0) {
-		s->index = s->configure.index;
+		s->at.index = s->configure.index;
 		if (s->configure.remark.message[0])
-			log_warning("/dev/nbd%d: %s", s->index, s->configure.remark.message);
+			log_warning("/dev/nbd%d: %s", s->at.index, s->configure.remark.message);
 		s->configure.ret = open_up(s, &s->configure.err);
 		if (s->configure.ret < 0) /* fresh and unused: this cannot block */
-			kernel_detach(s->kernel, s->index, NULL);
+			kernel_detach(s->env.kernel, s->at.index, NULL);
 	}
 	if (s->configure.ret < 0) {
 		links_clear(s->links);
@@ -167,9 +167,9 @@ static void table_read(int ret, const struct err *err, void *arg)
 	if (ret == -ETIMEDOUT)
 		log_warning("/dev/nbd%d: its partition table is not read yet, because %s: its "
 			    "partitions appear as soon as that is over",
-			    s->index, err->message);
+			    s->at.index, err->message);
 	else if (ret < 0)
-		log_info("/dev/nbd%d: its partition table was not read: %s", s->index,
+		log_info("/dev/nbd%d: its partition table was not read: %s", s->at.index,
 			 err->message);
 	supervisor_ready(s);
 }
@@ -180,7 +180,7 @@ void supervisor_read_table(struct supervisor *s)
 
 	sysfs_module_parameter("max_part", &max_part);
 	if (max_part)
-		s->table = table_new(s->loop, s->index, table_read, s);
+		s->table = table_new(s->env.loop, s->at.index, table_read, s);
 	if (!s->table)
 		supervisor_ready(s);
 }
@@ -204,17 +204,17 @@ void supervisor_configure(struct supervisor *s, const struct event *e)
 	}
 	*a = (struct kernel_attach){
 	    .index = s->cfg.index,
-	    .size = s->plan.size,
-	    .block_size = s->plan.block_size,
-	    .server_flags = s->plan.flags,
+	    .size = s->at.plan.size,
+	    .block_size = s->at.plan.block_size,
+	    .server_flags = s->at.plan.flags,
 	    .timeout = s->cfg.timeout,
 	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
-	    .identifier = s->cfg.identifier,
+	    .identifier = s->at.identifier,
 	};
 	a->fds = links_fds(s->links, &a->n_fds);
-	s->configure.kernel = s->kernel;
+	s->configure.kernel = s->env.kernel;
 	s->configure.max_payload = dialler_export(s->dialler)->max_block;
 	s->configure.io_timeout = supervisor_io_timeout(&s->cfg, (unsigned)a->n_fds);
-	s->configure.lock_fd = s->device_lock;
-	offload_run(s->offload, work, configured, s);
+	s->configure.lock_fd = s->at.device_lock;
+	offload_run(s->env.offload, work, configured, s);
 }

@@ -29,13 +29,13 @@ int supervisor_find_own(struct supervisor *s, struct err *err)
 	int ret;
 
 	for (int i = 0; i < AUTO_DEVICES; i++) {
-		if (!adopt_possible(i, s->cfg.identifier))
+		if (!adopt_possible(i, s->at.identifier))
 			continue;
 		path = rundir_device(i, "lock");
 		snprintf(what, sizeof(what), "/dev/nbd%d", i);
-		ret = lock_take(path.text, what, &s->device_lock, err);
+		ret = lock_take(path.text, what, &s->at.device_lock, err);
 		if (ret == 0)
-			s->index = i;
+			s->at.index = i;
 		if (ret == 0 || !may_pass_over(s, i))
 			return ret;
 	}
@@ -66,13 +66,14 @@ static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
 	struct address_list addresses;
 	int ret;
 
-	s->plan = a->plan;
+	s->at.plan = a->plan;
 	/* The former supervisor may have told the kernel to fail I/O. */
-	s->restore = a->probe != ADOPT_ALIVE;
-	s->guessed = !a->counted;
-	s->known.size = a->plan.size;
-	s->known.flags = a->plan.flags;
-	s->known.max_block = a->max_payload;
+	if (a->probe != ADOPT_ALIVE)
+		handover_restore(s->handover);
+	s->at.guessed = !a->counted;
+	s->at.known.size = a->plan.size;
+	s->at.known.flags = a->plan.flags;
+	s->at.known.max_block = a->max_payload;
 	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
 	links_probe_ends(s->links, a->probe == ADOPT_DEAD);
@@ -118,7 +119,7 @@ static void adopted(void *arg)
 		log_warning(
 		    "/dev/nbd%d: its export is also attached for writing as /dev/nbd%d: two "
 		    "devices that write to one export destroy its data: detach one of them",
-		    s->index, a->rival);
+		    s->at.index, a->rival);
 	if (ret == 0)
 		ret = open_up(s, a, &err);
 	free(a->state);
@@ -135,8 +136,9 @@ static void probe_work(void *arg)
 {
 	struct supervisor *s = arg;
 
-	s->probe = sysfs_mark_valid(s->mark) ? adopt_probe(s->kernel, s->index, s->cfg.identifier)
-					     : ADOPT_UNKNOWN;
+	s->probe = sysfs_mark_valid(s->at.mark)
+		       ? adopt_probe(s->env.kernel, s->at.index, s->at.identifier)
+		       : ADOPT_UNKNOWN;
 }
 
 static void probed(void *arg)
@@ -149,8 +151,8 @@ static void probed(void *arg)
 
 void supervisor_probe(struct supervisor *s)
 {
-	if (!s->adopted || s->probing || links_blind(s->links) == 0 ||
-	    offload_run(s->offload, probe_work, probed, s) < 0)
+	if (!s->at.taken_over || s->probing || links_blind(s->links) == 0 ||
+	    offload_run(s->env.offload, probe_work, probed, s) < 0)
 		return;
 	s->probing = true;
 	links_probe_begins(s->links);
@@ -171,15 +173,15 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 		supervisor_post(s, FSM_GIVE_UP, &err);
 		return;
 	}
-	a->kernel = s->kernel;
-	a->index = s->index;
-	a->identifier = s->cfg.identifier;
+	a->kernel = s->env.kernel;
+	a->index = s->at.index;
+	a->identifier = s->at.identifier;
 	a->dead_timeout = supervisor_kernel_dead_timeout(&s->cfg);
 	a->connections = s->cfg.connections;
 	s->adopt = a;
 	dialler_free(TAKE_PTR(s->dialler)); /* it would not be greeted */
-	s->adopted = true;
+	s->at.taken_over = true;
 	supervisor_start_thread(s);
 	links_probe_begins(s->links);
-	offload_run(s->offload, work, adopted, s);
+	offload_run(s->env.offload, work, adopted, s);
 }

@@ -17,7 +17,7 @@
 
 bool supervisor_must_fence(const struct supervisor *s)
 {
-	return s->cfg.fence && !(s->plan.flags & NBD_TX_READ_ONLY) &&
+	return s->cfg.fence && !(s->at.plan.flags & NBD_TX_READ_ONLY) &&
 	       targets_to_fence(&s->over.targets) != 0;
 }
 
@@ -28,7 +28,7 @@ static void fence_failed(struct supervisor *s, const struct err *err)
 	struct failing_over *f = &s->over;
 
 	if (strcmp(f->fence_err.message, err->message) != 0 || s->report.fence[0] == '\0')
-		log_error("/dev/nbd%d: %s: no other server is used (I/O waits)", s->index,
+		log_error("/dev/nbd%d: %s: no other server is used (I/O waits)", s->at.index,
 			  err->message);
 	f->fence_err = *err;
 	f->fence_failed = loop_now();
@@ -44,7 +44,7 @@ static void fenced(int ret, const struct err *err, void *arg)
 
 	fence_free(TAKE_PTR(f->fence));
 	if (ret == 0) {
-		log_notice("/dev/nbd%d: the lost server is fenced off", s->index);
+		log_notice("/dev/nbd%d: the lost server is fenced off", s->at.index);
 		targets_fenced(&f->targets, f->fencing);
 		snprintf(s->report.fence, sizeof(s->report.fence), "done");
 		f->fence_failed = 0;
@@ -75,7 +75,7 @@ static int start_fence(struct supervisor *s, struct err *err)
 	_cleanup_free_ char *failed = NULL;
 	struct fence_config cfg = {
 	    .command = s->cfg.fence,
-	    .index = s->index,
+	    .index = s->at.index,
 	    .next_uri = next,
 	    .timeout_ms = FENCE_TIMEOUT_MS,
 	};
@@ -86,12 +86,12 @@ static int start_fence(struct supervisor *s, struct err *err)
 	cfg.failed_uri = failed;
 	if (!next || !failed)
 		return err_set(err, ERR_RETRY, ENOMEM, "out of memory");
-	ret = fence_new(s->loop, &cfg, fenced, s, &f->fence, err);
+	ret = fence_new(s->env.loop, &cfg, fenced, s, &f->fence, err);
 	if (ret < 0)
 		return ret;
 	log_warning(
 	    "/dev/nbd%d: another server is available, %s: running the --fence command against %s",
-	    s->index, next, failed);
+	    s->at.index, next, failed);
 	snprintf(s->report.fence, sizeof(s->report.fence), "running against %.200s", failed);
 	supervisor_touch(s);
 	return 0;

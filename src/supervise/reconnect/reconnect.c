@@ -39,8 +39,9 @@ bool supervisor_dials(const struct supervisor *s)
  */
 static void note_size(struct supervisor *s, uint64_t size)
 {
-	uint64_t known = s->fresh_size ? s->fresh_size : s->plan.size;
-	bool others = links_alive(s->links) > 0 || s->n_fresh > 0 || s->healing;
+	uint64_t known = s->fresh_size ? s->fresh_size : s->at.plan.size;
+	bool others = links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
+		      handover_is_busy(s->handover);
 
 	s->fresh_size = others && known < size ? known : size;
 }
@@ -61,7 +62,7 @@ static int same(struct supervisor *s, const struct attempt_result *r, struct err
 		    "another user serves the socket now, uid %u instead of %u: not connected to "
 		    "it; detach the device and attach it again if that is right",
 		    (unsigned)r->unix_uid, (unsigned)t->unix_uid);
-	ret = identity_check(&s->plan, &s->known, &r->export, accept, &size, err);
+	ret = identity_check(&s->at.plan, &s->at.known, &r->export, accept, &size, err);
 	if (ret < 0)
 		return ret;
 	note_size(s, size);
@@ -79,7 +80,7 @@ static void not_connected(struct supervisor *s, const struct err *err)
 		return;
 	}
 	snprintf(t->said, sizeof(t->said), "%s", err->message);
-	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->index, err->message);
+	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->at.index, err->message);
 	supervisor_touch(s);
 }
 
@@ -89,7 +90,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	struct supervisor *s = arg;
 	struct err why;
 
-	if (ret == 0 && (!supervisor_dials(s) || s->n_fresh == LINKS_MAX))
+	if (ret == 0 && (!supervisor_dials(s) || !handover_has_room(s->handover)))
 		return false;
 	if (ret == 0) {
 		char what[ADDRESS_TEXT_MAX];
@@ -113,7 +114,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 		return false;
 	}
 	targets_aimed(&s->over.targets)->unix_uid = result->unix_uid;
-	s->fresh[s->n_fresh++] = TAKE_FD(result->fd);
+	handover_add(s->handover, TAKE_FD(result->fd));
 	supervisor_note_tls(s, &result->tls, result->relay);
 	supervisor_note_flush(s, result->export.flags);
 	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
@@ -139,7 +140,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 
 	supervisor_remember_addresses(s, addresses);
 	targets_aimed(&s->over.targets)->unix_uid = s->unix_uid;
-	s->redial = redial_new(s->loop, &cfg, redialled, s);
+	s->redial = redial_new(s->env.loop, &cfg, redialled, s);
 	if (!s->redial)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
@@ -151,7 +152,7 @@ void supervisor_hurry(const char *why, void *arg)
 
 	if (!supervisor_dials(s) || !s->cfg.reconnect)
 		return;
-	log_info("/dev/nbd%d: %s: trying at once", s->index, why);
+	log_info("/dev/nbd%d: %s: trying at once", s->at.index, why);
 	redial_now(s->redial);
 }
 
@@ -160,6 +161,6 @@ void supervisor_take_hints(struct supervisor *s)
 	bool unix_socket = s->cfg.endpoint->type == ENDPOINT_UNIX;
 
 	if (!s->hints)
-		s->hints = hints_new(s->loop, unix_socket ? s->cfg.endpoint->path : NULL,
+		s->hints = hints_new(s->env.loop, unix_socket ? s->cfg.endpoint->path : NULL,
 				     supervisor_hurry, s);
 }

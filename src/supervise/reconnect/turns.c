@@ -57,7 +57,7 @@ int supervisor_prepare_targets(struct supervisor *s, struct err *err)
 	for (size_t i = 0; i < s->cfg.n_failover; i++)
 		list[i + 1] = &s->cfg.failover[i];
 	targets_init(&s->over.targets, list, 1 + s->cfg.n_failover, s->cfg.failback);
-	s->over.turn = loop_timer_new(s->loop, supervisor_next_turn, s);
+	s->over.turn = loop_timer_new(s->env.loop, supervisor_next_turn, s);
 	if (!s->over.turn)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	for (size_t i = 1; ret == 0 && i < s->over.targets.n; i++)
@@ -76,7 +76,7 @@ void supervisor_free_targets(struct supervisor *s)
 /* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
 int supervisor_check_targets(struct supervisor *s, struct err *err)
 {
-	if (s->plan.flags & NBD_TX_READ_ONLY)
+	if (s->at.plan.flags & NBD_TX_READ_ONLY)
 		return 0;
 	if (s->cfg.same_content)
 		return err_set(err, ERR_PERMANENT, EINVAL,
@@ -145,7 +145,7 @@ void supervisor_note_content(struct supervisor *s, const struct digest *digest)
 	s->over.content = (struct content){
 	    .known = true,
 	    .bytes = s->cfg.same_content,
-	    .size = s->known.size,
+	    .size = s->at.known.size,
 	    .digest = *digest,
 	};
 	report_content(s);
@@ -165,7 +165,7 @@ static void adopt_content(struct supervisor *s, const char *text)
 	else
 		log_warning("/dev/nbd%d: there is no record of its content: --same-content cannot "
 			    "compare it",
-			    s->index);
+			    s->at.index);
 }
 
 int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
@@ -202,7 +202,7 @@ static int find_serving(struct supervisor *s, const struct state *state, int *re
 	return err_set(err, ERR_USAGE, EINVAL,
 		       "/dev/nbd%d is connected to %.600s, which is not one of the servers given: "
 		       "add it with --failover, or detach the device and attach it again",
-		       s->index, uri);
+		       s->at.index, uri);
 }
 
 int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err)
@@ -214,7 +214,7 @@ int supervisor_adopt_target(struct supervisor *s, const struct state *state, str
 	if (serving < 0)
 		log_warning("/dev/nbd%d: there is no record of which server it is connected to: "
 			    "when the connection is lost, every server is tried",
-			    s->index);
+			    s->at.index);
 	targets_take_over(&s->over.targets, serving);
 	if (state)
 		s->report.failovers = state->failovers;
@@ -252,8 +252,8 @@ void supervisor_keep_addresses(struct supervisor *s)
 /* No connection, neither in use nor on its way into the kernel. */
 static bool is_open(const struct supervisor *s)
 {
-	return s->over.turning && !s->over.fence && !s->healing && s->n_fresh == 0 &&
-	       links_alive(s->links) == 0;
+	return s->over.turning && !s->over.fence && !handover_is_busy(s->handover) &&
+	       handover_ready(s->handover) == 0 && links_alive(s->links) == 0;
 }
 
 void supervisor_next_turn(void *arg)
@@ -261,7 +261,7 @@ void supervisor_next_turn(void *arg)
 	struct supervisor *s = arg;
 	bool again;
 
-	if (s->over.turning && s->healing) /* or failing what waits */
+	if (s->over.turning && handover_is_busy(s->handover)) /* or failing what waits */
 		loop_timer_set(s->over.turn, BUSY_PAUSE_MS);
 	if (!is_open(s))
 		return;
@@ -282,7 +282,7 @@ bool supervisor_may_dial(struct supervisor *s)
 {
 	struct failing_over *f = &s->over;
 
-	if (f->targets.n == 1 || s->n_fresh)
+	if (f->targets.n == 1 || handover_ready(s->handover))
 		return true;
 	/* Beside others, a connection may only go to their server. */
 	if (links_alive(s->links) > 0)
@@ -334,7 +334,7 @@ void supervisor_target_healed(struct supervisor *s)
 	if (f->lost == f->targets.serving)
 		return;
 	s->report.failovers++;
-	log_warning("/dev/nbd%d: another server serves it now: %s", s->index, s->report.serving);
+	log_warning("/dev/nbd%d: another server serves it now: %s", s->at.index, s->report.serving);
 }
 
 void supervisor_stop_turns(struct supervisor *s)

@@ -23,14 +23,14 @@ int supervisor_fill_report(struct supervisor *s, struct err *err)
 	if (!uri)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	/* Field by field: the struct is large and its pages are not touched for nothing. */
-	r->index = s->index;
+	r->index = s->at.index;
 	r->pid = getpid();
-	r->attachment = sysfs_attachment(s->index);
-	r->size = s->plan.size;
-	r->block_size = s->plan.block_size;
-	r->read_only = s->plan.flags & NBD_TX_READ_ONLY;
-	r->flags = s->plan.flags;
-	r->flush = s->plan.flags & NBD_TX_SEND_FLUSH;
+	r->attachment = sysfs_attachment(s->at.index);
+	r->size = s->at.plan.size;
+	r->block_size = s->at.plan.block_size;
+	r->read_only = s->at.plan.flags & NBD_TX_READ_ONLY;
+	r->flags = s->at.plan.flags;
+	r->flush = s->at.plan.flags & NBD_TX_SEND_FLUSH;
 	s->server_flushes = r->flush;
 	r->peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
 	r->dead_timeout = !s->cfg.reconnect ? 0
@@ -38,10 +38,10 @@ int supervisor_fill_report(struct supervisor *s, struct err *err)
 			      ? -1
 			      : (int64_t)s->cfg.dead_timeout_s;
 	snprintf(r->uri, sizeof(r->uri), "%s", uri);
-	snprintf(r->identifier, sizeof(r->identifier), "%s", s->cfg.identifier);
+	snprintf(r->identifier, sizeof(r->identifier), "%s", s->at.identifier);
 	snprintf(r->stable_name, sizeof(r->stable_name), "%s", s->cfg.name ? s->cfg.name : "");
 	snprintf(r->config, sizeof(r->config), "%s", s->cfg.config ? s->cfg.config : "");
-	snprintf(r->backend, sizeof(r->backend), "%s", s->kernel->ops->name);
+	snprintf(r->backend, sizeof(r->backend), "%s", s->env.kernel->ops->name);
 	free(uri);
 	return 0;
 }
@@ -50,17 +50,17 @@ void supervisor_note_flush(struct supervisor *s, uint16_t flags)
 {
 	bool flushes = flags & NBD_TX_SEND_FLUSH;
 
-	if (s->report.read_only || flushes == s->server_flushes)
+	if (attachment_is_read_only(&s->at) || flushes == s->server_flushes)
 		return;
 	s->server_flushes = flushes;
-	if (s->report.flush && !flushes)
+	if (attachment_flushes(&s->at) && !flushes)
 		log_warning("/dev/nbd%d: the present server does not support flush, and the device "
 			    "sends one for each fsync: fsync may fail",
-			    s->index);
-	else if (flushes && !s->report.flush)
+			    s->at.index);
+	else if (flushes && !attachment_flushes(&s->at))
 		log_notice("/dev/nbd%d: the server supports flush now, and the device sends none: "
 			   "detach it and attach it again so that fsync reaches the server",
-			   s->index);
+			   s->at.index);
 }
 
 static void warn_of_expiry(const struct supervisor *s, const char *whose, int64_t when)
@@ -70,10 +70,10 @@ static void warn_of_expiry(const struct supervisor *s, const char *whose, int64_
 	if (!when || left >= STATE_EXPIRY_WARNING)
 		return;
 	if (left < 0)
-		log_warning("/dev/nbd%d: %s certificate has expired: renew it", s->index, whose);
+		log_warning("/dev/nbd%d: %s certificate has expired: renew it", s->at.index, whose);
 	else
-		log_warning("/dev/nbd%d: %s certificate expires in %lld days: renew it", s->index,
-			    whose, (long long)(left / DAY));
+		log_warning("/dev/nbd%d: %s certificate expires in %lld days: renew it",
+			    s->at.index, whose, (long long)(left / DAY));
 }
 
 void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay)
@@ -83,7 +83,7 @@ void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool
 	const char *warning = endpoint_warning(supervisor_endpoint(s));
 
 	if (warning && !r->unverified)
-		log_warning("/dev/nbd%d: %s", s->index, warning);
+		log_warning("/dev/nbd%d: %s", s->at.index, warning);
 	r->unverified = warning != NULL;
 	snprintf(r->version, sizeof(r->version), "%s", tls->version);
 	snprintf(r->cipher, sizeof(r->cipher), "%s", tls->cipher);
@@ -159,12 +159,11 @@ static void fill_links(struct supervisor *s)
 void supervisor_write_state(struct supervisor *s)
 {
 	const char *name = fsm_state_name(s->state);
-	const struct outage *o = &s->outage;
 	struct state *r = &s->report;
 	int ret;
 
 	/* --swap: writing a file, even of a file system in memory, takes new memory. */
-	if (s->index < 0 || (s->cfg.swap && s->outage.since))
+	if (s->at.index < 0 || (s->cfg.swap && s->outage.since))
 		return;
 	if (strcmp(r->name, name) != 0)
 		r->since = time(NULL);
@@ -172,11 +171,8 @@ void supervisor_write_state(struct supervisor *s)
 	fill_links(s);
 	if (s->captive)
 		captive_report(s->captive, r);
-	r->outages = o->count;
-	r->outage_since = calendar(o->since);
-	r->last_outage_ms = o->since ? loop_now() - o->since : o->last_ms;
-	r->downtime_ms = o->total_ms + o->slept_ms + (o->since ? loop_now() - o->since : 0);
-	snprintf(r->outage_cause, sizeof(r->outage_cause), "%s", o->cause);
+	outage_report(&s->outage, loop_now(), time(NULL), r);
+	handover_report(s->handover, r);
 	r->next_try = s->redial ? calendar(redial_next(s->redial)) : 0;
 	ret = state_write(r);
 	if (ret < 0)

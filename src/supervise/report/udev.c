@@ -12,7 +12,7 @@ static const char *name_of(const struct supervisor *s, char *buf, size_t size)
 {
 	if (s->cfg.name)
 		return s->cfg.name;
-	snprintf(buf, size, "nbd%d", s->index);
+	snprintf(buf, size, "nbd%d", s->at.index);
 	return buf;
 }
 
@@ -34,16 +34,16 @@ static void work(void *arg)
 	struct marks_job *job = &s->marks.job;
 	char name[32];
 	struct marks m = {
-	    .index = s->index,
+	    .index = s->at.index,
 	    .name = name_of(s, name, sizeof(name)),
 	    .unit = s->marks.unit[0] ? s->marks.unit : NULL,
-	    .backend = s->cfg.identifier,
+	    .backend = s->at.identifier,
 	    .lost = job->lost,
 	};
 	struct sysfs_device device;
 	bool changed = false;
 
-	job->ret = sysfs_device(s->index, &device);
+	job->ret = sysfs_device(s->at.index, &device);
 	if (job->ret < 0)
 		return; /* detached meanwhile */
 	m.pid = device.pid;
@@ -51,9 +51,9 @@ static void work(void *arg)
 	if (job->ret < 0 || !(changed || job->first))
 		return;
 	if (!job->first || job->lost)
-		sysfs_holders(s->index, mark_holder, &m);
+		sysfs_holders(s->at.index, mark_holder, &m);
 	/* "add", as for a disk that was plugged in: LVM looks for its volumes only then. */
-	job->ret = sysfs_announce(s->index, job->first && !s->adopted ? "add" : "change",
+	job->ret = sysfs_announce(s->at.index, job->first && !s->at.taken_over ? "add" : "change",
 				  job->lost    ? "lost"
 				  : job->first ? "attached"
 					       : "recovered");
@@ -75,7 +75,7 @@ static void done(void *arg)
 	struct supervisor_marks *m = &s->marks;
 
 	if (m->job.ret < 0 && m->job.ret != -ENODEV)
-		log_warning("/dev/nbd%d: cannot tell udev the state of the device: %s", s->index,
+		log_warning("/dev/nbd%d: cannot tell udev the state of the device: %s", s->at.index,
 			    strerror(-m->job.ret));
 	m->told = true;
 	supervisor_manager_ready(s);
@@ -91,7 +91,7 @@ static void run(struct supervisor *s)
 	m->job = (struct marks_job){.lost = m->lost, .first = !m->begun};
 	m->begun = true;
 	m->busy = true;
-	if (offload_run(s->offload, work, done, s) < 0) {
+	if (offload_run(s->env.offload, work, done, s) < 0) {
 		m->job.ret = -EBUSY;
 		m->job.lost = m->lost;
 		done(s);
@@ -122,7 +122,7 @@ void supervisor_tell_manager(struct supervisor *s)
 	    .address = s->report.address,
 	    .reason = s->state == FSM_ATTACHED ? "" : s->report.error,
 	    .next_try = s->report.next_try,
-	    .index = s->index,
+	    .index = s->at.index,
 	};
 
 	if (!s->manager)

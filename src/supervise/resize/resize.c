@@ -27,7 +27,7 @@ static void answer(struct supervisor *s, int status, const char *sentence)
 	if (s->resizing.asked)
 		supervisor_answer(s, status, sentence);
 	else
-		log_debug("/dev/nbd%d: --resize: %s", s->index, sentence);
+		log_debug("/dev/nbd%d: --resize: %s", s->at.index, sentence);
 	s->resizing.asked = false;
 }
 
@@ -64,8 +64,9 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
 		end(s, err_exit_status(s->grow_err.kind), s->grow_err.message);
 		return;
 	}
-	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has grown from %s to %s", s->index,
-		size_text(old_size, from, sizeof(from)), size_text(s->plan.size, to, sizeof(to)));
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has grown from %s to %s", s->at.index,
+		size_text(old_size, from, sizeof(from)),
+		size_text(s->at.plan.size, to, sizeof(to)));
 	end(s, 0, err.message);
 }
 
@@ -84,7 +85,7 @@ static bool is_moment(struct supervisor *s)
 
 	/* Before the look, so that what is sent after it shows. */
 	links_remember(s->links);
-	if (sysfs_progress(s->index, &p) < 0)
+	if (sysfs_progress(s->at.index, &p) < 0)
 		return false;
 	z->uncounted = !p.counted;
 	if (!p.counted)
@@ -127,15 +128,16 @@ static void renew(struct supervisor *s)
 {
 	struct resizing *z = &s->resizing;
 
-	memcpy(s->fresh, z->fd, z->n * sizeof(z->fd[0]));
-	s->n_fresh = z->n;
+	/* No outage, so that nothing else stands ready. */
+	for (size_t i = 0; i < z->n; i++)
+		handover_add(s->handover, z->fd[i]);
 	z->n = 0;
 	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
 	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
-	if (!supervisor_ended_clean(s))
+	if (!handover_ended_clean(s->handover))
 		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
 			    "connection was closed: I/O waits until it is answered",
-			    s->index, s->report.address);
+			    s->at.index, s->report.address);
 	s->fresh_size = z->size;
 	z->renewed = true;
 	z->quiet = false;
@@ -161,7 +163,7 @@ static void look(void *arg)
 		loop_timer_set(z->look, LOOK_MS);
 		return;
 	}
-	if (s->state != FSM_ATTACHED || s->healing) {
+	if (s->state != FSM_ATTACHED || handover_is_busy(s->handover)) {
 		lost_meanwhile(s);
 		return;
 	}
@@ -185,17 +187,17 @@ static int check(struct supervisor *s, const struct attempt_result *r, uint64_t 
 {
 	unsigned accept = s->accept | ACCEPT_SMALLER;
 	const struct nbd_export *e = &r->export;
-	uint64_t cut = e->size - e->size % s->plan.block_size;
+	uint64_t cut = e->size - e->size % s->at.plan.block_size;
 	bool other = supervisor_endpoint(s)->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
 		     r->unix_uid != s->unix_uid;
 
-	if (cut < s->plan.size)
+	if (cut < s->at.plan.size)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "the export is smaller now, %llu bytes instead of %llu: the device "
 			       "keeps its size, because an attached device cannot be made smaller, "
 			       "and requests beyond the export's end fail",
-			       (unsigned long long)e->size, (unsigned long long)s->known.size);
-	if (other || identity_check(&s->plan, &s->known, e, accept, ret_size, err) < 0)
+			       (unsigned long long)e->size, (unsigned long long)s->at.known.size);
+	if (other || identity_check(&s->at.plan, &s->at.known, e, accept, ret_size, err) < 0)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "a new connection finds another export, or one with fewer features "
 			       "than the one that was attached: the device keeps its size; "
@@ -222,7 +224,7 @@ static void refused(struct supervisor *s, const struct attempt_result *r, const 
 	struct resizing *z = &s->resizing;
 
 	if (r->export.size != z->odd_size && !z->asked)
-		log_warning("/dev/nbd%d: %s", s->index, err->message);
+		log_warning("/dev/nbd%d: %s", s->at.index, err->message);
 	z->odd_size = r->export.size;
 	end(s, err_exit_status(err->kind), err->message);
 }
@@ -232,8 +234,8 @@ static void same_size(struct supervisor *s)
 	char size[64];
 	struct err err;
 
-	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", s->index,
-		size_text(s->plan.size, size, sizeof(size)));
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", s->at.index,
+		size_text(s->at.plan.size, size, sizeof(size)));
 	s->resizing.odd_size = 0;
 	end(s, 0, err.message);
 }
@@ -257,7 +259,7 @@ static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
 	    .thrifty = true,
 	};
 
-	return attempt_new(s->loop, &cfg, connected, NULL, s, &s->resizing.attempt, err);
+	return attempt_new(s->env.loop, &cfg, connected, NULL, s, &s->resizing.attempt, err);
 }
 
 /* One answer: first the size, then as many connections as the device has. */
@@ -275,7 +277,7 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 	}
 	/* It may change between two of them: what all of them know is what can be used. */
 	z->size = first || size < z->size ? size : z->size;
-	if (z->size == s->plan.size) {
+	if (z->size == s->at.plan.size) {
 		same_size(s);
 		return;
 	}
@@ -338,7 +340,7 @@ static bool start(struct supervisor *s, struct err *err)
 			       "this kernel cannot replace a single connection (5.8 can): detach "
 			       "the device and attach it again for the new size") == 0;
 	if (!z->look)
-		z->look = loop_timer_new(s->loop, look, s);
+		z->look = loop_timer_new(s->env.loop, look, s);
 	if (!z->look)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory") == 0;
 	return dial(s, NEGO_GOAL_INFO, err) == 0;
@@ -358,7 +360,7 @@ static void period_over(void *arg)
 	struct err err;
 
 	if (s->state == FSM_ATTACHED && !busy(s) && !start(s, &err))
-		log_debug("/dev/nbd%d: --resize: %s", s->index, err.message);
+		log_debug("/dev/nbd%d: --resize: %s", s->at.index, err.message);
 	arm(s);
 }
 
@@ -368,7 +370,7 @@ void supervisor_watch_size(struct supervisor *s)
 
 	z->every = 1;
 	if (s->cfg.watch_size_s && !z->period)
-		z->period = loop_timer_new(s->loop, period_over, s);
+		z->period = loop_timer_new(s->env.loop, period_over, s);
 	arm(s);
 }
 
@@ -380,7 +382,7 @@ void supervisor_resize(struct supervisor *s)
 	z->asked = true;
 	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
 		answer(s, err_exit_status(ERR_BUSY), "the device is being detached");
-	else if (strcmp(s->kernel->ops->name, "ioctl") == 0)
+	else if (!kernel_can_change(s->env.kernel))
 		answer(s, err_exit_status(ERR_SYSTEM),
 		       "a device that was attached with ioctl cannot be resized: detach it and "
 		       "attach it again");

@@ -29,7 +29,7 @@ void supervisor_look(void *arg)
 
 	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
 		return;
-	if (!sysfs_mark_valid(s->mark))
+	if (!sysfs_mark_valid(s->at.mark))
 		supervisor_post(s, FSM_TAKEN, NULL);
 	else if (alive == 0)
 		supervisor_post(s, FSM_LINKS_DEAD, NULL);
@@ -41,7 +41,7 @@ void supervisor_look(void *arg)
 
 void supervisor_look_if_held(struct supervisor *s)
 {
-	if (s->mark >= 0 && s->state != FSM_CONFIGURING && !sysfs_mark_valid(s->mark))
+	if (s->at.mark >= 0 && s->state != FSM_CONFIGURING && !sysfs_mark_valid(s->at.mark))
 		supervisor_post(s, FSM_TAKEN, NULL);
 }
 
@@ -61,8 +61,8 @@ void supervisor_kernel_spoke(int fd, uint32_t events, void *arg)
 
 	(void)fd;
 	(void)events;
-	while ((event = kernel_next_event(s->kernel, s->index)) != KERNEL_EVENT_NONE) {
-		if (event == KERNEL_EVENT_LINK_DEAD && s->adopted)
+	while ((event = kernel_next_event(s->env.kernel, s->at.index)) != KERNEL_EVENT_NONE) {
+		if (event == KERNEL_EVENT_LINK_DEAD && s->at.taken_over)
 			links_kernel_says_dead(s->links);
 		else if (event == KERNEL_EVENT_OVERFLOW)
 			supervisor_probe(s);
@@ -76,7 +76,7 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 	struct sysfs_progress p;
 	bool stalled;
 
-	if (sysfs_progress(s->index, &p) < 0)
+	if (sysfs_progress(s->at.index, &p) < 0)
 		return;
 	if (p.counted == s->report.uncounted) {
 		s->report.uncounted = !p.counted;
@@ -100,63 +100,65 @@ static void look_at_progress(struct supervisor *s, uint64_t now)
 	if (stalled)
 		log_warning("/dev/nbd%d: %s has completed no request for %llu s, with %u requests "
 			    "under way: its connection is alive, so I/O waits",
-			    s->index, s->report.address,
+			    s->at.index, s->report.address,
 			    (unsigned long long)(now - s->completed_at) / 1000, p.in_flight);
 	else
-		log_notice("/dev/nbd%d: %s completes requests again", s->index, s->report.address);
+		log_notice("/dev/nbd%d: %s completes requests again", s->at.index,
+			   s->report.address);
 	supervisor_touch(s);
 }
 
 void supervisor_note_writes(struct supervisor *s)
 {
 	/* What was written before a takeover nobody has counted. */
-	s->counts_writes = !s->adopted && sysfs_written(s->index, &s->written) == 0;
+	s->counts_writes = !s->at.taken_over && sysfs_written(s->at.index, &s->written) == 0;
 }
 
 bool supervisor_is_clean(const struct supervisor *s)
 {
 	uint64_t written;
 
-	if (s->report.read_only || !(s->plan.flags & NBD_TX_SEND_FLUSH))
+	if (attachment_is_read_only(&s->at) || !attachment_flushes(&s->at))
 		return true;
-	return s->counts_writes && sysfs_written(s->index, &written) == 0 && written == s->written;
+	return s->counts_writes && sysfs_written(s->at.index, &written) == 0 &&
+	       written == s->written;
 }
 
 static void grow_work(void *arg)
 {
 	struct supervisor *s = arg;
 	struct kernel_change change = {
-	    .index = s->index,
-	    .identifier = s->cfg.identifier,
+	    .index = s->at.index,
+	    .identifier = s->at.identifier,
 	    .fd = -1,
 	    .size = s->grow_size,
 	};
 
 	s->grow_err.message[0] = '\0';
-	if (sysfs_mark_valid(s->mark))
-		kernel_change(s->kernel, &change, &s->grow_err);
+	if (sysfs_mark_valid(s->at.mark))
+		kernel_change(s->env.kernel, &change, &s->grow_err);
 }
 
 static void grown(void *arg)
 {
 	struct supervisor *s = arg;
-	uint64_t old = s->plan.size;
+	uint64_t old = s->at.plan.size;
 	char size[64];
 
 	s->growing = false;
 	if (s->grow_err.message[0]) {
 		log_warning("/dev/nbd%d: cannot change the device to the export's new size: %s",
-			    s->index, s->grow_err.message);
+			    s->at.index, s->grow_err.message);
 		if (s->fresh_size == s->grow_size)
 			s->fresh_size = old;
 		supervisor_resized(s, old);
 		return;
 	}
 	log_notice("/dev/nbd%d: the export has a new size, and the device was changed to it: %s",
-		   s->index, size_text(s->grow_size, size, sizeof(size)));
-	s->plan.size = s->grow_size;
+		   s->at.index, size_text(s->grow_size, size, sizeof(size)));
+	s->at.plan.size = s->grow_size;
 	s->report.size = s->grow_size;
-	s->known.size = s->grow_size;
+	s->at.known.size = s->grow_size;
 	supervisor_touch(s);
 	supervisor_resized(s, old);
 }
@@ -167,7 +169,7 @@ void supervisor_grow(struct supervisor *s)
 		return;
 	s->growing = true;
 	s->grow_size = s->fresh_size;
-	if (offload_run(s->offload, grow_work, grown, s) < 0)
+	if (offload_run(s->env.offload, grow_work, grown, s) < 0)
 		s->growing = false;
 }
 
@@ -180,18 +182,18 @@ static void grow(struct supervisor *s)
 {
 	struct sysfs_progress p;
 
-	if (s->state != FSM_ATTACHED || s->growing || s->healing || s->report.stalled ||
-	    s->fresh_size == 0 || s->fresh_size == s->plan.size)
+	if (s->state != FSM_ATTACHED || s->growing || handover_is_busy(s->handover) ||
+	    s->report.stalled || s->fresh_size == 0 || s->fresh_size == s->at.plan.size)
 		return;
-	if (loop_now() - s->outage.recovered < GROW_WAIT_MS || sysfs_progress(s->index, &p) < 0 ||
-	    !p.counted || p.in_flight > 0)
+	if (loop_now() - s->outage.recovered < GROW_WAIT_MS ||
+	    sysfs_progress(s->at.index, &p) < 0 || !p.counted || p.in_flight > 0)
 		return;
 	supervisor_grow(s);
 }
 
 static bool wants_growth(const struct supervisor *s)
 {
-	return s->fresh_size != 0 && s->fresh_size != s->plan.size;
+	return s->fresh_size != 0 && s->fresh_size != s->at.plan.size;
 }
 
 /* Time that passed while the machine slept is in CLOCK_BOOTTIME only. */
@@ -223,11 +225,8 @@ void supervisor_woke(int fd, uint32_t events, void *arg)
 		return;
 	log_notice(
 	    "/dev/nbd%d: the machine was suspended for %lld s: checking whether %s is still there",
-	    s->index, (long long)ms / 1000, s->report.address);
-	s->outage.slept_ms += (uint64_t)ms;
-	s->outage.count++;
-	s->outage.last_ms = (uint64_t)ms;
-	snprintf(s->outage.cause, sizeof(s->outage.cause), "the machine was suspended");
+	    s->at.index, (long long)ms / 1000, s->report.address);
+	outage_slept(&s->outage, (uint64_t)ms);
 	supervisor_touch(s);
 	supervisor_look(s);
 	supervisor_sample(s);
@@ -243,7 +242,7 @@ void supervisor_arm_wake(struct supervisor *s)
 	if (s->wake_fd < 0)
 		s->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (!s->wake_io)
-		s->wake_io = loop_io_new(s->loop, s->wake_fd, EPOLLIN, supervisor_woke, s);
+		s->wake_io = loop_io_new(s->env.loop, s->wake_fd, EPOLLIN, supervisor_woke, s);
 	s->slept = slept_ms();
 	timerfd_settime(s->wake_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
@@ -257,7 +256,7 @@ static void say_uncut(struct supervisor *s)
 		log_warning("/dev/nbd%d: the host of %s has acknowledged nothing for %u s, but a "
 			    "supervisor that has died made the connection, and the kernel does not "
 			    "let this one close it: I/O waits until TCP gives up",
-			    s->index, s->report.address, s->cfg.peer_timeout_ms / 1000);
+			    s->at.index, s->report.address, s->cfg.peer_timeout_ms / 1000);
 	s->uncut = uncut;
 }
 
@@ -278,7 +277,7 @@ static void replace_spares(struct supervisor *s, uint64_t now)
 		s->refill_ms *= 2;
 	s->refill_at = now + s->refill_ms;
 	if (helpers_fill(s->helpers, &err) < 0)
-		log_warning("/dev/nbd%d: %s", s->index, err.message);
+		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
 }
 
 void supervisor_sample(void *arg)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static unsigned missing(const struct supervisor *s)
+{
+	unsigned have =
+	    links_alive(s->links) + handover_ready(s->handover) + handover_under_way(s->handover);
+
+	return have < links_wanted(s->links) ? links_wanted(s->links) - have : 0;
+}
+
+/* Another one may only go to where these go: in use, or about to be. */
+static bool has_others(const struct supervisor *s)
+{
+	return links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
+	       handover_under_way(s->handover) > 0;
+}
+
+static void begin_outage(struct supervisor *s)
+{
+	if (!outage_begin(&s->outage, loop_now(), s->report.cause))
+		return;
+	supervisor_mark(s, true);
+	/* Somebody else may have disconnected it while it is in use: nothing else tells. */
+	handover_check(s->handover);
+	if (outage_becomes_usual(&s->outage))
+		log_warning("/dev/nbd%d: the connection is lost again and again: further short "
+			    "outages are not logged",
+			    s->at.index);
+}
+
+/* Also after a detach that was refused, which has stopped the clock. */
+static void arm_expiry(struct supervisor *s)
+{
+	uint64_t end = outage_fails_at(&s->outage), now = loop_now();
+
+	if (!s->cfg.reconnect || handover_fails_io(s->handover))
+		return;
+	queue_forget(&s->queue, FSM_EXPIRE);
+	if (end == UINT64_MAX)
+		loop_timer_cancel(s->expiry);
+	else
+		loop_timer_set(s->expiry, now < end ? end - now : 0);
+}
+
+void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
+{
+	bool news = outage_set_grace(&s->outage, loop_now(), seconds);
+
+	if (s->outage.since && supervisor_dials(s)) {
+		arm_expiry(s);
+		if (news && seconds != GRACE_NONE)
+			log_warning("/dev/nbd%d: the machine is shutting down: %s has %u s to come "
+				    "back, then I/O fails",
+				    s->at.index, s->report.address, seconds);
+	}
+}
+
+static void say_lost(const struct supervisor *s)
+{
+	char limit[48] = "";
+
+	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		snprintf(limit, sizeof(limit), ", for at most %llu s",
+			 (unsigned long long)s->cfg.dead_timeout_s);
+	if (s->state == FSM_DEGRADED)
+		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_WARNING,
+			 "/dev/nbd%d: a connection to %s is dead (%s), %u of %u are left",
+			 s->at.index, s->report.address, s->report.cause, links_alive(s->links),
+			 links_wanted(s->links));
+	else if (s->cfg.reconnect)
+		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_WARNING,
+			 "/dev/nbd%d: the connection to %s is lost (%s): I/O waits%s while "
+			 "nbd-attach reconnects",
+			 s->at.index, s->report.address, s->report.cause, limit);
+	else
+		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; run "
+			  "`nbd-attach --detach --force nbd%d`, then attach it again",
+			  s->at.index, s->report.address, s->report.cause, s->at.index);
+}
+
+/* New connections stand ready that could not be handed over before. */
+static void use_fresh(struct supervisor *s)
+{
+	if (handover_ready(s->handover) && !handover_is_busy(s->handover))
+		supervisor_post(s, FSM_REDIALLED, NULL);
+}
+
+void supervisor_redial(struct supervisor *s, const struct event *e)
+{
+	bool news = s->alive_said != links_alive(s->links);
+
+	(void)e;
+	if (s->state == FSM_LOST) {
+		begin_outage(s);
+		arm_expiry(s);
+	}
+	if (news)
+		say_lost(s);
+	s->alive_said = links_alive(s->links);
+	if (!s->cfg.reconnect || handover_fails_io(s->handover))
+		supervisor_post(s, FSM_EXPIRE, NULL);
+	if (!s->cfg.reconnect)
+		return;
+	/* Whether another connection is needed, and to which server, its result tells. */
+	if (handover_is_handing_over(s->handover))
+		return;
+	supervisor_take_hints(s);
+	if (!supervisor_may_dial(s))
+		return;
+	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed, has_others(s));
+	supervisor_time_turn(s);
+	if (links_graves(s->links))
+		handover_attend(s->handover);
+	use_fresh(s);
+}
+
+void supervisor_stop_dialling(struct supervisor *s)
+{
+	supervisor_stop_turns(s);
+	if (s->redial)
+		redial_want(s->redial, 0, false, false);
+	loop_timer_cancel(s->expiry);
+	queue_forget(&s->queue, FSM_EXPIRE);
+	hints_free(TAKE_PTR(s->hints));
+	handover_stop(s->handover);
+}
+
+/* --- what the part says of its hand-overs ------------------------------------------------------
+ */
+
+static void begins(void *arg)
+{
+	struct supervisor *s = arg;
+
+	supervisor_hand_over_target(s);
+	/* Before the kernel has it: a supervisor that takes over must know which server serves. */
+	supervisor_write_state(s);
+}
+
+static void ended(unsigned taken, bool declined, void *arg)
+{
+	struct supervisor *s = arg;
+	unsigned alive = links_alive(s->links);
+
+	if (declined && taken == 0 && alive > 0 && !supervisor_target_declined(s))
+		handover_keep(s->handover, 0);
+	s->not_healed = alive == 0;
+	supervisor_post(s,
+			alive == 0			 ? FSM_NOT_HEALED
+			: alive < links_wanted(s->links) ? FSM_PART_HEALED
+							 : FSM_HEALED,
+			NULL);
+}
+
+static void idle(void *arg)
+{
+	use_fresh(arg);
+}
+
+static void gone(void *arg)
+{
+	supervisor_post(arg, FSM_TAKEN, NULL);
+}
+
+static bool is_greeting(void *arg)
+{
+	const struct supervisor *s = arg;
+
+	return redial_connected(s->redial);
+}
+
+int supervisor_prepare_handover(struct supervisor *s, struct err *err)
+{
+	static const struct handover_events events = {
+	    .begins = begins,
+	    .ended = ended,
+	    .idle = idle,
+	    .gone = gone,
+	    .is_greeting = is_greeting,
+	};
+	const struct handover_config cfg = {
+	    .links = s->links,
+	    .timeout = s->cfg.timeout,
+	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
+	    .io_timeout = supervisor_io_timeout(&s->cfg, 1),
+	    .io_timeout_several = supervisor_io_timeout(&s->cfg, 2),
+	};
+
+	s->handover = handover_new(&s->env, &cfg, &events, s);
+	return s->handover ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}
+
+void supervisor_heal(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	handover_start(s->handover);
+}
+
+static void end_outage(struct supervisor *s)
+{
+	struct outage *o = &s->outage;
+
+	if (!outage_end(o, loop_now()))
+		return;
+	loop_timer_cancel(s->expiry);
+	supervisor_mark(s, false);
+	log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
+		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index,
+		 s->report.address, (unsigned long long)o->last_ms / 1000,
+		 (unsigned long long)o->last_ms / 100 % 10);
+}
+
+static void recover(struct supervisor *s)
+{
+	unsigned wanted = links_wanted(s->links), alive = links_alive(s->links);
+	unsigned dead = wanted > alive ? wanted - alive : 0;
+	bool outage = s->outage.since != 0;
+	struct err err;
+
+	/* A connection more than the device has would stand in the way of every later one. */
+	handover_keep(s->handover, dead);
+	if (dead == 0)
+		handover_rest(s->handover);
+	end_outage(s);
+	s->alive_said = links_alive(s->links);
+	supervisor_target_healed(s);
+	s->accept = s->cfg.accept; /* what was accepted for this outage */
+	s->report.error[0] = '\0';
+	if (missing(s) == 0) {
+		if (!s->cfg.swap)
+			hints_free(TAKE_PTR(s->hints));
+		if (!outage)
+			log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
+				 "/dev/nbd%d: all %u connections to %s are alive again",
+				 s->at.index, links_wanted(s->links), s->report.address);
+	}
+	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0,
+		    handover_was_declined(s->handover), has_others(s));
+	if (helpers_fill(s->helpers, &err) < 0)
+		log_warning("%s", err.message);
+	supervisor_start_watching(s);
+	supervisor_probe(s);
+	use_fresh(s);
+}
+
+void supervisor_recover(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	recover(s);
+}
+
+void supervisor_recheck_outage(struct supervisor *s)
+{
+	if (s->outage.since && links_alive(s->links) > 0)
+		recover(s);
+}
+
+void supervisor_complain(struct supervisor *s, const struct event *e)
+{
+	struct target *t = targets_aimed(&s->over.targets);
+
+	if (strcmp(t->said, e->err.message) != 0)
+		log_error("/dev/nbd%d: %s%s", s->at.index, e->err.message,
+			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
+	snprintf(t->said, sizeof(t->said), "%s", e->err.message);
+}
+
+void supervisor_fail_io(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	if (s->cfg.reconnect && !handover_fails_io(s->handover))
+		log_error("/dev/nbd%d: no connection for %llu s: I/O fails until the server is "
+			  "back",
+			  s->at.index,
+			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
+	handover_fail_io(s->handover);
+}
+
+void supervisor_expire(void *arg)
+{
+	supervisor_post(arg, FSM_EXPIRE, NULL);
+}
+
+bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event)
+{
+	/* The result of the hand-over decides whether I/O has to fail, unless it fails already. */
+	return event == FSM_EXPIRE && handover_is_handing_over(s->handover) &&
+	       !handover_fails_io(s->handover);
+}

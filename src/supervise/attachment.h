@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of the attached device: facts that attach/ finds out, and that are const to every
+ * other part. Only the size changes later, when the export has grown.
+ */
+#ifndef SUPERVISE_ATTACHMENT_H
+#define SUPERVISE_ATTACHMENT_H
+
+#include <stdbool.h>
+
+#include "nbd/export.h"
+#include "supervise/attach/plan.h"
+
+struct attachment {
+	int index;		/* of /dev/nbdN; -1 until it is known */
+	const char *identifier; /* for the kernel's `backend`; borrowed */
+	int mark;		/* sysfs_mark() of the attachment; -1: not attached yet */
+	int kmsg;		/* kmsg_open(); -1: the kernel's log cannot be read */
+	struct plan plan;
+	struct nbd_export known; /* the export as it was attached */
+	bool taken_over;	 /* a supervisor before this one attached it */
+	bool guessed;		 /* and left no state file: the number of connections is a guess */
+	/* Kept open as long as the device is ours; -1: not held. */
+	int device_lock, identifier_lock, name_lock;
+};
+
+void attachment_init(struct attachment *a, const char *identifier);
+void attachment_close(struct attachment *a);
+
+static inline bool attachment_is_read_only(const struct attachment *a)
+{
+	return a->plan.flags & NBD_TX_READ_ONLY;
+}
+
+/* The kernel sends the server a flush for fsync(2). */
+static inline bool attachment_flushes(const struct attachment *a)
+{
+	return a->plan.flags & NBD_TX_SEND_FLUSH;
+}
+
+#endif

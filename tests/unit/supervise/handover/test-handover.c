@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part alone: its kernel is a struct kernel_ops of this test, the device's mark a file, and the
+ * kernel's log one end of a socket pair.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/state.h"
+#include "supervise/handover/handover.h"
+
+#define PATIENCE_MS 20000
+
+struct fixture {
+	struct kernel kernel;
+	struct attachment at;
+	struct part_env env;
+	struct links *links;
+	struct handover *h;
+	int log_fd; /* our end of the kernel's log */
+
+	/* What the kernel is to answer. */
+	bool takes;
+	int refuses; /* an errno */
+	/* What it was asked. */
+	unsigned offered, changed;
+	struct kernel_change last;
+
+	/* What the part said. */
+	unsigned begun, ended, taken, idle, gone;
+	bool declined;
+	bool status_first; /* `begins` came before the kernel had the socket */
+};
+
+static struct fixture *of(struct kernel *k)
+{
+	return (struct fixture *)k;
+}
+
+static int change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	static const char record[] = "6,1,1,-;block nbd7: reconnected socket";
+	struct fixture *f = of(k);
+
+	f->changed++;
+	f->last = *c;
+	if (f->refuses)
+		return err_set(err, ERR_FAILED, f->refuses, "refused");
+	if (c->fd < 0)
+		return 0;
+	f->offered++;
+	f->status_first = f->begun > 0;
+	if (f->takes)
+		assert_int_equal(write(f->log_fd, record, sizeof(record) - 1), sizeof(record) - 1);
+	return 0;
+}
+
+static void stop(struct fixture *f)
+{
+	loop_stop(f->env.loop, 0);
+}
+
+static void begins(void *arg)
+{
+	((struct fixture *)arg)->begun++;
+}
+
+static void ended(unsigned taken, bool declined, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->ended++;
+	f->taken += taken;
+	f->declined = declined;
+	stop(f);
+}
+
+static void idle(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->idle++;
+	stop(f);
+}
+
+static void gone(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->gone++;
+	stop(f);
+}
+
+static bool is_greeting(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static void late(void *arg)
+{
+	(void)arg;
+	fail_msg("nothing happened");
+}
+
+static void run(struct fixture *f)
+{
+	struct loop_timer *limit = loop_timer_new(f->env.loop, late, f);
+
+	loop_timer_set(limit, PATIENCE_MS);
+	loop_run(f->env.loop);
+	loop_timer_free(limit);
+}
+
+static void link_died(unsigned alive, const char *why, void *arg)
+{
+	(void)alive;
+	(void)why;
+	(void)arg;
+}
+
+static int end_of_pair(int *ret_other)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	*ret_other = pair[1];
+	return pair[0];
+}
+
+static int setup(void **state)
+{
+	static const struct kernel_ops ops = {.name = "test", .change = change};
+	static const struct handover_events events = {.begins = begins,
+						      .ended = ended,
+						      .idle = idle,
+						      .gone = gone,
+						      .is_greeting = is_greeting};
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct handover_config cfg = {.timeout = 0, .dead_timeout = 77};
+	int kmsg[2], other;
+
+	f->kernel.ops = &ops;
+	attachment_init(&f->at, "here");
+	f->at.index = 7;
+	f->at.mark = memfd_create("mark", MFD_CLOEXEC);
+	assert_int_equal(write(f->at.mark, "1", 1), 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, kmsg), 0);
+	f->at.kmsg = kmsg[0];
+	f->log_fd = kmsg[1];
+	f->env = (struct part_env){.loop = loop_new(), .kernel = &f->kernel, .at = &f->at};
+	f->env.offload = offload_new(f->env.loop);
+	/* One connection, whose server has gone. */
+	f->links = links_new(f->env.loop, link_died, f);
+	assert_int_equal(links_add(f->links, end_of_pair(&other)), 0);
+	assert_int_equal(links_watch(f->links), 0);
+	cfg.links = f->links;
+	f->h = handover_new(&f->env, &cfg, &events, f);
+	assert_non_null(f->h);
+	close(other);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(offload_free(f->env.offload));
+	handover_free(f->h);
+	links_free(f->links);
+	loop_free(f->env.loop);
+	attachment_close(&f->at);
+	close(f->log_fd);
+	free(f);
+	return 0;
+}
+
+/* A new socket stands ready; our end of it is returned. */
+static int add_socket(struct fixture *f)
+{
+	int other, fd = end_of_pair(&other);
+
+	assert_true(handover_has_room(f->h));
+	handover_add(f->h, fd);
+	return other;
+}
+
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void bury_the_dead(struct fixture *f)
+{
+	struct loop_timer *t = loop_timer_new(f->env.loop, (loop_timer_fn *)stop, f);
+
+	loop_timer_set(t, 100);
+	loop_run(f->env.loop);
+	loop_timer_free(t);
+	assert_int_equal(links_alive(f->links), 0);
+}
+
+static void test_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct state r = {.index = 0};
+	int other;
+
+	bury_the_dead(f);
+	other = add_socket(f);
+	f->takes = true;
+	assert_int_equal(handover_ready(f->h), 1);
+	handover_start(f->h);
+	assert_int_equal(handover_ready(f->h), 0);
+	assert_true(handover_is_handing_over(f->h));
+	assert_int_equal(handover_under_way(f->h), 1);
+	run(f);
+	assert_false(handover_is_busy(f->h));
+	assert_true(f->status_first);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->taken, 1);
+	assert_false(f->declined);
+	assert_int_equal(links_alive(f->links), 1);
+	assert_int_equal(f->offered, 1);
+	/* The timeouts are as they were. */
+	assert_false(f->last.set_timeout);
+	assert_false(f->last.set_dead_timeout);
+	assert_string_equal(f->last.identifier, "here");
+	handover_report(f->h, &r);
+	assert_int_equal(r.reconnects, 1);
+	close(other);
+}
+
+static void test_declined(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	other = add_socket(f);
+	handover_start(f->h);
+	run(f);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->taken, 0);
+	assert_true(f->declined);
+	assert_int_equal(links_alive(f->links), 0);
+	/* It is used for nothing else. */
+	assert_true(is_closed(other));
+	close(other);
+}
+
+/* What somebody else has attached meanwhile is not touched. */
+static void test_gone(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	other = add_socket(f);
+	assert_int_equal(ftruncate(f->at.mark, 0), 0);
+	handover_start(f->h);
+	run(f);
+	assert_int_equal(f->gone, 1);
+	assert_int_equal(f->ended, 0);
+	assert_int_equal(f->changed, 0);
+	assert_true(is_closed(other));
+	close(other);
+}
+
+/* Somebody else has disconnected it while it is in use. */
+static void test_check(void **state)
+{
+	struct fixture *f = *state;
+
+	f->refuses = ENODEV;
+	handover_check(f->h);
+	run(f);
+	assert_int_equal(f->gone, 1);
+	assert_int_equal(f->last.fd, -1);
+}
+
+/* I/O fails; the next connection makes the kernel wait again. */
+static void test_fails_io(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	handover_fail_io(f->h);
+	assert_true(handover_fails_io(f->h));
+	assert_true(handover_is_busy(f->h));
+	assert_false(handover_is_handing_over(f->h));
+	/* Asked for again while it is being done, it is done once. */
+	handover_fail_io(f->h);
+	run(f);
+	assert_int_equal(f->idle, 1);
+	assert_true(f->last.set_dead_timeout);
+	assert_int_equal(f->last.dead_timeout, 0);
+	assert_int_equal(f->last.timeout, 1);
+
+	other = add_socket(f);
+	f->takes = true;
+	handover_start(f->h);
+	run(f);
+	assert_int_equal(f->taken, 1);
+	assert_true(f->last.set_dead_timeout);
+	assert_int_equal(f->last.dead_timeout, 77);
+	assert_false(handover_fails_io(f->h));
+	close(other);
+}
+
+/* Two jobs at a time would lose sockets: the second one begins when the first is over. */
+static void test_one_job(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	handover_fail_io(f->h);
+	other = add_socket(f);
+	f->takes = true;
+	handover_start(f->h);
+	assert_int_equal(f->begun, 0);
+	assert_int_equal(handover_ready(f->h), 1);
+	run(f);
+	assert_int_equal(f->idle, 0); /* it went on with the hand-over by itself */
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->taken, 1);
+	close(other);
+}
+
+/* A detach begins: nothing more is handed over. */
+static void test_stopped(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	handover_fail_io(f->h);
+	other = add_socket(f);
+	handover_start(f->h);
+	handover_stop(f->h);
+	assert_true(is_closed(other));
+	run(f);
+	assert_int_equal(f->idle, 1);
+	assert_int_equal(f->begun, 0);
+	assert_int_equal(f->ended, 0);
+	close(other);
+}
+
+static void test_kept(void **state)
+{
+	struct fixture *f = *state;
+	int other[3];
+
+	for (size_t i = 0; i < 3; i++)
+		other[i] = add_socket(f);
+	handover_keep(f->h, 1);
+	assert_int_equal(handover_ready(f->h), 1);
+	assert_false(is_closed(other[0]));
+	assert_true(is_closed(other[1]));
+	assert_true(is_closed(other[2]));
+	for (size_t i = 0; i < 3; i++)
+		close(other[i]);
+}
+
+/* A part that is left out. */
+static void test_null(void **state)
+{
+	(void)state;
+	handover_free(NULL);
+	handover_stop(NULL);
+	handover_keep(NULL, 0);
+	handover_check(NULL);
+	handover_fail_io(NULL);
+	handover_restore(NULL);
+	assert_int_equal(handover_ready(NULL), 0);
+	assert_int_equal(handover_under_way(NULL), 0);
+	assert_false(handover_is_busy(NULL));
+	assert_false(handover_fails_io(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_declined, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_fails_io, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_one_job, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
+	    cmocka_unit_test(test_null),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

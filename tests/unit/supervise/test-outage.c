@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "supervise/outage.h"
+
+static void test_counts(void **state)
+{
+	struct outage o;
+	struct state r = {.index = 0};
+
+	(void)state;
+	outage_init(&o, OUTAGE_FOREVER);
+	assert_false(outage_end(&o, 500));
+	assert_true(outage_begin(&o, 1000, "the server closed the connection"));
+	assert_false(outage_begin(&o, 1500, "later"));
+	outage_report(&o, 3000, 100, &r);
+	assert_int_equal(r.outages, 1);
+	assert_int_equal(r.outage_since, 98);
+	assert_int_equal(r.last_outage_ms, 2000);
+	assert_int_equal(r.downtime_ms, 2000);
+	assert_string_equal(r.outage_cause, "the server closed the connection");
+
+	assert_true(outage_end(&o, 4000));
+	outage_report(&o, 9000, 106, &r);
+	assert_int_equal(r.outage_since, 0);
+	assert_int_equal(r.last_outage_ms, 3000);
+	assert_int_equal(r.downtime_ms, 3000);
+
+	outage_slept(&o, 60000);
+	outage_report(&o, 9000, 106, &r);
+	assert_int_equal(r.outages, 2);
+	assert_int_equal(r.last_outage_ms, 60000);
+	assert_int_equal(r.downtime_ms, 63000);
+	assert_string_equal(r.outage_cause, "the machine was suspended");
+
+	/* What was before counts beside the present one. */
+	assert_true(outage_begin(&o, 20000, "again"));
+	outage_report(&o, 21000, 118, &r);
+	assert_int_equal(r.outages, 3);
+	assert_int_equal(r.last_outage_ms, 1000);
+	assert_int_equal(r.downtime_ms, 64000);
+}
+
+static void test_fails_at(void **state)
+{
+	static const struct {
+		uint64_t dead_timeout_s, since, grace_since;
+		uint32_t grace;
+		uint64_t fails_at;
+	} table[] = {
+	    {OUTAGE_FOREVER, 1000, 0, GRACE_NONE, UINT64_MAX},
+	    {0, 1000, 0, GRACE_NONE, 1000},
+	    {30, 1000, 0, GRACE_NONE, 31000},
+	    /* A grace counts from the loss, or from the shutdown if that came later. */
+	    {OUTAGE_FOREVER, 1000, 500, 10, 11000},
+	    {OUTAGE_FOREVER, 1000, 5000, 10, 15000},
+	    /* It makes I/O fail sooner, never later. */
+	    {30, 1000, 5000, 10, 15000},
+	    {30, 1000, 5000, 60, 31000},
+	    {30, 1000, 5000, 0, 5000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct outage o;
+
+		outage_init(&o, table[i].dead_timeout_s);
+		outage_set_grace(&o, table[i].grace_since, table[i].grace);
+		outage_begin(&o, table[i].since, "");
+		assert_int_equal(outage_fails_at(&o), table[i].fails_at);
+	}
+}
+
+static void test_grace_is_news(void **state)
+{
+	struct outage o;
+
+	(void)state;
+	outage_init(&o, OUTAGE_FOREVER);
+	assert_false(outage_set_grace(&o, 1, GRACE_NONE));
+	assert_true(outage_set_grace(&o, 2, 90));
+	assert_false(outage_set_grace(&o, 3, 60));
+	assert_true(outage_set_grace(&o, 4, GRACE_NONE));
+}
+
+/* The sixth outage in a row is said to be usual, and one after a long calm is not. */
+static void test_usual(void **state)
+{
+	struct outage o;
+	uint64_t now = 1000;
+
+	(void)state;
+	outage_init(&o, OUTAGE_FOREVER);
+	for (int i = 0; i < 8; i++) {
+		outage_begin(&o, now, "");
+		assert_int_equal(o.flaps, i);
+		assert_int_equal(outage_is_usual(&o), i >= 5);
+		assert_int_equal(outage_becomes_usual(&o), i == 5);
+		outage_end(&o, now + 100);
+		now += 100 + 9999;
+	}
+	now += 1;
+	outage_begin(&o, now, "");
+	assert_int_equal(o.flaps, 0);
+	assert_false(outage_is_usual(&o));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_fails_at),
+	    cmocka_unit_test(test_grace_is_news),
+	    cmocka_unit_test(test_usual),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
