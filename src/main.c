@@ -64,7 +64,7 @@ static int run_words(int argc, char **argv)
 	}
 	log_init("nbd-attach", LOG_TO_STDERR, options.log_level);
 	if (options.export_is_number)
-		log_notice("%s is taken for the name of the export; a port is written HOST:PORT",
+		log_notice("%s is used as the name of the export; write a port as HOST:PORT",
 			   options.endpoint.export_name);
 	status = run(&options);
 	options_done(&options);

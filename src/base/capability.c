@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 
-/* Two words of 32 capabilities, which is what version 3 of the interface (Linux 2.6.26) has. */
+/* The number of words of 32 capabilities in version 3 of the interface (Linux 2.6.26). */
 struct sets {
 	struct __user_cap_data_struct word[_LINUX_CAPABILITY_U32S_3];
 };
@@ -40,7 +40,10 @@ int capability_empty_bounding_set(void)
 {
 	int c = 0;
 
-	/* EINVAL is the end of those that this kernel knows, which may be more than we do. */
+	/*
+	 * EINVAL marks the end of the capabilities that this kernel knows, which may be more than
+	 * this program knows.
+	 */
 	while (prctl(PR_CAPBSET_DROP, c) == 0)
 		c++;
 	return errno == EINVAL ? 0 : -errno;

@@ -15,7 +15,7 @@ void digest_init(struct digest *d)
 	*d = (struct digest){UINT64_C(0x6c62272e07bb0142), UINT64_C(0x62b821756295c58d)};
 }
 
-/* d * prime modulo 2^128, in halves, as not every machine has such numbers. */
+/* d * prime modulo 2^128, in halves, because not every machine has 128-bit integers. */
 static void multiply(struct digest *d)
 {
 	uint64_t part = (d->low & UINT32_MAX) * PRIME_LOW;

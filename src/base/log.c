@@ -27,7 +27,9 @@ void log_init(const char *name, enum log_sink sink, int level)
 	log_set_sink(sink);
 }
 
-/* A datagram socket of our own: syslog(3) waits for a reader that may itself wait for our device.
+/*
+ * Uses its own datagram socket, because syslog(3) waits for a reader that may itself wait for our
+ * device.
  */
 static int dev_log(void)
 {

@@ -8,7 +8,9 @@
 
 #define EVENTS_PER_ROUND 16
 
-/* A source that is freed while events are handed out stays until the round is over. */
+/*
+ * A source that is freed while events are dispatched stays allocated until all of them are handled.
+ */
 struct loop_io {
 	struct loop *loop;
 	int fd;

@@ -9,7 +9,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* The whole of it is locked in memory; sysfs and /proc are read through buffers of pages. */
+/*
+ * bytes: the thread's stack, all of which is locked in memory; reading sysfs and /proc needs
+ * buffers of pages
+ */
 #define STACK_SIZE (size_t)262144
 
 struct job {

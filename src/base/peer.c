@@ -4,8 +4,8 @@
 #include <linux/tcp.h>
 
 /*
- * How long the oldest unacknowledged segment has waited at least: each retransmission doubles the
- * timeout (RFC 6298 section 5.5), so r of them took (2^r - 1) times the first one.
+ * The minimum time that the oldest unacknowledged segment has waited: each retransmission doubles
+ * the timeout (RFC 6298 section 5.5), so r of them took (2^r - 1) times the first one.
  */
 static uint64_t waited_ms(const struct tcp_info *info)
 {
@@ -33,7 +33,7 @@ enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t
 	} else if (heard < now - p->silent_since) {
 		p->silent_since = now - heard;
 	}
-	/* Without a retransmission or a probe nothing was asked that could have been answered. */
+	/* Without a retransmission or a probe, the peer had nothing to answer. */
 	if (info->tcpi_retransmits == 0 && info->tcpi_probes == 0 && info->tcpi_backoff == 0)
 		return PEER_SILENT;
 	return now - p->silent_since >= limit_ms ? PEER_DEAD : PEER_SILENT;

@@ -178,7 +178,7 @@ int process_start(struct process *ret_process, const struct process_seed *seed,
 	if (pid < 0)
 		return err_errno(err, ERR_SYSTEM, saved, "cannot start a helper process");
 
-	/* Ours until it is reaped, so the number cannot have been used again. */
+	/* The child is ours until it is reaped, so its number cannot have been reused. */
 	pidfd = watch_open(pid);
 	if (pidfd < 0) {
 		saved = errno;
@@ -230,7 +230,7 @@ bool process_accept(int argc, char *const *argv, struct process_call *ret_call)
 
 	if (argc != 2 || strncmp(argv[1], KIND, strlen(KIND)) != 0 || !channel_valid())
 		return false;
-	/* Neither a trace nor a core by the same user, as soon as it is possible. */
+	/* Forbids tracing and core dumps by the same user as early as possible. */
 	prctl(PR_SET_DUMPABLE, 0);
 	n = recvmsg(CHILD_FD, &msg, MSG_DONTWAIT);
 	if (n < (ssize_t)sizeof(hello) || (msg.msg_flags & MSG_TRUNC) ||

@@ -23,8 +23,10 @@
 #define OOM_NEVER    "-1000" /* proc(5) */
 #define OOM_ORDINARY "0"
 
-/* What is marked so survives the change from the initramfs to the real root, and the kill before
- * the root is unmounted: systemd.io/ROOT_STORAGE_DAEMONS. */
+/*
+ * A process that is marked in this way survives the change from the initramfs to the real root, and
+ * is not killed before the root is unmounted: systemd.io/ROOT_STORAGE_DAEMONS.
+ */
 void protect_mark(void)
 {
 	program_invocation_name[0] = '@';

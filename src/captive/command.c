@@ -162,8 +162,9 @@ static _Noreturn void child(const struct command *c, int failed, pid_t parent)
 	setsid();
 	umask(022);
 	/*
-	 * Its writing lets the device's dirty pages go. Without this, it could be made to wait
-	 * for just that: prctl(2). Refused without privilege, and unknown before Linux 5.6.
+	 * The server's writes free the device's dirty pages. Without this flag the kernel could
+	 * make the server wait for those very pages: prctl(2). Refused without privilege, and
+	 * unknown before Linux 5.6.
 	 */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	fd = place_descriptors(c, failed);

@@ -11,7 +11,9 @@ void keeper_log_init(struct keeper_log *l, keeper_log_fn *fn, void *arg)
 	*l = (struct keeper_log){.fn = fn, .arg = arg};
 }
 
-/* Begins a new period when the old one is over, and tells what was not told in that. */
+/*
+ * Begins a new period when the old one has passed, and logs how many lines were left out in that.
+ */
 static void turn(struct keeper_log *l, uint64_t now)
 {
 	char text[64];

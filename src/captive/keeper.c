@@ -228,7 +228,7 @@ static void stop(struct keeper *k)
 	k->stopping = true;
 	loop_io_free(TAKE_PTR(k->listen_io));
 	loop_timer_cancel(k->pause);
-	/* It may take its time to write what it has: the bound is that of strays_end(). */
+	/* The server may need time to write its data: the limit is that of strays_end(). */
 	if (k->pid)
 		strays_end(k->pid, END_MS, read_more_errors, k);
 	read_last_errors(k);

@@ -96,7 +96,7 @@ static int add_unit(struct line *l, const struct captive_launch *launch)
 	if (n < 0)
 		return -errno;
 	self[n] = '\0';
-	/* What an upgrade has replaced is to be had under the same name. */
+	/* The program that an upgrade has replaced is available under the same name. */
 	if (n > (ssize_t)strlen(DELETED) && strcmp(self + n - strlen(DELETED), DELETED) == 0)
 		self[n - (ssize_t)strlen(DELETED)] = '\0';
 	add_word(l, "systemd-run");

@@ -24,8 +24,8 @@
  * Signals every child outside the leader's group, and that group as a whole; their children become
  * ours when they end. Returns how many children there are.
  *
- * The group is signalled only while a child of ours is in it. An empty group's number may belong to
- * anybody by now.
+ * The group is signalled only while a child of ours is in it. The number of an empty group may have
+ * been reused.
  */
 static unsigned signal_children(pid_t leader, int signal)
 {
@@ -107,7 +107,7 @@ static unsigned signal_marked(const char *variable, const char *value, int signa
 
 		if (!isdigit((unsigned char)d->d_name[0]))
 			continue;
-		/* First: whom the number means then does not change any more. */
+		/* First, because afterwards the number refers to the same process until the end. */
 		fd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
 		if (fd < 0 || atoi(d->d_name) == getpid() || !is_marked(d->d_name, variable, value))
 			continue;

@@ -226,9 +226,8 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 	else if (memchr(name.p, ':', name.len)) /* which libinih would take for the sign */
 		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
 	else if (has_comment_sign(value))
-		complain_of(r,
-			    "a # after a blank begins no comment here: put the comment on a line "
-			    "of its own, or a command into a script");
+		complain_of(r, "a # after a blank does not begin a comment here: put the comment "
+			       "on a line of its own, or a command into a script");
 	else if (round_trips(r, line, name, value))
 		read_pair(r, name, value);
 }

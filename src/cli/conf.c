@@ -19,7 +19,7 @@
 
 #define CONFIG_SIZE_MAX 65536
 
-/* What root does is told by a file that only root can write. Others may try their own. */
+/* Root uses only files that no other user can write. Other users can use their own files. */
 static int check_owner(const struct stat *st, struct err *err)
 {
 	if (!S_ISREG(st->st_mode))

@@ -37,7 +37,7 @@ static struct situation look(const struct options *o, const struct words *words)
 	return s;
 }
 
-/* False: the command line says everything, or is wrong anyway. */
+/* Returns false if the command line is complete, or wrong in any case. */
 static bool needs_file(const struct options *o, const struct words *words,
 		       const struct situation *s)
 {

@@ -46,9 +46,10 @@ int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struc
 {
 	unsigned long seconds = timeout ? timeout : NBD_CLIENT_DEAD_TIMEOUT;
 
-	snprintf(c->note, sizeof(c->note),
-		 "without -persist, I/O fails when the server has been gone for %lu seconds; with "
-		 "-persist, it waits for %d seconds; nbd-attach goes on dialling in both cases",
-		 seconds, OPTIONS_DEAD_TIMEOUT);
+	snprintf(
+	    c->note, sizeof(c->note),
+	    "without -persist, I/O fails when the server has been gone for %lu seconds; with "
+	    "-persist, it waits for %d seconds; nbd-attach keeps trying to reconnect in both cases",
+	    seconds, OPTIONS_DEAD_TIMEOUT);
 	return nbd_client_add(c, err, "--dead-timeout=%lu", seconds);
 }

@@ -12,7 +12,7 @@
 
 #define POSITIONS 3 /* host, port, device */
 
-/* What was said, before it is put into nbd-attach's words. */
+/* The options as given, before they are converted into nbd-attach's. */
 struct given {
 	const char *position[POSITIONS]; /* host, port, device; NULL: not given */
 	size_t n;			 /* the next position */

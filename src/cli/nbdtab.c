@@ -127,7 +127,7 @@ static bool is_ours(const char *name)
 	return def && def->in_file;
 }
 
-/* nbd-client's own rule, and what a person may have meant who misspelt an option. */
+/* nbd-client's own rule, and misspelt options that may have been meant to ask for TLS. */
 static bool asks_for_tls(const struct option_word *o)
 {
 	static const char *const hints[] = {"tls", "TLS", "cert", "key", "psk"};

@@ -25,8 +25,10 @@ struct command {
 	struct words words;
 };
 
-/* What getopt_long() wants to know. `-`: words come in their place, argv stays as it is; `:`: a
- * missing value is told from an unknown option. */
+/*
+ * The arguments for getopt_long(). `-`: words come in their place, argv stays as it is; `:`: a
+ * missing value is told from an unknown option.
+ */
 struct getopt_tables {
 	char letters[2 + 3 * OPTIONS_MAX + 1];
 	struct option longs[OPTIONS_MAX + 1];
@@ -96,7 +98,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 	if (value == 1) {
 		/* `nbd0 host --wait 30` would look for an export "30". */
 		if (c->open && optarg[strspn(optarg, "0123456789.")] == '\0')
-			return part_bad(err, "--%s takes its value behind an equals sign: --%s=%s",
+			return part_bad(err, "--%s takes its value after an equals sign: --%s=%s",
 					c->open->name, c->open->name, optarg);
 		c->open = NULL;
 		if (c->words.n < OPTIONS_WORDS_MAX)
@@ -157,7 +159,7 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 		if (bracket == argc)
 			return part_bad(
 			    err,
-			    "there is no server command behind --: -- [ COMMAND ... ]" TRY_HELP);
+			    "there is no server command after --: -- [ COMMAND ... ]" TRY_HELP);
 	}
 	return bracket ? captive_from_argv(&c->options, argc - bracket, argv + bracket, err) : 0;
 }

@@ -177,8 +177,10 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 char **captive_image_words(const struct options *o)
 {
 	char format[FORMAT_MAX + 16], shared[32];
-	/* Written through: what qemu-nbd has in a cache of its own dies with it, though it has
-	 * acknowledged it. */
+	/*
+	 * Writes through, because acknowledged data in qemu-nbd's own cache would be lost when
+	 * qemu-nbd dies.
+	 */
 	const char *words[10] = {"qemu-nbd", "--persistent", "--cache=writethrough",
 				 "--discard=unmap"};
 	size_t n = 4;

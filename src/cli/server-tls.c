@@ -11,7 +11,7 @@
 #define FOR_PSK	 (1U << TLS_TYPE_PSK)
 #define FOR_ANY	 (FOR_X509 | FOR_PSK | 1U << TLS_TYPE_ANON)
 
-/* What has a text: its option, where the text goes, and which types of TLS it has a meaning for. */
+/* The options with a text: the name, the place of the text, and the types of TLS that use it. */
 static const struct text_option {
 	const char *name;
 	size_t from, to; /* in struct options_tls and struct endpoint */
@@ -72,7 +72,7 @@ static int move_texts(struct options_tls *t, struct endpoint *e, struct err *err
 	return 0;
 }
 
-/* What another server's URI says itself, or has no use for, is left alone. */
+/* Skips values that the other server's URI sets itself or does not use. */
 static int copy_texts(const struct options_tls *t, struct endpoint *e, struct err *err)
 {
 	enum endpoint_tls_type type = e->tls_type;
@@ -99,7 +99,8 @@ static int set_verify_peer(const struct options_tls *t, struct endpoint *e, stru
 	if (!e->tls)
 		return part_bad(err, "--tls-verify-peer needs TLS: give --tls too, or an nbds:// "
 				     "URI");
-	/* In a URI it may come from elsewhere; what is typed beside it must not weaken it unseen.
+	/*
+	 * A URI may come from another source; an option must not silently weaken what it demands.
 	 */
 	if (!e->tls_verify_peer && t->verify_peer[0] == '1')
 		return part_bad(err, "--tls-verify-peer 1 contradicts tls-verify-peer=0 of the "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an option does with its value: checked in full, then stored in struct options. */
+/* Checks an option's value completely, then stores it in struct options. */
 #include "cli/table.h"
 
 #include <errno.h>

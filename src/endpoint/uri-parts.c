@@ -118,7 +118,7 @@ bool part_is_name(const char *s, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		/* Underscores are outside RFC 952 but in use; UTF-8 is the resolver's affair. */
+		/* Underscores are outside RFC 952 but in use; the resolver handles UTF-8. */
 		if (c < 0x80 && !isalnum(c) && !strchr("-._", c))
 			return false;
 		if (c == '.' && i && s[i - 1] == '.')
@@ -161,7 +161,9 @@ int part_host(struct endpoint *e, const char *s, size_t len, struct err *err)
 	return 0;
 }
 
-/* What the kernel takes as an interface name, less what would need quoting; or an index. */
+/*
+ * The kernel's rule for an interface name, without characters that would need quoting; or an index.
+ */
 static bool is_scope(const char *s)
 {
 	size_t len = strlen(s);

@@ -38,7 +38,7 @@ static bool is_image_file(const char *name)
 	return false;
 }
 
-/* What people write where a host belongs, and what they should have written. */
+/* Common mistakes in place of a host, each with the correct form. */
 static int check_slips(const char *host, struct err *err)
 {
 	size_t len = strcspn(host, "/");

@@ -92,8 +92,8 @@ static int check_characters(const char *text, struct err *err)
 }
 
 /*
- * Takes the scope out of the brackets of an IPv6 literal, if there is one: `text` is shortened in
- * place and p->scope set. RFC 6874: the percent sign that leads it is written %25.
+ * Removes the scope from an IPv6 literal in brackets, if there is one: `text` is shortened in place
+ * and p->scope set. RFC 6874: the percent sign that leads it is written %25.
  */
 static int cut_scope(struct parser *p, char *rest, struct err *err)
 {

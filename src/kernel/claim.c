@@ -57,7 +57,10 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const char *no
 	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
 	if (c->look)
 		_exit(0);
-	/* The end of the stream is the word to let go, or the end of who started us. */
+	/*
+	 * The end of the stream means that the claim is released, or that the process which made it
+	 * has ended.
+	 */
 	while (recv(sock, &byte, 1, 0) < 0 && errno == EINTR)
 		;
 	_exit(0);
@@ -107,8 +110,8 @@ static int receive_process(int sock, pid_t *ret_pid)
 
 /*
  * The child only starts the holder and ends, so that the holder is init's to reap: it may stay
- * blocked far longer than anybody here wants to remember it. The pidfd travels before the end, so
- * it is there when the child has been waited for.
+ * blocked far longer than the caller wants to keep track of it. The pidfd travels before the end,
+ * so it is there when the child has been waited for.
  */
 __attribute__((noreturn)) static void split(const struct claim *c, const char *node, int flags,
 					    int sock)
@@ -148,7 +151,10 @@ static int start(struct claim *c, const char *node, int flags)
 		split(c, node, flags, theirs);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	/* With SIGCHLD ignored the status is lost; the pidfd tells as much. */
+	/*
+	 * With SIGCHLD ignored the exit status is lost, but the pidfd shows that the process has
+	 * ended.
+	 */
 	c->pidfd = receive_process(ours, &c->pid);
 	if (c->pidfd < 0)
 		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -ECHILD;

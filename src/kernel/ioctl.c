@@ -151,8 +151,9 @@ static int attach_one(struct ioctl_kernel *k, const struct kernel_attach *a)
 	int ret;
 
 	/*
-	 * With another opener, an ended device keeps its old sockets, and new ones would join
-	 * them: leave it alone until it is free. (A netlink device refuses with EINVAL.)
+	 * While another process has it open, an ended device keeps its old sockets, and new ones
+	 * would be added to them, so this does not touch the device until it is free. (A netlink
+	 * device refuses with EINVAL.)
 	 */
 	if (!sysfs_device_free(a->index))
 		return -EBUSY;

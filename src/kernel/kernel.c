@@ -20,7 +20,7 @@
 
 #define MODPROBE "/sbin/modprobe"
 
-/* True if modprobe could be run; what came of it shows in sysfs. */
+/* True if modprobe could be run; sysfs shows whether it has loaded the module. */
 static bool run_modprobe(char *module)
 {
 	static char name[] = "modprobe", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
@@ -35,7 +35,7 @@ static bool run_modprobe(char *module)
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attr);
-	/* Its own complaint would be a second one; our sentence says how to see it. */
+	/* Discards modprobe's own error message, because ours says how to see it. */
 	for (int fd = 0; fd < 3; fd++)
 		posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
 	posix_spawnattr_setsigmask(&attr, &none);

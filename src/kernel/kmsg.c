@@ -43,8 +43,8 @@ int kmsg_open(void)
 }
 
 /*
- * Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. What others write
- * there has a facility, which makes the priority 8 at least.
+ * Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. Lines that other
+ * programs write there have a facility, so that their priority is 8 or more.
  */
 bool kmsg_is_reconnect(const char *record, int index)
 {

@@ -99,7 +99,10 @@ static int command(struct netlink *n, struct nl_msg *msg, struct answer *answer)
 	return ret;
 }
 
-/* Waits until the driver has forgotten a device; the last close, say udev's, comes first. */
+/*
+ * Waits until the driver has removed a device, which happens after the last close, for example
+ * udev's.
+ */
 static int wait_until_removed(struct netlink *n, int index, int limit_ms)
 {
 	int ret;
@@ -264,7 +267,7 @@ static int open_sockets(struct netlink *n)
 	group = genl_ctrl_resolve_grp(n->commands, NBD_GENL_FAMILY_NAME, NBD_GENL_MCAST_GROUP_NAME);
 	if (group < 0)
 		return group;
-	/* Before any CONNECT, so that no death goes unseen. */
+	/* Before any CONNECT, so that no LINK_DEAD event is missed. */
 	return nl_socket_add_memberships(n->events, group, 0);
 }
 

@@ -92,11 +92,11 @@ int partitions_forget(int index, unsigned limit_ms, struct err *err)
 	/* A service may see no device node; then udev opens the device. */
 	while (partitions_shown(index, names, sizeof(names))) {
 		if (now_ms() >= end)
-			return err_set(err, ERR_FAILED, EBUSY,
-				       "the kernel still shows partitions of the disk that was "
-				       "attached before, %s: %s",
-				       names,
-				       ret < 0 ? why.message : "somebody has one of them open");
+			return err_set(
+			    err, ERR_FAILED, EBUSY,
+			    "the kernel still shows partitions of the disk that was "
+			    "attached before, %s: %s",
+			    names, ret < 0 ? why.message : "another process has one of them open");
 		poll(NULL, 0, LOOK_MS);
 	}
 	return 0;

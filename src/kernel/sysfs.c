@@ -14,7 +14,10 @@
 #include "base/cleanup.h"
 
 #define SYSFS_PATH_MAX 512
-/* Tells the events made here from others; any UUID does (Documentation/ABI, sysfs-uevent). */
+/*
+ * Distinguishes the events made here from others; any UUID can be used (Documentation/ABI,
+ * sysfs-uevent).
+ */
 #define EVENTS_UUID   "0b6c9f0e-7d55-4b1c-9b36-6d1a5d0f6e64"
 #define HOLDERS_DEPTH 8 /* LVM on LUKS on LVM and so on */
 

@@ -11,7 +11,7 @@
 
 #include "kernel/sysfs.h"
 
-/* proto.md, "Block size constraints": what an undeclared maximum payload has to be taken for. */
+/* proto.md, "Block size constraints": the maximum payload to assume if the server declares none. */
 #define DEFAULT_PAYLOAD (32u << 20)
 
 static int cannot(int index, const char *what, int error, struct err *err)
@@ -35,10 +35,10 @@ static int set_number(const char *root, int index, const char *attribute, uint64
 	return ret < 0 ? cannot(index, attribute, ret, err) : 0;
 }
 
-/* No kernel starts with less (6.1 has 128): what is lower was set for an earlier server. */
+/* No kernel starts with less (6.1 has 128), so a lower value was set for an earlier server. */
 #define LEAST_DEFAULT_KB 128
 
-/* A request larger than the server's limit would be answered with an error, or a closed door. */
+/* The server would answer a request above its limit with an error, or close the connection. */
 static int limit_requests(const char *root, int index, uint32_t max_payload, struct err *err)
 {
 	uint64_t limit = (max_payload ? max_payload : DEFAULT_PAYLOAD) / 1024;
@@ -61,8 +61,8 @@ static int limit_requests(const char *root, int index, uint32_t max_payload, str
 }
 
 /*
- * `write through` left by an earlier user survives CONNECT (seen on 6.12 and 7.2, not on 6.1): no
- * flush would ever be sent, and fsync(2) would lie.
+ * `write through` left by an earlier user survives CONNECT (seen on 6.12 and 7.2, not on 6.1): the
+ * kernel would never send a flush, and fsync(2) would succeed without one.
  */
 static int restore_flushes(const char *root, int index, uint16_t flags, struct err *err)
 {
@@ -83,7 +83,7 @@ static int restore_flushes(const char *root, int index, uint16_t flags, struct e
 	return cannot(index, "queue/write_cache", ret < 0 ? ret : -EIO, err);
 }
 
-/* What TRIM would be worth had an earlier user not switched it off, or 0. */
+/* The discard limit that TRIM would have if an earlier user had not switched it off, or 0. */
 static uint64_t lost_discard(const char *root, int index, uint16_t flags)
 {
 	uint64_t now = 0, most = 0;

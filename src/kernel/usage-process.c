@@ -71,7 +71,7 @@ static DIR *open_dir(int dir, const char *name)
 	return d;
 }
 
-/* -errno when the process cannot be looked into. */
+/* Returns -errno if the process cannot be examined. */
 static int find_open(const struct process *p, const struct usage_node **ret_node)
 {
 	_cleanup_(close_dirp) DIR *d = open_dir(p->dir, "fd");
@@ -86,8 +86,8 @@ static int find_open(const struct process *p, const struct usage_node **ret_node
 }
 
 /*
- * A mapping keeps the device open when the descriptor is closed. The path in `maps` spares most of
- * them the look in map_files; a node with another name than nbd's is missed.
+ * A mapping keeps the device open when the descriptor is closed. The path in `maps` avoids reading
+ * map_files for most mappings; a node with another name than nbd's is missed.
  */
 static const struct usage_node *find_mapped(const struct process *p)
 {
@@ -147,7 +147,8 @@ static void find_mounts(const struct process *p)
 
 /*
  * A process of a supervisor that reads the partition table, or waits for the server to do so: it
- * wants nothing from the device. Any other user's process may call itself that.
+ * does not use the device. Processes of other users are not ignored, because any process can take
+ * this name.
  */
 static bool only_looks(const struct process *p)
 {
@@ -193,15 +194,18 @@ int usage_processes(struct usage_scan *s)
 
 	if (!d)
 		return -errno;
-	/* Our own mount namespace has been looked at. */
+	/* Our own mount namespace has been examined already. */
 	snprintf(path, sizeof(path), "%s/self/ns/mnt", s->proc);
 	if (stat(path, &st) == 0)
 		s->spaces[s->n_spaces++] = st.st_ino;
-	/* In a PID namespace of its own this process sees but some of the others. */
+	/* In its own PID namespace, this process sees only some of the other processes. */
 	snprintf(path, sizeof(path), "%s/self/ns/pid", s->proc);
 	if (stat(path, &st) < 0 || st.st_ino != INIT_PID_SPACE)
 		s->usage->unsure = true;
-	/* Mounted with hidepid, /proc shows only what this process may look into: not the first. */
+	/*
+	 * If /proc is mounted with hidepid, it shows only processes that this one may examine,
+	 * which excludes the first one.
+	 */
 	snprintf(path, sizeof(path), "%s/1", s->proc);
 	if (access(path, F_OK) < 0)
 		s->usage->unsure = true;

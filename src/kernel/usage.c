@@ -55,7 +55,7 @@ static void put_quoted(struct text *t, const char *s)
 	text_quote(t, s, strlen(s), 80);
 }
 
-/* Only what can be a device is looked up: a path on a dead file server would block. */
+/* Looks up only paths that can be a device, because a path on a dead file server would block. */
 static struct usage_node *node_at_path(struct usage_scan *s, const char *path)
 {
 	struct statx stx;
@@ -160,7 +160,7 @@ static void find_holders(struct usage_scan *s, const struct usage_node *node)
 		}
 }
 
-/* A file system over several devices mentions but one of them as its mount's source. */
+/* A file system on several devices names only one of them as its mount's source. */
 static void find_btrfs(struct usage_scan *s, const struct usage_node *node)
 {
 	char path[USAGE_PATH_MAX], name[64];
@@ -202,7 +202,7 @@ static void find_loops(struct usage_scan *s)
 		file[strcspn(file, "\n")] = '\0';
 		node = node_at_path(s, file);
 		if (node && usage_begin(s, node)) {
-			text_str(&s->text, "behind /dev/");
+			text_str(&s->text, "the backing device of /dev/");
 			text_escape(&s->text, e->d_name, strlen(e->d_name), 60);
 		}
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every way to fail, as one sentence that a person can act on. */
+/* Every error of the handshake, as one sentence that tells the user what to do. */
 #include "nbd/nego-private.h"
 
 void nego_fail(struct nego *n, enum err_kind kind, struct text *t)
@@ -54,7 +54,10 @@ void nego_fail_eof(struct nego *n)
 	bool silent = state == NEGO_STATE_MAGIC && !n->have;
 	struct text t;
 
-	/* A server that restarts, is full or has no such export closes in the same way. */
+	/*
+	 * A server that restarts, has too many clients or has no such export closes the connection
+	 * in the same way.
+	 */
 	nego_fail(n, ERR_RETRY, &t);
 	text_str(&t, "the server closed the connection ");
 	if (silent) {

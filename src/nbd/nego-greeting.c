@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the first byte to the first option, and the two replies without a header of their own. */
+/* The greeting, up to the first option, and the two replies that have no header. */
 #include "nbd/nego-private.h"
 
 #include "base/bytes.h"
@@ -63,7 +63,9 @@ void nego_flags(struct nego *n)
 			return;
 		}
 	}
-	/* Not with TLS, where it would be the one plaintext fact to outlive the upgrade. */
+	/*
+	 * Not with TLS, where this would be the only plaintext fact that is kept after the upgrade.
+	 */
 	n->padded = n->tls || !(offered & NBD_FLAG_NO_ZEROES);
 	if (!n->padded)
 		flags |= NBD_FLAG_C_NO_ZEROES;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server says about exports: the data of NBD_REP_INFO and NBD_REP_SERVER. */
+/* Parses a server's data about exports: NBD_REP_INFO and NBD_REP_SERVER. */
 #include "nbd/nego-private.h"
 
 #include <string.h>

@@ -35,7 +35,10 @@ static void forget_export(struct nego *n)
 	n->infos = 0;
 }
 
-/* INFO and GO: the name, and what we would like to know. NBD_INFO_BLOCK_SIZE binds us to it. */
+/*
+ * INFO and GO: the name, and the information requests. A client that requests NBD_INFO_BLOCK_SIZE
+ * must respect the block sizes.
+ */
 static void send_info(struct nego *n, uint32_t type)
 {
 	static const uint16_t wanted[] = {

@@ -183,7 +183,7 @@ void nego_tls_started(struct nego *n)
 	n->total = 0;
 	n->tls_up = true;
 	n->status = NEGO_IO;
-	/* Known without trusting the plaintext: TLS exists in fixed newstyle only. */
+	/* This is known without trusting the plaintext, because only fixed newstyle has TLS. */
 	n->export.style = NBD_STYLE_FIXED_NEW;
 	nego_first_option(n);
 }

@@ -5,7 +5,10 @@
 
 #include "base/bytes.h"
 
-/* What a size has beyond this is not a whole sector, and cannot be read from every server. */
+/*
+ * The remainder of a size beyond this unit is not a whole sector, and cannot be read from every
+ * server.
+ */
 #define SECTOR UINT64_C(512)
 
 static uint64_t blocks_of(uint64_t size)
@@ -13,7 +16,7 @@ static uint64_t blocks_of(uint64_t size)
 	return size / SAMPLE_BLOCK + (size % SAMPLE_BLOCK != 0);
 }
 
-/* The next read: as much of the block as the server lets one have. */
+/* The next read: as much of the block as the server allows in one request. */
 static void request(struct sample *s)
 {
 	uint64_t len = s->end - s->offset;

@@ -28,7 +28,7 @@
 #define TRIES	   100 /* attempts to open a file while other processes replace it */
 #define REPLACE_MS 2000
 #define STEP_MS	   5
-#define HELPERS_MS 2000 /* a helper ends with its process, as soon as it gets the processor */
+#define HELPERS_MS 2000 /* ms: a helper ends after its process, as soon as it is scheduled */
 
 static struct flock one_byte(off_t which)
 {
@@ -129,8 +129,8 @@ static bool is_ours(const char *path)
 }
 
 /*
- * Others may have the file open, and may lock it whenever they like: puts a new one in its place.
- * Not while a supervisor of an earlier version holds the lock: then it is -EBUSY.
+ * Replaces a lock file that other users may have open and could lock at any time. Returns -EBUSY
+ * while a supervisor of an earlier version holds the lock.
  */
 static int replace(const char *path, int fd)
 {
@@ -202,7 +202,10 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 
 	for (int i = 0; i < TRIES && ret == -ESTALE; i++)
 		ret = try_take(path, ret_fd, &holder);
-	/* The last to hold the lock of one that was killed may be a helper it had just forked. */
+	/*
+	 * If the holder was killed, a helper that it had just forked may hold the lock for a moment
+	 * longer.
+	 */
 	for (int ms = 0; ret == -EBUSY && has_ended(holder) && ms < HELPERS_MS; ms += STEP_MS) {
 		usleep(STEP_MS * 1000);
 		ret = try_take(path, ret_fd, &holder);
@@ -251,7 +254,7 @@ int lock_pidfd(const char *path)
 	if (pid <= 0)
 		return -1;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	/* If it still holds the lock, the number has been its own all the time. */
+	/* If the process still holds the lock, its number has not been reused. */
 	if (pidfd < 0 || identified_holder(path, fd) != pid)
 		return -1;
 	return TAKE_FD(pidfd);

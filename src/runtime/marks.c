@@ -49,7 +49,7 @@ static void remove_others(int index, int pid)
 			unlinkat(dirfd(d), e->d_name, 0);
 }
 
-/* Under another name first, so that udev never reads half of it. */
+/* Writes under another name first, so that udev never reads an incomplete file. */
 static int replace(const struct rundir_path *path, const char *text)
 {
 	char new_path[sizeof(path->text) + 4];

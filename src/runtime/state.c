@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "runtime/rundir.h"
 
-/* One row a key: the file, its parser, the text and the JSON all come from this table. */
+/* One row per key: the file, its parser, the text and the JSON all use this table. */
 enum field_type { FIELD_TEXT, FIELD_INT, FIELD_I64, FIELD_U32, FIELD_U64, FIELD_BOOL };
 
 static const struct field {
@@ -135,7 +135,7 @@ static void set_address(char *address, size_t size, const char *value)
 		text_escape(&t, value, strlen(value), size);
 }
 
-/* "LINK3" and its value. Whatever is malformed is passed over. */
+/* "LINK3" and its value. Malformed values are ignored. */
 static void read_link(struct state *s, const char *key, const char *value)
 {
 	struct state_link l = {.inode = 0};

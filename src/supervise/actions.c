@@ -255,7 +255,7 @@ static void end_taken(struct supervisor *s, const struct event *e)
 		log_error("/dev/nbd%d: the connection to %s has ended, and the device with it",
 			  s->at.index, s->report.address);
 	else
-		log_notice("/dev/nbd%d: detached by somebody else", s->at.index);
+		log_notice("/dev/nbd%d: detached by another program", s->at.index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
 	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached in the meantime");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parent's side of worker.h: sending a job, and believing an answer only after a check. */
+/* The parent's side of worker.h: sends a job, and checks an answer before using it. */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -151,7 +151,7 @@ int worker_answer_check(struct worker_answer *a, enum nego_goal goal, struct err
 		       "attacked it");
 }
 
-/* Failures that mean something to the parent, and those that only a message explains. */
+/* Errors that the parent acts on, and those that only need a message. */
 static const struct {
 	int number;
 	bool for_offload; /* only a job with TLS for the kernel fails so */

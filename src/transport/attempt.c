@@ -71,7 +71,7 @@ struct attempt {
 	struct err err;
 };
 
-/* Frees everything that is under way; what has been learnt stays. */
+/* Frees all operations in progress; the results so far are kept. */
 static void stop(struct attempt *a)
 {
 	loop_timer_free(a->deadline_timer);
@@ -169,8 +169,8 @@ static void use_relay(struct attempt *a)
 }
 
 /*
- * Another service may listen at one address of a name: localhost is two. False: no address is
- * left, or what failed has nothing to do with the address.
+ * Another service may listen at one address of a name: localhost is two. Returns false if no
+ * address is left, or if the failure does not depend on the address.
  */
 static bool try_the_others(struct attempt *a, int ret)
 {
@@ -406,7 +406,10 @@ static void on_start(void *arg)
 
 	if (a->tls.on)
 		tls_files_refresh(helpers_tls_files(a->helpers));
-	/* Confining a new worker takes a while, which name and connection can use. */
+	/*
+	 * Starts a worker early, because it can be confined while the name is resolved and the
+	 * connection made.
+	 */
 	if (!a->thrifty && helpers_spares(a->helpers) == 0)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
 	if (ret == 0 && a->result.addresses.n > 0) {
@@ -420,7 +423,7 @@ static void on_start(void *arg)
 		fail(a, ret);
 }
 
-/* What is wrong whatever the network does. Fills a->source and a->result.addresses. */
+/* Checks for errors that do not depend on the network. Fills a->source and a->result.addresses. */
 static int check(struct attempt *a, const struct attempt_config *cfg, struct err *err)
 {
 	const struct endpoint *e = cfg->endpoint;

@@ -141,7 +141,10 @@ static int explain(const struct dial *d, struct err *err)
 		    err, kind, error,
 		    "vsock is not available: the kernel lacks it, or the systemd unit does not "
 		    "allow it (RestrictAddressFamilies=AF_VSOCK in a drop-in does)");
-	/* So says vhost_vsock of a machine that is not there, and vsock without a transport. */
+	/*
+	 * The error of vhost_vsock for a machine that does not exist, and of vsock without a
+	 * transport.
+	 */
 	if (error == ENODEV && family == AF_VSOCK)
 		return err_set(
 		    err, kind, error,

@@ -6,7 +6,9 @@
 
 #include "base/cleanup.h"
 
-/* What a listing may cost the caller's memory; no server in use comes near. */
+/*
+ * Maximum number of listed exports, which bounds the caller's memory; real servers have far fewer.
+ */
 #define LISTED_MAX 65536
 
 /* Messages taken from a worker before the loop's other sources get their turn. */
@@ -76,7 +78,7 @@ static void on_end(int fd, uint32_t events, void *arg)
 	(void)events;
 	if (!process_reap(&h->worker->process, &end))
 		return;
-	/* A success counts only if nothing odd happened after it was told. */
+	/* A success counts only if no error followed it. */
 	if (ret == 0 && (h->answer.type != WORKER_DONE || !end.exited || end.value != 0))
 		ret = worker_ended_err(&end, "handshake", &h->err);
 	finish(h, ret);

@@ -14,7 +14,7 @@
 #include "worker/helper-main.h"
 #include "worker/zygote.h"
 
-#define PATIENCE_MS 5000 /* for an answer that takes a millisecond, on a machine under pressure */
+#define PATIENCE_MS 5000 /* ms: limit for an answer that normally takes a millisecond */
 
 static int start(struct nursery *n, struct err *err)
 {

@@ -14,7 +14,10 @@
 #include "worker/helper-main.h"
 #include "worker/tls/reader.h"
 
-/* Files are read in milliseconds; a disk that does not answer must not hold a reconnect up. */
+/*
+ * ms: limit for reading the files, which normally takes milliseconds, so that a disk that does not
+ * answer cannot delay a reconnect.
+ */
 #define PATIENCE_MS 1000
 
 struct tls_files {
@@ -72,8 +75,8 @@ static void end_reading(struct tls_files *f)
 }
 
 /*
- * A list of revoked certificates that has gone from the directory, perhaps because a new one is
- * about to take its place, must not open the door.
+ * If a revocation list disappears from the directory, perhaps because a new one is about to replace
+ * it, revoked certificates must still be refused.
  */
 static int check_list_is_there(const struct tls_files *f, unsigned present, int fd, struct err *err)
 {

@@ -26,8 +26,10 @@ static void find_file(const char *word, char *path, size_t size)
 		snprintf(path, size, "%s", word);
 }
 
-/* A file that is named and missing. Who may read it is another question, for the worker's account
- * or the server's. The socket of a server is there when the server is. */
+/*
+ * A file that is named but missing. Whether the worker's or the server's account may read it is not
+ * checked. The socket of a server exists only while the server runs.
+ */
 static bool is_missing(const struct config_entry *e)
 {
 	return e->def->hint == HINT_FILE && strcmp(e->def->name, "unix") != 0 && e->value &&

@@ -20,9 +20,9 @@
 #include "runtime/lock.h"
 #include "supervise/detach/release.h"
 
-/* A supervisor that does not answer this soon is stopped, or hangs. */
+/* ms: a supervisor that does not answer within this time is stopped or hangs */
 #define ANSWER_LIMIT_MS 10000
-/* Beyond what it takes at most for a device that has been looked at and flushed. */
+/* ms: longer than a detach can take after the device has been checked and flushed */
 #define DISCONNECT_LIMIT_MS	  15000
 #define DISCONNECT_FORCE_LIMIT_MS 5000
 /* With ioctl it flushes as well, which may take as long as it makes progress. */
@@ -69,7 +69,10 @@ static void released(int ret, const struct err *err, void *arg)
 	loop_stop(out->loop, status);
 }
 
-/* It drops a request whose caller has gone, so what was not answered is not done later either. */
+/*
+ * The supervisor drops a request whose caller has ended, so that an unanswered request is not
+ * carried out later.
+ */
 static int unanswered(int index, int ret, struct err *err)
 {
 	if (ret != -EAGAIN)
@@ -102,7 +105,7 @@ static int ask_to_disconnect(void *arg, struct err *err)
 }
 
 /*
- * Looks who uses the device and flushes it, with the caller's rights: a supervisor that is a
+ * Finds the users of the device and flushes it, with the caller's rights: a supervisor that is a
  * service may see neither the device nor other processes.
  */
 static int release_it(struct outcome *out, struct release_config *cfg, struct err *err)
@@ -139,7 +142,7 @@ static void end_captive(int index)
 	free(state);
 }
 
-/* Nobody supervises the device: do what its supervisor would have done. */
+/* The device has no supervisor: does what its supervisor would have done. */
 static int detach_alone(int index, bool force, struct err *err)
 {
 	struct outcome out = {.index = index, .ret_err = err};
@@ -169,7 +172,7 @@ static int ask_for_everything(int index, bool force, struct err *err)
 	return status;
 }
 
-/* Who has the answer may attach again at once, so the lock has to be free by then. */
+/* The caller may attach again as soon as it has the answer, so the lock has to be free by then. */
 static void wait_for_end(int index)
 {
 	for (int i = 0; i < END_LOOKS && lock_holder(rundir_device(index, "lock").text); i++)
@@ -226,8 +229,8 @@ static int detach(int index, bool force, struct err *err)
 }
 
 /*
- * While the machine shuts down, who uses the device is about to go: systemd may unmount it only now
- * (a mount it does not know to need this unit), and its supervisor had better live until then.
+ * During shutdown the users of the device are about to close it: systemd may unmount it only now (a
+ * mount it does not know to need this unit), and its supervisor had better live until then.
  */
 static int detach_patiently(int index, bool force, struct err *err)
 {

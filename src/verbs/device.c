@@ -90,7 +90,7 @@ static int search(struct search *s, struct err *err)
 	return 0;
 }
 
-/* A link of udev's leads to a device; else a directory says what is mounted there. */
+/* A link made by udev leads to a device; otherwise a directory is a mount point. */
 static int by_path(const char *path, int *ret_index, struct err *err)
 {
 	_cleanup_free_ char *real = NULL;

@@ -55,7 +55,7 @@ struct sink {
 	bool any;
 };
 
-/* Asks for one and prints it; also one that the server lists and will not describe. */
+/* Asks for one export and prints it, even if the server lists it but does not describe it. */
 static int describe(const struct options *o, const struct listed *listed, struct sink *s)
 {
 	int status =
@@ -87,7 +87,7 @@ static int describe(const struct options *o, const struct listed *listed, struct
 	return status;
 }
 
-/* A server that is not there for one export will not be for the next. */
+/* A server that cannot be reached for one export cannot be reached for the next either. */
 static bool goes_on(int status)
 {
 	return status == 0 || status == err_exit_status(ERR_PERMANENT);
@@ -130,7 +130,9 @@ int cmd_info(const struct options *o)
 	_cleanup_free_ char *text = NULL;
 	struct sink s = {.export = export};
 	size_t len = 0;
-	/* Kept back until the end, so that a server that fails half-way leaves no broken JSON. */
+	/*
+	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
+	 */
 	FILE *memory = open_memstream(&text, &len);
 	struct json j;
 	int status;

@@ -49,7 +49,9 @@ int cmd_list(const struct options *o)
 	struct nbd_export *export = calloc(1, sizeof(*export));
 	char address[256], *text = NULL;
 	size_t len = 0;
-	/* Kept back until the end, so that a server that fails half-way leaves no broken JSON. */
+	/*
+	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
+	 */
 	FILE *memory = open_memstream(&text, &len);
 	struct json j;
 	int status;

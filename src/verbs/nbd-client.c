@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What nbd-client's command line asks for and no verb of ours does. */
+/* Functions of nbd-client's command line that no verb of nbd-attach has. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

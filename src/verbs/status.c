@@ -19,7 +19,7 @@
 
 #define REFRESH_LIMIT_MS 500
 
-/* What the kernel says of a device that no living supervisor describes. */
+/* The kernel's data about a device that has no supervisor. */
 static void from_kernel(int index, struct state *s)
 {
 	char backend[STATE_TEXT_MAX] = "";

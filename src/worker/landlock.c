@@ -66,7 +66,7 @@ int landlock_enter(enum sandbox_profile profile)
 		rules.net &= ~NET_CONNECT; /* DNS over TCP, and whatever an NSS module speaks */
 		rules.scope &= ~SCOPE_ABSTRACT;
 	}
-	/* A kernel that knows less accepts the longer struct as long as the rest is zero. */
+	/* An older kernel accepts the longer struct if the rest is zero. */
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 	if (fd >= 0 && profile == SANDBOX_RESOLVE)
 		readable_allow(fd);

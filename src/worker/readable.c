@@ -97,7 +97,7 @@ static bool user_namespace(void)
 	snprintf(gids, sizeof(gids), "%u %u 1", getegid(), getegid());
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return false;
-	/* These files belong to root otherwise. There is nothing yet that a trace could find. */
+	/* Otherwise these files would belong to root. A tracer cannot find anything secret yet. */
 	prctl(PR_SET_DUMPABLE, 1);
 	ok = write_line("/proc/self/setgroups", "deny") && write_line("/proc/self/uid_map", uids) &&
 	     write_line("/proc/self/gid_map", gids);

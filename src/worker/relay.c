@@ -32,7 +32,7 @@ struct relay {
 	uint64_t limit; /* monotonic ms by which all is over; 0: none yet */
 	struct nbd_traffic traffic;
 	size_t cleared; /* bytes of `down` that may go to the kernel */
-	bool leaving;	/* the server is shutting down: its end is awaited, and nothing else */
+	bool leaving;	/* the server is shutting down: the relay only waits for it to close */
 
 	/* Without TLS only the first two are in use. */
 	struct relay_buffer up, down, up_sealed, down_sealed;
@@ -291,7 +291,7 @@ static bool wait(struct relay *r)
 	return true;
 }
 
-/* However this process ends, what is queued is dropped with it; see relay.h. */
+/* However this process ends, the kernel drops the queued data; see relay.h. */
 static void set_linger(int fd, bool drop)
 {
 	const struct linger linger = {.l_onoff = drop, .l_linger = 0};

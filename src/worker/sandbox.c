@@ -135,7 +135,7 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 		{RLIMIT_AS, profile == SANDBOX_RESOLVE ? 512 << 20 : RLIM_INFINITY},
 #endif
 #if !defined(FOR_VALGRIND) /* it writes its log, and refuses the last one */
-		/* Of keys: all files of the greatest allowed size, in memory. */
+		/* For keys: all files of the largest allowed size, in memory. */
 		{RLIMIT_FSIZE, profile == SANDBOX_KEYS ? 32 << 20 : 0},
 		/* Room for the one or two descriptors a job brings, for the files that are open, or
 		 * for getaddrinfo()'s. */

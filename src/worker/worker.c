@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: one straight line of work, read as a whole, because a server may take it over. */
+/*
+ * Long, because this process may be taken over by a server: the code is one straight sequence that
+ * can be reviewed as a whole.
+ */
 #include "worker/worker.h"
 
 #include <errno.h>

@@ -54,7 +54,7 @@ dmsetup remove --noudevsync held
 unused "device mapper"
 
 loop=$(losetup -f --show /dev/nbd0)
-used "a loop device" "/dev/nbd0 is behind $loop"
+used "a loop device" "/dev/nbd0 is the backing device of $loop"
 losetup -d "$loop"
 check "a loop device: gone" wait_for 5 eval '! losetup -a | grep -q nbd0'
 unused "a loop device"

@@ -111,7 +111,7 @@ foreground
 wait_for 10 status_is nbd0 state attached >/dev/null
 nbd-client -d /dev/nbd0 >/dev/null 2>&1
 check "nbd-client -d: the foreground ends with 1" ended_with 1 "$attachment"
-check "nbd-client -d: and says so" grep -q 'detached by somebody else' "$scratch/log"
+check "nbd-client -d: and says so" grep -q 'detached by another program' "$scratch/log"
 nbd-client -unix "$sock" /dev/nbd0 >/dev/null 2>&1
 check "nbd-client's device: is refused" \
 	expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock" -i another

@@ -204,7 +204,7 @@ static void disconnected(void *arg)
 	if (!job_done(r))
 		return;
 	if (r->gone) {
-		err_set(&r->err, ERR_FAILED, 0, "somebody else had detached it");
+		err_set(&r->err, ERR_FAILED, 0, "another program had detached it");
 		finish(r, 0);
 		return;
 	}

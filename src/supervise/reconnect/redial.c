@@ -127,8 +127,8 @@ static void count_crashes(struct redial *r, int ret, const struct err *err)
 	if (ret != -ECHILD || err->kind != ERR_PERMANENT || ++r->crashes < CRASHES)
 		return;
 	arm(r, pause_after_crashes(r));
-	log_error("%u handshake processes in a row have crashed: I/O waits, and the next try comes "
-		  "in %u s; check the server, because this may be an attack",
+	log_error("%u handshake processes in a row have crashed: I/O waits, and the next attempt "
+		  "is in %u s; check the server, because this may be an attack",
 		  r->crashes, pause_after_crashes(r) / 1000);
 }
 

@@ -103,8 +103,8 @@ static void no_moment(struct supervisor *s)
 {
 	const char *why =
 	    s->resizing.uncounted
-		? "its requests are not counted (queue/iostats is 0), so that no moment "
-		  "without them can be seen: write 1 to queue/iostats, and ask again"
+		? "its requests are not counted (queue/iostats is 0), so that no moment without "
+		  "requests can be found: write 1 to queue/iostats, and try again"
 	    : s->resizing.renewed
 		? "requests are under way all the time: the device grows as soon as "
 		  "none is"

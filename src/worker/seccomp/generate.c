@@ -97,7 +97,7 @@ static const int tls_allowed[] = {
 };
 
 #if !defined(__SANITIZE_ADDRESS__)
-/* Ways to get memory that malloc() tries beside brk(): it lives with a no. */
+/* Other ways than brk() by which malloc() tries to get memory: it can handle a failure. */
 static const int tls_refused[] = {
     SCMP_SYS(mmap),
     SCMP_SYS(munmap),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every way that TLS fails, as one sentence that a person can act on. */
+/* Every TLS error, as one sentence that tells the user what to do. */
 #include <errno.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ static bool self_signed(struct tls *t)
 	return ret;
 }
 
-/* The most telling of the reasons, which may be several. */
+/* The most informative of several possible reasons. */
 int tls_explain_certificate(struct tls *t, unsigned status, struct err *err)
 {
 	if (status & GNUTLS_CERT_REVOKED)
@@ -111,8 +111,8 @@ static int explain_alert(struct tls *t, const char *doing, struct err *err)
 }
 
 /*
- * Servers often say no by hanging up (nbdkit does). That is not an outage: the next try ends in the
- * same way.
+ * Servers such as nbdkit often refuse by closing the connection. That is not an outage: the next
+ * attempt ends in the same way.
  */
 static int explain_end(struct tls *t, const char *doing, struct err *err)
 {
@@ -162,7 +162,7 @@ int tls_explain(struct tls *t, int code, const char *doing, struct err *err)
 	case GNUTLS_E_UNEXPECTED_HANDSHAKE_PACKET:
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "what was received %s is not TLS: the server is broken, or somebody "
-			       "between answers in its place (%s)",
+			       "in between answers in its place (%s)",
 			       doing, t->lib->strerror(code));
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
 		return err_set(err, ERR_PERMANENT, EKEYREJECTED, "the server has no certificate");

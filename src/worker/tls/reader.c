@@ -158,7 +158,7 @@ static int check_directory(const char *file, const struct wanted *w, struct err 
 	return 0;
 }
 
-/* Where it was looked for, and where it lies, if there is a symbolic link on the way. */
+/* The path that was given and, if it is a symbolic link, the path it leads to. */
 static int check_directories(const char *path, const struct wanted *w, struct err *err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
@@ -198,7 +198,7 @@ static int copy(int from, int to, uint32_t *ret_len)
 /* Its descriptor in w->fd. */
 static int open_one(struct wanted *w, const char *path, bool optional, struct err *err)
 {
-	/* A FIFO must not stop us; what it would bring is refused below. */
+	/* Opening a FIFO must not block; it is refused below. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	int ret;

@@ -273,7 +273,7 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t len, struct err *err)
 {
 	ssize_t n;
 
-	/* What is not fatal is ignored, also a wish for another handshake: see tls_open(). */
+	/* Ignores non-fatal errors, including a request for another handshake: see tls_open(). */
 	do
 		n = t->lib->record_recv(t->session, buf, len);
 	while (n < 0 && !t->lib->error_is_fatal((int)n));

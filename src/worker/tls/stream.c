@@ -64,8 +64,10 @@ ssize_t tls_open(struct tls *t, void *buf, size_t len)
 	if (len < RECORD_MAX)
 		return -EAGAIN;
 	n = t->lib->record_recv(t->session, buf, len);
-	/* A wish for another handshake may be ignored (RFC 5246 section 7.4.1.1); an answer is an
-	 * alert, at which servers built on GnuTLS end the connection. */
+	/*
+	 * A request for another handshake may be ignored (RFC 5246 section 7.4.1.1); an answer is
+	 * an alert, at which servers built on GnuTLS end the connection.
+	 */
 	if (n < 0)
 		return t->lib->error_is_fatal((int)n) ? -EPROTO : -EAGAIN;
 	return n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether the server is who it should be. GnuTLS verifies the chain, the purpose and the name; what
- * it lets pass in silence is refused here: weak keys, a name that is only a common name, and lists
- * of revoked certificates that cannot tell (expired, partial, or of another authority).
+ * Verifies the server's identity. GnuTLS verifies the chain, the purpose and the name; this file
+ * refuses what GnuTLS silently accepts: weak keys, a name that is only a common name, and lists of
+ * revoked certificates that cannot tell (expired, partial, or of another authority).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -111,7 +111,7 @@ static int check_list(const struct tls *t, gnutls_x509_crl_t crl, struct err *er
 			       "%s: the list of revoked certificates of %s is from the future "
 			       "(%s): is the clock right?",
 			       path, list_issuer(t, crl).text, date(since).text);
-	/* RFC 5280 wants this date. A list without it does not become old. */
+	/* RFC 5280 requires this date. A list without it never becomes too old. */
 	if (next != (time_t)-1 && next < now)
 		return err_set(
 		    err, ERR_USAGE, EKEYEXPIRED,
@@ -155,7 +155,7 @@ int tls_trust_set(struct tls *t, const gnutls_datum_t *ca, const gnutls_datum_t 
 	return load_lists(t, crl, err);
 }
 
-/* What the server has sent, its own certificate first. */
+/* The certificates from the server, its own one first. */
 struct chain {
 	gnutls_x509_crt_t crt[CHAIN_MAX];
 	unsigned n;

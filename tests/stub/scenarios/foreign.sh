@@ -9,7 +9,7 @@ check "it attaches" attach
 ctl detach 0
 pid=$(supervisor_pid 0)
 check "the supervisor ends" wait_for 5 gone "$pid"
-check "it says why" logged 'detached by somebody else'
+check "it says why" logged 'detached by another program'
 ctl attach 0 somebody
 check "somebody's device is refused" expect_status 3 'attached already to "somebody"' attach
 check "nothing was changed there" told_is changes 0

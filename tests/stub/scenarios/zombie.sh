@@ -13,7 +13,7 @@ check "detach refuses, and says who" expect_status 3 "nbd0 is open in process $o
 pid=$(supervisor_pid 0)
 ctl detach 0
 check "the supervisor notices" wait_for 10 gone "$pid"
-check "and says so" logged 'detached by somebody else'
+check "and says so" logged 'detached by another program'
 check "it cannot be taken over" expect_status 1 'is disconnected and cannot be attached before its last user' attach
 kill_now "$opener"
 check "the last close frees it" within 5 told_is configured 0

@@ -145,11 +145,10 @@ static const struct {
     {"target = h\nidentifier = " TEN(TEN("abc")) "\n",
      ":2: the line is too long: libinih would cut its 313 bytes\n"},
     {"target = h\nname = x # a comment\n",
-     ":2: a # after a blank begins no comment here: put the comment on a line of its own, or a "
-     "command into a script\n"},
-    {"target = h\nexport = #x\n",
-     ":2: a # after a blank begins no comment here: put the comment on a line of its own, or a "
-     "command into a script\n"},
+     ":2: a # after a blank does not begin a comment here: put the comment on a line of its own, "
+     "or a command into a script\n"},
+    {"target = h\nexport = #x\n", ":2: a # after a blank does not begin a comment here: put the "
+				  "comment on a line of its own, or a command into a script\n"},
     {"target = h\nidentifier = a\x01z\n",
      ":2: the line is not UTF-8, or contains a control character\n"},
     {"target = h\nidentifier = \xff\n",

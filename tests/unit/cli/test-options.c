@@ -523,8 +523,8 @@ static const struct {
     {"-I host x y", "\"y\" is one word too many; try nbd-attach --help"},
     {"nbd0 -- nbdkit null 1G",
      "a server command must be in brackets: -- [ \"nbdkit\" ... ]; try nbd-attach --help"},
-    {"nbd0 host --", "there is no server command behind --: -- [ COMMAND ... ]; "
-		     "try nbd-attach --help"},
+    {"nbd0 host --",
+     "there is no server command after --: -- [ COMMAND ... ]; try nbd-attach --help"},
     {"nbd0 -- [", "the server command that begins with [ must end with ] as a separate argument; "
 		  "try nbd-attach --help"},
     {"nbd0 -- [ a b] ]x", "the server command that begins with [ must end with ] as a separate "
@@ -626,8 +626,8 @@ static const struct {
     {"-p 5 nbd0 host:6", "the port is given twice: with --port, and after the host in \"host:6\""},
     {"--source lo -u s nbd0", "--source is for TCP servers"},
     {"--source lo nbd0 nbd+vsock://2/", "--source is for TCP servers"},
-    {"nbd0 host --wait 30", "--wait takes its value behind an equals sign: --wait=30"},
-    {"--wait 0.5 nbd0 host", "--wait takes its value behind an equals sign: --wait=0.5"},
+    {"nbd0 host --wait 30", "--wait takes its value after an equals sign: --wait=30"},
+    {"--wait 0.5 nbd0 host", "--wait takes its value after an equals sign: --wait=0.5"},
 
     {"nbd0 nbds://host/",
      "TLS needs something to verify the server with: give --tls-ca FILE, --tls-certificates "

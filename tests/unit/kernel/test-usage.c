@@ -162,7 +162,7 @@ static void loop_devices(void **state)
 	file("sys/block/loop3/loop/backing_file", "/dev/null\n");
 	file("sys/block/loop4/loop/backing_file", "/var/image\n");
 	file("sys/block/loop5/size", "0\n");
-	users_are(1, "/dev/nbd0 is behind /dev/loop3");
+	users_are(1, "/dev/nbd0 is the backing device of /dev/loop3");
 }
 
 static void open_descriptors(void **state)
