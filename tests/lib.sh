@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What the test scripts share; source it from bash. A script looks like this:
+# Functions that the test scripts share; source it from bash. A script looks like this:
 #
 #   . "$(dirname "$0")/../lib.sh"
-#   in_guest 120                # only if it needs a kernel to play with: see tests/vm/run
-#   begin 2                     # a scratch directory, the trap that tidies up, and how many checks
-#                               # there are at least: a script that ends early has failed
+#   in_guest 120                # only if it needs a kernel of its own: see tests/vm/run
+#   begin 2                     # a scratch directory, the trap that cleans up, and the minimum number of
+#                               # checks: a script that ends early has failed
 #   start nbdkit -f -U "$scratch/sock" memory 16M
 #   wait_for 10 listening "$scratch/sock"
 #   check "the export is described" nbd_attach --info -u "$scratch/sock"
@@ -24,7 +24,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 read -ra nbd_attach <<<"${NBD_ATTACH:-$top/build/nbd-attach}"
 passed=0 failed=0 skipped=0 planned=0 pid='' scratch='' started=()
 
-# A descriptor that never has anything to read: `read -t` on it is a pause without a process.
+# A descriptor that never has data to read: `read -t` on it pauses without starting a process.
 exec {never}<> <(:)
 
 in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless this is one
@@ -43,7 +43,7 @@ begin() { # [CHECKS]
 # shellcheck disable=SC2317 # called by the trap
 tidy_up() {
 	local p
-	# A signal that hits a child before its exec finds our trap there.
+	# A signal that reaches a child before its exec would run our trap in the child.
 	[[ $BASHPID = "$$" ]] || return
 	for p in "${started[@]}"; do
 		kill -KILL "$p"
@@ -76,7 +76,7 @@ not_ok() { # NAME, the reason on stdin
 	((failed++)) || true
 }
 
-# What cannot be tried here: it is counted, and said. A group of checks is skipped as one.
+# A check that cannot run here: it is counted and printed. A group of checks counts as one.
 skip() { # NAME REASON
 	echo "skipped - $1: $2"
 	((skipped++)) || true
@@ -137,7 +137,7 @@ nbd_attach() {
 }
 
 #
-# Waiting: until something is so, never for a fixed time
+# Waiting: until a condition is true, never for a fixed time
 #
 
 pause() { # SECONDS

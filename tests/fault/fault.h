@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the verbs of tests/fault/fault.c share. */
+/* Functions that the verbs of tests/fault/fault.c share. */
 #ifndef FAULT_FAULT_H
 #define FAULT_FAULT_H
 
@@ -8,10 +8,10 @@
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t fault_now(void);
 
-/* Says it on standard error and exits with 2. */
+/* Prints the message on standard error and exits with 2. */
 void fault_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* A file of at least a whole number of blocks, past the page cache when direct. */
+/* A file of at least a whole number of blocks, bypassing the page cache if direct. */
 int fault_open(const char *path, int flags, uint64_t *ret_size);
 
 /* Set by SIGTERM and SIGINT after fault_catch(): finish what is in flight and end. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks that say what they are: every word depends on the block's number and on the sequence
+ * Self-describing blocks: every word depends on the block's number and on the sequence
  * number of the write, so that a lost, stale, torn or misplaced write can be told from a good one.
  */
 #ifndef FAULT_PATTERN_H

@@ -8,7 +8,7 @@
 enum record_kind {
 	RECORD_WRITE = 'w',
 	RECORD_READ = 'r',
-	RECORD_SCOUT = 's', /* sent into a silence, to be the first that comes back */
+	RECORD_SCOUT = 's', /* sent during an outage, to see when answers come back */
 	RECORD_SYNC = 'f',  /* a record appended and synced */
 };
 
@@ -24,7 +24,7 @@ struct record_log;
 
 /* Ends the program if it cannot. */
 struct record_log *record_log_new(const char *path);
-/* Takes the time of completion; safe from any thread. */
+/* Records the time of completion; can be called from any thread. */
 void record_log_add(struct record_log *log, enum record_kind kind, uint64_t number,
 		    uint64_t submitted, int error);
 /* The time of the latest completion. */

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Bash completion for nbd-attach (bash 4.3 or later). Pressing Tab runs a program in one place only:
-# for EXPORT, nbd-attach itself, which asks the server what it has, for two seconds at most.
+# Bash completion for nbd-attach (bash 4.3 or later). Pressing Tab runs a program in one case only:
+# for EXPORT, it runs nbd-attach, which asks the server for its exports, for at most two seconds.
 #
 # The table of options is not in this file: `nbd-attach --completion` prints it as a function,
-# _nbd_attach_table, and the build puts that behind what is here.
+# _nbd_attach_table, and the build appends that function to this file.
 
-# Offers, of the words after $1, those that begin with $1. Others choose what a server's exports, an
-# interface or a configuration is called, and bash runs `$(...)` in such a name: in compgen -W, or
-# on the command line that the word becomes a part of. So only plain words are offered, and none that
-# nbd-attach would take for an option.
+# Offers those of the words after $1 that begin with $1. The names of a server's exports, of an
+# interface or of a configuration are chosen by others, and bash runs `$(...)` in such a name: in
+# compgen -W, or on the command line that the word becomes a part of. So only plain words are offered,
+# and none that nbd-attach would read as an option.
 _nbd_attach_offer()
 {
     local LC_ALL=C word begin=$1
@@ -109,7 +109,7 @@ _nbd_attach()
         unset 'line[-1]'
     fi
 
-    # what the words so far say: the verb, the options given, the number of other words
+    # what the words so far contain: the verb, the options given, the number of other words
     for word in "${line[@]}"; do
         if [[ $expect ]]; then
             [[ $expect == --unix || $expect == --port ]] && server+=("$expect=$word")
@@ -147,7 +147,7 @@ _nbd_attach()
         expect=${prefix%=}
     fi
 
-    # behind [ a command, and its words
+    # after [ a command, and its words
     if [[ ' '${line[*]}' ' == *' [ '* ]]; then
         if [[ ${line[-1]} == '[' ]]; then
             mapfile -t found < <(compgen -c -- "$cur")
