@@ -3,7 +3,7 @@
 # A writable export that cannot flush: fsync(2) succeeds, and the server hears nothing of it. That is
 # said at attach and at a takeover, in the state file and in each report; not of one that is only
 # read, and not of one that can flush.
-# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 sentence='support flush: fsync succeeds without telling the server'
