@@ -96,7 +96,8 @@ void resolve_run(int fd, pid_t parent, const void *setup, size_t len)
 	resolve_serve(fd, parent, setup, len, resolve_lookup);
 }
 
-/* A module of nsswitch.conf that needs more than the filter allows is no fault of the network. */
+/* Adds which system call of a name service module the filter refused: the network is not at fault.
+ */
 static int explain_refusal(const struct resolve_answer *a, struct err *err, int ret)
 {
 	size_t len = strlen(err->message);
