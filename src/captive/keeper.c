@@ -72,10 +72,7 @@ static void read_errors(int fd, uint32_t events, void *arg)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
 }
 
-/*
- * A strays_fn. A server whose last lines of output are not read would block on writing them, and
- * then be killed.
- */
+/* A strays_fn. A server whose last output is not read would block, and then be killed. */
 static void read_more_errors(void *arg)
 {
 	struct keeper *k = arg;
@@ -176,10 +173,7 @@ static void describe_end(struct keeper *k, int status)
 	memcpy(k->status.error, err.message, sizeof(k->status.error));
 }
 
-/*
- * Tells waiting processes first, because ending the processes that the server left may take
- * seconds.
- */
+/* Tells waiting processes first, because ending the server's processes may take seconds. */
 static void ended(struct keeper *k, int status)
 {
 	bool at_once = loop_now() - k->started < STEADY_MS;
@@ -380,10 +374,7 @@ static int prepare(struct keeper *k, struct err *err)
 		ret = command_user_find(k->spec->user, &k->user, err);
 	if (ret < 0)
 		return ret;
-	/*
-	 * A keeper that was killed may have left a running server: two servers must never use one
-	 * image.
-	 */
+	/* A killed keeper may have left a running server; two must never use one image. */
 	strays_end_marked(CAPTIVE_MARK, k->id, END_MS);
 	if (setenv(CAPTIVE_MARK, k->id, 1) < 0)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Long, because this process may be taken over by a server: the code is one straight sequence that
- * can be reviewed as a whole.
+ * Long: one straight sequence, so that it can be reviewed as a whole, because a server may take this
+ * process over.
  */
 #include "worker/worker.h"
 
