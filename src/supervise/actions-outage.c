@@ -29,7 +29,7 @@ static void begin_outage(struct supervisor *s)
 {
 	if (!outage_begin(&s->outage, loop_now(), s->report.cause))
 		return;
-	supervisor_mark(s, true);
+	udev_tell(s->udev, true);
 	/* Somebody else may have disconnected it while it is in use: nothing else tells. */
 	handover_check(s->handover);
 	if (outage_becomes_usual(&s->outage))
@@ -213,7 +213,7 @@ static void end_outage(struct supervisor *s)
 	if (!outage_end(o, loop_now()))
 		return;
 	loop_timer_cancel(s->expiry);
-	supervisor_mark(s, false);
+	udev_tell(s->udev, false);
 	log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
 		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index,
 		 s->report.address, (unsigned long long)o->last_ms / 1000,

@@ -125,7 +125,7 @@ static void announce(struct supervisor *s, const struct event *e)
 		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
 	supervisor_start_thread(s);
 	outage_set_grace(&s->outage, loop_now(), grace_read());
-	supervisor_mark(s, links_alive(s->links) == 0);
+	udev_tell(s->udev, links_alive(s->links) == 0);
 	supervisor_arm_wake(s);
 	if (s->cfg.reconnect)
 		get_ready(s);
@@ -239,7 +239,7 @@ static void recheck(struct supervisor *s, const struct event *e)
 	supervisor_recheck_outage(s);
 	supervisor_start_watching(s);
 	supervisor_watch_size(s);
-	supervisor_mark(s, s->outage.since != 0); /* should the kernel have refused the detach */
+	udev_tell(s->udev, s->outage.since != 0); /* should the kernel have refused the detach */
 	supervisor_look(s);
 }
 

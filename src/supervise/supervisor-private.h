@@ -27,6 +27,7 @@
 #include "supervise/reconnect/identity.h"
 #include "supervise/watch/links.h"
 #include "supervise/report/manager.h"
+#include "supervise/report/udev.h"
 #include "supervise/attachment.h"
 #include "supervise/outage.h"
 #include "supervise/queue.h"
@@ -34,21 +35,6 @@
 #include "supervise/reconnect/redial.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
-
-/* The files for the udev rules: written on the helper thread, one job at a time. */
-struct marks_job {
-	bool first, lost;
-	int ret;
-};
-
-struct supervisor_marks {
-	bool begun, busy;
-	bool told;  /* udev knows of the device, or is not to be told */
-	bool ready; /* the service manager knows, too */
-	bool lost;  /* what the next job is to say */
-	struct marks_job job;
-	char unit[256]; /* "": none */
-};
 
 /* A look at the export's size, and what comes of it. Times are monotonic ms. */
 struct resizing {
@@ -112,7 +98,9 @@ struct supervisor {
 	struct control *control;
 	struct announce *announce; /* NULL: no --on-change */
 	struct manager *manager;   /* NULL: none */
-	struct supervisor_marks marks;
+	struct udev *udev;
+	bool udev_told; /* udev knows of the device, or is not to be told */
+	bool ready;	/* and the service manager knows that the device is ready */
 	struct release *release;
 	struct loop_io *signal_io, *kernel_io, *wake_io;
 	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
@@ -319,8 +307,8 @@ void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool
 void supervisor_note_flush(struct supervisor *s, uint16_t flags);
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
 
-/* report/udev.c: tells udev that the device is there, or that nobody may read from it. */
-void supervisor_mark(struct supervisor *s, bool lost);
+/* report/status.c: udev is told by a part of its own. 0 or -errno with *err. */
+int supervisor_prepare_udev(struct supervisor *s, struct err *err);
 /* Tells systemd that the device is ready, once it is and udev knows of it. */
 void supervisor_manager_ready(struct supervisor *s);
 /* How the device is, to systemd. */

@@ -114,19 +114,6 @@ static int prepare_loop(struct supervisor *s)
 	return 0;
 }
 
-/* Which unit we are, the unit itself says; for the udev rule that starts it again. */
-static void prepare_manager(struct supervisor *s)
-{
-	const char *unit = secure_getenv("NBD_ATTACH_UNIT");
-
-	if (!s->cfg.foreground)
-		return;
-	s->manager = manager_new(s->env.loop);
-	if (unit && marks_unit_ok(unit))
-		snprintf(s->marks.unit, sizeof(s->marks.unit), "%s", unit);
-	unsetenv("NBD_ATTACH_UNIT");
-}
-
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
 			    struct helpers **ret_helpers, struct err *err)
 {
@@ -250,8 +237,11 @@ static int prepare(struct supervisor *s, struct err *err)
 
 	if (prepare_loop(s) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start the event loop");
-	prepare_manager(s);
-	ret = supervisor_prepare_handover(s, err);
+	if (s->cfg.foreground)
+		s->manager = manager_new(s->env.loop);
+	ret = supervisor_prepare_udev(s, err);
+	if (ret == 0)
+		ret = supervisor_prepare_handover(s, err);
 	if (ret == 0)
 		ret = make_captive(s, err);
 	if (ret == 0)
@@ -304,6 +294,7 @@ static bool done(struct supervisor *s)
 		return false;
 	kernel_free(s->env.kernel);
 	handover_free(s->handover);
+	udev_free(s->udev);
 	links_free(s->links);
 	captive_free(s->captive);
 	loop_timer_free(s->pause);

@@ -178,3 +178,49 @@ void supervisor_write_state(struct supervisor *s)
 	if (ret < 0)
 		log_warning("cannot write the state file: %s", strerror(-ret));
 }
+
+void supervisor_manager_ready(struct supervisor *s)
+{
+	if (s->ready || !s->udev_told || s->table)
+		return;
+	s->ready = true;
+	manager_ready(s->manager);
+}
+
+static void told(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->udev_told = true;
+	supervisor_manager_ready(s);
+}
+
+int supervisor_prepare_udev(struct supervisor *s, struct err *err)
+{
+	static const struct udev_events events = {.told = told};
+	const struct udev_config cfg = {.name = s->cfg.name, .swap = s->cfg.swap};
+
+	s->udev = udev_new(&s->env, &cfg, s->cfg.foreground, &events, s);
+	return s->udev ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}
+
+void supervisor_tell_manager(struct supervisor *s)
+{
+	const struct outage *o = &s->outage;
+	struct manager_status status = {
+	    .state = s->state,
+	    .since = s->report.since,
+	    .address = s->report.address,
+	    .reason = s->state == FSM_ATTACHED ? "" : s->report.error,
+	    .next_try = s->report.next_try,
+	    .index = s->at.index,
+	};
+
+	if (!s->manager)
+		return;
+	if (!status.reason[0] && (s->state == FSM_LOST || s->state == FSM_DEGRADED))
+		status.reason = s->report.cause;
+	if (o->since && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+		status.fails_at = s->report.outage_since + (int64_t)s->cfg.dead_timeout_s;
+	manager_status(s->manager, &status);
+}

@@ -1,19 +1,65 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/report/udev.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
+#include "kernel/sysfs.h"
+#include "runtime/marks.h"
 
-static const char *name_of(const struct supervisor *s, char *buf, size_t size)
+/* One job of the helper thread: nothing else touches it meanwhile. */
+struct job {
+	bool first, lost;
+	int ret; /* out */
+};
+
+struct udev {
+	const struct part_env *env;
+	struct udev_config cfg;
+	const struct udev_events *events;
+	void *arg;
+	bool begun, busy; /* the first job has begun; a job is under way */
+	bool told;	  /* the event was given */
+	bool lost;	  /* what the next job is to say */
+	struct job job;
+	char unit[256]; /* "": none */
+};
+
+struct udev *udev_new(const struct part_env *env, const struct udev_config *cfg, bool service,
+		      const struct udev_events *events, void *arg)
 {
-	if (s->cfg.name)
-		return s->cfg.name;
-	snprintf(buf, size, "nbd%d", s->at.index);
-	return buf;
+	struct udev *u = calloc(1, sizeof(*u));
+	const char *unit = secure_getenv("NBD_ATTACH_UNIT");
+
+	if (!u)
+		return NULL;
+	u->env = env;
+	u->cfg = *cfg;
+	u->events = events;
+	u->arg = arg;
+	if (!service)
+		return u;
+	/* The unit itself says which one it is; the udev rule starts it again. */
+	if (unit && marks_unit_ok(unit))
+		snprintf(u->unit, sizeof(u->unit), "%s", unit);
+	unsetenv("NBD_ATTACH_UNIT");
+	return u;
+}
+
+void udev_free(struct udev *u)
+{
+	free(u);
+}
+
+static void say_told(struct udev *u)
+{
+	if (u->told)
+		return;
+	u->told = true;
+	u->events->told(u->arg);
 }
 
 /* A sysfs_holder_fn. */
@@ -27,23 +73,24 @@ static void mark_holder(const char *holder, const char *slave, void *arg)
 		sysfs_announce_holder(holder, "change", "recovered");
 }
 
-/* The thread's: nothing else touches s->marks.job meanwhile. */
 static void work(void *arg)
 {
-	struct supervisor *s = arg;
-	struct marks_job *job = &s->marks.job;
+	struct udev *u = arg;
+	const struct attachment *at = u->env->at;
+	struct job *job = &u->job;
 	char name[32];
 	struct marks m = {
-	    .index = s->at.index,
-	    .name = name_of(s, name, sizeof(name)),
-	    .unit = s->marks.unit[0] ? s->marks.unit : NULL,
-	    .backend = s->at.identifier,
+	    .index = at->index,
+	    .name = u->cfg.name ? u->cfg.name : name,
+	    .unit = u->unit[0] ? u->unit : NULL,
+	    .backend = at->identifier,
 	    .lost = job->lost,
 	};
 	struct sysfs_device device;
 	bool changed = false;
 
-	job->ret = sysfs_device(s->at.index, &device);
+	snprintf(name, sizeof(name), "nbd%d", at->index);
+	job->ret = sysfs_device(at->index, &device);
 	if (job->ret < 0)
 		return; /* detached meanwhile */
 	m.pid = device.pid;
@@ -51,85 +98,51 @@ static void work(void *arg)
 	if (job->ret < 0 || !(changed || job->first))
 		return;
 	if (!job->first || job->lost)
-		sysfs_holders(s->at.index, mark_holder, &m);
+		sysfs_holders(at->index, mark_holder, &m);
 	/* "add", as for a disk that was plugged in: LVM looks for its volumes only then. */
-	job->ret = sysfs_announce(s->at.index, job->first && !s->at.taken_over ? "add" : "change",
+	job->ret = sysfs_announce(at->index, job->first && !at->taken_over ? "add" : "change",
 				  job->lost    ? "lost"
 				  : job->first ? "attached"
 					       : "recovered");
 }
 
-void supervisor_manager_ready(struct supervisor *s)
-{
-	if (s->marks.ready || !s->marks.told || s->table)
-		return;
-	s->marks.ready = true;
-	manager_ready(s->manager);
-}
-
-static void run(struct supervisor *s);
+static void run(struct udev *u);
 
 static void done(void *arg)
 {
-	struct supervisor *s = arg;
-	struct supervisor_marks *m = &s->marks;
+	struct udev *u = arg;
 
-	if (m->job.ret < 0 && m->job.ret != -ENODEV)
-		log_warning("/dev/nbd%d: cannot tell udev the state of the device: %s", s->at.index,
-			    strerror(-m->job.ret));
-	m->told = true;
-	supervisor_manager_ready(s);
-	m->busy = false;
-	if (m->job.lost != m->lost)
-		run(s);
+	if (u->job.ret < 0 && u->job.ret != -ENODEV)
+		log_warning("/dev/nbd%d: cannot tell udev the state of the device: %s",
+			    u->env->at->index, strerror(-u->job.ret));
+	say_told(u);
+	u->busy = false;
+	if (u->job.lost != u->lost)
+		run(u);
 }
 
-static void run(struct supervisor *s)
+static void run(struct udev *u)
 {
-	struct supervisor_marks *m = &s->marks;
-
-	m->job = (struct marks_job){.lost = m->lost, .first = !m->begun};
-	m->begun = true;
-	m->busy = true;
-	if (offload_run(s->env.offload, work, done, s) < 0) {
-		m->job.ret = -EBUSY;
-		m->job.lost = m->lost;
-		done(s);
+	u->job = (struct job){.lost = u->lost, .first = !u->begun};
+	u->begun = true;
+	u->busy = true;
+	if (offload_run(u->env->offload, work, done, u) < 0) {
+		u->job.ret = -EBUSY;
+		u->job.lost = u->lost;
+		done(u);
 	}
 }
 
-void supervisor_mark(struct supervisor *s, bool lost)
+void udev_tell(struct udev *u, bool lost)
 {
-	struct supervisor_marks *m = &s->marks;
-
+	if (!u)
+		return;
 	/* Under swap, nothing asks for memory in an outage, not even the helper thread. */
-	if (s->cfg.swap && lost) {
-		m->told = true;
-		supervisor_manager_ready(s);
+	if (u->cfg.swap && lost) {
+		say_told(u);
 		return;
 	}
-	m->lost = lost;
-	if (!m->busy)
-		run(s);
-}
-
-void supervisor_tell_manager(struct supervisor *s)
-{
-	const struct outage *o = &s->outage;
-	struct manager_status status = {
-	    .state = s->state,
-	    .since = s->report.since,
-	    .address = s->report.address,
-	    .reason = s->state == FSM_ATTACHED ? "" : s->report.error,
-	    .next_try = s->report.next_try,
-	    .index = s->at.index,
-	};
-
-	if (!s->manager)
-		return;
-	if (!status.reason[0] && (s->state == FSM_LOST || s->state == FSM_DEGRADED))
-		status.reason = s->report.cause;
-	if (o->since && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
-		status.fails_at = s->report.outage_since + (int64_t)s->cfg.dead_timeout_s;
-	manager_status(s->manager, &status);
+	u->lost = lost;
+	if (!u->busy)
+		run(u);
 }
