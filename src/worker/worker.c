@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Long: one straight sequence, so that it can be reviewed as a whole, because a server may take this
- * process over.
+ * Long: one straight sequence, so that it can be reviewed as a whole, because a server may take
+ * this process over.
  */
 #include "worker/worker.h"
 
