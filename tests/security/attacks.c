@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: a list of attacks, each a few lines. */
 /* Long: a list of cases: the attacks. */
 #include "attacks.h"
 
