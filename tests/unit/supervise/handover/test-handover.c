@@ -2,6 +2,8 @@
 /*
  * The part alone: its kernel is a struct kernel_ops of this test, the device's mark a file, and the
  * kernel's log one end of a socket pair.
+ *
+ * Long: one fixture, which every case needs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
