@@ -32,6 +32,7 @@ in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless
 	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
+# Without a number there are as many as stand at the beginning of a line, if none is skipped.
 begin() { # [CHECKS]
 	planned=${1:-0}
 	scratch=$(mktemp -d) || exit 1
@@ -53,9 +54,14 @@ tidy_up() {
 	rm -rf "$scratch"
 }
 
-finish() {
+all_made() {
 	local made=$((passed + failed + skipped))
+	((planned || skipped)) || planned=$(grep -c '^check ' "$0")
 	((made >= planned)) || not_ok "all checks are made" <<<"$made of $planned"
+}
+
+finish() {
+	all_made
 	echo "$passed passed, $failed failed$( ((skipped == 0)) || echo ", $skipped skipped")"
 	((failed == 0))
 	exit

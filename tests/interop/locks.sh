@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2119,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 200
-begin
+begin 25
 
 sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 32M

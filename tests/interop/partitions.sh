@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
-begin
+begin 37
 echo "# kernel $(uname -r)"
 
 mkdir "$scratch/disks"

@@ -284,7 +284,8 @@ finish() {
 	for report in "$N"/san.*; do
 		[[ -s $report ]] && not_ok "no sanitizer complains" <"$report"
 	done
-	echo "$passed passed, $failed failed"
+	all_made
+	echo "$passed passed, $failed failed$( ((skipped == 0)) || echo ", $skipped skipped")"
 	((failed == 0))
 	exit
 }
