@@ -266,6 +266,9 @@ def main():
     if not options.report:
         if os.geteuid():
             sys.exit("mutants: it takes root: a mutant may send signals to any process")
+        print(f"mutants: again: make mutants SEED={options.seed} COUNT={options.count}")
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=TOP, check=False,
+                                stdout=subprocess.PIPE).stdout.decode().strip()
         end = time.monotonic() + options.minutes * 60
         excluded = prepare()
         done = {(one["place"], one["new"]): one for one in known}
@@ -275,7 +278,8 @@ def main():
                 break
             one = done.get((f"{path}:{number + 1}", new.strip()))
             if not one:
-                one = attempt(folder, path, number, kind, new, excluded)
+                one = dict(attempt(folder, path, number, kind, new, excluded),
+                           seed=options.seed, commit=commit)
                 known.append(one)
                 with open(results, "a", encoding="utf-8") as file:
                     file.write(json.dumps(one) + "\n")
