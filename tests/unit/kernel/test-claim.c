@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The process that opens and flushes a device. A file stands for the device, in a /dev of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "kernel/claim.h"
+#include "skip.h"
+
+#define PRESENT 7
+#define MISSING 8
+#define LIMIT	10000 /* ms: far more than any of it takes */
+
+static bool own_dev;
+
+static bool ready(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, LIMIT) == 1;
+}
+
+/* Waits for the result. */
+static int finish(struct claim *c, struct err *err)
+{
+	assert_true(ready(claim_fd(c)));
+	return claim_finish(c, err);
+}
+
+/* 0, or -errno of a lock on the device. */
+static int lock(void)
+{
+	int fd = open("/dev/nbd7", O_RDWR | O_CLOEXEC), ret;
+
+	assert_true(fd >= 0);
+	ret = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static void nothing_was_started(void **state)
+{
+	struct claim c;
+
+	(void)state;
+	claim_init(&c);
+	assert_int_equal(c.pid, 0);
+	claim_release(&c);
+	claim_release(&c);
+}
+
+static void a_device_that_is_missing_is_named(void **state)
+{
+	struct claim c;
+	struct err err;
+
+	(void)state;
+	claim_init(&c);
+	assert_int_equal(claim_start(MISSING, false, true, &c, &err), 0);
+	assert_true(c.pid > 0);
+	assert_true(finish(&c, &err) < 0);
+	assert_int_equal(err.kind, ERR_FAILED);
+	assert_non_null(strstr(err.message, "cannot open /dev/nbd8"));
+	claim_release(&c);
+}
+
+static void what_cannot_be_started_is_an_error(void **state)
+{
+	struct rlimit before;
+	struct claim c;
+	struct err err = {.message = ""};
+	int started, looked;
+
+	(void)state;
+	claim_init(&c);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, before.rlim_max}), 0);
+	started = claim_start(MISSING, false, true, &c, &err);
+	looked = claim_look(MISSING, &c, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(started, -EMFILE);
+	assert_int_equal(looked, -EMFILE);
+	assert_non_null(strstr(err.message, "cannot start a process"));
+	claim_release(&c);
+}
+
+/* Until the claim is released. */
+static void a_device_is_held(void **state)
+{
+	struct claim c;
+	struct err err;
+	int ended;
+
+	(void)state;
+	if (!own_dev)
+		skip_because("a /dev of its own takes root");
+	claim_init(&c);
+	assert_int_equal(claim_start(PRESENT, false, true, &c, &err), 0);
+	assert_int_equal(finish(&c, &err), 0);
+	assert_int_equal(lock(), -EWOULDBLOCK);
+	assert_int_equal(claim_finish(&c, &err), -EAGAIN); /* there is one result */
+	ended = dup(claim_ended_fd(&c));
+	claim_release(&c);
+	assert_true(ready(ended));
+	close(ended);
+	assert_int_equal(lock(), 0);
+}
+
+static void a_look_ends_by_itself(void **state)
+{
+	struct claim c;
+	struct err err;
+
+	(void)state;
+	if (!own_dev)
+		skip_because("a /dev of its own takes root");
+	claim_init(&c);
+	assert_int_equal(claim_look(PRESENT, &c, &err), 0);
+	assert_true(ready(claim_ended_fd(&c)));
+	assert_int_equal(claim_finish(&c, &err), 0);
+	claim_release(&c);
+	assert_int_equal(claim_look(MISSING, &c, &err), 0);
+	assert_true(finish(&c, &err) < 0);
+	claim_release(&c);
+}
+
+static void a_killed_process_is_told_of(void **state)
+{
+	struct claim c;
+	struct err err;
+
+	(void)state;
+	if (!own_dev)
+		skip_because("a /dev of its own takes root");
+	claim_init(&c);
+	assert_int_equal(claim_start(PRESENT, true, false, &c, &err), 0);
+	assert_int_equal(finish(&c, &err), 0);
+	kill(c.pid, SIGKILL);
+	assert_true(ready(claim_fd(&c)));
+	assert_true(claim_finish(&c, &err) < 0);
+	assert_non_null(strstr(err.message, "flushes /dev/nbd7 was killed"));
+	claim_release(&c);
+}
+
+static int make_dev(void **state)
+{
+	int fd;
+
+	(void)state;
+	own_dev = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+		  mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0 &&
+		  mount("tmpfs", "/dev", "tmpfs", 0, NULL) == 0;
+	if (!own_dev)
+		return 0;
+	fd = open("/dev/nbd7", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	return fd < 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nothing_was_started),
+	    cmocka_unit_test(a_device_that_is_missing_is_named),
+	    cmocka_unit_test(what_cannot_be_started_is_an_error),
+	    cmocka_unit_test(a_device_is_held),
+	    cmocka_unit_test(a_look_ends_by_itself),
+	    cmocka_unit_test(a_killed_process_is_told_of),
+	};
+
+	return cmocka_run_group_tests(tests, make_dev, NULL);
+}
