@@ -143,7 +143,7 @@ static int set_psk(struct tls *t, const struct contents *c, struct err *err)
 	memcpy(name, line.name, line.name_len);
 	name[line.name_len] = '\0';
 	/* RFC 9257, 7: whoever records a handshake can try all keys that are shorter. */
-	if (line.key_len < 2 * PSK_BYTES_MIN)
+	if (line.key_len / 2 < PSK_BYTES_MIN) /* two digits a byte */
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "the shared key is shorter than %d bytes and can be guessed: "
 			       "psktool(1) makes a good one",
