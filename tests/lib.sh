@@ -167,21 +167,21 @@ listening() { # PATH or PORT; looks at the kernel's tables, because some servers
 	esac
 }
 
-state_of() { # PID: sets $state_of to the letter of proc(5), without a process
-	state_of=''
-	read -rd '' state_of 2>/dev/null <"/proc/$1/stat"
-	state_of=${state_of##*) }
-	state_of=${state_of%% *}
+process_state() { # PID: sets $process_state to the letter of proc(5), without a process
+	process_state=''
+	read -rd '' process_state 2>/dev/null <"/proc/$1/stat"
+	process_state=${process_state##*) }
+	process_state=${process_state%% *}
 } 2>/dev/null
 
 running() { # PID; a zombie is not
-	state_of "$1"
-	[[ $state_of && $state_of != Z ]]
+	process_state "$1"
+	[[ $process_state && $process_state != Z ]]
 }
 
 asleep() { # PID: it waits for something to happen
-	state_of "$1"
-	[[ $state_of = S ]]
+	process_state "$1"
+	[[ $process_state = S ]]
 }
 
 gone() { # PID
