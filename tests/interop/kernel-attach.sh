@@ -54,7 +54,7 @@ tell detach >/dev/null && ended
 check "a device that is just being removed, made on demand" attach_with -o dying=1 nbd201 "$a"
 tell detach >/dev/null && ended
 check "beyond what there can be: refused" eval '
-	"$try" nbd1048575 "$a" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "the last one" "$scratch/err"'
+	"$try" nbd1048575 "$a" 2>"$scratch/err" </dev/null; is "$?" 2 && grep "the last NBD device" "$scratch/err"'
 
 check "blocks of 4096" attach_with -o block=4096 nbd0 "$a"
 check "blocks of 4096: so it says" is "$(queue logical_block_size)" 4096
