@@ -54,9 +54,9 @@ check "data.conf: its name" status_is data name data
 check "data.conf: its configuration" status_is data config data
 check "data.conf: --check" nbd_attach --check data
 check "data.conf: --reconnect" nbd_attach --reconnect data
-check "data.conf: twice is refused" expect_status 3 'name data.*already' nbd_attach data
+check "data.conf: twice is refused" expect_status 3 'named data.*already' nbd_attach data
 check "data.conf: so is its name for another device" \
-	expect_status 3 'name data.*already' nbd_attach nbd5 localhost --name data
+	expect_status 3 'named data.*already' nbd_attach nbd5 localhost --name data
 check "data.conf: nbd5 was left alone" detached nbd5
 check "data.conf: a name of its own" nbd_attach --config "$conf/data.conf" nbd1 localhost --name other
 check "data.conf: --status of the other" status_is other device /dev/nbd1
