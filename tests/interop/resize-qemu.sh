@@ -2,23 +2,46 @@
 # SPDX-License-Identifier: MIT
 # --resize with a real qemu-nbd whose disk is slow: it ends a connection before the requests of that
 # connection are carried out. A qemu-nbd tells every client the size that it had at its own start,
-# so the larger size comes from a second one at the same socket, while the first one still has the
+# so the larger size comes from a second one with the same listening socket, while the first one still has the
 # old connection, and what is in flight there.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 120
-begin 13
+in_guest 180
+begin 12
 TEST_LIMIT=60
 
-image=$scratch/image sock=$scratch/sock
+image=$scratch/image port=10995
 truncate -s 32M "$image"
 
-serve() { # WRITES-A-SECOND: at the socket, in the place of the server before
-	rm -f "$sock"
-	start_server "$sock" qemu-nbd --persistent --shared=4 -k "$sock" \
-		--object "throttle-group,id=slow,x-iops-write=$1" --image-opts \
-		"driver=throttle,throttle-group=slow,file.driver=file,file.locking=off,file.filename=$image"
-}
+# Both servers have the same listening socket. A server of one client takes no second one, so that
+# the next connection is the second server's.
+cat >"$scratch/serve.py" <<-'END'
+	import os, socket, subprocess, sys, time
+	port, image, scratch = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+	listener = socket.socket()
+	listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	listener.bind(("127.0.0.1", port))
+	listener.listen(8)
+
+	def serve(clients, writes):
+	    options = f"driver=throttle,throttle-group=t,file.driver=file,file.locking=off,file.filename={image}"
+	    command = ["qemu-nbd", "--persistent", f"--shared={clients}",
+	               "--object", f"throttle-group,id=t,x-iops-write={writes}", "--image-opts", options]
+	    return subprocess.Popen(
+	        ["sh", "-c", 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', str(listener.fileno())] + command,
+	        pass_fds=[listener.fileno()])
+
+	slow = serve(1, 1)
+	while not os.path.exists(f"{scratch}/second"):
+	    time.sleep(0.05)
+	fast = serve(4, 1000)
+	while not os.path.exists(f"{scratch}/end"):
+	    time.sleep(0.05)
+	slow.terminate()
+	slow.wait()
+	open(f"{scratch}/ended", "w").close()
+	fast.wait()
+	END
 block() { # WORD: 4 KiB that begin with it
 	head -c 4096 <(printf %s "$1" && yes "$1")
 }
@@ -26,45 +49,65 @@ put() { # WORD BLOCK
 	block "$1" | dd of=/dev/nbd0 bs=4k seek="$2" count=1 iflag=fullblock oflag=direct status=none
 }
 first() { # WORD BLOCK
-	is "$(dd if=/dev/nbd0 bs=4k skip="$2" count=1 iflag=direct status=none | head -c 4)" "$1"
+	is "$(dd if=/dev/nbd0 bs=4k skip="$2" count=1 iflag=direct status=none | head -c 3)" "$1"
 }
 
-newest() {
-	local i
-	for i in 0 1 2 3 4 5; do
-		first "NEW$i" "$i" || return
-	done
-}
-
-serve 2
-old=$pid
-check "attaches" nbd_attach -q nbd0 -u "$sock"
+start_server "$port" python3 "$scratch/serve.py" "$port" "$image" "$scratch"
+check "attaches" nbd_attach -q nbd0 nbd://127.0.0.1:$port
 truncate -s 64M "$image"
-serve 1000
+touch "$scratch/second"
 
-# Six writes of half a second each are on their way to the slow server.
+# Sixteen writes of a second each are on their way to the slow server, and reads complete all the
+# time.
+reads() {
+	while dd if=/dev/nbd0 of=/dev/null bs=4k skip=1024 count=16 iflag=direct status=none; do :; done
+	echo "reading failed" >>"$scratch/errors"
+}
+: >"$scratch/errors"
+reads &
+reader=$!
+started+=("$reader")
 writers=()
-for i in 0 1 2 3 4 5; do
-	put OLD$i "$i" &
+for ((i = 0; i < 16; i++)); do
+	put "O$((i + 10))" "$i" &
 	writers+=("$!")
 	started+=("$!")
 done
-check "requests are under way" wait_for 5 eval 'read -ra columns </sys/block/nbd0/stat; ((columns[8] > 0))'
-nbd_attach --resize nbd0 2>"$scratch/answer" &
-resize=$!
-for p in "${writers[@]}"; do
-	check "a write to the slow server succeeds" wait "$p"
+under_way() {
+	local columns
+	read -ra columns </sys/block/nbd0/stat
+	((columns[8] > 10))
+}
+check "writes are under way" wait_for 10 under_way
+check "it does not grow while they are" expect_status 4 'requests are under way all the time' \
+	nbd_attach --resize nbd0
+check "the connection was not replaced" status_is nbd0 reconnects 0
+all_succeed() {
+	local p
+	for p in "${writers[@]}"; do
+		wait "$p" || return
+	done
+}
+check "the writes succeed" all_succeed
+kill_now "$reader"
+for ((i = 0; i < 16; i++)); do
+	put "N$((i + 10))" "$i" &
+	writers[i]=$!
+	started+=("$!")
 done
-wait "$resize"
-check "it grows once they are carried out" is $? 0
-check "it says so" grep -q 'to 64 MiB' "$scratch/answer"
+check "newer writes succeed" all_succeed
+check "it grows when nothing is under way" expect_status 0 'to 64 MiB' nbd_attach --resize nbd0
 check "the connection was replaced" status_is nbd0 reconnects 1
-for i in 0 1 2 3 4 5; do
-	put NEW$i "$i"
-done
-stop "$old"
+touch "$scratch/end"
+check "the slow server ends when it has carried everything out" wait_for 30 test -e "$scratch/ended"
+newest() {
+	local i
+	for ((i = 0; i < 16; i++)); do
+		first "N$((i + 10))" "$i" || return
+	done
+}
 check "what was written last is there" newest
 check "it writes and verifies" writes_and_verifies /dev/nbd0
-check "no I/O failed" eval '! dmesg | grep -i "i/o error"'
+check "no I/O failed" eval '[[ ! -s $scratch/errors ]] && ! dmesg | grep -i "i/o error"'
 check "detaches" nbd_attach -q --detach nbd0
 finish
