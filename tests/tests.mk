@@ -14,7 +14,7 @@ $(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS)
 	@$(CC) $(ALL_CFLAGS) -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libnbd-attach.a
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA) $(PKG_LIBS) -lpthread -ldl
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libnbd-attach.a $(CMOCKA) $(PKG_LIBS) -lpthread -ldl
 
 -include $(UNIT:=.d)
 
