@@ -205,8 +205,15 @@ class Round:
         # Until the driver has noticed, it drops new sockets, as the kernel does.
         self.ctl("notice", 0, self.chance.choice([0, 60, 400]))
 
+    def is_blind(self):
+        """The connections are those of a supervisor before, and nobody can look at a Unix socket."""
+        return self.taken is not None and int(self.figures()["taken"]) <= self.taken
+
     def lose_events(self):
-        self.ctl("silent", 0, self.chance.choice(["on", "off", "off"]))
+        # Whoever has only the driver's word for the end of a connection would wait for it for ever.
+        # The driver keeps silent only when the kernel has no memory left for the message.
+        lost = self.chance.choice(["on", "off", "off"])
+        self.ctl("silent", 0, "off" if self.is_blind() else lost)
 
     def false_event(self):
         # It is found out by a hand-over, and after that by a probe of what cannot be looked at.
@@ -254,6 +261,7 @@ class Round:
                 pass
         self.fds = None
         self.taken = int(self.figures()["taken"])
+        self.ctl("silent", 0, "off")
         self.attach()
 
     def kill_supervisor(self):
