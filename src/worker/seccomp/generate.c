@@ -52,36 +52,22 @@
  * nothing, so even memory is out of reach. sendmsg() is missing because it could pass a
  * descriptor out; sendto() is there without an address, setsockopt() for one option.
  */
-static const int handshake_allowed[] = {
-    SCMP_SYS(recvfrom),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(poll),
-    SCMP_SYS(ppoll),
-    SCMP_SYS(ppoll_time64),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_gettime64),
-    SCMP_SYS(close),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(exit_group),
 #if defined(__SANITIZE_ADDRESS__)
-    /* What the sanitizer's runtime does while the program runs and when it reports. */
-    SCMP_SYS(mmap),
-    SCMP_SYS(munmap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(mprotect),
-    SCMP_SYS(brk),
-    SCMP_SYS(futex),
-    SCMP_SYS(gettid),
-    SCMP_SYS(getpid),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(write),
-    SCMP_SYS(writev),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigtimedwait),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(sched_yield),
+/* Calls that the sanitizer's runtime makes while the program runs and when it reports. */
+#define SANITIZER_CALLS                                                                         \
+	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(mprotect), SCMP_SYS(brk), \
+	    SCMP_SYS(futex), SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(tgkill),              \
+	    SCMP_SYS(writev), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),                 \
+	    SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield)
+#endif
+
+static const int handshake_allowed[] = {
+    SCMP_SYS(recvfrom),	       SCMP_SYS(recvmsg),      SCMP_SYS(poll),
+    SCMP_SYS(ppoll),	       SCMP_SYS(ppoll_time64), SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_gettime64), SCMP_SYS(close),	       SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn),    SCMP_SYS(exit_group),
+#if defined(__SANITIZE_ADDRESS__)
+    SANITIZER_CALLS,	       SCMP_SYS(write),	       SCMP_SYS(rt_sigtimedwait),
     SCMP_SYS(getrusage),
 #endif
 };
@@ -108,31 +94,11 @@ static const int tls_refused[] = {
 
 /* The files are open, and so is the memory: they are copied, and that is passed on. */
 static const int keys_allowed[] = {
-    SCMP_SYS(read),
-    SCMP_SYS(write),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(lseek),
-    SCMP_SYS(_llseek),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(close),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(exit_group),
+    SCMP_SYS(read),	    SCMP_SYS(write),	  SCMP_SYS(pwrite64), SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),	    SCMP_SYS(sendmsg),	  SCMP_SYS(close),    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group),
 #if defined(__SANITIZE_ADDRESS__)
-    SCMP_SYS(mmap),
-    SCMP_SYS(munmap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(mprotect),
-    SCMP_SYS(brk),
-    SCMP_SYS(futex),
-    SCMP_SYS(gettid),
-    SCMP_SYS(getpid),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(writev),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(sched_yield),
+    SANITIZER_CALLS,
 #endif
 };
 
