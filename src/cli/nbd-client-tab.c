@@ -35,14 +35,6 @@ static int add_line(struct nbd_client *c, const char *line, char **ret_host,
 	return nbd_client_add(c, err, "--%.*s=%s", (int)len, line, value);
 }
 
-static bool sets(const struct nbd_client *c, const char *option)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (strncmp(c->word[i], option, strlen(option)) == 0)
-			return true;
-	return false;
-}
-
 static int add_entry(struct nbd_client *c, const struct nbdtab *tab, char *text, struct err *err)
 {
 	_cleanup_free_ char *host = NULL;
@@ -53,10 +45,9 @@ static int add_entry(struct nbd_client *c, const struct nbdtab *tab, char *text,
 	for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
 	     line = strtok_r(NULL, "\n", &save))
 		r = add_line(c, line, &host, &timeout, err);
-	/* As in add_tls(). */
-	if (r == 0 && sets(c, "--tls") && !sets(c, "--tls-ca="))
-		r = nbd_client_add(c, err, "--tls-verify-peer=0");
-	if (r == 0 && !tab->persist && !sets(c, "--dead-timeout="))
+	if (r == 0)
+		r = nbd_client_add_trust(c, err);
+	if (r == 0 && !tab->persist && !nbd_client_has(c, "--dead-timeout="))
 		r = nbd_client_add_impatience(c, timeout, err);
 	if (r == 0)
 		r = nbd_client_add(c, err, "nbd%d", tab->index);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/options.h"
 #include "endpoint/uri-parts.h"
@@ -52,4 +53,22 @@ int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struc
 	    "-persist, it waits for %d seconds; nbd-attach keeps trying to reconnect in both cases",
 	    seconds, OPTIONS_DEAD_TIMEOUT);
 	return nbd_client_add(c, err, "--dead-timeout=%lu", seconds);
+}
+
+bool nbd_client_has(const struct nbd_client *c, const char *option)
+{
+	size_t len = strlen(option);
+	bool value = option[len - 1] == '=';
+
+	for (size_t i = 0; i < c->n; i++)
+		if (value ? strncmp(c->word[i], option, len) == 0 : strcmp(c->word[i], option) == 0)
+			return true;
+	return false;
+}
+
+int nbd_client_add_trust(struct nbd_client *c, struct err *err)
+{
+	if (!nbd_client_has(c, "--tls") || nbd_client_has(c, "--tls-ca="))
+		return 0;
+	return nbd_client_add(c, err, "--tls-verify-peer=0");
 }

@@ -15,6 +15,15 @@ int nbd_client_add(struct nbd_client *c, struct err *err, const char *format, ..
  */
 int nbd_client_number(const char *option, const char *text, unsigned long *ret, struct err *err);
 
+/* True if a word is that option; with `=` at its end, that option with any value. */
+bool nbd_client_has(const struct nbd_client *c, const char *option);
+
+/*
+ * nbd-client compares the server's certificate only with an authority that it was given. Adds
+ * --tls-verify-peer=0, whose warning says what that means, if TLS was asked for without one.
+ */
+int nbd_client_add_trust(struct nbd_client *c, struct err *err);
+
 /*
  * Adds the dead timeout of a device without -persist, and notes it: nbd-client's I/O fails with
  * its connection, and RAID relies on that. `timeout` is that of -timeout in seconds; 0: not given.

@@ -21,7 +21,7 @@ struct given {
 	const char *cert, *key;
 	const char *dead_timeout; /* -T, of nbd-client 3.27; NULL: not given */
 	unsigned long timeout;	  /* s */
-	bool persist, unix_socket, tls, ca;
+	bool persist, unix_socket, tls;
 };
 
 /* A word of nbd-client that has one word of ours. */
@@ -132,7 +132,6 @@ static int take_plain(struct given *g, struct nbd_client *c, int letter, const c
 		if (plains[i].letter != letter)
 			continue;
 		g->tls |= plains[i].tls;
-		g->ca |= letter == 'A';
 		return value ? nbd_client_add(c, err, "%s=%s", plains[i].option, value)
 			     : nbd_client_add(c, err, "%s", plains[i].option);
 	}
@@ -268,10 +267,8 @@ static int add_tls(const struct given *g, struct nbd_client *c, struct err *err)
 
 	if (g->tls || cert)
 		r = nbd_client_add(c, err, "--tls");
-	/* nbd-client looks at the server's certificate only if there is something to compare it
-	 * with. The warning of --tls-verify-peer=0 says what that means. */
-	if (r == 0 && (g->tls || cert) && !g->ca)
-		r = nbd_client_add(c, err, "--tls-verify-peer=0");
+	if (r == 0)
+		r = nbd_client_add_trust(c, err);
 	if (r == 0 && cert)
 		r = nbd_client_add(c, err, "--tls-cert=%s", cert);
 	if (r == 0 && g->key)
