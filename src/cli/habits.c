@@ -86,7 +86,7 @@ int habits_words(const struct words *words, struct err *err)
 		if (strcmp(verbs[i].word, word) != 0)
 			continue;
 		/* A configuration may be called like a verb. */
-		snprintf(path, sizeof(path), CONFIG_DIR "/%s.conf", word);
+		config_path(word, path, sizeof(path));
 		if (words->n == 1 && access(path, F_OK) == 0)
 			return 0;
 		return part_bad(err, "%s is not a device: %s", quoted_str(word).text,

@@ -166,7 +166,7 @@ int options_configure(struct options *o, struct option_bits *given, struct words
 	if (word && strncmp(word, "/dev/", 5) == 0)
 		word += 5;
 	if (!path) {
-		snprintf(built, sizeof(built), CONFIG_DIR "/%s.conf", word);
+		config_path(word, built, sizeof(built));
 		path = built;
 	}
 	r = config_read(path, config, NULL, NULL, err);

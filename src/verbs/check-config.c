@@ -21,7 +21,7 @@ static void say(const struct err *err, void *arg)
 static void find_file(const char *word, char *path, size_t size)
 {
 	if (config_is_name(word, strlen(word)) && access(word, F_OK) < 0)
-		snprintf(path, size, CONFIG_DIR "/%s.conf", word);
+		config_path(word, path, size);
 	else
 		snprintf(path, size, "%s", word);
 }
