@@ -14,7 +14,7 @@
 
 #define DECLINES_BELIEVED 3   /* hand-overs in a row that the kernel had no use for */
 #define HEAL_WAIT_MS	  50  /* between two looks whether the old connection has settled */
-#define ATTEND_MS	  250 /* the same while there is no new one yet */
+#define ATTEND_MS	  250 /* between two looks while no new connection stands ready */
 #define FAIL_RETRY_MS	  200 /* the helper thread had no room for the job */
 
 /* What the timer is for. */

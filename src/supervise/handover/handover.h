@@ -65,7 +65,7 @@ void handover_keep(struct handover *h, unsigned most);
  */
 void handover_start(struct handover *h);
 
-/* Attends to old connections that may still deliver something, while there is no new one. */
+/* Looks from time to time whether the old connections have settled, while no new one is ready. */
 void handover_attend(struct handover *h);
 
 /* No longer: every connection is alive. */
