@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections without a descriptor, of a device that was taken over: what the kernel, or a probe,
+ * tells of them.
+ */
+#include "supervise/watch/links-private.h"
+
+#include <errno.h>
+
+/* ms: the driver has noticed a connection's end long before. */
+#define INSISTS_MS 2000
+
+int links_add_foreign(struct links *l, const struct diag_socket *id)
+{
+	if (l->n == LINKS_MAX)
+		return -ENOSPC;
+	l->fd[l->n] = -1;
+	l->link[l->n] = (struct link){.foreign = true};
+	if (id)
+		l->link[l->n].id = *id;
+	l->n++;
+	return 0;
+}
+
+unsigned links_blind(const struct links *l)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += link_is_blind(&l->link[i]);
+	return n;
+}
+
+void links_expect(struct links *l, unsigned wanted)
+{
+	if (links_blind(l) && wanted > l->n)
+		l->presumed = wanted - (unsigned)l->n;
+	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
+}
+
+/* One of those that cannot be looked at, if there is any. */
+static void presume_dead(struct links *l)
+{
+	for (size_t i = l->n; i-- > 0;) {
+		if (!link_is_blind(&l->link[i]))
+			continue;
+		l->presumed++;
+		links_found_dead(l, i);
+		return;
+	}
+}
+
+void links_kernel_says_dead(struct links *l)
+{
+	struct tcp_info info;
+	int seen = 0; /* dead, and the loop is about to take them out */
+
+	for (size_t i = l->n; i-- > 0;) {
+		if (links_ask(l, i, &info) != DIAG_DEAD)
+			continue;
+		if (l->link[i].foreign)
+			links_found_dead(l, i);
+		else
+			seen++;
+	}
+	if (links_untold(l, 0) + seen > 0)
+		links_untold(l, -1);
+	else if (l->probing)
+		l->held_back++;
+	else
+		presume_dead(l);
+}
+
+void links_kernel_says_alive(struct links *l)
+{
+	while (l->presumed > 0 && l->n < l->wanted && links_add_foreign(l, NULL) == 0)
+		l->presumed--;
+	l->presumed = 0;
+}
+
+void links_kernel_insists(struct links *l, uint64_t now)
+{
+	if (l->last_death && now - l->last_death < INSISTS_MS)
+		return;
+	while (l->n < l->wanted && links_add_foreign(l, NULL) == 0)
+		;
+}
+
+void links_probe_begins(struct links *l)
+{
+	l->probing = true;
+	l->held_back = 0;
+}
+
+/*
+ * A probe that finds a dead connection gives it a socket that dies at once, which the kernel tells
+ * as well. What it found may be a connection that is known to be dead, or one whose end was told
+ * meanwhile.
+ */
+void links_probe_ends(struct links *l, bool dead)
+{
+	unsigned told = l->held_back;
+
+	l->probing = false;
+	if (dead && told > 0)
+		told--;
+	else if (dead)
+		links_untold(l, 1);
+	if (dead && told == 0 && l->n >= l->wanted)
+		told = 1;
+	while (told-- > 0)
+		presume_dead(l);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Is each of them alive? Polled for hang-up, and judged by what TCP knows of its peer. */
+#include "supervise/watch/links-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void hung_up(int fd, uint32_t events, void *arg)
+{
+	struct links *l = arg;
+	socklen_t len = sizeof(int);
+	char why[64] = "the server closed the connection";
+	int error = 0;
+
+	(void)events;
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->fd[i] != fd)
+			continue;
+		if (!ended_by_server(fd)) {
+			snprintf(why, sizeof(why), "the driver has ended the connection");
+			links_take_out(l, i);
+			links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
+			break;
+		}
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
+			snprintf(why, sizeof(why), "%s", strerror(error));
+		links_take_out(l, i);
+		/* Also wakes the driver where it is blocked in a send. */
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+		break;
+	}
+	l->fn(links_alive(l), why, l->arg);
+}
+
+static int watch(struct links *l, size_t i)
+{
+	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
+	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
+	return l->link[i].io ? 0 : -errno;
+}
+
+int links_add(struct links *l, int fd)
+{
+	int ret;
+
+	if (l->n == LINKS_MAX)
+		return -ENOSPC;
+	l->fd[l->n] = fd;
+	l->link[l->n] = (struct link){.io = NULL};
+	if (l->wanted) {
+		ret = watch(l, l->n);
+		if (ret < 0)
+			return ret;
+	}
+	l->n++;
+	return 0;
+}
+
+int links_watch(struct links *l)
+{
+	int ret;
+
+	for (size_t i = 0; i < l->n; i++) {
+		ret = watch(l, i);
+		if (ret < 0)
+			return ret;
+	}
+	l->wanted = (unsigned)l->n;
+	return 0;
+}
+
+/* Ends one whose host has vanished. False: that cannot be done, and it lives on. */
+static bool cut(struct links *l, size_t i)
+{
+	int fd;
+
+	if (l->link[i].foreign && !diag_destroy(&l->link[i].id)) {
+		l->uncut++;
+		return false;
+	}
+	fd = links_take_out(l, i);
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+	links_bury(l, fd, ENDED_VANISHED, ENDED_SETTLE_MS);
+	return true;
+}
+
+bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
+{
+	struct tcp_info info;
+	bool silent = false, cut_any = false;
+	char why[80];
+
+	l->peer_timeout_ms = limit_ms;
+	l->uncut = 0;
+	for (size_t i = l->n; i-- > 0;) {
+		switch (links_ask(l, i, &info)) {
+		case DIAG_ALIVE:
+			break;
+		case DIAG_DEAD:
+			if (l->link[i].foreign)
+				links_found_dead(l, i);
+			continue; /* of the others, the poll tells */
+		case DIAG_UNKNOWN:
+			continue;
+		}
+		switch (peer_judge(&l->link[i].peer, &info, now, limit_ms)) {
+		case PEER_WELL:
+			break;
+		case PEER_SILENT:
+			silent = true;
+			break;
+		case PEER_DEAD:
+			if (cut(l, i))
+				cut_any = true;
+			else
+				silent = true;
+			break;
+		}
+	}
+	if (cut_any) {
+		snprintf(why, sizeof(why), "the server's host has acknowledged nothing for %u s",
+			 limit_ms / 1000);
+		l->fn(links_alive(l), why, l->arg);
+	}
+	return silent;
+}
+
+unsigned links_uncut(const struct links *l)
+{
+	return l->uncut;
+}
