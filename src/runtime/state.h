@@ -71,7 +71,6 @@ struct state {
 	uint64_t downtime_ms;	 /* of all outages */
 	int64_t next_try;	 /* seconds since 1970; 0: none is planned */
 	char outage_cause[128];	 /* of the present or last outage */
-	char cause[128];	 /* of the last connection's death; not written */
 	char error[ERR_MESSAGE_MAX];  /* why the last attempt failed */
 	char addresses[2048];	      /* of the server, known at attach, with spaces between */
 	char serving[STATE_TEXT_MAX]; /* with --failover: the URI in use; "unknown" */

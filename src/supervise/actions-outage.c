@@ -27,7 +27,7 @@ static bool has_others(const struct supervisor *s)
 
 static void begin_outage(struct supervisor *s)
 {
-	if (!outage_begin(&s->outage, loop_now(), s->report.cause))
+	if (!outage_begin(&s->outage, loop_now(), watch_cause(s->watch)))
 		return;
 	udev_tell(s->udev, true);
 	/* Somebody else may have disconnected it while it is in use: nothing else tells. */
@@ -61,7 +61,7 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
 		if (news && seconds != GRACE_NONE)
 			log_warning("/dev/nbd%d: the machine is shutting down: %s has %u s to come "
 				    "back, then I/O fails",
-				    s->at.index, s->report.address, seconds);
+				    s->at.index, s->at.server, seconds);
 	}
 }
 
@@ -75,17 +75,17 @@ static void say_lost(const struct supervisor *s)
 	if (s->state == FSM_DEGRADED)
 		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_WARNING,
 			 "/dev/nbd%d: a connection to %s is dead (%s), %u of %u are left",
-			 s->at.index, s->report.address, s->report.cause, links_alive(s->links),
+			 s->at.index, s->at.server, watch_cause(s->watch), links_alive(s->links),
 			 links_wanted(s->links));
 	else if (s->cfg.reconnect)
 		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_WARNING,
 			 "/dev/nbd%d: the connection to %s is lost (%s): I/O waits%s while "
 			 "nbd-attach reconnects",
-			 s->at.index, s->report.address, s->report.cause, limit);
+			 s->at.index, s->at.server, watch_cause(s->watch), limit);
 	else
 		log_error("/dev/nbd%d: the connection to %s is lost (%s) and I/O fails; run "
 			  "`nbd-attach --detach --force nbd%d`, then attach it again",
-			  s->at.index, s->report.address, s->report.cause, s->at.index);
+			  s->at.index, s->at.server, watch_cause(s->watch), s->at.index);
 }
 
 /* New connections stand ready that could not be handed over before. */
@@ -215,9 +215,8 @@ static void end_outage(struct supervisor *s)
 	loop_timer_cancel(s->expiry);
 	udev_tell(s->udev, false);
 	log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
-		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index,
-		 s->report.address, (unsigned long long)o->last_ms / 1000,
-		 (unsigned long long)o->last_ms / 100 % 10);
+		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index, s->at.server,
+		 (unsigned long long)o->last_ms / 1000, (unsigned long long)o->last_ms / 100 % 10);
 }
 
 static void recover(struct supervisor *s)
@@ -242,13 +241,13 @@ static void recover(struct supervisor *s)
 		if (!outage)
 			log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
 				 "/dev/nbd%d: all %u connections to %s are alive again",
-				 s->at.index, links_wanted(s->links), s->report.address);
+				 s->at.index, links_wanted(s->links), s->at.server);
 	}
 	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0,
 		    handover_was_declined(s->handover), has_others(s));
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
-	supervisor_start_watching(s);
+	watch_start(s->watch, supervisor_wants_growth(s));
 	supervisor_probe(s);
 	use_fresh(s);
 }

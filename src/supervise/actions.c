@@ -19,7 +19,7 @@ void supervisor_ready(struct supervisor *s)
 	char size[64];
 
 	log_notice("/dev/nbd%d: %s %s, %s%s", s->at.index,
-		   s->at.taken_over ? "taken over, attached to" : "attached to", s->report.address,
+		   s->at.taken_over ? "taken over, attached to" : "attached to", s->at.server,
 		   size_text(s->at.plan.size, size, sizeof(size)),
 		   attachment_is_read_only(&s->at) ? ", read-only" : "");
 	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {
@@ -111,7 +111,7 @@ static void announce(struct supervisor *s, const struct event *e)
 {
 	(void)e;
 	supervisor_write_state(s); /* those who wait for the device may read it at once */
-	supervisor_note_writes(s);
+	watch_note_writes(s->watch);
 	warn(s);
 	if (s->at.taken_over)
 		supervisor_ready(s);
@@ -126,12 +126,11 @@ static void announce(struct supervisor *s, const struct event *e)
 	supervisor_start_thread(s);
 	outage_set_grace(&s->outage, loop_now(), grace_read());
 	udev_tell(s->udev, links_alive(s->links) == 0);
-	supervisor_arm_wake(s);
 	if (s->cfg.reconnect)
 		get_ready(s);
-	supervisor_start_watching(s);
+	watch_start(s->watch, supervisor_wants_growth(s));
 	supervisor_watch_size(s);
-	supervisor_look(s);
+	watch_look(s->watch);
 }
 
 static void reconnect(struct supervisor *s, unsigned accept)
@@ -154,7 +153,7 @@ static void refreshed(struct supervisor *s)
 	char text[48];
 
 	snprintf(text, sizeof(text), "%s %u%s", s->env.kernel->ops->name, links_alive(s->links),
-		 supervisor_is_clean(s) ? " clean" : "");
+		 watch_is_clean(s->watch) ? " clean" : "");
 	supervisor_answer(s, 0, text);
 }
 
@@ -167,7 +166,8 @@ void supervisor_asked(const struct control_request *request, void *arg)
 	case CONTROL_DETACH:
 		s->force = request->force;
 		s->prepared = request->prepared;
-		supervisor_look_if_held(s);
+		if (attachment_is_gone(&s->at))
+			supervisor_post(s, FSM_TAKEN, NULL);
 		supervisor_post(s, FSM_DETACH, NULL);
 		break;
 	case CONTROL_RECONNECT:
@@ -217,11 +217,12 @@ static void release(struct supervisor *s, const struct event *e)
 	    .force = s->force && s->state == FSM_DETACHING,
 	    .cautious = s->state == FSM_LEAVING,
 	    .prepared = s->prepared && s->state == FSM_DETACHING,
-	    .clean = supervisor_is_clean(s),
+	    .clean = watch_is_clean(s->watch),
 	};
 	struct err err;
 
 	(void)e;
+	watch_pause(s->watch);
 	supervisor_stop_dialling(s);
 	supervisor_stop_resizing(s);
 	if (s->state == FSM_LEAVING)
@@ -237,10 +238,10 @@ static void recheck(struct supervisor *s, const struct event *e)
 {
 	supervisor_answer(s, err_exit_status(e->err.kind), e->err.message);
 	supervisor_recheck_outage(s);
-	supervisor_start_watching(s);
+	watch_start(s->watch, supervisor_wants_growth(s));
 	supervisor_watch_size(s);
 	udev_tell(s->udev, s->outage.since != 0); /* should the kernel have refused the detach */
-	supervisor_look(s);
+	watch_look(s->watch);
 }
 
 static void end(struct supervisor *s, int status)
@@ -253,7 +254,7 @@ static void end_taken(struct supervisor *s, const struct event *e)
 	(void)e;
 	if (!kernel_can_change(s->env.kernel))
 		log_error("/dev/nbd%d: the connection to %s has ended, and the device with it",
-			  s->at.index, s->report.address);
+			  s->at.index, s->at.server);
 	else
 		log_notice("/dev/nbd%d: detached by another program", s->at.index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */

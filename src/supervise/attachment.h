@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is known of the attached device: facts that attach/ finds out, and that are const to every
- * other part. Only the size changes later, when the export has grown.
+ * other part. Only the size changes later, when the export has grown, and
+ * the server's address.
  */
 #ifndef SUPERVISE_ATTACHMENT_H
 #define SUPERVISE_ATTACHMENT_H
 
 #include <stdbool.h>
 
+#include "kernel/sysfs.h"
 #include "nbd/export.h"
 #include "supervise/attach/plan.h"
 
@@ -18,6 +20,7 @@ struct attachment {
 	int kmsg;		/* kmsg_open(); -1: the kernel's log cannot be read */
 	struct plan plan;
 	struct nbd_export known; /* the export as it was attached */
+	char server[256];	 /* the address of the server in use, for people */
 	bool taken_over;	 /* a supervisor before this one attached it */
 	bool guessed;		 /* and left no state file: the number of connections is a guess */
 	/* Kept open as long as the device is ours; -1: not held. */
@@ -26,6 +29,12 @@ struct attachment {
 
 void attachment_init(struct attachment *a, const char *identifier);
 void attachment_close(struct attachment *a);
+
+/* It was attached by us and has been detached: another program may have attached it again. */
+static inline bool attachment_is_gone(const struct attachment *a)
+{
+	return a->mark >= 0 && !sysfs_mark_valid(a->mark);
+}
 
 static inline bool attachment_is_read_only(const struct attachment *a)
 {

@@ -17,7 +17,7 @@ static const char *reason(const struct supervisor *s, enum fsm_state to, const s
 	switch (to) {
 	case FSM_DEGRADED:
 	case FSM_LOST:
-		return s->report.cause;
+		return watch_cause(s->watch);
 	case FSM_REFUSED:
 	case FSM_WAITING:
 		return e->err.message;
@@ -44,7 +44,7 @@ static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to,
 	    .index = s->at.index,
 	    .from = fsm_state_name(from),
 	    .to = fsm_state_name(to),
-	    .address = s->report.address,
+	    .address = s->at.server,
 	    .reason = reason(s, to, e),
 	};
 

@@ -25,7 +25,7 @@
 #include "supervise/part.h"
 #include "supervise/reconnect/hints.h"
 #include "supervise/reconnect/identity.h"
-#include "supervise/watch/links.h"
+#include "supervise/watch/watch.h"
 #include "supervise/report/manager.h"
 #include "supervise/report/udev.h"
 #include "supervise/attachment.h"
@@ -33,6 +33,7 @@
 #include "supervise/queue.h"
 #include "supervise/attach/table.h"
 #include "supervise/reconnect/redial.h"
+#include "supervise/reconnect/spares.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
 
@@ -44,13 +45,14 @@ struct resizing {
 	uint64_t size;	   /* the device is to have */
 	int fd[LINKS_MAX]; /* new connections, which know that size */
 	size_t n;
-	bool renewed;	    /* they have been handed over: the device may grow */
-	bool quiet;	    /* no request was under way at the last look */
-	bool uncounted;	    /* that could not be told */
-	uint64_t since;	    /* when it began to wait for a moment for that */
-	uint64_t completed; /* requests, at the last look */
-	uint64_t odd_size;  /* of a smaller export, which was complained of */
-	unsigned every;	    /* so many periods between two looks */
+	bool renewed;	       /* they have been handed over: the device may grow */
+	bool quiet;	       /* no request was under way at the last look */
+	bool uncounted;	       /* that could not be told */
+	uint64_t uncounted_at; /* when that was so; 0: never */
+	uint64_t since;	       /* when it began to wait for a moment for that */
+	uint64_t completed;    /* requests, at the last look */
+	uint64_t odd_size;     /* of a smaller export, which was complained of */
+	unsigned every;	       /* so many periods between two looks */
 };
 
 /* The content that --same-content compares with. */
@@ -93,7 +95,9 @@ struct supervisor {
 	struct dialler *dialler;
 	struct redial *redial;
 	struct hints *hints; /* during an outage; with --swap always */
-	struct links *links;
+	struct watch *watch;
+	struct links *links; /* those of the watch */
+	struct spares spares;
 	struct handover *handover;
 	struct control *control;
 	struct announce *announce; /* NULL: no --on-change */
@@ -102,10 +106,8 @@ struct supervisor {
 	bool udev_told; /* udev knows of the device, or is not to be told */
 	bool ready;	/* and the service manager knows that the device is ready */
 	struct release *release;
-	struct loop_io *signal_io, *kernel_io, *wake_io;
-	int wake_fd;   /* a timerfd that tells of a set clock, and so of a sleep */
-	int64_t slept; /* ms, by then */
-	struct loop_timer *meanwhile, *pause, *settle, *watch, *expiry;
+	struct loop_io *signal_io;
+	struct loop_timer *meanwhile, *pause, *expiry;
 	int signal_fd;
 
 	uid_t unix_uid;	     /* of a Unix socket's server */
@@ -122,17 +124,9 @@ struct supervisor {
 	struct resizing resizing;
 	struct failing_over over;
 	struct err grow_err;
-	uint64_t grow_size;    /* what it is told */
-	bool growing;	       /* the helper thread makes the device larger */
-	uint64_t completed;    /* requests, at the last look */
-	uint64_t completed_at; /* when they changed, or nothing was under way */
-	unsigned alive_said;   /* connections, when the log was told last */
-	uint64_t uncounted_at; /* when requests were last seen not to be counted; 0: never */
-	bool uncut;	       /* a silent connection cannot be cut, and that was said */
-	uint64_t refill_at;    /* monotonic ms: spares that have ended are replaced from then on */
-	uint32_t refill_ms;    /* the pause before that */
-	bool counts_writes;    /* since the device was attached */
-	uint64_t written;      /* requests that write, when it was */
+	uint64_t grow_size;  /* what it is told */
+	bool growing;	     /* the helper thread makes the device larger */
+	unsigned alive_said; /* connections, when the log was told last */
 
 	struct adopt *adopt; /* while the helper thread works on it */
 	bool probing;	     /* the helper thread asks for dead connections */
@@ -189,21 +183,13 @@ int supervisor_find_own(struct supervisor *s, struct err *err);
 /* Asks whether those connections are alive that nobody can look at, if there are any. */
 void supervisor_probe(struct supervisor *s);
 
-/* watch/watch.c: the timers `settle` and `watch`, a hang-up (a links_fn), a message from the
- * kernel (a loop_io_fn). */
-void supervisor_look(void *arg);
-/* Before the device is let go: it may be somebody else's by now. */
-void supervisor_look_if_held(struct supervisor *s);
-void supervisor_sample(void *arg);
-void supervisor_link_died(unsigned alive, const char *why, void *arg);
-void supervisor_kernel_spoke(int fd, uint32_t events, void *arg);
-void supervisor_woke(int fd, uint32_t events, void *arg);
-void supervisor_arm_wake(struct supervisor *s);
-void supervisor_start_watching(struct supervisor *s);
-/* The device is new, and nobody has written to it. */
-void supervisor_note_writes(struct supervisor *s);
-/* True if a flush has nothing to make safe: nothing was written, or the server takes no flush. */
-bool supervisor_is_clean(const struct supervisor *s);
+/* watching.c: what the watch says. 0 or -ENOMEM. */
+int supervisor_prepare_watch(struct supervisor *s);
+
+/* resize/grow.c */
+bool supervisor_wants_growth(const struct supervisor *s);
+/* Gives the device the size of its connections, if this is the moment for it. */
+void supervisor_grow_when_idle(struct supervisor *s);
 /* Gives the device the size s->fresh_size, on the helper thread; supervisor_resized() follows. */
 void supervisor_grow(struct supervisor *s);
 

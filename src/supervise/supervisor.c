@@ -28,7 +28,8 @@ static void pause_over(void *arg)
 
 static void terminate(struct supervisor *s)
 {
-	supervisor_look_if_held(s);
+	if (attachment_is_gone(&s->at))
+		supervisor_post(s, FSM_TAKEN, NULL);
 	supervisor_post(s, FSM_TERMINATE, NULL);
 }
 
@@ -79,9 +80,7 @@ int supervisor_open_kernel(struct supervisor *s, struct err *err)
 		    "cannot be recognised by its identifier",
 		    fallback ? "this kernel's nbd has no netlink interface: " : "");
 	}
-	s->kernel_io = loop_io_new(s->env.loop, kernel_event_fd(s->env.kernel), EPOLLIN,
-				   supervisor_kernel_spoke, s);
-	if (!s->kernel_io)
+	if (watch_listen(s->watch) < 0)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
@@ -104,14 +103,10 @@ static int prepare_loop(struct supervisor *s)
 	s->env.offload = offload_new(s->env.loop);
 	s->pause = loop_timer_new(s->env.loop, pause_over, s);
 	s->meanwhile = loop_timer_new(s->env.loop, open_kernel_meanwhile, s);
-	s->settle = loop_timer_new(s->env.loop, supervisor_look, s);
-	s->watch = loop_timer_new(s->env.loop, supervisor_sample, s);
 	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
-	s->links = links_new(s->env.loop, supervisor_link_died, s);
-	if (!s->env.offload || !s->meanwhile || !s->pause || !s->settle || !s->watch ||
-	    !s->expiry || !s->links)
+	if (!s->env.offload || !s->meanwhile || !s->pause || !s->expiry)
 		return -ENOMEM;
-	return 0;
+	return supervisor_prepare_watch(s);
 }
 
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
@@ -285,9 +280,7 @@ static bool done(struct supervisor *s)
 		captive_end(s->captive);
 	helpers_free(s->helpers);
 	hints_free(s->hints);
-	loop_io_free(s->kernel_io);
 	loop_io_free(s->signal_io);
-	loop_io_free(s->wake_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
 	announce_free(s->announce);
 	if (!offload_free(s->env.offload))
@@ -295,16 +288,13 @@ static bool done(struct supervisor *s)
 	kernel_free(s->env.kernel);
 	handover_free(s->handover);
 	udev_free(s->udev);
-	links_free(s->links);
+	watch_free(s->watch);
 	captive_free(s->captive);
 	loop_timer_free(s->pause);
 	loop_timer_free(s->meanwhile);
-	loop_timer_free(s->settle);
-	loop_timer_free(s->watch);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
 	close_fdp(&s->signal_fd);
-	close_fdp(&s->wake_fd);
 	attachment_close(&s->at);
 	return true;
 }
@@ -326,7 +316,6 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->env.at = &s->at;
 	outage_init(&s->outage, cfg->dead_timeout_s);
 	s->signal_fd = -1;
-	s->wake_fd = -1;
 	protect_early();
 	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
 		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms

@@ -126,7 +126,7 @@ static int open_up(struct supervisor *s, struct err *err)
 	/* Before the report, from which a later supervisor learns whose server it must be. */
 	s->unix_uid = local ? dialler_unix_uid(s->dialler) : (uid_t)-1;
 	ret = supervisor_fill_report(s, err);
-	address_describe(dialler_peer(s->dialler), s->report.address, sizeof(s->report.address));
+	address_describe(dialler_peer(s->dialler), s->at.server, sizeof(s->at.server));
 	supervisor_note_tls(s, dialler_tls(s->dialler), dialler_relay(s->dialler));
 	if (ret == 0)
 		ret = supervisor_open_up(s, err);

@@ -98,13 +98,12 @@ static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
 		prefer_living(s);
 	if (ret == 0)
 		ret = supervisor_open_up(s, err);
-	memcpy(s->report.address, a->state->address, sizeof(s->report.address));
+	snprintf(s->at.server, sizeof(s->at.server), "%s", a->state->address);
 	if (a->known)
 		s->report.tls = a->state->tls;
-	if (!s->report.address[0])
-		endpoint_describe(supervisor_endpoint(s), s->report.address,
-				  sizeof(s->report.address));
-	snprintf(s->report.cause, sizeof(s->report.cause), "it was lost while no supervisor ran");
+	if (!s->at.server[0])
+		endpoint_describe(supervisor_endpoint(s), s->at.server, sizeof(s->at.server));
+	watch_set_cause(s->watch, "it was lost while no supervisor ran");
 	return ret;
 }
 

@@ -117,7 +117,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	handover_add(s->handover, TAKE_FD(result->fd));
 	supervisor_note_tls(s, &result->tls, result->relay);
 	supervisor_note_flush(s, result->export.flags);
-	address_describe(&result->peer, s->report.address, sizeof(s->report.address));
+	address_describe(&result->peer, s->at.server, sizeof(s->at.server));
 	supervisor_post(s, FSM_REDIALLED, NULL);
 	return true;
 }

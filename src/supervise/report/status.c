@@ -2,7 +2,6 @@
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,6 @@ int supervisor_fill_report(struct supervisor *s, struct err *err)
 	r->index = s->at.index;
 	r->pid = getpid();
 	r->attachment = sysfs_attachment(s->at.index);
-	r->size = s->at.plan.size;
 	r->block_size = s->at.plan.block_size;
 	r->read_only = s->at.plan.flags & NBD_TX_READ_ONLY;
 	r->flags = s->at.plan.flags;
@@ -103,21 +101,6 @@ static int64_t calendar(uint64_t moment)
 	return moment ? time(NULL) + ((int64_t)moment - (int64_t)loop_now()) / 1000 : 0;
 }
 
-/* "" for a family that has no such text. */
-static void describe(const struct sockaddr_storage *sa, char *buf, size_t size)
-{
-	struct address a = {.sa = *sa};
-	char text[ADDRESS_TEXT_MAX];
-
-	buf[0] = '\0';
-	if (sa->ss_family != AF_INET && sa->ss_family != AF_INET6)
-		return;
-	a.len = sa->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	address_describe(&a, text, sizeof(text));
-	if (strlen(text) < size)
-		memcpy(buf, text, strlen(text) + 1);
-}
-
 void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses)
 {
 	char text[ADDRESS_TEXT_MAX];
@@ -133,29 +116,6 @@ void supervisor_remember_addresses(struct supervisor *s, const struct address_li
 	}
 }
 
-static void fill_links(struct supervisor *s)
-{
-	struct state *r = &s->report;
-	struct link_facts facts;
-
-	r->alive = links_alive(s->links);
-	r->unsettled = links_unclean(s->links);
-	r->unproved = links_unproved(s->links);
-	r->connections = links_wanted(s->links);
-	for (unsigned i = 0; i < r->alive && i < STATE_LINKS_MAX; i++) {
-		links_facts(s->links, i, &facts);
-		r->link[i] = (struct state_link){
-		    .rtt_us = facts.rtt_us,
-		    .retransmits = facts.retransmits,
-		    .sent = facts.sent,
-		    .received = facts.received,
-		    .inode = facts.id.inode,
-		};
-		describe(&facts.id.local, r->link[i].local, sizeof(r->link[i].local));
-		describe(&facts.id.peer, r->link[i].peer, sizeof(r->link[i].peer));
-	}
-}
-
 void supervisor_write_state(struct supervisor *s)
 {
 	const char *name = fsm_state_name(s->state);
@@ -168,7 +128,9 @@ void supervisor_write_state(struct supervisor *s)
 	if (strcmp(r->name, name) != 0)
 		r->since = time(NULL);
 	snprintf(r->name, sizeof(r->name), "%s", name);
-	fill_links(s);
+	r->size = s->at.plan.size;
+	snprintf(r->address, sizeof(r->address), "%s", s->at.server);
+	watch_report(s->watch, r);
 	if (s->captive)
 		captive_report(s->captive, r);
 	outage_report(&s->outage, loop_now(), time(NULL), r);
@@ -210,7 +172,7 @@ void supervisor_tell_manager(struct supervisor *s)
 	struct manager_status status = {
 	    .state = s->state,
 	    .since = s->report.since,
-	    .address = s->report.address,
+	    .address = s->at.server,
 	    .reason = s->state == FSM_ATTACHED ? "" : s->report.error,
 	    .next_try = s->report.next_try,
 	    .index = s->at.index,
@@ -219,7 +181,7 @@ void supervisor_tell_manager(struct supervisor *s)
 	if (!s->manager)
 		return;
 	if (!status.reason[0] && (s->state == FSM_LOST || s->state == FSM_DEGRADED))
-		status.reason = s->report.cause;
+		status.reason = watch_cause(s->watch);
 	if (o->since && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
 		status.fails_at = s->report.outage_since + (int64_t)s->cfg.dead_timeout_s;
 	manager_status(s->manager, &status);

@@ -80,6 +80,7 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
 static bool is_moment(struct supervisor *s)
 {
 	struct resizing *z = &s->resizing;
+	uint64_t now = loop_now(), seen;
 	struct sysfs_progress p;
 	bool moment, unseen;
 
@@ -89,9 +90,12 @@ static bool is_moment(struct supervisor *s)
 		return false;
 	z->uncounted = !p.counted;
 	if (!p.counted)
-		s->uncounted_at = loop_now();
+		z->uncounted_at = now;
 	/* A request that began while none was counted never is. */
-	unseen = s->uncounted_at && loop_now() - s->uncounted_at < UNSEEN_MS;
+	seen = watch_uncounted_at(s->watch);
+	if (seen < z->uncounted_at)
+		seen = z->uncounted_at;
+	unseen = seen && now - seen < UNSEEN_MS;
 	moment =
 	    p.counted && !unseen && p.in_flight == 0 && z->quiet && p.completed == z->completed;
 	z->quiet = p.counted && p.in_flight == 0;
@@ -137,13 +141,13 @@ static void renew(struct supervisor *s)
 	if (!handover_ended_clean(s->handover))
 		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
 			    "connection was closed: I/O waits until it is answered",
-			    s->at.index, s->report.address);
+			    s->at.index, s->at.server);
 	s->fresh_size = z->size;
 	z->renewed = true;
 	z->quiet = false;
 	z->since = loop_now();
 	loop_timer_set(z->look, LOOK_MS);
-	supervisor_look(s);
+	watch_look(s->watch);
 	supervisor_post(s, FSM_REDIALLED, NULL);
 }
 
