@@ -2,89 +2,46 @@
 #include "supervise/watch/diag.h"
 
 #include <errno.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/peer.h"
+#include "base/sock-diag.h"
 
-#define ANSWER_LIMIT_S 2 /* the kernel answers inside sendmsg(2) */
-
-struct request {
+struct unix_request {
 	struct nlmsghdr header;
-	union {
-		struct inet_diag_req_v2 inet;
-		struct unix_diag_req unix_;
-	};
+	struct unix_diag_req body;
 };
 
-static void fill_id(const struct diag_socket *s, struct inet_diag_sockid *id)
+static void fill_unix(const struct diag_socket *s, struct unix_request *r)
 {
-	const struct sockaddr_in *in = (const void *)&s->local, *in_peer = (const void *)&s->peer;
-	const struct sockaddr_in6 *in6 = (const void *)&s->local,
-				  *in6_peer = (const void *)&s->peer;
-
-	id->idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-	id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-	if (s->local.ss_family == AF_INET6) {
-		id->idiag_sport = in6->sin6_port;
-		id->idiag_dport = in6_peer->sin6_port;
-		memcpy(id->idiag_src, &in6->sin6_addr, sizeof(in6->sin6_addr));
-		memcpy(id->idiag_dst, &in6_peer->sin6_addr, sizeof(in6_peer->sin6_addr));
-		id->idiag_if = in6_peer->sin6_scope_id;
-	} else {
-		id->idiag_sport = in->sin_port;
-		id->idiag_dport = in_peer->sin_port;
-		memcpy(id->idiag_src, &in->sin_addr, sizeof(in->sin_addr));
-		memcpy(id->idiag_dst, &in_peer->sin_addr, sizeof(in_peer->sin_addr));
-	}
-}
-
-static void fill(const struct diag_socket *s, int type, struct request *r)
-{
-	*r = (struct request){
-	    .header = {.nlmsg_type = (uint16_t)type, .nlmsg_flags = NLM_F_REQUEST}};
-	if (type == SOCK_DESTROY)
-		r->header.nlmsg_flags |= NLM_F_ACK;
-	if (s->local.ss_family == 0) {
-		r->header.nlmsg_len = NLMSG_LENGTH(sizeof(r->unix_));
-		r->unix_ = (struct unix_diag_req){.sdiag_family = AF_UNIX,
-						  .udiag_states = UINT32_MAX,
-						  .udiag_ino = (uint32_t)s->inode,
-						  .udiag_show = UDIAG_SHOW_PEER};
-		memset(r->unix_.udiag_cookie, 0xff, sizeof(r->unix_.udiag_cookie));
-		return;
-	}
-	r->header.nlmsg_len = NLMSG_LENGTH(sizeof(r->inet));
-	r->inet = (struct inet_diag_req_v2){.sdiag_family = (uint8_t)s->local.ss_family,
-					    .sdiag_protocol = IPPROTO_TCP,
-					    .idiag_ext = 1 << (INET_DIAG_INFO - 1),
-					    .idiag_states = UINT32_MAX};
-	fill_id(s, &r->inet.id);
+	*r = (struct unix_request){
+	    .header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		       .nlmsg_flags = NLM_F_REQUEST,
+		       .nlmsg_len = NLMSG_LENGTH(sizeof(r->body))},
+	    .body = {.sdiag_family = AF_UNIX,
+		     .udiag_states = UINT32_MAX,
+		     .udiag_ino = (uint32_t)s->inode,
+		     .udiag_show = UDIAG_SHOW_PEER},
+	};
+	memset(r->body.udiag_cookie, 0xff, sizeof(r->body.udiag_cookie));
 }
 
 /* The kernel's answer: its length, or -errno. */
-static ssize_t exchange(const struct request *r, void *buf, size_t size)
+static ssize_t ask(const struct diag_socket *s, void *buf, size_t size)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	const struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
-	ssize_t n;
+	struct sock_diag_inet tcp;
+	struct unix_request local;
 
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (send(fd, r, r->header.nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(fd, buf, size, 0);
-	return n < 0 ? -errno : n;
+	if (s->local.ss_family) {
+		sock_diag_tcp(SOCK_DIAG_BY_FAMILY, &s->local, &s->peer, &tcp);
+		return sock_diag_exchange(&tcp.header, buf, size);
+	}
+	fill_unix(s, &local);
+	return sock_diag_exchange(&local.header, buf, size);
 }
 
 /* The attribute's payload, at least `least` bytes long; NULL: it is not there. */
@@ -138,15 +95,12 @@ enum diag_answer diag_read(const void *answer, size_t len, const struct diag_soc
 			   struct tcp_info *ret_info)
 {
 	const struct nlmsghdr *msg = answer;
-	const struct nlmsgerr *e = NLMSG_DATA(msg);
 
 	*ret_info = (struct tcp_info){.tcpi_state = 0};
 	if (!NLMSG_OK(msg, len))
 		return DIAG_UNKNOWN;
 	if (msg->nlmsg_type == NLMSG_ERROR)
-		return msg->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error == -ENOENT
-			   ? DIAG_DEAD
-			   : DIAG_UNKNOWN;
+		return sock_diag_error(msg) == ENOENT ? DIAG_DEAD : DIAG_UNKNOWN;
 	if (msg->nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return DIAG_UNKNOWN;
 	return s->local.ss_family ? read_inet(msg, s, ret_info) : read_unix(msg);
@@ -155,11 +109,8 @@ enum diag_answer diag_read(const void *answer, size_t len, const struct diag_soc
 enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info)
 {
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
-	struct request r;
-	ssize_t n;
+	ssize_t n = ask(s, buf, sizeof(buf));
 
-	fill(s, SOCK_DIAG_BY_FAMILY, &r);
-	n = exchange(&r, buf, sizeof(buf));
 	return diag_read(buf, n < 0 ? 0 : (size_t)n, s, ret_info);
 }
 
@@ -181,13 +132,11 @@ enum diag_answer diag_unix_peer(int fd)
 {
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
 	struct diag_socket s = {.inode = 0};
-	struct request r;
 	ssize_t n;
 
 	if (diag_describe(fd, &s) < 0)
 		return DIAG_UNKNOWN;
-	fill(&s, SOCK_DIAG_BY_FAMILY, &r);
-	n = exchange(&r, buf, sizeof(buf));
+	n = ask(&s, buf, sizeof(buf));
 	return s.local.ss_family || n < 0 ? DIAG_UNKNOWN : diag_read_peer(buf, (size_t)n);
 }
 
@@ -196,11 +145,13 @@ bool diag_destroy(const struct diag_socket *s)
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO))) = "";
 	const struct nlmsghdr *msg = (const void *)buf;
 	const struct nlmsgerr *e = NLMSG_DATA(msg);
-	struct request r;
+	struct sock_diag_inet r;
 	ssize_t n;
 
-	fill(s, SOCK_DESTROY, &r);
-	n = exchange(&r, buf, sizeof(buf));
+	if (s->local.ss_family == 0)
+		return false;
+	sock_diag_tcp(SOCK_DESTROY, &s->local, &s->peer, &r);
+	n = sock_diag_exchange(&r.header, buf, sizeof(buf));
 	return n >= (ssize_t)NLMSG_LENGTH(sizeof(*e)) && msg->nlmsg_type == NLMSG_ERROR &&
 	       e->error == 0;
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions to the kernel about sockets that this process has no descriptor of (sock_diag(7)).
+ * Nothing blocks: the kernel answers while it takes the question.
+ */
+#ifndef BASE_SOCK_DIAG_H
+#define BASE_SOCK_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+
+struct sock_diag_inet {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 body;
+};
+
+/* The TCP socket at `local` that is connected to `peer`; type: SOCK_DIAG_BY_FAMILY or SOCK_DESTROY.
+ */
+void sock_diag_tcp(int type, const struct sockaddr_storage *local,
+		   const struct sockaddr_storage *peer, struct sock_diag_inet *ret_request);
+
+/* Sends a message whose header tells its length. The length of the answer, or -errno. */
+ssize_t sock_diag_exchange(const struct nlmsghdr *request, void *buf, size_t size);
+
+/* The answer is an error message, and this is its (positive) number; 0: it is no error message. */
+int sock_diag_error(const struct nlmsghdr *answer);
+
+#endif
