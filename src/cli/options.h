@@ -68,6 +68,8 @@ struct options {
 	bool command; /* it speaks on its standard input and output */
 
 	/* attach */
+	bool owned; /* only peer_uid may serve */
+	uid_t peer_uid;
 	bool read_only;
 	uint32_t connections; /* 1 to KERNEL_CONNECTIONS_MAX */
 	uint32_t block_size;  /* bytes; 0: the server's choice */

@@ -149,11 +149,12 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 				"--image serves the whole image as the only export of its server: "
 				"leave out %s",
 				quoted_str(export_name).text);
-	if (o->unix_path || o->port || o->source)
+	if (o->unix_path || o->port || o->source || o->owned)
 		return part_bad(err, "--%s cannot be combined with a server command",
 				o->unix_path ? "unix"
 				: o->port    ? "port"
-					     : "source");
+				: o->source  ? "source"
+					     : "peer-uid");
 	/* Never without, if it is asked for. */
 	if (o->tls.on)
 		return part_bad(err, "--tls cannot be combined with a server command: that server "

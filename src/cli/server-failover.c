@@ -133,6 +133,9 @@ int failover_check(const struct options *o, struct err *err)
 			return part_bad(
 			    err,
 			    "--source is for TCP servers, so every --failover server must use TCP");
+		if (o->owned && o->failover[i].type == ENDPOINT_VSOCK)
+			return part_bad(err, "--peer-uid is for servers on this machine, so no "
+					     "--failover server can use vsock");
 	}
 	return check_all_differ(o, err);
 }

@@ -53,6 +53,9 @@ int server_apply(struct options *o, const char *server, const char *export_name,
 		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
 		r = part_bad(err, "--source is for TCP servers");
+	if (r == 0 && o->owned && o->endpoint.type == ENDPOINT_VSOCK)
+		r = part_bad(err, "--peer-uid is for servers on this machine, by a Unix socket or "
+				  "TCP: the kernel does not tell who serves vsock");
 	if (r == 0)
 		r = failover_share(o, err);
 	if (r == 0)

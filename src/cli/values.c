@@ -3,6 +3,7 @@
 #include "cli/table.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -239,6 +240,26 @@ int option_set_source(struct options *o, const struct option_def *def, const cha
 	int r = source_parse(value, &source, err);
 
 	return r == 0 ? store_text(o, def, value, err) : r;
+}
+
+/* No user has the number (uid_t)-1: setreuid(2) understands it as "unchanged". */
+int option_set_user(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
+{
+	uint64_t n = 0;
+	struct passwd *pw;
+
+	if (part_number(value, strlen(value), 0, UINT32_MAX - 1, &n) != 0) {
+		pw = getpwnam(value);
+		if (!pw)
+			return part_bad(err,
+					"--%s must be a user of this system, or a number, not %s",
+					def->name, quoted_str(value).text);
+		n = pw->pw_uid;
+	}
+	o->owned = true;
+	o->peer_uid = (uid_t)n;
+	return 0;
 }
 
 int option_set_verbose(struct options *o, const struct option_def *def, const char *value,

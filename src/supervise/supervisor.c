@@ -131,6 +131,7 @@ static int prepare_dialler(struct supervisor *s, struct err *err)
 	    .sample = s->cfg.same_content,
 	    .endpoint = s->cfg.endpoint,
 	    .source = s->cfg.source,
+	    .peer_uid = s->cfg.peer_uid,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	};

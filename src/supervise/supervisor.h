@@ -25,9 +25,10 @@ struct supervisor_config {
 	const struct captive_spec *captive; /* the server to start, and not the endpoint's, which
 					       then has an export name only; NULL: none */
 	const char *identifier;		    /* for the kernel's `backend` */
-	const char *name;   /* unique, safe as a file's name and for udev; NULL: none */
-	const char *config; /* the configuration's name, for the state file; NULL: none */
-	const char *source; /* NULL: any */
+	const char *name;      /* unique, safe as a file's name and for udev; NULL: none */
+	const char *config;    /* the configuration's name, for the state file; NULL: none */
+	const char *source;    /* NULL: any */
+	const uid_t *peer_uid; /* who must serve; NULL: any user */
 	bool read_only;
 	uint32_t block_size;	     /* bytes; 0: the server's minimum */
 	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */

@@ -15,6 +15,7 @@
 #include "transport/dial.h"
 #include "transport/handshake.h"
 #include "transport/lookup.h"
+#include "transport/owner.h"
 #include "transport/sockopts.h"
 
 /* RFC 1035 section 2.3.4, as text. */
@@ -65,6 +66,8 @@ struct attempt {
 	uint32_t failed; /* a bit for each address whose handshake failed */
 	int first_ret;	 /* of the first of these, or 0, with first_err */
 	struct err first_err;
+	bool owned; /* --peer-uid: only peer_uid may serve */
+	uid_t peer_uid;
 	bool listing; /* the caller has been told of an export */
 
 	struct attempt_result result;
@@ -229,15 +232,17 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
 
+	if (ret < 0)
+		a->err = *err;
+	else if (a->owned)
+		ret = owner_check(a->result.fd, a->peer_uid, &a->err);
 	if (ret == 0 && a->relay) {
 		/* The relay has the only copy of the server's. */
 		close_fdp(&a->result.fd);
 		a->result.fd = TAKE_FD(a->kernel_end);
 		a->result.relay = true;
 	}
-	if (ret < 0)
-		a->err = *err;
-	else if (a->goal == NEGO_GOAL_GO)
+	if (ret == 0 && a->goal == NEGO_GOAL_GO)
 		ret = sockopts_hand_over(a->result.fd, &a->err);
 	if (ret < 0) {
 		/* A system that cannot confine a process is not the server's fault. */
@@ -440,6 +445,7 @@ static int check(struct attempt *a, const struct attempt_config *cfg, struct err
 		use_relay(a);
 	if (e->type != ENDPOINT_TCP && cfg->source)
 		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
+	assert(!cfg->peer_uid || cfg->goal == NEGO_GOAL_GO);
 	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
 		return err_set(err, ERR_USAGE, ENAMETOOLONG,
 			       "the export name is longer than %d bytes", NBD_STRING_MAX);
@@ -476,6 +482,8 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .listed = listed,
 	    .arg = arg,
 	    .helpers = cfg->helpers,
+	    .owned = cfg->peer_uid != NULL,
+	    .peer_uid = cfg->peer_uid ? *cfg->peer_uid : (uid_t)-1,
 	    .kernel_end = -1,
 	    .result.fd = -1,
 	};

@@ -30,7 +30,9 @@
 struct attempt_config {
 	const struct endpoint *endpoint;      /* borrowed for the attempt's life */
 	const struct address_list *addresses; /* dial these, do not resolve; NULL: resolve */
-	const char *source; /* --source: an address literal or an interface name; NULL: any */
+	const char *source;    /* --source: an address literal or an interface name; NULL: any */
+	const uid_t *peer_uid; /* --peer-uid, only with the goal GO: who must serve; NULL: any
+				  user, of any machine */
 	enum nego_goal goal;
 	uint32_t timeout_ms;	  /* for the whole attempt; at least 1 */
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */

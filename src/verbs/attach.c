@@ -46,6 +46,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .name = o->name,
 	    .config = o->config_name,
 	    .source = o->source,
+	    .peer_uid = o->owned ? &o->peer_uid : NULL,
 	    .read_only = o->read_only,
 	    .block_size = o->block_size,
 	    .connections = o->connections,

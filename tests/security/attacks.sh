@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh disable=SC1010,SC2013,SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 79
+begin 85
 
 evil=$top/build/tests/security/nbd-attach
 [[ -x $evil ]] || {
@@ -182,4 +182,25 @@ done
 put answer 0
 check "control: no lie" run_info localhost:10810 --tls --tls-psk "$scratch/psk"
 check "detaches" nbd_attach --detach $device
+
+# A user takes the port of a server that is down.
+serve() { # COMMAND...
+	start_server 10811 "$@" nbdkit -f -i 127.0.0.1 -p 10811 memory 16M
+}
+status_has() { # TEXT
+	nbd_attach --status nbd1 >"$scratch/status" 2>&1
+	grep -F "$1" "$scratch/status"
+}
+serve
+check "--peer-uid: attaches" nbd_attach nbd1 127.0.0.1:10811 --peer-uid root
+stop "$pid"
+serve "${as_user[@]}"
+check "--peer-uid: a user's server is refused" wait_for 20 status_has "it is uid $user"
+stop "$pid"
+serve
+check "--peer-uid: root's is not" wait_for 20 status_has attached
+check "--peer-uid: I/O goes on" timeout 20 dd if=/dev/nbd1 of=/dev/null bs=64K count=4 iflag=direct
+check "--peer-uid: detaches" nbd_attach --detach nbd1
+check "--peer-uid: another user is meant" expect_status 5 'it is uid 0' \
+	nbd_attach nbd1 127.0.0.1:10811 --peer-uid $user
 finish

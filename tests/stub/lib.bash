@@ -136,10 +136,10 @@ serve_with() { # [OPTION...] [-- WORD...]
 	serve "${as[@]}" nbdkit -f -U "$sock" "${options[@]}" file "$image" "${@:2}"
 }
 
-# The same at a TCP port, free or given; sets $port.
+# The same at a TCP port, free or given; as another user by $as; sets $port.
 serve_tcp() { # [PORT [ADDRESS]]
 	rm -f "$N/port"
-	python3 - "$image" "${1:-0}" "${2:-127.0.0.1}" >"$N/port" 2>>"$N/server.said" <<-'EOP' &
+	python3 - "$image" "${1:-0}" "${2:-127.0.0.1}" "${as[@]}" >"$N/port" 2>>"$N/server.said" <<-'EOP' &
 		import os, socket, sys
 		s = socket.socket(socket.AF_INET6 if ":" in sys.argv[3] else socket.AF_INET)
 		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -149,7 +149,8 @@ serve_tcp() { # [PORT [ADDRESS]]
 		os.dup2(s.fileno(), 3)
 		os.set_inheritable(3, True)
 		os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-		os.execvp("nbdkit", ["nbdkit", "-f", "file", sys.argv[1]])
+		words = sys.argv[4:] + ["nbdkit", "-f", "file", sys.argv[1]]
+		os.execvp(words[0], words)
 	EOP
 	server=$!
 	started+=("$server")

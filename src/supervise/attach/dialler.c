@@ -135,6 +135,7 @@ static int start(struct dialler *d, const struct address_list *addresses)
 	    .endpoint = d->cfg.endpoint,
 	    .addresses = addresses,
 	    .source = d->cfg.source,
+	    .peer_uid = d->cfg.peer_uid,
 	    .goal = NEGO_GOAL_GO,
 	    .timeout_ms = d->cfg.timeout_ms,
 	    .peer_timeout_ms = d->cfg.peer_timeout_ms,

@@ -19,6 +19,7 @@ struct dialler;
 struct dialler_config {
 	const struct endpoint *endpoint; /* borrowed for the dialler's life */
 	const char *source;		 /* borrowed; NULL: any */
+	const uid_t *peer_uid;		 /* borrowed; NULL: any */
 	struct helpers *helpers;	 /* borrowed */
 	uint32_t timeout_ms;		 /* for each attempt */
 	uint32_t peer_timeout_ms;

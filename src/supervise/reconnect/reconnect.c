@@ -129,6 +129,7 @@ int supervisor_prepare_redial(struct supervisor *s, const struct address_list *a
 	    .endpoint = supervisor_endpoint(s),
 	    .addresses = addresses,
 	    .source = s->cfg.source,
+	    .peer_uid = s->cfg.peer_uid,
 	    .helpers = supervisor_helpers(s),
 	    .backoff = s->cfg.backoff,
 	    .timeout_ms = s->cfg.connect_timeout_ms,

@@ -190,6 +190,7 @@ static bool start(struct redial *r)
 	    .endpoint = r->cfg.endpoint,
 	    .addresses = resolve ? NULL : &known,
 	    .source = r->cfg.source,
+	    .peer_uid = r->cfg.peer_uid,
 	    .goal = NEGO_GOAL_GO,
 	    .timeout_ms = r->cfg.timeout_ms,
 	    .peer_timeout_ms = r->cfg.peer_timeout_ms,

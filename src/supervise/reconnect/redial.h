@@ -26,6 +26,7 @@ struct redial_config {
 	const struct endpoint *endpoint;      /* borrowed */
 	const struct address_list *addresses; /* those known at attach; copied. None: resolve */
 	const char *source;		      /* borrowed; NULL: any */
+	const uid_t *peer_uid;		      /* borrowed; NULL: any */
 	struct helpers *helpers;	      /* borrowed */
 	struct backoff_config backoff;
 	uint32_t timeout_ms; /* the patience of an attempt */

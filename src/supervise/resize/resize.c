@@ -247,7 +247,10 @@ static void same_size(struct supervisor *s)
 static void connected(struct attempt *a, int ret, struct attempt_result *result,
 		      const struct err *err, void *arg);
 
-/* Beside living connections, only the server that they lead to is asked. */
+/*
+ * Beside living connections, only the server that they lead to is asked. Who serves a connection
+ * can be told only while the server keeps it open.
+ */
 static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
 {
 	const struct address_list *known = redial_addresses(s->redial);
@@ -256,7 +259,8 @@ static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
 	    .endpoint = supervisor_endpoint(s),
 	    .addresses = known->n ? &one : NULL,
 	    .source = s->cfg.source,
-	    .goal = goal,
+	    .peer_uid = s->cfg.peer_uid,
+	    .goal = s->cfg.peer_uid ? NEGO_GOAL_GO : goal,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	    .helpers = supervisor_helpers(s),

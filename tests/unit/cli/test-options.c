@@ -177,6 +177,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.wait_ms, 0);
 	assert_null(o.identifier);
 	assert_null(o.source);
+	assert_false(o.owned);
 	assert_int_equal(o.dead_timeout, 600);
 	assert_int_equal(o.peer_timeout_ms, 10000);
 	assert_int_equal(o.retry_delay_ms, 500);
@@ -540,6 +541,19 @@ static const struct {
     {"nbd0 -u s [ a ]", "--unix cannot be combined with a server command"},
     {"nbd0 -p 5 [ a ]", "--port cannot be combined with a server command"},
     {"nbd0 --source eth0 [ a ]", "--source cannot be combined with a server command"},
+    {"nbd0 --peer-uid 0 [ a ]", "--peer-uid cannot be combined with a server command"},
+    {"nbd0 h --peer-uid ''", "--peer-uid must be a user of this system, or a number, not \"\""},
+    {"nbd0 h --peer-uid nobody-of-that-name",
+     "--peer-uid must be a user of this system, or a number, not \"nobody-of-that-name\""},
+    {"nbd0 h --peer-uid -1", "--peer-uid must be a user of this system, or a number, not \"-1\""},
+    {"nbd0 h --peer-uid 4294967295",
+     "--peer-uid must be a user of this system, or a number, not \"4294967295\""},
+    {"-I h --peer-uid 0", "--peer-uid cannot be combined with --info; try nbd-attach --help"},
+    {"nbd0 nbd+vsock://2/ --peer-uid 0",
+     "--peer-uid is for servers on this machine, by a Unix socket or TCP: the kernel does not tell "
+     "who serves vsock"},
+    {"nbd0 localhost --peer-uid 0 --failover nbd+vsock://2/ --failover-unfenced",
+     "--peer-uid is for servers on this machine, so no --failover server can use vsock"},
     {"nbd0 --swap [ a ]", "--swap cannot be combined with a server command: a server on this "
 			  "machine may need memory that is waiting to be swapped out to it"},
     {"nbd0 --tls [ a ]",
@@ -845,6 +859,24 @@ static void test_bad(void **state)
 	}
 }
 
+static void test_peer_uid(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("--peer-uid 0 nbd0 localhost", &o);
+	assert_true(o.owned);
+	assert_int_equal(o.peer_uid, 0);
+	options_done(&o);
+	parse_right("--peer-uid root -u s nbd0", &o);
+	assert_true(o.owned);
+	assert_int_equal(o.peer_uid, 0);
+	options_done(&o);
+	parse_right("--peer-uid=4294967294 nbd0 localhost", &o);
+	assert_int_equal(o.peer_uid, 4294967294);
+	options_done(&o);
+}
+
 static void test_source(void **state)
 {
 	struct options o;
@@ -933,13 +965,13 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),       cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),     cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_failover),   cmocka_unit_test(test_tls),
-	    cmocka_unit_test(test_absolute),   cmocka_unit_test(test_argv_kept),
-	    cmocka_unit_test(test_bad),	       cmocka_unit_test(test_source),
-	    cmocka_unit_test(test_table),      cmocka_unit_test(test_help),
-	    cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),     cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),   cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_failover), cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_absolute), cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),	     cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_peer_uid), cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),     cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

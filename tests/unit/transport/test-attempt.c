@@ -165,6 +165,22 @@ static void go_tcp(void **state)
 	endpoint_done(&e);
 }
 
+static void go_owned(void **state)
+{
+	const uid_t mine = geteuid(), other = mine + 1;
+	struct outcome o =
+	    go_with(good_server, &(struct attempt_config){.goal = NEGO_GOAL_GO, .peer_uid = &mine});
+
+	(void)state;
+	assert_int_equal(o.ret, 0);
+	close(o.fd);
+	o = go_with(good_server,
+		    &(struct attempt_config){.goal = NEGO_GOAL_GO, .peer_uid = &other});
+	assert_int_equal(o.ret, -EPERM);
+	assert_int_equal(o.err.kind, ERR_PERMANENT);
+	assert_non_null(strstr(o.err.message, "another user's server answers"));
+}
+
 static void go_unix(void **state)
 {
 	char dir[] = "/tmp/test-attempt.XXXXXX", path[64];
@@ -918,6 +934,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(go_tcp),
+	    cmocka_unit_test(go_owned),
 	    cmocka_unit_test(go_unix),
 	    cmocka_unit_test(info_without_goodbye),
 	    cmocka_unit_test(go_localhost),
