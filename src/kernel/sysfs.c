@@ -161,8 +161,11 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 	struct sysfs_progress p = {.in_flight = 0};
 	uint64_t iostats = 0;
 	char stat[512];
-	int ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
+	int ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &iostats);
 
+	/* The look itself comes last: whoever acts on it must act at once. */
+	if (ret == 0)
+		ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
 	if (ret < 0)
 		return ret;
 	/* Flushes came with 5.5; a kernel without them has fewer columns. */
@@ -170,9 +173,6 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 		   &reads, &writes, &p.in_flight, &discards, &flushes) < 3)
 		return -EBADMSG;
 	p.completed = reads + writes + discards + flushes;
-	ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &iostats);
-	if (ret < 0)
-		return ret;
 	p.counted = iostats != 0;
 	*ret_progress = p;
 	return 0;

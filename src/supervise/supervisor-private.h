@@ -46,7 +46,7 @@ struct resizing {
 	int fd[LINKS_MAX]; /* new connections, which know that size */
 	size_t n;
 	bool renewed;	       /* they have been handed over: the device may grow */
-	bool quiet;	       /* no request was under way at the last look */
+	uint64_t quiet;	       /* since when no request was seen; 0: one was under way */
 	bool uncounted;	       /* that could not be told */
 	uint64_t uncounted_at; /* when that was so; 0: never */
 	uint64_t since;	       /* when it began to wait for a moment for that */

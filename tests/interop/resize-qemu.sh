@@ -79,7 +79,7 @@ under_way() {
 	((columns[8] > 10))
 }
 check "writes are under way" wait_for 10 under_way
-check "it does not grow while they are" expect_status 4 'requests are under way all the time' \
+check "it does not grow while they are" expect_status 4 'never without requests' \
 	nbd_attach --resize nbd0
 check "the connection was not replaced" status_is nbd0 reconnects 0
 all_succeed() {

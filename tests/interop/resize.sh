@@ -40,9 +40,9 @@ check "attaches" nbd_attach nbd0 -u "$sock"
 mkfs.ext4 -q /dev/nbd0 && mount /dev/nbd0 "$mnt"
 check "the same size: nothing to do" expect_status 0 'nbd0 has the export.s size, 64 MiB' \
 	nbd_attach --resize nbd0
-# It rests for 30 ms between any two requests: connections are replaced only in such a moment.
+# It rests for 200 ms between any two requests: connections are replaced only in such a moment.
 start fio --name=load --directory="$mnt" --size=24M --rw=randwrite --bs=4k --direct=1 \
-	--ioengine=psync --thinktime=30000 --time_based --runtime=15 --verify=crc32c --randrepeat=0 \
+	--ioengine=psync --thinktime=200000 --time_based --runtime=15 --verify=crc32c --randrepeat=0 \
 	--verify_fatal=1 --fallocate=none
 load=$pid
 under_way() {

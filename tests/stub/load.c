@@ -6,10 +6,11 @@
  * After SIGTERM it waits for the answers under way, reads every block once more, and compares the
  * server's image.
  *
- *   nbd-stub load nbd0 [-b BLOCKS] [-d DEPTH] [-r PER-SECOND] [-s SEED] [-i IMAGE] [-c] [-e]
+ *   nbd-stub load nbd0 [-b BLOCKS] [-d DEPTH] [-r PER-SECOND] [-s SEED] [-i IMAGE] [-c] [-e] [-p]
  *
  * -c: the device holds what an earlier run has written. -e: requests may fail; a block whose write
- * failed may have its old or its new content.
+ * failed may have its old or its new content. -p: no request begins in the first 200 ms of a second,
+ * so that there are moments without requests; with -r.
  */
 #include "driver.h"
 
@@ -27,6 +28,7 @@
 #define BLOCK	   4096
 #define BLOCKS_MAX 4096
 #define DEPTH_MAX  64
+#define REST_MS	   200
 #define MAGIC	   UINT64_C(0x6e62642d73747562)
 
 struct content {
@@ -47,7 +49,7 @@ struct slot_of_load {
 struct load {
 	int fd, index, signals;
 	unsigned blocks, depth, rate, under_way;
-	bool errors_expected, goes_on, ending, learning;
+	bool errors_expected, goes_on, rests, ending, learning;
 	const char *image;
 	struct block block[BLOCKS_MAX];
 	struct slot_of_load slot[DEPTH_MAX];
@@ -183,8 +185,11 @@ static bool take(struct load *l)
 
 static unsigned allowed(const struct load *l)
 {
-	uint64_t due = l->rate ? (now_ms() - l->began) * l->rate / 1000 + 1 : UINT64_MAX;
+	uint64_t passed = now_ms() - l->began;
+	uint64_t due = l->rate ? passed * l->rate / 1000 + 1 : UINT64_MAX;
 
+	if (l->rests && passed % 1000 < REST_MS)
+		return 0;
 	return due > l->sent ? l->depth : 0;
 }
 
@@ -280,7 +285,7 @@ static bool parse(struct load *l, int argc, char **argv)
 
 	if (argc < 1 || sscanf(argv[0], "nbd%d", &l->index) != 1)
 		return false;
-	while ((option = getopt(argc, argv, "b:d:r:s:i:ce")) != -1) {
+	while ((option = getopt(argc, argv, "b:d:r:s:i:cep")) != -1) {
 		switch (option) {
 		case 'b':
 			l->blocks = (unsigned)atoi(optarg);
@@ -296,6 +301,9 @@ static bool parse(struct load *l, int argc, char **argv)
 			break;
 		case 'i':
 			l->image = optarg;
+			break;
+		case 'p':
+			l->rests = true;
 			break;
 		case 'c':
 			l->goes_on = true;

@@ -77,6 +77,7 @@ class Round:
         self.told = 0  # deaths, as the driver counted them at the last look
         self.fds = self.taken = None  # sockets that were taken before the last takeover
         self.looks = 0  # hand-overs and probes that rumours may still cause
+        self.replaced = False  # an earlier supervisor left a replaced connection unsettled
         self.env = dict(os.environ, NBD_ATTACH_RUNDIR=self.dir)
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             self.env[name] = f"log_path={self.dir}/san:print_stacktrace=1"
@@ -254,6 +255,7 @@ class Round:
             return
         os.kill(pid, how)
         self.wait(30, "the supervisor ends", lambda: gone(pid))
+        self.replaced = self.is_replaced(self.state())
         if self.chance.random() < 0.3 and self.connections == 1:
             try:
                 os.unlink(f"{self.dir}/nbd0.state")
@@ -331,14 +333,19 @@ class Round:
         self.check_sanitizers()
         return self.check_driver()
 
+    def is_replaced(self, state):
+        """A connection was ended for --resize, and nothing proves that the server is done with it."""
+        return state.get("UNSETTLED") == "yes" and (
+            self.replaced or "is replaced" in state["LAST_OUTAGE_CAUSE"]
+        )
+
     def is_well(self):
         self.check_attaching()
         self.check_load()
         if self.attaching or not self.supervisor():
             return False
         s, f = self.state(), self.figures()
-        replaced = s.get("UNSETTLED") == "yes" and "is replaced" in s["LAST_OUTAGE_CAUSE"]
-        if (replaced or f["frozen"] == "1") and time.monotonic() > self.calm_since + 15:
+        if (self.is_replaced(s) or f["frozen"] == "1") and time.monotonic() > self.calm_since + 15:
             self.check()
             raise Stuck("the kernel changes the size" if f["frozen"] == "1" else "unsettled")
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
@@ -437,8 +444,10 @@ class Round:
                 f.write("4000\n")
         self.load = self.spawn(
             "load", self.stub, "load", "nbd0", "-i", self.image, "-d", str(self.chance.choice([1, 4, 16])),
-            "-r", "300", "-s", str(self.chance.randrange(1 << 30)),
+            "-r", "300", "-p", "-s", str(self.chance.randrange(1 << 30)),
         )
+        # A step that detaches a device in use must not come before the use.
+        self.wait(CALM_S, "the load begins", lambda: self.figures()["done"] != "0")
 
     def step(self):
         names, weights = zip(*self.STEPS)

@@ -9,7 +9,7 @@ under_way() { # [OPTION...]
 	load -d 8 -b 64 -r 4000 -i "$image"
 	check "the load gets on" loading 12 20
 	truncate -s 2M "$image"
-	check "it says why not" expect_status 4 'requests are under way all the time' \
+	check "it says why not" expect_status 4 'never without requests' \
 		nbd_attach --resize nbd0
 	check "no connection has ended" told_is dead-told 0
 	check "no socket was offered" told_is offered 0

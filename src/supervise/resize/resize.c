@@ -17,6 +17,7 @@
 #include "base/text.h"
 
 #define LOOK_MS	   5	 /* between two looks whether this is the moment */
+#define QUIET_MS   100	 /* without a request before connections are replaced */
 #define UNSEEN_MS  8000	 /* how long what began while requests were not counted may take */
 #define MOMENT_MS  10000 /* how long a moment without requests is waited for */
 #define RENEWAL_MS 60000 /* how long new connections may take to get to the kernel */
@@ -72,7 +73,10 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
 
 /*
  * A moment without requests: none under way now, none at the look before, and none completed in
- * between. A device that never has one keeps its connections: ending them with a request under way
+ * between. Between this look and the end of the connections a request may enter. If its reply is
+ * lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with an error.
+ * So connections are replaced only after QUIET_MS without a request, which makes that unlikely for
+ * a device that is seldom used, and refused for one that is busy. A device that never has one keeps its connections: ending them with a request under way
  * would let the server carry it out after its copy on the new connection, over newer data, and
  * nothing can make the device idle. Freezing its queue, or a netlink command that does so, would
  * wait for a server that may be stalled, with a mutex held that every other device needs.
@@ -82,7 +86,7 @@ static bool is_moment(struct supervisor *s)
 	struct resizing *z = &s->resizing;
 	uint64_t now = loop_now(), seen;
 	struct sysfs_progress p;
-	bool moment, unseen;
+	bool moment, unseen, same;
 
 	/* Before the look, so that what is sent after it shows. */
 	links_remember(s->links);
@@ -96,9 +100,10 @@ static bool is_moment(struct supervisor *s)
 	if (seen < z->uncounted_at)
 		seen = z->uncounted_at;
 	unseen = seen && now - seen < UNSEEN_MS;
-	moment =
-	    p.counted && !unseen && p.in_flight == 0 && z->quiet && p.completed == z->completed;
-	z->quiet = p.counted && p.in_flight == 0;
+	same = p.counted && p.in_flight == 0 && z->quiet && p.completed == z->completed;
+	moment = same && !unseen && (z->renewed || now - z->quiet >= QUIET_MS);
+	if (!same)
+		z->quiet = p.counted && p.in_flight == 0 ? now : 0;
 	z->completed = p.completed;
 	return moment;
 }
@@ -112,8 +117,8 @@ static void no_moment(struct supervisor *s)
 	    : s->resizing.renewed
 		? "requests are under way all the time: the device grows as soon as "
 		  "none is"
-		: "requests are under way all the time, so that there is no moment to "
-		  "replace the connections for the new size: ask again when the device "
+		: "the device was never without requests for 0.1 s, which is when its "
+		  "connections can be replaced for the new size: ask again when the device "
 		  "is less busy";
 
 	end(s, err_exit_status(ERR_RETRY), why);
@@ -144,7 +149,7 @@ static void renew(struct supervisor *s)
 			    s->at.index, s->at.server);
 	s->fresh_size = z->size;
 	z->renewed = true;
-	z->quiet = false;
+	z->quiet = 0;
 	z->since = loop_now();
 	loop_timer_set(z->look, LOOK_MS);
 	watch_look(s->watch);
@@ -305,7 +310,7 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 		return;
 	}
 	z->renewed = false;
-	z->quiet = false;
+	z->quiet = 0;
 	z->uncounted = false;
 	z->since = loop_now();
 	loop_timer_set(z->look, 0);

@@ -88,6 +88,12 @@ void links_remember(struct links *l)
 
 void links_renew(struct links *l, uint32_t close_ms, const char *why)
 {
+	/*
+	 * All of them before anything else, because a request may enter until then. Replies can still
+	 * come; the server finds the end after its last request.
+	 */
+	for (size_t i = 0; i < l->n; i++)
+		shutdown(l->fd[i], SHUT_WR);
 	/* From the last one on: taking one out moves those behind it. */
 	for (size_t i = l->n; i-- > 0;) {
 		struct link link = l->link[i];
@@ -95,8 +101,6 @@ void links_renew(struct links *l, uint32_t close_ms, const char *why)
 		struct ended *e;
 		uint64_t now;
 
-		/* Replies can still come; the server finds the end behind its last request. */
-		shutdown(fd, SHUT_WR);
 		e = links_bury(l, fd, ENDED_BY_US, 0);
 		if (!e)
 			continue;

@@ -9,7 +9,7 @@ for options in "" "-C 2"; do
 	serve python3 -B "$top/tests/interop/slow.py" "$sock" "$image" 0 late
 	# shellcheck disable=SC2086
 	check "it attaches $options" attach --dead-timeout 4 $options
-	load -b 64 -d 1 -r 10 -i "$image"
+	load -b 64 -d 1 -r 5 -i "$image"
 	check "the load gets on $options" loading 5 10
 	truncate -s 2M "$image"
 	check "it grows $options" expect_status 0 'has grown from' nbd_attach --resize nbd0
