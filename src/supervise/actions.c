@@ -139,12 +139,17 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		s->accept |= accept;
 	if (!s->cfg.reconnect)
 		supervisor_answer(s, 1, "it was attached with --no-reconnect");
+	else if (s->state == FSM_ATTACHED && links_blind(s->links))
+		supervisor_answer(s, 0,
+				  "the kernel is being asked whether the connections live, because a "
+				  "supervisor that has died made them");
 	else if (s->state == FSM_ATTACHED)
 		supervisor_answer(s, 0, "every connection is alive");
 	else if (handover_is_handing_over(s->handover))
 		supervisor_answer(s, 0, "the kernel is being given a new connection");
 	else
 		supervisor_answer(s, 0, "dialling");
+	supervisor_probe(s);
 	supervisor_hurry("asked to", s);
 }
 

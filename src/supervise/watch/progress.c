@@ -2,6 +2,7 @@
 #include "supervise/watch/progress.h"
 
 #define STALL_MS 10000
+#define QUIET_MS 20000
 
 bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64_t now)
 {
@@ -12,6 +13,8 @@ bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64
 		p->uncounted_at = now;
 		p->completed_at = 0; /* a device whose requests are not counted is not stalled */
 	}
+	if (seen->completed != p->completed || p->changed_at == 0)
+		p->changed_at = now;
 	if (seen->in_flight == 0 || seen->completed != p->completed || p->completed_at == 0) {
 		p->completed = seen->completed;
 		p->completed_at = now;
@@ -21,7 +24,17 @@ bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64
 	return p->stalled != stalled || p->uncounted != uncounted;
 }
 
+bool progress_is_quiet(struct progress *p, uint64_t now)
+{
+	bool quiet = p->changed_at && now - p->changed_at >= QUIET_MS;
+
+	if (quiet)
+		p->changed_at = now;
+	return quiet;
+}
+
 void progress_restart(struct progress *p)
 {
 	p->completed_at = 0;
+	p->changed_at = 0;
 }

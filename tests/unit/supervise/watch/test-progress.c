@@ -99,6 +99,32 @@ static void test_restart(void **state)
 	assert_true(progress_look(&p, &seen, 70000));
 }
 
+/* No request for 20 s, counted or not: it is asked for, and again 20 s later. */
+static void test_quiet(void **state)
+{
+	struct progress p = {.completed = 0};
+	const struct sysfs_progress idle = {.completed = 5, .counted = true};
+	const struct sysfs_progress busy = {.completed = 6, .in_flight = 1, .counted = true};
+	const struct sysfs_progress blind = {.counted = false};
+
+	(void)state;
+	assert_false(progress_is_quiet(&p, 100000));
+	progress_look(&p, &idle, 1000);
+	progress_look(&p, &idle, 20999);
+	assert_false(progress_is_quiet(&p, 20999));
+	assert_true(progress_is_quiet(&p, 21000));
+	assert_false(progress_is_quiet(&p, 40999));
+	progress_look(&p, &busy, 40999);
+	assert_false(progress_is_quiet(&p, 60998));
+	assert_true(progress_is_quiet(&p, 60999));
+	progress_look(&p, &blind, 61000);
+	assert_false(progress_is_quiet(&p, 80999));
+	progress_look(&p, &blind, 81000);
+	assert_true(progress_is_quiet(&p, 81000));
+	progress_restart(&p);
+	assert_false(progress_is_quiet(&p, 200000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +132,7 @@ int main(void)
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_uncounted),
 	    cmocka_unit_test(test_restart),
+	    cmocka_unit_test(test_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
