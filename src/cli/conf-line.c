@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/habits.h"
 #include "endpoint/uri-parts.h"
 
 void config_complain(struct config_reader *r, unsigned line, struct err *e)
@@ -125,6 +126,7 @@ static void add(struct config_reader *r, const struct option_def *def, char *val
 static void set_option(struct config_reader *r, const struct option_def *def, const char *value)
 {
 	_cleanup_free_ char *copy = NULL;
+	const char *path;
 	struct err e;
 	int on = truth(value);
 
@@ -139,9 +141,10 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 	}
 	if (def->value != VALUE_REQUIRED && on == 0)
 		return;
-	if (def->hint == HINT_FILE && value[0] != '/') {
+	path = option_path(def, value);
+	if (path && path[0] != '/') {
 		complain_of(r, "%s must be an absolute path, not %s", def->name,
-			    quoted_str(value).text);
+			    quoted_str(path).text);
 		return;
 	}
 	if (def->value == VALUE_REQUIRED || on < 0) {
@@ -176,6 +179,7 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 	const struct option_def *def = option_by_name(name.p, name.len);
 	struct config *c = r->config;
 	_cleanup_free_ char *text = NULL;
+	struct err e;
 
 	if (equal(name, "target")) {
 		set_text(r, "target", &c->target, &c->target_line, value);
@@ -189,6 +193,8 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 			complain_of(r, "out of memory");
 	} else if (def && !def->hidden) {
 		complain_of(r, "%s is for the command line only", def->name);
+	} else if (habits_removed(name.p, name.len, &e) < 0) {
+		config_complain(r, r->line, &e);
 	} else {
 		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
 	}

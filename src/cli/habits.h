@@ -11,10 +11,15 @@
 
 /*
  * An option with its dashes, as it was typed. -EINVAL with an ERR_USAGE sentence if it is one of
- * nbd-client's, or one of ours with a dash too few; 0 if it is neither. A word with one dash counts
- * only as a whole: -qv are two letters.
+ * nbd-client's, one that
+ * has been replaced, or one of ours with a dash too few; 0 if it is neither. A word with one dash
+ * counts only as a whole: -qv are two letters.
  */
 int habits_option(const char *word, struct err *err);
+
+/* A name of len bytes without dashes. -EINVAL with an ERR_USAGE sentence that names the successor
+ * if an earlier version had an option of this name. */
+int habits_removed(const char *name, size_t len, struct err *err);
 
 /* The words of a command line without a verb: the same, if the first one is a verb. */
 int habits_words(const struct words *words, struct err *err);

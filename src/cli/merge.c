@@ -70,17 +70,7 @@ static int store_name(struct options *o, const char *name, size_t len, struct er
 static bool is_address(const struct option_def *def)
 {
 	static const char *const names[] = {
-	    "unix",
-	    "port",
-	    "export",
-	    "image",
-	    "format",
-	    "command",
-	    "user",
-	    "failover",
-	    "failback",
-	    "fence",
-	    "failover-unfenced",
+	    "unix", "port", "export", "image", "command", "user", "failover", "failback", "fence",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

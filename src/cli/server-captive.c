@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/table.h"
 #include "cli/words.h"
 #include "captive/command.h"
 #include "endpoint/uri-parts.h"
@@ -108,34 +109,34 @@ int captive_from_line(struct options *o, const char *line, struct err *err)
 
 int captive_unwanted(const struct options *o, struct err *err)
 {
-	if (o->format)
-		return part_bad(err, "--format belongs to --image" TRY_HELP);
 	if (o->command || o->user)
 		return part_bad(err, "--%s belongs to a server COMMAND in brackets%s" TRY_HELP,
 				o->command ? "command" : "user", o->command ? "" : ", or --image");
 	return 0;
 }
 
-static int check_format(const struct options *o, struct err *err)
+int option_set_image(struct options *o, const struct option_def *def, const char *value,
+		     struct err *err)
 {
-	size_t len;
+	size_t len = strcspn(value, ":");
+	bool format = len > 0 && len <= FORMAT_MAX && value[len];
 
-	if (!o->image)
-		return o->format ? captive_unwanted(o, err) : 0;
-	if (!o->image[0])
-		return part_bad(err, "--image needs the name of a file");
-	if (!o->format)
-		return part_bad(
-		    err, "--image needs --format, such as raw or qcow2: guessing it is not safe, "
-			 "because the content of a raw image can look like another format");
-	len = strlen(o->format);
 	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)o->format[i]) && !strchr("-_", o->format[i]))
-			len = 0;
-	if (len == 0 || len > FORMAT_MAX)
-		return part_bad(err, "%s is not a --format of an image",
-				quoted_str(o->format).text);
-	return 0;
+		format &= isalnum((unsigned char)value[i]) || strchr("-_", value[i]);
+	if (!format)
+		return part_bad(
+		    err,
+		    "--%s needs the format before the file, such as raw:FILE or qcow2:FILE, not "
+		    "%s: guessing the format is not safe, because the content of a raw image can "
+		    "look like another format",
+		    def->name, quoted_str(value).text);
+	if (!value[len + 1])
+		return part_bad(err, "--%s needs the name of a file after %s", def->name, value);
+	free(o->format);
+	free(o->image);
+	o->format = part_copy(value, len);
+	o->image = strdup(value + len + 1);
+	return o->format && o->image ? 0 : part_no_memory(err);
 }
 
 int captive_apply(struct options *o, const char *export_name, struct err *err)
@@ -172,7 +173,7 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 	o->endpoint.type = ENDPOINT_UNIX;
 	o->endpoint.path = strdup("");
 	o->endpoint.export_name = name;
-	return o->endpoint.path ? check_format(o, err) : part_no_memory(err);
+	return o->endpoint.path ? 0 : part_no_memory(err);
 }
 
 char **captive_image_words(const struct options *o)

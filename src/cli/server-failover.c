@@ -47,6 +47,19 @@ int option_set_failback(struct options *o, const struct option_def *def, const c
 			quoted_str(value).text);
 }
 
+/* A command that is called none can be written as ./none. */
+int option_set_fence(struct options *o, const struct option_def *def, const char *value,
+		     struct err *err)
+{
+	(void)def;
+	free(TAKE_PTR(o->fence));
+	o->failover_unfenced = strcmp(value, "none") == 0;
+	if (o->failover_unfenced)
+		return 0;
+	o->fence = strdup(value);
+	return o->fence ? 0 : part_no_memory(err);
+}
+
 int option_set_same_content(struct options *o, const struct option_def *def, const char *value,
 			    struct err *err)
 {
@@ -76,10 +89,9 @@ int failover_share(struct options *o, struct err *err)
 
 static int check_alone(const struct options *o, struct err *err)
 {
-	const char *option = o->fence		    ? "fence"
-			     : o->failover_unfenced ? "failover-unfenced"
-			     : o->failback_given    ? "failback"
-						    : NULL;
+	const char *option = o->fence || o->failover_unfenced ? "fence"
+			     : o->failback_given	      ? "failback"
+							      : NULL;
 
 	if (option)
 		return part_bad(err, "--%s needs another server: add --failover URI", option);

@@ -184,25 +184,14 @@ const struct option_def options_table[] = {
      .field = FIELD(unix_path)},
     {.name = "image",
      .value = VALUE_REQUIRED,
-     .hint = HINT_FILE,
+     .hint = HINT_IMAGE,
      .group = GROUP_SERVER,
      .in_file = true,
      .verbs = ATTACH,
-     .shown = "FILE",
+     .shown = "FORMAT:FILE",
      .help = "start a qemu-nbd that serves this disk image (with a write-through cache) instead of "
-	     "connecting to a HOST",
-     .set = option_set_text,
-     .field = FIELD(image)},
-    {.name = "format",
-     .value = VALUE_REQUIRED,
-     .group = GROUP_SERVER,
-     .in_file = true,
-     .verbs = ATTACH,
-     .shown = "FORMAT",
-     .help = "the format of the --image, such as raw or qcow2; required, because guessing it is "
-	     "not safe",
-     .set = option_set_text,
-     .field = FIELD(format)},
+	     "connecting to a HOST; the format, such as raw or qcow2, is never guessed",
+     .set = option_set_image},
     {.name = "command",
      .group = GROUP_SERVER,
      .in_file = true,
@@ -532,21 +521,10 @@ const struct option_def options_table[] = {
      .group = GROUP_OUTAGE,
      .in_file = true,
      .verbs = ATTACH,
-     .shown = "SECONDS",
-     .help = "the longest pause between two attempts in the first five minutes; default 0.5",
-     .set = option_set_seconds,
-     .field = FIELD(retry_delay_ms),
-     .min = 100,
-     .max = 3600 * 1000},
-    {.name = "retry-delay-late",
-     .value = VALUE_REQUIRED,
-     .group = GROUP_OUTAGE,
-     .in_file = true,
-     .verbs = ATTACH,
-     .shown = "SECONDS",
-     .help = "the longest pause between two attempts after that; default 5",
-     .set = option_set_seconds,
-     .field = FIELD(retry_delay_late_ms),
+     .shown = "SECONDS[,SECONDS]",
+     .help = "the longest pause between two attempts in the first five minutes, and the longest "
+	     "pause after that; default 0.5,5",
+     .set = option_set_retry_delay,
      .min = 100,
      .max = 3600 * 1000},
     {.name = "follow-dns",
@@ -593,20 +571,13 @@ const struct option_def options_table[] = {
      .group = GROUP_OUTAGE,
      .in_file = true,
      .verbs = ATTACH,
-     .shown = "COMMAND",
-     .help = "run this command before a writable device moves to another server, with NBD_DEVICE, "
-	     "NBD_FAILED_URI and NBD_NEXT_URI in its environment; it must make sure that the lost "
-	     "server writes nothing more, and exit with 0",
-     .set = option_set_text,
-     .field = FIELD(fence)},
-    {.name = "failover-unfenced",
-     .group = GROUP_OUTAGE,
-     .in_file = true,
-     .verbs = ATTACH,
-     .help = "let a writable device move to another server without --fence: a server that was only "
-	     "stalled may then overwrite new data with old",
-     .set = option_set_flag,
-     .field = FIELD(failover_unfenced)},
+     .shown = "COMMAND|none",
+     .help =
+	 "run this command before a writable device moves to another server, with NBD_DEVICE, "
+	 "NBD_FAILED_URI and NBD_NEXT_URI in its environment; it must make sure that the lost "
+	 "server writes nothing more, and exit with 0; none: move without a command, although a "
+	 "server that was only stalled may then overwrite new data with old",
+     .set = option_set_fence},
     {.name = "same-content",
      .value = VALUE_OPTIONAL,
      .group = GROUP_OUTAGE,
@@ -706,7 +677,6 @@ static const struct option_pair pairs[] = {
     {.a = "no-reconnect",
      .b = "same-content",
      .why = "without reconnecting, the content is never compared"},
-    {.a = "fence", .b = "failover-unfenced"},
     {.a = "image", .b = "unix", .overrides = true},
     {.a = "image", .b = "port"},
     {.a = "image", .b = "source"},
@@ -732,6 +702,15 @@ const struct option_def *option_by_name(const char *name, size_t len)
 		    memcmp(options_table[i].name, name, len) == 0)
 			return &options_table[i];
 	return NULL;
+}
+
+const char *option_path(const struct option_def *def, const char *value)
+{
+	const char *colon = value ? strchr(value, ':') : NULL;
+
+	if (def->hint == HINT_FILE)
+		return value;
+	return def->hint == HINT_IMAGE && colon ? colon + 1 : NULL;
 }
 
 static bool is_given(const struct option_bits *given, const char *name)

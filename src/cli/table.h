@@ -27,7 +27,7 @@ extern const char *const options_groups[OPTION_GROUPS];
 
 enum option_value { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL };
 
-enum option_hint { HINT_NONE, HINT_FILE, HINT_INTERFACE };
+enum option_hint { HINT_NONE, HINT_FILE, HINT_IMAGE, HINT_INTERFACE };
 
 struct option_def;
 
@@ -63,7 +63,8 @@ option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_numb
     option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
     option_set_identifier, option_set_name, option_set_source, option_set_user, option_set_wait,
     option_set_patience, option_set_accept, option_set_zero_one, option_set_failover,
-    option_set_failback, option_set_same_content, option_set_verbose, option_set_quiet;
+    option_set_failback, option_set_fence, option_set_image, option_set_retry_delay,
+    option_set_same_content, option_set_verbose, option_set_quiet;
 
 /* Options that contradict each other. */
 struct option_pair {
@@ -82,6 +83,9 @@ struct option_bits {
 /* The first contradiction among the options that are given, or NULL. */
 const struct option_pair *options_conflict(const struct option_bits *given);
 int option_pair_explain(const struct option_pair *pair, struct err *err);
+
+/* The path in an option's value, or NULL if the value has none. */
+const char *option_path(const struct option_def *def, const char *value);
 
 /* The entry of a long name of len bytes, or NULL. */
 const struct option_def *option_by_name(const char *name, size_t len);

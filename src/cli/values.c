@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/cleanup.h"
 #include "cli/name.h"
 #include "transport/sockopts.h"
 #include "endpoint/uri-parts.h"
@@ -131,6 +132,27 @@ int option_set_seconds(struct options *o, const struct option_def *def, const ch
 				"three decimals, not %s",
 				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
 				quoted_str(value).text);
+	return 0;
+}
+
+int option_set_retry_delay(struct options *o, const struct option_def *def, const char *value,
+			   struct err *err)
+{
+	size_t len = strcspn(value, ",");
+	_cleanup_free_ char *first = part_copy(value, len);
+	uint32_t early = 0, late = OPTIONS_RETRY_DELAY_LATE;
+
+	if (!first)
+		return part_no_memory(err);
+	if (!parse_ms(first, def->min, def->max, &early) ||
+	    (value[len] && !parse_ms(value + len + 1, def->min, def->max, &late)))
+		return part_bad(err,
+				"--%s must be one or two numbers of seconds from %u.%u to %u, with "
+				"at most three decimals and with a comma between them, not %s",
+				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
+				quoted_str(value).text);
+	o->retry_delay_ms = early;
+	o->retry_delay_late_ms = value[len] || late > early ? late : early;
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
 
-#define RETRY_FAST_MS  (5 * 60 * 1000) /* --retry-delay; --retry-delay-late afterwards */
+#define RETRY_FAST_MS  (5 * 60 * 1000) /* --retry-delay: first value, then second */
 #define IDENTIFIER_MAX 1024	       /* as for --identifier */
 
 /*

@@ -32,8 +32,10 @@ static void find_file(const char *word, char *path, size_t size)
  */
 static bool is_missing(const struct config_entry *e)
 {
-	return e->def->hint == HINT_FILE && strcmp(e->def->name, "unix") != 0 && e->value &&
-	       access(e->value, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+	const char *path = option_path(e->def, e->value);
+
+	return path && strcmp(e->def->name, "unix") != 0 && access(path, F_OK) < 0 &&
+	       (errno == ENOENT || errno == ENOTDIR);
 }
 
 static int check_files(const char *path, struct err *err)
@@ -47,7 +49,8 @@ static int check_files(const char *path, struct err *err)
 		if (!is_missing(&config.entry[i]))
 			continue;
 		log_error("%s:%u: %s: there is no %s", path, config.entry[i].line,
-			  config.entry[i].def->name, config.entry[i].value);
+			  config.entry[i].def->name,
+			  option_path(config.entry[i].def, config.entry[i].value));
 		missing++;
 	}
 	config_done(&config);

@@ -176,7 +176,7 @@ ends "--command" nbd0
 #
 # An image
 #
-check "--image: attaches" nbd_attach nbd0 --image disk.qcow2 --format qcow2
+check "--image: attaches" nbd_attach nbd0 --image qcow2:disk.qcow2
 check "--image: known by its path" status_is nbd0 identifier "image:$scratch/disk.qcow2"
 check "--image: written through" \
 	eval 'tr "\\0" " " <"/proc/$(server_of nbd0)/cmdline" | grep -q -- --cache=writethrough'
@@ -186,14 +186,14 @@ kill -KILL "$(server_of nbd0)"
 check "--image: heals" writes_and_verifies /dev/nbd0
 ends "--image" nbd0
 check "--image: is whole" sound disk.qcow2
-check "--image -r: attaches" nbd_attach nbd0 -r --image disk.qcow2 --format qcow2
+check "--image -r: attaches" nbd_attach nbd0 -r --image qcow2:disk.qcow2
 check "--image -r: is read-only" is "$(blockdev --getro /dev/nbd0)" 1
 ends "--image -r" nbd0
 check "--image: the wrong format, in qemu-nbd's words" \
 	expect_status 4 'server qemu-nbd ended with exit status 1: .*qcow2' \
-	nbd_attach nbd0 --image disk.img --format qcow2
+	nbd_attach nbd0 --image qcow2:disk.img
 check "--image: no such file" expect_status 4 'nothing.img.*No such file' \
-	nbd_attach nbd0 --image nothing.img --format raw
+	nbd_attach nbd0 --image raw:nothing.img
 check "--image: nothing is left" nothing_left
 
 #

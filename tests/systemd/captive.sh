@@ -9,7 +9,7 @@
 if [[ ${1:-} = prepare ]]; then
 	mkdir -p "$2/srv"
 	qemu-img create -q -f qcow2 "$2/srv/disk.qcow2" 64M
-	configure "$2" nbd7 'image = /srv/disk.qcow2' 'format = qcow2'
+	configure "$2" nbd7 'image = qcow2:/srv/disk.qcow2'
 	exit
 fi
 

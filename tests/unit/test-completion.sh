@@ -79,7 +79,7 @@ offers '--|' '+ --export --connections --wait --backend --detach --status --help
 offers '--|' '- --force --json --completion'
 offers '--det|' '--detach'
 offers '--rea|' '--read-only'
-offers '--re|' '--read-only --relay --retry-delay --retry-delay-late --reconnect --resize'
+offers '--re|' '--read-only --relay --retry-delay --reconnect --resize'
 offers '--resize |' 'disk /dev/nbd0'
 offers '--wat|' '--watch-size'
 offers '--accept |' 'smaller read-only features name'
@@ -113,10 +113,12 @@ touch "$dir/a.sock" "$dir/b.sock"
 offers "-u $dir/a|" "$dir/a.sock"
 offers "--unix $dir/|" "+ $dir/a.sock $dir/b.sock"
 offers "--unix = $dir/b|" "$dir/b.sock"
-offers "--image $dir/a|" "$dir/a.sock"
+offers "--image q|" 'qcow2:'
+offers "--image = |" 'qcow2: raw:'
+offers "--image qcow2 : $dir/a|" "$dir/a.sock"
+offers "--image = raw : $dir/b|" "$dir/b.sock"
 offers "nbd0 -- [ cat $dir/b|" "$dir/b.sock"
 offers 'nbd0 -- [ mkte|' '+ mktemp'
-offers 'nbd0 --image = f --form|' '--format'
 offers "--config $dir/a|" "$dir/a.sock"
 offers "--check-config $dir/a|" "$dir/a.sock"
 offers "--import-nbdtab $dir/b|" "$dir/b.sock"
@@ -159,7 +161,7 @@ if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
     offers 'nbd0 localh|' '+ localhost'
     offers '-l localh|' '+ localhost'
     offers '-u s nbd0 localh|' ''
-    offers '--image f nbd0 localh|' ''
+    offers '--image raw : f nbd0 localh|' ''
 fi
 # Names that others choose, in namespaces of their own, where the completion looks for real.
 if unshare -mn true 2>/dev/null; then

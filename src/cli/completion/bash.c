@@ -13,6 +13,8 @@ static const char *kind(const struct option_def *def)
 	switch (def->hint) {
 	case HINT_FILE:
 		return "file";
+	case HINT_IMAGE:
+		return "image";
 	case HINT_INTERFACE:
 		return "interface";
 	case HINT_NONE:

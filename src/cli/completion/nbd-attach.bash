@@ -141,7 +141,9 @@ _nbd_attach()
         *) positional+=("$word") ;;
         esac
     done
-    if [[ $prefix ]]; then
+    if [[ $prefix == --image=*: || ( $expect == --image && $prefix == *: ) ]]; then
+        expect=--image # FORMAT: is behind us
+    elif [[ $prefix ]]; then
         # the value in --option=value; anything else with a colon is a server
         [[ $prefix == --*= ]] || return 0
         expect=${prefix%=}
@@ -166,7 +168,14 @@ _nbd_attach()
             mapfile -t found < <(_nbd_attach_interfaces)
             _nbd_attach_offer "$cur" "${found[@]}"
             ;;
-        file)
+        image)
+            if [[ $prefix != *: ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'qcow2: raw:' -- "$cur")
+                compopt -o nospace 2>/dev/null
+                return 0
+            fi
+            ;;&
+        file | image)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             compopt -o filenames 2>/dev/null
             ;;

@@ -87,7 +87,7 @@ int supervisor_check_targets(struct supervisor *s, struct err *err)
 		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "--failover of a writable device needs --fence COMMAND, so that a "
 			       "server that was only stalled cannot write old data over new; "
-			       "--failover-unfenced takes that risk, --read-only does not have it");
+			       "--fence none takes that risk, --read-only does not have it");
 	return 0;
 }
 

@@ -15,7 +15,7 @@ serve_port() { # PORT ARGUMENT... of nbdkit; sets $server
 
 fails_over() { # NAME CONNECTIONS FIRST SECOND OPTION...; $first is the server that dies
 	local name=$1
-	check "$name: attaches" attach -C "$2" --failover "$4" --failover-unfenced "${@:5}" -- "$3"
+	check "$name: attaches" attach -C "$2" --failover "$4" --fence none "${@:5}" -- "$3"
 	check "$name: with all connections" told_is alive "$2"
 	# Or what is under way then waits for 30 seconds: the kernel's rule for several connections.
 	(($2 == 1)) || echo 1000 >"$N/stub/sys/block/nbd0/queue/io_timeout"

@@ -119,20 +119,19 @@ static void an_image_is_served_safely(void **unused)
 	struct options o;
 
 	(void)unused;
-	PARSE(&o, "nbd0", "--image", "/a/b", "--format", "qcow2");
+	PARSE(&o, "nbd0", "--image", "qcow2:/a/b");
 	words = captive_image_words(&o);
 	assert_words(words, "<qemu-nbd> <--persistent> <--cache=writethrough> <--discard=unmap> "
 			    "<--format=qcow2> <--shared=1> </a/b>");
 	captive_words_free(words);
 	options_done(&o);
-	PARSE(&o, "nbd0", "--image=/a", "--format=raw", "-r", "-C3");
+	PARSE(&o, "nbd0", "--image=raw:/a", "-r", "-C3");
 	words = captive_image_words(&o);
 	assert_words(words, "<qemu-nbd> <--persistent> <--cache=writethrough> <--discard=unmap> "
 			    "<--format=raw> <--shared=3> <--read-only> </a>");
 	captive_words_free(words);
 	options_done(&o);
-	PARSE(&o, "nbd0", "--image=-f",
-	      "--format=raw"); /* qemu-nbd must not take it for an option */
+	PARSE(&o, "nbd0", "--image=raw:-f"); /* qemu-nbd must not take it for an option */
 	assert_int_equal(o.image[0], '/');
 	options_done(&o);
 }
@@ -160,7 +159,7 @@ static void an_identifier_tells_servers_apart(void **unused)
 	    IDENTIFIER("nbd0", "--command", "[", "nbdkit", "file", "x", "]"),
 	    IDENTIFIER("nbd0", "--user=root", "[", "nbdkit", "file", "x", "]"),
 	    IDENTIFIER("nbd0", "export", "[", "nbdkit", "file", "x", "]"),
-	    IDENTIFIER("nbd0", "--image=/x", "--format=raw"),
+	    IDENTIFIER("nbd0", "--image=raw:/x"),
 	};
 	char *again = IDENTIFIER("auto", "-r", "[", "nbdkit", "file", "x", "]");
 	char *elsewhere;

@@ -177,11 +177,18 @@ static const struct {
 				"try nbd-attach --help\n"},
     {"target = [ a ]\nunix = /s\n",
      ":1: target and unix name two servers: leave one of them out\n"},
-    {"target = h\nimage = /s\nformat = raw\n",
+    {"target = h\nimage = raw:/s\n",
      ":1: target and image name two servers: leave one of them out\n"},
-    {"image = s\nformat = raw\n", ":1: image must be an absolute path, not \"s\"\n"},
-    {"image = /s\n", ":1: --image needs --format, such as raw or qcow2: guessing it is not safe, "
-		     "because the content of a raw image can look like another format\n"},
+    {"image = raw:s\n", ":1: image must be an absolute path, not \"s\"\n"},
+    {"image = /s\n", ":1: --image needs the format before the file, such as raw:FILE or "
+		     "qcow2:FILE, not \"/s\": guessing the format is not safe, because the content "
+		     "of a raw image can look like another format\n"},
+    {"target = h\nformat = raw\nretry-delay-late = 9\nfailover-unfenced = yes\n",
+     ":2: the option format has been replaced by --image FORMAT:FILE, such as --image "
+     "qcow2:disk.qcow2\n"
+     ":3: the option retry-delay-late has been replaced by --retry-delay with two values, such as "
+     "--retry-delay 0.5,5\n"
+     ":4: the option failover-unfenced has been replaced by --fence none\n"},
     {"target = h\nunix = /s\n", ":1: target and unix name two servers: leave one of them out\n"},
     {"port = 5\nunix = /s\n", ":2: --port and --unix cannot be combined\n"},
     {"export = x\ntarget = nbd://h/x\n",
@@ -521,9 +528,9 @@ static void test_refused(void **state)
 
 static bool contradicts_others(const char *line)
 {
-	static const char *const names[] = {
-	    "unix",  "no-reconnect", "swap",	"quiet", "tls-psk",	     "tls-username",
-	    "image", "format",	     "command", "user",	 "failover-unfenced"};
+	static const char *const names[] = {"unix",  "no-reconnect", "swap",
+					    "quiet", "tls-psk",	     "tls-username",
+					    "image", "command",	     "user"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strncmp(line, names[i], strlen(names[i])) == 0)

@@ -19,6 +19,14 @@
 
 #define ARGS_MAX 24
 
+#define NEEDS_FORMAT(value)                                                                      \
+	"--image needs the format before the file, such as raw:FILE or qcow2:FILE, not \"" value \
+	"\": guessing the format is not safe, because the content of a raw image can look like " \
+	"another format"
+#define RETRY_DELAY(value)                                                                    \
+	"--retry-delay must be one or two numbers of seconds from 0.1 to 3600, with at most " \
+	"three decimals and with a comma between them, not \"" value "\""
+
 /* Splits at blanks; "''" is an empty word. argv[0] comes with it. */
 struct args {
 	char text[512];
@@ -96,8 +104,7 @@ static const struct {
     {"nbd0 -u /s -N x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket=/s"},
     {"nbd0 -- [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket="},
     {"nbd0 x [ a -b ]", VERB_ATTACH, "nbd0", 0, "nbd+unix:///x?socket="},
-    {"auto --image f --format raw", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO,
-     "nbd+unix:///?socket="},
+    {"auto --image raw:f", VERB_ATTACH, "auto", SUPERVISOR_INDEX_AUTO, "nbd+unix:///?socket="},
     {"nbd0 nbd+vsock://3/x", VERB_ATTACH, "nbd0", 0, "nbd+vsock://3/x"},
     {"nbd0 nbd+unix:///?socket=%00x", VERB_ATTACH, "nbd0", 0, "nbd+unix:///?socket=%00x"},
 
@@ -267,10 +274,9 @@ static void test_outage(void **state)
 	struct options o;
 
 	(void)state;
-	parse_right(
-	    "--dead-timeout infinity --peer-timeout 5 --retry-delay 0.1 --retry-delay-late 3600 "
-	    "--follow-dns --accept smaller --on-change true nbd0 host",
-	    &o);
+	parse_right("--dead-timeout infinity --peer-timeout 5 --retry-delay 0.1,3600 "
+		    "--follow-dns --accept smaller --on-change true nbd0 host",
+		    &o);
 	assert_int_equal(o.dead_timeout, OPTIONS_FOREVER);
 	assert_int_equal(o.peer_timeout_ms, 5000);
 	assert_int_equal(o.retry_delay_ms, 100);
@@ -339,6 +345,39 @@ static void assert_target(const struct options *o, size_t i, const char *uri)
 	assert_string_equal(got, uri);
 }
 
+static void test_retry_delay(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("nbd0 host --retry-delay 2", &o);
+	assert_int_equal(o.retry_delay_ms, 2000);
+	assert_int_equal(o.retry_delay_late_ms, OPTIONS_RETRY_DELAY_LATE);
+	options_done(&o);
+	parse_right("nbd0 host --retry-delay 60", &o);
+	assert_int_equal(o.retry_delay_ms, 60000);
+	assert_int_equal(o.retry_delay_late_ms, 60000);
+	options_done(&o);
+	parse_right("nbd0 host --retry-delay 60,1", &o);
+	assert_int_equal(o.retry_delay_late_ms, 1000);
+	options_done(&o);
+}
+
+#define ATTACHMENT_OPTIONS_MAX 50 /* more than that nobody learns */
+
+static void test_few_options(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		n += !def->hidden && def->group != GROUP_VERB && def->verbs & 1U << VERB_ATTACH;
+	}
+	assert_in_range(n, 1, ATTACHMENT_OPTIONS_MAX);
+}
+
 static void test_failover(void **state)
 {
 	struct options o;
@@ -356,7 +395,7 @@ static void test_failover(void **state)
 	options_done(&o);
 	assert_int_equal(o.n_failover, 0);
 
-	parse_right("nbd0 a --failover nbd://b --failover-unfenced --same-content=65536", &o);
+	parse_right("nbd0 a --failover nbd://b --fence none --same-content=65536", &o);
 	assert_int_equal(o.failback, FAILBACK_NEVER);
 	assert_true(o.failover_unfenced);
 	assert_int_equal(o.same_content, 65536);
@@ -552,7 +591,7 @@ static const struct {
     {"nbd0 nbd+vsock://2/ --peer-uid 0",
      "--peer-uid is for servers on this machine, by a Unix socket or TCP: the kernel does not tell "
      "who serves vsock"},
-    {"nbd0 localhost --peer-uid 0 --failover nbd+vsock://2/ --failover-unfenced",
+    {"nbd0 localhost --peer-uid 0 --failover nbd+vsock://2/ --fence none",
      "--peer-uid is for servers on this machine, so no --failover server can use vsock"},
     {"nbd0 --swap [ a ]", "--swap cannot be combined with a server command: a server on this "
 			  "machine may need memory that is waiting to be swapped out to it"},
@@ -563,19 +602,27 @@ static const struct {
 			    "try nbd-attach --help"},
     {"nbd0 --user me host", "--user belongs to a server COMMAND in brackets, or --image; "
 			    "try nbd-attach --help"},
-    {"nbd0 --format raw host", "--format belongs to --image; try nbd-attach --help"},
-    {"nbd0 --format raw [ a ]", "--format belongs to --image; try nbd-attach --help"},
-    {"nbd0 --image f", "--image needs --format, such as raw or qcow2: guessing it is not safe, "
-		       "because the content of a raw image can look like another format"},
-    {"nbd0 --image= --format raw", "--image needs the name of a file"},
-    {"nbd0 --image f --format a,b", "\"a,b\" is not a --format of an image"},
-    {"nbd0 --image f --format=", "\"\" is not a --format of an image"},
-    {"nbd0 --image f --format raw [ a ]", "--image starts its own server: leave out the COMMAND"},
-    {"nbd0 --image f --format raw --unix s", "--image and --unix cannot be combined"},
-    {"nbd0 --image f --format raw --port 5", "--image and --port cannot be combined"},
-    {"nbd0 --image f --format raw --command", "--image and --command cannot be combined: qemu-nbd "
-					      "cannot serve NBD on its standard input and output"},
-    {"-I --image f", "--image cannot be combined with --info; try nbd-attach --help"},
+    {"nbd0 --format raw host", "the option format has been replaced by --image FORMAT:FILE, such "
+			       "as --image qcow2:disk.qcow2"},
+    {"nbd0 host --failover-unfenced", "the option failover-unfenced has been replaced by --fence "
+				      "none"},
+    {"nbd0 host --retry-delay-late=5", "the option retry-delay-late has been replaced by "
+				       "--retry-delay with two values, such as --retry-delay "
+				       "0.5,5"},
+    {"nbd0 --image f", NEEDS_FORMAT("f")},
+    {"nbd0 --image=", NEEDS_FORMAT("")},
+    {"nbd0 --image :f", NEEDS_FORMAT(":f")},
+    {"nbd0 --image a,b:f", NEEDS_FORMAT("a,b:f")},
+    {"nbd0 --image /dir/a:f", NEEDS_FORMAT("/dir/a:f")},
+    {"nbd0 --image abcdefghijklmnopqrstuvwxyz0123456:f",
+     NEEDS_FORMAT("abcdefghijklmnopqrstuvwxyz0123456:f")},
+    {"nbd0 --image raw:", "--image needs the name of a file after raw:"},
+    {"nbd0 --image raw:f [ a ]", "--image starts its own server: leave out the COMMAND"},
+    {"nbd0 --image raw:f --unix s", "--image and --unix cannot be combined"},
+    {"nbd0 --image raw:f --port 5", "--image and --port cannot be combined"},
+    {"nbd0 --image raw:f --command", "--image and --command cannot be combined: qemu-nbd "
+				     "cannot serve NBD on its standard input and output"},
+    {"-I --image raw:f", "--image cannot be combined with --info; try nbd-attach --help"},
 
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},
@@ -625,9 +672,9 @@ static const struct {
     {"-s --source lo", "--source cannot be combined with --status; try nbd-attach --help"},
     {"-vq nbd0 host", "--verbose and --quiet cannot be combined"},
     {"-u s -p 5 nbd0", "--port and --unix cannot be combined"},
-    {"auto --image f --format raw -N x",
+    {"auto --image raw:f -N x",
      "--image serves the whole image as the only export of its server: leave out \"x\""},
-    {"auto --image f --format raw x",
+    {"auto --image raw:f x",
      "--image serves the whole image as the only export of its server: leave out \"x\""},
     {"-N a -N b nbd0 host", "--export is given twice"},
     {"-N x nbd0 host y", "the export is given twice: with --export, and as \"y\""},
@@ -767,10 +814,11 @@ static const struct {
 			    "most three decimals, not \"3601\""},
     {"--peer-timeout infinity", "--peer-timeout must be a number of seconds from 5.0 to 3600, with "
 				"at most three decimals, not \"infinity\""},
-    {"--retry-delay 0.099", "--retry-delay must be a number of seconds from 0.1 to 3600, with at "
-			    "most three decimals, not \"0.099\""},
-    {"--retry-delay-late 3600.5", "--retry-delay-late must be a number of seconds from 0.1 to "
-				  "3600, with at most three decimals, not \"3600.5\""},
+    {"--retry-delay 0.099", RETRY_DELAY("0.099")},
+    {"--retry-delay 1,3600.5", RETRY_DELAY("1,3600.5")},
+    {"--retry-delay 1,", RETRY_DELAY("1,")},
+    {"--retry-delay 1,2,3", RETRY_DELAY("1,2,3")},
+    {"--retry-delay ''", RETRY_DELAY("")},
     {"--accept bigger",
      "--accept takes smaller|read-only|features|name,..., separated by commas, not \"bigger\""},
     {"--accept ''",
@@ -807,11 +855,10 @@ static const struct {
      "tls-verify-peer=0 or tls-type=anon"},
     {"nbd0 h --fence x", "--fence needs another server: add --failover URI"},
     {"nbd0 h --failback never", "--failback needs another server: add --failover URI"},
-    {"nbd0 h --failover-unfenced", "--failover-unfenced needs another server: add --failover URI"},
+    {"nbd0 h --fence none", "--fence needs another server: add --failover URI"},
     {"nbd0 h --failover nbd://b --failback idle",
      "--failback must be one of never|at-loss, not \"idle\""},
-    {"nbd0 h --failover nbd://b --fence f --failover-unfenced",
-     "--fence and --failover-unfenced cannot be combined"},
+    {"nbd0 h --failover nbd://b --fence f --fence none", "--fence is given twice"},
     {"nbd0 h --failover nbd://b --swap",
      "--swap and --failover cannot be combined: moving to another server needs processes, and "
      "memory that may be swapped out"},
@@ -965,13 +1012,14 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),     cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),   cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_failover), cmocka_unit_test(test_tls),
-	    cmocka_unit_test(test_absolute), cmocka_unit_test(test_argv_kept),
-	    cmocka_unit_test(test_bad),	     cmocka_unit_test(test_source),
-	    cmocka_unit_test(test_peer_uid), cmocka_unit_test(test_table),
-	    cmocka_unit_test(test_help),     cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),	cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),	cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_retry_delay), cmocka_unit_test(test_few_options),
+	    cmocka_unit_test(test_failover),	cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_absolute),	cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),		cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_peer_uid),	cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),	cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
