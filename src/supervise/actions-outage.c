@@ -114,11 +114,8 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 	/* Whether another connection is needed, and to which server, its result tells. */
 	if (handover_is_handing_over(s->handover))
 		return;
-	supervisor_take_hints(s);
-	if (!supervisor_may_dial(s))
+	if (!reconnect_start(s->reconnect, missing(s), s->outage.flaps > 0, has_others(s)))
 		return;
-	redial_want(s->redial, missing(s), s->outage.flaps > 0 || s->not_healed, has_others(s));
-	supervisor_time_turn(s);
 	if (links_graves(s->links))
 		handover_attend(s->handover);
 	use_fresh(s);
@@ -126,12 +123,9 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 
 void supervisor_stop_dialling(struct supervisor *s)
 {
-	supervisor_stop_turns(s);
-	if (s->redial)
-		redial_want(s->redial, 0, false, false);
+	reconnect_stop(s->reconnect);
 	loop_timer_cancel(s->expiry);
 	queue_forget(&s->queue, FSM_EXPIRE);
-	hints_free(TAKE_PTR(s->hints));
 	handover_stop(s->handover);
 }
 
@@ -142,7 +136,7 @@ static void begins(void *arg)
 {
 	struct supervisor *s = arg;
 
-	supervisor_hand_over_target(s);
+	reconnect_hand_over(s->reconnect);
 	/* Before the kernel has it: a supervisor that takes over must know which server serves. */
 	supervisor_write_state(s);
 }
@@ -152,9 +146,9 @@ static void ended(unsigned taken, bool declined, void *arg)
 	struct supervisor *s = arg;
 	unsigned alive = links_alive(s->links);
 
-	if (declined && taken == 0 && alive > 0 && !supervisor_target_declined(s))
+	if (declined && taken == 0 && alive > 0 && !reconnect_declined(s->reconnect))
 		handover_keep(s->handover, 0);
-	s->not_healed = alive == 0;
+	reconnect_handed_over(s->reconnect, alive > 0);
 	supervisor_post(s,
 			alive == 0			 ? FSM_NOT_HEALED
 			: alive < links_wanted(s->links) ? FSM_PART_HEALED
@@ -176,7 +170,7 @@ static bool is_greeting(void *arg)
 {
 	const struct supervisor *s = arg;
 
-	return redial_connected(s->redial);
+	return reconnect_is_greeting(s->reconnect);
 }
 
 int supervisor_prepare_handover(struct supervisor *s, struct err *err)
@@ -232,19 +226,12 @@ static void recover(struct supervisor *s)
 		handover_rest(s->handover);
 	end_outage(s);
 	s->alive_said = links_alive(s->links);
-	supervisor_target_healed(s);
-	s->accept = s->cfg.accept; /* what was accepted for this outage */
-	s->report.error[0] = '\0';
-	if (missing(s) == 0) {
-		if (!s->cfg.swap)
-			hints_free(TAKE_PTR(s->hints));
-		if (!outage)
-			log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
-				 "/dev/nbd%d: all %u connections to %s are alive again",
-				 s->at.index, links_wanted(s->links), s->at.server);
-	}
-	redial_want(s->redial, supervisor_may_dial(s) ? missing(s) : 0,
-		    handover_was_declined(s->handover), has_others(s));
+	reconnect_recovered(s->reconnect, missing(s), handover_was_declined(s->handover),
+			    has_others(s));
+	if (missing(s) == 0 && !outage)
+		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
+			 "/dev/nbd%d: all %u connections to %s are alive again", s->at.index,
+			 links_wanted(s->links), s->at.server);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	watch_start(s->watch, supervisor_wants_growth(s));
@@ -266,12 +253,9 @@ void supervisor_recheck_outage(struct supervisor *s)
 
 void supervisor_complain(struct supervisor *s, const struct event *e)
 {
-	struct target *t = targets_aimed(&s->over.targets);
-
-	if (strcmp(t->said, e->err.message) != 0)
+	if (reconnect_is_news(s->reconnect, &e->err))
 		log_error("/dev/nbd%d: %s%s", s->at.index, e->err.message,
 			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
-	snprintf(t->said, sizeof(t->said), "%s", e->err.message);
 }
 
 void supervisor_fail_io(struct supervisor *s, const struct event *e)

@@ -52,7 +52,7 @@ static void get_ready(struct supervisor *s)
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	if (s->cfg.swap) {
-		supervisor_take_hints(s);
+		reconnect_listen(s->reconnect);
 		if (helpers_tls_files(s->helpers))
 			tls_files_keep(helpers_tls_files(s->helpers));
 	}
@@ -64,9 +64,9 @@ static void keep_from_dialler(struct supervisor *s)
 	struct err err;
 
 	s->at.known = *dialler_export(s->dialler);
-	supervisor_note_content(s, dialler_sample(s->dialler));
-	if (supervisor_prepare_redial(s, dialler_addresses(s->dialler), &err) == 0) {
-		redial_prefer(s->redial, dialler_peer(s->dialler));
+	if (reconnect_know(s->reconnect, dialler_addresses(s->dialler), dialler_sample(s->dialler),
+			   &err) == 0) {
+		reconnect_prefer(s->reconnect, dialler_peer(s->dialler));
 	} else {
 		log_error("/dev/nbd%d: %s: the device will not be connected again", s->at.index,
 			  err.message);
@@ -136,13 +136,14 @@ static void announce(struct supervisor *s, const struct event *e)
 static void reconnect(struct supervisor *s, unsigned accept)
 {
 	if (s->state != FSM_ATTACHED)
-		s->accept |= accept;
+		reconnect_accept(s->reconnect, accept);
 	if (!s->cfg.reconnect)
 		supervisor_answer(s, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED && links_blind(s->links))
-		supervisor_answer(s, 0,
-				  "the kernel is being asked whether the connections live, because a "
-				  "supervisor that has died made them");
+		supervisor_answer(
+		    s, 0,
+		    "the kernel is being asked whether the connections live, because a "
+		    "supervisor that has died made them");
 	else if (s->state == FSM_ATTACHED)
 		supervisor_answer(s, 0, "every connection is alive");
 	else if (handover_is_handing_over(s->handover))
@@ -150,7 +151,7 @@ static void reconnect(struct supervisor *s, unsigned accept)
 	else
 		supervisor_answer(s, 0, "dialling");
 	supervisor_probe(s);
-	supervisor_hurry("asked to", s);
+	reconnect_hurry(s->reconnect, "asked to");
 }
 
 static void refreshed(struct supervisor *s)

@@ -111,7 +111,7 @@ static void empty_queue(void *arg)
 			step(s, &e);
 	}
 	if (s->hurry_due)
-		supervisor_hurry(TAKE_PTR(s->hurry_due), s);
+		reconnect_hurry(s->reconnect, TAKE_PTR(s->hurry_due));
 	if (s->touched && s->state != FSM_ENDED)
 		supervisor_write_state(s);
 	if (s->touched)

@@ -20,11 +20,11 @@
 #include "supervise/control.h"
 #include "supervise/attach/dialler.h"
 #include "supervise/fsm.h"
-#include "supervise/reconnect/fence.h"
 #include "supervise/handover/handover.h"
 #include "supervise/part.h"
-#include "supervise/reconnect/hints.h"
 #include "supervise/reconnect/identity.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/serving.h"
 #include "supervise/watch/watch.h"
 #include "supervise/report/manager.h"
 #include "supervise/report/udev.h"
@@ -32,7 +32,6 @@
 #include "supervise/outage.h"
 #include "supervise/queue.h"
 #include "supervise/attach/table.h"
-#include "supervise/reconnect/redial.h"
 #include "supervise/reconnect/spares.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
@@ -55,29 +54,6 @@ struct resizing {
 	unsigned every;	       /* so many periods between two looks */
 };
 
-/* The content that --same-content compares with. */
-struct content {
-	bool known;
-	uint32_t bytes;
-	uint64_t size; /* of the export, which decides what is read */
-	struct digest digest;
-};
-
-/* Where connections come from; see targets.h. Times are monotonic ms. */
-struct failing_over {
-	struct targets targets;
-	struct helpers *own[TARGETS_MAX]; /* NULL: those of the device */
-	int lost;		 /* which one was in use before the outage; -1: not known */
-	int served;		 /* the same before the last hand-over */
-	bool turning;		 /* every server has its turn, until one of them serves */
-	struct loop_timer *turn; /* when it is the next one's */
-	struct fence *fence;	 /* the command runs */
-	size_t fencing;		 /* for that server */
-	uint64_t fence_failed;	 /* when it last did; 0: never */
-	struct err fence_err;
-	struct content content;
-};
-
 struct supervisor {
 	struct supervisor_config cfg;
 	struct attachment at;
@@ -93,8 +69,8 @@ struct supervisor {
 	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers;
 	struct dialler *dialler;
-	struct redial *redial;
-	struct hints *hints; /* during an outage; with --swap always */
+	struct reconnect *reconnect;
+	struct serving serving;
 	struct watch *watch;
 	struct links *links; /* those of the watch */
 	struct spares spares;
@@ -110,9 +86,6 @@ struct supervisor {
 	struct loop_timer *meanwhile, *pause, *expiry;
 	int signal_fd;
 
-	uid_t unix_uid;	     /* of a Unix socket's server */
-	unsigned accept;     /* enum identity_accept */
-	bool server_flushes; /* the server in use offers a flush, whatever the device does */
 	struct configure configure;
 	struct table *table; /* the partition table is being read; nobody is told before that */
 	struct state report;
@@ -120,9 +93,7 @@ struct supervisor {
 
 	struct outage outage;
 	uint64_t fresh_size; /* the device's size according to the new connections */
-	bool not_healed;     /* the last hand-over came to nothing */
 	struct resizing resizing;
-	struct failing_over over;
 	struct err grow_err;
 	uint64_t grow_size;  /* what it is told */
 	bool growing;	     /* the helper thread makes the device larger */
@@ -208,15 +179,10 @@ void supervisor_stop_resizing(struct supervisor *s);
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
 			    struct helpers **ret_helpers, struct err *err);
 
-/* reconnect/reconnect.c: the servers that answer, checked, go to s->fresh. */
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses,
-			      struct err *err);
+/* finding.c: what follows from what reconnect/ finds. 0 or -errno with *err. */
+int supervisor_prepare_reconnect(struct supervisor *s, struct err *err);
 /* In this state a server that answers is wanted. */
 bool supervisor_dials(const struct supervisor *s);
-/* Dials at once, if there is anything to dial for: a hints_fn, SIGHUP, --reconnect. */
-void supervisor_hurry(const char *why, void *arg);
-/* Listens for signs that the server may be back. */
-void supervisor_take_hints(struct supervisor *s);
 
 /* actions-outage.c: the timer `expiry`, the actions of an outage. */
 void supervisor_expire(void *arg);
@@ -235,51 +201,6 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 
-/* reconnect/turns.c: the servers, from which s->helpers must exist. 0 or -errno with *err. */
-int supervisor_prepare_targets(struct supervisor *s, struct err *err);
-void supervisor_free_targets(struct supervisor *s);
-/* The plan is made: may the device have several servers, and is its content to be compared? */
-int supervisor_check_targets(struct supervisor *s, struct err *err);
-/* The one in use, and what dials it. */
-const struct endpoint *supervisor_endpoint(const struct supervisor *s);
-struct helpers *supervisor_helpers(const struct supervisor *s);
-/*
- * After a takeover: which one serves, and what its content was. 0, or -errno with *err: it is
- * none of those given.
- */
-int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err);
-/* What was read when the device was attached; NULL: nothing. */
-void supervisor_note_content(struct supervisor *s, const struct digest *digest);
-/* A connection is dead; with the last one, each server has its turn. False: dial nothing now. */
-bool supervisor_may_dial(struct supervisor *s);
-/* A connection to the aimed server failed, or is not what was wanted. */
-void supervisor_turn_on(struct supervisor *s, bool wrong);
-/* May the content behind that connection be the device's? 0 or -errno with *err. */
-int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
-			    struct err *err);
-/* What is known of the aimed server's addresses, for its next turn. */
-void supervisor_keep_addresses(struct supervisor *s);
-/* Dials the aimed server in place of another one; the next one in turn (a timer). */
-void supervisor_aim(struct supervisor *s, bool at_once);
-void supervisor_next_turn(void *arg);
-/* The aimed one's turn begins with the next try: when that is planned. */
-void supervisor_time_turn(struct supervisor *s);
-/* The connection is given to the kernel; works; nothing more is dialled. */
-void supervisor_hand_over_target(struct supervisor *s);
-/*
- * The kernel has not taken it: its connections are alive, and to the server of before. False: that
- * is not the aimed one, to which those lead that wait.
- */
-bool supervisor_target_declined(struct supervisor *s);
-void supervisor_target_healed(struct supervisor *s);
-void supervisor_stop_turns(struct supervisor *s);
-
-/* reconnect/fencing.c */
-/* True if the aimed server may be used only after others were fenced off. */
-bool supervisor_must_fence(const struct supervisor *s);
-/* Starts that. Always -errno with *err (RETRY): it runs, or has failed. */
-int supervisor_fence(struct supervisor *s, struct err *err);
-
 /*
  * report/status.c: computes the status and writes it at once. Who needs it on disk before the next
  * thing happens calls this; others call supervisor_touch().
@@ -287,12 +208,6 @@ int supervisor_fence(struct supervisor *s, struct err *err);
 void supervisor_write_state(struct supervisor *s);
 /* Fills what never changes while the device is attached. */
 int supervisor_fill_report(struct supervisor *s, struct err *err);
-void supervisor_note_tls(struct supervisor *s, const struct tls_facts *tls, bool relay);
-/* The flags of a server that is about to serve the device: says when its flush is not the device's.
- */
-void supervisor_note_flush(struct supervisor *s, uint16_t flags);
-void supervisor_remember_addresses(struct supervisor *s, const struct address_list *addresses);
-
 /* report/status.c: udev is told by a part of its own. 0 or -errno with *err. */
 int supervisor_prepare_udev(struct supervisor *s, struct err *err);
 /* Tells systemd that the device is ready, once it is and udev knows of it. */

@@ -41,7 +41,7 @@ static void signalled(int fd, uint32_t events, void *arg)
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP)
-		supervisor_hurry("SIGHUP", arg);
+		reconnect_hurry(((struct supervisor *)arg)->reconnect, "SIGHUP");
 	else
 		terminate(arg);
 }
@@ -247,7 +247,7 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		choose_way(s);
 	if (ret == 0)
-		ret = supervisor_prepare_targets(s, err);
+		ret = supervisor_prepare_reconnect(s, err);
 	if (ret == 0)
 		ret = rundir_make(err);
 	if (ret == 0)
@@ -275,12 +275,10 @@ static bool done(struct supervisor *s)
 	supervisor_send_answer(s);
 	control_free(s->control);
 	dialler_free(s->dialler);
-	redial_free(s->redial);
-	supervisor_free_targets(s);
+	reconnect_free(s->reconnect);
 	if (s->captive && !s->left)
 		captive_end(s->captive);
 	helpers_free(s->helpers);
-	hints_free(s->hints);
 	loop_io_free(s->signal_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
 	announce_free(s->announce);
@@ -312,7 +310,6 @@ int supervisor_run(const struct supervisor_config *cfg)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	s->cfg = *cfg;
-	s->accept = cfg->accept;
 	attachment_init(&s->at, cfg->identifier);
 	s->env.at = &s->at;
 	outage_init(&s->outage, cfg->dead_timeout_s);

@@ -86,7 +86,7 @@ static int make_plan(struct supervisor *s, struct err *err)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
 			    s->cfg.connections);
-	ret = supervisor_check_targets(s, err);
+	ret = reconnect_check(s->reconnect, err);
 	return ret < 0 ? ret : supervisor_take_identifier(s, err);
 }
 
@@ -124,10 +124,11 @@ static int open_up(struct supervisor *s, struct err *err)
 	int ret;
 
 	/* Before the report, from which a later supervisor learns whose server it must be. */
-	s->unix_uid = local ? dialler_unix_uid(s->dialler) : (uid_t)-1;
+	reconnect_set_owner(s->reconnect, local ? dialler_unix_uid(s->dialler) : (uid_t)-1);
 	ret = supervisor_fill_report(s, err);
 	address_describe(dialler_peer(s->dialler), s->at.server, sizeof(s->at.server));
-	supervisor_note_tls(s, dialler_tls(s->dialler), dialler_relay(s->dialler));
+	serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect),
+			 dialler_tls(s->dialler), dialler_relay(s->dialler));
 	if (ret == 0)
 		ret = supervisor_open_up(s, err);
 	if (ret == 0 && links_watch(s->links) < 0)

@@ -57,7 +57,7 @@ static void prefer_living(struct supervisor *s)
 		links_facts(s->links, i, &facts);
 		peer.sa = facts.id.peer;
 		if (peer.sa.ss_family)
-			redial_prefer(s->redial, &peer);
+			reconnect_prefer(s->reconnect, &peer);
 	}
 }
 
@@ -74,35 +74,28 @@ static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
 	s->at.known.size = a->plan.size;
 	s->at.known.flags = a->plan.flags;
 	s->at.known.max_block = a->max_payload;
-	s->unix_uid = a->known && a->state->peer_uid >= 0 ? (uid_t)a->state->peer_uid : (uid_t)-1;
 	adopt_links(a, s->links);
 	links_probe_ends(s->links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
 		links_inherit(s->links, a->state->unproved);
 	adopt_addresses(a, &addresses);
-	ret = supervisor_adopt_target(s, a->known ? a->state : NULL, err);
-	if (ret == 0 && s->over.targets.serving < 0) {
-		/* What is written down of an unknown server says nothing about the aimed one. */
-		addresses.n = 0;
-		s->unix_uid = (uid_t)-1;
-	}
+	ret = reconnect_adopt(s->reconnect, a->known ? a->state : NULL, &addresses, err);
 	if (ret == 0)
-		ret = supervisor_check_targets(s, err);
+		ret = reconnect_check(s->reconnect, err);
 	if (ret == 0)
 		ret = supervisor_take_identifier(s, err);
 	if (ret == 0)
 		ret = supervisor_fill_report(s, err);
-	if (ret == 0)
-		ret = supervisor_prepare_redial(s, &addresses, err);
 	if (ret == 0)
 		prefer_living(s);
 	if (ret == 0)
 		ret = supervisor_open_up(s, err);
 	snprintf(s->at.server, sizeof(s->at.server), "%s", a->state->address);
 	if (a->known)
-		s->report.tls = a->state->tls;
+		s->serving.tls = a->state->tls;
 	if (!s->at.server[0])
-		endpoint_describe(supervisor_endpoint(s), s->at.server, sizeof(s->at.server));
+		endpoint_describe(reconnect_endpoint(s->reconnect), s->at.server,
+				  sizeof(s->at.server));
 	watch_set_cause(s->watch, "it was lost while no supervisor ran");
 	return ret;
 }

@@ -1,167 +1,362 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks for the server in an outage, and whether what answers is it. */
-#include "supervise/supervisor-private.h"
+#include "supervise/reconnect/reconnect-private.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 
-bool supervisor_dials(const struct supervisor *s)
+int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg,
+		  const struct reconnect_events *events, void *arg,
+		  struct reconnect **ret_reconnect, struct err *err)
 {
-	switch (s->state) {
-	case FSM_DEGRADED:
-	case FSM_LOST:
-	case FSM_HEALING:
-	case FSM_REFUSED:
-	case FSM_EXPIRED:
-		return true;
-	case FSM_STARTING:
-	case FSM_WAITING:
-	case FSM_JOINING:
-	case FSM_CONFIGURING:
-	case FSM_ADOPTING:
-	case FSM_ATTACHED:
-	case FSM_DETACHING:
-	case FSM_LEAVING:
-	case FSM_ENDED:
-	case FSM_STATES:
-		break;
-	}
-	return false;
+	struct reconnect *r = calloc(1, sizeof(*r));
+	int ret;
+
+	if (!r)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	r->env = env;
+	r->cfg = *cfg;
+	r->events = events;
+	r->arg = arg;
+	r->accept = cfg->accept;
+	r->unix_uid = (uid_t)-1;
+	ret = turns_prepare(r, err);
+	if (ret < 0)
+		reconnect_free(r);
+	else
+		*ret_reconnect = r;
+	return ret;
 }
 
-/*
- * The device takes no size that one of its connections does not know: what lies behind the end that
- * the server told a connection fails there.
- */
-static void note_size(struct supervisor *s, uint64_t size)
+void reconnect_free(struct reconnect *r)
 {
-	uint64_t known = s->fresh_size ? s->fresh_size : s->at.plan.size;
-	bool others = links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
-		      handover_is_busy(s->handover);
-
-	s->fresh_size = others && known < size ? known : size;
+	if (!r)
+		return;
+	redial_free(r->redial);
+	hints_free(r->hints);
+	turns_free(r);
+	free(r);
 }
+
+/* --- what answers ----------------------------------------------------------------------------- */
 
 /* Rules 2 and 4 of the data safety rules. */
-static int same(struct supervisor *s, const struct attempt_result *r, struct err *err)
+static int check(struct reconnect *r, const struct attempt_result *result, uint64_t *ret_size,
+		 struct err *err)
 {
-	const struct target *t = targets_aimed(&s->over.targets);
+	const struct target *t = targets_aimed(&r->targets);
 	/* The command may be what makes the other server writable. */
-	unsigned accept = s->accept | (supervisor_must_fence(s) ? ACCEPT_READ_ONLY : 0);
-	uint64_t size = 0;
+	unsigned accept = r->accept | (fencing_is_due(r) ? ACCEPT_READ_ONLY : 0);
 	int ret;
 
 	if (t->endpoint->type == ENDPOINT_UNIX && t->unix_uid != (uid_t)-1 &&
-	    r->unix_uid != t->unix_uid)
+	    result->unix_uid != t->unix_uid)
 		return err_set(
 		    err, ERR_PERMANENT, ESTALE,
 		    "another user serves the socket now, uid %u instead of %u: not connected to "
 		    "it; detach the device and attach it again if that is right",
-		    (unsigned)r->unix_uid, (unsigned)t->unix_uid);
-	ret = identity_check(&s->at.plan, &s->at.known, &r->export, accept, &size, err);
-	if (ret < 0)
-		return ret;
-	note_size(s, size);
-	return supervisor_same_content(s, r, err);
+		    (unsigned)result->unix_uid, (unsigned)t->unix_uid);
+	ret = identity_check(&r->env->at->plan, &r->env->at->known, &result->export, accept,
+			     ret_size, err);
+	return ret < 0 ? ret : content_check(r, result, err);
 }
 
-static void not_connected(struct supervisor *s, const struct err *err)
+static void not_connected(struct reconnect *r, const struct err *err)
 {
-	struct target *t = targets_aimed(&s->over.targets);
+	struct target *t = targets_aimed(&r->targets);
 	bool news = strcmp(t->said, err->message) != 0;
 
-	snprintf(s->report.error, sizeof(s->report.error), "%s", err->message);
+	snprintf(r->error, sizeof(r->error), "%s", err->message);
 	if (err->kind == ERR_PERMANENT) {
-		supervisor_post(s, FSM_CHANGED, err);
+		r->events->refused(err, r->arg);
 		return;
 	}
 	snprintf(t->said, sizeof(t->said), "%s", err->message);
-	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", s->at.index, err->message);
-	supervisor_touch(s);
+	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", r->env->at->index, err->message);
+	r->events->changed(r->arg);
+}
+
+/* It can be used now, or (-errno with *err) not. */
+static int judge(struct reconnect *r, const struct attempt_result *result, uint64_t *ret_size,
+		 struct err *err)
+{
+	char what[ADDRESS_TEXT_MAX];
+	int ret = check(r, result, ret_size, err);
+
+	if (ret < 0 && r->cfg.n_failover)
+		err_prefix(err, "%s: ", address_describe(&result->peer, what, sizeof(what)));
+	if (ret == 0 && fencing_is_due(r))
+		ret = fencing_start(r, err);
+	return ret;
 }
 
 /* A redial_fn. */
 static bool redialled(int ret, struct attempt_result *result, const struct err *err, void *arg)
 {
-	struct supervisor *s = arg;
+	struct reconnect *r = arg;
+	const struct reconnect_view view = reconnect_look(r);
+	uint64_t size = 0;
 	struct err why;
 
-	if (ret == 0 && (!supervisor_dials(s) || !handover_has_room(s->handover)))
+	if (ret == 0 && (!view.dials || !view.has_room))
 		return false;
-	if (ret == 0) {
-		char what[ADDRESS_TEXT_MAX];
-
-		ret = same(s, result, &why);
-		if (ret < 0 && s->cfg.n_failover)
-			err_prefix(&why,
-				   "%s: ", address_describe(&result->peer, what, sizeof(what)));
-		if (ret == 0 && supervisor_must_fence(s))
-			ret = supervisor_fence(s, &why);
-		err = &why;
-	}
+	if (ret == 0)
+		ret = judge(r, result, &size, &why);
+	else
+		why = *err;
 	if (ret < 0) {
-		if (err != &why)
-			why = *err;
-		err = &why;
-		if (s->captive)
-			captive_explain(s->captive, &why);
-		supervisor_turn_on(s, err->kind == ERR_PERMANENT);
-		not_connected(s, err);
+		r->events->explain(&why, r->arg);
+		turns_turn_on(r, why.kind == ERR_PERMANENT);
+		not_connected(r, &why);
 		return false;
 	}
-	targets_aimed(&s->over.targets)->unix_uid = result->unix_uid;
-	handover_add(s->handover, TAKE_FD(result->fd));
-	supervisor_note_tls(s, &result->tls, result->relay);
-	supervisor_note_flush(s, result->export.flags);
-	address_describe(&result->peer, s->at.server, sizeof(s->at.server));
-	supervisor_post(s, FSM_REDIALLED, NULL);
+	targets_aimed(&r->targets)->unix_uid = result->unix_uid;
+	r->events->found(result, size, r->arg);
 	return true;
 }
 
-int supervisor_prepare_redial(struct supervisor *s, const struct address_list *addresses,
-			      struct err *err)
-{
-	struct redial_config cfg = {
-	    .endpoint = supervisor_endpoint(s),
-	    .addresses = addresses,
-	    .source = s->cfg.source,
-	    .peer_uid = s->cfg.peer_uid,
-	    .helpers = supervisor_helpers(s),
-	    .backoff = s->cfg.backoff,
-	    .timeout_ms = s->cfg.connect_timeout_ms,
-	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	    .follow_dns = s->cfg.follow_dns,
-	    .sample = s->over.content.known ? s->over.content.bytes : 0,
-	    .sample_size = s->over.content.size,
-	};
+/* --- the device is attached, or taken over ---------------------------------------------------- */
 
-	supervisor_remember_addresses(s, addresses);
-	targets_aimed(&s->over.targets)->unix_uid = s->unix_uid;
-	s->redial = redial_new(s->env.loop, &cfg, redialled, s);
-	if (!s->redial)
-		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+/* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
+int reconnect_check(const struct reconnect *r, struct err *err)
+{
+	if (r->env->at->plan.flags & NBD_TX_READ_ONLY)
+		return 0;
+	if (r->cfg.same_content)
+		return err_set(err, ERR_PERMANENT, EINVAL,
+			       "--same-content is for read-only devices: on a writable one, data "
+			       "written from here cannot be told from changed content; add "
+			       "--read-only, or leave --same-content out");
+	if (r->cfg.n_failover && !r->cfg.fence && !r->cfg.failover_unfenced)
+		return err_set(err, ERR_PERMANENT, EINVAL,
+			       "--failover of a writable device needs --fence COMMAND, so that a "
+			       "server that was only stalled cannot write old data over new; "
+			       "--fence none takes that risk, --read-only does not have it");
 	return 0;
 }
 
-void supervisor_hurry(const char *why, void *arg)
+/* Written down for a later supervisor. */
+static void note_addresses(struct reconnect *r, const struct address_list *addresses)
 {
-	struct supervisor *s = arg;
+	char text[ADDRESS_TEXT_MAX];
+	struct text t;
 
-	if (!supervisor_dials(s) || !s->cfg.reconnect)
-		return;
-	log_info("/dev/nbd%d: %s: trying at once", s->at.index, why);
-	redial_now(s->redial);
+	text_init(&t, r->addresses, sizeof(r->addresses));
+	for (size_t i = 0; reconnect_endpoint(r)->type == ENDPOINT_TCP && i < addresses->n; i++) {
+		address_describe(&addresses->item[i], text, sizeof(text));
+		if (t.len + strlen(text) + 2 > t.size)
+			break;
+		text_str(&t, i ? " " : "");
+		text_str(&t, text);
+	}
 }
 
-void supervisor_take_hints(struct supervisor *s)
+static int make_redial(struct reconnect *r, const struct address_list *addresses, struct err *err)
 {
-	bool unix_socket = s->cfg.endpoint->type == ENDPOINT_UNIX;
+	struct redial_config cfg = {
+	    .endpoint = reconnect_endpoint(r),
+	    .addresses = addresses,
+	    .source = r->cfg.source,
+	    .peer_uid = r->cfg.peer_uid,
+	    .helpers = reconnect_helpers(r),
+	    .backoff = r->cfg.backoff,
+	    .timeout_ms = r->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = r->cfg.peer_timeout_ms,
+	    .follow_dns = r->cfg.follow_dns,
+	    .sample = r->content.known ? r->content.bytes : 0,
+	    .sample_size = r->content.size,
+	};
 
-	if (!s->hints)
-		s->hints = hints_new(s->env.loop, unix_socket ? s->cfg.endpoint->path : NULL,
-				     supervisor_hurry, s);
+	note_addresses(r, addresses);
+	targets_aimed(&r->targets)->unix_uid = r->unix_uid;
+	r->redial = redial_new(r->env->loop, &cfg, redialled, r);
+	return r->redial ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}
+
+void reconnect_set_owner(struct reconnect *r, uid_t unix_uid)
+{
+	r->unix_uid = unix_uid;
+}
+
+int reconnect_know(struct reconnect *r, const struct address_list *addresses,
+		   const struct digest *digest, struct err *err)
+{
+	turns_note(r);
+	content_note(r, digest);
+	return make_redial(r, addresses, err);
+}
+
+int reconnect_adopt(struct reconnect *r, const struct state *state,
+		    const struct address_list *addresses, struct err *err)
+{
+	const struct address_list none = {.n = 0};
+	int ret = turns_adopt(r, state, err);
+
+	if (ret < 0)
+		return ret;
+	/* What is written down of an unknown server says nothing about the aimed one. */
+	if (r->targets.serving < 0)
+		return make_redial(r, &none, err);
+	if (state && state->peer_uid >= 0)
+		r->unix_uid = (uid_t)state->peer_uid;
+	return make_redial(r, addresses, err);
+}
+
+void reconnect_prefer(struct reconnect *r, const struct address *peer)
+{
+	redial_prefer(r->redial, peer);
+}
+
+/* --- an outage -------------------------------------------------------------------------------- */
+
+static void heard(const char *why, void *arg)
+{
+	reconnect_hurry(arg, why);
+}
+
+void reconnect_listen(struct reconnect *r)
+{
+	const struct endpoint *e = r->cfg.endpoint;
+
+	if (!r->hints)
+		r->hints =
+		    hints_new(r->env->loop, e->type == ENDPOINT_UNIX ? e->path : NULL, heard, r);
+}
+
+bool reconnect_start(struct reconnect *r, unsigned n, bool again, bool beside)
+{
+	reconnect_listen(r);
+	if (!turns_may_dial(r))
+		return false;
+	redial_want(r->redial, n, again || r->not_healed, beside);
+	turns_time(r);
+	return true;
+}
+
+void reconnect_hurry(struct reconnect *r, const char *why)
+{
+	if (!reconnect_look(r).dials)
+		return;
+	log_info("/dev/nbd%d: %s: trying at once", r->env->at->index, why);
+	redial_now(r->redial);
+}
+
+void reconnect_accept(struct reconnect *r, unsigned accept)
+{
+	r->accept |= accept;
+}
+
+bool reconnect_is_news(struct reconnect *r, const struct err *err)
+{
+	struct target *t = targets_aimed(&r->targets);
+	bool news = strcmp(t->said, err->message) != 0;
+
+	snprintf(t->said, sizeof(t->said), "%s", err->message);
+	return news;
+}
+
+void reconnect_stop(struct reconnect *r)
+{
+	turns_stop(r);
+	if (r->redial)
+		redial_want(r->redial, 0, false, false);
+	hints_free(TAKE_PTR(r->hints));
+}
+
+void reconnect_hand_over(struct reconnect *r)
+{
+	r->served = r->targets.serving;
+	targets_hand_over(&r->targets);
+	r->unix_uid = targets_aimed(&r->targets)->unix_uid;
+	note_addresses(r, redial_addresses(r->redial));
+	turns_note(r);
+}
+
+bool reconnect_declined(struct reconnect *r)
+{
+	struct targets *t = &r->targets;
+
+	t->serving = r->served;
+	turns_note(r);
+	return t->serving == (int)t->aimed;
+}
+
+void reconnect_handed_over(struct reconnect *r, bool alive)
+{
+	r->not_healed = !alive;
+}
+
+void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside)
+{
+	turns_healed(r);
+	r->accept = r->cfg.accept; /* what was accepted for this outage */
+	r->error[0] = '\0';
+	if (missing == 0 && !r->cfg.swap)
+		hints_free(TAKE_PTR(r->hints));
+	redial_want(r->redial, turns_may_dial(r) ? missing : 0, again, beside);
+}
+
+/* --- the server in use ------------------------------------------------------------------------ */
+
+static size_t in_use(const struct reconnect *r)
+{
+	const struct targets *t = &r->targets;
+
+	return t->serving < 0 ? t->aimed : (size_t)t->serving;
+}
+
+const struct endpoint *reconnect_endpoint(const struct reconnect *r)
+{
+	return r->targets.item[in_use(r)].endpoint;
+}
+
+struct helpers *reconnect_helpers(const struct reconnect *r)
+{
+	return turns_helpers(r, in_use(r));
+}
+
+const struct address_list *reconnect_addresses(const struct reconnect *r)
+{
+	return redial_addresses(r->redial);
+}
+
+unsigned reconnect_accepted(const struct reconnect *r)
+{
+	return r->accept;
+}
+
+uid_t reconnect_unix_uid(const struct reconnect *r)
+{
+	return r->unix_uid;
+}
+
+bool reconnect_is_greeting(const struct reconnect *r)
+{
+	return redial_connected(r->redial);
+}
+
+/* Seconds since 1970 of a moment given in monotonic ms; 0 stays 0. */
+static int64_t calendar(uint64_t moment)
+{
+	return moment ? time(NULL) + ((int64_t)moment - (int64_t)loop_now()) / 1000 : 0;
+}
+
+void reconnect_report(const struct reconnect *r, struct state *ret_state)
+{
+	struct state *t = ret_state;
+
+	t->peer_uid = r->unix_uid == (uid_t)-1 ? -1 : (int64_t)r->unix_uid;
+	t->next_try = r->redial ? calendar(redial_next(r->redial)) : 0;
+	t->failovers = r->failovers;
+	snprintf(t->error, sizeof(t->error), "%s", r->error);
+	snprintf(t->addresses, sizeof(t->addresses), "%s", r->addresses);
+	snprintf(t->serving, sizeof(t->serving), "%s", r->serving);
+	snprintf(t->fence, sizeof(t->fence), "%s", r->fence_text);
+	content_report(r, t);
 }

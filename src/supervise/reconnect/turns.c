@@ -3,11 +3,10 @@
  * --failover: in an outage each server has its turn, in the order of targets.h, until one of them
  * answers and is the same export.
  */
-#include "supervise/supervisor-private.h"
+#include "supervise/reconnect/reconnect-private.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,163 +32,72 @@ static bool share_helpers(const struct endpoint *a, const struct endpoint *b)
 	       equal(a->tls_key, b->tls_key);
 }
 
-static int make_helpers(struct supervisor *s, size_t i, struct err *err)
+static int make_helpers(struct reconnect *r, size_t i, struct err *err)
 {
-	const struct endpoint *e = s->over.targets.item[i].endpoint;
-	struct helpers **own = &s->over.own[i];
+	const struct endpoint *e = r->targets.item[i].endpoint;
+	struct helpers **own = &r->own[i];
 	struct err no_tls;
 	int ret;
 
-	if (share_helpers(s->cfg.endpoint, e))
+	if (share_helpers(r->cfg.endpoint, e))
 		return 0;
-	ret = supervisor_make_helpers(s, e, 0, own, err);
+	ret = r->events->make_helpers(e, own, err, r->arg);
 	if (ret == 0 && e->tls && !helpers_relay(*own) && kernel_check_tls(&no_tls) < 0)
 		helpers_set_relay(*own);
 	return ret;
 }
 
-int supervisor_prepare_targets(struct supervisor *s, struct err *err)
+int turns_prepare(struct reconnect *r, struct err *err)
 {
-	const struct endpoint *list[TARGETS_MAX] = {s->cfg.endpoint};
+	const struct endpoint *list[TARGETS_MAX] = {r->cfg.endpoint};
 	int ret = 0;
 
-	assert(s->cfg.n_failover < TARGETS_MAX);
-	for (size_t i = 0; i < s->cfg.n_failover; i++)
-		list[i + 1] = &s->cfg.failover[i];
-	targets_init(&s->over.targets, list, 1 + s->cfg.n_failover, s->cfg.failback);
-	s->over.turn = loop_timer_new(s->env.loop, supervisor_next_turn, s);
-	if (!s->over.turn)
+	assert(r->cfg.n_failover < TARGETS_MAX);
+	for (size_t i = 0; i < r->cfg.n_failover; i++)
+		list[i + 1] = &r->cfg.failover[i];
+	targets_init(&r->targets, list, 1 + r->cfg.n_failover, r->cfg.failback);
+	r->turn = loop_timer_new(r->env->loop, turns_next, r);
+	if (!r->turn)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	for (size_t i = 1; ret == 0 && i < s->over.targets.n; i++)
-		ret = make_helpers(s, i, err);
+	for (size_t i = 1; ret == 0 && i < r->targets.n; i++)
+		ret = make_helpers(r, i, err);
 	return ret;
 }
 
-void supervisor_free_targets(struct supervisor *s)
+void turns_free(struct reconnect *r)
 {
-	fence_free(TAKE_PTR(s->over.fence));
-	loop_timer_free(TAKE_PTR(s->over.turn));
+	fence_free(TAKE_PTR(r->fence));
+	loop_timer_free(TAKE_PTR(r->turn));
 	for (size_t i = 0; i < TARGETS_MAX; i++)
-		helpers_free(TAKE_PTR(s->over.own[i]));
+		helpers_free(TAKE_PTR(r->own[i]));
 }
 
-/* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
-int supervisor_check_targets(struct supervisor *s, struct err *err)
+struct helpers *turns_helpers(const struct reconnect *r, size_t i)
 {
-	if (s->at.plan.flags & NBD_TX_READ_ONLY)
-		return 0;
-	if (s->cfg.same_content)
-		return err_set(err, ERR_PERMANENT, EINVAL,
-			       "--same-content is for read-only devices: on a writable one, data "
-			       "written from here cannot be told from changed content; add "
-			       "--read-only, or leave --same-content out");
-	if (s->cfg.n_failover && !s->cfg.fence && !s->cfg.failover_unfenced)
-		return err_set(err, ERR_PERMANENT, EINVAL,
-			       "--failover of a writable device needs --fence COMMAND, so that a "
-			       "server that was only stalled cannot write old data over new; "
-			       "--fence none takes that risk, --read-only does not have it");
-	return 0;
-}
-
-static size_t in_use(const struct supervisor *s)
-{
-	const struct targets *t = &s->over.targets;
-
-	return t->serving < 0 ? t->aimed : (size_t)t->serving;
-}
-
-const struct endpoint *supervisor_endpoint(const struct supervisor *s)
-{
-	return s->over.targets.item[in_use(s)].endpoint;
-}
-
-static struct helpers *helpers_of(const struct supervisor *s, size_t i)
-{
-	return s->over.own[i] ? s->over.own[i] : s->helpers;
-}
-
-struct helpers *supervisor_helpers(const struct supervisor *s)
-{
-	return helpers_of(s, in_use(s));
+	return r->own[i] ? r->own[i] : r->cfg.helpers;
 }
 
 /* What the status, and a later supervisor, is told. */
-static void report(struct supervisor *s)
+void turns_note(struct reconnect *r)
 {
-	const struct targets *t = &s->over.targets;
+	const struct targets *t = &r->targets;
 	_cleanup_free_ char *uri = NULL;
 
 	if (t->n == 1)
 		return;
 	if (t->serving >= 0)
 		uri = endpoint_uri(t->item[t->serving].endpoint);
-	snprintf(s->report.serving, sizeof(s->report.serving), "%s", uri ? uri : SERVING_UNKNOWN);
+	snprintf(r->serving, sizeof(r->serving), "%s", uri ? uri : SERVING_UNKNOWN);
 }
-
-/* --- what the content was ------------------------------------------------------------------- */
-
-static void report_content(struct supervisor *s)
-{
-	const struct content *c = &s->over.content;
-	char digest[DIGEST_TEXT_MAX];
-
-	snprintf(s->report.content, sizeof(s->report.content), "%" PRIu32 " %" PRIu64 " %s",
-		 c->bytes, c->size, digest_text(&c->digest, digest));
-}
-
-void supervisor_note_content(struct supervisor *s, const struct digest *digest)
-{
-	report(s);
-	if (!digest)
-		return;
-	s->over.content = (struct content){
-	    .known = true,
-	    .bytes = s->cfg.same_content,
-	    .size = s->at.known.size,
-	    .digest = *digest,
-	};
-	report_content(s);
-}
-
-static void adopt_content(struct supervisor *s, const char *text)
-{
-	struct content *c = &s->over.content;
-	char digest[DIGEST_TEXT_MAX] = "";
-
-	if (!s->cfg.same_content)
-		return;
-	c->known = sscanf(text, "%" SCNu32 " %" SCNu64 " %32s", &c->bytes, &c->size, digest) == 3 &&
-		   digest_parse(digest, &c->digest);
-	if (c->known)
-		report_content(s);
-	else
-		log_warning("/dev/nbd%d: there is no record of its content: --same-content cannot "
-			    "compare it",
-			    s->at.index);
-}
-
-int supervisor_same_content(const struct supervisor *s, const struct attempt_result *r,
-			    struct err *err)
-{
-	const struct content *c = &s->over.content;
-
-	if (!c->known || (r->sampled && digest_equal(&r->digest, &c->digest)))
-		return 0;
-	return err_set(err, ERR_PERMANENT, ESTALE,
-		       "the server has an export of the same size, but its content has changed "
-		       "since the device was attached: not connected to it");
-}
-
-/* --- which server --------------------------------------------------------------------------- */
 
 /*
  * A server that was failed over to and is left out now can be neither dialled beside its own
  * connections nor fenced off: what the device has written is there.
  */
-static int find_serving(struct supervisor *s, const struct state *state, int *ret_serving,
+static int find_serving(struct reconnect *r, const struct state *state, int *ret_serving,
 			struct err *err)
 {
-	const struct targets *t = &s->over.targets;
+	const struct targets *t = &r->targets;
 	const char *uri = state && state->serving[0] ? state->serving : state ? state->uri : "";
 
 	*ret_serving = targets_find(t, uri);
@@ -202,149 +110,127 @@ static int find_serving(struct supervisor *s, const struct state *state, int *re
 	return err_set(err, ERR_USAGE, EINVAL,
 		       "/dev/nbd%d is connected to %.600s, which is not one of the servers given: "
 		       "add it with --failover, or detach the device and attach it again",
-		       s->at.index, uri);
+		       r->env->at->index, uri);
 }
 
-int supervisor_adopt_target(struct supervisor *s, const struct state *state, struct err *err)
+int turns_adopt(struct reconnect *r, const struct state *state, struct err *err)
 {
-	int serving, ret = find_serving(s, state, &serving, err);
+	int serving, ret = find_serving(r, state, &serving, err);
 
 	if (ret < 0)
 		return ret;
 	if (serving < 0)
 		log_warning("/dev/nbd%d: there is no record of which server it is connected to: "
 			    "when the connection is lost, every server is tried",
-			    s->at.index);
-	targets_take_over(&s->over.targets, serving);
+			    r->env->at->index);
+	targets_take_over(&r->targets, serving);
 	if (state)
-		s->report.failovers = state->failovers;
-	report(s);
-	adopt_content(s, state ? state->content : "");
+		r->failovers = state->failovers;
+	turns_note(r);
+	content_adopt(r, state ? state->content : "");
 	return 0;
 }
 
-void supervisor_time_turn(struct supervisor *s)
+void turns_time(struct reconnect *r)
 {
-	uint64_t now = loop_now(), next = redial_next(s->redial);
+	uint64_t now = loop_now(), next = redial_next(r->redial);
 
-	if (s->over.turning)
-		loop_timer_set(s->over.turn,
+	if (r->turning)
+		loop_timer_set(r->turn,
 			       (next > now ? next - now : 0) +
-				   targets_patience(&s->over.targets, s->cfg.connect_timeout_ms));
+				   targets_patience(&r->targets, r->cfg.connect_timeout_ms));
 }
 
 /* From the present server to the aimed one. */
-void supervisor_aim(struct supervisor *s, bool at_once)
+void turns_aim(struct reconnect *r, bool at_once)
 {
-	struct targets *t = &s->over.targets;
+	struct targets *t = &r->targets;
 	struct target *target = targets_aimed(t);
 
-	redial_aim(s->redial, target->endpoint, helpers_of(s, t->aimed), &target->addresses,
+	redial_aim(r->redial, target->endpoint, turns_helpers(r, t->aimed), &target->addresses,
 		   at_once);
-	supervisor_time_turn(s);
+	turns_time(r);
 }
 
-void supervisor_keep_addresses(struct supervisor *s)
+void turns_keep_addresses(struct reconnect *r)
 {
-	targets_aimed(&s->over.targets)->addresses = *redial_addresses(s->redial);
+	targets_aimed(&r->targets)->addresses = *redial_addresses(r->redial);
 }
 
 /* No connection, neither in use nor on its way into the kernel. */
-static bool is_open(const struct supervisor *s)
+static bool is_open(const struct reconnect *r)
 {
-	return s->over.turning && !s->over.fence && !handover_is_busy(s->handover) &&
-	       handover_ready(s->handover) == 0 && links_alive(s->links) == 0;
+	const struct reconnect_view view = reconnect_look(r);
+
+	return r->turning && !r->fence && !view.busy && view.ready == 0 && view.alive == 0;
 }
 
-void supervisor_next_turn(void *arg)
+void turns_next(void *arg)
 {
-	struct supervisor *s = arg;
+	struct reconnect *r = arg;
 	bool again;
 
-	if (s->over.turning && handover_is_busy(s->handover)) /* or failing what waits */
-		loop_timer_set(s->over.turn, BUSY_PAUSE_MS);
-	if (!is_open(s))
+	if (r->turning && reconnect_look(r).busy) /* or failing what waits */
+		loop_timer_set(r->turn, BUSY_PAUSE_MS);
+	if (!is_open(r))
 		return;
-	supervisor_keep_addresses(s);
-	again = targets_next(&s->over.targets);
-	supervisor_aim(s, !again);
+	turns_keep_addresses(r);
+	again = targets_next(&r->targets);
+	turns_aim(r, !again);
 }
 
-void supervisor_turn_on(struct supervisor *s, bool wrong)
+void turns_turn_on(struct reconnect *r, bool wrong)
 {
-	if (!is_open(s))
+	if (!is_open(r))
 		return;
-	targets_failed(&s->over.targets, wrong);
-	loop_timer_set(s->over.turn, 0);
+	targets_failed(&r->targets, wrong);
+	loop_timer_set(r->turn, 0);
 }
 
-bool supervisor_may_dial(struct supervisor *s)
+bool turns_may_dial(struct reconnect *r)
 {
-	struct failing_over *f = &s->over;
+	const struct reconnect_view view = reconnect_look(r);
 
-	if (f->targets.n == 1 || handover_ready(s->handover))
+	if (r->targets.n == 1 || view.ready)
 		return true;
 	/* Beside others, a connection may only go to their server. */
-	if (links_alive(s->links) > 0)
-		return f->targets.serving == (int)f->targets.aimed;
-	if (f->fence)
+	if (view.alive > 0)
+		return r->targets.serving == (int)r->targets.aimed;
+	if (r->fence)
 		return false;
-	supervisor_keep_addresses(s);
-	if (f->turning && s->not_healed) {
-		targets_failed(&f->targets, false);
-		targets_next(&f->targets);
-	} else if (!f->turning) {
-		f->turning = true;
-		f->lost = f->targets.serving;
-		targets_begin(&f->targets);
+	turns_keep_addresses(r);
+	if (r->turning && r->not_healed) {
+		targets_failed(&r->targets, false);
+		targets_next(&r->targets);
+	} else if (!r->turning) {
+		r->turning = true;
+		r->lost = r->targets.serving;
+		targets_begin(&r->targets);
 	}
-	supervisor_aim(s, true);
+	turns_aim(r, true);
 	return true;
 }
 
-void supervisor_hand_over_target(struct supervisor *s)
+void turns_healed(struct reconnect *r)
 {
-	s->over.served = s->over.targets.serving;
-	targets_hand_over(&s->over.targets);
-	s->unix_uid = targets_aimed(&s->over.targets)->unix_uid;
-	s->report.peer_uid = s->unix_uid == (uid_t)-1 ? -1 : (int64_t)s->unix_uid;
-	supervisor_remember_addresses(s, redial_addresses(s->redial));
-	report(s);
-}
-
-bool supervisor_target_declined(struct supervisor *s)
-{
-	struct targets *t = &s->over.targets;
-
-	t->serving = s->over.served;
-	report(s);
-	return t->serving == (int)t->aimed;
-}
-
-void supervisor_target_healed(struct supervisor *s)
-{
-	struct failing_over *f = &s->over;
-
-	targets_healed(&f->targets);
-	if (!f->turning)
+	targets_healed(&r->targets);
+	if (!r->turning)
 		return;
-	f->turning = false;
-	loop_timer_cancel(f->turn);
-	s->report.fence[0] = '\0';
-	if (f->lost == f->targets.serving)
+	r->turning = false;
+	loop_timer_cancel(r->turn);
+	r->fence_text[0] = '\0';
+	if (r->lost == r->targets.serving)
 		return;
-	s->report.failovers++;
-	log_warning("/dev/nbd%d: another server serves it now: %s", s->at.index, s->report.serving);
+	r->failovers++;
+	log_warning("/dev/nbd%d: another server serves it now: %s", r->env->at->index, r->serving);
 }
 
-void supervisor_stop_turns(struct supervisor *s)
+void turns_stop(struct reconnect *r)
 {
-	struct failing_over *f = &s->over;
-
-	f->turning = false;
-	if (f->turn)
-		loop_timer_cancel(f->turn);
-	if (f->fence)
-		s->report.fence[0] = '\0'; /* "running" */
-	fence_free(TAKE_PTR(f->fence));
+	r->turning = false;
+	if (r->turn)
+		loop_timer_cancel(r->turn);
+	if (r->fence)
+		r->fence_text[0] = '\0'; /* "running" */
+	fence_free(TAKE_PTR(r->fence));
 }

@@ -76,10 +76,11 @@ void supervisor_resized(struct supervisor *s, uint64_t old_size)
  * between. Between this look and the end of the connections a request may enter. If its reply is
  * lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with an error.
  * So connections are replaced only after QUIET_MS without a request, which makes that unlikely for
- * a device that is seldom used, and refused for one that is busy. A device that never has one keeps its connections: ending them with a request under way
- * would let the server carry it out after its copy on the new connection, over newer data, and
- * nothing can make the device idle. Freezing its queue, or a netlink command that does so, would
- * wait for a server that may be stalled, with a mutex held that every other device needs.
+ * a device that is seldom used, and refused for one that is busy. A device that never has one keeps
+ * its connections: ending them with a request under way would let the server carry it out after its
+ * copy on the new connection, over newer data, and nothing can make the device idle. Freezing its
+ * queue, or a netlink command that does so, would wait for a server that may be stalled, with a
+ * mutex held that every other device needs.
  */
 static bool is_moment(struct supervisor *s)
 {
@@ -194,11 +195,12 @@ static void look(void *arg)
 static int check(struct supervisor *s, const struct attempt_result *r, uint64_t *ret_size,
 		 struct err *err)
 {
-	unsigned accept = s->accept | ACCEPT_SMALLER;
+	unsigned accept = reconnect_accepted(s->reconnect) | ACCEPT_SMALLER;
 	const struct nbd_export *e = &r->export;
 	uint64_t cut = e->size - e->size % s->at.plan.block_size;
-	bool other = supervisor_endpoint(s)->type == ENDPOINT_UNIX && s->unix_uid != (uid_t)-1 &&
-		     r->unix_uid != s->unix_uid;
+	bool other = reconnect_endpoint(s->reconnect)->type == ENDPOINT_UNIX &&
+		     reconnect_unix_uid(s->reconnect) != (uid_t)-1 &&
+		     r->unix_uid != reconnect_unix_uid(s->reconnect);
 
 	if (cut < s->at.plan.size)
 		return err_set(err, ERR_PERMANENT, ESTALE,
@@ -258,17 +260,17 @@ static void connected(struct attempt *a, int ret, struct attempt_result *result,
  */
 static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
 {
-	const struct address_list *known = redial_addresses(s->redial);
+	const struct address_list *known = reconnect_addresses(s->reconnect);
 	struct address_list one = {.n = 1, .item = {known->item[0]}};
 	struct attempt_config cfg = {
-	    .endpoint = supervisor_endpoint(s),
+	    .endpoint = reconnect_endpoint(s->reconnect),
 	    .addresses = known->n ? &one : NULL,
 	    .source = s->cfg.source,
 	    .peer_uid = s->cfg.peer_uid,
 	    .goal = s->cfg.peer_uid ? NEGO_GOAL_GO : goal,
 	    .timeout_ms = s->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	    .helpers = supervisor_helpers(s),
+	    .helpers = reconnect_helpers(s->reconnect),
 	    .thrifty = true,
 	};
 
@@ -302,7 +304,8 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 	}
 	if (!first) {
 		z->fd[z->n++] = TAKE_FD(result->fd);
-		supervisor_note_tls(s, &result->tls, result->relay);
+		serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect),
+				 &result->tls, result->relay);
 	}
 	if (z->n < links_wanted(s->links)) {
 		if (dial(s, NEGO_GOAL_GO, &err) < 0)
@@ -344,7 +347,7 @@ static bool start(struct supervisor *s, struct err *err)
 {
 	struct resizing *z = &s->resizing;
 
-	if (!s->cfg.reconnect || !s->redial)
+	if (!s->cfg.reconnect)
 		return err_set(err, ERR_FAILED, EINVAL,
 			       "it was attached with --no-reconnect, and its connections know the "
 			       "old size only: detach it and attach it again") == 0;

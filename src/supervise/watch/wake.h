@@ -11,7 +11,7 @@
 
 struct wake;
 
-/* The machine was suspended for so long. */
+/* The machine was suspended for that time. */
 typedef void wake_fn(uint64_t ms, void *arg);
 
 /* NULL: that cannot be told. */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is to be said of the server in use that changes nothing for the device: its TLS, and whether
+ * it takes a flush. Warns of what the user should know. Nothing blocks.
+ */
+#ifndef SUPERVISE_REPORT_SERVING_H
+#define SUPERVISE_REPORT_SERVING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "endpoint/endpoint.h"
+#include "runtime/state.h"
+#include "supervise/attachment.h"
+#include "worker/tls/values.h"
+
+struct serving {
+	struct state_tls tls;
+	bool flushes; /* it offers a flush, whatever the device does */
+};
+
+/* How a connection to the server `e` was made; `relay`: it leads to a relay. */
+void serving_note_tls(struct serving *v, const struct attachment *at, const struct endpoint *e,
+		      const struct tls_facts *tls, bool relay);
+
+/* The flags of a server that is about to serve: says when its flush is not the device's. */
+void serving_note_flush(struct serving *v, const struct attachment *at, uint16_t flags);
+
+void serving_report(const struct serving *v, struct state *ret_state);
+
+#endif
