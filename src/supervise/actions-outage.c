@@ -185,9 +185,9 @@ int supervisor_prepare_handover(struct supervisor *s, struct err *err)
 	const struct handover_config cfg = {
 	    .links = s->links,
 	    .timeout = s->cfg.timeout,
-	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
-	    .io_timeout = supervisor_io_timeout(&s->cfg, 1),
-	    .io_timeout_several = supervisor_io_timeout(&s->cfg, 2),
+	    .dead_timeout = timeouts_dead(&s->cfg),
+	    .io_timeout = timeouts_io(&s->cfg, 1),
+	    .io_timeout_several = timeouts_io(&s->cfg, 2),
 	};
 
 	s->handover = handover_new(&s->env, &cfg, &events, s);
@@ -235,7 +235,7 @@ static void recover(struct supervisor *s)
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	watch_start(s->watch, supervisor_wants_growth(s));
-	supervisor_probe(s);
+	takeover_probe(s->takeover);
 	use_fresh(s);
 }
 

@@ -11,13 +11,13 @@
 #include "supervise/watch/ended.h"
 #include "base/protect.h"
 
-#define RETRY_PAUSE_MS 500
-#define SWAP_SPARES    4 /* workers, beyond one a connection: each failed handshake uses one up */
+#define SWAP_SPARES 4 /* workers, beyond one a connection: each failed handshake uses one up */
 
 void supervisor_ready(struct supervisor *s)
 {
 	char size[64];
 
+	s->usable = true;
 	log_notice("/dev/nbd%d: %s %s, %s%s", s->at.index,
 		   s->at.taken_over ? "taken over, attached to" : "attached to", s->at.server,
 		   size_text(s->at.plan.size, size, sizeof(size)),
@@ -59,20 +59,18 @@ static void get_ready(struct supervisor *s)
 }
 
 /* Nobody waits any more: what an outage will need of the first handshake. */
-static void keep_from_dialler(struct supervisor *s)
+static void keep_facts(struct supervisor *s, const struct attach_facts *facts)
 {
 	struct err err;
 
-	s->at.known = *dialler_export(s->dialler);
-	if (reconnect_know(s->reconnect, dialler_addresses(s->dialler), dialler_sample(s->dialler),
-			   &err) == 0) {
-		reconnect_prefer(s->reconnect, dialler_peer(s->dialler));
+	if (reconnect_know(s->reconnect, facts->addresses, facts->sample, &err) == 0) {
+		reconnect_prefer(s->reconnect, facts->peer);
 	} else {
 		log_error("/dev/nbd%d: %s: the device will not be connected again", s->at.index,
 			  err.message);
 		s->cfg.reconnect = false;
 	}
-	dialler_free(TAKE_PTR(s->dialler));
+	attach_forget(s->attach);
 }
 
 /* What cannot be promised, said while somebody listens. */
@@ -109,6 +107,8 @@ static void warn(const struct supervisor *s)
 
 static void announce(struct supervisor *s, const struct event *e)
 {
+	struct attach_facts facts;
+
 	(void)e;
 	supervisor_write_state(s); /* those who wait for the device may read it at once */
 	watch_note_writes(s->watch);
@@ -116,9 +116,9 @@ static void announce(struct supervisor *s, const struct event *e)
 	if (s->at.taken_over)
 		supervisor_ready(s);
 	else
-		supervisor_read_table(s);
-	if (s->dialler)
-		keep_from_dialler(s);
+		attach_read_table(s->attach);
+	if (attach_facts(s->attach, &facts))
+		keep_facts(s, &facts);
 	s->alive_said = links_alive(s->links);
 	/* Here the driver itself cuts a living server, as warn() says. */
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
@@ -150,7 +150,7 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		supervisor_answer(s, 0, "the kernel is being given a new connection");
 	else
 		supervisor_answer(s, 0, "dialling");
-	supervisor_probe(s);
+	takeover_probe(s->takeover);
 	reconnect_hurry(s->reconnect, "asked to");
 }
 
@@ -278,24 +278,25 @@ static void nothing(struct supervisor *s, const struct event *e)
 static void dial(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	dialler_first(s->dialler);
+	attach_dial(s->attach);
 }
 
 static void pause_before_dial(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	loop_timer_set(s->pause, RETRY_PAUSE_MS);
+	attach_pause(s->attach);
 }
 
 static void join(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	dialler_join(s->dialler, s->at.plan.connections);
+	attach_join(s->attach);
 }
 
 static void remember(struct supervisor *s, const struct event *e)
 {
 	queue_defer(&s->queue, e);
+	attach_stop_waiting(s->attach); /* and its own error is told */
 }
 
 static void busy(struct supervisor *s, const struct event *e)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/err.h"
 #include "kernel/sysfs.h"
 #include "nbd/export.h"
 #include "supervise/attach/plan.h"
@@ -29,6 +30,11 @@ struct attachment {
 
 void attachment_init(struct attachment *a, const char *identifier);
 void attachment_close(struct attachment *a);
+
+/* A writable export is locked for this device. 0 or -errno with *err. */
+int attachment_lock_identifier(struct attachment *a, struct err *err);
+/* The device is attached: from now on its mark tells when it has gone. 0 or -errno with *err. */
+int attachment_open_mark(struct attachment *a, struct err *err);
 
 /* It was attached by us and has been detached: another program may have attached it again. */
 static inline bool attachment_is_gone(const struct attachment *a)

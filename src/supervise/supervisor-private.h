@@ -13,12 +13,11 @@
 #include "runtime/grace.h"
 #include "runtime/marks.h"
 #include "runtime/state.h"
-#include "supervise/attach/adopt.h"
+#include "supervise/attach/attach.h"
+#include "supervise/attach/takeover.h"
 #include "supervise/report/announce.h"
 #include "captive/captive.h"
-#include "supervise/attach/configure.h"
 #include "supervise/control.h"
-#include "supervise/attach/dialler.h"
 #include "supervise/fsm.h"
 #include "supervise/handover/handover.h"
 #include "supervise/part.h"
@@ -31,10 +30,10 @@
 #include "supervise/attachment.h"
 #include "supervise/outage.h"
 #include "supervise/queue.h"
-#include "supervise/attach/table.h"
 #include "supervise/reconnect/spares.h"
 #include "supervise/detach/release.h"
 #include "supervise/supervisor.h"
+#include "supervise/timeouts.h"
 
 /* A look at the export's size, and what comes of it. Times are monotonic ms. */
 struct resizing {
@@ -68,7 +67,8 @@ struct supervisor {
 	struct part_env env;
 	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers;
-	struct dialler *dialler;
+	struct attach *attach;
+	struct takeover *takeover; /* NULL: the device was not attached before */
 	struct reconnect *reconnect;
 	struct serving serving;
 	struct watch *watch;
@@ -79,17 +79,15 @@ struct supervisor {
 	struct announce *announce; /* NULL: no --on-change */
 	struct manager *manager;   /* NULL: none */
 	struct udev *udev;
+	bool usable;	/* its partitions are there, as far as they can be */
 	bool udev_told; /* udev knows of the device, or is not to be told */
 	bool ready;	/* and the service manager knows that the device is ready */
 	struct release *release;
 	struct loop_io *signal_io;
-	struct loop_timer *meanwhile, *pause, *expiry;
+	struct loop_timer *meanwhile, *expiry;
 	int signal_fd;
 
-	struct configure configure;
-	struct table *table; /* the partition table is being read; nobody is told before that */
 	struct state report;
-	uint64_t wait_end;
 
 	struct outage outage;
 	uint64_t fresh_size; /* the device's size according to the new connections */
@@ -99,12 +97,7 @@ struct supervisor {
 	bool growing;	     /* the helper thread makes the device larger */
 	unsigned alive_said; /* connections, when the log was told last */
 
-	struct adopt *adopt; /* while the helper thread works on it */
-	bool probing;	     /* the helper thread asks for dead connections */
-	enum adopt_probe probe;
-
 	bool force, prepared; /* of the detach under way */
-	bool waiting_said;    /* one line for a long wait */
 	bool left;	      /* the device stays attached when we end */
 };
 
@@ -130,29 +123,12 @@ void supervisor_start_thread(struct supervisor *s);
 /* Opens the way to the kernel, if it is not open. 0 or -errno with *err. */
 int supervisor_open_kernel(struct supervisor *s, struct err *err);
 
-/* attach/attach.c: what the dialler reports to (a dialler_fn), and FSM_CONFIGURE. */
-void supervisor_dialled(int ret, const struct err *err, void *arg);
+/* attaching.c: the parts that attach the device, or take it over. 0 or -errno with *err. */
+int supervisor_prepare_attach(struct supervisor *s, struct err *err);
 void supervisor_configure(struct supervisor *s, const struct event *e);
-
-/* Has the partition table read, if there can be partitions; supervisor_ready() follows. */
-void supervisor_read_table(struct supervisor *s);
+void supervisor_adopt(struct supervisor *s, const struct event *e);
 /* actions.c: the device is there, and so are its partitions. */
 void supervisor_ready(struct supervisor *s);
-
-int supervisor_take_identifier(struct supervisor *s, struct err *err);
-/* What is kept open as long as the device is ours: its mark, the kernel's log, the control
- * socket. */
-int supervisor_open_up(struct supervisor *s, struct err *err);
-
-/* attach/takeover.c: FSM_ADOPT. */
-void supervisor_adopt(struct supervisor *s, const struct event *e);
-/*
- * For `auto`: looks for a device that is attached to the export already, takes its lock, and sets
- * s->index. 0, also if there is none; -errno with *err if its lock cannot be had.
- */
-int supervisor_find_own(struct supervisor *s, struct err *err);
-/* Asks whether those connections are alive that nobody can look at, if there are any. */
-void supervisor_probe(struct supervisor *s);
 
 /* watching.c: what the watch says. 0 or -ENOMEM. */
 int supervisor_prepare_watch(struct supervisor *s);
@@ -214,11 +190,6 @@ int supervisor_prepare_udev(struct supervisor *s, struct err *err);
 void supervisor_manager_ready(struct supervisor *s);
 /* How the device is, to systemd. */
 void supervisor_tell_manager(struct supervisor *s);
-
-/* What the kernel is told: seconds it lets I/O wait for a connection; ms after which it looks at a
- * request again. */
-uint64_t supervisor_kernel_dead_timeout(const struct supervisor_config *cfg);
-uint32_t supervisor_io_timeout(const struct supervisor_config *cfg, unsigned connections);
 
 /* A request on the control socket (a control_fn). */
 void supervisor_asked(const struct control_request *request, void *arg);

@@ -14,17 +14,13 @@
 #include "kernel/sysfs.h"
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
+#include "supervise/attach/configure.h"
 #include "supervise/background.h"
 #include "runtime/lock.h"
 #include "base/protect.h"
 
 #define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
-
-static void pause_over(void *arg)
-{
-	supervisor_post(arg, FSM_RETRY_DUE, NULL);
-}
 
 static void terminate(struct supervisor *s)
 {
@@ -101,10 +97,9 @@ static int prepare_loop(struct supervisor *s)
 	if (!s->env.loop || catch_signals(s) < 0)
 		return -ENOMEM;
 	s->env.offload = offload_new(s->env.loop);
-	s->pause = loop_timer_new(s->env.loop, pause_over, s);
 	s->meanwhile = loop_timer_new(s->env.loop, open_kernel_meanwhile, s);
 	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
-	if (!s->env.offload || !s->meanwhile || !s->pause || !s->expiry)
+	if (!s->env.offload || !s->meanwhile || !s->expiry)
 		return -ENOMEM;
 	return supervisor_prepare_watch(s);
 }
@@ -125,16 +120,8 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 	return helpers_new(s->env.loop, &cfg, ret_helpers, err);
 }
 
-static int prepare_dialler(struct supervisor *s, struct err *err)
+static int prepare_helpers(struct supervisor *s, struct err *err)
 {
-	struct dialler_config cfg = {
-	    .sample = s->cfg.same_content,
-	    .endpoint = s->cfg.endpoint,
-	    .source = s->cfg.source,
-	    .peer_uid = s->cfg.peer_uid,
-	    .timeout_ms = s->cfg.connect_timeout_ms,
-	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	};
 	int ret;
 
 	ret = supervisor_make_helpers(s, s->cfg.endpoint, 1, &s->helpers, err);
@@ -142,13 +129,11 @@ static int prepare_dialler(struct supervisor *s, struct err *err)
 		ret = helpers_fill(s->helpers, err);
 	if (ret < 0)
 		return ret;
-	cfg.helpers = s->helpers;
-	s->dialler = dialler_new(s->env.loop, &cfg, supervisor_dialled, s);
 	if (s->cfg.on_change)
 		s->announce = announce_new(s->env.loop, s->cfg.on_change);
-	if (!s->dialler || (s->cfg.on_change && !s->announce))
+	if (s->cfg.on_change && !s->announce)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	return 0;
+	return supervisor_prepare_attach(s, err);
 }
 
 static int lock_device(struct supervisor *s, struct err *err)
@@ -187,7 +172,9 @@ static int find_device(struct supervisor *s, struct err *err)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s, err);
-	return s->cfg.backend != KERNEL_BACKEND_IOCTL ? supervisor_find_own(s, err) : 0;
+	return s->cfg.backend != KERNEL_BACKEND_IOCTL
+		   ? takeover_find_own(&s->at, s->cfg.read_only, err)
+		   : 0;
 }
 
 /* Whether a relay has to stand between the kernel and the server. */
@@ -241,7 +228,7 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = make_captive(s, err);
 	if (ret == 0)
-		ret = prepare_dialler(s, err);
+		ret = prepare_helpers(s, err);
 	if (ret == 0)
 		ret = kernel_check(err);
 	if (ret == 0)
@@ -270,11 +257,10 @@ static bool done(struct supervisor *s)
 	}
 	manager_free(s->manager);
 	release_free(s->release);
-	table_free(s->table);
 	supervisor_stop_resizing(s); /* which may have an answer to give */
 	supervisor_send_answer(s);
 	control_free(s->control);
-	dialler_free(s->dialler);
+	attach_stop(s->attach);
 	reconnect_free(s->reconnect);
 	if (s->captive && !s->left)
 		captive_end(s->captive);
@@ -287,9 +273,10 @@ static bool done(struct supervisor *s)
 	kernel_free(s->env.kernel);
 	handover_free(s->handover);
 	udev_free(s->udev);
+	attach_free(s->attach);
+	takeover_free(s->takeover);
 	watch_free(s->watch);
 	captive_free(s->captive);
-	loop_timer_free(s->pause);
 	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
@@ -315,9 +302,6 @@ int supervisor_run(const struct supervisor_config *cfg)
 	outage_init(&s->outage, cfg->dead_timeout_s);
 	s->signal_fd = -1;
 	protect_early();
-	s->wait_end = cfg->wait_ms == SUPERVISOR_FOREVER ? UINT64_MAX
-		      : cfg->wait_ms			 ? loop_now() + cfg->wait_ms
-							 : 0;
 	if (prepare(s, &err) < 0) {
 		log_error("%s", err.message);
 		status = err_exit_status(err.kind);

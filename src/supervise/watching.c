@@ -18,7 +18,7 @@ static void gone(void *arg)
 
 static void doubt(void *arg)
 {
-	supervisor_probe(arg);
+	takeover_probe(((struct supervisor *)arg)->takeover);
 }
 
 static void slept(uint64_t ms, void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/attach/attach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,213 +9,273 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "kernel/sysfs.h"
-#include "runtime/rundir.h"
-#include "runtime/lock.h"
+#include "supervise/attach/configure.h"
+#include "supervise/attach/dialler.h"
+#include "supervise/attach/table.h"
 
-/* blk-mq's default, which the driver also goes back to. */
-#define IO_TIMEOUT_DEFAULT_MS 30000
-/*
- * With one connection and no request timeout, the driver resends a request that was in flight when
- * its connection died when this time has passed since it was last looked at; so long a reconnect
- * is not complete. It also logs a line for each such request each time.
- */
-#define IO_TIMEOUT_MS 1000
+#define RETRY_PAUSE_MS 500
 
-uint64_t supervisor_kernel_dead_timeout(const struct supervisor_config *cfg)
+struct attach {
+	const struct part_env *env;
+	struct attach_config cfg;
+	const struct attach_events *events;
+	void *arg;
+	struct dialler *dialler;
+	struct loop_timer *pause;
+	struct configure configure;
+	struct table *table; /* the partition table is being read */
+	uint64_t wait_end;   /* monotonic ms; until then there is time for another try */
+	bool joining;	     /* the dialler gets the further connections */
+	bool waiting_said;   /* one line for a long wait */
+};
+
+static void fail(struct attach *a, const struct err *err)
 {
-	/* The driver multiplies it by HZ without a look at the result: 68 years are safe on 64
-	 * bits, 24 days on 32. */
-	const uint64_t most = sizeof(long) == 8 ? INT32_MAX : INT32_MAX / 1000;
+	bool again = err->kind == ERR_RETRY && loop_now() < a->wait_end;
 
-	if (!cfg->reconnect)
-		return 0;
-	return cfg->dead_timeout_s < most ? cfg->dead_timeout_s : most;
-}
-
-uint32_t supervisor_io_timeout(const struct supervisor_config *cfg, unsigned connections)
-{
-	if (cfg->timeout)
-		return (uint32_t)cfg->timeout * 1000;
-	return connections == 1 ? IO_TIMEOUT_MS : IO_TIMEOUT_DEFAULT_MS;
-}
-
-static void fail(struct supervisor *s, const struct err *err)
-{
-	bool again = err->kind == ERR_RETRY && loop_now() < s->wait_end;
-
-	if (again && !s->waiting_said)
+	if (again && !a->waiting_said)
 		log_notice("%s (trying again)", err->message);
-	s->waiting_said = again;
-	supervisor_post(s, again ? FSM_DIAL_RETRY : FSM_GIVE_UP, err);
+	a->waiting_said = again;
+	if (again)
+		a->events->again(err, a->arg);
+	else
+		a->events->failed(err, a->arg);
 }
 
-int supervisor_take_identifier(struct supervisor *s, struct err *err)
-{
-	struct rundir_path path = rundir_identifier(s->at.identifier);
-	char what[256];
-	struct text t;
-
-	/* Two clients may read one export; two that write it corrupt each other's file system. */
-	if (s->at.identifier_lock >= 0 || s->at.plan.flags & NBD_TX_READ_ONLY)
-		return 0;
-	text_init(&t, what, sizeof(what));
-	text_quote(&t, s->at.identifier, strlen(s->at.identifier), 200);
-	return lock_take(path.text, what, &s->at.identifier_lock, err);
-}
-
-static int make_plan(struct supervisor *s, struct err *err)
+static int make_plan(struct attach *a, struct err *err)
 {
 	struct plan_wish wish = {
-	    .read_only = s->cfg.read_only,
-	    .block_size = s->cfg.block_size,
-	    .connections = s->cfg.connections,
+	    .read_only = a->cfg.read_only,
+	    .block_size = a->cfg.block_size,
+	    .connections = a->cfg.connections,
 	    .kernel_block = sysfs_kernel_block_max(),
 	};
-	int ret = plan_make(dialler_export(s->dialler), &wish, &s->at.plan, err);
+	int ret = plan_make(dialler_export(a->dialler), &wish, &a->cfg.at->plan, err);
 
 	if (ret < 0)
 		return ret;
-	if (s->at.plan.cut)
+	if (a->cfg.at->plan.cut)
 		log_warning(
 		    "the export's size is not a multiple of the block size %u: its last %llu "
 		    "bytes cannot be reached",
-		    s->at.plan.block_size, (unsigned long long)s->at.plan.cut);
-	if (s->at.plan.connections < s->cfg.connections)
+		    a->cfg.at->plan.block_size, (unsigned long long)a->cfg.at->plan.cut);
+	if (a->cfg.at->plan.connections < a->cfg.connections)
 		log_warning("the server does not promise that several connections see the same "
 			    "data: using 1, not %u",
-			    s->cfg.connections);
-	ret = reconnect_check(s->reconnect, err);
-	return ret < 0 ? ret : supervisor_take_identifier(s, err);
+			    a->cfg.connections);
+	a->cfg.at->known = *dialler_export(a->dialler);
+	ret = a->events->planned(err, a->arg);
+	return ret < 0 ? ret : attachment_lock_identifier(a->cfg.at, err);
 }
 
-void supervisor_dialled(int ret, const struct err *err, void *arg)
+static void dialled(int ret, const struct err *err, void *arg)
 {
-	struct supervisor *s = arg;
+	struct attach *a = arg;
 	struct err why;
 
 	if (ret < 0) {
 		why = *err;
-		if (s->captive)
-			captive_explain(s->captive, &why);
-		fail(s, &why);
-	} else if (s->state == FSM_JOINING) {
-		supervisor_post(s, FSM_JOINED, NULL);
-	} else if (supervisor_open_kernel(s, &why) < 0 || make_plan(s, &why) < 0) {
-		fail(s, &why);
+		a->events->explain(&why, a->arg);
+		fail(a, &why);
+	} else if (a->joining) {
+		a->events->joined(a->arg);
+	} else if (a->events->open_kernel(&why, a->arg) < 0 || make_plan(a, &why) < 0) {
+		fail(a, &why);
 	} else {
-		supervisor_post(s, FSM_DIALLED, NULL);
+		a->events->dialled(a->arg);
 	}
 }
 
-int supervisor_open_up(struct supervisor *s, struct err *err)
+/* Fresh and unused, the device can be detached at once. */
+static int open_up(struct attach *a, struct err *err)
 {
-	s->at.mark = sysfs_mark(s->at.index);
-	if (s->at.mark < 0)
-		return err_errno(err, ERR_FAILED, -s->at.mark, "/dev/nbd%d disappeared again",
-				 s->at.index);
-	return control_new(s->env.loop, s->at.index, supervisor_asked, s, &s->control, err);
-}
-
-static int open_up(struct supervisor *s, struct err *err)
-{
-	bool local = s->cfg.endpoint->type == ENDPOINT_UNIX;
+	struct attachment *at = a->cfg.at;
 	int ret;
 
-	/* Before the report, from which a later supervisor learns whose server it must be. */
-	reconnect_set_owner(s->reconnect, local ? dialler_unix_uid(s->dialler) : (uid_t)-1);
-	ret = supervisor_fill_report(s, err);
-	address_describe(dialler_peer(s->dialler), s->at.server, sizeof(s->at.server));
-	serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect),
-			 dialler_tls(s->dialler), dialler_relay(s->dialler));
+	address_describe(dialler_peer(a->dialler), at->server, sizeof(at->server));
+	ret = attachment_open_mark(at, err);
 	if (ret == 0)
-		ret = supervisor_open_up(s, err);
-	if (ret == 0 && links_watch(s->links) < 0)
+		ret = a->events->opened(err, a->arg);
+	if (ret == 0 && links_watch(a->cfg.links) < 0)
 		ret = err_set(err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
+	if (ret < 0)
+		kernel_detach(a->env->kernel, at->index, NULL);
 	return ret;
 }
 
 static void configured(void *arg)
 {
-	struct supervisor *s = arg;
+	struct attach *a = arg;
+	struct configure *c = &a->configure;
+	struct attachment *at = a->cfg.at;
 
-	s->at.device_lock = s->configure.lock_fd;
-	if (s->configure.ret == 0) {
-		s->at.index = s->configure.index;
-		if (s->configure.remark.message[0])
-			log_warning("/dev/nbd%d: %s", s->at.index, s->configure.remark.message);
-		s->configure.ret = open_up(s, &s->configure.err);
-		if (s->configure.ret < 0) /* fresh and unused: this cannot block */
-			kernel_detach(s->env.kernel, s->at.index, NULL);
+	at->device_lock = c->lock_fd;
+	if (c->ret == 0) {
+		at->index = c->index;
+		if (c->remark.message[0])
+			log_warning("/dev/nbd%d: %s", at->index, c->remark.message);
+		c->ret = open_up(a, &c->err);
 	}
-	if (s->configure.ret < 0) {
-		links_clear(s->links);
-		if (queue_has_deferred(&s->queue, FSM_TERMINATE))
-			s->wait_end = 0;
-		fail(s, &s->configure.err);
+	if (c->ret == 0) {
+		a->events->configured(a->arg);
 		return;
 	}
-	supervisor_post(s, FSM_CONFIGURED, NULL);
+	links_clear(a->cfg.links);
+	fail(a, &c->err);
 }
 
 /* A table_fn. */
 static void table_read(int ret, const struct err *err, void *arg)
 {
-	struct supervisor *s = arg;
+	struct attach *a = arg;
 
-	table_free(TAKE_PTR(s->table));
+	table_free(TAKE_PTR(a->table));
 	if (ret == -ETIMEDOUT)
 		log_warning("/dev/nbd%d: its partition table is not read yet, because %s: its "
 			    "partitions appear as soon as that is over",
-			    s->at.index, err->message);
+			    a->env->at->index, err->message);
 	else if (ret < 0)
-		log_info("/dev/nbd%d: its partition table was not read: %s", s->at.index,
+		log_info("/dev/nbd%d: its partition table was not read: %s", a->env->at->index,
 			 err->message);
-	supervisor_ready(s);
+	a->events->ready(a->arg);
 }
 
-void supervisor_read_table(struct supervisor *s)
+void attach_read_table(struct attach *a)
 {
 	uint64_t max_part = 1;
 
 	sysfs_module_parameter("max_part", &max_part);
 	if (max_part)
-		s->table = table_new(s->env.loop, s->at.index, table_read, s);
-	if (!s->table)
-		supervisor_ready(s);
+		a->table = table_new(a->env->loop, a->env->at->index, table_read, a);
+	if (!a->table)
+		a->events->ready(a->arg);
 }
 
 static void work(void *arg)
 {
-	struct supervisor *s = arg;
-
-	configure_work(&s->configure);
+	configure_work(&((struct attach *)arg)->configure);
 }
 
-void supervisor_configure(struct supervisor *s, const struct event *e)
+void attach_configure(struct attach *a, uint64_t dead_timeout)
 {
-	struct kernel_attach *a = &s->configure.attach;
+	const struct attachment *at = a->env->at;
+	struct configure *c = &a->configure;
 	int fd;
 
-	(void)e;
-	while ((fd = dialler_take(s->dialler)) >= 0) {
-		if (links_add(s->links, fd) < 0)
+	while ((fd = dialler_take(a->dialler)) >= 0) {
+		if (links_add(a->cfg.links, fd) < 0)
 			close(fd);
 	}
-	*a = (struct kernel_attach){
-	    .index = s->cfg.index,
-	    .size = s->at.plan.size,
-	    .block_size = s->at.plan.block_size,
-	    .server_flags = s->at.plan.flags,
-	    .timeout = s->cfg.timeout,
-	    .dead_timeout = supervisor_kernel_dead_timeout(&s->cfg),
-	    .identifier = s->at.identifier,
+	c->attach = (struct kernel_attach){
+	    .index = a->cfg.index,
+	    .size = at->plan.size,
+	    .block_size = at->plan.block_size,
+	    .server_flags = at->plan.flags,
+	    .timeout = a->cfg.timeout,
+	    .dead_timeout = dead_timeout,
+	    .identifier = at->identifier,
 	};
-	a->fds = links_fds(s->links, &a->n_fds);
-	s->configure.kernel = s->env.kernel;
-	s->configure.max_payload = dialler_export(s->dialler)->max_block;
-	s->configure.io_timeout = supervisor_io_timeout(&s->cfg, (unsigned)a->n_fds);
-	s->configure.lock_fd = s->at.device_lock;
-	offload_run(s->env.offload, work, configured, s);
+	c->attach.fds = links_fds(a->cfg.links, &c->attach.n_fds);
+	c->kernel = a->env->kernel;
+	c->max_payload = dialler_export(a->dialler)->max_block;
+	c->io_timeout = c->attach.n_fds == 1 ? a->cfg.io_timeout : a->cfg.io_timeout_several;
+	c->lock_fd = at->device_lock;
+	offload_run(a->env->offload, work, configured, a);
+}
+
+void attach_dial(struct attach *a)
+{
+	a->joining = false;
+	dialler_first(a->dialler);
+}
+
+void attach_pause(struct attach *a)
+{
+	loop_timer_set(a->pause, RETRY_PAUSE_MS);
+}
+
+void attach_join(struct attach *a)
+{
+	a->joining = true;
+	dialler_join(a->dialler, a->env->at->plan.connections);
+}
+
+void attach_stop_waiting(struct attach *a)
+{
+	a->wait_end = 0;
+}
+
+bool attach_facts(const struct attach *a, struct attach_facts *ret_facts)
+{
+	const struct dialler *d = a->dialler;
+
+	if (!d)
+		return false;
+	*ret_facts = (struct attach_facts){
+	    .peer = dialler_peer(d),
+	    .addresses = dialler_addresses(d),
+	    .tls = dialler_tls(d),
+	    .sample = dialler_sample(d),
+	    .unix_uid = a->cfg.endpoint->type == ENDPOINT_UNIX ? dialler_unix_uid(d) : (uid_t)-1,
+	    .relay = dialler_relay(d),
+	};
+	return true;
+}
+
+static void pause_over(void *arg)
+{
+	struct attach *a = arg;
+
+	a->events->due(a->arg);
+}
+
+struct attach *attach_new(const struct part_env *env, const struct attach_config *cfg,
+			  const struct attach_events *events, void *arg)
+{
+	const struct dialler_config dial = {
+	    .sample = cfg->sample,
+	    .endpoint = cfg->endpoint,
+	    .source = cfg->source,
+	    .peer_uid = cfg->peer_uid,
+	    .helpers = cfg->helpers,
+	    .timeout_ms = cfg->connect_timeout_ms,
+	    .peer_timeout_ms = cfg->peer_timeout_ms,
+	};
+	struct attach *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	*a = (struct attach){.env = env, .cfg = *cfg, .events = events, .arg = arg};
+	a->wait_end = cfg->wait_ms == ATTACH_FOREVER ? UINT64_MAX
+		      : cfg->wait_ms		     ? loop_now() + cfg->wait_ms
+						     : 0;
+	a->pause = loop_timer_new(env->loop, pause_over, a);
+	a->dialler = dialler_new(env->loop, &dial, dialled, a);
+	if (a->pause && a->dialler)
+		return a;
+	attach_free(a);
+	return NULL;
+}
+
+void attach_forget(struct attach *a)
+{
+	dialler_free(TAKE_PTR(a->dialler));
+}
+
+void attach_stop(struct attach *a)
+{
+	if (!a)
+		return;
+	table_free(TAKE_PTR(a->table));
+	attach_forget(a);
+}
+
+void attach_free(struct attach *a)
+{
+	if (!a)
+		return;
+	attach_stop(a);
+	loop_timer_free(a->pause);
+	free(a);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/attach/takeover.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "kernel/sysfs.h"
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
@@ -15,165 +15,169 @@
 #define AUTO_DEVICES 256
 
 /* Several devices may read an export, so another one's lock does not matter then. */
-static bool may_pass_over(const struct supervisor *s, int index)
+static bool may_pass_over(bool read_only, int index)
 {
 	struct sysfs_device device;
 
-	return s->cfg.read_only || (sysfs_device(index, &device) == 0 && device.read_only);
+	return read_only || (sysfs_device(index, &device) == 0 && device.read_only);
 }
 
-int supervisor_find_own(struct supervisor *s, struct err *err)
+int takeover_find_own(struct attachment *at, bool read_only, struct err *err)
 {
 	struct rundir_path path;
 	char what[32];
 	int ret;
 
 	for (int i = 0; i < AUTO_DEVICES; i++) {
-		if (!adopt_possible(i, s->at.identifier))
+		if (!adopt_possible(i, at->identifier))
 			continue;
 		path = rundir_device(i, "lock");
 		snprintf(what, sizeof(what), "/dev/nbd%d", i);
-		ret = lock_take(path.text, what, &s->at.device_lock, err);
+		ret = lock_take(path.text, what, &at->device_lock, err);
 		if (ret == 0)
-			s->at.index = i;
-		if (ret == 0 || !may_pass_over(s, i))
+			at->index = i;
+		if (ret == 0 || !may_pass_over(read_only, i))
 			return ret;
 	}
 	return 0;
 }
 
-static void work(void *arg)
+struct takeover {
+	const struct part_env *env;
+	struct takeover_config cfg;
+	const struct takeover_events *events;
+	void *arg;
+	struct adopt adopt;  /* the helper thread works on it */
+	struct state *state; /* what the former supervisor wrote, until the device is ours */
+	bool probing;	     /* the helper thread asks for dead connections */
+	enum adopt_probe probe;
+};
+
+struct takeover *takeover_new(const struct part_env *env, const struct takeover_config *cfg,
+			      const struct takeover_events *events, void *arg)
 {
-	adopt_work(((struct supervisor *)arg)->adopt);
+	struct takeover *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct takeover){.env = env, .cfg = *cfg, .events = events, .arg = arg};
+	return t;
 }
 
-/* While a connection lives, new ones may only go to the same server. */
-static void prefer_living(struct supervisor *s)
+void takeover_free(struct takeover *t)
 {
-	struct link_facts facts;
-	struct address peer = {.len = sizeof(peer.sa)};
-
-	for (unsigned i = 0; i < links_alive(s->links); i++) {
-		links_facts(s->links, i, &facts);
-		peer.sa = facts.id.peer;
-		if (peer.sa.ss_family)
-			reconnect_prefer(s->reconnect, &peer);
-	}
+	if (!t)
+		return;
+	free(t->state);
+	free(t);
 }
 
-static int open_up(struct supervisor *s, const struct adopt *a, struct err *err)
+/* From the result of the job to the attachment and its connections. */
+static void note(struct takeover *t)
 {
-	struct address_list addresses;
-	int ret;
+	const struct adopt *a = &t->adopt;
+	struct attachment *at = t->cfg.at;
+	struct links *links = t->cfg.links;
 
-	s->at.plan = a->plan;
-	/* The former supervisor may have told the kernel to fail I/O. */
-	if (a->probe != ADOPT_ALIVE)
-		handover_restore(s->handover);
-	s->at.guessed = !a->counted;
-	s->at.known.size = a->plan.size;
-	s->at.known.flags = a->plan.flags;
-	s->at.known.max_block = a->max_payload;
-	adopt_links(a, s->links);
-	links_probe_ends(s->links, a->probe == ADOPT_DEAD);
+	at->plan = a->plan;
+	at->guessed = !a->counted;
+	at->known.size = a->plan.size;
+	at->known.flags = a->plan.flags;
+	at->known.max_block = a->max_payload;
+	adopt_links(a, links);
+	links_probe_ends(links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
-		links_inherit(s->links, a->state->unproved);
-	adopt_addresses(a, &addresses);
-	ret = reconnect_adopt(s->reconnect, a->known ? a->state : NULL, &addresses, err);
-	if (ret == 0)
-		ret = reconnect_check(s->reconnect, err);
-	if (ret == 0)
-		ret = supervisor_take_identifier(s, err);
-	if (ret == 0)
-		ret = supervisor_fill_report(s, err);
-	if (ret == 0)
-		prefer_living(s);
-	if (ret == 0)
-		ret = supervisor_open_up(s, err);
-	snprintf(s->at.server, sizeof(s->at.server), "%s", a->state->address);
-	if (a->known)
-		s->serving.tls = a->state->tls;
-	if (!s->at.server[0])
-		endpoint_describe(reconnect_endpoint(s->reconnect), s->at.server,
-				  sizeof(s->at.server));
-	watch_set_cause(s->watch, "it was lost while no supervisor ran");
-	return ret;
+		links_inherit(links, a->state->unproved);
+}
+
+static int take(struct takeover *t, struct err *err)
+{
+	const struct adopt *a = &t->adopt;
+	struct takeover_found found = {
+	    .state = a->known ? a->state : NULL,
+	    .address = a->state->address,
+	    .fails_io = a->probe != ADOPT_ALIVE,
+	};
+
+	if (a->ret < 0) {
+		*err = a->err;
+		return a->ret;
+	}
+	if (a->rival >= 0)
+		log_warning(
+		    "/dev/nbd%d: its export is also attached for writing as /dev/nbd%d: two "
+		    "devices that write to one export destroy its data: detach one of them",
+		    t->env->at->index, a->rival);
+	note(t);
+	adopt_addresses(a, &found.addresses);
+	return t->events->found(&found, err, t->arg);
 }
 
 static void adopted(void *arg)
 {
-	struct supervisor *s = arg;
-	struct adopt *a = s->adopt;
-	struct err err = a->err;
-	int ret = a->ret;
+	struct takeover *t = arg;
+	struct err err;
+	int ret = take(t, &err);
 
-	if (ret == 0 && a->rival >= 0)
-		log_warning(
-		    "/dev/nbd%d: its export is also attached for writing as /dev/nbd%d: two "
-		    "devices that write to one export destroy its data: detach one of them",
-		    s->at.index, a->rival);
-	if (ret == 0)
-		ret = open_up(s, a, &err);
-	free(a->state);
-	free(TAKE_PTR(s->adopt));
+	free(TAKE_PTR(t->state));
 	if (ret < 0)
-		s->left = true; /* whatever is wrong, the device is not ours to forget */
-	if (ret < 0)
-		supervisor_post(s, FSM_GIVE_UP, &err);
+		t->events->failed(&err, t->arg);
 	else
-		supervisor_post(s, FSM_ADOPTED, NULL);
+		t->events->adopted(t->arg);
+}
+
+static void work(void *arg)
+{
+	adopt_work(&((struct takeover *)arg)->adopt);
+}
+
+void takeover_start(struct takeover *t, uint64_t dead_timeout)
+{
+	struct attachment *at = t->cfg.at;
+	struct err err;
+
+	t->state = calloc(1, sizeof(*t->state));
+	if (!t->state) {
+		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
+		t->events->failed(&err, t->arg);
+		return;
+	}
+	t->adopt = (struct adopt){
+	    .kernel = t->env->kernel,
+	    .index = at->index,
+	    .identifier = at->identifier,
+	    .dead_timeout = dead_timeout,
+	    .connections = t->cfg.connections,
+	    .state = t->state,
+	};
+	at->taken_over = true;
+	links_probe_begins(t->cfg.links);
+	offload_run(t->env->offload, work, adopted, t);
 }
 
 static void probe_work(void *arg)
 {
-	struct supervisor *s = arg;
+	struct takeover *t = arg;
+	const struct attachment *at = t->env->at;
 
-	s->probe = sysfs_mark_valid(s->at.mark)
-		       ? adopt_probe(s->env.kernel, s->at.index, s->at.identifier)
+	t->probe = sysfs_mark_valid(at->mark)
+		       ? adopt_probe(t->env->kernel, at->index, at->identifier)
 		       : ADOPT_UNKNOWN;
 }
 
 static void probed(void *arg)
 {
-	struct supervisor *s = arg;
+	struct takeover *t = arg;
 
-	s->probing = false;
-	links_probe_ends(s->links, s->probe == ADOPT_DEAD);
+	t->probing = false;
+	links_probe_ends(t->cfg.links, t->probe == ADOPT_DEAD);
 }
 
-void supervisor_probe(struct supervisor *s)
+void takeover_probe(struct takeover *t)
 {
-	if (!s->at.taken_over || s->probing || links_blind(s->links) == 0 ||
-	    offload_run(s->env.offload, probe_work, probed, s) < 0)
+	if (!t || t->probing || links_blind(t->cfg.links) == 0 ||
+	    offload_run(t->env->offload, probe_work, probed, t) < 0)
 		return;
-	s->probing = true;
-	links_probe_begins(s->links);
-}
-
-void supervisor_adopt(struct supervisor *s, const struct event *e)
-{
-	struct adopt *a = calloc(1, sizeof(*a));
-	struct err err;
-
-	(void)e;
-	if (a)
-		a->state = calloc(1, sizeof(*a->state));
-	if (!a || !a->state) {
-		free(a);
-		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
-		s->left = true;
-		supervisor_post(s, FSM_GIVE_UP, &err);
-		return;
-	}
-	a->kernel = s->env.kernel;
-	a->index = s->at.index;
-	a->identifier = s->at.identifier;
-	a->dead_timeout = supervisor_kernel_dead_timeout(&s->cfg);
-	a->connections = s->cfg.connections;
-	s->adopt = a;
-	dialler_free(TAKE_PTR(s->dialler)); /* it would not be greeted */
-	s->at.taken_over = true;
-	supervisor_start_thread(s);
-	links_probe_begins(s->links);
-	offload_run(s->env.offload, work, adopted, s);
+	t->probing = true;
+	links_probe_begins(t->cfg.links);
 }

@@ -68,7 +68,7 @@ void supervisor_write_state(struct supervisor *s)
 
 void supervisor_manager_ready(struct supervisor *s)
 {
-	if (s->ready || !s->udev_told || s->table)
+	if (s->ready || !s->udev_told || !s->usable)
 		return;
 	s->ready = true;
 	manager_ready(s->manager);

@@ -128,7 +128,7 @@ static void no_moment(struct supervisor *s)
 /* ms for the server's end at most: the device is healthy, and its I/O must not fail meanwhile. */
 static uint32_t close_limit(const struct supervisor *s)
 {
-	uint64_t half = supervisor_kernel_dead_timeout(&s->cfg) * 1000 / 2;
+	uint64_t half = timeouts_dead(&s->cfg) * 1000 / 2;
 
 	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
 }

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts say that attach the device, or take it over, and what follows from it. */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void dialled(void *arg)
+{
+	supervisor_post(arg, FSM_DIALLED, NULL);
+}
+
+static void joined(void *arg)
+{
+	supervisor_post(arg, FSM_JOINED, NULL);
+}
+
+static void configured(void *arg)
+{
+	supervisor_post(arg, FSM_CONFIGURED, NULL);
+}
+
+static void again(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_DIAL_RETRY, err);
+}
+
+static void failed(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_GIVE_UP, err);
+}
+
+static void due(void *arg)
+{
+	supervisor_post(arg, FSM_RETRY_DUE, NULL);
+}
+
+static void ready(void *arg)
+{
+	supervisor_ready(arg);
+}
+
+static int open_kernel(struct err *err, void *arg)
+{
+	return supervisor_open_kernel(arg, err);
+}
+
+static int planned(struct err *err, void *arg)
+{
+	const struct supervisor *s = arg;
+
+	return reconnect_check(s->reconnect, err);
+}
+
+/* What is kept open, and told, as long as the device is ours. */
+static int open_up(struct supervisor *s, struct err *err)
+{
+	return control_new(s->env.loop, s->at.index, supervisor_asked, s, &s->control, err);
+}
+
+static int opened(struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+	struct attach_facts facts;
+	int ret;
+
+	if (attach_facts(s->attach, &facts)) {
+		/* Before the status, from which a later supervisor learns whose server it must be.
+		 */
+		reconnect_set_owner(s->reconnect, facts.unix_uid);
+		serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), facts.tls,
+				 facts.relay);
+	}
+	ret = supervisor_fill_report(s, err);
+	return ret < 0 ? ret : open_up(s, err);
+}
+
+static void explain(struct err *err, void *arg)
+{
+	const struct supervisor *s = arg;
+
+	if (s->captive)
+		captive_explain(s->captive, err);
+}
+
+void supervisor_configure(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	attach_configure(s->attach, timeouts_dead(&s->cfg));
+}
+
+/* --- a device that was attached before -------------------------------------------------------- */
+
+/* While a connection lives, new ones may only go to the same server. */
+static void prefer_living(struct supervisor *s)
+{
+	struct link_facts facts;
+	struct address peer = {.len = sizeof(peer.sa)};
+
+	for (unsigned i = 0; i < links_alive(s->links); i++) {
+		links_facts(s->links, i, &facts);
+		peer.sa = facts.id.peer;
+		if (peer.sa.ss_family)
+			reconnect_prefer(s->reconnect, &peer);
+	}
+}
+
+static int found(const struct takeover_found *found, struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+	int ret;
+
+	if (found->fails_io)
+		handover_restore(s->handover);
+	watch_set_cause(s->watch, "it was lost while no supervisor ran");
+	ret = reconnect_adopt(s->reconnect, found->state, &found->addresses, err);
+	if (ret == 0)
+		ret = reconnect_check(s->reconnect, err);
+	if (ret == 0)
+		ret = attachment_lock_identifier(&s->at, err);
+	if (ret == 0)
+		ret = supervisor_fill_report(s, err);
+	if (ret < 0)
+		return ret;
+	prefer_living(s);
+	if (found->state)
+		s->serving.tls = found->state->tls;
+	snprintf(s->at.server, sizeof(s->at.server), "%s", found->address);
+	if (!s->at.server[0])
+		endpoint_describe(reconnect_endpoint(s->reconnect), s->at.server,
+				  sizeof(s->at.server));
+	ret = attachment_open_mark(&s->at, err);
+	return ret < 0 ? ret : open_up(s, err);
+}
+
+static void adopted(void *arg)
+{
+	supervisor_post(arg, FSM_ADOPTED, NULL);
+}
+
+static void not_adopted(const struct err *err, void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->left = true; /* whatever is wrong, the device is not ours to forget */
+	supervisor_post(s, FSM_GIVE_UP, err);
+}
+
+void supervisor_adopt(struct supervisor *s, const struct event *e)
+{
+	static const struct takeover_events events = {
+	    .found = found,
+	    .adopted = adopted,
+	    .failed = not_adopted,
+	};
+	const struct takeover_config cfg = {
+	    .at = &s->at,
+	    .links = s->links,
+	    .connections = s->cfg.connections,
+	};
+	struct err err;
+
+	(void)e;
+	attach_forget(s->attach); /* it would not be greeted */
+	s->takeover = takeover_new(&s->env, &cfg, &events, s);
+	if (!s->takeover) {
+		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
+		not_adopted(&err, s);
+		return;
+	}
+	supervisor_start_thread(s);
+	takeover_start(s->takeover, timeouts_dead(&s->cfg));
+}
+
+int supervisor_prepare_attach(struct supervisor *s, struct err *err)
+{
+	static const struct attach_events events = {
+	    .dialled = dialled,
+	    .joined = joined,
+	    .configured = configured,
+	    .again = again,
+	    .failed = failed,
+	    .due = due,
+	    .ready = ready,
+	    .open_kernel = open_kernel,
+	    .planned = planned,
+	    .opened = opened,
+	    .explain = explain,
+	};
+	const struct attach_config cfg = {
+	    .at = &s->at,
+	    .links = s->links,
+	    .endpoint = s->cfg.endpoint,
+	    .source = s->cfg.source,
+	    .peer_uid = s->cfg.peer_uid,
+	    .helpers = s->helpers,
+	    .sample = s->cfg.same_content,
+	    .connect_timeout_ms = s->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
+	    .wait_ms = s->cfg.wait_ms,
+	    .index = s->cfg.index,
+	    .read_only = s->cfg.read_only,
+	    .block_size = s->cfg.block_size,
+	    .connections = s->cfg.connections,
+	    .timeout = s->cfg.timeout,
+	    .io_timeout = timeouts_io(&s->cfg, 1),
+	    .io_timeout_several = timeouts_io(&s->cfg, 2),
+	};
+
+	s->attach = attach_new(&s->env, &cfg, &events, s);
+	return s->attach ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}
