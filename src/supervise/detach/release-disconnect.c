@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The device goes: it is disconnected, becomes free, and its partitions are forgotten. */
+#include "supervise/detach/release-private.h"
+
+#include <errno.h>
+
+#include "kernel/partitions.h"
+#include "kernel/sysfs.h"
+#include "runtime/marks.h"
+#include "supervise/handover/work.h"
+
+#define CUT_MS		500 /* a disconnect that takes longer is blocked by the peer: cut it */
+#define CUT_FORCE_MS	200
+#define KERNEL_MS	10000 /* the helper thread does not come back: the kernel holds it */
+#define KERNEL_FORCE_MS 1500
+#define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
+#define FREE_FORCE_MS	1000
+#define FORGET_MS	2000 /* for the kernel to forget its partitions */
+#define FORGET_FORCE_MS 500
+
+/*
+ * Requests that wait for a connection hold DISCONNECT up, on kernels before 5.19 for as long as
+ * they would wait.
+ */
+static void let_go(struct release *r)
+{
+	struct heal h = {.kernel = r->cfg.kernel,
+			 .index = r->cfg.index,
+			 .identifier = r->cfg.identifier,
+			 .mark = r->cfg.mark};
+
+	heal_fail_work(&h);
+}
+
+/*
+ * Changes nothing, but waits for the locks that DISCONNECT would wait for: once inside that, nobody
+ * can call it back.
+ */
+static void await_kernel(struct release *r)
+{
+	struct heal h = {.kernel = r->cfg.kernel,
+			 .index = r->cfg.index,
+			 .identifier = r->cfg.identifier,
+			 .mark = r->cfg.mark};
+
+	if (r->cfg.mark >= 0 && r->cfg.identifier)
+		heal_check_work(&h);
+}
+
+static void disconnect_work(void *arg)
+{
+	struct release *r = arg;
+
+	if (!r->cfg.disconnect)
+		await_kernel(r);
+	if (!release_decide(r, DECISION_DISCONNECT))
+		return;
+	if (r->cfg.disconnect) {
+		r->detach_ret = r->cfg.disconnect(r->cfg.disconnect_arg, &r->err);
+		return;
+	}
+	if (r->dead && r->cfg.mark >= 0)
+		let_go(r);
+	/* DISCONNECT asks for no identifier: what is attached by now may be somebody else's. */
+	r->gone = r->cfg.mark >= 0 && !sysfs_mark_valid(r->cfg.mark);
+	if (r->gone)
+		return;
+	/* The udev rules would take it for somebody else's detach, and attach again. */
+	marks_remove(r->cfg.index);
+	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
+}
+
+static void disconnected(void *arg)
+{
+	struct release *r = arg;
+
+	if (!release_job_done(r))
+		return;
+	if (r->gone) {
+		err_set(&r->err, ERR_FAILED, 0, "another program had detached it");
+		release_finish(r, 0);
+		return;
+	}
+	if (r->detach_ret < 0) {
+		release_finish(r, r->detach_ret);
+		return;
+	}
+	r->err.message[0] = '\0';
+	if (r->cfg.prepared) {
+		release_finish(r, 0); /* who asks lets go of it, and waits until it is free */
+		return;
+	}
+	/* The claim is the last opener: with it gone the kernel tears the device down. */
+	claim_release(&r->claim);
+	release_enter(r, STEP_FREE);
+	loop_timer_set(r->tick, 0);
+}
+
+void release_disconnect(struct release *r)
+{
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	release_enter(r, STEP_DISCONNECT);
+	r->dead = release_lost(r);
+	release_run(r, disconnect_work, disconnected);
+}
+
+/*
+ * The thread may sit in a call that waits for the server: a change of the device's size freezes
+ * its queue since 6.9, and a peer that does not read blocks the driver's goodbye. Nothing gets past
+ * that, since the driver allows one command at a time. Whoever ends living connections with
+ * requests under way cannot go back: another connection would carry out what the server of this one
+ * may still have to do.
+ */
+static void cut(struct release *r)
+{
+	uint64_t waited = loop_now() - r->since;
+
+	if (!r->cfg.links || links_alive(r->cfg.links) == 0)
+		return;
+	if (atomic_load(&r->decision) != DECISION_DISCONNECT) {
+		if (!r->cfg.force || waited < CUT_MS || !release_decide(r, DECISION_DISCONNECT))
+			return;
+	}
+	if (waited >= (r->cfg.force ? CUT_FORCE_MS : CUT_MS))
+		links_shutdown(r->cfg.links);
+}
+
+/* The kernel is inside the disconnect, which ends when it ends. */
+static void tell_late(struct release *r)
+{
+	struct err err;
+
+	loop_timer_set(r->tick, RELEASE_TICK_MS);
+	if (r->late)
+		return;
+	r->late = true;
+	err_set(
+	    &err, ERR_FAILED, EINPROGRESS,
+	    "the kernel has not yet finished disconnecting /dev/nbd%d: see the kernel log; you "
+	    "need not do anything else, the device is detached as soon as the kernel has finished",
+	    r->cfg.index);
+	r->fn(-EINPROGRESS, &err, r->arg);
+}
+
+void release_tick_busy(struct release *r)
+{
+	uint64_t limit = r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS;
+
+	cut(r);
+	if (!r->busy)
+		release_finish(r, err_set(&r->err, ERR_BUSY, EBUSY,
+					  "the supervisor of /dev/nbd%d is too busy: try again",
+					  r->cfg.index));
+	else if (loop_now() - r->since < limit ||
+		 (r->step == STEP_DISCONNECT && r->cfg.disconnect)) /* which has its own limit */
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+	else if (!release_decide(r, DECISION_KEEP))
+		tell_late(r);
+	else
+		release_finish(
+		    r, err_set(&r->err, ERR_FAILED, ETIMEDOUT,
+			       "the kernel has been busy with /dev/nbd%d for %llu s: it stays "
+			       "attached; see the kernel's log, and try again",
+			       r->cfg.index, (unsigned long long)limit / 1000));
+}
+
+static void forget_work(void *arg)
+{
+	struct release *r = arg;
+
+	if (!r->over)
+		partitions_forget(r->cfg.index, r->cfg.force ? FORGET_FORCE_MS : FORGET_MS,
+				  &r->forget_err);
+}
+
+static void forgotten(void *arg)
+{
+	struct release *r = arg;
+
+	if (!release_job_done(r))
+		return;
+	r->err = r->forget_err;
+	release_finish(r, 0);
+}
+
+/* The device is detached, whatever comes of this. */
+void release_tick_forget(struct release *r)
+{
+	if (r->busy && loop_now() - r->since < (r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS)) {
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+		return;
+	}
+	err_set(&r->err, ERR_FAILED, 0, "the kernel may still show its partitions");
+	release_finish(r, 0);
+}
+
+void release_tick_free(struct release *r)
+{
+	if (sysfs_device_free(r->cfg.index)) {
+		release_enter(r, STEP_FORGET);
+		release_run(r, forget_work, forgotten);
+	} else if (loop_now() - r->since < (r->cfg.force ? FREE_FORCE_MS : FREE_MS)) {
+		loop_timer_set(r->tick, RELEASE_TICK_MS / 10);
+	} else {
+		struct usage usage;
+		bool known = usage_find(r->cfg.index, 0, &usage, NULL) == 0 && usage.n;
+
+		err_set(
+		    &r->err, ERR_FAILED, 0,
+		    "/dev/nbd%d is disconnected, and becomes free when its last user closes it%s%s",
+		    r->cfg.index, known ? ": " : "", known ? usage.sentence : "");
+		release_finish(r, 0);
+	}
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* May the device go? Who uses it, and is everything flushed? */
+#include "supervise/detach/release-private.h"
+
+#include <errno.h>
+
+#include "kernel/sysfs.h"
+
+#define STALL_MS       10000 /* without a completed request, the flush has failed */
+#define STALL_FORCE_MS 1000
+
+static uint64_t completed_requests(int index)
+{
+	struct sysfs_progress p = {.completed = 0};
+
+	sysfs_progress(index, &p);
+	return p.completed;
+}
+
+static bool waiting_requests(int index)
+{
+	struct sysfs_progress p;
+
+	/* Cannot tell is not idle. */
+	return sysfs_progress(index, &p) < 0 || p.in_flight > 0;
+}
+
+void release_look_work(void *arg)
+{
+	struct release *r = arg;
+
+	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
+}
+
+/* 0, or -EBUSY with r->err. */
+static int in_use(struct release *r)
+{
+	if (r->look_ret < 0 || r->usage.n)
+		return err_set(&r->err, ERR_BUSY, EBUSY, "%s",
+			       r->look_ret < 0 ? "cannot tell whether it is in use"
+					       : r->usage.sentence);
+	if (r->cfg.cautious && r->usage.unsure)
+		return err_set(&r->err, ERR_BUSY, EBUSY,
+			       "some processes cannot be examined, so it may be in use");
+	return 0;
+}
+
+static void looked_again(void *arg)
+{
+	struct release *r = arg;
+	int ret;
+
+	if (!release_job_done(r))
+		return;
+	ret = in_use(r);
+	if (ret < 0)
+		release_finish(r, ret);
+	else
+		release_disconnect(r);
+}
+
+static void flushed(int fd, uint32_t events, void *arg)
+{
+	struct release *r = arg;
+	int ret = claim_finish(&r->claim, &r->err);
+
+	(void)fd;
+	(void)events;
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	if (r->cfg.force) {
+		release_disconnect(r);
+	} else if (ret < 0) {
+		release_finish(r, ret);
+	} else {
+		release_enter(r, STEP_LOOK_AGAIN);
+		release_run(r, release_look_work, looked_again);
+	}
+}
+
+static void flush(struct release *r)
+{
+	int ret;
+
+	release_enter(r, STEP_FLUSH);
+	r->completed = completed_requests(r->cfg.index);
+	ret = claim_start(r->cfg.index, r->cfg.read_only, !r->cfg.force, &r->claim, &r->err);
+	if (ret == 0) {
+		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, flushed, r);
+		if (!r->claim_io)
+			ret = err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	}
+	if (ret == 0)
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+	else if (r->cfg.force)
+		release_disconnect(r);
+	else
+		release_finish(r, ret);
+}
+
+/*
+ * The last close has written everything or failed, but what the server was given since the last
+ * flush may be lost with it, and only a flush that succeeds can tell.
+ */
+static void finish_lost(struct release *r)
+{
+	if (r->cfg.clean)
+		release_disconnect(r);
+	else
+		release_finish(
+		    r,
+		    err_set(&r->err, ERR_RETRY, ENOTCONN,
+			    "the server of /dev/nbd%d is lost, so written data cannot be flushed, "
+			    "and the device stays attached: try again when the server is back, or "
+			    "use --force and lose the data that the server has not stored",
+			    r->cfg.index));
+}
+
+void release_look_at_prepared(struct release *r)
+{
+	if (!r->cfg.force && release_lost(r) && waiting_requests(r->cfg.index))
+		release_finish(
+		    r, err_set(&r->err, ERR_BUSY, EBUSY,
+			       "/dev/nbd%d has requests waiting for the server, so it is in "
+			       "use: --force detaches it and loses them",
+			       r->cfg.index));
+	else
+		release_disconnect(r);
+}
+
+void release_looked(void *arg)
+{
+	struct release *r = arg;
+	int ret;
+
+	if (!release_job_done(r))
+		return;
+	if (r->cfg.force) {
+		/* Even then a flush is tried, while there is somebody to take it. */
+		(release_lost(r) ? release_disconnect : flush)(r);
+		return;
+	}
+	ret = in_use(r);
+	if (ret < 0) {
+		release_finish(r, ret);
+	} else if (release_lost(r) && waiting_requests(r->cfg.index)) {
+		/* Also of a process that hangs in open(2), which has no descriptor yet. */
+		ret = err_set(&r->err, ERR_BUSY, EBUSY,
+			      "/dev/nbd%d has requests waiting for the server, so it is in use: "
+			      "--force detaches it and loses them",
+			      r->cfg.index);
+		release_finish(r, ret);
+	} else if (release_lost(r)) {
+		finish_lost(r);
+	} else {
+		flush(r);
+	}
+}
+
+void release_tick_flush(struct release *r)
+{
+	uint64_t completed = completed_requests(r->cfg.index);
+
+	if (completed != r->completed) {
+		r->completed = completed;
+		r->since = loop_now();
+	}
+	if (loop_now() - r->since < (r->cfg.force ? STALL_FORCE_MS : STALL_MS)) {
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+	} else if (r->cfg.force) {
+		release_disconnect(r);
+	} else {
+		release_finish(
+		    r,
+		    err_set(
+			&r->err, ERR_RETRY, ETIMEDOUT,
+			"the server has not confirmed the flush of /dev/nbd%d, so it stays "
+			"attached: try again, or use --force and lose the data that is not flushed",
+			r->cfg.index));
+	}
+}
