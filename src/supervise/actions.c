@@ -193,51 +193,56 @@ void supervisor_asked(const struct control_request *request, void *arg)
 	}
 }
 
-static void released(int ret, const struct err *err, void *arg)
+static void released(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_RELEASED, err);
+}
+
+static void kept(const struct err *err, bool fails_io, void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (ret == -EINPROGRESS) {
-		log_warning("%s", err->message);
-		supervisor_answer(s, err_exit_status(err->kind), err->message);
-		return;
-	}
 	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
-	if (s->release && release_fails_io(s->release))
+	if (fails_io)
 		handover_restore(s->handover);
-	/* The error may lie in what is freed next. */
-	supervisor_post(s, ret == 0 ? FSM_RELEASED : FSM_KEPT, err);
-	release_free(TAKE_PTR(s->release));
+	supervisor_post(s, FSM_KEPT, err);
+}
+
+static void late(const struct err *err, void *arg)
+{
+	log_warning("%s", err->message);
+	supervisor_answer(arg, err_exit_status(err->kind), err->message);
+}
+
+int supervisor_prepare_detach(struct supervisor *s, struct err *err)
+{
+	static const struct detach_events events = {
+	    .released = released,
+	    .kept = kept,
+	    .late = late,
+	};
+
+	s->detach = detach_new(&s->env, s->links, &events, s);
+	return s->detach ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 }
 
 static void release(struct supervisor *s, const struct event *e)
 {
-	struct release_config cfg = {
-	    .index = s->at.index,
-	    .identifier = s->at.identifier,
-	    .mark = s->at.mark,
-	    .kernel = s->env.kernel,
-	    .offload = s->env.offload,
-	    .links = s->links,
-	    .read_only = attachment_is_read_only(&s->at),
-	    .force = s->force && s->state == FSM_DETACHING,
-	    .cautious = s->state == FSM_LEAVING,
-	    .prepared = s->prepared && s->state == FSM_DETACHING,
+	const bool asked = s->state == FSM_DETACHING;
+	const struct detach_wish wish = {
+	    .force = s->force && asked,
+	    .cautious = !asked,
+	    .prepared = s->prepared && asked,
 	    .clean = watch_is_clean(s->watch),
 	};
-	struct err err;
 
 	(void)e;
 	watch_pause(s->watch);
 	supervisor_stop_dialling(s);
 	supervisor_stop_resizing(s);
-	if (s->state == FSM_LEAVING)
+	if (!asked)
 		manager_stopping(s->manager);
-	s->release = release_new(s->env.loop, &cfg, released, s);
-	if (!s->release) {
-		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");
-		released(-ENOMEM, &err, s);
-	}
+	detach_start(s->detach, &wish);
 }
 
 static void recheck(struct supervisor *s, const struct event *e)

@@ -31,7 +31,7 @@
 #include "supervise/outage.h"
 #include "supervise/queue.h"
 #include "supervise/reconnect/spares.h"
-#include "supervise/detach/release.h"
+#include "supervise/detach/detach.h"
 #include "supervise/supervisor.h"
 #include "supervise/timeouts.h"
 
@@ -82,7 +82,7 @@ struct supervisor {
 	bool usable;	/* its partitions are there, as far as they can be */
 	bool udev_told; /* udev knows of the device, or is not to be told */
 	bool ready;	/* and the service manager knows that the device is ready */
-	struct release *release;
+	struct detach *detach;
 	struct loop_io *signal_io;
 	struct loop_timer *meanwhile, *expiry;
 	int signal_fd;
@@ -127,7 +127,9 @@ int supervisor_open_kernel(struct supervisor *s, struct err *err);
 int supervisor_prepare_attach(struct supervisor *s, struct err *err);
 void supervisor_configure(struct supervisor *s, const struct event *e);
 void supervisor_adopt(struct supervisor *s, const struct event *e);
-/* actions.c: the device is there, and so are its partitions. */
+/* actions.c: the part that lets the device go. 0 or -errno with *err. */
+int supervisor_prepare_detach(struct supervisor *s, struct err *err);
+/* The device is there, and so are its partitions. */
 void supervisor_ready(struct supervisor *s);
 
 /* watching.c: what the watch says. 0 or -ENOMEM. */

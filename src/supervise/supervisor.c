@@ -226,6 +226,8 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = supervisor_prepare_handover(s, err);
 	if (ret == 0)
+		ret = supervisor_prepare_detach(s, err);
+	if (ret == 0)
 		ret = make_captive(s, err);
 	if (ret == 0)
 		ret = prepare_helpers(s, err);
@@ -256,7 +258,7 @@ static bool done(struct supervisor *s)
 		marks_remove(s->at.index);
 	}
 	manager_free(s->manager);
-	release_free(s->release);
+	detach_free(s->detach);
 	supervisor_stop_resizing(s); /* which may have an answer to give */
 	supervisor_send_answer(s);
 	control_free(s->control);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part alone, for a device that does not exist, with a kernel that is a struct kernel_ops of
+ * this test. How it is looked at and flushed is shown in a guest and by the stub.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel/kernel.h"
+#include "supervise/detach/detach.h"
+
+#define PATIENCE_MS 20000
+
+struct fixture {
+	struct kernel kernel;
+	struct attachment at;
+	struct part_env env;
+	struct links *links;
+	struct detach *d;
+	int refuses; /* what the kernel answers */
+	unsigned disconnected, released, kept, late;
+	bool fails_io;
+	struct err err;
+};
+
+static int kernel_detaches(struct kernel *k, int index, struct err *err)
+{
+	struct fixture *f = (struct fixture *)k;
+
+	assert_int_equal(index, 4000);
+	f->disconnected++;
+	return f->refuses ? err_set(err, ERR_FAILED, f->refuses, "the kernel refuses") : 0;
+}
+
+static int change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
+	(void)k;
+	(void)c;
+	(void)err;
+	return 0;
+}
+
+static void link_died(unsigned alive, const char *why, void *arg)
+{
+	(void)alive;
+	(void)why;
+	loop_stop(((struct fixture *)arg)->env.loop, 0);
+}
+
+static void released(const struct err *err, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->released++;
+	f->err = *err;
+	loop_stop(f->env.loop, 0);
+}
+
+static void kept(const struct err *err, bool fails_io, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->kept++;
+	f->err = *err;
+	f->fails_io = fails_io;
+	loop_stop(f->env.loop, 0);
+}
+
+static void late(const struct err *err, void *arg)
+{
+	(void)err;
+	((struct fixture *)arg)->late++;
+}
+
+static void nothing_came(void *arg)
+{
+	(void)arg;
+	fail_msg("nothing happened");
+}
+
+static void run(struct fixture *f)
+{
+	struct loop_timer *limit = loop_timer_new(f->env.loop, nothing_came, f);
+
+	loop_timer_set(limit, PATIENCE_MS);
+	loop_run(f->env.loop);
+	loop_timer_free(limit);
+}
+
+static int setup(void **state)
+{
+	static const struct kernel_ops ops = {
+	    .name = "test", .detach = kernel_detaches, .change = change};
+	static const struct detach_events events = {
+	    .released = released, .kept = kept, .late = late};
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->kernel.ops = &ops;
+	attachment_init(&f->at, "here");
+	f->at.index = 4000;
+	f->at.mark = memfd_create("mark", MFD_CLOEXEC);
+	assert_int_equal(write(f->at.mark, "1", 1), 1);
+	f->env = (struct part_env){.loop = loop_new(), .kernel = &f->kernel, .at = &f->at};
+	f->env.offload = offload_new(f->env.loop);
+	assert_int_equal(offload_start(f->env.offload), 0);
+	f->links = links_new(f->env.loop, link_died, f);
+	f->d = detach_new(&f->env, f->links, &events, f);
+	assert_non_null(f->d);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	detach_free(f->d);
+	assert_true(offload_free(f->env.offload));
+	links_free(f->links);
+	loop_free(f->env.loop);
+	attachment_close(&f->at);
+	free(f);
+	return 0;
+}
+
+/* A caller who has looked and flushed waits for the disconnect alone. */
+static const struct detach_wish prepared = {.force = true, .prepared = true};
+
+static void add_link(struct fixture *f, int *ret_server)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(links_add(f->links, pair[0]), 0);
+	assert_int_equal(links_watch(f->links), 0);
+	*ret_server = pair[1];
+}
+
+static void test_released(void **state)
+{
+	struct fixture *f = *state;
+	int server;
+
+	add_link(f, &server);
+	detach_start(f->d, &prepared);
+	assert_int_equal(f->released, 0); /* not from inside */
+	run(f);
+	assert_int_equal(f->released, 1);
+	assert_string_equal(f->err.message, "");
+	assert_int_equal(f->disconnected, 1);
+	close(server);
+}
+
+/* While it lives, nothing was done to its I/O. After that it can be tried again. */
+static void test_refused(void **state)
+{
+	struct fixture *f = *state;
+	int server;
+
+	add_link(f, &server);
+	f->refuses = EBUSY;
+	detach_start(f->d, &prepared);
+	run(f);
+	assert_int_equal(f->kept, 1);
+	assert_false(f->fails_io);
+	assert_string_equal(f->err.message, "the kernel refuses");
+	f->refuses = 0;
+	detach_start(f->d, &prepared);
+	run(f);
+	assert_int_equal(f->released, 1);
+	close(server);
+}
+
+/* Of a lost device the requests that wait are failed first, with other timeouts. */
+static void test_refused_when_lost(void **state)
+{
+	struct fixture *f = *state;
+	int server;
+
+	add_link(f, &server);
+	close(server);
+	run(f);
+	f->refuses = EBUSY;
+	detach_start(f->d, &prepared);
+	run(f);
+	assert_int_equal(f->kept, 1);
+	assert_true(f->fails_io);
+}
+
+/* What is attached by now is somebody else's, and is left alone. */
+static void test_detached_by_another(void **state)
+{
+	struct fixture *f = *state;
+	int server;
+
+	add_link(f, &server);
+	assert_int_equal(ftruncate(f->at.mark, 0), 0);
+	detach_start(f->d, &prepared);
+	run(f);
+	assert_int_equal(f->released, 1);
+	assert_string_equal(f->err.message, "another program had detached it");
+	assert_int_equal(f->disconnected, 0);
+	close(server);
+}
+
+/* What cannot be looked at may be in use. */
+static void test_in_doubt(void **state)
+{
+	struct fixture *f = *state;
+	const struct detach_wish cautious = {.cautious = true};
+	int server;
+
+	add_link(f, &server);
+	detach_start(f->d, &cautious);
+	run(f);
+	assert_int_equal(f->kept, 1);
+	assert_int_equal(f->disconnected, 0);
+	assert_int_equal(f->late, 0);
+	close(server);
+}
+
+static void test_null(void **state)
+{
+	(void)state;
+	detach_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_released, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_refused_when_lost, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_detached_by_another, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_in_doubt, setup, teardown),
+	    cmocka_unit_test(test_null),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
