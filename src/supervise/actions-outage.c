@@ -234,7 +234,7 @@ static void recover(struct supervisor *s)
 			 links_wanted(s->links), s->at.server);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
-	watch_start(s->watch, supervisor_wants_growth(s));
+	watch_start(s->watch, resize_is_due(s->resize));
 	takeover_probe(s->takeover);
 	use_fresh(s);
 }

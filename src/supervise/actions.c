@@ -128,8 +128,8 @@ static void announce(struct supervisor *s, const struct event *e)
 	udev_tell(s->udev, links_alive(s->links) == 0);
 	if (s->cfg.reconnect)
 		get_ready(s);
-	watch_start(s->watch, supervisor_wants_growth(s));
-	supervisor_watch_size(s);
+	watch_start(s->watch, resize_is_due(s->resize));
+	resize_watch(s->resize);
 	watch_look(s->watch);
 }
 
@@ -167,7 +167,7 @@ void supervisor_asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
 
-	s->resizing.asked = false; /* who asked before has gone */
+	resize_forget_asked(s->resize); /* who asked before has gone */
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;
@@ -188,7 +188,7 @@ void supervisor_asked(const struct control_request *request, void *arg)
 		refreshed(s);
 		break;
 	case CONTROL_RESIZE:
-		supervisor_resize(s);
+		resize_ask(s->resize);
 		break;
 	}
 }
@@ -239,7 +239,7 @@ static void release(struct supervisor *s, const struct event *e)
 	(void)e;
 	watch_pause(s->watch);
 	supervisor_stop_dialling(s);
-	supervisor_stop_resizing(s);
+	resize_stop(s->resize);
 	if (!asked)
 		manager_stopping(s->manager);
 	detach_start(s->detach, &wish);
@@ -249,8 +249,8 @@ static void recheck(struct supervisor *s, const struct event *e)
 {
 	supervisor_answer(s, err_exit_status(e->err.kind), e->err.message);
 	supervisor_recheck_outage(s);
-	watch_start(s->watch, supervisor_wants_growth(s));
-	supervisor_watch_size(s);
+	watch_start(s->watch, resize_is_due(s->resize));
+	resize_watch(s->resize);
 	udev_tell(s->udev, s->outage.since != 0); /* should the kernel have refused the detach */
 	watch_look(s->watch);
 }
@@ -269,7 +269,8 @@ static void end_taken(struct supervisor *s, const struct event *e)
 	else
 		log_notice("/dev/nbd%d: detached by another program", s->at.index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
-	supervisor_answer(s, s->resizing.asked ? 1 : 0, "the device was detached in the meantime");
+	supervisor_answer(s, resize_is_asked(s->resize) ? 1 : 0,
+			  "the device was detached in the meantime");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
 }

@@ -29,24 +29,13 @@ bool supervisor_dials(const struct supervisor *s)
 	return false;
 }
 
-/*
- * The device takes no size that one of its connections does not know: what lies behind the end that
- * the server told a connection fails there.
- */
-static void note_size(struct supervisor *s, uint64_t size)
-{
-	uint64_t known = s->fresh_size ? s->fresh_size : s->at.plan.size;
-	bool others = links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
-		      handover_is_busy(s->handover);
-
-	s->fresh_size = others && known < size ? known : size;
-}
-
 static void found(struct attempt_result *result, uint64_t size, void *arg)
 {
 	struct supervisor *s = arg;
 
-	note_size(s, size);
+	resize_note_size(s->resize, size,
+			 links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
+			     handover_is_busy(s->handover));
 	handover_add(s->handover, TAKE_FD(result->fd));
 	serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), &result->tls,
 			 result->relay);

@@ -24,6 +24,7 @@
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/serving.h"
+#include "supervise/resize/resize.h"
 #include "supervise/watch/watch.h"
 #include "supervise/report/manager.h"
 #include "supervise/report/udev.h"
@@ -34,24 +35,6 @@
 #include "supervise/detach/detach.h"
 #include "supervise/supervisor.h"
 #include "supervise/timeouts.h"
-
-/* A look at the export's size, and what comes of it. Times are monotonic ms. */
-struct resizing {
-	struct attempt *attempt; /* the handshake under way */
-	struct loop_timer *period, *look;
-	bool asked;	   /* a command waits for the answer */
-	uint64_t size;	   /* the device is to have */
-	int fd[LINKS_MAX]; /* new connections, which know that size */
-	size_t n;
-	bool renewed;	       /* they have been handed over: the device may grow */
-	uint64_t quiet;	       /* since when no request was seen; 0: one was under way */
-	bool uncounted;	       /* that could not be told */
-	uint64_t uncounted_at; /* when that was so; 0: never */
-	uint64_t since;	       /* when it began to wait for a moment for that */
-	uint64_t completed;    /* requests, at the last look */
-	uint64_t odd_size;     /* of a smaller export, which was complained of */
-	unsigned every;	       /* so many periods between two looks */
-};
 
 struct supervisor {
 	struct supervisor_config cfg;
@@ -90,11 +73,7 @@ struct supervisor {
 	struct state report;
 
 	struct outage outage;
-	uint64_t fresh_size; /* the device's size according to the new connections */
-	struct resizing resizing;
-	struct err grow_err;
-	uint64_t grow_size;  /* what it is told */
-	bool growing;	     /* the helper thread makes the device larger */
+	struct resize *resize;
 	unsigned alive_said; /* connections, when the log was told last */
 
 	bool force, prepared; /* of the detach under way */
@@ -135,20 +114,8 @@ void supervisor_ready(struct supervisor *s);
 /* watching.c: what the watch says. 0 or -ENOMEM. */
 int supervisor_prepare_watch(struct supervisor *s);
 
-/* resize/grow.c */
-bool supervisor_wants_growth(const struct supervisor *s);
-/* Gives the device the size of its connections, if this is the moment for it. */
-void supervisor_grow_when_idle(struct supervisor *s);
-/* Gives the device the size s->fresh_size, on the helper thread; supervisor_resized() follows. */
-void supervisor_grow(struct supervisor *s);
-
-/* resize/resize.c: --resize, and --watch-size from the attachment on. */
-void supervisor_resize(struct supervisor *s);
-void supervisor_watch_size(struct supervisor *s);
-/* The helper thread is done; s->grow_err says what went wrong. */
-void supervisor_resized(struct supervisor *s, uint64_t old_size);
-/* The device is being detached. */
-void supervisor_stop_resizing(struct supervisor *s);
+/* growing.c: what resize/ says. 0 or -errno with *err. */
+int supervisor_prepare_resize(struct supervisor *s, struct err *err);
 
 /*
  * supervisor.c: what shakes hands with a server, with so many workers ready. 0 or -errno with

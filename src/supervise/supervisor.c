@@ -238,6 +238,8 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = supervisor_prepare_reconnect(s, err);
 	if (ret == 0)
+		ret = supervisor_prepare_resize(s, err);
+	if (ret == 0)
 		ret = rundir_make(err);
 	if (ret == 0)
 		ret = take_name(s, err);
@@ -259,7 +261,7 @@ static bool done(struct supervisor *s)
 	}
 	manager_free(s->manager);
 	detach_free(s->detach);
-	supervisor_stop_resizing(s); /* which may have an answer to give */
+	resize_stop(s->resize); /* which may have an answer to give */
 	supervisor_send_answer(s);
 	control_free(s->control);
 	attach_stop(s->attach);
@@ -276,6 +278,7 @@ static bool done(struct supervisor *s)
 	handover_free(s->handover);
 	udev_free(s->udev);
 	attach_free(s->attach);
+	resize_free(s->resize);
 	takeover_free(s->takeover);
 	watch_free(s->watch);
 	captive_free(s->captive);

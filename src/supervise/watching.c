@@ -39,8 +39,8 @@ static bool looked(bool quiet, void *arg)
 	    spares_tend(&s->spares, s->helpers, loop_now(), &err) < 0)
 		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
 	if (quiet)
-		supervisor_grow_when_idle(s);
-	return supervisor_wants_growth(s);
+		resize_grow_when_idle(s->resize);
+	return resize_is_due(s->resize);
 }
 
 static void changed(void *arg)

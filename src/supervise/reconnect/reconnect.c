@@ -323,7 +323,9 @@ struct helpers *reconnect_helpers(const struct reconnect *r)
 
 const struct address_list *reconnect_addresses(const struct reconnect *r)
 {
-	return redial_addresses(r->redial);
+	static const struct address_list none;
+
+	return r->redial ? redial_addresses(r->redial) : &none;
 }
 
 unsigned reconnect_accepted(const struct reconnect *r)

@@ -1,57 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 /* Gives the device the size that its connections know, on the helper thread. */
-#include "supervise/supervisor-private.h"
+#include "supervise/resize/resize-private.h"
 
 #include "base/log.h"
+#include "kernel/sysfs.h"
+#include "runtime/state.h"
 
 #define GROW_WAIT_MS 2000 /* after an outage: what it held up is resent by then */
 
 static void grow_work(void *arg)
 {
-	struct supervisor *s = arg;
+	struct resize *z = arg;
 	struct kernel_change change = {
-	    .index = s->at.index,
-	    .identifier = s->at.identifier,
+	    .index = z->env->at->index,
+	    .identifier = z->env->at->identifier,
 	    .fd = -1,
-	    .size = s->grow_size,
+	    .size = z->grow_size,
 	};
 
-	s->grow_err.message[0] = '\0';
-	if (sysfs_mark_valid(s->at.mark))
-		kernel_change(s->env.kernel, &change, &s->grow_err);
+	z->grow_err.message[0] = '\0';
+	if (sysfs_mark_valid(z->env->at->mark))
+		kernel_change(z->env->kernel, &change, &z->grow_err);
+}
+
+static void tell(struct resize *z, uint64_t old_size)
+{
+	char from[64], to[64];
+	struct err err;
+
+	if (!z->size && !z->asked)
+		return;
+	if (z->grow_err.message[0]) {
+		resize_end(z, err_exit_status(z->grow_err.kind), z->grow_err.message);
+		return;
+	}
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has grown from %s to %s", z->env->at->index,
+		size_text(old_size, from, sizeof(from)),
+		size_text(z->env->at->plan.size, to, sizeof(to)));
+	resize_end(z, 0, err.message);
 }
 
 static void grown(void *arg)
 {
-	struct supervisor *s = arg;
-	uint64_t old = s->at.plan.size;
+	struct resize *z = arg;
+	uint64_t old = z->env->at->plan.size;
 	char size[64];
 
-	s->growing = false;
-	if (s->grow_err.message[0]) {
+	z->growing = false;
+	if (z->grow_err.message[0]) {
 		log_warning("/dev/nbd%d: cannot change the device to the export's new size: %s",
-			    s->at.index, s->grow_err.message);
-		if (s->fresh_size == s->grow_size)
-			s->fresh_size = old;
-		supervisor_resized(s, old);
+			    z->env->at->index, z->grow_err.message);
+		if (z->fresh_size == z->grow_size)
+			z->fresh_size = old;
+		tell(z, old);
 		return;
 	}
 	log_notice("/dev/nbd%d: the export has a new size, and the device was changed to it: %s",
-		   s->at.index, size_text(s->grow_size, size, sizeof(size)));
-	s->at.plan.size = s->grow_size;
-	s->at.known.size = s->grow_size;
-	supervisor_touch(s);
-	supervisor_resized(s, old);
+		   z->env->at->index, size_text(z->grow_size, size, sizeof(size)));
+	z->events->grown(z->grow_size, z->arg);
+	tell(z, old);
 }
 
-void supervisor_grow(struct supervisor *s)
+void resize_grow(struct resize *z)
 {
-	if (s->growing)
+	if (z->growing)
 		return;
-	s->growing = true;
-	s->grow_size = s->fresh_size;
-	if (offload_run(s->env.offload, grow_work, grown, s) < 0)
-		s->growing = false;
+	z->growing = true;
+	z->grow_size = z->fresh_size;
+	if (offload_run(z->env->offload, grow_work, grown, z) < 0)
+		z->growing = false;
+}
+
+void resize_note_size(struct resize *z, uint64_t size, bool others)
+{
+	uint64_t known = z->fresh_size ? z->fresh_size : z->env->at->plan.size;
+
+	z->fresh_size = others && known < size ? known : size;
+}
+
+bool resize_is_due(const struct resize *z)
+{
+	return z->fresh_size != 0 && z->fresh_size != z->env->at->plan.size;
 }
 
 /*
@@ -59,20 +88,15 @@ void supervisor_grow(struct supervisor *s)
  * the queue for it, and a request whose connection dies meanwhile would hold it frozen. A device
  * that is never idle is looked at every second.
  */
-void supervisor_grow_when_idle(struct supervisor *s)
+void resize_grow_when_idle(struct resize *z)
 {
+	const struct resize_view view = resize_look(z);
 	struct sysfs_progress p;
 
-	if (s->state != FSM_ATTACHED || s->growing || handover_is_busy(s->handover) ||
-	    watch_is_stalled(s->watch) || s->fresh_size == 0 || s->fresh_size == s->at.plan.size)
+	if (!view.attached || z->growing || view.busy || view.stalled || !resize_is_due(z))
 		return;
-	if (loop_now() - s->outage.recovered < GROW_WAIT_MS ||
-	    sysfs_progress(s->at.index, &p) < 0 || !p.counted || p.in_flight > 0)
+	if (loop_now() - view.recovered < GROW_WAIT_MS ||
+	    sysfs_progress(z->env->at->index, &p) < 0 || !p.counted || p.in_flight > 0)
 		return;
-	supervisor_grow(s);
-}
-
-bool supervisor_wants_growth(const struct supervisor *s)
-{
-	return s->fresh_size != 0 && s->fresh_size != s->at.plan.size;
+	resize_grow(z);
 }

@@ -1,214 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Follows the size of the export. A server describes an export to each connection as it is when
- * that begins, and refuses what lies behind that size for the connection's whole life: nbdkit,
- * nbd-server and qemu-nbd do. So the size is asked for in a handshake beside the living
- * connections, and if the export has grown, new connections are made first, then put in place of
- * the old ones in a moment without requests, then the device grows.
- */
-#include "supervise/supervisor-private.h"
+#include "supervise/resize/resize-private.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "kernel/sysfs.h"
+#include "runtime/state.h"
 
-#define LOOK_MS	   5	 /* between two looks whether this is the moment */
-#define QUIET_MS   100	 /* without a request before connections are replaced */
-#define UNSEEN_MS  8000	 /* how long what began while requests were not counted may take */
-#define MOMENT_MS  10000 /* how long a moment without requests is waited for */
-#define RENEWAL_MS 60000 /* how long new connections may take to get to the kernel */
-#define EVERY_MAX  16	 /* periods, for a server that does not answer */
+#define EVERY_MAX 16 /* periods, for a server that does not answer */
 
-static void answer(struct supervisor *s, int status, const char *sentence)
-{
-	if (s->resizing.asked)
-		supervisor_answer(s, status, sentence);
-	else
-		log_debug("/dev/nbd%d: --resize: %s", s->at.index, sentence);
-	s->resizing.asked = false;
-}
-
-/* Whether or not something came of it. */
-static void end(struct supervisor *s, int status, const char *sentence)
-{
-	struct resizing *z = &s->resizing;
-
-	attempt_free(TAKE_PTR(z->attempt));
-	if (z->look)
-		loop_timer_cancel(z->look);
-	while (z->n)
-		close(z->fd[--z->n]);
-	z->size = 0;
-	answer(s, status, sentence);
-}
-
-static void lost_meanwhile(struct supervisor *s)
-{
-	end(s, err_exit_status(ERR_RETRY),
-	    "a connection to the server is lost: the device takes the export's size when it is "
-	    "connected again");
-}
-
-void supervisor_resized(struct supervisor *s, uint64_t old_size)
-{
-	struct resizing *z = &s->resizing;
-	char from[64], to[64];
-	struct err err;
-
-	if (!z->size && !z->asked)
-		return;
-	if (s->grow_err.message[0]) {
-		end(s, err_exit_status(s->grow_err.kind), s->grow_err.message);
-		return;
-	}
-	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has grown from %s to %s", s->at.index,
-		size_text(old_size, from, sizeof(from)),
-		size_text(s->at.plan.size, to, sizeof(to)));
-	end(s, 0, err.message);
-}
-
-/*
- * A moment without requests: none under way now, none at the look before, and none completed in
- * between. Between this look and the end of the connections a request may enter. If its reply is
- * lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with an error.
- * So connections are replaced only after QUIET_MS without a request, which makes that unlikely for
- * a device that is seldom used, and refused for one that is busy. A device that never has one keeps
- * its connections: ending them with a request under way would let the server carry it out after its
- * copy on the new connection, over newer data, and nothing can make the device idle. Freezing its
- * queue, or a netlink command that does so, would wait for a server that may be stalled, with a
- * mutex held that every other device needs.
- */
-static bool is_moment(struct supervisor *s)
-{
-	struct resizing *z = &s->resizing;
-	uint64_t now = loop_now(), seen;
-	struct sysfs_progress p;
-	bool moment, unseen, same;
-
-	/* Before the look, so that what is sent after it shows. */
-	links_remember(s->links);
-	if (sysfs_progress(s->at.index, &p) < 0)
-		return false;
-	z->uncounted = !p.counted;
-	if (!p.counted)
-		z->uncounted_at = now;
-	/* A request that began while none was counted never is. */
-	seen = watch_uncounted_at(s->watch);
-	if (seen < z->uncounted_at)
-		seen = z->uncounted_at;
-	unseen = seen && now - seen < UNSEEN_MS;
-	same = p.counted && p.in_flight == 0 && z->quiet && p.completed == z->completed;
-	moment = same && !unseen && (z->renewed || now - z->quiet >= QUIET_MS);
-	if (!same)
-		z->quiet = p.counted && p.in_flight == 0 ? now : 0;
-	z->completed = p.completed;
-	return moment;
-}
-
-static void no_moment(struct supervisor *s)
-{
-	const char *why =
-	    s->resizing.uncounted
-		? "its requests are not counted (queue/iostats is 0), so that no moment without "
-		  "requests can be found: write 1 to queue/iostats, and try again"
-	    : s->resizing.renewed
-		? "requests are under way all the time: the device grows as soon as "
-		  "none is"
-		: "the device was never without requests for 0.1 s, which is when its "
-		  "connections can be replaced for the new size: ask again when the device "
-		  "is less busy";
-
-	end(s, err_exit_status(ERR_RETRY), why);
-}
-
-/* ms for the server's end at most: the device is healthy, and its I/O must not fail meanwhile. */
-static uint32_t close_limit(const struct supervisor *s)
-{
-	uint64_t half = timeouts_dead(&s->cfg) * 1000 / 2;
-
-	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
-}
-
-/* From here on it is an outage like any other, but that the new connections are there already. */
-static void renew(struct supervisor *s)
-{
-	struct resizing *z = &s->resizing;
-
-	/* No outage, so that nothing else stands ready. */
-	for (size_t i = 0; i < z->n; i++)
-		handover_add(s->handover, z->fd[i]);
-	z->n = 0;
-	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
-	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
-	if (!handover_ended_clean(s->handover))
-		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
-			    "connection was closed: I/O waits until it is answered",
-			    s->at.index, s->at.server);
-	s->fresh_size = z->size;
-	z->renewed = true;
-	z->quiet = 0;
-	z->since = loop_now();
-	loop_timer_set(z->look, LOOK_MS);
-	watch_look(s->watch);
-	supervisor_post(s, FSM_REDIALLED, NULL);
-}
-
-/*
- * Since 6.9 the driver freezes the queue for a new size, and a request whose connection dies in
- * that moment would hold it frozen until the dead timeout: hence the wait for a good one.
- */
-static void look(void *arg)
-{
-	struct supervisor *s = arg;
-	struct resizing *z = &s->resizing;
-	uint64_t waited = loop_now() - z->since;
-
-	if (s->growing)
-		return; /* supervisor_resized() is to come */
-	if (z->renewed && s->state != FSM_ATTACHED && waited < RENEWAL_MS) {
-		loop_timer_set(z->look, LOOK_MS);
-		return;
-	}
-	if (s->state != FSM_ATTACHED || handover_is_busy(s->handover)) {
-		lost_meanwhile(s);
-		return;
-	}
-	if (z->renewed)
-		waited = loop_now() - s->outage.recovered;
-	if (is_moment(s)) {
-		if (z->renewed)
-			supervisor_grow(s);
-		else
-			renew(s);
-		loop_timer_set(z->look, LOOK_MS);
-	} else if (waited < MOMENT_MS && !z->uncounted) {
-		loop_timer_set(z->look, LOOK_MS);
-	} else {
-		no_moment(s);
-	}
-}
-
-static int check(struct supervisor *s, const struct attempt_result *r, uint64_t *ret_size,
+static int check(struct resize *z, const struct attempt_result *r, uint64_t *ret_size,
 		 struct err *err)
 {
-	unsigned accept = reconnect_accepted(s->reconnect) | ACCEPT_SMALLER;
+	const struct resize_view view = resize_look(z);
 	const struct nbd_export *e = &r->export;
-	uint64_t cut = e->size - e->size % s->at.plan.block_size;
-	bool other = reconnect_endpoint(s->reconnect)->type == ENDPOINT_UNIX &&
-		     reconnect_unix_uid(s->reconnect) != (uid_t)-1 &&
-		     r->unix_uid != reconnect_unix_uid(s->reconnect);
+	uint64_t cut = e->size - e->size % z->env->at->plan.block_size;
+	bool other = view.endpoint->type == ENDPOINT_UNIX && view.unix_uid != (uid_t)-1 &&
+		     r->unix_uid != view.unix_uid;
 
-	if (cut < s->at.plan.size)
+	if (cut < z->env->at->plan.size)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "the export is smaller now, %llu bytes instead of %llu: the device "
 			       "keeps its size, because an attached device cannot be made smaller, "
 			       "and requests beyond the export's end fail",
-			       (unsigned long long)e->size, (unsigned long long)s->at.known.size);
-	if (other || identity_check(&s->at.plan, &s->at.known, e, accept, ret_size, err) < 0)
+			       (unsigned long long)e->size,
+			       (unsigned long long)z->env->at->known.size);
+	if (other || z->events->check(e, ret_size, err, z->arg) < 0)
 		return err_set(err, ERR_PERMANENT, ESTALE,
 			       "a new connection finds another export, or one with fewer features "
 			       "than the one that was attached: the device keeps its size; "
@@ -216,39 +36,37 @@ static int check(struct supervisor *s, const struct attempt_result *r, uint64_t 
 	return 0;
 }
 
-static void unanswered(struct supervisor *s, const struct err *err)
+static void unanswered(struct resize *z, const struct err *err)
 {
 	struct err longer = *err;
 
-	s->resizing.every *= s->resizing.every < EVERY_MAX ? 2 : 1;
+	z->every *= z->every < EVERY_MAX ? 2 : 1;
 	if (err->kind == ERR_RETRY)
 		err_set(&longer, ERR_RETRY, EAGAIN,
 			"%s; or the server accepts only one client, which is this device: then "
 			"detach the device and attach it again for the new size",
 			err->message);
-	end(s, err_exit_status(longer.kind), longer.message);
+	resize_end(z, err_exit_status(longer.kind), longer.message);
 }
 
 /* The server answers, but what it has cannot be taken over. */
-static void refused(struct supervisor *s, const struct attempt_result *r, const struct err *err)
+static void refused(struct resize *z, const struct attempt_result *r, const struct err *err)
 {
-	struct resizing *z = &s->resizing;
-
 	if (r->export.size != z->odd_size && !z->asked)
-		log_warning("/dev/nbd%d: %s", s->at.index, err->message);
+		log_warning("/dev/nbd%d: %s", z->env->at->index, err->message);
 	z->odd_size = r->export.size;
-	end(s, err_exit_status(err->kind), err->message);
+	resize_end(z, err_exit_status(err->kind), err->message);
 }
 
-static void same_size(struct supervisor *s)
+static void same_size(struct resize *z)
 {
 	char size[64];
 	struct err err;
 
-	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", s->at.index,
-		size_text(s->at.plan.size, size, sizeof(size)));
-	s->resizing.odd_size = 0;
-	end(s, 0, err.message);
+	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", z->env->at->index,
+		size_text(z->env->at->plan.size, size, sizeof(size)));
+	z->odd_size = 0;
+	resize_end(z, 0, err.message);
 }
 
 static void connected(struct attempt *a, int ret, struct attempt_result *result,
@@ -258,58 +76,58 @@ static void connected(struct attempt *a, int ret, struct attempt_result *result,
  * Beside living connections, only the server that they lead to is asked. Who serves a connection
  * can be told only while the server keeps it open.
  */
-static int dial(struct supervisor *s, enum nego_goal goal, struct err *err)
+static int dial(struct resize *z, enum nego_goal goal, struct err *err)
 {
-	const struct address_list *known = reconnect_addresses(s->reconnect);
+	const struct resize_view view = resize_look(z);
+	const struct address_list *known = view.addresses;
 	struct address_list one = {.n = 1, .item = {known->item[0]}};
 	struct attempt_config cfg = {
-	    .endpoint = reconnect_endpoint(s->reconnect),
+	    .endpoint = view.endpoint,
 	    .addresses = known->n ? &one : NULL,
-	    .source = s->cfg.source,
-	    .peer_uid = s->cfg.peer_uid,
-	    .goal = s->cfg.peer_uid ? NEGO_GOAL_GO : goal,
-	    .timeout_ms = s->cfg.connect_timeout_ms,
-	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
-	    .helpers = reconnect_helpers(s->reconnect),
+	    .source = z->cfg.source,
+	    .peer_uid = z->cfg.peer_uid,
+	    .goal = z->cfg.peer_uid ? NEGO_GOAL_GO : goal,
+	    .timeout_ms = z->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = z->cfg.peer_timeout_ms,
+	    .helpers = view.helpers,
 	    .thrifty = true,
 	};
 
-	return attempt_new(s->env.loop, &cfg, connected, NULL, s, &s->resizing.attempt, err);
+	return attempt_new(z->env->loop, &cfg, connected, NULL, z, &z->attempt, err);
 }
 
 /* One answer: first the size, then as many connections as the device has. */
-static void answered(struct supervisor *s, struct attempt_result *result)
+static void answered(struct resize *z, struct attempt_result *result)
 {
-	struct resizing *z = &s->resizing;
 	bool first = z->size == 0;
 	uint64_t size = 0;
 	struct err err;
 
 	z->every = 1;
-	if (check(s, result, &size, &err) < 0) {
-		refused(s, result, &err);
+	if (check(z, result, &size, &err) < 0) {
+		refused(z, result, &err);
 		return;
 	}
 	/* It may change between two of them: what all of them know is what can be used. */
 	z->size = first || size < z->size ? size : z->size;
-	if (z->size == s->at.plan.size) {
-		same_size(s);
+	if (z->size == z->env->at->plan.size) {
+		same_size(z);
 		return;
 	}
-	if (!links_may_end(s->links)) {
-		end(s, err_exit_status(ERR_FAILED),
+	if (!links_may_end(z->cfg.links)) {
+		resize_end(
+		    z, err_exit_status(ERR_FAILED),
 		    "the connections were made by a supervisor that has died, and cannot be "
 		    "replaced: the device takes the export's size when it is connected again");
 		return;
 	}
 	if (!first) {
 		z->fd[z->n++] = TAKE_FD(result->fd);
-		serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect),
-				 &result->tls, result->relay);
+		z->events->connected(result, z->arg);
 	}
-	if (z->n < links_wanted(s->links)) {
-		if (dial(s, NEGO_GOAL_GO, &err) < 0)
-			end(s, err_exit_status(err.kind), err.message);
+	if (z->n < links_wanted(z->cfg.links)) {
+		if (dial(z, NEGO_GOAL_GO, &err) < 0)
+			resize_end(z, err_exit_status(err.kind), err.message);
 		return;
 	}
 	z->renewed = false;
@@ -322,98 +140,122 @@ static void answered(struct supervisor *s, struct attempt_result *result)
 static void connected(struct attempt *a, int ret, struct attempt_result *result,
 		      const struct err *err, void *arg)
 {
-	struct supervisor *s = arg;
+	struct resize *z = arg;
 	struct err fill;
 
-	s->resizing.attempt = NULL;
+	z->attempt = NULL;
 	if (ret < 0)
-		unanswered(s, err);
-	else if (s->state != FSM_ATTACHED)
-		lost_meanwhile(s);
+		unanswered(z, err);
+	else if (!resize_look(z).attached)
+		resize_lost_meanwhile(z);
 	else
-		answered(s, result);
+		answered(z, result);
 	attempt_free(a);
-	if (helpers_fill(s->helpers, &fill) < 0)
+	if (helpers_fill(z->cfg.helpers, &fill) < 0)
 		log_warning("%s", fill.message);
 }
 
 /* A look is under way, or what came of it. */
-static bool busy(const struct supervisor *s)
+static bool busy(const struct resize *z)
 {
-	return s->resizing.attempt || s->resizing.size || s->growing;
+	return z->attempt || z->size || z->growing;
 }
 
-static bool start(struct supervisor *s, struct err *err)
+static bool start(struct resize *z, struct err *err)
 {
-	struct resizing *z = &s->resizing;
-
-	if (!s->cfg.reconnect)
+	if (!resize_look(z).reconnects)
 		return err_set(err, ERR_FAILED, EINVAL,
 			       "it was attached with --no-reconnect, and its connections know the "
 			       "old size only: detach it and attach it again") == 0;
-	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
+	if (!sysfs_kernel_since(5, 8) && links_wanted(z->cfg.links) == 1)
 		return err_set(err, ERR_SYSTEM, ENOTSUP,
 			       "this kernel cannot replace a single connection (5.8 can): detach "
 			       "the device and attach it again for the new size") == 0;
-	if (!z->look)
-		z->look = loop_timer_new(s->env.loop, look, s);
-	if (!z->look)
-		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory") == 0;
-	return dial(s, NEGO_GOAL_INFO, err) == 0;
+	return dial(z, NEGO_GOAL_INFO, err) == 0;
 }
 
-static void arm(struct supervisor *s)
+static void arm(struct resize *z)
 {
-	struct resizing *z = &s->resizing;
-
-	if (z->period)
-		loop_timer_set(z->period, s->cfg.watch_size_s * 1000 * z->every);
+	if (z->cfg.watch_size_s)
+		loop_timer_set(z->period, z->cfg.watch_size_s * 1000 * z->every);
 }
 
 static void period_over(void *arg)
 {
-	struct supervisor *s = arg;
+	struct resize *z = arg;
 	struct err err;
 
-	if (s->state == FSM_ATTACHED && !busy(s) && !start(s, &err))
-		log_debug("/dev/nbd%d: --resize: %s", s->at.index, err.message);
-	arm(s);
+	if (resize_look(z).attached && !busy(z) && !start(z, &err))
+		log_debug("/dev/nbd%d: --resize: %s", z->env->at->index, err.message);
+	arm(z);
 }
 
-void supervisor_watch_size(struct supervisor *s)
+struct resize *resize_new(const struct part_env *env, const struct resize_config *cfg,
+			  const struct resize_events *events, void *arg)
 {
-	struct resizing *z = &s->resizing;
+	struct resize *z = calloc(1, sizeof(*z));
 
+	if (!z)
+		return NULL;
+	*z = (struct resize){.env = env, .cfg = *cfg, .events = events, .arg = arg};
+	z->look = loop_timer_new(env->loop, resize_look_for_moment, z);
+	z->period = loop_timer_new(env->loop, period_over, z);
+	if (z->look && z->period)
+		return z;
+	resize_free(z);
+	return NULL;
+}
+
+void resize_free(struct resize *z)
+{
+	if (!z)
+		return;
+	loop_timer_free(z->look);
+	loop_timer_free(z->period);
+	free(z);
+}
+
+void resize_watch(struct resize *z)
+{
 	z->every = 1;
-	if (s->cfg.watch_size_s && !z->period)
-		z->period = loop_timer_new(s->env.loop, period_over, s);
-	arm(s);
+	arm(z);
 }
 
-void supervisor_resize(struct supervisor *s)
+void resize_ask(struct resize *z)
 {
-	struct resizing *z = &s->resizing;
+	const struct resize_view view = resize_look(z);
 	struct err err;
 
 	z->asked = true;
-	if (s->state == FSM_DETACHING || s->state == FSM_LEAVING)
-		answer(s, err_exit_status(ERR_BUSY), "the device is being detached");
-	else if (!kernel_can_change(s->env.kernel))
-		answer(s, err_exit_status(ERR_SYSTEM),
-		       "a device that was attached with ioctl cannot be resized: detach it and "
-		       "attach it again");
-	else if (!busy(s) && s->state != FSM_ATTACHED)
-		lost_meanwhile(s);
-	else if (!busy(s) && !start(s, &err))
-		end(s, err_exit_status(err.kind), err.message);
+	if (view.leaving)
+		resize_answer(z, err_exit_status(ERR_BUSY), "the device is being detached");
+	else if (!kernel_can_change(z->env->kernel))
+		resize_answer(
+		    z, err_exit_status(ERR_SYSTEM),
+		    "a device that was attached with ioctl cannot be resized: detach it and "
+		    "attach it again");
+	else if (!busy(z) && !view.attached)
+		resize_lost_meanwhile(z);
+	else if (!busy(z) && !start(z, &err))
+		resize_end(z, err_exit_status(err.kind), err.message);
 }
 
-void supervisor_stop_resizing(struct supervisor *s)
+bool resize_is_asked(const struct resize *z)
 {
-	struct resizing *z = &s->resizing;
+	return z->asked;
+}
 
-	if (busy(s))
-		end(s, err_exit_status(ERR_BUSY), "the device is being detached");
-	loop_timer_free(TAKE_PTR(z->look));
-	loop_timer_free(TAKE_PTR(z->period));
+void resize_forget_asked(struct resize *z)
+{
+	z->asked = false;
+}
+
+void resize_stop(struct resize *z)
+{
+	if (!z)
+		return;
+	if (busy(z))
+		resize_end(z, err_exit_status(ERR_BUSY), "the device is being detached");
+	loop_timer_cancel(z->look);
+	loop_timer_cancel(z->period);
 }

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* What the part says that follows the export's size, and what follows from it. */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+static void look(struct resize_view *ret_view, void *arg)
+{
+	const struct supervisor *s = arg;
+
+	*ret_view = (struct resize_view){
+	    .reconnects = s->cfg.reconnect,
+	    .attached = s->state == FSM_ATTACHED,
+	    .leaving = s->state == FSM_DETACHING || s->state == FSM_LEAVING,
+	    .busy = handover_is_busy(s->handover),
+	    .stalled = watch_is_stalled(s->watch),
+	    .recovered = s->outage.recovered,
+	    .uncounted = watch_uncounted_at(s->watch),
+	    .endpoint = reconnect_endpoint(s->reconnect),
+	    .addresses = reconnect_addresses(s->reconnect),
+	    .helpers = reconnect_helpers(s->reconnect),
+	    .unix_uid = reconnect_unix_uid(s->reconnect),
+	};
+}
+
+static void answer(int status, const char *sentence, void *arg)
+{
+	supervisor_answer(arg, status, sentence);
+}
+
+static void connected(const struct attempt_result *result, void *arg)
+{
+	struct supervisor *s = arg;
+
+	serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), &result->tls,
+			 result->relay);
+}
+
+/* ms for the server's end at most: the device is healthy, and its I/O must not fail meanwhile. */
+static uint32_t close_limit(const struct supervisor *s)
+{
+	uint64_t half = timeouts_dead(&s->cfg) * 1000 / 2;
+
+	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
+}
+
+/* No outage, so that nothing else stands ready. */
+static void renew(const int *fd, size_t n, void *arg)
+{
+	struct supervisor *s = arg;
+
+	for (size_t i = 0; i < n; i++)
+		handover_add(s->handover, fd[i]);
+	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
+	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
+	if (!handover_ended_clean(s->handover))
+		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
+			    "connection was closed: I/O waits until it is answered",
+			    s->at.index, s->at.server);
+	watch_look(s->watch);
+	supervisor_post(s, FSM_REDIALLED, NULL);
+}
+
+static void grown(uint64_t size, void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->at.plan.size = size;
+	s->at.known.size = size;
+	supervisor_touch(s);
+}
+
+static int check(const struct nbd_export *e, uint64_t *ret_size, struct err *err, void *arg)
+{
+	const struct supervisor *s = arg;
+	unsigned accept = reconnect_accepted(s->reconnect) | ACCEPT_SMALLER;
+
+	return identity_check(&s->at.plan, &s->at.known, e, accept, ret_size, err);
+}
+
+int supervisor_prepare_resize(struct supervisor *s, struct err *err)
+{
+	static const struct resize_events events = {
+	    .look = look,
+	    .answer = answer,
+	    .connected = connected,
+	    .renew = renew,
+	    .grown = grown,
+	    .check = check,
+	};
+	const struct resize_config cfg = {
+	    .links = s->links,
+	    .helpers = s->helpers,
+	    .source = s->cfg.source,
+	    .peer_uid = s->cfg.peer_uid,
+	    .connect_timeout_ms = s->cfg.connect_timeout_ms,
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
+	    .watch_size_s = s->cfg.watch_size_s,
+	};
+
+	s->resize = resize_new(&s->env, &cfg, &events, s);
+	return s->resize ? 0 : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}

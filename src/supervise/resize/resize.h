@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Part of the supervisor: follows the size of the export. A server describes an export to each
+ * connection as it is when that begins, and refuses what lies behind that size for the connection's
+ * whole life: nbdkit, nbd-server and qemu-nbd do. So the size is asked for in a handshake beside
+ * the living connections, and if the export has grown, new connections are made first, then put in
+ * place of the old ones in a moment without requests, then the device grows. Owns the handshake,
+ * the new connections until they are handed over, and the job that makes the device larger.
+ */
+#ifndef SUPERVISE_RESIZE_RESIZE_H
+#define SUPERVISE_RESIZE_RESIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "supervise/part.h"
+#include "supervise/watch/links.h"
+#include "transport/attempt.h"
+
+struct resize;
+
+/* Everything here is borrowed. */
+struct resize_config {
+	struct links *links;
+	struct helpers *helpers; /* spare ones are made anew after each handshake */
+	const char *source;	 /* NULL: any */
+	const uid_t *peer_uid;	 /* who must serve; NULL: any user */
+	uint32_t connect_timeout_ms, peer_timeout_ms;
+	uint64_t watch_size_s; /* between two looks at the export's size; 0: never */
+};
+
+/* How the device, and the server in use, are at this moment; borrowed until the next look. */
+struct resize_view {
+	bool reconnects;    /* new connections may be made at all */
+	bool attached;	    /* every connection is alive, and nothing else is being done */
+	bool leaving;	    /* the device is being detached */
+	bool busy;	    /* the kernel works on the connections */
+	bool stalled;	    /* the server completes no request */
+	uint64_t recovered; /* monotonic ms: when the last outage ended; 0: there was none */
+	uint64_t uncounted; /* monotonic ms: when requests were last not counted; 0: never */
+	const struct endpoint *endpoint;
+	const struct address_list *addresses; /* the one that answered last first */
+	struct helpers *helpers;
+	uid_t unix_uid; /* who serves the Unix socket; -1: not known */
+};
+
+/* Called from the loop, or from resize_ask() and resize_stop(). None of them may free the part. */
+struct resize_events {
+	void (*look)(struct resize_view *ret_view, void *arg);
+	/* What a waiting --resize is answered. */
+	void (*answer)(int status, const char *sentence, void *arg);
+	/* A connection with that result is to serve the device. */
+	void (*connected)(const struct attempt_result *result, void *arg);
+	/*
+	 * The device has no request under way: these connections, which the callee takes, are to
+	 * be put in place of all the others at once.
+	 */
+	void (*renew)(const int *fd, size_t n, void *arg);
+	/* The device has grown to that size. */
+	void (*grown)(uint64_t size, void *arg);
+	/*
+	 * Is that the export that was attached, but for its size? 0 with the size that the device
+	 * should have, or -errno with *err.
+	 */
+	int (*check)(const struct nbd_export *e, uint64_t *ret_size, struct err *err, void *arg);
+};
+
+/* NULL: no memory. env, and what it points to, is borrowed. */
+struct resize *resize_new(const struct part_env *env, const struct resize_config *cfg,
+			  const struct resize_events *events, void *arg);
+void resize_free(struct resize *z); /* accepts NULL. No job may be under way */
+
+/* Looks at the export's size from time to time, if that is wanted; begins anew after a change. */
+void resize_watch(struct resize *z);
+/* A command asks for the export's size, and waits for the answer. */
+void resize_ask(struct resize *z);
+bool resize_is_asked(const struct resize *z);
+/* The command that asked before has gone. */
+void resize_forget_asked(struct resize *z);
+/* The device is being detached: drops what is under way, and answers. Accepts NULL. */
+void resize_stop(struct resize *z);
+
+/*
+ * A new connection of an outage knows that size. `others`: there are connections that may know
+ * another one; the device takes no size that one of its connections does not know, because what
+ * lies behind the end that a connection was told fails there.
+ */
+void resize_note_size(struct resize *z, uint64_t size, bool others);
+/* The connections know a size that the device does not have yet. */
+bool resize_is_due(const struct resize *z);
+/* Nothing is silent: gives the device that size, if this is the moment for it. */
+void resize_grow_when_idle(struct resize *z);
+
+#endif
