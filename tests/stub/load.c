@@ -9,8 +9,8 @@
  *   nbd-stub load nbd0 [-b BLOCKS] [-d DEPTH] [-r PER-SECOND] [-s SEED] [-i IMAGE] [-c] [-e] [-p]
  *
  * -c: the device holds what an earlier run has written. -e: requests may fail; a block whose write
- * failed may have its old or its new content. -p: no request begins in the first 200 ms of a second,
- * so that there are moments without requests; with -r.
+ * failed may have its old or its new content. -p: no request begins in the first 200 ms of a
+ * second, so that there are moments without requests; with -r.
  */
 #include "driver.h"
 

@@ -89,8 +89,8 @@ void links_remember(struct links *l)
 void links_renew(struct links *l, uint32_t close_ms, const char *why)
 {
 	/*
-	 * All of them before anything else, because a request may enter until then. Replies can still
-	 * come; the server finds the end after its last request.
+	 * All of them before anything else, because a request may enter until then. Replies can
+	 * still come; the server finds the end after its last request.
 	 */
 	for (size_t i = 0; i < l->n; i++)
 		shutdown(l->fd[i], SHUT_WR);

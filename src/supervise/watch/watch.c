@@ -148,7 +148,8 @@ static void look_at_progress(struct watch *w, uint64_t now)
 	if (sysfs_progress(w->env->at->index, &seen) < 0)
 		return;
 	news = progress_look(&w->progress, &seen, now);
-	/* Those that wait for a dead connection, of whose end the driver did not tell, do not show. */
+	/* Those that wait for a dead connection, of whose end the driver did not tell, do not show.
+	 */
 	if (w->progress.stalled || progress_is_quiet(&w->progress, now))
 		w->events->doubt(w->arg);
 	if (w->progress.stalled != was_stalled)

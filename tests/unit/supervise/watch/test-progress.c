@@ -128,10 +128,8 @@ static void test_quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stalled),
-	    cmocka_unit_test(test_idle),
-	    cmocka_unit_test(test_uncounted),
-	    cmocka_unit_test(test_restart),
+	    cmocka_unit_test(test_stalled),   cmocka_unit_test(test_idle),
+	    cmocka_unit_test(test_uncounted), cmocka_unit_test(test_restart),
 	    cmocka_unit_test(test_quiet),
 	};
 
