@@ -50,8 +50,8 @@ ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wm
 	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) \
 	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
-	$(if $(COV),--coverage) $(CFLAGS)
-ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(LDFLAGS)
+	$(if $(COV),$(COV_CFLAGS)) $(CFLAGS)
+ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),$(COV_LDFLAGS)) $(LDFLAGS)
 
 SRC         := $(sort $(filter-out %/seccomp/generate.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 OBJ         := $(SRC:%.c=$(BUILD)/%.o)
