@@ -338,12 +338,12 @@ class Round:
     def is_well(self):
         self.check_attaching()
         self.check_load()
-        if self.attaching or not self.supervisor():
-            return False
         s, f = self.state(), self.figures()
         if (self.is_replaced(s) or f["frozen"] == "1") and time.monotonic() > self.calm_since + 15:
             self.check()
             raise Stuck("the kernel changes the size" if f["frozen"] == "1" else "unsettled")
+        if self.attaching or not self.supervisor():
+            return False
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
 
     def open_descriptors(self):
