@@ -218,6 +218,18 @@ static int detach_other(int index, struct err *err)
 	return ret < 0 ? detach_explain(index, ret, err) : 0;
 }
 
+/* After a detach that failed: from now on an end is unexpected again, unless it came meanwhile. */
+static bool still_serves(struct ioctl_kernel *k)
+{
+	bool serves;
+
+	pthread_mutex_lock(&k->lock);
+	serves = k->fd >= 0;
+	k->asked = !serves;
+	pthread_mutex_unlock(&k->lock);
+	return serves;
+}
+
 static int ioctl_detach(struct kernel *kernel, int index, struct err *err)
 {
 	struct ioctl_kernel *k = ioctl_of(kernel);
@@ -235,7 +247,7 @@ static int ioctl_detach(struct kernel *kernel, int index, struct err *err)
 	pthread_mutex_unlock(&k->lock);
 	if (fd >= 0)
 		ret = disconnect(fd);
-	if (ret < 0)
+	if (ret < 0 && still_serves(k))
 		return detach_explain(index, ret, err);
 	close_fdp(&fd);
 	fd = -1;
