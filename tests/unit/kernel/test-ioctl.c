@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: the kernel that stands in takes a third of it, and has no other user. */
 /* kernel/ioctl.c with a driver of our own behind ioctl(2), and a tree of files in place of sysfs.
  */
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: the kernel that stands in takes a third of it, and has no other user. */
 /* kernel/netlink.c with a kernel of our own behind libnl's calls, and files in place of sysfs. */
 #include <setjmp.h>
 #include <stdarg.h>
