@@ -137,27 +137,52 @@ void control_words(struct driver *d, struct client *c, uint64_t id, char *words)
 		driver_reply(c, id, ret, NULL, 0);
 }
 
-/* The other side: `nbd-stub ctl WORDS...`. */
-int control_main(int argc, char **argv)
+/* The other side. */
+static int control_ask(const char *words)
 {
 	const struct stub_request r = {.op = STUB_CONTROL};
-	char words[4096] = "", text[4096];
 	struct stub_reply reply;
 	int fd = stub_connect();
+	char text[4096];
 	ssize_t n;
 
-	for (int i = 0; i < argc; i++) {
-		strncat(words, i ? " " : "", sizeof(words) - strlen(words) - 1);
-		strncat(words, argv[i], sizeof(words) - strlen(words) - 1);
-	}
 	n = fd < 0 ? fd : stub_send(fd, &r, words, strlen(words), NULL, 0);
 	if (n == 0)
 		n = stub_receive(fd, &reply, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
 	if (n < 0 || reply.error) {
 		fprintf(stderr, "ctl %s: %s\n", words, strerror(n < 0 ? (int)-n : -reply.error));
 		return 1;
 	}
 	fwrite(text, 1, (size_t)n, stdout);
-	close(fd);
 	return 0;
+}
+
+/* Many questions for one process: each is a line, each answer ends with a zero byte. */
+static int control_lines(void)
+{
+	char words[4096];
+
+	while (fgets(words, sizeof(words), stdin)) {
+		words[strcspn(words, "\n")] = '\0';
+		control_ask(words);
+		putchar('\0');
+		fflush(stdout);
+	}
+	return 0;
+}
+
+/* `nbd-stub ctl WORDS...`, or `nbd-stub ctl -`. */
+int control_main(int argc, char **argv)
+{
+	char words[4096] = "";
+
+	if (argc == 1 && strcmp(argv[0], "-") == 0)
+		return control_lines();
+	for (int i = 0; i < argc; i++) {
+		strncat(words, i ? " " : "", sizeof(words) - strlen(words) - 1);
+		strncat(words, argv[i], sizeof(words) - strlen(words) - 1);
+	}
+	return control_ask(words);
 }

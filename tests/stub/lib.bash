@@ -60,9 +60,19 @@ start_driver() {
 
 ctl() { "$stub" ctl "$@"; }
 
-# One of the driver's figures; sets $value, without a process but for the one that asks.
+# One process asks for all figures of a scenario.
+start_asking() {
+	mkfifo "$N/questions" "$N/answers"
+	"$stub" ctl - <"$N/questions" >"$N/answers" 2>&1 &
+	started+=("$!")
+	exec {questions}>"$N/questions" {answers}<"$N/answers"
+}
+
+# One of the driver's figures; sets $value, without a new process.
 ask() { # KEY [N]
-	value=$'\n'$(ctl show "${2:-0}")
+	echo "show ${2:-0}" >&"$questions"
+	read -rd '' value <&"$answers"
+	value=$'\n'$value
 	[[ $value =~ $'\n'"$1"=([^$'\n']*) ]]
 	value=${BASH_REMATCH[1]-}
 }
@@ -292,3 +302,4 @@ finish() {
 }
 
 start_driver
+start_asking

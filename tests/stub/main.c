@@ -2,6 +2,7 @@
 /*
  *   nbd-stub driver DIR      the driver, until SIGTERM; DIR is RUNDIR/stub
  *   nbd-stub ctl WORDS...    a test's word to it: control.c
+ *   nbd-stub ctl -           a word a line on stdin, each answer with a zero byte at its end
  *   nbd-stub load nbdN ...   a program that uses a device: load.c
  *   nbd-stub open nbdN       one that has it open, until it is killed
  */
