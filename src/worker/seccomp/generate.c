@@ -299,16 +299,20 @@ static const struct resolve_value {
     {SCMP_SYS(fcntl64), 1, F_SETFD},	   {SCMP_SYS(fcntl64), 1, F_GETFL},
     {SCMP_SYS(fcntl64), 1, F_SETFL},	   {SCMP_SYS(fcntl64), 1, F_DUPFD_CLOEXEC},
     {SCMP_SYS(prctl), 0, PR_SET_NAME},	   {SCMP_SYS(prctl), 0, PR_GET_NAME},
-    {SCMP_SYS(socket), 0, AF_UNIX},
+    {SCMP_SYS(prctl), 0, PR_CAPBSET_READ}, {SCMP_SYS(socket), 0, AF_UNIX},
 };
 
-/* What glibc, and the modules that speak with a local service, set. */
+/*
+ * What glibc, and the modules that speak with a local service, set. (Those of systemd ask for
+ * larger buffers in the two ways that the kernel refuses without a capability.)
+ */
 static const struct {
 	int level, option;
 } resolve_options[] = {
     {SOL_SOCKET, SO_RCVTIMEO},	    {SOL_SOCKET, SO_SNDTIMEO},
     {SOL_SOCKET, SO_REUSEADDR},	    {SOL_SOCKET, SO_PASSCRED},
     {SOL_SOCKET, SO_RCVBUF},	    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUFFORCE},   {SOL_SOCKET, SO_SNDBUFFORCE},
     {SOL_SOCKET, SO_KEEPALIVE},	    {IPPROTO_IP, IP_RECVERR},
     {IPPROTO_IPV6, IPV6_RECVERR},   {IPPROTO_IPV6, IPV6_V6ONLY},
     {IPPROTO_TCP, TCP_NODELAY},	    {SOL_NETLINK, NETLINK_PKTINFO},

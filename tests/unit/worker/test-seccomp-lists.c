@@ -135,6 +135,7 @@ static const uint64_t values[] = {
     129,
     282,
     PR_SET_NAME,
+    PR_CAPBSET_READ,
     F_SETOWN,
     FIONREAD,
     F_ADD_SEALS,
@@ -330,6 +331,19 @@ static void by_their_arguments(void **state)
 	assert_int_equal(call(&resolve, SYS_prlimit64, 1, 7, 0, 0, 0), no);
 }
 
+/* What libcap does when it is loaded, and sd-bus when it connects: both with systemd's modules. */
+static void other_name_services(void **state)
+{
+	const uint32_t yes = SECCOMP_RET_ALLOW, no = SECCOMP_RET_TRAP;
+
+	(void)state;
+	assert_int_equal(call(&resolve, SYS_prctl, PR_CAPBSET_READ, 40, 0, 0, 0), yes);
+	assert_int_equal(call(&resolve, SYS_prctl, PR_CAPBSET_DROP, 40, 0, 0, 0), no);
+	assert_int_equal(call(&resolve, SYS_setsockopt, 3, SOL_SOCKET, SO_RCVBUFFORCE, 0, 0), yes);
+	assert_int_equal(call(&resolve, SYS_setsockopt, 3, SOL_SOCKET, SO_SNDBUFFORCE, 0, 0), yes);
+	assert_int_equal(call(&resolve, SYS_setsockopt, 3, SOL_SOCKET, SO_MARK, 0, 0), no);
+}
+
 #endif
 
 /* The numbers of other architectures mean other calls: none is allowed. */
@@ -369,6 +383,7 @@ int main(void)
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 		cmocka_unit_test(exactly_these),
 		cmocka_unit_test(by_their_arguments),
+		cmocka_unit_test(other_name_services),
 #endif
 	};
 
