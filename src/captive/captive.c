@@ -38,6 +38,7 @@ struct captive {
 	char id[CAPTIVE_ID_MAX];
 	char *directory, *unit;
 	bool foreground;
+	uid_t uid; /* of --user; (uid_t)-1: the caller's */
 	struct loop_timer *again;
 	struct loop_io *io;
 	int pidfd; /* the keeper's; -1: not known to be alive */
@@ -125,7 +126,7 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 		bool foreground, struct captive **ret_captive, struct err *err)
 {
 	struct captive *c;
-	struct command_user user;
+	struct command_user user = {.uid = (uid_t)-1};
 	char id[CAPTIVE_ID_MAX];
 	int ret = spec->user ? command_user_find(spec->user, &user, err) : 0;
 
@@ -134,7 +135,8 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	*c = (struct captive){.loop = loop, .spec = *spec, .foreground = foreground, .pidfd = -1};
+	*c = (struct captive){
+	    .loop = loop, .spec = *spec, .foreground = foreground, .uid = user.uid, .pidfd = -1};
 	endpoint_init(&c->endpoint);
 	c->endpoint.type = ENDPOINT_UNIX;
 	c->endpoint.export_name = strdup(export_name ? export_name : "");
@@ -161,6 +163,11 @@ void captive_free(struct captive *c)
 	free(c->directory);
 	free(c->unit);
 	free(c);
+}
+
+uid_t captive_uid(const struct captive *c)
+{
+	return c->uid;
 }
 
 const struct endpoint *captive_endpoint(const struct captive *c)

@@ -8,6 +8,8 @@
 #ifndef CAPTIVE_CAPTIVE_H
 #define CAPTIVE_CAPTIVE_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 #include "runtime/state.h"
@@ -28,6 +30,9 @@ void captive_free(struct captive *c);
 
 /* The address of the server's socket. Borrowed; the next two functions set its path. */
 const struct endpoint *captive_endpoint(const struct captive *c);
+
+/* The user of --user; (uid_t)-1: it runs as the caller. */
+uid_t captive_uid(const struct captive *c);
 
 /* Starts a keeper and waits, at most ten seconds, as a unit a minute, until its socket is there. */
 int captive_start(struct captive *c, struct err *err);

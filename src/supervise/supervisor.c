@@ -136,6 +136,22 @@ static int prepare_helpers(struct supervisor *s, struct err *err)
 	return supervisor_prepare_attach(s, err);
 }
 
+/* The kernel lets a process signal others of the same user: a wall that is missing then. */
+static void warn_of_shared_user(const struct supervisor *s)
+{
+	const struct sandbox *sandbox = helpers_sandbox(s->helpers);
+
+	if (s->captive && captive_uid(s->captive) != (uid_t)-1 &&
+	    captive_uid(s->captive) == sandbox_uid(sandbox))
+		log_warning("the server runs as %s, as do the helper processes of nbd-attach: it "
+			    "can end them, those of other devices as well; %s",
+			    s->cfg.captive->user,
+			    strcmp(sandbox_account(sandbox), SANDBOX_ACCOUNT) == 0
+				? "choose another --user"
+				: "make the account " SANDBOX_ACCOUNT ", which they then use, or "
+				  "choose another --user");
+}
+
 static int lock_device(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path = rundir_device(s->cfg.index, "lock");
@@ -231,6 +247,8 @@ static int prepare(struct supervisor *s, struct err *err)
 		ret = make_captive(s, err);
 	if (ret == 0)
 		ret = prepare_helpers(s, err);
+	if (ret == 0)
+		warn_of_shared_user(s);
 	if (ret == 0)
 		ret = kernel_check(err);
 	if (ret == 0)

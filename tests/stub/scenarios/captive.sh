@@ -17,4 +17,20 @@ check "nothing failed, nothing is lost" unload
 pid=$(<"$N/pid")
 check "it detaches" detach
 check "the server ends" wait_for 5 gone "$pid"
+
+# The kernel lets it signal processes of its own user: nbd-attach's helpers must not be among them.
+if (($(id -u))); then
+	echo "skipped - as another user: only root can start it"
+	finish
+fi
+chmod 711 "$N"
+chmod 666 "$image"
+helpers=nobody
+getent passwd nbd-attach >/dev/null && helpers=nbd-attach
+check "as the helpers' user: attaches" attach --user $helpers -- -- [ nbdkit -f file "$image" ]
+check "as the helpers' user: is told" grep -q "runs as $helpers, as do the helper" "$N/attach.said"
+check "as the helpers' user: detaches" detach
+check "as another user: attaches" attach --user daemon -- -- [ nbdkit -f file "$image" ]
+check "as another user: nothing is told" refuses grep "as do the helper" "$N/attach.said"
+check "as another user: detaches" detach
 finish
