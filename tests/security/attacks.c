@@ -416,6 +416,16 @@ static bool connect_tcp(void)
 	return connect_to(&board->tcp, sizeof(board->tcp), SOCK_STREAM);
 }
 
+/* A socket that it has becomes one that leads to whom it wants. */
+static bool redirect(void)
+{
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	int fd = attacker.socket ? attacker.socket : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, &nowhere, sizeof(nowhere)) == 0 &&
+	       connect(fd, (void *)&board->tcp, sizeof(board->tcp)) == 0;
+}
+
 static bool listen_tcp(void)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET};
@@ -646,6 +656,7 @@ const struct attack attacks[] = {
     {"open a packet socket", packet_socket, HELPERS | U, false},
     {"open netlink other than for routes", netlink, FILTERED, true},
     {"connect by TCP", connect_tcp, WORKERS | K, true},
+    {"connect a socket elsewhere", redirect, WORKERS | K, true},
     {"listen", listen_tcp, FILTERED, true},
     {"send to an address", send_elsewhere, WORKERS | K, true},
     {"pass a descriptor to the supervisor", pass_descriptor, WORKERS, true},

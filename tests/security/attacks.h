@@ -61,6 +61,7 @@ struct board {
 	pid_t helper; /* a helper of root's; 0: none */
 	struct sockaddr_in tcp;
 	uint32_t answer; /* the helper gives this malformed answer; 0: its own */
+	bool relays;	 /* relays attack */
 
 	/* Processes set these. */
 	pid_t caller;	 /* of nbd-attach itself */
@@ -70,6 +71,8 @@ struct board {
 	uint8_t begun[ROUNDS_MAX][KINDS], done[ROUNDS_MAX][KINDS];
 	uint8_t outcome[ROUNDS_MAX][KINDS][ATTACKS_MAX];
 	int32_t status[ROUNDS_MAX][KINDS][ATTACKS_MAX];
+	uint32_t relay_next; /* in the list of relays.c */
+	uint8_t relay_outcome[ATTACKS_MAX];
 };
 
 extern struct board *board; /* NULL: this is no test */
@@ -78,6 +81,7 @@ extern struct board *board; /* NULL: this is no test */
 struct attacker {
 	pid_t parent;	/* the supervisor, or whoever asked */
 	int channel;	/* its socket pair */
+	int socket;	/* that leads to the server; 0: none, it tries to make one */
 	uint64_t given; /* a bit for each descriptor that it was given */
 };
 

@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh disable=SC1010,SC2013,SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 85
+begin 90
 
 evil=$top/build/tests/security/nbd-attach
 [[ -x $evil ]] || {
@@ -23,7 +23,7 @@ set_up() {
 	evil=$scratch/nbd-attach
 	mkdir -m 700 "$user_home" /run/nbd-security
 	chmod 755 /run/nbd-security
-	truncate -s 64K /run/nbd-security/board
+	truncate -s 256K /run/nbd-security/board
 	chmod 666 /run/nbd-security/board
 	echo "me:0123456789abcdef0123456789abcdef" >"$scratch/psk"
 	chmod 600 "$scratch/psk"
@@ -182,6 +182,15 @@ done
 put answer 0
 check "control: no lie" run_info localhost:10810 --tls --tls-psk "$scratch/psk"
 check "detaches" nbd_attach --detach $device
+
+# In real relays, with the sockets of a device. Each attack ends one.
+put relays 1
+check "relays: attaches" in_terminal "$evil" $device localhost:10809 --relay
+check "relays: each made its attack, none succeeded" wait_for 60 "$evil" attack relays
+put relays 0
+check "relays: the device heals" wait_for 20 status_is $device state attached
+check "relays: I/O goes on" timeout 20 dd if=/dev/$device of=/dev/null bs=64K count=4 iflag=direct
+check "relays: detaches" nbd_attach --detach $device
 
 # A user takes the port of a server that is down.
 serve() { # COMMAND...

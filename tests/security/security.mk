@@ -7,7 +7,8 @@ SECURITY     := $(BUILD)/tests/security/nbd-attach
 $(SECURITY): $(OBJ) $(SECURITY_SRC) $(wildcard tests/security/*.h)
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=sandbox_enter -o $@ $(OBJ) $(SECURITY_SRC) \
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=sandbox_enter \
+		-Wl,--wrap=relay_new -Wl,--wrap=relay_run -o $@ $(OBJ) $(SECURITY_SRC) \
 		$(PKG_LIBS) -lpthread -ldl -lutil
 
 .PHONY: security

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "relays.h"
+
 #define KEPT_FD 50 /* what the caller has open for nobody else */
 
 static const char *const kinds[KINDS] = {
@@ -52,6 +54,8 @@ static int set(const char *name, const char *value)
 		board->caller = (pid_t)number;
 	else if (strcmp(name, "answer") == 0)
 		board->answer = (uint32_t)number;
+	else if (strcmp(name, "relays") == 0)
+		board->relays = number;
 	else if (strcmp(name, "terminal") == 0)
 		snprintf(board->terminal, sizeof(board->terminal), "%s", value);
 	else if (strcmp(name, "secret") == 0)
@@ -195,6 +199,8 @@ int attack_verb(int argc, char **argv)
 
 	if (strcmp(verb, "set") == 0 && argc == 3)
 		return set(argv[1], argv[2]);
+	if (strcmp(verb, "relays") == 0)
+		return relays_report();
 	if (strcmp(verb, "terminal") == 0)
 		return terminal(argv + 1);
 	if (strcmp(verb, "without-landlock") == 0)
