@@ -283,9 +283,13 @@ static bool done(struct supervisor *s)
 	supervisor_send_answer(s);
 	control_free(s->control);
 	attach_stop(s->attach);
+	if (!s->left)
+		reconnect_end_relays(s->reconnect);
 	reconnect_free(s->reconnect);
 	if (s->captive && !s->left)
 		captive_end(s->captive);
+	if (!s->left)
+		helpers_end_relays(s->helpers);
 	helpers_free(s->helpers);
 	loop_io_free(s->signal_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,9 @@
 #include "transport/nursery.h"
 #include "worker/helper-main.h"
 #include "worker/worker.h"
+
+#define RELAY_END_MS 3000 /* how long a relay without a device may take to end */
+#define RELAYS_MAX   64	  /* that run at a time: four times the connections of a device */
 
 struct helpers {
 	struct loop *loop;
@@ -140,6 +144,24 @@ void helpers_free(struct helpers *h)
 	free(h);
 }
 
+void helpers_end_relays(struct helpers *h)
+{
+	uint64_t until = loop_now() + RELAY_END_MS, now;
+
+	while (h && h->gone) {
+		struct helper *helper = h->gone;
+		struct pollfd p = {.fd = helper->process.pidfd, .events = POLLIN};
+
+		now = loop_now();
+		if (poll(&p, 1, now < until ? (int)(until - now) : 0) < 0 && errno == EINTR)
+			continue;
+		if (!p.revents)
+			log_warning("a relay (process %d) goes on without its device: killed",
+				    helper->process.pid);
+		end_now(helper);
+	}
+}
+
 void helper_release(struct helper *helper)
 {
 	if (!helper)
@@ -180,6 +202,25 @@ void helpers_set_relay(struct helpers *h)
 bool helpers_relay(const struct helpers *h)
 {
 	return h->cfg.relay;
+}
+
+/*
+ * A relay ends with its connection, but one that a server has taken over need not, and the OOM
+ * killer does not see it: they must not add up, however often the device reconnects.
+ */
+static int check_relays(const struct helpers *h, struct err *err)
+{
+	size_t n = 0;
+
+	for (const struct helper *helper = h->gone; helper; helper = helper->next)
+		n++;
+	if (n < RELAYS_MAX)
+		return 0;
+	return err_set(err, ERR_RETRY, EAGAIN,
+		       "%d relays of earlier connections have not ended: no other is started until "
+		       "some have; the server may have taken control of them, so end the processes "
+		       "nbd-relay that have no device",
+		       RELAYS_MAX);
 }
 
 /* job NULL: a worker, from the zygote. */
@@ -312,6 +353,12 @@ int helpers_take(struct helpers *h, struct helper **ret_helper, struct err *err)
 {
 	struct helper *helper = h->spares;
 
+	if (h->cfg.relay) {
+		int ret = check_relays(h, err);
+
+		if (ret < 0)
+			return ret;
+	}
 	while (helper && !helper->ready && helper->next)
 		helper = helper->next;
 	if (!helper)

@@ -2,7 +2,7 @@
 /*
  * The helper processes of one loop: workers standing ready, helpers at work, and those told to
  * end but not reaped yet. Owns them all. Nothing blocks (a fork takes about a millisecond)
- * but helpers_free(), which waits for processes that were killed.
+ * but helpers_free() and helpers_end_relays(), which wait for processes to end.
  *
  * Create it in the process that uses it, after going into the background: helpers die with the
  * thread that started them.
@@ -79,6 +79,13 @@ void helper_release(struct helper *helper);
  * It goes on without us, beyond our own end: only reaped when it ends, if we are still there.
  */
 void helper_let_go(struct helper *helper);
+
+/*
+ * The device is gone, and with it what helpers that were let go were for: they end by themselves.
+ * Those that do not within a few seconds are killed, because a server may have taken them over.
+ * Blocks until then. Accepts NULL.
+ */
+void helpers_end_relays(struct helpers *h);
 
 /* Workers, but for the spares that exist, get ready to go on as relays. */
 void helpers_set_relay(struct helpers *h);

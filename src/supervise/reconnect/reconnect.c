@@ -44,6 +44,12 @@ void reconnect_free(struct reconnect *r)
 	free(r);
 }
 
+void reconnect_end_relays(struct reconnect *r)
+{
+	for (size_t i = 0; r && i < TARGETS_MAX; i++)
+		helpers_end_relays(r->own[i]);
+}
+
 /* --- what answers ----------------------------------------------------------------------------- */
 
 /* Rules 2 and 4 of the data safety rules. */

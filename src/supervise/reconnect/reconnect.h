@@ -76,6 +76,9 @@ int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg
 		  struct reconnect **ret_reconnect, struct err *err);
 void reconnect_free(struct reconnect *r); /* accepts NULL */
 
+/* The device is gone: see helpers_end_relays(). Accepts NULL. */
+void reconnect_end_relays(struct reconnect *r);
+
 /* --- the device is attached, or taken over ---------------------------------------------------- */
 
 /* The plan is made: may the device have several servers, and can its content be compared? */

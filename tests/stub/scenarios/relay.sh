@@ -20,4 +20,12 @@ check "its own end is an outage, too" within 10 told_is taken 2
 check "it heals" within 10 state_is attached
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
+
+# One that a server has taken over does not end by itself: here it is stopped instead.
+check "it attaches again" attach --relay
+relay=$(pgrep -P "$(supervisor_pid 0)" nbd-relay)
+kill -STOP "$relay"
+check "it detaches" detach --force
+check "no relay is left without its device" wait_for 5 gone "$relay"
+kill -KILL "$relay" 2>/dev/null
 finish

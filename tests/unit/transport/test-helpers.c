@@ -60,6 +60,63 @@ static void spares(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* As one that a server has taken over: it does nothing that it should. */
+static struct helper *stopped(struct helpers *h)
+{
+	struct helper *w;
+	struct err err;
+
+	assert_int_equal(helpers_take(h, &w, &err), 0);
+	kill(w->process.pid, SIGSTOP);
+	return w;
+}
+
+static void relays_end(void **state)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h = new_helpers(loop, (struct helpers_config){.relay = true});
+	uint64_t since = loop_now();
+	struct helper *w;
+	struct err err;
+	pid_t pid;
+
+	(void)state;
+	helpers_end_relays(NULL);
+	helpers_end_relays(h);
+	assert_int_equal(helpers_take(h, &w, &err), 0);
+	helper_let_go(w);
+	helpers_end_relays(h);
+	assert_true(loop_now() - since < 2500);
+	w = stopped(h);
+	pid = w->process.pid;
+	helper_let_go(w);
+	helpers_end_relays(h);
+	assert_int_equal(kill(pid, 0), -1);
+	helpers_free(h);
+	loop_free(loop);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void relays_do_not_add_up(void **state)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h = new_helpers(loop, (struct helpers_config){.relay = true});
+	struct helper *w = NULL;
+	struct err err;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		helper_let_go(stopped(h));
+	assert_int_equal(helpers_take(h, &w, &err), -EAGAIN);
+	assert_null(w);
+	assert_int_equal(err.kind, ERR_RETRY);
+	helpers_end_relays(h);
+	assert_int_equal(helpers_take(h, &w, &err), 0);
+	helper_release(w);
+	helpers_free(h);
+	loop_free(loop);
+}
+
 static void locked_in_memory(void **state)
 {
 	struct loop *loop = loop_new();
@@ -549,6 +606,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(spares),
+	    cmocka_unit_test(relays_end),
+	    cmocka_unit_test(relays_do_not_add_up),
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
 	    cmocka_unit_test(from_a_zygote),
