@@ -14,14 +14,49 @@
 
 #include "base/cleanup.h"
 
+/*
+ * ms between two hints. A user who may write to the socket's directory could otherwise make this
+ * process connect, and start workers, hundreds of times a second.
+ */
+#define GAP_MS 100
+
 struct hints {
 	hints_fn *fn;
 	void *arg;
+	struct loop_timer *due; /* armed: a hint waits for the gap's end */
+	const char *news;	/* ... and is this one */
+	bool told;		/* there was one, at `since` */
+	uint64_t since;
 	const char *path; /* of the socket */
 	size_t watched;	  /* how much of it is the directory that is watched */
 	int route_fd, watch_fd, watch;
 	struct loop_io *route_io, *watch_io;
 };
+
+/* The callback may free h: nothing of it may be used afterwards. */
+static void tell_now(void *arg)
+{
+	struct hints *h = arg;
+
+	h->told = true;
+	h->since = loop_now();
+	h->fn(TAKE_PTR(h->news), h->arg);
+}
+
+/* At once, or when the gap is over: then once, however many come meanwhile. As tell_now(). */
+static void tell(struct hints *h, const char *news)
+{
+	uint64_t now = loop_now();
+	bool waits = h->news != NULL;
+
+	h->news = news;
+	if (!h->told || now - h->since >= GAP_MS) {
+		loop_timer_cancel(h->due);
+		tell_now(h);
+	} else if (!waits) {
+		loop_timer_set(h->due, h->since + GAP_MS - now);
+	}
+}
 
 static const char *route_news(const struct nlmsghdr *msg)
 {
@@ -71,7 +106,7 @@ static void on_route(int fd, uint32_t events, void *arg)
 			news = says;
 	}
 	if (news)
-		h->fn(news, h->arg);
+		tell(h, news);
 }
 
 /* Where the directory of the first `len` bytes of a path ends; 0: there is none above it. */
@@ -166,7 +201,7 @@ static void on_watch(int fd, uint32_t events, void *arg)
 		/* What is made before the watch stands is not reported. */
 		ours = watch_deepest(h) && access(h->path, F_OK) == 0;
 	if (ours)
-		h->fn("the server's socket appeared", h->arg);
+		tell(h, "the server's socket appeared");
 }
 
 static void watch_routes(struct hints *h, struct loop *loop)
@@ -200,6 +235,11 @@ struct hints *hints_new(struct loop *loop, const char *unix_path, hints_fn *fn, 
 	if (!h)
 		return NULL;
 	*h = (struct hints){.fn = fn, .arg = arg, .route_fd = -1, .watch_fd = -1, .watch = -1};
+	h->due = loop_timer_new(loop, tell_now, h);
+	if (!h->due) {
+		free(h);
+		return NULL;
+	}
 	if (unix_path)
 		watch_path(h, loop, unix_path);
 	else
@@ -211,6 +251,7 @@ void hints_free(struct hints *h)
 {
 	if (!h)
 		return;
+	loop_timer_free(h->due);
 	loop_io_free(h->route_io);
 	loop_io_free(h->watch_io);
 	close_fdp(&h->route_fd);

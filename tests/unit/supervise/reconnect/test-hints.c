@@ -103,6 +103,27 @@ static void a_socket_that_appears_is_a_hint(void **state)
 	close(fd);
 }
 
+/* A user who may write to the directory decides how often something appears there. */
+static void many_hints_are_few(void **state)
+{
+	struct hints *h = hints_new(loop, path, on_hint, &told);
+	uint64_t since = loop_now(), took;
+
+	(void)state;
+	assert_non_null(h);
+	for (int i = 0; i < 100; i++) {
+		touch("socket");
+		loop_run_for(loop, 5);
+	}
+	took = loop_now() - since;
+	/* The first comes at once, and the last is not lost. */
+	loop_run_for(loop, 150);
+	assert_in_range(told, 2, took / 100 + 2);
+	told = 0;
+	assert_no_hint();
+	hints_free(h);
+}
+
 /* A relative path, a directory that is not there: nothing to watch, and no error. */
 static void what_cannot_be_watched_is_not(void **state)
 {
@@ -264,9 +285,13 @@ static void a_hint_may_end_the_watch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WITH_DIR(a_socket_that_appears_is_a_hint),	 WITH_DIR(what_cannot_be_watched_is_not),
-	    WITH_DIR(a_directory_may_go_and_come_back),	 WITH_DIR(a_quiet_network_is_no_hint),
-	    WITH_DIR(a_network_that_comes_up_is_a_hint), WITH_DIR(a_hint_may_end_the_watch),
+	    WITH_DIR(many_hints_are_few),
+	    WITH_DIR(a_socket_that_appears_is_a_hint),
+	    WITH_DIR(what_cannot_be_watched_is_not),
+	    WITH_DIR(a_directory_may_go_and_come_back),
+	    WITH_DIR(a_quiet_network_is_no_hint),
+	    WITH_DIR(a_network_that_comes_up_is_a_hint),
+	    WITH_DIR(a_hint_may_end_the_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
