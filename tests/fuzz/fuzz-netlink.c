@@ -10,6 +10,7 @@
 #include "kernel/netlink-msg.h"
 #include "supervise/reconnect/hints.h"
 #include "supervise/watch/diag.h"
+#include "transport/owner.h"
 
 #define FAMILY 0x1c
 
@@ -41,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, size};
 	uint8_t which;
+	uid_t uid = 0;
 	void *message;
 	size_t len;
 
@@ -55,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 1:
 		read_diag(message, len, AF_INET);
+		(void)!owner_read(message, len, &uid);
 		break;
 	case 2:
 		read_diag(message, len, 0);
