@@ -3,10 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -45,6 +48,19 @@ static void put_process(struct text *t, const struct process *p)
 	}
 }
 
+/*
+ * A user's own FUSE mount answers nobody else, not even root (most desktops have one). It is no
+ * doubt: devices do not work there. Asks no file server either.
+ */
+static bool private_without_devices(int dir, const char *name)
+{
+	_cleanup_fd_ int fd = openat(dir, name, O_PATH | O_CLOEXEC);
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC &&
+	       fs.f_flags & ST_NODEV;
+}
+
 /* Follows a link of /proc to what it stands for, without asking a file server. */
 static const struct usage_node *node_behind(const struct process *p, int dir, const char *name)
 {
@@ -52,7 +68,7 @@ static const struct usage_node *node_behind(const struct process *p, int dir, co
 
 	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0) {
 		/* root may read the names of links that it may not follow without CAP_SYS_PTRACE */
-		if (errno == EACCES || errno == EPERM)
+		if (errno == EPERM || (errno == EACCES && !private_without_devices(dir, name)))
 			p->scan->usage->unsure = true;
 		return NULL;
 	}

@@ -10,13 +10,18 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/usage.h"
+#include "skip.h"
 #include "tree-fixture.h"
 
 static char top[64], proc[80], sys[80];
@@ -276,6 +281,55 @@ static void what_cannot_be_read(void **state)
 	assert_true(u.unsure);
 }
 
+/* In a mount namespace of its own: its exit status is whether there is a doubt; 9: cannot be done.
+ */
+static int doubts_with_fuse(unsigned long flags)
+{
+	char where[80], options[80];
+	struct usage u = {.n = 0};
+	int fd, status = -1;
+	struct err err;
+	pid_t pid;
+
+	snprintf(where, sizeof(where), "%s/fuse", top);
+	mkdir(where, 0755);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+		snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=1,group_id=1", fd);
+		if (fd < 0 || unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ||
+		    mount("x", where, "fuse", flags, options) < 0)
+			_exit(9);
+		_exit(usage_find_at(proc, sys, 0, 0, &u, &err) < 0 ? 8 : u.unsure);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	rmdir(where);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* What a user can mount must not keep a device attached when its service is stopped. */
+static void private_file_systems(void **state)
+{
+	char where[80];
+	int doubts;
+
+	(void)state;
+	process(1, "init\n");
+	link_to("proc/self/ns/pid", "/proc/self/ns/pid");
+	doubts = doubts_with_fuse(MS_NOSUID | MS_NODEV);
+	if (doubts == 9)
+		skip_because("only root can mount, and FUSE is needed");
+	if (doubts == 1)
+		skip_because("this is not the first PID namespace");
+	snprintf(where, sizeof(where), "%s/fuse", top);
+	link_to("proc/100/fd/7", where);
+	assert_int_equal(doubts_with_fuse(MS_NOSUID | MS_NODEV), 0);
+	assert_int_equal(doubts_with_fuse(MS_NOSUID), 1);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -293,6 +347,7 @@ int main(void)
 	    CASE(what_only_looks_does_not_count),
 	    CASE(mappings),
 	    CASE(other_mount_namespaces),
+	    CASE(private_file_systems),
 	    CASE(many_users_are_bounded),
 	    CASE(what_cannot_be_read),
 	};
