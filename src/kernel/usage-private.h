@@ -10,7 +10,11 @@
 
 #define USAGE_PATH_MAX 512
 #define USAGE_NODES    257 /* the disk and the 256 partitions Linux allows at most */
-#define USAGE_SPACES   64  /* mount namespaces looked into */
+/*
+ * Mount namespaces looked into. Sandboxed services have one each, and so has what users start in
+ * their own namespaces.
+ */
+#define USAGE_SPACES 1024
 
 struct usage_node {
 	dev_t dev;
@@ -28,6 +32,7 @@ struct usage_scan {
 	struct usage_node nodes[USAGE_NODES];
 	size_t n_spaces;
 	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
+	char *types;		    /* /proc/filesystems, once it was needed; or NULL */
 };
 
 /* The disk or partition with this number, or NULL. */

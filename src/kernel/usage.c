@@ -13,7 +13,8 @@
 #include "kernel/root.h"
 #include "kernel/usage-private.h"
 
-#define NAMED_MAX 6 /* users that the sentence names */
+#define NAMED_MAX 6    /* users that the sentence names */
+#define TYPES_MAX 8192 /* bytes of /proc/filesystems, which lists some dozens */
 
 static void close_dirp(DIR **d)
 {
@@ -68,6 +69,39 @@ static struct usage_node *node_at_path(struct usage_scan *s, const char *path)
 	return usage_node_of(s, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
 }
 
+static char *read_types(const struct usage_scan *s)
+{
+	char path[USAGE_PATH_MAX];
+	_cleanup_file_ FILE *f = NULL;
+	char *text = calloc(1, TYPES_MAX);
+
+	snprintf(path, sizeof(path), "%s/filesystems", s->proc);
+	f = fopen(path, "re");
+	if (f && text)
+		(void)!fread(text, 1, TYPES_MAX - 1, f);
+	return text;
+}
+
+/*
+ * The source of a file system that needs no device is any text. Users mount such ones (FUSE, or
+ * tmpfs in a namespace of their own), and could claim to use a device that way.
+ */
+static bool needs_device(struct usage_scan *s, const char *type)
+{
+	const char *line;
+	size_t len = strcspn(type, "."); /* "fuse.sshfs" */
+
+	if (!s->types)
+		s->types = read_types(s);
+	for (line = s->types; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, "nodev\t", 6) == 0 && strncmp(line + 6, type, len) == 0 &&
+		    line[6 + len] == '\n')
+			return false;
+	}
+	return true;
+}
+
 /*
  * One line: 36 35 98:0 /root /mount-point options [optional...] - type source super-options.
  * btrfs and others have device numbers of their own, so the source counts too.
@@ -76,7 +110,7 @@ static void mount_line(struct usage_scan *s, char *line, const char *where)
 {
 	struct usage_node *node;
 	unsigned major, minor;
-	char *field[5], *rest = line, *source;
+	char *field[5], *rest = line, *type, *source;
 
 	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
 		if (!(field[i] = strsep(&rest, " ")) || !rest)
@@ -85,10 +119,10 @@ static void mount_line(struct usage_scan *s, char *line, const char *where)
 	if (!rest || sscanf(field[2], "%u:%u", &major, &minor) != 2)
 		return;
 	rest += 3;
-	strsep(&rest, " ");
+	type = strsep(&rest, " ");
 	source = strsep(&rest, " \n");
 	node = usage_node_of(s, makedev(major, minor));
-	if (!node && source) {
+	if (!node && source && needs_device(s, type)) {
 		text_unescape_octal(source);
 		node = node_at_path(s, source);
 	}
@@ -293,6 +327,7 @@ int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, stru
 	errno = 0;
 	text_init(&s.text, usage.sentence, sizeof(usage.sentence));
 	ret = look(&s, err);
+	free(s.types);
 	if (ret < 0)
 		return ret;
 	if (usage.n > NAMED_MAX) {

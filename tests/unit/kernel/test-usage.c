@@ -126,6 +126,20 @@ static void a_mount_by_source(void **state)
 	users_are(2, "/dev/nbd0 is mounted on \"/a\"; /dev/nbd0 is mounted on \"/b\"");
 }
 
+/* Any user can mount them, with any source. */
+static void claims_of_users(void **state)
+{
+	(void)state;
+	file("proc/self/mountinfo", "22 1 0:50 / /a rw - tmpfs /dev/null rw\n"
+				    "23 1 0:51 / /b rw - fuse.x /dev/null rw\n"
+				    "24 1 0:52 / /c rw - fuse /dev/null rw\n"
+				    "25 1 1:3 / /d rw - fuseblk /dev/null rw\n"
+				    "26 1 0:53 / /e rw - btrfs /dev/null rw\n");
+	file("proc/filesystems", "nodev\tsysfs\nnodev\ttmpfs\n\text4\n\tbtrfs\n\tfuseblk\n"
+				 "nodev\tfuse\nnodev\tbtrfsx\n");
+	users_are(2, "/dev/nbd0 is mounted on \"/d\"; /dev/nbd0 is mounted on \"/e\"");
+}
+
 static void hostile_mount_points(void **state)
 {
 	(void)state;
@@ -337,6 +351,7 @@ int main(void)
 	    CASE(nobody),
 	    CASE(a_mount_by_number),
 	    CASE(a_mount_by_source),
+	    CASE(claims_of_users),
 	    CASE(hostile_mount_points),
 	    CASE(odd_mountinfo),
 	    CASE(swap_and_holders),
