@@ -49,7 +49,7 @@ check:
 check-long:
 	@tests/deps check
 	@$(MAKE) --no-print-directory all kernel-try fault
-	@tests/fault/run restarts-all restarts-in-a-row swap root figures peers
+	@tests/fault/run restarts-all restarts-in-a-row swap swap-away root figures peers
 
 check-kernels:
 	@tests/deps check

@@ -135,6 +135,25 @@ outage() { # SECONDS
 	serve_again
 }
 
+# Takes connections in the server's place and closes them; a line for each.
+refuser() { # PORT
+	exec python3 -u - "$1" >"$scratch/refused" <<-'END'
+		import socket, sys
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		s.bind(("127.0.0.1", int(sys.argv[1])))
+		s.listen(8)
+		while True:
+		    s.accept()[0].close()
+		    print("x")
+	END
+}
+
+refused() { # at least NUMBER connections
+	wc -l "$scratch/refused"
+	(($(wc -l <"$scratch/refused") >= $1))
+}
+
 #
 # The device
 #

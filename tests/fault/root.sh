@@ -39,24 +39,6 @@ score() { # PID NUMBER
 	is "$(<"/proc/$1/oom_score_adj")" "$2"
 }
 
-# Takes connections in the server's place and closes them; a line for each.
-refuser() {
-	exec python3 -u - "$port" >"$scratch/refused" <<-'END'
-		import socket, sys
-		s = socket.socket()
-		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-		s.bind(("127.0.0.1", int(sys.argv[1])))
-		s.listen(8)
-		while True:
-		    s.accept()[0].close()
-		    print("x")
-	END
-}
-refused() { # at least NUMBER connections
-	wc -l "$scratch/refused"
-	(($(wc -l <"$scratch/refused") >= $1))
-}
-
 mkdir -p "$scratch/ram"
 mount -t ramfs ramfs "$scratch/ram"
 image=$scratch/ram/image
@@ -81,7 +63,7 @@ check "root: which is an ordinary process to the OOM killer" wait_for 10 score "
 
 sync
 crash
-start refuser
+start refuser "$port"
 away=$pid
 echo 3 >/proc/sys/vm/drop_caches
 check "root: 100 connections fail" wait_for 120 refused 100
