@@ -17,7 +17,7 @@
 #include "supervise/attach/takeover.h"
 #include "supervise/report/announce.h"
 #include "captive/captive.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 #include "supervise/fsm.h"
 #include "supervise/handover/handover.h"
 #include "supervise/part.h"

@@ -4,7 +4,7 @@
 #define VERBS_ASK_H
 
 #include "cli/options.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 
 /* Blocks until the answer, at most limit_ms. Logs the sentence, and returns the exit status. */
 int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms);

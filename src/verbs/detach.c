@@ -16,7 +16,7 @@
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 #include "captive/captive.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 #include "runtime/lock.h"
 #include "supervise/detach/release.h"
 

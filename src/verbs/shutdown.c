@@ -14,7 +14,7 @@
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 #include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000

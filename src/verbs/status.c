@@ -14,7 +14,7 @@
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 #include "supervise/attach/adopt.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 #include "runtime/lock.h"
 
 #define REFRESH_LIMIT_MS 500

@@ -4,7 +4,7 @@
  * is written and read again.
  */
 #include "fuzz.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

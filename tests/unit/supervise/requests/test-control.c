@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* supervise/control.c: the requests of commands to a supervisor, over its real socket. */
+/* supervise/requests/control.c: the requests of commands to a supervisor, over its real socket. */
 #include "transport-fixture.h"
 
 #include <poll.h>
@@ -9,7 +9,7 @@
 
 #include "runtime/rundir.h"
 #include "rundir-fixture.h"
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 #include "skip.h"
 
 #define INDEX 3

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/control.h"
+#include "supervise/requests/control.h"
 
 #include <errno.h>
 #include <inttypes.h>

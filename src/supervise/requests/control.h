@@ -9,8 +9,8 @@
  * `grace SECONDS` (of a shutdown), `resize`; `STATUS SENTENCE`, STATUS being the exit status to end
  * with.
  */
-#ifndef SUPERVISE_CONTROL_H
-#define SUPERVISE_CONTROL_H
+#ifndef SUPERVISE_REQUESTS_CONTROL_H
+#define SUPERVISE_REQUESTS_CONTROL_H
 
 #include <stdbool.h>
 #include <stdint.h>
