@@ -133,66 +133,6 @@ static void announce(struct supervisor *s, const struct event *e)
 	watch_look(s->watch);
 }
 
-static void reconnect(struct supervisor *s, unsigned accept)
-{
-	if (s->state != FSM_ATTACHED)
-		reconnect_accept(s->reconnect, accept);
-	if (!s->cfg.reconnect)
-		supervisor_answer(s, 1, "it was attached with --no-reconnect");
-	else if (s->state == FSM_ATTACHED && links_blind(s->links))
-		supervisor_answer(
-		    s, 0,
-		    "the kernel is being asked whether the connections live, because a "
-		    "supervisor that has died made them");
-	else if (s->state == FSM_ATTACHED)
-		supervisor_answer(s, 0, "every connection is alive");
-	else if (handover_is_handing_over(s->handover))
-		supervisor_answer(s, 0, "the kernel is being given a new connection");
-	else
-		supervisor_answer(s, 0, "dialling");
-	takeover_probe(s->takeover);
-	reconnect_hurry(s->reconnect, "asked to");
-}
-
-static void refreshed(struct supervisor *s)
-{
-	char text[48];
-
-	snprintf(text, sizeof(text), "%s %u%s", s->env.kernel->ops->name, links_alive(s->links),
-		 watch_is_clean(s->watch) ? " clean" : "");
-	supervisor_answer(s, 0, text);
-}
-
-void supervisor_asked(const struct control_request *request, void *arg)
-{
-	struct supervisor *s = arg;
-
-	resize_forget_asked(s->resize); /* who asked before has gone */
-	switch (request->verb) {
-	case CONTROL_DETACH:
-		s->force = request->force;
-		s->prepared = request->prepared;
-		if (attachment_is_gone(&s->at))
-			supervisor_post(s, FSM_TAKEN, NULL);
-		supervisor_post(s, FSM_DETACH, NULL);
-		break;
-	case CONTROL_RECONNECT:
-		reconnect(s, request->accept);
-		break;
-	case CONTROL_GRACE:
-		supervisor_answer(s, 0, "");
-		supervisor_set_grace(s, request->grace);
-		break;
-	case CONTROL_REFRESH:
-		supervisor_touch(s);
-		refreshed(s);
-		break;
-	case CONTROL_RESIZE:
-		resize_ask(s->resize);
-		break;
-	}
-}
-
 static void released(const struct err *err, void *arg)
 {
 	supervisor_post(arg, FSM_RELEASED, err);
@@ -211,7 +151,8 @@ static void kept(const struct err *err, bool fails_io, void *arg)
 static void late(const struct err *err, void *arg)
 {
 	log_warning("%s", err->message);
-	supervisor_answer(arg, err_exit_status(err->kind), err->message);
+	requests_answer(((struct supervisor *)arg)->requests, err_exit_status(err->kind),
+			err->message);
 }
 
 int supervisor_prepare_detach(struct supervisor *s, struct err *err)
@@ -247,7 +188,7 @@ static void release(struct supervisor *s, const struct event *e)
 
 static void recheck(struct supervisor *s, const struct event *e)
 {
-	supervisor_answer(s, err_exit_status(e->err.kind), e->err.message);
+	requests_answer(s->requests, err_exit_status(e->err.kind), e->err.message);
 	supervisor_recheck_outage(s);
 	watch_start(s->watch, resize_is_due(s->resize));
 	resize_watch(s->resize);
@@ -269,8 +210,8 @@ static void end_taken(struct supervisor *s, const struct event *e)
 	else
 		log_notice("/dev/nbd%d: detached by another program", s->at.index);
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
-	supervisor_answer(s, resize_is_asked(s->resize) ? 1 : 0,
-			  "the device was detached in the meantime");
+	requests_answer(s->requests, resize_is_asked(s->resize) ? 1 : 0,
+			"the device was detached in the meantime");
 	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
 	end(s, s->cfg.foreground ? 1 : 0);
 }
@@ -308,7 +249,7 @@ static void remember(struct supervisor *s, const struct event *e)
 static void busy(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	supervisor_answer(s, 3, "the supervisor is busy with this device: try again");
+	requests_answer(s->requests, 3, "the supervisor is busy with this device: try again");
 }
 
 static void end_failed(struct supervisor *s, const struct event *e)
@@ -330,14 +271,14 @@ static void end_done(struct supervisor *s, const struct event *e)
 		captive_end(s->captive);
 	log_notice("/dev/nbd%d: detached%s%s", s->at.index, e->err.message[0] ? "; " : "",
 		   e->err.message);
-	supervisor_answer(s, 0, e->err.message);
+	requests_answer(s->requests, 0, e->err.message);
 	end(s, 0);
 }
 
 static void end_left(struct supervisor *s, const struct event *e)
 {
 	log_warning("/dev/nbd%d stays attached: %s", s->at.index, e->err.message);
-	supervisor_answer(s, 3, e->err.message);
+	requests_answer(s->requests, 3, e->err.message);
 	s->left = true;
 	end(s, 0);
 }

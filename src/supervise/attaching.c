@@ -52,12 +52,6 @@ static int planned(struct err *err, void *arg)
 	return reconnect_check(s->reconnect, err);
 }
 
-/* What is kept open, and told, as long as the device is ours. */
-static int open_up(struct supervisor *s, struct err *err)
-{
-	return control_new(s->env.loop, s->at.index, supervisor_asked, s, &s->control, err);
-}
-
 static int opened(struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
@@ -72,7 +66,7 @@ static int opened(struct err *err, void *arg)
 				 facts.relay);
 	}
 	ret = supervisor_fill_report(s, err);
-	return ret < 0 ? ret : open_up(s, err);
+	return ret < 0 ? ret : requests_listen(s->requests, err);
 }
 
 static void explain(struct err *err, void *arg)
@@ -130,7 +124,7 @@ static int found(const struct takeover_found *found, struct err *err, void *arg)
 		endpoint_describe(reconnect_endpoint(s->reconnect), s->at.server,
 				  sizeof(s->at.server));
 	ret = attachment_open_mark(&s->at, err);
-	return ret < 0 ? ret : open_up(s, err);
+	return ret < 0 ? ret : requests_listen(s->requests, err);
 }
 
 static void adopted(void *arg)

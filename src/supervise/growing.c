@@ -27,7 +27,7 @@ static void look(struct resize_view *ret_view, void *arg)
 
 static void answer(int status, const char *sentence, void *arg)
 {
-	supervisor_answer(arg, status, sentence);
+	requests_answer(((struct supervisor *)arg)->requests, status, sentence);
 }
 
 static void connected(const struct attempt_result *result, void *arg)

@@ -6,7 +6,6 @@
 #include "supervise/supervisor-private.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -61,22 +60,6 @@ void supervisor_touch(struct supervisor *s)
 	s->touched = true;
 }
 
-void supervisor_answer(struct supervisor *s, int status, const char *sentence)
-{
-	if (s->answered)
-		return; /* one caller, one answer: the first one */
-	s->answered = true;
-	s->answer_status = status;
-	snprintf(s->answer, sizeof(s->answer), "%s", sentence);
-}
-
-void supervisor_send_answer(struct supervisor *s)
-{
-	if (s->answered && s->control)
-		control_answer(s->control, s->answer_status, s->answer);
-	s->answered = false;
-}
-
 static void step(struct supervisor *s, const struct event *e)
 {
 	struct fsm_step step = fsm_step(s->state, e->event);
@@ -117,7 +100,7 @@ static void empty_queue(void *arg)
 	if (s->touched)
 		supervisor_tell_manager(s);
 	s->touched = false;
-	supervisor_send_answer(s);
+	requests_send(s->requests);
 }
 
 void supervisor_begin(struct supervisor *s, enum fsm_action action)

@@ -17,7 +17,7 @@
 #include "supervise/attach/takeover.h"
 #include "supervise/report/announce.h"
 #include "captive/captive.h"
-#include "supervise/requests/control.h"
+#include "supervise/requests/requests.h"
 #include "supervise/fsm.h"
 #include "supervise/handover/handover.h"
 #include "supervise/part.h"
@@ -41,11 +41,8 @@ struct supervisor {
 	struct attachment at;
 	enum fsm_state state;
 	struct queue queue;
-	bool stepping; /* an action is being carried out */
-	bool touched;  /* the status is to be told when the queue is empty */
-	bool answered; /* and so is this, to a command that waits */
-	int answer_status;
-	char answer[ERR_MESSAGE_MAX];
+	bool stepping;	       /* an action is being carried out */
+	bool touched;	       /* the status is to be told when the queue is empty */
 	const char *hurry_due; /* supervisor_hurry() is called then, for this reason */
 	struct part_env env;
 	struct captive *captive; /* NULL: the server is not ours */
@@ -58,7 +55,7 @@ struct supervisor {
 	struct links *links; /* those of the watch */
 	struct spares spares;
 	struct handover *handover;
-	struct control *control;
+	struct requests *requests;
 	struct announce *announce; /* NULL: no --on-change */
 	struct manager *manager;   /* NULL: none */
 	struct udev *udev;
@@ -66,9 +63,7 @@ struct supervisor {
 	bool udev_told; /* udev knows of the device, or is not to be told */
 	bool ready;	/* and the service manager knows that the device is ready */
 	struct detach *detach;
-	struct loop_io *signal_io;
 	struct loop_timer *meanwhile, *expiry;
-	int signal_fd;
 
 	struct state report;
 
@@ -92,9 +87,6 @@ void supervisor_begin(struct supervisor *s, enum fsm_action action);
 void supervisor_post(struct supervisor *s, enum fsm_event event, const struct err *err);
 /* The status is not what it was: it is computed and told when the queue is empty. */
 void supervisor_touch(struct supervisor *s);
-/* What the command that waits is answered, after the status was told; the first answer counts. */
-void supervisor_answer(struct supervisor *s, int status, const char *sentence);
-void supervisor_send_answer(struct supervisor *s);
 
 /* From here on jobs may block, with a device that is in use. */
 void supervisor_start_thread(struct supervisor *s);
@@ -160,7 +152,7 @@ void supervisor_manager_ready(struct supervisor *s);
 /* How the device is, to systemd. */
 void supervisor_tell_manager(struct supervisor *s);
 
-/* A request on the control socket (a control_fn). */
-void supervisor_asked(const struct control_request *request, void *arg);
+/* asking.c: the part that others ask. 0 or -errno. */
+int supervisor_prepare_requests(struct supervisor *s);
 
 #endif

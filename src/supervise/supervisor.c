@@ -2,11 +2,9 @@
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,43 +19,6 @@
 
 #define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
-
-static void terminate(struct supervisor *s)
-{
-	if (attachment_is_gone(&s->at))
-		supervisor_post(s, FSM_TAKEN, NULL);
-	supervisor_post(s, FSM_TERMINATE, NULL);
-}
-
-static void signalled(int fd, uint32_t events, void *arg)
-{
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGHUP)
-		reconnect_hurry(((struct supervisor *)arg)->reconnect, "SIGHUP");
-	else
-		terminate(arg);
-}
-
-static int catch_signals(struct supervisor *s)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signal_fd < 0)
-		return -errno;
-	s->signal_io = loop_io_new(s->env.loop, s->signal_fd, EPOLLIN, signalled, s);
-	return s->signal_io ? 0 : -errno;
-}
 
 int supervisor_open_kernel(struct supervisor *s, struct err *err)
 {
@@ -94,7 +55,7 @@ static void open_kernel_meanwhile(void *arg)
 static int prepare_loop(struct supervisor *s)
 {
 	s->env.loop = loop_new();
-	if (!s->env.loop || catch_signals(s) < 0)
+	if (!s->env.loop || supervisor_prepare_requests(s) < 0)
 		return -ENOMEM;
 	s->env.offload = offload_new(s->env.loop);
 	s->meanwhile = loop_timer_new(s->env.loop, open_kernel_meanwhile, s);
@@ -280,8 +241,8 @@ static bool done(struct supervisor *s)
 	manager_free(s->manager);
 	detach_free(s->detach);
 	resize_stop(s->resize); /* which may have an answer to give */
-	supervisor_send_answer(s);
-	control_free(s->control);
+	requests_send(s->requests);
+	requests_free(s->requests);
 	attach_stop(s->attach);
 	if (!s->left)
 		reconnect_end_relays(s->reconnect);
@@ -291,7 +252,6 @@ static bool done(struct supervisor *s)
 	if (!s->left)
 		helpers_end_relays(s->helpers);
 	helpers_free(s->helpers);
-	loop_io_free(s->signal_io);
 	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
 	announce_free(s->announce);
 	if (!offload_free(s->env.offload))
@@ -307,7 +267,6 @@ static bool done(struct supervisor *s)
 	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
-	close_fdp(&s->signal_fd);
 	attachment_close(&s->at);
 	return true;
 }
@@ -327,7 +286,6 @@ int supervisor_run(const struct supervisor_config *cfg)
 	attachment_init(&s->at, cfg->identifier);
 	s->env.at = &s->at;
 	outage_init(&s->outage, cfg->dead_timeout_s);
-	s->signal_fd = -1;
 	protect_early();
 	if (prepare(s, &err) < 0) {
 		log_error("%s", err.message);

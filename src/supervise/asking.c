@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* What others ask of the supervisor, and what follows from it. */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void reconnect(struct supervisor *s, unsigned accept)
+{
+	if (s->state != FSM_ATTACHED)
+		reconnect_accept(s->reconnect, accept);
+	if (!s->cfg.reconnect)
+		requests_answer(s->requests, 1, "it was attached with --no-reconnect");
+	else if (s->state == FSM_ATTACHED && links_blind(s->links))
+		requests_answer(s->requests, 0,
+				"the kernel is being asked whether the connections live, because a "
+				"supervisor that has died made them");
+	else if (s->state == FSM_ATTACHED)
+		requests_answer(s->requests, 0, "every connection is alive");
+	else if (handover_is_handing_over(s->handover))
+		requests_answer(s->requests, 0, "the kernel is being given a new connection");
+	else
+		requests_answer(s->requests, 0, "dialling");
+	takeover_probe(s->takeover);
+	reconnect_hurry(s->reconnect, "asked to");
+}
+
+static void refreshed(struct supervisor *s)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%s %u%s", s->env.kernel->ops->name, links_alive(s->links),
+		 watch_is_clean(s->watch) ? " clean" : "");
+	requests_answer(s->requests, 0, text);
+}
+
+static void asked(const struct control_request *request, void *arg)
+{
+	struct supervisor *s = arg;
+
+	resize_forget_asked(s->resize); /* who asked before has gone */
+	switch (request->verb) {
+	case CONTROL_DETACH:
+		s->force = request->force;
+		s->prepared = request->prepared;
+		if (attachment_is_gone(&s->at))
+			supervisor_post(s, FSM_TAKEN, NULL);
+		supervisor_post(s, FSM_DETACH, NULL);
+		break;
+	case CONTROL_RECONNECT:
+		reconnect(s, request->accept);
+		break;
+	case CONTROL_GRACE:
+		requests_answer(s->requests, 0, "");
+		supervisor_set_grace(s, request->grace);
+		break;
+	case CONTROL_REFRESH:
+		supervisor_touch(s);
+		refreshed(s);
+		break;
+	case CONTROL_RESIZE:
+		resize_ask(s->resize);
+		break;
+	}
+}
+
+static void hurry(void *arg)
+{
+	struct supervisor *s = arg;
+
+	reconnect_hurry(s->reconnect, "SIGHUP");
+}
+
+static void terminate(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (attachment_is_gone(&s->at))
+		supervisor_post(s, FSM_TAKEN, NULL);
+	supervisor_post(s, FSM_TERMINATE, NULL);
+}
+
+int supervisor_prepare_requests(struct supervisor *s)
+{
+	static const struct requests_events events = {
+	    .hurry = hurry,
+	    .terminate = terminate,
+	    .asked = asked,
+	};
+
+	s->requests = requests_new(&s->env, &events, s);
+	return s->requests ? 0 : -errno;
+}

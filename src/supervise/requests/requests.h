@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Part of the supervisor: what others ask of it, by a signal or over the control socket. Owns both,
+ * and the answer to the command that waits until it is sent.
+ */
+#ifndef SUPERVISE_REQUESTS_REQUESTS_H
+#define SUPERVISE_REQUESTS_REQUESTS_H
+
+#include "supervise/part.h"
+#include "supervise/requests/control.h"
+
+struct requests;
+
+/* Called from the loop. None of them may free the part. */
+struct requests_events {
+	void (*hurry)(void *arg);     /* SIGHUP: dial at once */
+	void (*terminate)(void *arg); /* SIGTERM or SIGINT */
+	/* A command asks, and waits for requests_answer(). */
+	void (*asked)(const struct control_request *request, void *arg);
+};
+
+/*
+ * From now on the process takes these signals in the loop. NULL with errno: that cannot be done.
+ * env, and what it points to, is borrowed.
+ */
+struct requests *requests_new(const struct part_env *env, const struct requests_events *events,
+			      void *arg);
+void requests_free(struct requests *r); /* accepts NULL */
+
+/* The device is known: commands can ask from now on. 0 or -errno with *err. */
+int requests_listen(struct requests *r, struct err *err);
+
+/* What the command that waits is answered by requests_send(); the first answer counts. */
+void requests_answer(struct requests *r, int status, const char *sentence);
+void requests_send(struct requests *r); /* accepts NULL; nothing to send is no fault */
+
+#endif
