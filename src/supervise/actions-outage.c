@@ -29,7 +29,7 @@ static void begin_outage(struct supervisor *s)
 {
 	if (!outage_begin(&s->outage, loop_now(), watch_cause(s->watch)))
 		return;
-	udev_tell(s->udev, true);
+	report_lost(s->report, true);
 	/* Somebody else may have disconnected it while it is in use: nothing else tells. */
 	handover_check(s->handover);
 	if (outage_becomes_usual(&s->outage))
@@ -138,7 +138,7 @@ static void begins(void *arg)
 
 	reconnect_hand_over(s->reconnect);
 	/* Before the kernel has it: a supervisor that takes over must know which server serves. */
-	supervisor_write_state(s);
+	report_write(s->report, s->state);
 }
 
 static void ended(unsigned taken, bool declined, void *arg)
@@ -207,7 +207,7 @@ static void end_outage(struct supervisor *s)
 	if (!outage_end(o, loop_now()))
 		return;
 	loop_timer_cancel(s->expiry);
-	udev_tell(s->udev, false);
+	report_lost(s->report, false);
 	log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
 		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index, s->at.server,
 		 (unsigned long long)o->last_ms / 1000, (unsigned long long)o->last_ms / 100 % 10);

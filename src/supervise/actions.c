@@ -17,7 +17,6 @@ void supervisor_ready(struct supervisor *s)
 {
 	char size[64];
 
-	s->usable = true;
 	log_notice("/dev/nbd%d: %s %s, %s%s", s->at.index,
 		   s->at.taken_over ? "taken over, attached to" : "attached to", s->at.server,
 		   size_text(s->at.plan.size, size, sizeof(size)),
@@ -26,7 +25,7 @@ void supervisor_ready(struct supervisor *s)
 		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}
-	supervisor_manager_ready(s);
+	report_usable(s->report);
 	if (s->cfg.foreground)
 		return;
 	background_report(TAKE_FD(s->cfg.report_fd), 0);
@@ -110,7 +109,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	struct attach_facts facts;
 
 	(void)e;
-	supervisor_write_state(s); /* those who wait for the device may read it at once */
+	report_write(s->report, s->state); /* those who wait for the device may read it at once */
 	watch_note_writes(s->watch);
 	warn(s);
 	if (s->at.taken_over)
@@ -125,7 +124,7 @@ static void announce(struct supervisor *s, const struct event *e)
 		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
 	supervisor_start_thread(s);
 	outage_set_grace(&s->outage, loop_now(), grace_read());
-	udev_tell(s->udev, links_alive(s->links) == 0);
+	report_lost(s->report, links_alive(s->links) == 0);
 	if (s->cfg.reconnect)
 		get_ready(s);
 	watch_start(s->watch, resize_is_due(s->resize));
@@ -182,7 +181,7 @@ static void release(struct supervisor *s, const struct event *e)
 	supervisor_stop_dialling(s);
 	resize_stop(s->resize);
 	if (!asked)
-		manager_stopping(s->manager);
+		report_stopping(s->report);
 	detach_start(s->detach, &wish);
 }
 
@@ -192,7 +191,8 @@ static void recheck(struct supervisor *s, const struct event *e)
 	supervisor_recheck_outage(s);
 	watch_start(s->watch, resize_is_due(s->resize));
 	resize_watch(s->resize);
-	udev_tell(s->udev, s->outage.since != 0); /* should the kernel have refused the detach */
+	report_lost(s->report,
+		    s->outage.since != 0); /* should the kernel have refused the detach */
 	watch_look(s->watch);
 }
 

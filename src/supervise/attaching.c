@@ -65,7 +65,8 @@ static int opened(struct err *err, void *arg)
 		serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), facts.tls,
 				 facts.relay);
 	}
-	ret = supervisor_fill_report(s, err);
+	s->serving.flushes = attachment_flushes(&s->at);
+	ret = report_open(s->report, s->cfg.endpoint, s->cfg.reconnect, err);
 	return ret < 0 ? ret : requests_listen(s->requests, err);
 }
 
@@ -113,10 +114,11 @@ static int found(const struct takeover_found *found, struct err *err, void *arg)
 	if (ret == 0)
 		ret = attachment_lock_identifier(&s->at, err);
 	if (ret == 0)
-		ret = supervisor_fill_report(s, err);
+		ret = report_open(s->report, s->cfg.endpoint, s->cfg.reconnect, err);
 	if (ret < 0)
 		return ret;
 	prefer_living(s);
+	s->serving.flushes = attachment_flushes(&s->at);
 	if (found->state)
 		s->serving.tls = found->state->tls;
 	snprintf(s->at.server, sizeof(s->at.server), "%s", found->address);

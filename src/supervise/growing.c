@@ -54,7 +54,7 @@ static void renew(const int *fd, size_t n, void *arg)
 	for (size_t i = 0; i < n; i++)
 		handover_add(s->handover, fd[i]);
 	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
-	supervisor_write_state(s); /* for a supervisor that takes over in this moment */
+	report_write(s->report, s->state); /* for a supervisor that takes over in this moment */
 	if (!handover_ended_clean(s->handover))
 		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
 			    "connection was closed: I/O waits until it is answered",

@@ -36,20 +36,6 @@ static const char *reason(const struct supervisor *s, enum fsm_state to, const s
 	return "";
 }
 
-static void tell(struct supervisor *s, enum fsm_state from, enum fsm_state to,
-		 const struct event *e)
-{
-	const struct announce_change change = {
-	    .index = s->at.index,
-	    .from = fsm_state_name(from),
-	    .to = fsm_state_name(to),
-	    .address = s->at.server,
-	    .reason = reason(s, to, e),
-	};
-
-	announce_change(s->announce, &change);
-}
-
 void supervisor_post(struct supervisor *s, enum fsm_event event, const struct err *err)
 {
 	queue_post(&s->queue, event, err);
@@ -67,9 +53,8 @@ static void step(struct supervisor *s, const struct event *e)
 	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(e->event),
 		  fsm_state_name(step.next), fsm_action_name(step.action));
 	/* After a refused detach, "attached" is only a step on the way to "lost". */
-	if (s->announce && s->at.index >= 0 && step.next != s->state &&
-	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
-		tell(s, s->state, step.next, e);
+	if (step.next != s->state && (step.action != FSM_RECHECK || links_alive(s->links) > 0))
+		report_change(s->report, s->state, step.next, reason(s, step.next, e));
 	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
 	s->state = step.next;
 	assert(!s->stepping);
@@ -96,9 +81,9 @@ static void empty_queue(void *arg)
 	if (s->hurry_due)
 		reconnect_hurry(s->reconnect, TAKE_PTR(s->hurry_due));
 	if (s->touched && s->state != FSM_ENDED)
-		supervisor_write_state(s);
+		report_write(s->report, s->state);
 	if (s->touched)
-		supervisor_tell_manager(s);
+		report_tell(s->report, s->state, watch_cause(s->watch));
 	s->touched = false;
 	requests_send(s->requests);
 }

@@ -15,7 +15,6 @@
 #include "runtime/state.h"
 #include "supervise/attach/attach.h"
 #include "supervise/attach/takeover.h"
-#include "supervise/report/announce.h"
 #include "captive/captive.h"
 #include "supervise/requests/requests.h"
 #include "supervise/fsm.h"
@@ -23,11 +22,10 @@
 #include "supervise/part.h"
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
 #include "supervise/report/serving.h"
 #include "supervise/resize/resize.h"
 #include "supervise/watch/watch.h"
-#include "supervise/report/manager.h"
-#include "supervise/report/udev.h"
 #include "supervise/attachment.h"
 #include "supervise/outage.h"
 #include "supervise/queue.h"
@@ -56,16 +54,9 @@ struct supervisor {
 	struct spares spares;
 	struct handover *handover;
 	struct requests *requests;
-	struct announce *announce; /* NULL: no --on-change */
-	struct manager *manager;   /* NULL: none */
-	struct udev *udev;
-	bool usable;	/* its partitions are there, as far as they can be */
-	bool udev_told; /* udev knows of the device, or is not to be told */
-	bool ready;	/* and the service manager knows that the device is ready */
+	struct report *report;
 	struct detach *detach;
 	struct loop_timer *meanwhile, *expiry;
-
-	struct state report;
 
 	struct outage outage;
 	struct resize *resize;
@@ -138,19 +129,8 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* No more dialling: the device is being detached. */
 void supervisor_stop_dialling(struct supervisor *s);
 
-/*
- * report/status.c: computes the status and writes it at once. Who needs it on disk before the next
- * thing happens calls this; others call supervisor_touch().
- */
-void supervisor_write_state(struct supervisor *s);
-/* Fills what never changes while the device is attached. */
-int supervisor_fill_report(struct supervisor *s, struct err *err);
-/* report/status.c: udev is told by a part of its own. 0 or -errno with *err. */
-int supervisor_prepare_udev(struct supervisor *s, struct err *err);
-/* Tells systemd that the device is ready, once it is and udev knows of it. */
-void supervisor_manager_ready(struct supervisor *s);
-/* How the device is, to systemd. */
-void supervisor_tell_manager(struct supervisor *s);
+/* telling.c: the part that tells others. 0 or -errno with *err. */
+int supervisor_prepare_report(struct supervisor *s, struct err *err);
 
 /* asking.c: the part that others ask. 0 or -errno. */
 int supervisor_prepare_requests(struct supervisor *s);

@@ -90,10 +90,6 @@ static int prepare_helpers(struct supervisor *s, struct err *err)
 		ret = helpers_fill(s->helpers, err);
 	if (ret < 0)
 		return ret;
-	if (s->cfg.on_change)
-		s->announce = announce_new(s->env.loop, s->cfg.on_change);
-	if (s->cfg.on_change && !s->announce)
-		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return supervisor_prepare_attach(s, err);
 }
 
@@ -197,9 +193,7 @@ static int prepare(struct supervisor *s, struct err *err)
 
 	if (prepare_loop(s) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start the event loop");
-	if (s->cfg.foreground)
-		s->manager = manager_new(s->env.loop);
-	ret = supervisor_prepare_udev(s, err);
+	ret = supervisor_prepare_report(s, err); /* first: it clears the environment */
 	if (ret == 0)
 		ret = supervisor_prepare_handover(s, err);
 	if (ret == 0)
@@ -238,7 +232,6 @@ static bool done(struct supervisor *s)
 		state_remove(s->at.index);
 		marks_remove(s->at.index);
 	}
-	manager_free(s->manager);
 	detach_free(s->detach);
 	resize_stop(s->resize); /* which may have an answer to give */
 	requests_send(s->requests);
@@ -252,13 +245,12 @@ static bool done(struct supervisor *s)
 	if (!s->left)
 		helpers_end_relays(s->helpers);
 	helpers_free(s->helpers);
-	announce_flush(s->announce, ANNOUNCE_LIMIT_MS);
-	announce_free(s->announce);
+	report_end(s->report, ANNOUNCE_LIMIT_MS);
 	if (!offload_free(s->env.offload))
 		return false;
 	kernel_free(s->env.kernel);
 	handover_free(s->handover);
-	udev_free(s->udev);
+	report_free(s->report);
 	attach_free(s->attach);
 	resize_free(s->resize);
 	takeover_free(s->takeover);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/report/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "kernel/sysfs.h"
+#include "runtime/state.h"
+#include "supervise/report/announce.h"
+#include "supervise/report/manager.h"
+#include "supervise/report/udev.h"
+
+struct report {
+	const struct part_env *env;
+	struct report_config cfg;
+	const struct report_events *events;
+	void *arg;
+	struct state state;
+	struct manager *manager;   /* NULL: none */
+	struct announce *announce; /* NULL: no --on-change */
+	struct udev *udev;
+	bool usable;	/* the partitions are there, as far as they can be */
+	bool udev_told; /* udev knows of the device, or is not to be told */
+	bool ready;	/* and the service manager knows that the device is ready */
+};
+
+static void tell_ready(struct report *r)
+{
+	if (r->ready || !r->udev_told || !r->usable)
+		return;
+	r->ready = true;
+	manager_ready(r->manager);
+}
+
+static void told(void *arg)
+{
+	struct report *r = arg;
+
+	r->udev_told = true;
+	tell_ready(r);
+}
+
+int report_new(const struct part_env *env, const struct report_config *cfg,
+	       const struct report_events *events, void *arg, struct report **ret_report,
+	       struct err *err)
+{
+	static const struct udev_events udev_events = {.told = told};
+	const struct udev_config udev = {.name = cfg->name, .swap = cfg->swap};
+	struct report *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	r->env = env;
+	r->cfg = *cfg;
+	r->events = events;
+	r->arg = arg;
+	if (cfg->service)
+		r->manager = manager_new(env->loop);
+	if (cfg->on_change)
+		r->announce = announce_new(env->loop, cfg->on_change);
+	r->udev = udev_new(env, &udev, cfg->service, &udev_events, r);
+	if (r->udev && (r->announce || !cfg->on_change)) {
+		*ret_report = r;
+		return 0;
+	}
+	report_free(r);
+	return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+}
+
+void report_end(struct report *r, unsigned limit_ms)
+{
+	if (!r)
+		return;
+	manager_free(TAKE_PTR(r->manager));
+	announce_flush(r->announce, limit_ms);
+	announce_free(TAKE_PTR(r->announce));
+}
+
+void report_free(struct report *r)
+{
+	if (!r)
+		return;
+	manager_free(r->manager);
+	announce_free(r->announce);
+	udev_free(r->udev);
+	free(r);
+}
+
+int report_open(struct report *r, const struct endpoint *e, bool reconnects, struct err *err)
+{
+	const struct attachment *at = r->env->at;
+	_cleanup_free_ char *uri = endpoint_uri(e);
+	struct state *t = &r->state;
+
+	if (!uri)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	/* Field by field: the struct is large and its pages are not touched for nothing. */
+	t->index = at->index;
+	t->pid = getpid();
+	t->attachment = sysfs_attachment(at->index);
+	t->block_size = at->plan.block_size;
+	t->read_only = attachment_is_read_only(at);
+	t->flags = at->plan.flags;
+	t->flush = attachment_flushes(at);
+	t->dead_timeout = !reconnects ? 0
+			  : r->cfg.dead_timeout_s == REPORT_FOREVER
+			      ? -1
+			      : (int64_t)r->cfg.dead_timeout_s;
+	snprintf(t->uri, sizeof(t->uri), "%s", uri);
+	snprintf(t->identifier, sizeof(t->identifier), "%s", at->identifier);
+	snprintf(t->stable_name, sizeof(t->stable_name), "%s", r->cfg.name ? r->cfg.name : "");
+	snprintf(t->config, sizeof(t->config), "%s", r->cfg.config ? r->cfg.config : "");
+	snprintf(t->backend, sizeof(t->backend), "%s", r->env->kernel->ops->name);
+	return 0;
+}
+
+void report_write(struct report *r, enum fsm_state state)
+{
+	const char *name = fsm_state_name(state);
+	struct state *t = &r->state;
+	int ret;
+
+	if (r->env->at->index < 0)
+		return;
+	if (strcmp(t->name, name) != 0)
+		t->since = time(NULL);
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	t->size = r->env->at->plan.size;
+	snprintf(t->address, sizeof(t->address), "%s", r->env->at->server);
+	r->events->fill(t, r->arg);
+	/* --swap: writing a file, even of a file system in memory, takes new memory. */
+	if (r->cfg.swap && t->outage_since)
+		return;
+	ret = state_write(t);
+	if (ret < 0)
+		log_warning("cannot write the state file: %s", strerror(-ret));
+}
+
+void report_tell(struct report *r, enum fsm_state state, const char *cause)
+{
+	const struct state *t = &r->state;
+	struct manager_status status = {
+	    .state = state,
+	    .since = t->since,
+	    .address = r->env->at->server,
+	    .reason = state == FSM_ATTACHED ? "" : t->error,
+	    .next_try = t->next_try,
+	    .index = r->env->at->index,
+	};
+
+	if (!r->manager)
+		return;
+	if (!status.reason[0] && (state == FSM_LOST || state == FSM_DEGRADED))
+		status.reason = cause;
+	if (t->outage_since && r->cfg.dead_timeout_s != REPORT_FOREVER)
+		status.fails_at = t->outage_since + (int64_t)r->cfg.dead_timeout_s;
+	manager_status(r->manager, &status);
+}
+
+void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason)
+{
+	const struct announce_change change = {
+	    .index = r->env->at->index,
+	    .from = fsm_state_name(from),
+	    .to = fsm_state_name(to),
+	    .address = r->env->at->server,
+	    .reason = reason,
+	};
+
+	if (r->announce && r->env->at->index >= 0)
+		announce_change(r->announce, &change);
+}
+
+void report_usable(struct report *r)
+{
+	r->usable = true;
+	tell_ready(r);
+}
+
+void report_lost(struct report *r, bool lost)
+{
+	udev_tell(r->udev, lost);
+}
+
+void report_stopping(struct report *r)
+{
+	manager_stopping(r->manager);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Part of the supervisor: tells others how the device is, and decides nothing: the state file, the
+ * service manager, udev, and the command of --on-change. The status is computed from the parts
+ * whenever it is told. Owns all of these, and when the service manager is told that it is ready.
+ */
+#ifndef SUPERVISE_REPORT_REPORT_H
+#define SUPERVISE_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "endpoint/endpoint.h"
+#include "supervise/fsm.h"
+#include "supervise/part.h"
+
+struct report;
+struct state;
+
+#define REPORT_FOREVER UINT64_MAX
+
+/* Everything here is borrowed. */
+struct report_config {
+	const char *name;	 /* of the device; NULL: none */
+	const char *config;	 /* the configuration's name; NULL: none */
+	const char *on_change;	 /* a command; NULL: none */
+	uint64_t dead_timeout_s; /* REPORT_FOREVER */
+	bool swap;		 /* nothing is written in an outage, when memory may be short */
+	bool service;		 /* a service manager may wait for the device */
+};
+
+/* Called from report_write(). */
+struct report_events {
+	/* Writes into the status what the parts say of themselves. */
+	void (*fill)(struct state *ret_state, void *arg);
+};
+
+/* 0 or -errno with *err. env, and what it points to, is borrowed. */
+int report_new(const struct part_env *env, const struct report_config *cfg,
+	       const struct report_events *events, void *arg, struct report **ret_report,
+	       struct err *err);
+/* The supervisor ends: commands that still run are waited for, limit_ms at most. */
+void report_end(struct report *r, unsigned limit_ms);
+void report_free(struct report *r); /* both accept NULL. No job may be under way */
+
+/*
+ * The device is attached to that server: from now on there is a status. `reconnects`: I/O waits in
+ * an outage. 0 or -errno with *err.
+ */
+int report_open(struct report *r, const struct endpoint *e, bool reconnects, struct err *err);
+
+/* Computes the status and writes it to its file, if there is a device. */
+void report_write(struct report *r, enum fsm_state state);
+/* Tells the service manager the same; `cause` is why the last connection died. */
+void report_tell(struct report *r, enum fsm_state state, const char *cause);
+/* Runs the command of --on-change, if there is one and a device. */
+void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason);
+
+/* The device's partitions are there. */
+void report_usable(struct report *r);
+/* udev is told whether the device can be read. */
+void report_lost(struct report *r, bool lost);
+/* The supervisor is about to end. */
+void report_stopping(struct report *r);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts say of themselves, for the status. */
+#include "supervise/supervisor-private.h"
+
+#include <time.h>
+
+static void fill(struct state *ret_state, void *arg)
+{
+	const struct supervisor *s = arg;
+
+	watch_report(s->watch, ret_state);
+	if (s->captive)
+		captive_report(s->captive, ret_state);
+	outage_report(&s->outage, loop_now(), time(NULL), ret_state);
+	handover_report(s->handover, ret_state);
+	reconnect_report(s->reconnect, ret_state);
+	serving_report(&s->serving, ret_state);
+}
+
+int supervisor_prepare_report(struct supervisor *s, struct err *err)
+{
+	static const struct report_events events = {.fill = fill};
+	const struct report_config cfg = {
+	    .name = s->cfg.name,
+	    .config = s->cfg.config,
+	    .on_change = s->cfg.on_change,
+	    .dead_timeout_s = s->cfg.dead_timeout_s,
+	    .swap = s->cfg.swap,
+	    .service = s->cfg.foreground,
+	};
+
+	return report_new(&s->env, &cfg, &events, s, &s->report, err);
+}
