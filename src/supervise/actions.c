@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "kernel/kmsg.h"
 #include "supervise/background.h"
 #include "supervise/watch/ended.h"
 #include "base/protect.h"

@@ -1,67 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's own: shared by its core and its parts, and by nobody else. supervisor.c makes
- * and ends it, actions.c carries the table out; each part below has the declarations of its file.
+ * The supervisor, to the files of its core alone: no part knows it. It holds the parts, and what
+ * belongs to none of them. Each function is found in the file that its comment names.
  */
 #ifndef SUPERVISE_SUPERVISOR_PRIVATE_H
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
 
-#include "base/offload.h"
-#include "kernel/kmsg.h"
-#include "kernel/sysfs.h"
-#include "kernel/tune.h"
-#include "runtime/grace.h"
-#include "runtime/marks.h"
-#include "runtime/state.h"
+#include "captive/captive.h"
 #include "supervise/attach/attach.h"
 #include "supervise/attach/takeover.h"
-#include "captive/captive.h"
-#include "supervise/requests/requests.h"
-#include "supervise/fsm.h"
+#include "supervise/detach/detach.h"
 #include "supervise/handover/handover.h"
+#include "supervise/outage.h"
 #include "supervise/part.h"
+#include "supervise/queue.h"
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
+#include "supervise/reconnect/spares.h"
 #include "supervise/report/report.h"
 #include "supervise/report/serving.h"
+#include "supervise/requests/requests.h"
 #include "supervise/resize/resize.h"
-#include "supervise/watch/watch.h"
-#include "supervise/attachment.h"
-#include "supervise/outage.h"
-#include "supervise/queue.h"
-#include "supervise/reconnect/spares.h"
-#include "supervise/detach/detach.h"
 #include "supervise/supervisor.h"
 #include "supervise/timeouts.h"
+#include "supervise/watch/watch.h"
 
 struct supervisor {
 	struct supervisor_config cfg;
 	struct attachment at;
+	struct part_env env;
+
+	/* The steps. */
 	enum fsm_state state;
 	struct queue queue;
 	bool stepping;	       /* an action is being carried out */
 	bool touched;	       /* the status is to be told when the queue is empty */
-	const char *hurry_due; /* supervisor_hurry() is called then, for this reason */
-	struct part_env env;
-	struct captive *captive; /* NULL: the server is not ours */
-	struct helpers *helpers;
+	const char *hurry_due; /* reconnect_hurry() is called then, for this reason */
+
+	/* The parts. */
 	struct attach *attach;
 	struct takeover *takeover; /* NULL: the device was not attached before */
-	struct reconnect *reconnect;
-	struct serving serving;
 	struct watch *watch;
 	struct links *links; /* those of the watch */
-	struct spares spares;
+	struct reconnect *reconnect;
 	struct handover *handover;
+	struct resize *resize;
+	struct detach *detach;
 	struct requests *requests;
 	struct report *report;
-	struct detach *detach;
-	struct loop_timer *meanwhile, *expiry;
 
+	struct captive *captive; /* NULL: the server is not ours */
+	struct helpers *helpers; /* of the first server */
+	struct spares spares;
+	struct serving serving;
 	struct outage outage;
-	struct resize *resize;
-	unsigned alive_said; /* connections, when the log was told last */
-
+	struct loop_timer *meanwhile, *expiry;
+	unsigned alive_said;  /* connections, when the log was told last */
 	bool force, prepared; /* of the detach under way */
 	bool left;	      /* the device stays attached when we end */
 };

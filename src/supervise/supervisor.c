@@ -15,6 +15,7 @@
 #include "supervise/attach/configure.h"
 #include "supervise/background.h"
 #include "runtime/lock.h"
+#include "runtime/marks.h"
 #include "base/protect.h"
 
 #define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */

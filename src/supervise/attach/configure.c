@@ -16,7 +16,6 @@
 #include "runtime/rundir.h"
 #include "runtime/lock.h"
 #include "supervise/attach/rival.h"
-#include "supervise/supervisor.h"
 
 #define BUSY_LIMIT_MS 3000
 #define BUSY_PAUSE_MS 20
@@ -108,7 +107,7 @@ static int attach_any(struct configure *c)
 static int attach(struct configure *c)
 {
 	bool writable = !(c->attach.server_flags & NBD_TX_READ_ONLY);
-	bool any = c->attach.index == SUPERVISOR_INDEX_AUTO;
+	bool any = c->attach.index < 0;
 	const char *identifier = c->attach.identifier;
 	int rival = writable ? rival_find(c->kernel, any ? -1 : c->attach.index, identifier) : -1;
 	int ret;

@@ -14,7 +14,7 @@
 
 struct configure {
 	struct kernel *kernel;	     /* borrowed */
-	struct kernel_attach attach; /* attach.index SUPERVISOR_INDEX_AUTO: any free device */
+	struct kernel_attach attach; /* attach.index negative: any free device */
 	uint32_t max_payload;	     /* the server's, in bytes; 0: undeclared */
 	uint32_t io_timeout;	     /* ms */
 	int lock_fd;		     /* the device's lock, if held already; else -1 */
