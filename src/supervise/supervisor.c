@@ -238,6 +238,7 @@ static bool done(struct supervisor *s)
 	requests_send(s->requests);
 	requests_free(s->requests);
 	attach_stop(s->attach);
+	handover_stop(s->handover); /* what stands ready has relays, too */
 	if (!s->left)
 		reconnect_end_relays(s->reconnect);
 	reconnect_free(s->reconnect);
