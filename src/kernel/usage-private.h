@@ -32,7 +32,8 @@ struct usage_scan {
 	struct usage_node nodes[USAGE_NODES];
 	size_t n_spaces;
 	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
-	char *types;		    /* /proc/filesystems, once it was needed; or NULL */
+	bool types_read;
+	char types[4096]; /* /proc/filesystems, which lists some dozens */
 };
 
 /* The disk or partition with this number, or NULL. */

@@ -13,8 +13,7 @@
 #include "kernel/root.h"
 #include "kernel/usage-private.h"
 
-#define NAMED_MAX 6    /* users that the sentence names */
-#define TYPES_MAX 8192 /* bytes of /proc/filesystems, which lists some dozens */
+#define NAMED_MAX 6 /* users that the sentence names */
 
 static void close_dirp(DIR **d)
 {
@@ -69,17 +68,16 @@ static struct usage_node *node_at_path(struct usage_scan *s, const char *path)
 	return usage_node_of(s, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
 }
 
-static char *read_types(const struct usage_scan *s)
+static void read_types(struct usage_scan *s)
 {
 	char path[USAGE_PATH_MAX];
 	_cleanup_file_ FILE *f = NULL;
-	char *text = calloc(1, TYPES_MAX);
 
 	snprintf(path, sizeof(path), "%s/filesystems", s->proc);
 	f = fopen(path, "re");
-	if (f && text)
-		(void)!fread(text, 1, TYPES_MAX - 1, f);
-	return text;
+	if (f)
+		(void)!fread(s->types, 1, sizeof(s->types) - 1, f);
+	s->types_read = true;
 }
 
 /*
@@ -91,8 +89,8 @@ static bool needs_device(struct usage_scan *s, const char *type)
 	const char *line;
 	size_t len = strcspn(type, "."); /* "fuse.sshfs" */
 
-	if (!s->types)
-		s->types = read_types(s);
+	if (!s->types_read)
+		read_types(s);
 	for (line = s->types; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (strncmp(line, "nodev\t", 6) == 0 && strncmp(line + 6, type, len) == 0 &&
@@ -327,7 +325,6 @@ int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, stru
 	errno = 0;
 	text_init(&s.text, usage.sentence, sizeof(usage.sentence));
 	ret = look(&s, err);
-	free(s.types);
 	if (ret < 0)
 		return ret;
 	if (usage.n > NAMED_MAX) {
