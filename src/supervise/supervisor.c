@@ -247,6 +247,7 @@ static bool done(struct supervisor *s)
 	if (!s->left)
 		helpers_end_relays(s->helpers);
 	helpers_free(s->helpers);
+	watch_stop_listening(s->watch);
 	report_end(s->report, ANNOUNCE_LIMIT_MS);
 	if (!offload_free(s->env.offload))
 		return false;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "endpoint/address.h"
 #include "kernel/sysfs.h"
@@ -75,7 +76,7 @@ void watch_free(struct watch *w)
 	if (!w)
 		return;
 	wake_free(w->wake);
-	loop_io_free(w->kernel_io);
+	watch_stop_listening(w);
 	links_free(w->links);
 	loop_timer_free(w->settle);
 	loop_timer_free(w->sample);
@@ -123,6 +124,12 @@ int watch_listen(struct watch *w)
 	w->kernel_io =
 	    loop_io_new(w->env->loop, kernel_event_fd(w->env->kernel), EPOLLIN, kernel_spoke, w);
 	return w->kernel_io ? 0 : -ENOMEM;
+}
+
+void watch_stop_listening(struct watch *w)
+{
+	if (w)
+		loop_io_free(TAKE_PTR(w->kernel_io));
 }
 
 static void say_stalled(const struct watch *w, uint64_t now)

@@ -55,6 +55,9 @@ struct links *watch_links(const struct watch *w);
 /* The kernel is open: from now on it is listened to. 0 or -errno. */
 int watch_listen(struct watch *w);
 
+/* The kernel is about to be closed. Accepts NULL. */
+void watch_stop_listening(struct watch *w);
+
 /* Begins to look from time to time, or begins anew after a change; `soon`: within a second. */
 void watch_start(struct watch *w, bool soon);
 /* No look any more until watch_start(): the device is being detached. */

@@ -283,6 +283,11 @@ static void test_kernel_speaks(void **state)
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
 	run(f);
 	assert_int_equal(f->gone, 1);
+	watch_stop_listening(f->w);
+	kernel_says(f, KERNEL_EVENT_OVERFLOW);
+	run_for(f, 200);
+	assert_int_equal(f->doubt, 1);
+	watch_stop_listening(NULL);
 }
 
 /* The kernel's word is all there is of a connection that another supervisor made. */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "supervise/timeouts.h"
+
+static void test_dead(void **state)
+{
+	struct supervisor_config cfg = {.reconnect = true, .dead_timeout_s = 77};
+
+	(void)state;
+	assert_int_equal(timeouts_dead(&cfg), 77);
+	/* The driver multiplies it, so that for ever is only long. */
+	cfg.dead_timeout_s = SUPERVISOR_FOREVER;
+	assert_in_range(timeouts_dead(&cfg), 86400, INT32_MAX);
+	cfg.reconnect = false;
+	assert_int_equal(timeouts_dead(&cfg), 0);
+}
+
+/* With one connection, what was in flight when it died is resent at the next look at it. */
+static void test_io(void **state)
+{
+	struct supervisor_config cfg = {.timeout = 0};
+
+	(void)state;
+	assert_int_equal(timeouts_io(&cfg, 1), 1000);
+	assert_int_equal(timeouts_io(&cfg, 2), 30000);
+	cfg.timeout = 5;
+	assert_int_equal(timeouts_io(&cfg, 1), 5000);
+	assert_int_equal(timeouts_io(&cfg, 2), 5000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_dead),
+	    cmocka_unit_test(test_io),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
