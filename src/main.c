@@ -25,6 +25,8 @@ static int run(const struct options *o)
 		return cmd_reconnect(o);
 	case VERB_RESIZE:
 		return cmd_resize(o);
+	case VERB_FAIL_NOW:
+		return cmd_fail_now(o);
 	case VERB_STATUS:
 		return o->follow ? cmd_follow(o) : cmd_status(o);
 	case VERB_LIST:

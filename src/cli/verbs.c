@@ -7,6 +7,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_CHECK] = {.option = "--check", .takes_device = true},
     [VERB_RECONNECT] = {.option = "--reconnect", .takes_device = true},
     [VERB_RESIZE] = {.option = "--resize", .takes_device = true},
+    [VERB_FAIL_NOW] = {.option = "--fail-now", .takes_device = true},
     [VERB_STATUS] = {.option = "--status", .takes_device = true, .device_optional = true},
     [VERB_LIST] = {.option = "--list", .takes_server = true},
     [VERB_INFO] = {.option = "--info", .takes_server = true, .takes_export = true},

@@ -102,6 +102,7 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 	(void)e;
 	if (s->state == FSM_LOST) {
 		begin_outage(s);
+		alarm_begin(s->alarm);
 		arm_expiry(s);
 	}
 	if (news)
@@ -207,6 +208,7 @@ static void end_outage(struct supervisor *s)
 	if (!outage_end(o, loop_now()))
 		return;
 	loop_timer_cancel(s->expiry);
+	alarm_end(s->alarm);
 	report_lost(s->report, false);
 	log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
 		 "/dev/nbd%d: connected to %s again after %llu.%01llu s", s->at.index, s->at.server,
@@ -267,6 +269,24 @@ void supervisor_fail_io(struct supervisor *s, const struct event *e)
 			  s->at.index,
 			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	handover_fail_io(s->handover);
+}
+
+void supervisor_fail_now(struct supervisor *s)
+{
+	if (!s->outage.since) {
+		requests_answer(s->requests, err_exit_status(ERR_FAILED),
+				"a connection to the server is alive, so no I/O waits for one; if "
+				"the server does not answer, `--detach --force` fails its I/O");
+	} else if (handover_fails_io(s->handover)) {
+		requests_answer(s->requests, 0, "I/O fails already, until the server is back");
+	} else if (!supervisor_dials(s)) {
+		requests_answer(s->requests, err_exit_status(ERR_BUSY),
+				"the device is being detached");
+	} else {
+		log_warning("/dev/nbd%d: asked to fail the I/O that waits", s->at.index);
+		supervisor_post(s, FSM_EXPIRE, NULL);
+		requests_answer(s->requests, 0, "I/O fails until the server is back");
+	}
 }
 
 void supervisor_expire(void *arg)

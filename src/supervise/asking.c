@@ -50,6 +50,9 @@ static void asked(const struct control_request *request, void *arg)
 	case CONTROL_RECONNECT:
 		reconnect(s, request->accept);
 		break;
+	case CONTROL_FAIL_NOW:
+		supervisor_fail_now(s);
+		break;
 	case CONTROL_GRACE:
 		requests_answer(s->requests, 0, "");
 		supervisor_set_grace(s, request->grace);

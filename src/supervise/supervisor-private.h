@@ -17,6 +17,7 @@
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/reconnect/spares.h"
+#include "supervise/report/alarm.h"
 #include "supervise/report/report.h"
 #include "supervise/report/serving.h"
 #include "supervise/requests/requests.h"
@@ -48,6 +49,7 @@ struct supervisor {
 	struct detach *detach;
 	struct requests *requests;
 	struct report *report;
+	struct alarm *alarm;
 
 	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers; /* of the first server */
@@ -118,6 +120,10 @@ void supervisor_fail_io(struct supervisor *s, const struct event *e);
 bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event);
 /* A hand-over that had begun before a refused detach may have ended the outage meanwhile. */
 void supervisor_recheck_outage(struct supervisor *s);
+/* --fail-now: I/O that waits in an outage fails, as it does when the dead timeout is over. */
+void supervisor_fail_now(struct supervisor *s);
+/* actions-alarm.c: the part that tells of long outages. 0 or -errno with *err. */
+int supervisor_prepare_alarm(struct supervisor *s, struct err *err);
 /* The machine shuts down, or after all does not: GRACE_NONE. */
 void supervisor_set_grace(struct supervisor *s, uint32_t seconds);
 /* No more dialling: the device is being detached. */

@@ -198,6 +198,8 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = supervisor_prepare_handover(s, err);
 	if (ret == 0)
+		ret = supervisor_prepare_alarm(s, err);
+	if (ret == 0)
 		ret = supervisor_prepare_detach(s, err);
 	if (ret == 0)
 		ret = make_captive(s, err);
@@ -249,6 +251,7 @@ static bool done(struct supervisor *s)
 	helpers_free(s->helpers);
 	watch_stop_listening(s->watch);
 	report_end(s->report, ANNOUNCE_LIMIT_MS);
+	alarm_free(s->alarm);
 	if (!offload_free(s->env.offload))
 		return false;
 	kernel_free(s->env.kernel);

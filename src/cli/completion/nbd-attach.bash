@@ -207,7 +207,7 @@ _nbd_attach()
             state=no
             mapfile -t found < <(echo auto && _nbd_attach_configs)
             ;;
-        --detach | --status | --reconnect | --resize) state=yes ;;&
+        --detach | --status | --reconnect | --resize | --fail-now) state=yes ;;&
         *) mapfile -t found < <(_nbd_attach_names) ;;
         esac
         _nbd_attach_offer "$cur" "${found[@]}"

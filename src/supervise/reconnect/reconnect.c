@@ -355,6 +355,11 @@ static int64_t calendar(uint64_t moment)
 	return moment ? time(NULL) + ((int64_t)moment - (int64_t)loop_now()) / 1000 : 0;
 }
 
+const char *reconnect_last_error(const struct reconnect *r)
+{
+	return r ? r->error : "";
+}
+
 void reconnect_report(const struct reconnect *r, struct state *ret_state)
 {
 	struct state *t = ret_state;

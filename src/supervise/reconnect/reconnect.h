@@ -141,6 +141,8 @@ uid_t reconnect_unix_uid(const struct reconnect *r);	/* -1: not known */
 /* A server's host has accepted a connection, and the handshake is under way. */
 bool reconnect_is_greeting(const struct reconnect *r);
 
+/* Why the last attempt failed; "": it did not, or there was none. Accepts NULL. */
+const char *reconnect_last_error(const struct reconnect *r);
 void reconnect_report(const struct reconnect *r, struct state *ret_state);
 
 #endif

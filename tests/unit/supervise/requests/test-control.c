@@ -134,6 +134,7 @@ static void requests_are_understood(void **state)
 	    {"reconnect 4294967295", "4 verb 1, force 0, prepared 0, accept 4294967295, grace 0"},
 	    {"refresh", "4 verb 2, force 0, prepared 0, accept 0, grace 0"},
 	    {"resize", "4 verb 4, force 0, prepared 0, accept 0, grace 0"},
+	    {"fail", "4 verb 5, force 0, prepared 0, accept 0, grace 0"},
 	};
 
 	(void)state;

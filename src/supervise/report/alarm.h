@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Part of the supervisor: an outage that lasts is told of, with those who wait for the device,
+ * after 30 s, and after 2, 5 and 9 minutes. Who uses the device is looked for on a thread of its
+ * own, because such a look may block (kernel/usage.h), and the supervisor's thread may be blocked
+ * in the kernel during an outage. If the look does not return, the next alarm is told without it.
+ */
+#ifndef SUPERVISE_REPORT_ALARM_H
+#define SUPERVISE_REPORT_ALARM_H
+
+#include <stdint.h>
+
+#include "supervise/part.h"
+
+struct alarm;
+
+struct alarm_events {
+	/*
+	 * The outage has lasted for so long that somebody should know. users: a clause that names
+	 * users of the device; "": none was found, or nobody looked.
+	 */
+	void (*due)(const char *users, void *arg);
+};
+
+/* look: false if memory may be short in an outage (--swap), so that no thread can be made then.
+ * NULL: no memory. env is borrowed. */
+struct alarm *alarm_new(const struct part_env *env, bool look, const struct alarm_events *events,
+			void *arg);
+/* Accepts NULL. */
+void alarm_free(struct alarm *a);
+
+/* An outage begins now, or has ended. Both may be repeated. */
+void alarm_begin(struct alarm *a);
+void alarm_end(struct alarm *a);
+
+/* ms between the alarm with this number, from 0 on, and the one before; 0: there is none. */
+uint64_t alarm_delay(unsigned number);
+
+#endif
