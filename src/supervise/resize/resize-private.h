@@ -3,6 +3,7 @@
 #ifndef SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 #define SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 
+#include "supervise/resize/quiet.h"
 #include "supervise/resize/resize.h"
 
 struct resize {
@@ -16,14 +17,11 @@ struct resize {
 	uint64_t size;	   /* the device is to have; 0: no look is under way */
 	int fd[LINKS_MAX]; /* new connections, which know that size */
 	size_t n;
-	bool renewed;	       /* they have been handed over: the device may grow */
-	uint64_t quiet;	       /* since when no request was seen; 0: one was under way */
-	bool uncounted;	       /* that could not be told */
-	uint64_t uncounted_at; /* when that was so; 0: never */
-	uint64_t since;	       /* when it began to wait for a moment for that */
-	uint64_t completed;    /* requests, at the last look */
-	uint64_t odd_size;     /* of a smaller export, which was complained of */
-	unsigned every;	       /* periods between two looks */
+	bool renewed; /* they have been handed over: the device may grow */
+	struct quiet quiet;
+	uint64_t since;	   /* when it began to wait for a moment for that */
+	uint64_t odd_size; /* of a smaller export, which was complained of */
+	unsigned every;	   /* periods between two looks */
 
 	uint64_t fresh_size; /* the device's size according to its connections; 0: its own */
 	bool growing;	     /* the helper thread makes the device larger */

@@ -131,8 +131,7 @@ static void answered(struct resize *z, struct attempt_result *result)
 		return;
 	}
 	z->renewed = false;
-	z->quiet = 0;
-	z->uncounted = false;
+	quiet_restart(&z->quiet);
 	z->since = loop_now();
 	loop_timer_set(z->look, 0);
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/resize/quiet.h"
+
+void quiet_restart(struct quiet *q)
+{
+	q->since = 0;
+	q->uncounted = false;
+}
+
+bool quiet_look(struct quiet *q, const struct sysfs_progress *seen, uint64_t unseen_at,
+		uint64_t now)
+{
+	bool idle = seen->counted && seen->in_flight == 0;
+
+	q->uncounted = !seen->counted;
+	if (!seen->counted)
+		q->uncounted_at = now;
+	if (!idle)
+		q->since = 0;
+	else if (q->since == 0 || seen->completed != q->completed)
+		q->since = now;
+	q->completed = seen->completed;
+	if (unseen_at < q->uncounted_at)
+		unseen_at = q->uncounted_at;
+	/* A request that began while none was counted never is. */
+	if (unseen_at && now - unseen_at < QUIET_UNSEEN_MS)
+		return false;
+	return idle && now - q->since >= QUIET_MS;
+}
