@@ -117,25 +117,27 @@ is() { # ACTUAL WANTED
 # The exit status and, unless the extended regular expression is empty, one sentence on standard
 # error that fits it. Standard output is left in $scratch/stdout, the other in $scratch/stderr.
 expect_status() { # STATUS REGEX COMMAND...
-	local want=$1 sentence=$2 status lines
+	local want=$1 sentence=$2 status lines=()
 	shift 2
 	"$@" >"$scratch/stdout" 2>"$scratch/stderr"
 	status=$?
-	cat "$scratch/stdout" "$scratch/stderr"
 	if ((status != want)); then
-		echo "exit status $status, wanted $want"
-		return 1
+		unexpected "exit status $status, wanted $want"
+		return
 	fi
 	[[ $sentence ]] || return 0
-	lines=$(wc -l <"$scratch/stderr")
-	if ((lines != 1)); then
-		echo "$lines lines on standard error, wanted one"
-		return 1
+	mapfile lines <"$scratch/stderr"
+	if [[ ${#lines[@]} != 1 || ${lines[0]} != *$'\n' ]]; then
+		unexpected "${#lines[@]} lines on standard error, wanted one"
+		return
 	fi
-	if ! grep -qE -- "$sentence" "$scratch/stderr"; then
-		echo "standard error does not fit: $sentence"
-		return 1
-	fi
+	[[ ${lines[0]%$'\n'} =~ $sentence ]] || unexpected "standard error does not fit: $sentence"
+}
+
+unexpected() { # REASON: with all that a command has said
+	cat "$scratch/stdout" "$scratch/stderr"
+	echo "$1"
+	return 1
 }
 
 nbd_attach() {
@@ -143,7 +145,8 @@ nbd_attach() {
 }
 
 #
-# Waiting: until a condition is true, never for a fixed time
+# Waiting: until a condition is true, never for a fixed time. What is looked at again and again starts
+# no process: in an emulated guest that is what most of the time would be spent on.
 #
 
 pause() { # SECONDS
@@ -151,24 +154,36 @@ pause() { # SECONDS
 }
 
 wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) looks=0
 	shift
 	until "$@"; do
 		((SECONDS < end)) || return 1
-		pause 0.05
+		pause "0.$((++looks < 10 ? 0 : 1))5"
 	done
 	return 0 # not the pause's
 }
 
 listening() { # PATH or PORT; looks at the kernel's tables, because some servers count clients
-	case $1 in
-	/*) grep -q " 00010000 0001 .* $1\$" /proc/net/unix ;;
-	*) grep -qiE ":$(printf %04X "$1") 0+:0000 0A" /proc/net/tcp /proc/net/tcp6 ;;
-	esac
+	local table more=() line port
+	if [[ $1 = /* ]]; then
+		mapfile -t table </proc/net/unix
+		for line in "${table[@]}"; do
+			[[ $line != *" 00010000 0001 "*" $1" ]] || return 0
+		done
+		return 1
+	fi
+	mapfile -t table </proc/net/tcp
+	[[ ! -e /proc/net/tcp6 ]] || mapfile -t more </proc/net/tcp6
+	printf -v port %04X "$1"
+	for line in "${table[@]}" "${more[@]}"; do
+		[[ ! $line =~ :$port\ 0+:0000\ 0A ]] || return 0
+	done
+	return 1
 }
 
 process_state() { # PID: sets $process_state to the letter of proc(5), without a process
 	process_state=''
+	[[ $1 ]] || return # /proc/stat is another file
 	read -rd '' process_state 2>/dev/null <"/proc/$1/stat"
 	process_state=${process_state##*) }
 	process_state=${process_state%% *}
@@ -223,7 +238,10 @@ stop() { # PID [SIGNAL]
 #
 
 kernel_is() { # MAJOR.MINOR: at least
-	printf '%s\n' "$1" "$(uname -r)" | sort -VC
+	local major=${1%%.*} minor=${1#*.} release
+	release=$(</proc/sys/kernel/osrelease)
+	[[ $release =~ ^([0-9]+)\.([0-9]+) ]] &&
+		((BASH_REMATCH[1] > major || (BASH_REMATCH[1] == major && BASH_REMATCH[2] >= minor)))
 }
 
 attached() { # nbd0
@@ -231,27 +249,56 @@ attached() { # nbd0
 }
 
 detached() { # nbd0; the kernel may have removed it altogether
-	[[ ! -e /sys/block/$1/pid && $(cat "/sys/block/$1/size" 2>/dev/null || echo 0) = 0 ]]
+	local size=0
+	[[ ! -e /sys/block/$1/pid ]] || return
+	{ read -r size <"/sys/block/$1/size"; } 2>/dev/null
+	[[ $size = 0 ]]
 }
 
 supervisor() { # nbd0: the process that holds the device's lock
 	cat "/run/nbd-attach/$1.lock"
 }
 
-status_is() { # DEVICE KEY VALUE: what --status --json says
+# A value of the state file, which is replaced as a whole. Sets $value.
+read_state() { # DEVICE KEY
+	local line lines=()
+	value=
+	{ mapfile -t lines <"/run/nbd-attach/$1.state"; } 2>/dev/null
+	for line in "${lines[@]}"; do
+		[[ $line != "$2="* ]] || value=${line#*=}
+	done
+}
+
+state_of() { # DEVICE KEY
+	local value
+	read_state "$1" "$2"
+	[[ ! $value ]] || echo "$value"
+}
+
+# What --status --json says, which has a line for each key. Sets $value, to JSON.
+read_status() { # DEVICE KEY
+	local json pattern=$'\n    "'$2$'": ([^\n]*)'
+	value=
 	nbd_attach --status --json "$1" >"$scratch/json" || return
-	cat "$scratch/json"
-	python3 - "$2" "$3" "$scratch/json" <<-'EOF'
-		import json, sys
-		key, wanted, name = sys.argv[1:]
-		status = json.load(open(name))
-		status = status.get("devices", [status])[0] if isinstance(status, dict) else status[0]
-		sys.exit(str(status[key]) != wanted)
-	EOF
+	json=$(<"$scratch/json")
+	[[ $json =~ $pattern ]] && value=${BASH_REMATCH[1]%,}
+}
+
+status_is() { # DEVICE KEY VALUE: true is True, and false is False
+	local value
+	read_status "$1" "$2" || return
+	case $value in
+	true) value=True ;;
+	false) value=False ;;
+	\"*\") value=${value:1:-1} value=${value//\\\"/\"} value=${value//\\\\/\\} ;;
+	esac
+	is "$value" "$3"
 }
 
 supervised() { # nbd0
-	running "$(supervisor "$1")"
+	local pid=''
+	{ read -r pid <"/run/nbd-attach/$1.lock"; } 2>/dev/null
+	running "$pid"
 }
 
 no_supervisor() { # nbd0
@@ -266,8 +313,14 @@ sound() { # FILE
 	((status == 0 || status == 3))
 }
 
-# What fio wrote in random order is what it reads back, past the page cache.
-writes_and_verifies() { # DEVICE [SIZE [OPTION...]]
+# What was written in random order is what is read back, past the page cache. fio does it with options
+# of its own, or where `make kernel-try` has not built the program that does so with little work.
+writes_and_verifies() { # DEVICE [SIZE [OPTION... of fio]]
+	if (($# <= 2)) && [[ -x $top/build/tests/interop/verify ]]; then
+		local mib=${2:-1M}
+		"$top/build/tests/interop/verify" "$1" $((${mib%M} << 20))
+		return
+	fi
 	fio --name=verify --filename="$1" --size="${2:-1M}" --rw=randwrite --bs=4k --direct=1 \
 		--ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --randrepeat=0 \
 		--output-format=normal --end_fsync=1 "${@:3}"

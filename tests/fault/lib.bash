@@ -24,7 +24,7 @@ device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
 json_reason=last-error     # why it is refused or lost
-server='' server_kind='' server_where='' began='' earlier=(0 0) listening='' loader='' fio='' in_server_net=()
+server='' server_kind='' server_where='' began='' earlier=(0 0) reconnects=(0 0) listening='' loader='' fio='' in_server_net=()
 server_host=127.0.0.1
 
 server_options=()
@@ -117,14 +117,18 @@ shut_server() { # in peace
 	wait "$server" 2>/dev/null || true
 }
 
-reconnects() { # how many connections this supervisor has replaced
-	local pid count
-	pid=$(state_value PID) count=$(state_value RECONNECTS)
-	printf '%s\n' "${pid:-0}" "${count:-0}"
+reconnects() { # sets $reconnects: the supervisor, and how many connections it has replaced
+	local pid count value
+	read_state "$device" PID
+	pid=$value
+	read_state "$device" RECONNECTS
+	count=$value
+	reconnects=("${pid:-0}" "${count:-0}")
 }
 
 crash() { # kill -9: with whatever it forked, as nbd-server does for each client
-	mapfile -t earlier < <(reconnects)
+	reconnects
+	earlier=("${reconnects[@]}")
 	began=$("$fault" kill 9 "$server")
 	wait "$server" 2>/dev/null || true
 }
@@ -166,20 +170,21 @@ attach() { # [OPTION...]
 }
 
 state_value() { # KEY, as the state file has it
-	sed -n "s/^$1=//p" "/run/nbd-attach/$device.state" 2>/dev/null
+	state_of "$device" "$1"
 }
 
 state_is() { # STATE; from the file, because that costs nothing
-	grep -qx "STATE=$1" "/run/nbd-attach/$device.state"
+	local value
+	read_state "$device" STATE
+	[[ $value = "$1" ]]
 }
 
 # Attached, with a connection that it had not before the outage. A supervisor that took the device
 # over since then counts from 0.
 replaced() {
-	local now
-	mapfile -t now < <(reconnects)
-	[[ ${now[0]} = "${earlier[0]}" ]] || earlier=("${now[0]}" 0)
-	((now[1] > earlier[1])) && state_is attached
+	reconnects
+	[[ ${reconnects[0]} = "${earlier[0]}" ]] || earlier=("${reconnects[0]}" 0)
+	((reconnects[1] > earlier[1])) && state_is attached
 }
 
 healed() { # at last: how soon is for the figures to say
@@ -197,11 +202,7 @@ adopted() { # or attached all the time
 
 says() { # KEY REGEX: what --status --json has for it
 	local value
-	nbd_attach --status --json "$device" >"$scratch/json" || return
-	value=$(python3 -c 'import json, sys
-s = json.load(open(sys.argv[1]))
-s = s.get("devices", [s])[0] if isinstance(s, dict) else s[0]
-print(json.dumps(s.get(sys.argv[2])))' "$scratch/json" "$1")
+	read_status "$device" "$1" || return
 	echo "$1 is $value, wanted $2"
 	[[ $value =~ $2 ]]
 }
@@ -253,9 +254,7 @@ load() { # [OPTION...] of fault load
 }
 
 moving() { # the log grows
-	local size
-	size=$(stat -c %s "$scratch/load/log" 2>/dev/null) || return
-	((size > 0))
+	[[ -s $scratch/load/log ]]
 }
 
 load_ended() { # [SECONDS]: asks it to end and waits; its status says whether anything failed

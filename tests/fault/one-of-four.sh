@@ -20,7 +20,8 @@ check "one of four: attaches" attach -C 4
 check "one of four: load" load -r 500
 pause 1
 began=$("$fault" now)
-mapfile -t earlier < <(reconnects)
+reconnects
+earlier=("${reconnects[@]}")
 kill -KILL "$(child)"
 listening=$("$fault" now)
 check "one of four: the connection is replaced" healed

@@ -2,10 +2,6 @@
 # SPDX-License-Identifier: MIT
 # What the captive*.sh scripts share. Sourced after tests/lib.sh.
 
-state_of() { # DEVICE KEY
-	sed -n "s/^$2=//p" "/run/nbd-attach/$1.state"
-}
-
 server_of() { # DEVICE: its process at this moment
 	nbd_attach --status "$1" >/dev/null
 	state_of "$1" CAPTIVE_PID

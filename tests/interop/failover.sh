@@ -28,16 +28,20 @@ lose() { # SOCKET
 }
 
 state_value() { # KEY
-	sed -n "s/^$1=//p" /run/nbd-attach/nbd0.state
+	state_of nbd0 "$1"
 }
 state_has() { # KEY REGEX
-	[[ $(state_value "$1") =~ $2 ]]
+	local value
+	read_state nbd0 "$1"
+	[[ $value =~ $2 ]]
 }
 adopts() { # this kernel keeps identifiers, so that a device can be taken over
 	kernel_is 5.14
 }
 served_by() { # URI
-	[[ $(state_value STATE) = attached && $(state_value SERVING) = "$1" ]]
+	local value
+	read_state nbd0 STATE
+	[[ $value = attached ]] && read_state nbd0 SERVING && [[ $value = "$1" ]]
 }
 load() { # OPTION... of fio: pass after pass, until load_ended; sets $loader
 	rm -f "$scratch/enough"
@@ -51,23 +55,30 @@ passes() {
 			--randrepeat=0 --rate_iops=300 "$@" || return
 	done
 }
+answered() { # sets $answered, the reads and writes that are done
+	local reads writes
+	read -r reads _ _ _ writes _ </sys/block/nbd0/stat
+	answered=$((reads + writes))
+}
 under_way() {
-	local before now
-	before=$(cut -d ' ' -f 1-11 /sys/block/nbd0/stat | awk '{ print $1 + $5 }')
+	local before answered
+	answered
+	before=$answered
 	pause 0.2
-	now=$(cut -d ' ' -f 1-11 /sys/block/nbd0/stat | awk '{ print $1 + $5 }')
-	((now > before))
+	answered
+	((answered > before))
 }
 load_ended() {
 	touch "$scratch/enough"
 	wait_for 60 gone "$loader" && wait "$loader"
 }
 still_waits() { # SECONDS: no request is answered, and none failed
-	local before now
-	before=$(awk '{ print $1 + $5 }' /sys/block/nbd0/stat)
+	local before answered
+	answered
+	before=$answered
 	pause "$1"
-	now=$(awk '{ print $1 + $5 }' /sys/block/nbd0/stat)
-	((now == before)) && running "$loader"
+	answered
+	((answered == before)) && running "$loader"
 }
 
 cat >"$scratch/fence" <<EOF

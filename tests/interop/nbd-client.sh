@@ -20,7 +20,9 @@ client() {
 	timeout -k 2 20 "$ours" "$@"
 }
 state_is() { # DEVICE STATE
-	[[ $(sed -n 's/^STATE=//p' "/run/nbd-attach/$1.state") = "$2" ]]
+	local value
+	read_state "$1" STATE
+	[[ $value = "$2" ]]
 }
 reads() { # DEVICE
 	timeout 20 dd if="/dev/$1" of=/dev/null bs=4k count=1 iflag=direct

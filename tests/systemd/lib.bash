@@ -75,7 +75,9 @@ linked() { # NAME DEVICE: a stable name that leads there
 }
 
 state_is() { # nbd0 STATE
-	grep -qx "STATE=$2" "/run/nbd-attach/$1.state"
+	local value
+	read_state "$1" STATE
+	[[ $value = "$2" ]]
 }
 
 # The monotonic time, in microseconds, of when a unit became active.
