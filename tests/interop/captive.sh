@@ -34,7 +34,7 @@ check "activation: writes and verifies" writes_and_verifies /dev/nbd0
 check "activation: the keeper is another process" running "$keeper"
 
 # Killed, again and again, under a load that looks at every byte
-start writes_and_verifies /dev/nbd0 16M --time_based --runtime=12 --output="$scratch/fio"
+start writes_and_verifies /dev/nbd0 1M --rate_iops=150 --time_based --runtime=12 --output="$scratch/fio"
 load=$pid
 for ((i = 1; i <= 3; i++)); do
 	pause 2

@@ -32,7 +32,8 @@ check "the workers have that account" eval '
 	ps -o user= --ppid "$held" | grep -qx nbd-attach'
 load() { # until $scratch/enough is there
 	while [[ ! -e $scratch/enough ]]; do
-		writes_and_verifies /dev/nbd0 4M || return
+		pause 0.3 # dpkg wants to get on, too
+		writes_and_verifies /dev/nbd0 || return
 	done
 }
 start load

@@ -91,8 +91,8 @@ umount "/lib/modules/$(uname -r)"
 
 # Outages
 load() { # in the background; sets $load
-	fio --name=load --filename=/dev/nbd0 --size=8M --rw=randwrite --bs=4k --direct=1 \
-		--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --time_based \
+	fio --name=load --filename=/dev/nbd0 --size=1M --rw=randwrite --bs=4k --direct=1 \
+		--ioengine=libaio --iodepth=4 --rate_iops=150 --verify=crc32c --verify_fatal=1 --time_based \
 		--runtime="$1" --output="$scratch/fio" &
 	load=$!
 	started+=("$load")

@@ -26,7 +26,7 @@ size_is() { # nbd0 BYTES
 }
 
 state_value() { # nbd0 KEY
-	sed -n "s/^$2=//p" "/run/nbd-attach/$1.state"
+	state_of "$1" "$2"
 }
 
 reads_at() { # DEVICE OFFSET
@@ -225,7 +225,7 @@ check "one client: detaches" nbd_attach --detach nbd0
 start "${nbd_attach[@]}" -n nbd0 -u "$sock" --connect-timeout 0.5 --watch-size 1
 attachment=$pid
 wait_for 10 status_is nbd0 state attached >/dev/null
-check "one client, --watch-size: works" writes_and_verifies /dev/nbd0 4M --time_based --runtime=5
+check "one client, --watch-size: works" writes_and_verifies /dev/nbd0 1M --rate_iops=150 --time_based --runtime=5
 check "one client, --watch-size: no word about it" eval '! grep -i "client\|answer" "$scratch/log"'
 check "one client, --watch-size: was never reconnected" status_is nbd0 reconnects 0
 stop "$attachment"

@@ -48,8 +48,8 @@ check "plain: the identifier" is "$(cat /sys/block/nbd0/backend)" nbd+vsock://1/
 check "plain: writes and verifies" writes_and_verifies /dev/nbd0 4M
 check "plain: in large pieces" writes_and_verifies /dev/nbd0 32M --bs=1M
 
-fio --name=load --filename=/dev/nbd0 --size=8M --rw=randwrite --bs=4k --direct=1 \
-	--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --time_based --runtime=8 \
+fio --name=load --filename=/dev/nbd0 --size=1M --rw=randwrite --bs=4k --direct=1 \
+	--ioengine=libaio --iodepth=4 --rate_iops=150 --verify=crc32c --verify_fatal=1 --time_based --runtime=8 \
 	--output="$scratch/fio" &
 load=$!
 started+=("$load")
