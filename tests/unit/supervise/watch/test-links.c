@@ -676,9 +676,11 @@ static void deafen(int fd)
 {
 	struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
 	const struct sock_fprog program = {.len = 1, .filter = &nothing};
+	int ret = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
-			 0);
+	if (ret < 0 && errno == EPERM && geteuid() != 0)
+		skip_because("a user may not filter what a socket gets here");
+	assert_int_equal(ret, 0);
 }
 
 static void hear(int fd)
