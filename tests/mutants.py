@@ -3,12 +3,13 @@
 """make mutants SEED=n COUNT=n: are faults noticed by the unit tests and the stub?
 
   mutants.py [--seed N] [--count N] [--folders supervise,kernel,transport,cli]
-             [--results FILE] [--minutes N] [--report]
+             [--results FILE] [--minutes N] [--units] [--report]
 
 Each mutant is one small change of one place in src, drawn by the seed. It is built in a copy of the
-tree (build/mutants), and tried with the unit test of its file, then with all unit tests, then with
-the scenarios of the stub, until something fails. A failure counts when it happens twice, and the
-unchanged program passes the same test in between; so does a test that does not end in time.
+tree (build/mutants), and tried with the unit tests and the scenarios of the stub that run its line,
+until something fails: a build that counts says which those are. What no test runs has survived at
+once. A failure counts when it happens twice, and the unchanged program passes the same test in
+between; so does a test that does not end in time.
 
 A mutant that does not build, or whose object code is that of the original, is none, and another is
 drawn. Each result is one line of JSON in FILE; the same call again goes on where it stopped, and
@@ -20,11 +21,13 @@ import argparse
 import collections
 import concurrent.futures
 import difflib
+import filecmp
 import glob
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -32,9 +35,11 @@ import time
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
 WORK = os.path.join(TOP, "build/mutants")
 TREE, BASE = os.path.join(WORK, "tree"), os.path.join(WORK, "base")
-ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+# With a shell as process 1, which takes orphans and reaps them.
+ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
+         "sh", "-c", '"$@"; exit $?', "sh"]
 LIMIT = 90  # seconds for one test: unhindered, all take less than a third of that
-JOBS = 4 * (os.cpu_count() or 1)
+JOBS = int(os.environ.get("JOBS", 4 * (os.cpu_count() or 1)))
 
 SWAPS = [(r" == ", " != "), (r" != ", " == "), (r" < ", " <= "), (r" <= ", " < "),
          (r" > ", " >= "), (r" >= ", " > "), (r" && ", " || "), (r" \|\| ", " && "),
@@ -106,9 +111,9 @@ def draw(folders, seed):
                 yield folder, *piles[folder].pop()
 
 
-def run(command, tree, limit=LIMIT):
+def run(command, tree, limit=LIMIT, **environment):
     """Whether it passes, alone with its processes."""
-    environment = dict(os.environ, BUILD="build")
+    environment = dict(os.environ, **{"BUILD": "build", **environment})
     try:
         done = subprocess.run([*ALONE, *command], cwd=tree, env=environment, timeout=limit,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -135,27 +140,84 @@ def unit_of(path):
     return []
 
 
-def tests_for(path):
-    """Three stages, each a list of commands."""
-    own = unit_of(path)
-    every = sorted(glob.glob("tests/unit/**/test-*.c", recursive=True, root_dir=TOP))
+def all_tests():
+    """A command for each unit test and for each scenario."""
+    units = sorted(glob.glob("tests/unit/**/test-*.c", recursive=True, root_dir=TOP))
     scenarios = sorted(glob.glob("tests/stub/scenarios/*.sh", root_dir=TOP))
-    words = set(re.split(r"[/.-]", path.removeprefix("src/")))
-    scenarios.sort(key=lambda name: -len(words & set(re.split(r"[/.-]", name))))
-    program = lambda source: ["build/" + source[:-2]]
-    return [[program(s) for s in own], [program(s) for s in every if s not in own],
-            [["bash", s] for s in scenarios]]
+    return [("build/" + name[:-2],) for name in units] + [("bash", name) for name in scenarios]
+
+
+class Tests:
+    """Which tests run which line, and how long each takes."""
+
+    COUNTING = "build/cov"
+
+    def __init__(self, units_only):
+        self.of_line = collections.defaultdict(set)
+        self.seconds = {}
+        self.excluded = set()
+        self.every = [c for c in all_tests() if c[0] != "bash" or not units_only]
+        os.makedirs(os.path.join(BASE, self.COUNTING, "raw"), exist_ok=True)
+        os.chmod(os.path.join(BASE, self.COUNTING, "raw"), 0o1777)
+        if make(BASE, "COV=1", "CC=clang", "unit-build", "stub-build").returncode:
+            sys.exit("mutants: the build that counts does not build")
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            list(pool.map(self.learn, self.every))
+
+    def learn(self, command):
+        """One test, of the build that counts and of the other."""
+        raw = os.path.join(BASE, self.COUNTING, "one", command[-1].replace("/", "-"))
+        os.makedirs(raw, exist_ok=True)
+        os.chmod(raw, 0o1777)
+        counting = [word.replace("build/", self.COUNTING + "/", 1) for word in command]
+        begin = time.monotonic()
+        run(counting, BASE, BUILD=self.COUNTING, LLVM_PROFILE_FILE=f"{raw}/%m%c.profraw")
+        self.seconds[command] = time.monotonic() - begin
+        if not (run(command, BASE) or run(command, BASE)):
+            self.excluded.add(command)
+        program = counting[0] if len(counting) == 1 else self.COUNTING + "/stub/nbd-attach"
+        for place in self.lines(raw, os.path.join(BASE, program)):
+            self.of_line[place].add(command)
+
+    @staticmethod
+    def lines(raw, program):
+        """The lines that have run."""
+        merged = raw + "/all.profdata"
+        found = glob.glob(raw + "/*.profraw")
+        if not found or subprocess.run(["llvm-profdata", "merge", "-sparse", "-o", merged, *found],
+                                       stderr=subprocess.DEVNULL, check=False).returncode:
+            return
+        done = subprocess.run(["llvm-cov", "export", "-format=lcov", f"-instr-profile={merged}",
+                               program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              check=False, text=True)
+        name = ""
+        for line in done.stdout.splitlines():
+            key, _, value = line.partition(":")
+            if key == "SF":
+                name = value.removeprefix(BASE + "/")
+            elif key == "DA":
+                number, count = value.split(",")[:2]
+                if int(count):
+                    yield f"{name}:{number}"
+
+    def stages(self, path, number):
+        """The unit tests of the file, the others, and the scenarios, the shortest first."""
+        own = {("build/" + name[:-2],) for name in unit_of(path)}
+        found = sorted(self.of_line[f"{path}:{number + 1}"] - self.excluded,
+                       key=lambda command: self.seconds[command])
+        return [[c for c in found if c in own],
+                [c for c in found if c not in own and c[0] != "bash"],
+                [c for c in found if c[0] == "bash"]]
 
 
 class Trial:
     """Tests of one mutant; noticed holds what failed."""
 
-    def __init__(self, excluded):
+    def __init__(self):
         self.noticed = None
-        self.excluded = excluded
 
     def one(self, command):
-        if self.noticed or command[-1] in self.excluded or run(command, TREE):
+        if self.noticed or run(command, TREE):
             return
         if run(command, BASE) and not run(command, TREE):
             self.noticed = command[-1].removeprefix("build/")
@@ -179,7 +241,7 @@ def text_of(tree, path):
         return file.read()
 
 
-def attempt(folder, path, number, kind, new, excluded):
+def attempt(folder, path, number, kind, new, tests):
     """The result of a mutant; the copy is as before afterwards."""
     name = os.path.join(TREE, path)
     with open(name, encoding="utf-8") as file:
@@ -196,39 +258,47 @@ def attempt(folder, path, number, kind, new, excluded):
             return dict(result, verdict="does not build")
         if text_of(TREE, path) == text_of(BASE, path):
             return dict(result, verdict="the same code")
-        stages = tests_for(path)
-        make(TREE, *[command[0] for command in stages[0]])
-        by = Trial(excluded).stages(stages[:1])
-        if not by:
-            make(TREE, "all", "unit-build", "stub-build")
-            by = Trial(excluded).stages(stages[1:])
-        return dict(result, verdict="noticed" if by else "survived", by=by,
-                    seconds=round(time.monotonic() - begin))
+        trial, stages = Trial(), tests.stages(path, number)
+        for stage in stages:
+            if stage and not trial.noticed:
+                make(TREE, *[c[0] for c in stage if c[0] != "bash"] or ["stub-build"])
+                trial.stages([stage])
+        return dict(result, verdict="noticed" if trial.noticed else "survived", by=trial.noticed,
+                    tests=sum(map(len, stages)), seconds=round(time.monotonic() - begin))
     finally:
         with open(name, "w", encoding="utf-8") as file:
             file.write(before)
 
 
-def prepare():
-    """Two copies of the tree, built; and which tests fail without a mutant, and say nothing."""
+def copy_to(tree):
+    """What differs is copied and new; what is no longer there goes."""
+    os.makedirs(tree, exist_ok=True)
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "Makefile", "src", "tests",
+                             "systemd", "udev"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True)
+    names = {name for name in listed.stdout.splitlines() if os.path.exists(os.path.join(TOP, name))}
+    for name in names:
+        source, copy = os.path.join(TOP, name), os.path.join(tree, name)
+        if not os.path.exists(copy) or not filecmp.cmp(source, copy, shallow=False):
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(source, copy)
+    for directory in ("src", "tests"):
+        for name in glob.glob(directory + "/**/*.[ch]", recursive=True, root_dir=tree):
+            if name not in names:
+                os.unlink(os.path.join(tree, name))
+
+
+def prepare(units_only):
+    """Two copies of the tree, built; and what the tests run."""
     for tree in (TREE, BASE):
-        os.makedirs(tree, exist_ok=True)
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "Makefile", "src", "tests",
-                                 "systemd", "udev"], cwd=TOP, stdout=subprocess.PIPE, check=True)
-        packed = subprocess.run(["tar", "-c", "-T", "-"], cwd=TOP, input=listed.stdout,
-                                stdout=subprocess.PIPE, check=True)
-        subprocess.run(["tar", "-x", "--keep-newer-files"], cwd=tree, input=packed.stdout, check=True,
-                       stderr=subprocess.DEVNULL)
+        copy_to(tree)
         done = make(tree, "all", "unit-build", "stub-build")
         if done.returncode:
             sys.exit("mutants: the tree does not build\n" + done.stderr.decode())
-    everything = [command for stage in tests_for("src/none.c") for command in stage]
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        passed = list(pool.map(lambda c: run(c, BASE) or run(c, BASE), everything))
-    excluded = {c[-1] for c, good in zip(everything, passed) if not good}
-    if excluded:
-        print("mutants: left out, for it fails by itself:", " ".join(sorted(excluded)))
-    return excluded
+    tests = Tests(units_only)
+    if tests.excluded:
+        print("mutants: left out, for it fails by itself:",
+              " ".join(sorted(command[-1] for command in tests.excluded)))
+    return tests
 
 
 def report(results):
@@ -236,7 +306,7 @@ def report(results):
     for one in results:
         counts[one["folder"]][one["verdict"]] += 1
         if one["verdict"] == "survived":
-            print(f"survived: {one['place']}: {one['kind']}")
+            print(f"survived: {one['place']}: {one['kind']}{'' if one.get('tests') else ', run by no test'}")
             print("".join(f"    {line}\n" for line in difflib.ndiff([one["old"]], [one["new"]])
                           if line[0] in "-+"), end="")
     noticed = survived = 0
@@ -256,6 +326,7 @@ def main():
     parser.add_argument("--folders", default="supervise,kernel,transport,cli")
     parser.add_argument("--results")
     parser.add_argument("--minutes", type=float, default=24 * 60, help="no new mutant after that")
+    parser.add_argument("--units", action="store_true", help="without the stub: seconds a mutant")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     results = options.results or os.path.join(TOP, f"build/mutants-{options.seed}.json")
@@ -270,7 +341,7 @@ def main():
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=TOP, check=False,
                                 stdout=subprocess.PIPE).stdout.decode().strip()
         end = time.monotonic() + options.minutes * 60
-        excluded = prepare()
+        tests = prepare(options.units)
         done = {(one["place"], one["new"]): one for one in known}
         tried = 0
         for folder, path, number, kind, new in draw(options.folders.split(","), options.seed):
@@ -278,7 +349,7 @@ def main():
                 break
             one = done.get((f"{path}:{number + 1}", new.strip()))
             if not one:
-                one = dict(attempt(folder, path, number, kind, new, excluded),
+                one = dict(attempt(folder, path, number, kind, new, tests),
                            seed=options.seed, commit=commit)
                 known.append(one)
                 with open(results, "a", encoding="utf-8") as file:
