@@ -201,7 +201,7 @@ check "--image: nothing is left" nothing_left
 #
 mkdir -p /etc/nbd-attach
 echo "target = [ nbdkit file $scratch/disk.img ]" >/etc/nbd-attach/files.conf
-printf '%s\n' "image = $scratch/disk.qcow2" 'format = qcow2' >/etc/nbd-attach/nbd3.conf
+echo "image = qcow2:$scratch/disk.qcow2" >/etc/nbd-attach/nbd3.conf
 check "a file: a command" nbd_attach -q files
 check "a file: is known by its name" nbd_attach --check files
 check "a file: an image" nbd_attach nbd3
