@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/habits.h"
+#include "cli/removed.h"
 #include "endpoint/uri-parts.h"
 
 void config_complain(struct config_reader *r, unsigned line, struct err *e)
@@ -193,7 +193,7 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 			complain_of(r, "out of memory");
 	} else if (def && !def->hidden) {
 		complain_of(r, "%s is for the command line only", def->name);
-	} else if (habits_removed(name.p, name.len, &e) < 0) {
+	} else if (removed_option(name.p, name.len, &e) < 0) {
 		config_complain(r, r->line, &e);
 	} else {
 		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/conf.h"
+#include "cli/removed.h"
 #include "cli/table.h"
 #include "endpoint/uri-parts.h"
 
@@ -55,24 +56,6 @@ static const struct {
     {"version", "write nbd-attach --version"},
 };
 
-/* Options of earlier versions, and what replaces them. */
-static const struct {
-	const char *name, *successor;
-} removed[] = {
-    {"failover-unfenced", "--fence none"},
-    {"format", "--image FORMAT:FILE, such as --image qcow2:disk.qcow2"},
-    {"retry-delay-late", "--retry-delay with two values, such as --retry-delay 0.5,5"},
-};
-
-int habits_removed(const char *name, size_t len, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(removed); i++)
-		if (strlen(removed[i].name) == len && memcmp(removed[i].name, name, len) == 0)
-			return part_bad(err, "the option %s has been replaced by %s",
-					removed[i].name, removed[i].successor);
-	return 0;
-}
-
 int habits_option(const char *word, struct err *err)
 {
 	size_t dashes = strspn(word, "-");
@@ -80,7 +63,7 @@ int habits_option(const char *word, struct err *err)
 	size_t len = strcspn(name, "=");
 	const struct option_def *def;
 
-	if (dashes == 2 && habits_removed(name, len, err) < 0)
+	if (dashes == 2 && removed_option(name, len, err) < 0)
 		return -EINVAL;
 	/* --timeout is ours. */
 	for (size_t i = 0; i < ARRAY_SIZE(foreign) && (dashes == 1 || dashes == 2); i++)

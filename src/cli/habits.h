@@ -17,10 +17,6 @@
  */
 int habits_option(const char *word, struct err *err);
 
-/* A name of len bytes without dashes. -EINVAL with an ERR_USAGE sentence that names the successor
- * if an earlier version had an option of this name. */
-int habits_removed(const char *name, size_t len, struct err *err);
-
 /* The words of a command line without a verb: the same, if the first one is a verb. */
 int habits_words(const struct words *words, struct err *err);
 

@@ -6,8 +6,8 @@
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
  * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
- * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage); `STATUS SENTENCE`, STATUS being the exit status to end
- * with.
+ * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage); `STATUS
+ * SENTENCE`, STATUS being the exit status to end with.
  */
 #ifndef SUPERVISE_REQUESTS_CONTROL_H
 #define SUPERVISE_REQUESTS_CONTROL_H
