@@ -290,7 +290,7 @@ static bool fresh_status(const struct captive *c, struct captive_status *s)
 	return known;
 }
 
-void captive_explain(const struct captive *c, struct err *err)
+void captive_explain(const struct captive *c, bool first, struct err *err)
 {
 	const char *name = command_name(c->spec.argv);
 	struct captive_status s;
@@ -302,7 +302,8 @@ void captive_explain(const struct captive *c, struct err *err)
 	if (s.pid)
 		err_prefix(err, "the server %s (process %d): ", name, s.pid);
 	else if (s.error[0])
-		err_set(err, s.kind, ECHILD, "%s", s.error);
+		err_set(err, s.kind == ERR_PERMANENT && !first ? ERR_RETRY : s.kind, ECHILD, "%s",
+			s.error);
 }
 
 void captive_report(const struct captive *c, struct state *report)

@@ -50,10 +50,12 @@ void captive_end(struct captive *c);
 void captive_end_alone(const char *id);
 
 /*
- * Adds what is known about the server to the error of a failed attempt. May wait a quarter of a
+ * Adds what is known about the server to the error of a failed attempt. `first`: no attempt has
+ * succeeded yet; only then can the server's refusal to start be permanent, and not a matter of the
+ * present outage. May wait a quarter of a
  * second for news of a server that has just died.
  */
-void captive_explain(const struct captive *c, struct err *err);
+void captive_explain(const struct captive *c, bool first, struct err *err);
 
 /* Fills in the state file's fields about the server. */
 void captive_report(const struct captive *c, struct state *report);

@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 
-#define SYSTEM "system" /* the kind ERR_SYSTEM, in the file */
+#define SYSTEM	  "system" /* the kind ERR_SYSTEM, in the file */
+#define PERMANENT "permanent"
 
 void captive_id_make(char id[static CAPTIVE_ID_MAX])
 {
@@ -47,7 +48,10 @@ void captive_status_write(const char *id, const struct captive_status *status)
 	if (!f)
 		return;
 	fprintf(f, "PID=%d\nSTARTS=%u\nFAILURES=%u\nKIND=%s\nERROR=%s\n", status->pid,
-		status->starts, status->failures, status->kind == ERR_SYSTEM ? SYSTEM : "retry",
+		status->starts, status->failures,
+		status->kind == ERR_SYSTEM	? SYSTEM
+		: status->kind == ERR_PERMANENT ? PERMANENT
+						: "retry",
 		status->error);
 	if (fflush(f) == EOF || rename(temp.text, path.text) < 0)
 		unlink(temp.text);
@@ -77,6 +81,8 @@ bool captive_status_read(const char *id, struct captive_status *ret_status)
 			s.failures = (unsigned)strtoul(value, NULL, 10);
 		else if (strcmp(line, "KIND") == 0 && strcmp(value, SYSTEM) == 0)
 			s.kind = ERR_SYSTEM;
+		else if (strcmp(line, "KIND") == 0 && strcmp(value, PERMANENT) == 0)
+			s.kind = ERR_PERMANENT;
 		else if (strcmp(line, "ERROR") == 0)
 			snprintf(s.error, sizeof(s.error), "%s", value);
 	}

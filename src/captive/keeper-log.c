@@ -31,18 +31,22 @@ static void turn(struct keeper_log *l, uint64_t now)
 
 static void take_line(struct keeper_log *l, uint64_t now)
 {
+	char line[sizeof(l->last)];
 	struct text t;
 
 	while (l->len && (l->line[l->len - 1] == '\r' || l->line[l->len - 1] == ' '))
 		l->len--;
 	if (l->len == 0)
 		return;
-	text_init(&t, l->last, sizeof(l->last));
+	text_init(&t, line, sizeof(line));
 	text_escape(&t, l->line, l->len, sizeof(l->line));
 	l->len = 0;
+	/* "Try `qemu-nbd --help' for more information" follows the line that tells why. */
+	if (!l->last[0] || !strstr(line, "--help"))
+		memcpy(l->last, line, sizeof(line));
 	turn(l, now);
 	if (l->lines++ < KEEPER_LOG_LINES)
-		l->fn(l->last, l->arg);
+		l->fn(line, l->arg);
 	else
 		l->dropped++;
 }

@@ -24,7 +24,7 @@ struct keeper_log {
 	size_t len;
 	uint64_t since; /* monotonic ms, of the period */
 	unsigned lines, dropped;
-	char last[512]; /* the last line, escaped; "" if there was none */
+	char last[512]; /* the last line that tells more than to read the help, escaped; or "" */
 };
 
 void keeper_log_init(struct keeper_log *l, keeper_log_fn *fn, void *arg);

@@ -45,6 +45,7 @@ struct keeper {
 	pid_t pid;   /* of the server; 0: none */
 	uint64_t started;
 	bool stopping;
+	bool proved; /* a server has once lived for STEADY_MS */
 	struct captive_status status;
 	struct keeper_log log;
 };
@@ -152,8 +153,9 @@ static void start_later(struct keeper *k)
 	loop_timer_set(k->pause, pause_ms(k->status.failures));
 }
 
-static void describe_end(struct keeper *k, int status)
+static void describe_end(struct keeper *k, int status, bool at_once)
 {
+	enum err_kind kind = ERR_RETRY;
 	char how[64], shown[SHOWN_MAX + 8] = "";
 	struct err err;
 	struct text t;
@@ -168,7 +170,11 @@ static void describe_end(struct keeper *k, int status)
 		text_str(&t, ": ");
 		text_str(&t, k->log.last);
 	}
-	err_set(&err, ERR_RETRY, ECHILD, "the server %s %s%s", k->name, how, shown);
+	/* A server that ends by itself before it has ever worked complains of its image or options,
+	 * and would do so again. */
+	if (at_once && !k->proved && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		kind = ERR_PERMANENT;
+	err_set(&err, kind, ECHILD, "the server %s %s%s", k->name, how, shown);
 	k->status.kind = err.kind;
 	memcpy(k->status.error, err.message, sizeof(k->status.error));
 }
@@ -181,7 +187,7 @@ static void ended(struct keeper *k, int status)
 
 	loop_timer_cancel(k->steady);
 	read_last_errors(k);
-	describe_end(k, status);
+	describe_end(k, status, at_once);
 	log_line(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LOG_INFO : LOG_WARNING, "%s",
 		 k->status.error);
 	k->status.pid = 0;
@@ -316,6 +322,7 @@ static void steady(void *arg)
 	struct keeper *k = arg;
 
 	release_held(k);
+	k->proved = true;
 	k->status.failures = 0;
 	tell(k);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/habits.h"
 #include "cli/removed.h"
 #include "endpoint/uri-parts.h"
 
@@ -123,6 +124,19 @@ static void add(struct config_reader *r, const struct option_def *def, char *val
 	option_bit_set(&r->given, def);
 }
 
+/* A shell reads the commands, and quotes mean something to it. */
+static bool is_command(const struct option_def *def)
+{
+	return strcmp(def->name, "fence") == 0 || strcmp(def->name, "on-change") == 0;
+}
+
+/* True if the user seems to mean the quotes around a value as a shell does. */
+static bool is_quoted(struct piece value)
+{
+	return value.len >= 2 && (value.p[0] == '"' || value.p[0] == '\'') &&
+	       value.p[value.len - 1] == value.p[0];
+}
+
 static void set_option(struct config_reader *r, const struct option_def *def, const char *value)
 {
 	_cleanup_free_ char *copy = NULL;
@@ -181,6 +195,11 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 	_cleanup_free_ char *text = NULL;
 	struct err e;
 
+	if (is_quoted(value) && !(def && is_command(def))) {
+		complain_of(r, "quotes are a part of the value in this file: write the value "
+			       "without them");
+		return;
+	}
 	if (equal(name, "target")) {
 		set_text(r, "target", &c->target, &c->target_line, value);
 	} else if (equal(name, "device")) {
@@ -196,7 +215,10 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 	} else if (removed_option(name.p, name.len, &e) < 0) {
 		config_complain(r, r->line, &e);
 	} else {
-		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
+		const char *near = habits_nearest(name.p, name.len, true);
+
+		complain_of(r, "there is no option %s%s%s%s", quoted(name.p, name.len).text,
+			    near ? ": is " : "", near ? near : "", near ? " meant?" : "");
 	}
 }
 

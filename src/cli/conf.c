@@ -85,11 +85,6 @@ static unsigned line_of(const struct config *c, const char *name)
 	return 0;
 }
 
-void config_path(const char *name, char *path, size_t size)
-{
-	snprintf(path, size, CONFIG_DIR "/%s.conf", name);
-}
-
 bool config_has_unix(const struct config *config)
 {
 	return line_of(config, "unix") > 0;

@@ -18,8 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-#define CONFIG_DIR "/etc/nbd-attach"
+#include "cli/name.h"
 
 struct option_def;
 
@@ -57,9 +56,6 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
 
 /* As config_read(), and the file must name a server. */
 int config_check(const char *path, config_error_fn *fn, void *arg, struct err *err);
-
-/* Where the configuration of that name lies; cut off if `size` bytes are too few. */
-void config_path(const char *name, char *path, size_t size);
 
 /* True if `--unix` is in the file. */
 bool config_has_unix(const struct config *config);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/conf.h"
+#include "cli/name.h"
 #include "cli/removed.h"
 #include "cli/table.h"
 #include "endpoint/uri-parts.h"
@@ -56,6 +56,56 @@ static const struct {
     {"version", "write nbd-attach --version"},
 };
 
+#define NAME_MAX_COMPARED 32
+#define FAR		  3 /* changed, missing or surplus letters: no longer a slip of the finger */
+
+/* Levenshtein's distance of two names; FAR or more: they are different words. */
+static unsigned distance(const char *a, size_t a_len, const char *b)
+{
+	unsigned row[NAME_MAX_COMPARED + 1], corner, above;
+	size_t b_len = strlen(b);
+
+	if (a_len > NAME_MAX_COMPARED || b_len > NAME_MAX_COMPARED)
+		return FAR;
+	for (size_t k = 0; k <= b_len; k++)
+		row[k] = (unsigned)k;
+	for (size_t i = 1; i <= a_len; i++) {
+		corner = row[0];
+		row[0] = (unsigned)i;
+		for (size_t k = 1; k <= b_len; k++) {
+			above = row[k];
+			row[k] = corner + (a[i - 1] != b[k - 1]);
+			if (above + 1 < row[k])
+				row[k] = above + 1;
+			if (row[k - 1] + 1 < row[k])
+				row[k] = row[k - 1] + 1;
+			corner = above;
+		}
+	}
+	return row[b_len];
+}
+
+const char *habits_nearest(const char *name, size_t len, bool in_file)
+{
+	static const char *const keys[] = {"target", "device"};
+	unsigned best = len > 4 ? FAR : 2; /* half of a short word is not near */
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < options_count + (in_file ? ARRAY_SIZE(keys) : 0); i++) {
+		const struct option_def *def = i < options_count ? &options_table[i] : NULL;
+		const char *other = def ? def->name : keys[i - options_count];
+		unsigned d = distance(name, len, other);
+
+		if (def && (def->hidden || (in_file && !def->in_file)))
+			continue;
+		if (d < best) {
+			best = d;
+			nearest = other;
+		}
+	}
+	return nearest;
+}
+
 int habits_option(const char *word, struct err *err)
 {
 	size_t dashes = strspn(word, "-");
@@ -80,10 +130,36 @@ int habits_option(const char *word, struct err *err)
 	return 0;
 }
 
+/* The file of a configuration in the place of its name: data.conf, /etc/nbd-attach/data.conf. */
+static int explain_file(const char *word, struct err *err)
+{
+	size_t len;
+	const char *name = config_name_of(word, &len);
+	const char *dot = strrchr(word, '.');
+	_cleanup_free_ char *copy = part_copy(name, len);
+
+	char path[256];
+
+	config_path(word, path, sizeof(path));
+	if (!copy || !dot || strcmp(dot, ".conf") != 0 || access(path, F_OK) == 0)
+		return 0;
+	if (!strchr(word, '/') || strncmp(word, CONFIG_DIR "/", strlen(CONFIG_DIR) + 1) == 0)
+		return part_bad(
+		    err,
+		    "%s is not a device: write nbd-attach %s for the configuration " CONFIG_DIR
+		    "/%s.conf",
+		    quoted_str(word).text, copy, copy);
+	return part_bad(err, "%s is not a device: write nbd-attach --config %s",
+			quoted_str(word).text, word);
+}
+
 int habits_words(const struct words *words, struct err *err)
 {
 	const char *word = words->n ? words->word[0] : "";
 	char path[256];
+
+	if (words->n == 1 && explain_file(word, err) < 0)
+		return -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].word, word) != 0)

@@ -6,6 +6,8 @@
 #ifndef CLI_HABITS_H
 #define CLI_HABITS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "cli/words.h"
 
@@ -16,6 +18,10 @@
  * counts only as a whole: -qv are two letters.
  */
 int habits_option(const char *word, struct err *err);
+
+/* The option that a misspelt name of len bytes seems to mean, for a configuration file (where
+ * `target` and `device` are options as well) or for the command line; NULL if none is near. */
+const char *habits_nearest(const char *name, size_t len, bool in_file);
 
 /* The words of a command line without a verb: the same, if the first one is a verb. */
 int habits_words(const struct words *words, struct err *err);

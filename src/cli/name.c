@@ -2,6 +2,7 @@
 #include "cli/name.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 bool config_is_name(const char *s, size_t len)
@@ -26,4 +27,9 @@ const char *config_name_of(const char *path, size_t *ret_len)
 		len -= 5;
 	*ret_len = len;
 	return name;
+}
+
+void config_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, CONFIG_DIR "/%s.conf", name);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define CONFIG_DIR "/etc/nbd-attach"
+
 #define CONFIG_NAME_MAX 64 /* bytes */
 
 /*
@@ -17,5 +19,8 @@ bool config_is_name(const char *s, size_t len);
 
 /* The name in `DIR/NAME.conf`: len bytes at the result. */
 const char *config_name_of(const char *path, size_t *ret_len);
+
+/* Where the configuration of that name lies; cut off if `size` bytes are too few. */
+void config_path(const char *name, char *path, size_t size);
 
 #endif

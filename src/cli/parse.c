@@ -72,6 +72,7 @@ static int explain_unknown(const char *word, int letter, struct err *err)
 {
 	size_t i = find(letter);
 	size_t len = strcspn(word, "=");
+	const char *near;
 
 	if (i < options_count)
 		return part_bad(err, "--%s takes no value" TRY_HELP, options_table[i].name);
@@ -86,6 +87,10 @@ static int explain_unknown(const char *word, int letter, struct err *err)
 					"there is no option %s; options are not abbreviated: is "
 					"--%s meant?",
 					quoted(word, len).text, options_table[i].name);
+	near = len > 2 ? habits_nearest(word + 2, len - 2, false) : NULL;
+	if (near)
+		return part_bad(err, "there is no option %s: is --%s meant?",
+				quoted(word, len).text, near);
 	return part_bad(err, "there is no option %s" TRY_HELP, quoted(word, len).text);
 }
 

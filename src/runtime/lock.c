@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -196,6 +197,77 @@ static bool has_ended(int pid)
 	return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'Z';
 }
 
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* The device whose lock in this directory the process has; -1: none. */
+static int device_of(const char *path, int pid)
+{
+	_cleanup_free_ char *directory = strndup(path, (size_t)(strrchr(path, '/') - path + 1));
+	_cleanup_(close_dirp) DIR *d = directory ? opendir(directory) : NULL;
+	int index, end;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		_cleanup_fd_ int fd = -1;
+
+		end = 0;
+		if (sscanf(e->d_name, "nbd%d.lock%n", &index, &end) != 1 || !end || e->d_name[end])
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && read_pid(fd) == pid)
+			return index;
+	}
+	return -1;
+}
+
+/* The systemd unit of ours that the process belongs to. Other units only started the process. */
+static bool unit_of(int pid, char *unit, size_t size)
+{
+	char path[64], line[512];
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *name = strstr(line, "/nbd-attach");
+		size_t len = name ? strcspn(name + 1, "/\n") : 0;
+
+		if (len > strlen(".service") && len < size &&
+		    memcmp(name + 1 + len - 8, ".service", 8) == 0) {
+			snprintf(unit, size, "%.*s", (int)len, name + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int explain_held(const char *path, const char *what, int holder, struct err *err)
+{
+	char device[32] = "", as[32] = "", unit[300];
+	int index = holder ? device_of(path, holder) : -1;
+
+	snprintf(device, sizeof(device), "/dev/nbd%d", index);
+	if (index >= 0 && strcmp(device, what) != 0)
+		snprintf(as, sizeof(as), " as %s", device);
+	if (index < 0)
+		return err_set(err, ERR_BUSY, EBUSY,
+			       "%s is attached already by the nbd-attach process %d: detach it "
+			       "first",
+			       what, holder);
+	if (unit_of(holder, unit, sizeof(unit)))
+		return err_set(err, ERR_BUSY, EBUSY,
+			       "%s is attached already%s, by the unit %s: `systemctl stop %s` "
+			       "detaches it",
+			       what, as, unit, unit);
+	return err_set(err, ERR_BUSY, EBUSY,
+		       "%s is attached already%s, by the nbd-attach process %d: `nbd-attach "
+		       "--detach nbd%d` detaches it",
+		       what, as, holder, index);
+}
+
 int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 {
 	int ret = -ESTALE, holder = 0;
@@ -211,10 +283,7 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 		ret = try_take(path, ret_fd, &holder);
 	}
 	if (ret == -EBUSY)
-		return err_set(
-		    err, ERR_BUSY, EBUSY,
-		    "%s is attached already by the nbd-attach process %d: detach it first", what,
-		    holder);
+		return explain_held(path, what, holder, err);
 	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot lock %s", path) : 0;
 }
 

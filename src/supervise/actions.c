@@ -11,15 +11,47 @@
 #include "supervise/background.h"
 #include "supervise/watch/ended.h"
 #include "base/protect.h"
+#include "base/text.h"
+#include "captive/command.h"
 
 #define SWAP_SPARES 4 /* workers, beyond one a connection: each failed handshake uses one up */
 
+/* The export, so that a mistyped name is seen, and the address if that tells more. */
+static void describe_export(const struct supervisor *s, struct text *t)
+{
+	const struct endpoint *e = reconnect_endpoint(s->reconnect);
+	_cleanup_free_ char *uri = endpoint_uri(e);
+
+	if (s->captive && strncmp(s->at.identifier, "image:", 6) == 0) {
+		text_escape(t, s->at.identifier, strlen(s->at.identifier), 700);
+		return;
+	}
+	if (s->captive) {
+		text_str(t, "the server ");
+		text_str(t, command_name(s->cfg.captive->argv));
+		if (e->export_name[0]) {
+			text_str(t, ", export ");
+			text_quote(t, e->export_name, strlen(e->export_name), 200);
+		}
+		return;
+	}
+	text_escape(t, uri ? uri : s->at.server, strlen(uri ? uri : s->at.server), 700);
+	if (uri && e->type == ENDPOINT_TCP) {
+		text_str(t, " (");
+		text_str(t, s->at.server);
+		text_str(t, ")");
+	}
+}
+
 void supervisor_ready(struct supervisor *s)
 {
-	char size[64];
+	char size[64], export_text[1200];
+	struct text t;
 
+	text_init(&t, export_text, sizeof(export_text));
+	describe_export(s, &t);
 	log_notice("/dev/nbd%d: %s %s, %s%s", s->at.index,
-		   s->at.taken_over ? "taken over, attached to" : "attached to", s->at.server,
+		   s->at.taken_over ? "taken over, attached to" : "attached to", export_text,
 		   size_text(s->at.plan.size, size, sizeof(size)),
 		   attachment_is_read_only(&s->at) ? ", read-only" : "");
 	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {

@@ -75,7 +75,7 @@ static void explain(struct err *err, void *arg)
 	const struct supervisor *s = arg;
 
 	if (s->captive)
-		captive_explain(s->captive, err);
+		captive_explain(s->captive, true, err);
 }
 
 void supervisor_configure(struct supervisor *s, const struct event *e)

@@ -59,7 +59,7 @@ static void explain(struct err *err, void *arg)
 	const struct supervisor *s = arg;
 
 	if (s->captive)
-		captive_explain(s->captive, err);
+		captive_explain(s->captive, false, err);
 }
 
 static void look(struct reconnect_view *ret_view, void *arg)

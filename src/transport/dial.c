@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -113,6 +115,15 @@ static void describe_source(const struct source *s, char *buf, size_t size)
 	snprintf(buf, size, " from %s", literal);
 }
 
+/* True for a path of something else than a socket: connect(2) says ECONNREFUSED, as for a socket
+ * on which no process listens. */
+static bool is_no_socket(const struct sockaddr_un *sa)
+{
+	struct stat st;
+
+	return sa->sun_path[0] && stat(sa->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
 static int explain(const struct dial *d, struct err *err)
 {
 	int error = d->candidate[0].error, family = d->list.item[0].sa.ss_family;
@@ -129,6 +140,19 @@ static int explain(const struct dial *d, struct err *err)
 		return err_set(err, kind, error, "cannot connect to %s%s: %s", d->what, from,
 			       detail);
 	}
+	if (d->source.kind == SOURCE_INTERFACE && error == ENODEV)
+		return err_set(err, kind, error,
+			       "this machine has no network interface %s: --source takes the name "
+			       "of an interface, or an address of this machine",
+			       d->source.interface);
+	if (d->source.kind == SOURCE_ADDRESS && error == EADDRNOTAVAIL)
+		return err_set(err, kind, error,
+			       "cannot connect to %s%s: --source is not an address of this "
+			       "machine, or it is of the other IP version than the server",
+			       d->what, from);
+	if (error == ECONNREFUSED && family == AF_UNIX &&
+	    is_no_socket((const struct sockaddr_un *)&d->list.item[0].sa))
+		return err_set(err, kind, error, "%s is not a socket", d->what);
 	/* A vsock peer on which no process listens answers with a reset. */
 	if (error == ECONNREFUSED || (error == ECONNRESET && family == AF_VSOCK))
 		return err_set(err, kind, error, "%s refuses connections%s: is the server running?",

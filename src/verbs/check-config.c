@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/conf.h"
 #include "cli/name.h"
+#include "cli/server-captive.h"
 #include "cli/table.h"
+#include "kernel/device.h"
 #include "verbs/verbs.h"
 
 static void say(const struct err *err, void *arg)
@@ -20,7 +23,10 @@ static void say(const struct err *err, void *arg)
 /* A configuration's NAME in place of its file, if there is no file of that name here. */
 static void find_file(const char *word, char *path, size_t size)
 {
-	if (config_is_name(word, strlen(word)) && access(word, F_OK) < 0)
+	int index;
+
+	if ((config_is_name(word, strlen(word)) || device_parse(word, "", &index, NULL) == 0) &&
+	    !strchr(word, '/') && access(word, F_OK) < 0)
 		config_path(word, path, size);
 	else
 		snprintf(path, size, "%s", word);
@@ -38,8 +44,33 @@ static bool is_missing(const struct config_entry *e)
 	       (errno == ENOENT || errno == ENOTDIR);
 }
 
+/* The command of a captive server, as execvp(3) will look for it. */
+static bool is_command_missing(const char *target, char *name, size_t size)
+{
+	const char *path = getenv("PATH");
+	size_t len;
+
+	if (!target || !captive_is_line(target))
+		return false;
+	target += 1 + strspn(target + 1, " \t");
+	len = strcspn(target, " \t");
+	snprintf(name, size, "%.*s", (int)len, target);
+	if (strchr(name, '/'))
+		return access(name, X_OK) < 0;
+	for (path = path ? path : "/usr/bin:/bin"; *path; path += len + (path[len] == ':')) {
+		char file[2 * PATH_MAX];
+
+		len = strcspn(path, ":");
+		snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, name);
+		if (access(file, X_OK) == 0)
+			return false;
+	}
+	return true;
+}
+
 static int check_files(const char *path, struct err *err)
 {
+	char command[PATH_MAX];
 	struct config config;
 	int missing = 0;
 
@@ -51,6 +82,11 @@ static int check_files(const char *path, struct err *err)
 		log_error("%s:%u: %s: there is no %s", path, config.entry[i].line,
 			  config.entry[i].def->name,
 			  option_path(config.entry[i].def, config.entry[i].value));
+		missing++;
+	}
+	if (is_command_missing(config.target, command, sizeof(command))) {
+		log_error("%s:%u: target: there is no command %s", path, config.target_line,
+			  command);
 		missing++;
 	}
 	config_done(&config);

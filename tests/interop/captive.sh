@@ -190,9 +190,9 @@ check "--image -r: attaches" nbd_attach nbd0 -r --image qcow2:disk.qcow2
 check "--image -r: is read-only" is "$(blockdev --getro /dev/nbd0)" 1
 ends "--image -r" nbd0
 check "--image: the wrong format, in qemu-nbd's words" \
-	expect_status 4 'server qemu-nbd ended with exit status 1: .*qcow2' \
+	expect_status 5 'server qemu-nbd ended with exit status 1: .*qcow2' \
 	nbd_attach nbd0 --image qcow2:disk.img
-check "--image: no such file" expect_status 4 'nothing.img.*No such file' \
+check "--image: no such file" expect_status 5 'nothing.img.*No such file' \
 	nbd_attach nbd0 --image raw:nothing.img
 check "--image: nothing is left" nothing_left
 

@@ -25,7 +25,7 @@ truncate -s 2M "$N/other"
 start nbdkit -f -U "$N/other.sock" file "$N/other" >>"$N/server.said" 2>&1
 wait_for 10 listening "$N/other.sock"
 auto=$(nbd_attach auto -u "$N/other.sock" 2>"$N/stub/log")
-check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to unix:$N/other.sock, 2 MiB"
+check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to nbd+unix:///?socket=$N/other.sock, 2 MiB"
 check "--detach --all ends both" nbd_attach --detach --all
 check "the first is free" told_is configured 0
 check "the second is free" told_is configured 0 1

@@ -660,7 +660,7 @@ static void a_keeper_says_why_there_is_no_server(void **unused)
 		assert_string_equal(hear(fd), "");
 		s = status_of(own_id(3));
 		assert_string_equal(s.error, "the server sh ended with exit status 3: oh");
-		assert_int_equal(s.kind, ERR_RETRY);
+		assert_int_equal(s.kind, ERR_PERMANENT); /* it would do so again */
 		assert_int_equal(s.failures, i);
 		assert_int_equal(s.pid, 0);
 	}
@@ -727,6 +727,7 @@ static void a_keeper_survives_a_flood(void **unused)
 	(void)unused;
 	assert_string_equal(hear(fd), "");
 	assert_non_null(strstr(status_of(own_id(5)).error, "was ended by signal 9"));
+	assert_int_equal(status_of(own_id(5)).kind, ERR_RETRY);
 	end_keeper(pid, own_id(5));
 }
 

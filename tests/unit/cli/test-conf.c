@@ -219,7 +219,7 @@ static const struct {
     {"swap = yes\n", ": this file names no server: add `target = HOST`, `target = "
 		     "nbd://HOST/EXPORT` or `unix = PATH`\n"},
     {"swop = yes\nconnections = 0\ntarget = h\nport = x\n",
-     ":1: there is no option \"swop\"\n"
+     ":1: there is no option \"swop\": is swap meant?\n"
      ":2: --connections must be a number from 1 to 16, not \"0\"\n"
      ":3: the port must be a number from 1 to 65535, not \"x\"\n"},
 };

@@ -530,8 +530,8 @@ static const struct {
      "/etc/nbd-attach/nbd1048575.conf; try nbd-attach --help"},
     {"no-such_conf", "no-such_conf is neither an NBD device nor a configuration ("
 		     "/etc/nbd-attach/no-such_conf.conf does not exist); try nbd-attach --help"},
-    {"-u /s no.conf", "no.conf is neither an NBD device nor a configuration ("
-		      "/etc/nbd-attach/no.conf.conf does not exist); try nbd-attach --help"},
+    {"-u /s no.conf", "\"no.conf\" is not a device: write nbd-attach no for the configuration "
+		      "/etc/nbd-attach/no.conf"},
     {"--config /no/such/file", "/no/such/file: this file cannot be read: No such file or "
 			       "directory"},
     {"--config /no/such/file -d nbd0",
