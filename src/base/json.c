@@ -28,6 +28,8 @@ static void quoted(FILE *out, const char *s)
 
 static void indent(struct json *j)
 {
+	if (j->line)
+		return;
 	fputc('\n', j->out);
 	for (int i = 0; i < j->depth; i++)
 		fputs("  ", j->out);
@@ -96,7 +98,10 @@ void json_end_array(struct json *j)
 void json_string(struct json *j, const char *key, const char *value)
 {
 	start(j, key);
-	quoted(j->out, value);
+	if (value)
+		quoted(j->out, value);
+	else
+		fputs("null", j->out);
 }
 
 void json_u64(struct json *j, const char *key, uint64_t value)

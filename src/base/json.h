@@ -14,6 +14,7 @@ struct json {
 	FILE *out;
 	int depth;
 	bool first; /* nothing written yet at this depth */
+	bool line;  /* set after json_init(): everything on one line */
 };
 
 void json_init(struct json *j, FILE *out);
@@ -24,6 +25,7 @@ void json_object(struct json *j, const char *key);
 void json_end_object(struct json *j);
 void json_array(struct json *j, const char *key);
 void json_end_array(struct json *j);
+/* value: NULL is null. */
 void json_string(struct json *j, const char *key, const char *value);
 void json_u64(struct json *j, const char *key, uint64_t value);
 void json_i64(struct json *j, const char *key, int64_t value);

@@ -29,6 +29,9 @@ void options_init(struct options *o)
 void options_done(struct options *o)
 {
 	free(o->device);
+	for (size_t i = 0; i < o->n_more; i++)
+		free(o->more[i].device);
+	free(o->more);
 	free(o->source);
 	free(o->identifier);
 	free(o->on_change);
@@ -48,4 +51,21 @@ void options_done(struct options *o)
 	captive_words_free(o->captive);
 	endpoint_done(&o->endpoint);
 	options_init(o);
+}
+
+int options_each_device(const struct options *o, int (*fn)(const struct options *o, void *arg),
+			void *arg)
+{
+	struct options one = *o; /* owns nothing */
+	int worst = fn(&one, arg);
+
+	for (size_t i = 0; i < o->n_more; i++) {
+		int status;
+
+		one.device = o->more[i].device;
+		one.index = o->more[i].index;
+		status = fn(&one, arg);
+		worst = status > worst ? status : worst;
+	}
+	return worst;
 }

@@ -56,6 +56,13 @@ struct options {
 	char *device;
 	int index; /* its number, or SUPERVISOR_INDEX_AUTO */
 
+	/* Further devices, for the verbs that take several: see options_each_device(). */
+	struct options_device {
+		char *device;
+		int index;
+	} * more;
+	size_t n_more;
+
 	/* attach, list, info: the server and, but for list, the export. Paths are absolute for
 	 * attach, which outlives the working directory. */
 	struct endpoint endpoint;
@@ -110,6 +117,7 @@ struct options {
 	bool all;		     /* detach, status: no DEVICE; info: no EXPORT */
 	bool json;		     /* status, list, info */
 	bool follow;		     /* status */
+	bool openmetrics;	     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
 
 	/* As given; the endpoint has been made from them. NULL: not given. */
@@ -138,6 +146,13 @@ void options_init(struct options *o);
  */
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err);
 void options_done(struct options *o);
+
+/*
+ * Calls fn for each device in the order given, with `device` and `index` set to it. The result is
+ * the largest that fn returned, which is the worst exit status.
+ */
+int options_each_device(const struct options *o, int (*fn)(const struct options *o, void *arg),
+			void *arg);
 
 void options_help(FILE *f);
 

@@ -16,6 +16,7 @@ struct verb_def {
 	bool file_optional;
 	bool takes_device;
 	bool device_optional;
+	bool several; /* any number of devices */
 	bool takes_server;
 	bool takes_export; /* always optional */
 };

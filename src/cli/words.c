@@ -2,6 +2,7 @@
 #include "cli/words.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -69,6 +70,26 @@ static int parse_device(struct options *o, const char *s, struct err *err)
 	return o->device ? 0 : part_no_memory(err);
 }
 
+static int parse_more(struct options *o, const struct words *words, size_t from, struct err *err)
+{
+	char *first = o->device;
+	int first_index = o->index, r = 0;
+
+	if (from >= words->n)
+		return 0;
+	o->more = calloc(words->n - from, sizeof(*o->more));
+	if (!o->more)
+		return part_no_memory(err);
+	for (size_t i = from; r == 0 && i < words->n; i++) {
+		o->device = NULL;
+		r = parse_device(o, words->word[i], err);
+		o->more[o->n_more++] = (struct options_device){o->device, o->index};
+	}
+	o->device = first;
+	o->index = first_index;
+	return r;
+}
+
 /* The device or the server is missing from words that attach. */
 static int explain_missing(const struct options *o, const struct words *words, bool server,
 			   struct err *err)
@@ -116,7 +137,7 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 				words->word[1], words->word[2], quoted_str(words->word[0]).text);
 	if (words->n < min)
 		return explain_missing(o, words, def->takes_server, err);
-	if (words->n > max)
+	if (words->n > max && !(def->several && device && words->n <= OPTIONS_WORDS_MAX))
 		return part_bad(err, "%s is one word too many%s" TRY_HELP,
 				quoted_str(words->word[max]).text,
 				o->all				    ? " after --all"
@@ -134,8 +155,13 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	if (o->follow && words->n > 1)
+		return part_bad(err, "--follow takes one DEVICE, or none for all of them");
+	if (o->verb == VERB_STATUS && o->wait && !(o->follow && device && words->n))
+		return part_bad(err, "--status waits only with --follow and a DEVICE: leave out "
+				     "--wait");
 	if (!def->takes_server)
-		return 0;
+		return parse_more(o, words, i, err);
 	server = server_word ? words->word[i++] : NULL;
 	export_name = i < words->n ? words->word[i] : NULL;
 	o->export_is_number = server && export_name && export_name[0] &&

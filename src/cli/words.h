@@ -7,8 +7,8 @@
 
 #include "cli/options.h"
 
-/* More words than any verb accepts, so that an error can name the first one too many. */
-#define OPTIONS_WORDS_MAX 4
+/* Devices of one call; every other verb accepts fewer words. */
+#define OPTIONS_WORDS_MAX 256
 
 /* Appends this to a sentence about the command line as a whole. */
 #define TRY_HELP "; try nbd-attach --help"

@@ -56,3 +56,19 @@ bool nbd_export_equal(const struct nbd_export *a, const struct nbd_export *b)
 	return a->size == b->size && a->flags == b->flags && a->min_block == b->min_block &&
 	       a->pref_block == b->pref_block && a->max_block == b->max_block;
 }
+
+const struct nbd_flag_name nbd_flag_names[] = {
+    {NBD_TX_READ_ONLY, "read-only"},
+    {NBD_TX_SEND_FLUSH, "flush"},
+    {NBD_TX_SEND_FUA, "fua"},
+    {NBD_TX_ROTATIONAL, "rotational"},
+    {NBD_TX_SEND_TRIM, "trim"},
+    {NBD_TX_SEND_WRITE_ZEROES, "write-zeroes"},
+    {NBD_TX_SEND_DF, "df"},
+    {NBD_TX_CAN_MULTI_CONN, "multi-conn"},
+    {NBD_TX_SEND_RESIZE, "resize"},
+    {NBD_TX_SEND_CACHE, "cache"},
+    {NBD_TX_SEND_FAST_ZERO, "fast-zero"},
+    {NBD_TX_BLOCK_STATUS_PAYLOAD, "block-status-payload"},
+};
+const size_t nbd_flag_names_count = sizeof(nbd_flag_names) / sizeof(nbd_flag_names[0]);

@@ -31,6 +31,15 @@ enum {
 	NBD_TX_KNOWN = (1 << 13) - 1, /* "Clients SHOULD ignore unknown flags" */
 };
 
+/* The names of the flags as proto.md has them, without NBD_FLAG_, in lower case. */
+struct nbd_flag_name {
+	uint16_t bit;
+	const char *name;
+};
+
+extern const struct nbd_flag_name nbd_flag_names[];
+extern const size_t nbd_flag_names_count;
+
 enum nbd_style {
 	NBD_STYLE_OLD,	    /* no options: one export, chosen by the port */
 	NBD_STYLE_NEW,	    /* EXPORT_NAME only */

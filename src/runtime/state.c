@@ -1,35 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-#include "runtime/state.h"
+#include "runtime/state-private.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "base/json.h"
 #include "runtime/rundir.h"
 
-/* One row per key: the file, its parser, the text and the JSON all use this table. */
-enum field_type { FIELD_TEXT, FIELD_INT, FIELD_I64, FIELD_U32, FIELD_U64, FIELD_BOOL };
-
-static const struct field {
-	const char *key, *json, *label;
-	enum field_type type;
-	size_t offset, size;
-} fields[] = {
-#define FIELD(k, j, l, t, member)                                                               \
-	{                                                                                       \
-		k, j, l, t, offsetof(struct state, member), sizeof(((struct state *)0)->member) \
+const struct state_field state_fields[] = {
+#define FIELD(k, j, l, t, member) FIELD_OR_NULL(k, j, l, t, member, NULL_NEVER)
+#define FIELD_OR_NULL(k, j, l, t, member, n)                                                       \
+	{                                                                                          \
+		k, j, l, t, offsetof(struct state, member), sizeof(((struct state *)0)->member), n \
 	}
     FIELD("STATE", "state", "state", FIELD_TEXT, name),
-    FIELD("SINCE", "since", NULL, FIELD_I64, since),
-    FIELD("PID", "pid", "supervisor", FIELD_INT, pid),
+    FIELD_OR_NULL("SINCE", "since-unix-seconds", NULL, FIELD_I64, since, NULL_ZERO),
+    FIELD_OR_NULL("PID", "pid", "supervisor", FIELD_INT, pid, NULL_ZERO),
     FIELD("NAME", "name", "name", FIELD_TEXT, stable_name),
     FIELD("CONFIG", "config", "configured", FIELD_TEXT, config),
     FIELD("URI", "uri", "export", FIELD_TEXT, uri),
@@ -37,15 +28,16 @@ static const struct field {
     FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),
     FIELD("IDENTIFIER", "identifier", "identifier", FIELD_TEXT, identifier),
     FIELD("BACKEND", "backend", "kernel by", FIELD_TEXT, backend),
-    FIELD("ATTACHMENT", "attachment", NULL, FIELD_U64, attachment),
-    FIELD("SIZE", "size", NULL, FIELD_U64, size),
-    FIELD("BLOCK_SIZE", "block-size", "block size", FIELD_U32, block_size),
+    FIELD_OR_NULL("ATTACHMENT", "attachment", NULL, FIELD_U64, attachment, NULL_ZERO),
+    FIELD("SIZE", "size-bytes", NULL, FIELD_U64, size),
+    FIELD("BLOCK_SIZE", "block-size-bytes", "block size", FIELD_U32, block_size),
     FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),
     FIELD("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
     FIELD("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
-    FIELD("FLAGS", "flags", NULL, FIELD_U32, flags),
+    FIELD("FLAGS", NULL, NULL, FIELD_U32, flags),
     FIELD("FLUSH", "flush", NULL, FIELD_BOOL, flush),
-    FIELD("DEAD_TIMEOUT", "dead-timeout", NULL, FIELD_I64, dead_timeout),
+    FIELD_OR_NULL("DEAD_TIMEOUT", "dead-timeout-seconds", NULL, FIELD_I64, dead_timeout,
+		  NULL_NEGATIVE),
     FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
     FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
     FIELD("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
@@ -53,18 +45,21 @@ static const struct field {
     FIELD("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),
     FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
     FIELD("OUTAGES", "outages", NULL, FIELD_U32, outages),
-    FIELD("OUTAGE_SINCE", "outage-since", NULL, FIELD_I64, outage_since),
+    FIELD_OR_NULL("OUTAGE_SINCE", "outage-since-unix-seconds", NULL, FIELD_I64, outage_since,
+		  NULL_ZERO),
     FIELD("LAST_OUTAGE_MS", "last-outage-ms", NULL, FIELD_U64, last_outage_ms),
     FIELD("LAST_OUTAGE_CAUSE", "last-outage-cause", NULL, FIELD_TEXT, outage_cause),
     FIELD("DOWNTIME_MS", "downtime-ms", NULL, FIELD_U64, downtime_ms),
-    FIELD("NEXT_TRY", "next-try", NULL, FIELD_I64, next_try),
-    FIELD("ADDRESSES", "addresses", NULL, FIELD_TEXT, addresses),
-    FIELD("PEER_UID", "peer-uid", NULL, FIELD_I64, peer_uid),
+    FIELD_OR_NULL("NEXT_TRY", "next-try-unix-seconds", NULL, FIELD_I64, next_try, NULL_ZERO),
+    FIELD("ADDRESSES", NULL, NULL, FIELD_TEXT, addresses),
+    FIELD_OR_NULL("PEER_UID", "peer-uid", NULL, FIELD_I64, peer_uid, NULL_NEGATIVE),
     FIELD("TLS_VERSION", "tls-version", NULL, FIELD_TEXT, tls.version),
     FIELD("TLS_CIPHER", "tls-cipher", NULL, FIELD_TEXT, tls.cipher),
     FIELD("TLS_PEER", "tls-peer", NULL, FIELD_TEXT, tls.peer),
-    FIELD("TLS_PEER_EXPIRES", "tls-peer-expires", NULL, FIELD_I64, tls.peer_expires),
-    FIELD("TLS_OWN_EXPIRES", "tls-own-expires", NULL, FIELD_I64, tls.own_expires),
+    FIELD_OR_NULL("TLS_PEER_EXPIRES", "tls-peer-expires-unix-seconds", NULL, FIELD_I64,
+		  tls.peer_expires, NULL_ZERO),
+    FIELD_OR_NULL("TLS_OWN_EXPIRES", "tls-own-expires-unix-seconds", NULL, FIELD_I64,
+		  tls.own_expires, NULL_ZERO),
     FIELD("TLS_UNVERIFIED", "tls-unverified", NULL, FIELD_BOOL, tls.unverified),
     FIELD("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
     FIELD("FAILOVERS", "failovers", "failovers", FIELD_U32, failovers),
@@ -72,37 +67,34 @@ static const struct field {
     FIELD("CONTENT", "content", NULL, FIELD_TEXT, content),
     FIELD("CAPTIVE", "captive", NULL, FIELD_TEXT, captive),
     FIELD("CAPTIVE_STATE", "captive-state", "captive", FIELD_TEXT, captive_state),
-    FIELD("CAPTIVE_PID", "captive-pid", NULL, FIELD_INT, captive_pid),
+    FIELD_OR_NULL("CAPTIVE_PID", "captive-pid", NULL, FIELD_INT, captive_pid, NULL_ZERO),
     FIELD("CAPTIVE_STARTS", "captive-starts", NULL, FIELD_U32, captive_starts),
     FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
 #undef FIELD
+#undef FIELD_OR_NULL
 };
+const size_t state_fields_count = ARRAY_SIZE(state_fields);
 
-static const void *at(const struct state *s, const struct field *f)
-{
-	return (const char *)s + f->offset;
-}
-
-static void value_text(const struct state *s, const struct field *f, char *buf, size_t size)
+void state_value_text(const struct state *s, const struct state_field *f, char *buf, size_t size)
 {
 	switch (f->type) {
 	case FIELD_TEXT:
-		snprintf(buf, size, "%s", (const char *)at(s, f));
+		snprintf(buf, size, "%s", (const char *)state_at(s, f));
 		break;
 	case FIELD_INT:
-		snprintf(buf, size, "%d", *(const int *)at(s, f));
+		snprintf(buf, size, "%d", *(const int *)state_at(s, f));
 		break;
 	case FIELD_I64:
-		snprintf(buf, size, "%" PRId64, *(const int64_t *)at(s, f));
+		snprintf(buf, size, "%" PRId64, *(const int64_t *)state_at(s, f));
 		break;
 	case FIELD_U32:
-		snprintf(buf, size, "%" PRIu32, *(const uint32_t *)at(s, f));
+		snprintf(buf, size, "%" PRIu32, *(const uint32_t *)state_at(s, f));
 		break;
 	case FIELD_U64:
-		snprintf(buf, size, "%" PRIu64, *(const uint64_t *)at(s, f));
+		snprintf(buf, size, "%" PRIu64, *(const uint64_t *)state_at(s, f));
 		break;
 	case FIELD_BOOL:
-		snprintf(buf, size, "%s", *(const bool *)at(s, f) ? "yes" : "no");
+		snprintf(buf, size, "%s", *(const bool *)state_at(s, f) ? "yes" : "no");
 		break;
 	}
 }
@@ -164,9 +156,9 @@ int state_write(const struct state *s)
 	if (!f)
 		return -errno;
 	fchmod(fileno(f), 0644);
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		value_text(s, &fields[i], value, sizeof(value));
-		fprintf(f, "%s=%s\n", fields[i].key, value);
+	for (size_t i = 0; i < state_fields_count; i++) {
+		state_value_text(s, &state_fields[i], value, sizeof(value));
+		fprintf(f, "%s=%s\n", state_fields[i].key, value);
 	}
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		write_link(&s->link[i], i, f);
@@ -178,7 +170,7 @@ int state_write(const struct state *s)
 	return ret;
 }
 
-static void set_field(struct state *s, const struct field *f, const char *value)
+static void set_field(struct state *s, const struct state_field *f, const char *value)
 {
 	void *p = (char *)s + f->offset;
 	struct text t;
@@ -224,9 +216,9 @@ void state_parse(int index, FILE *f, struct state *ret_state)
 			continue;
 		*value++ = '\0';
 		value[strcspn(value, "\n")] = '\0';
-		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-			if (strcmp(line, fields[i].key) == 0)
-				set_field(ret_state, &fields[i], value);
+		for (size_t i = 0; i < state_fields_count; i++)
+			if (strcmp(line, state_fields[i].key) == 0)
+				set_field(ret_state, &state_fields[i], value);
 		read_link(ret_state, line, value);
 	}
 }
@@ -256,145 +248,4 @@ int state_file_index(const char *name)
 	int index, end = 0;
 
 	return sscanf(name, "nbd%d.state%n", &index, &end) == 1 && end && !name[end] ? index : -1;
-}
-
-char *size_text(uint64_t bytes, char *buf, size_t len)
-{
-	static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	size_t i = 0;
-
-	while (bytes && bytes % 1024 == 0 && i + 1 < ARRAY_SIZE(unit)) {
-		bytes /= 1024;
-		i++;
-	}
-	snprintf(buf, len, "%" PRIu64 " %s", bytes, unit[i]);
-	return buf;
-}
-
-static void print_link(const struct state_link *l, FILE *out)
-{
-	if (l->local[0])
-		fprintf(out,
-			"  %-12s %s -> %s, RTT %u.%03u ms, %u retransmitted, %" PRIu64
-			" bytes sent, %" PRIu64 " received\n",
-			"link", l->local, l->peer, l->rtt_us / 1000, l->rtt_us % 1000,
-			l->retransmits, l->sent, l->received);
-}
-
-static void print_expiry(const char *label, const char *subject, int64_t when, FILE *out)
-{
-	time_t seconds = (time_t)when;
-	char date[64] = "?";
-	struct tm tm;
-
-	if (!when)
-		return;
-	if (localtime_r(&seconds, &tm))
-		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "  %-12s %s%suntil %s%s\n", label, subject, subject[0] ? ", " : "", date,
-		when < time(NULL)			   ? ", EXPIRED"
-		: when - time(NULL) < STATE_EXPIRY_WARNING ? ", EXPIRES SOON"
-							   : "");
-}
-
-static void print_tls(const struct state_tls *tls, FILE *out)
-{
-	if (tls->version[0])
-		fprintf(out, "  %-12s %s, %s, by %s%s\n", "TLS", tls->version, tls->cipher,
-			tls->relay ? "a relay" : "the kernel",
-			tls->unverified ? ", THE SERVER IS NOT VERIFIED" : "");
-	else if (tls->relay)
-		fprintf(out, "  %-12s without TLS\n", "relay");
-	print_expiry("certificate", tls->peer, tls->peer_expires, out);
-	print_expiry("ours", "", tls->own_expires, out);
-}
-
-void state_print(const struct state *s, FILE *out)
-{
-	char value[STATE_TEXT_MAX], size[64], since[64] = "";
-	time_t seconds = (time_t)s->since;
-	struct tm tm;
-
-	if (s->since && localtime_r(&seconds, &tm))
-		strftime(since, sizeof(since), " since %Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "/dev/nbd%d: %s%s\n", s->index, s->name, since);
-	fprintf(out, "  %-12s %s\n", "size", size_text(s->size, size, sizeof(size)));
-	if (s->connections)
-		fprintf(out, "  %-12s %u, alive %u\n", "connections", s->connections, s->alive);
-	if (s->outage_since)
-		fprintf(out, "  %-12s for %" PRIu64 ".%" PRIu64 " s: %s\n", "outage",
-			s->last_outage_ms / 1000, s->last_outage_ms / 100 % 10, s->outage_cause);
-	else if (s->outages)
-		fprintf(out, "  %-12s %u, the last of %" PRIu64 ".%" PRIu64 " s: %s\n", "outages",
-			s->outages, s->last_outage_ms / 1000, s->last_outage_ms / 100 % 10,
-			s->outage_cause);
-	if (s->connections > s->alive && s->next_try)
-		fprintf(out, "  %-12s within %" PRId64 " s\n", "next try",
-			s->next_try > time(NULL) ? s->next_try - time(NULL) + 1 : 1);
-	if (!s->flush && !s->read_only)
-		fprintf(out, "  %-12s none: fsync succeeds without telling the server\n", "flush");
-	if (s->stalled)
-		fprintf(out, "  %-12s %u requests under way, none completed for a while\n",
-			"stalled", s->in_flight);
-	if (s->uncounted)
-		fprintf(out, "  %-12s unknown: queue/iostats is 0, so requests are not counted\n",
-			"stalled");
-	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
-		print_link(&s->link[i], out);
-	print_tls(&s->tls, out);
-	for (size_t i = 1; i < ARRAY_SIZE(fields); i++) {
-		value_text(s, &fields[i], value, sizeof(value));
-		if (fields[i].label && value[0] && strcmp(value, "0") != 0)
-			fprintf(out, "  %-12s %s\n", fields[i].label, value);
-	}
-}
-
-static void link_json(const struct state_link *l, struct json *j)
-{
-	json_object(j, NULL);
-	json_string(j, "local", l->local);
-	json_string(j, "peer", l->peer);
-	json_u64(j, "rtt-us", l->rtt_us);
-	json_u64(j, "retransmits", l->retransmits);
-	json_u64(j, "sent", l->sent);
-	json_u64(j, "received", l->received);
-	json_end_object(j);
-}
-
-void state_json(const struct state *s, struct json *j)
-{
-	char device[32];
-
-	snprintf(device, sizeof(device), "/dev/nbd%d", s->index);
-	json_object(j, NULL);
-	json_string(j, "device", device);
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		const struct field *f = &fields[i];
-
-		switch (f->type) {
-		case FIELD_TEXT:
-			json_string(j, f->json, at(s, f));
-			break;
-		case FIELD_INT:
-			json_i64(j, f->json, *(const int *)at(s, f));
-			break;
-		case FIELD_I64:
-			json_i64(j, f->json, *(const int64_t *)at(s, f));
-			break;
-		case FIELD_U32:
-			json_u64(j, f->json, *(const uint32_t *)at(s, f));
-			break;
-		case FIELD_U64:
-			json_u64(j, f->json, *(const uint64_t *)at(s, f));
-			break;
-		case FIELD_BOOL:
-			json_bool(j, f->json, *(const bool *)at(s, f));
-			break;
-		}
-	}
-	json_array(j, "links");
-	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
-		link_json(&s->link[i], j);
-	json_end_array(j);
-	json_end_object(j);
 }

@@ -7,14 +7,20 @@
 #include "verbs/device.h"
 #include "kernel/sysfs.h"
 
-int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms)
+struct question {
+	const struct control_request *request;
+	unsigned limit_ms;
+};
+
+static int ask(const struct options *o, void *arg)
 {
+	const struct question *q = arg;
 	struct err err = {.message = ""};
 	int index, status = 1;
 	int ret = cmd_device(o, &index, &err);
 
 	if (ret == 0) {
-		ret = control_ask(index, request, limit_ms, &status, &err);
+		ret = control_ask(index, q->request, q->limit_ms, &status, &err);
 		if (ret == -ENOENT && !sysfs_attached(index))
 			err_set(&err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
 		else if (ret == -ENOENT)
@@ -27,4 +33,11 @@ int cmd_ask(const struct options *o, const struct control_request *request, unsi
 		status = err_exit_status(err.kind);
 	log_line(status ? LOG_ERR : LOG_NOTICE, "%s", err.message);
 	return status;
+}
+
+int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms)
+{
+	struct question q = {request, limit_ms};
+
+	return options_each_device(o, ask, &q);
 }

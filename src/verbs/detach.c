@@ -52,10 +52,12 @@ static void complain(int index, const char *sentence)
 		  strstr(sentence, device) ? "" : ": ", sentence);
 }
 
-static void say(int status, int index, const char *remark)
+static void say(int status, int index, bool was, const char *remark)
 {
 	if (status)
 		complain(index, remark);
+	else if (!was)
+		log_notice("/dev/nbd%d is not attached", index);
 	else
 		log_notice("/dev/nbd%d: detached%s%s", index, remark[0] ? "; " : "", remark);
 }
@@ -205,8 +207,8 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	return status;
 }
 
-/* The exit status, with *err to be said whatever that is. */
-static int detach(int index, bool force, struct err *err)
+/* The exit status, with *err to be said whatever that is. *ret_was: the device was attached. */
+static int detach(int index, bool force, bool *ret_was, struct err *err)
 {
 	const struct control_request refresh = {.verb = CONTROL_REFRESH};
 	int status;
@@ -221,8 +223,10 @@ static int detach(int index, bool force, struct err *err)
 		return err_exit_status(err->kind);
 	}
 	if (!sysfs_attached(index)) {
-		err_set(err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
-		return err_exit_status(err->kind);
+		if (cmd_device_missing(index, err))
+			return err_exit_status(err->kind);
+		*ret_was = false;
+		return 0;
 	}
 	err->message[0] = '\0';
 	return detach_alone(index, force, err);
@@ -232,30 +236,35 @@ static int detach(int index, bool force, struct err *err)
  * During shutdown the users of the device are about to close it: systemd may unmount it only now (a
  * mount it does not know to need this unit), and its supervisor had better live until then.
  */
-static int detach_patiently(int index, bool force, struct err *err)
+static int detach_patiently(int index, bool force, bool *ret_was, struct err *err)
 {
 	uint64_t end = loop_now() + SHUTDOWN_WAIT_MS;
-	int status = detach(index, force, err);
+	int status;
+
+	*ret_was = true;
+	status = detach(index, force, ret_was, err);
 
 	while (status == err_exit_status(ERR_BUSY) && grace_read() != GRACE_NONE &&
 	       loop_now() < end) {
 		usleep(SHUTDOWN_PAUSE_MS * 1000);
-		status = detach(index, force, err);
+		status = detach(index, force, ret_was, err);
 	}
 	return status;
 }
 
-static int detach_one(const struct options *o)
+static int detach_one(const struct options *o, void *arg)
 {
 	struct err err = {.message = ""};
 	int index, status;
+	bool was;
 
+	(void)arg;
 	if (cmd_device(o, &index, &err) < 0) {
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);
 	}
-	status = detach_patiently(index, o->force, &err);
-	say(status, index, err.message);
+	status = detach_patiently(index, o->force, &was, &err);
+	say(status, index, was, err.message);
 	return status;
 }
 
@@ -271,7 +280,7 @@ static int detach_all(bool force)
 {
 	struct dirent **lock;
 	int index, status, worst = 0, n = scandir(rundir(), &lock, is_lock, versionsort);
-	bool any = false;
+	bool any = false, was;
 
 	for (int i = 0; i < n; i++) {
 		struct err err = {.message = ""};
@@ -281,8 +290,8 @@ static int detach_all(bool force)
 		if (!lock_holder(rundir_device(index, "lock").text))
 			continue;
 		any = true;
-		status = detach_patiently(index, force, &err);
-		say(status, index, err.message);
+		status = detach_patiently(index, force, &was, &err);
+		say(status, index, was, err.message);
 		worst = status > worst ? status : worst;
 	}
 	if (n >= 0)
@@ -294,5 +303,5 @@ static int detach_all(bool force)
 
 int cmd_detach(const struct options *o)
 {
-	return o->all ? detach_all(o->force) : detach_one(o);
+	return o->all ? detach_all(o->force) : options_each_device(o, detach_one, NULL);
 }

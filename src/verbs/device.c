@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "kernel/device.h"
 #include "kernel/place.h"
+#include "kernel/sysfs.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 #include "supervise/attach/adopt.h"
@@ -130,4 +132,18 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err)
 	if (ret == 0)
 		*ret_index = s.index;
 	return ret;
+}
+
+bool cmd_device_missing(int index, struct err *err)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/block/nbd0", sysfs_root());
+	if (access(path, F_OK) < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/block/nbd%d", sysfs_root(), index);
+	if (access(path, F_OK) == 0)
+		return false;
+	err_set(err, ERR_USAGE, ENODEV, "there is no device /dev/nbd%d", index);
+	return true;
 }

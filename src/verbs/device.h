@@ -14,4 +14,10 @@
  */
 int cmd_device(const struct options *o, int *ret_index, struct err *err);
 
+/*
+ * True, with an ERR_USAGE sentence, if the kernel has NBD devices, but none of this number. Without
+ * the nbd module there are none at all, and then no number is wrong.
+ */
+bool cmd_device_missing(int index, struct err *err);
+
 #endif

@@ -11,24 +11,6 @@
 #include "base/text.h"
 #include "runtime/state.h"
 
-static const struct {
-	uint16_t bit;
-	const char *name; /* as proto.md has it, without NBD_FLAG_ */
-} flags[] = {
-    {NBD_TX_READ_ONLY, "read-only"},
-    {NBD_TX_SEND_FLUSH, "flush"},
-    {NBD_TX_SEND_FUA, "fua"},
-    {NBD_TX_ROTATIONAL, "rotational"},
-    {NBD_TX_SEND_TRIM, "trim"},
-    {NBD_TX_SEND_WRITE_ZEROES, "write-zeroes"},
-    {NBD_TX_SEND_DF, "df"},
-    {NBD_TX_CAN_MULTI_CONN, "multi-conn"},
-    {NBD_TX_SEND_RESIZE, "resize"},
-    {NBD_TX_SEND_CACHE, "cache"},
-    {NBD_TX_SEND_FAST_ZERO, "fast-zero"},
-    {NBD_TX_BLOCK_STATUS_PAYLOAD, "block-status-payload"},
-};
-
 const char *export_style(enum nbd_style style)
 {
 	switch (style) {
@@ -103,9 +85,9 @@ void export_print(const struct export_view *v, FILE *out)
 	fprintf(out, "%-18s %s (%" PRIu64 " bytes)\n", "size",
 		size_text(e->size, size, sizeof(size)), e->size);
 	fprintf(out, "%-18s", "flags");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (e->flags & flags[i].bit)
-			fprintf(out, " %s", flags[i].name);
+	for (size_t i = 0; i < nbd_flag_names_count; i++)
+		if (e->flags & nbd_flag_names[i].bit)
+			fprintf(out, " %s", nbd_flag_names[i].name);
 	fputc('\n', out);
 	if (!(e->flags & (NBD_TX_SEND_FLUSH | NBD_TX_READ_ONLY)))
 		line(out, "no flush", "fsync succeeds without telling the server");
@@ -131,9 +113,9 @@ void export_json(const struct export_view *v, struct json *j)
 	json_u64(j, "size", e->size);
 	json_bool(j, "read-only", e->flags & NBD_TX_READ_ONLY);
 	json_array(j, "flags");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (e->flags & flags[i].bit)
-			json_string(j, NULL, flags[i].name);
+	for (size_t i = 0; i < nbd_flag_names_count; i++)
+		if (e->flags & nbd_flag_names[i].bit)
+			json_string(j, NULL, nbd_flag_names[i].name);
 	json_end_array(j);
 	if (e->min_block) {
 		json_u64(j, "minimum-block-size", e->min_block);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,35 +10,67 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 
 #define DEVICES_MAX 4096
+#define LOOK_MS	    1000 /* how often a name is looked for, beside every change */
 
 /* The state that was printed last, by device. */
 struct follow {
 	int only; /* -1: every device */
+	bool json, over;
 	struct state state;
 	char last[DEVICES_MAX][16];
 };
 
+static const char *reason(const struct state *s, const char *name)
+{
+	if (strcmp(name, "lost") == 0)
+		return s->outage_cause;
+	return strcmp(name, "refused") == 0 ? s->error : "";
+}
+
+/* One object a line, so that a program can read each as it comes. */
+static void print_json(const struct follow *f, int index, const char *name)
+{
+	const char *why = reason(&f->state, name);
+	struct timespec now;
+	struct json j;
+	char device[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(device, sizeof(device), "/dev/nbd%d", index);
+	json_init(&j, stdout);
+	j.line = true;
+	json_object(&j, NULL);
+	json_u64(&j, "version", CMD_JSON_VERSION);
+	json_i64(&j, "time-unix-ms", now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+	json_string(&j, "device", device);
+	json_string(&j, "name", f->state.stable_name[0] ? f->state.stable_name : NULL);
+	json_string(&j, "state", name);
+	json_string(&j, "reason", why[0] ? why : NULL);
+	json_u64(&j, "outages", f->state.outages);
+	json_u64(&j, "last-outage-ms", f->state.last_outage_ms);
+	json_end_object(&j);
+	json_finish(&j);
+	fflush(stdout);
+}
+
 static void print_line(const struct follow *f, int index, const char *name)
 {
-	const struct state *s = &f->state;
+	const char *why = reason(&f->state, name);
 	time_t now = time(NULL);
 	char when[32] = "";
-	const char *why = "";
 	struct tm tm;
 
 	if (localtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	if (strcmp(name, "lost") == 0)
-		why = s->outage_cause;
-	else if (strcmp(name, "refused") == 0)
-		why = s->error;
 	printf("%s /dev/nbd%d: %s%s%s\n", when, index, name, why[0] ? ": " : "", why);
 	fflush(stdout);
 }
@@ -51,39 +84,96 @@ static void look(struct follow *f, int index)
 		return;
 	if (state_read(index, &f->state, &err) == 0)
 		name = f->state.name;
-	if (strcmp(f->last[index], name) == 0)
+	if (strcmp(f->last[index], name) == 0 || (!f->last[index][0] && strcmp(name, "ended") == 0))
 		return;
 	snprintf(f->last[index], sizeof(f->last[index]), "%s", name);
-	print_line(f, index, name);
+	if (f->json)
+		print_json(f, index, name);
+	else
+		print_line(f, index, name);
+	if (f->only >= 0 && strcmp(name, "ended") == 0)
+		f->over = true;
+}
+
+/* Looks at the changes that were noticed; false: the directory cannot be watched any longer. */
+static bool take_changes(struct follow *f, int fd)
+{
+	char buf[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n = read(fd, buf, sizeof(buf));
+	const char *p = buf;
+
+	if (n < 0)
+		return errno == EINTR;
+	while (p < buf + n && !f->over) {
+		const struct inotify_event *e = (const void *)p;
+
+		look(f, e->len ? state_file_index(e->name) : -1);
+		p += sizeof(*e) + e->len;
+	}
+	return n > 0;
 }
 
 static int watch(struct follow *f, int fd)
 {
-	char buf[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)]
-	    __attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
-		const char *p = buf;
-
-		while (p < buf + n) {
-			const struct inotify_event *e = (const void *)p;
-
-			look(f, e->len ? state_file_index(e->name) : -1);
-			p += sizeof(*e) + e->len;
-		}
-		if (ferror(stdout))
+	while (!f->over && !ferror(stdout))
+		if (!take_changes(f, fd)) {
+			log_error("cannot watch %s: %s", rundir(), strerror(errno));
 			return err_exit_status(ERR_FAILED);
+		}
+	return ferror(stdout) ? err_exit_status(ERR_FAILED) : 0;
+}
+
+/* The device, by a name that may be known only when it is attached; the exit status. */
+static int await(const struct options *o, struct follow *f, int fd)
+{
+	uint64_t end = o->wait_ms ? loop_now() + o->wait_ms : UINT64_MAX;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct err err;
+	int ret;
+
+	while ((ret = cmd_device(o, &f->only, &err)) == -ENOENT ||
+	       (ret == 0 && state_read(f->only, &f->state, &err) == -ENOENT)) {
+		char buf[4096];
+		uint64_t now = loop_now();
+
+		if (!o->wait || now >= end) {
+			log_error("%s%s: not attached", o->index < 0 ? "" : "/dev/", o->device);
+			return err_exit_status(ERR_FAILED);
+		}
+		if (poll(&p, 1, end - now < LOOK_MS ? (int)(end - now) : LOOK_MS) > 0 &&
+		    read(fd, buf, sizeof(buf)) < 0 && errno != EINTR)
+			break;
 	}
-	log_error("cannot watch %s: %s", rundir(), strerror(errno));
-	return err_exit_status(ERR_FAILED);
+	if (ret < 0)
+		log_error("%s", err.message);
+	return ret < 0 ? err_exit_status(err.kind) : 0;
+}
+
+static int follow(const struct options *o, struct follow *f, int fd)
+{
+	struct err err;
+	int status;
+
+	/* Missing until the first device is attached. */
+	rundir_make(&err);
+	if (inotify_add_watch(fd, rundir(), IN_MOVED_TO | IN_DELETE) < 0) {
+		log_error("cannot watch %s: %s", rundir(), strerror(errno));
+		return err_exit_status(ERR_SYSTEM);
+	}
+	status = o->device ? await(o, f, fd) : 0;
+	if (status)
+		return status;
+	for (int i = 0; i < DEVICES_MAX; i++)
+		if (f->only < 0 || f->only == i)
+			look(f, i);
+	return watch(f, fd);
 }
 
 int cmd_follow(const struct options *o)
 {
 	_cleanup_fd_ int fd = inotify_init1(IN_CLOEXEC);
 	struct follow *f = calloc(1, sizeof(*f));
-	struct err err;
 	int status;
 
 	if (!f || fd < 0) {
@@ -92,22 +182,8 @@ int cmd_follow(const struct options *o)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	f->only = -1;
-	if (o->device && cmd_device(o, &f->only, &err) < 0) {
-		log_error("%s", err.message);
-		free(f);
-		return err_exit_status(err.kind);
-	}
-	/* Missing until the first device is attached. */
-	rundir_make(&err);
-	if (inotify_add_watch(fd, rundir(), IN_MOVED_TO | IN_DELETE) < 0) {
-		log_error("cannot watch %s: %s", rundir(), strerror(errno));
-		free(f);
-		return err_exit_status(ERR_SYSTEM);
-	}
-	for (int i = 0; i < DEVICES_MAX; i++)
-		if (f->only == i || (f->only < 0 && state_read(i, &f->state, &err) == 0))
-			look(f, i);
-	status = watch(f, fd);
+	f->json = o->json;
+	status = follow(o, f, fd);
 	free(f);
 	return status;
 }

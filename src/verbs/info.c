@@ -53,13 +53,14 @@ struct sink {
 	struct nbd_export *export;
 	char address[256];
 	bool any;
+	struct err err;
 };
 
 /* Asks for one export and prints it, even if the server lists it but does not describe it. */
 static int describe(const struct options *o, const struct listed *listed, struct sink *s)
 {
-	int status =
-	    probe(o, NEGO_GOAL_INFO, NULL, NULL, s->export, s->address, sizeof(s->address));
+	int status = probe(o, NEGO_GOAL_INFO, NULL, NULL, s->export, s->address, sizeof(s->address),
+			   &s->err);
 	const char *asked = o->endpoint.export_name ? o->endpoint.export_name : "";
 	struct export_view v = {
 	    .export = status == 0 ? s->export : NULL,
@@ -77,6 +78,8 @@ static int describe(const struct options *o, const struct listed *listed, struct
 		v.description = listed->description;
 	if (s->json) {
 		json_object(s->json, NULL);
+		if (!listed)
+			json_u64(s->json, "version", CMD_JSON_VERSION);
 		export_json(&v, s->json);
 		json_end_object(s->json);
 	} else {
@@ -96,7 +99,8 @@ static bool goes_on(int status)
 static int describe_all(const struct options *o, struct sink *s)
 {
 	struct listing l = {.n = 0};
-	int status = probe(o, NEGO_GOAL_LIST, add, &l, s->export, s->address, sizeof(s->address));
+	int status =
+	    probe(o, NEGO_GOAL_LIST, add, &l, s->export, s->address, sizeof(s->address), &s->err);
 	int worst = status;
 
 	if (status == 0 && l.no_memory) {
@@ -105,6 +109,7 @@ static int describe_all(const struct options *o, struct sink *s)
 	}
 	if (status == 0 && s->json) {
 		json_object(s->json, NULL);
+		json_u64(s->json, "version", CMD_JSON_VERSION);
 		json_string(s->json, "server", s->address);
 		json_array(s->json, "exports");
 	}
@@ -152,6 +157,8 @@ int cmd_info(const struct options *o)
 	fclose(memory);
 	if (o->json && text && len > 1)
 		fputs(text, stdout);
+	else if (o->json)
+		probe_fail_json(&s.err, status);
 	free(export);
 	return status;
 }

@@ -53,6 +53,7 @@ int cmd_list(const struct options *o)
 	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
 	 */
 	FILE *memory = open_memstream(&text, &len);
+	struct err err;
 	struct json j;
 	int status;
 
@@ -63,9 +64,10 @@ int cmd_list(const struct options *o)
 	probe_warn(o);
 	json_init(&j, memory);
 	json_object(&j, NULL);
+	json_u64(&j, "version", CMD_JSON_VERSION);
 	json_array(&j, "exports");
 	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, export, address,
-		       sizeof(address));
+		       sizeof(address), &err);
 	json_end_array(&j);
 	if (status == 0) {
 		json_string(&j, "server", address);
@@ -79,6 +81,8 @@ int cmd_list(const struct options *o)
 	fclose(memory);
 	if (status == 0 && o->json)
 		fputs(text, stdout);
+	else if (o->json)
+		probe_fail_json(&err, status);
 	free(text);
 	free(export);
 	return status;

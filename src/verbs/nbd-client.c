@@ -36,6 +36,7 @@ int cmd_check_pid(const struct options *o)
 
 int cmd_check_size(const struct options *o, uint64_t size)
 {
+	struct err err;
 	struct nbd_export *export = calloc(1, sizeof(*export));
 	char address[256];
 	int status;
@@ -44,7 +45,7 @@ int cmd_check_size(const struct options *o, uint64_t size)
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
-	status = probe(o, NEGO_GOAL_INFO, NULL, NULL, export, address, sizeof(address));
+	status = probe(o, NEGO_GOAL_INFO, NULL, NULL, export, address, sizeof(address), &err);
 	if (status == 0 && export->size != size) {
 		log_error("the export holds %llu bytes, and -size says %llu: a device has the size "
 			  "of its export, so leave -size out",

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "verbs/verbs.h"
 
 struct outcome {
 	struct loop *loop;
 	struct nbd_export export;
 	char address[256];
+	struct err err;
 };
 
 static void ended(struct attempt *a, int ret, struct attempt_result *result, const struct err *err,
@@ -20,6 +23,7 @@ static void ended(struct attempt *a, int ret, struct attempt_result *result, con
 
 	(void)a;
 	if (ret < 0) {
+		out->err = *err;
 		log_error("%s", err->message);
 		loop_stop(out->loop, err_exit_status(err->kind));
 		return;
@@ -52,7 +56,7 @@ void probe_warn(const struct options *o)
 }
 
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
-	  struct nbd_export *ret_export, char *address, size_t address_size)
+	  struct nbd_export *ret_export, char *address, size_t address_size, struct err *ret_err)
 {
 	struct attempt_config cfg = {
 	    .endpoint = &o->endpoint,
@@ -62,18 +66,18 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 	};
 	struct probe_args p = {.listed = listed, .arg = arg};
 	struct attempt *attempt;
-	struct err err;
 	int ret;
 
 	p.outcome.loop = loop_new();
 	if (!p.outcome.loop) {
-		log_error("cannot start the event loop: %s", strerror(errno));
+		err_errno(ret_err, ERR_SYSTEM, errno, "cannot start the event loop");
+		log_error("%s", ret_err->message);
 		return err_exit_status(ERR_SYSTEM);
 	}
-	ret = attempt_new(p.outcome.loop, &cfg, ended, listed_one, &p, &attempt, &err);
+	ret = attempt_new(p.outcome.loop, &cfg, ended, listed_one, &p, &attempt, &p.outcome.err);
 	if (ret < 0) {
-		log_error("%s", err.message);
-		ret = err_exit_status(err.kind);
+		log_error("%s", p.outcome.err.message);
+		ret = err_exit_status(p.outcome.err.kind);
 	} else {
 		ret = loop_run(p.outcome.loop);
 		attempt_free(attempt);
@@ -82,6 +86,21 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 	if (ret == 0) {
 		*ret_export = p.outcome.export;
 		snprintf(address, address_size, "%s", p.outcome.address);
+	} else {
+		*ret_err = p.outcome.err;
 	}
 	return ret;
+}
+
+void probe_fail_json(const struct err *err, int status)
+{
+	struct json j;
+
+	json_init(&j, stdout);
+	json_object(&j, NULL);
+	json_u64(&j, "version", CMD_JSON_VERSION);
+	json_string(&j, "error", err->message);
+	json_u64(&j, "exit-status", (unsigned)status);
+	json_end_object(&j);
+	json_finish(&j);
 }

@@ -8,11 +8,14 @@
 
 /*
  * Blocks at most --connect-timeout. Returns 0 with *ret_export and the peer's address (as for
- * people) in `address`, or the exit status, the error being logged. `listed` and its argument as in
- * attempt_new(), NULL for INFO.
+ * people) in `address`, or the exit status with *ret_err, the error being logged. `listed` and its
+ * argument as in attempt_new(), NULL for INFO.
  */
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
-	  struct nbd_export *ret_export, char *address, size_t address_size);
+	  struct nbd_export *ret_export, char *address, size_t address_size, struct err *ret_err);
+
+/* The answer of --json when there is nothing else to print. */
+void probe_fail_json(const struct err *err, int status);
 
 /* Warns if TLS is used without verifying the server. */
 void probe_warn(const struct options *o);

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "verbs/device.h"
+#include "verbs/metrics.h"
+#include "verbs/table.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "base/json.h"
@@ -28,6 +31,7 @@ static void from_kernel(int index, struct state *s)
 
 	memset(s, 0, sizeof(*s));
 	s->index = index;
+	s->dead_timeout = s->peer_uid = -1; /* not known */
 	snprintf(s->name, sizeof(s->name), "unsupervised");
 	if (sysfs_device(index, &device) == 0) {
 		s->size = device.size;
@@ -69,30 +73,72 @@ static int describe(int index, struct state *s)
 	return 0;
 }
 
-static void show(const struct state *s, struct json *j)
+/* What the devices are shown in. */
+struct view {
+	struct state *state;
+	struct json *json;	 /* NULL: text */
+	struct table *table;	 /* NULL: each device with all details */
+	struct metrics *metrics; /* in place of both */
+	struct err error;	 /* of the device that was looked at last */
+};
+
+static void show(struct view *v)
 {
-	if (j)
-		state_json(s, j);
+	if (v->metrics)
+		metrics_add(v->metrics, v->state);
+	else if (v->json)
+		state_json(v->state, v->json);
+	else if (v->table)
+		table_add(v->table, v->state);
 	else
-		state_print(s, stdout);
+		state_print(v->state, stdout);
 }
 
-static int show_one(const struct options *o, struct state *s, struct json *j)
+static int fail(struct view *v, const struct options *o)
 {
-	struct err err;
-	int index;
-	int ret = cmd_device(o, &index, &err);
+	int status = err_exit_status(v->error.kind);
+	char device[32];
 
-	if (ret < 0 && ret != -ENOENT) {
-		log_error("%s", err.message);
-		return err_exit_status(err.kind);
+	if (!v->json) {
+		log_error("%s", v->error.message);
+		return status;
 	}
-	if (ret < 0 || describe(index, s) < 0) {
-		if (!j)
-			printf("%s%s: not attached\n", o->index < 0 ? "" : "/dev/", o->device);
-		return 1;
+	snprintf(device, sizeof(device), "/dev/nbd%d", o->index);
+	json_object(v->json, NULL);
+	json_string(v->json, "device", o->index < 0 ? o->device : device);
+	json_string(v->json, "error", v->error.message);
+	json_u64(v->json, "exit-status", (unsigned)status);
+	json_end_object(v->json);
+	return status;
+}
+
+/* Not attached is an answer, so it is on standard output. */
+static int show_absence(struct view *v, const struct options *o)
+{
+	const char *prefix = o->index < 0 ? "" : "/dev/";
+
+	if (v->json) {
+		err_set(&v->error, ERR_FAILED, ENODEV, "%s%s: not attached", prefix, o->device);
+		return fail(v, o);
 	}
-	show(s, j);
+	if (!v->metrics)
+		printf("%s%s: not attached\n", prefix, o->device);
+	return err_exit_status(ERR_FAILED);
+}
+
+static int show_one(const struct options *o, void *arg)
+{
+	struct view *v = arg;
+	int index;
+	int ret = cmd_device(o, &index, &v->error);
+
+	if (ret < 0 && ret != -ENOENT)
+		return fail(v, o);
+	if (ret == 0 && cmd_device_missing(index, &v->error))
+		return fail(v, o);
+	if (ret < 0 || describe(index, v->state) < 0)
+		return show_absence(v, o);
+	show(v);
 	return 0;
 }
 
@@ -103,7 +149,7 @@ static int is_nbd(const struct dirent *d)
 	return sscanf(d->d_name, "nbd%d%n", &index, &end) == 1 && d->d_name[end] == '\0';
 }
 
-static int show_all(struct state *s, struct json *j)
+static int show_all(struct view *v)
 {
 	char path[512];
 	struct dirent **disk;
@@ -116,36 +162,55 @@ static int show_all(struct state *s, struct json *j)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	for (int i = 0; i < n; i++) {
-		if (sscanf(disk[i]->d_name, "nbd%d", &index) == 1 && describe(index, s) == 0)
-			show(s, j);
+		if (sscanf(disk[i]->d_name, "nbd%d", &index) == 1 && describe(index, v->state) == 0)
+			show(v);
 		free(disk[i]);
 	}
 	free(disk);
 	return 0;
 }
 
+/* One line a device, unless devices are named or details are asked for. */
+static bool wants_table(const struct options *o)
+{
+	return !o->json && !o->openmetrics && !o->device && o->log_level < LOG_INFO;
+}
+
 int cmd_status(const struct options *o)
 {
-	struct state *s = malloc(sizeof(*s));
+	struct view v = {.state = malloc(sizeof(*v.state))};
+	struct table table = {.n = 0};
+	struct metrics metrics = {.n = 0};
 	struct json j;
 	int status = 0;
 
-	if (!s) {
+	if (!v.state) {
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
 	json_init(&j, stdout);
-	if (o->json)
-		json_array(&j, NULL);
-	if (o->device) {
-		status = show_one(o, s, o->json ? &j : NULL);
-	} else {
-		status = show_all(s, o->json ? &j : NULL);
+	if (o->json) {
+		json_object(&j, NULL);
+		json_u64(&j, "version", CMD_JSON_VERSION);
+		json_array(&j, "devices");
 	}
+	v.json = o->json ? &j : NULL;
+	v.metrics = o->openmetrics ? &metrics : NULL;
+	v.table = wants_table(o) ? &table : NULL;
+	status = o->device ? options_each_device(o, show_one, &v) : show_all(&v);
 	if (o->json) {
 		json_end_array(&j);
+		json_end_object(&j);
 		json_finish(&j);
 	}
-	free(s);
+	if (v.table && table.n)
+		table_print(&table, stdout);
+	else if (v.table && status == 0)
+		log_notice("no device is attached");
+	if (o->openmetrics)
+		metrics_print(&metrics, stdout);
+	metrics_done(&metrics);
+	table_done(&table);
+	free(v.state);
 	return status;
 }

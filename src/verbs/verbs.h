@@ -8,6 +8,9 @@
 
 #include "cli/options.h"
 
+/* Of everything that --json prints: larger when a member changes its meaning or is removed. */
+#define CMD_JSON_VERSION 1
+
 int cmd_attach(const struct options *o);
 int cmd_detach(const struct options *o);
 int cmd_check(const struct options *o);

@@ -39,7 +39,7 @@ check "overridden: the file's other option" state_says nbd3 IDENTIFIER=three
 check "overridden: an option of its own" state_says nbd3 READ_ONLY=yes
 check "--name: is known" state_says nbd3 NAME=short
 check "--name: --status" status_is short device /dev/nbd3
-check "--name: is in the text" eval 'nbd_attach --status | grep -qE "^  name +short$"'
+check "--name: is in the text" eval 'nbd_attach --status -v | grep -qE "^  name +short$"'
 check "--name: detaches" nbd_attach --detach short
 check "--name: is gone" detached nbd3
 check "a server on the command line needs no file" nbd_attach nbd3 localhost
@@ -60,7 +60,7 @@ check "data.conf: so is its name for another device" \
 check "data.conf: nbd5 was left alone" detached nbd5
 check "data.conf: a name of its own" nbd_attach --config "$conf/data.conf" nbd1 localhost --name other
 check "data.conf: --status of the other" status_is other device /dev/nbd1
-check "data.conf: that one is not called data" status_is other config ''
+check "data.conf: that one is not called data" status_is other config None
 
 # A supervisor that dies leaves its file behind
 kill_now "$(supervisor nbd0)"

@@ -84,8 +84,8 @@ if check "partition: made" partition; then
 	umount "$scratch/mnt"
 fi
 freed "partition"
-check "not attached: says so" expect_status 1 'nbd0.*not attached' nbd_attach --detach nbd0
-check "not attached: no such device" refuses nbd_attach --detach nbd4711
+check "not attached: says so" expect_status 0 'nbd0.*not attached' nbd_attach --detach nbd0
+check "not attached: no such device" expect_status 2 nbd4711 nbd_attach --detach nbd4711
 
 waits_for_io() { # a dispatched request counts as in flight
 	grep -q '[1-9]' /sys/block/nbd0/inflight

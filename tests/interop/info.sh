@@ -21,7 +21,7 @@ flags = {"is_rotational": "rotational", "is_read_only": "read-only", "can_cache"
 sizes = {"block_size_minimum": "minimum-block-size", "block_size_preferred": "preferred-block-size",
          "block_size_maximum": "maximum-payload"}
 assert len(schema) == 13, schema
-assert set(ours) == {"server", "exports"}, ours.keys()
+assert set(ours) == {"version", "server", "exports"}, ours.keys()
 exports = {e["export"]: e for e in ours["exports"]}
 assert set(exports) == set(theirs), (exports.keys(), theirs.keys())
 for name, e in exports.items():
@@ -65,7 +65,7 @@ start_server "$sock" nbdkit -f -U "$sock" --filter=exportname --filter=blocksize
 check "nbdkit: every export, as nbdinfo says" compares "$uri"
 check "nbdkit: --info of one has the same members" \
 	eval 'members --info -u "$sock" one | grep -w "uri protocol tls tls-unverified size"'
-check "nbdkit: --list" is "$(members --list "$uri")" "exports server protocol tls tls-unverified"
+check "nbdkit: --list" is "$(members --list "$uri")" "version exports server protocol tls tls-unverified"
 check "nbdkit: text, a paragraph each" is "$(nbd_attach --info --all -u "$sock" | grep -c '^size  ')" 2
 check "nbdkit: text, in one place" is "$(nbd_attach --info -u "$sock" one | grep -cE '^(tls +no|description +a test|minimum block +512|uri +nbd.unix:///one)')" 4
 check "no escape sequence in a pipe" eval '! nbd_attach --info -u "$sock" one | grep -q "$(printf "\033")"'

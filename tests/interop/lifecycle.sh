@@ -66,7 +66,7 @@ else
 	skip "identifier: is what the kernel has" "the kernel has no identifiers before 5.14"
 fi
 check "identifier: --status knows both" \
-	is "$(nbd_attach --status | grep -c '^/dev/nbd[01]: attached')" 2
+	is "$(nbd_attach --status | grep -cE '^nbd[01] .* attached ')" 2
 check "identifier: both detach" eval 'nbd_attach --detach nbd0 && nbd_attach --detach nbd1'
 
 # In the foreground

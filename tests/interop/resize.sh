@@ -63,7 +63,7 @@ wait_for 40 gone "$load"
 wait "$load"
 check "no request of the load failed, and its data is right" is $? 0
 check "the new space can be written" dd if=/dev/urandom of="$mnt/big" bs=1M count=100 conv=fsync
-check "--status tells the new size" status_is nbd0 size $((192 << 20))
+check "--status tells the new size" status_is nbd0 size-bytes $((192 << 20))
 check "one connection was replaced" status_is nbd0 reconnects 1
 check "and the old one ended soon" eval '(($(state_value nbd0 LAST_OUTAGE_MS) < 5000))'
 umount "$mnt"

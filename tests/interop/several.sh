@@ -46,7 +46,7 @@ check "link: an unknown one" expect_status 1 'no attached device is called three
 rm -f /dev/disk/by-nbd/two
 
 # --all
-check "--status --all: all three" is "$(nbd_attach --status --all | grep -c ': attached')" 3
+check "--status --all: all three" is "$(nbd_attach --status --all | grep -c ' attached ')" 3
 check "--status --all: as without it" \
 	is "$(nbd_attach --status --all --json | grep -c '"device"')" "$(nbd_attach --status --json | grep -c '"device"')"
 nbd-client -unix "$scratch/2" /dev/nbd5 >/dev/null 2>&1

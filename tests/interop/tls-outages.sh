@@ -125,7 +125,7 @@ unruly() { # WHAT VERSION CIPHER ATTACH-ARGUMENT...; sets $outages
 		--dead-timeout 60 "${@:4}" || return
 	writes_and_verifies /dev/nbd0 2M || return
 	nbd_attach --status --json nbd0 >"$scratch/json"
-	outages=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["outages"])' \
+	outages=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["devices"][0]["outages"])' \
 		"$scratch/json")
 	echo "$outages outages"
 }

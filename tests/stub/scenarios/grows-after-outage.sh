@@ -16,6 +16,6 @@ check "it heals" within 10 state_is attached
 check "nothing failed, nothing is lost" unload
 check "it grows" within 15 told_is size 2097152
 check "by one command" told_is sizes 1
-check "--status tells" json_is size 2097152
+check "--status tells" json_is size-bytes 2097152
 check "it detaches" detach
 finish

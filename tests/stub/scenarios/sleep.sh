@@ -17,9 +17,9 @@ serve_port() { # 10809
 
 pausing() { # at least 4 s to go
 	local next
-	next=$(json next-try)
+	next=$(json next-try-unix-seconds)
 	echo "the next try is at $next, and it is $(date +%s)"
-	[[ $next != none ]] && ((next - $(date +%s) >= 4))
+	[[ $next != None ]] && ((next - $(date +%s) >= 4))
 }
 
 mkfifo "$N/stub/wake"

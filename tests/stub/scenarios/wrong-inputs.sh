@@ -231,9 +231,9 @@ cannot run nosuchserver: No such file or directory
 $ -d
 2
 --detach needs a DEVICE; try nbd-attach --help
-$ -d nbd0 nbd1
+$ -d nbd77
 2
-"nbd1" is one word too many; try nbd-attach --help
+there is no device /dev/nbd77
 $ -d nosuch
 1
 no attached device is called nosuch
@@ -255,9 +255,12 @@ $ -l localhost data
 $ -I localhost --all data
 2
 "data" is one word too many after --all; try nbd-attach --help
-$ --status --json --follow
+$ --status --json --openmetrics
 2
---follow and --json cannot be combined
+--json and --openmetrics cannot be combined
+$ --status --wait
+2
+--status waits only with --follow and a DEVICE: leave out --wait
 $ --check --status nbd0
 2
 --check and --status cannot be combined

@@ -279,13 +279,13 @@ static void json_of_a_state_is_json(void **unused)
 	    "s = json.load(sys.stdin)\n"
 	    "assert s['device'] == '/dev/nbd6', s\n"
 	    "assert s['pid'] == -7, s\n"
-	    "assert s['dead-timeout'] == -1 and s['peer-uid'] == -1, s\n"
-	    "assert s['outage-since'] == -2**63, s\n"
-	    "assert s['size'] == 2**64 - 1, s\n"
+	    "assert s['dead-timeout-seconds'] is s['peer-uid'] is s['last-error'] is None, s\n"
+	    "assert s['outage-since-unix-seconds'] == -2**63, s\n"
+	    "assert s['size-bytes'] == 2**64 - 1, s\n"
 	    "assert s['uri'] == 'nbd://h/\"\\\\\\x01\\ufffd', s\n"
 	    "assert s['read-only'] is s['stalled'] is s['flush'] is False, s\n"
 	    "assert len(s['links']) == 16, s\n"
-	    "assert s['links'][0]['sent'] == 2**64 - 1, s\n"
+	    "assert s['links'][0]['sent-bytes'] == 2**64 - 1, s\n"
 	    "assert s['links'][0]['local'] == '127.0.0.1:1', s\n";
 	struct json j;
 	FILE *f;
