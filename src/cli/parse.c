@@ -94,6 +94,15 @@ static int explain_unknown(const char *word, int letter, struct err *err)
 	return part_bad(err, "there is no option %s" TRY_HELP, quoted(word, len).text);
 }
 
+/* 30, 0.5, 30s, 500ms, 5m: no export is called like that when it follows --wait. */
+static bool is_duration(const char *s)
+{
+	const char *unit = s + strspn(s, "0123456789.");
+
+	return !unit[0] || (unit != s && (strcmp(unit, "ms") == 0 || strcmp(unit, "s") == 0 ||
+					  strcmp(unit, "m") == 0 || strcmp(unit, "h") == 0));
+}
+
 /* Applies what getopt_long() found in `word`. */
 static int apply(struct command *c, int value, const char *word, struct err *err)
 {
@@ -102,7 +111,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 
 	if (value == 1) {
 		/* `nbd0 host --wait 30` would look for an export "30". */
-		if (c->open && optarg[strspn(optarg, "0123456789.")] == '\0')
+		if (c->open && is_duration(optarg))
 			return part_bad(err, "--%s takes its value after an equals sign: --%s=%s",
 					c->open->name, c->open->name, optarg);
 		c->open = NULL;

@@ -64,7 +64,7 @@ int option_set_same_content(struct options *o, const struct option_def *def, con
 			    struct err *err)
 {
 	o->same_content = SAMPLE_DEFAULT;
-	return value ? option_set_number(o, def, value, err) : 0;
+	return value ? option_set_size(o, def, value, err) : 0;
 }
 
 void failover_done(struct options *o)

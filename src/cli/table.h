@@ -59,7 +59,7 @@ struct option_def {
 extern const struct option_def options_table[];
 extern const size_t options_count;
 
-option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number,
+option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number, option_set_size,
     option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
     option_set_identifier, option_set_name, option_set_source, option_set_user, option_set_wait,
     option_set_patience, option_set_accept, option_set_zero_one, option_set_failover,

@@ -60,6 +60,25 @@ int option_set_text(struct options *o, const struct option_def *def, const char 
 	return store_text(o, def, value, err);
 }
 
+/* A number of bytes, with K, M or G for 1024 and its powers. */
+static int size(struct options *o, const struct option_def *def, const char *value,
+		uint64_t *ret_number)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(value);
+	const char *unit = len ? strchr(units, value[len - 1]) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	int r = part_number(value, len - (unit != NULL), 0, UINT32_MAX, ret_number);
+
+	if (r != 0 || *ret_number << shift >> shift != *ret_number)
+		return -EINVAL;
+	*ret_number <<= shift;
+	if (*ret_number < def->min || *ret_number > def->max)
+		return -ERANGE;
+	*(uint32_t *)field_of(o, def) = (uint32_t)*ret_number;
+	return 0;
+}
+
 static int number(struct options *o, const struct option_def *def, const char *value,
 		  uint64_t *ret_number)
 {
@@ -81,12 +100,81 @@ int option_set_number(struct options *o, const struct option_def *def, const cha
 	return 0;
 }
 
-int option_set_whole_seconds(struct options *o, const struct option_def *def, const char *value,
-			     struct err *err)
+/*
+ * A duration in ms: a number with at most three decimals, and ms, s (which may be left out), m or
+ * h. False: anything else.
+ */
+static bool parse_ms(const char *s, uint32_t min, uint32_t max, uint32_t *ret_ms)
+{
+	static const unsigned scale[] = {1000, 100, 10, 1};
+	static const struct {
+		const char *unit;
+		unsigned ms;
+	} units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+	size_t whole = strspn(s, "0123456789");
+	size_t decimals = s[whole] == '.' ? strspn(s + whole + 1, "0123456789") : 0;
+	const char *unit = s + whole + (s[whole] == '.') + decimals;
+	uint64_t n, part = 0, ms = 0;
+
+	if (s[whole] == '.' && (decimals < 1 || decimals > 3))
+		return false;
+	if (part_number(s, whole, 0, UINT32_MAX, &n) != 0)
+		return false;
+	if (decimals && part_number(s + whole + 1, decimals, 0, 999, &part) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (strcmp(units[i].unit, unit) == 0)
+			ms = units[i].ms;
+	/* Whole ms: 0.5ms is none. */
+	if (ms == 0 || part * scale[decimals] * ms % 1000 != 0)
+		return false;
+	n = n * ms + part * scale[decimals] * ms / 1000;
+	if (n < min || n > max)
+		return false;
+	*ret_ms = (uint32_t)n;
+	return true;
+}
+
+/* The same for a limit in whole seconds, which may be larger than 32 bits of ms can tell. */
+static bool parse_whole(struct options *o, const struct option_def *def, const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+	unsigned factor = strcmp(value + digits, "m") == 0   ? 60
+			  : strcmp(value + digits, "h") == 0 ? 3600
+							     : 1;
+	uint64_t n;
+	uint32_t ms;
+
+	if (strcmp(value + digits, "ms") == 0) {
+		if (!parse_ms(value, 0, UINT32_MAX, &ms) || ms % 1000 != 0)
+			return false;
+		n = ms / 1000;
+	} else if ((value[digits] && factor == 1 && strcmp(value + digits, "s") != 0) ||
+		   part_number(value, digits, 0, UINT32_MAX, &n) != 0) {
+		return false;
+	}
+	n *= factor;
+	if (n < def->min || n > def->max)
+		return false;
+	*(uint32_t *)field_of(o, def) = (uint32_t)n;
+	return true;
+}
+
+int option_set_size(struct options *o, const struct option_def *def, const char *value,
+		    struct err *err)
 {
 	uint64_t n;
 
-	if (number(o, def, value, &n) != 0)
+	if (size(o, def, value, &n) != 0)
+		return part_bad(err, "--%s must be a number from %u to %u, not %s", def->name,
+				def->min, def->max, quoted_str(value).text);
+	return 0;
+}
+
+int option_set_whole_seconds(struct options *o, const struct option_def *def, const char *value,
+			     struct err *err)
+{
+	if (!parse_whole(o, def, value))
 		return part_bad(err, "--%s must be a whole number of seconds from %u to %u, not %s",
 				def->name, def->min, def->max, quoted_str(value).text);
 	return 0;
@@ -97,31 +185,10 @@ int option_set_power(struct options *o, const struct option_def *def, const char
 {
 	uint64_t n;
 
-	if (number(o, def, value, &n) != 0 || (n & (n - 1)) != 0)
+	if (size(o, def, value, &n) != 0 || (n & (n - 1)) != 0)
 		return part_bad(err, "--%s must be a power of two from %u to %u, not %s", def->name,
 				def->min, def->max, quoted_str(value).text);
 	return 0;
-}
-
-/* Decimal seconds with at most three decimals, in ms. False: anything else. */
-static bool parse_ms(const char *s, uint32_t min, uint32_t max, uint32_t *ret_ms)
-{
-	static const unsigned scale[] = {1000, 100, 10, 1};
-	size_t whole = strcspn(s, ".");
-	size_t decimals = s[whole] ? strlen(s + whole + 1) : 0;
-	uint64_t seconds, part = 0;
-
-	if (s[whole] && (decimals < 1 || decimals > 3))
-		return false;
-	if (part_number(s, whole, 0, UINT32_MAX, &seconds) != 0)
-		return false;
-	if (decimals && part_number(s + whole + 1, decimals, 0, 999, &part) != 0)
-		return false;
-	seconds = seconds * 1000 + part * scale[decimals];
-	if (seconds < min || seconds > max)
-		return false;
-	*ret_ms = (uint32_t)seconds;
-	return true;
 }
 
 int option_set_seconds(struct options *o, const struct option_def *def, const char *value,
@@ -168,13 +235,11 @@ int option_set_wait(struct options *o, const struct option_def *def, const char 
 int option_set_patience(struct options *o, const struct option_def *def, const char *value,
 			struct err *err)
 {
-	uint64_t n;
-
 	if (strcmp(value, "infinity") == 0) {
 		*(uint32_t *)field_of(o, def) = OPTIONS_FOREVER;
 		return 0;
 	}
-	if (number(o, def, value, &n) != 0)
+	if (!parse_whole(o, def, value))
 		return part_bad(err,
 				"--%s must be a whole number of seconds from %u to %u, or "
 				"infinity, not %s",

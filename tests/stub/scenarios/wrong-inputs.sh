@@ -153,18 +153,18 @@ $ nbd1 localhost --tls-ca file
 $ nbd1 localhost --block-size 1000
 2
 --block-size must be a power of two from 512 to 65536, not "1000"
-$ nbd1 localhost --block-size 4k
+$ nbd1 localhost --block-size 4kB
 2
---block-size must be a power of two from 512 to 65536, not "4k"
+--block-size must be a power of two from 512 to 65536, not "4kB"
 $ nbd1 localhost --connections 100
 2
 --connections must be a number from 1 to 16, not "100"
 $ nbd1 localhost --dead-timeout forever
 2
 --dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "forever"
-$ nbd1 localhost --dead-timeout 10m
+$ nbd1 localhost --dead-timeout 10d
 2
---dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "10m"
+--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "10d"
 $ nbd1 localhost --peer-timeout 1
 2
 --peer-timeout must be a number of seconds from 5.0 to 3600, with at most three decimals, not "1"

@@ -346,6 +346,30 @@ static void assert_target(const struct options *o, size_t i, const char *uri)
 	assert_string_equal(got, uri);
 }
 
+static void test_units(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right(
+	    "--dead-timeout 10m --peer-timeout 7500ms --connect-timeout 1.5m --watch-size 1h "
+	    "--retry-delay 250ms,2s --block-size 4K --timeout 3000ms nbd0 host",
+	    &o);
+	assert_int_equal(o.dead_timeout, 600);
+	assert_int_equal(o.peer_timeout_ms, 7500);
+	assert_int_equal(o.connect_timeout_ms, 90000);
+	assert_int_equal(o.watch_size, 3600);
+	assert_int_equal(o.retry_delay_ms, 250);
+	assert_int_equal(o.retry_delay_late_ms, 2000);
+	assert_int_equal(o.block_size, 4096);
+	assert_int_equal(o.timeout, 3);
+	options_done(&o);
+	parse_right("nbd0 host --wait=1m -r --same-content=2M", &o);
+	assert_int_equal(o.wait_ms, 60000);
+	assert_int_equal(o.same_content, 2 << 20);
+	options_done(&o);
+}
+
 static void test_several(void **state)
 {
 	struct options o;
@@ -894,6 +918,22 @@ static const struct {
      "nbds:// URIs"},
     {"nbd0 h --tls --tls-ca /c --failover nbds://b/?tls-verify-peer=0 --tls-verify-peer 1",
      "--failover: --tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
+    {"nbd0 h --same-content=1G",
+     "--same-content must be a number from 65536 to 67108864, not \"1G\""},
+    {"nbd0 h --same-content=18014398509481984K",
+     "--same-content must be a number from 65536 to 67108864, not \"18014398509481984K\""},
+    {"nbd0 h --block-size K", "--block-size must be a power of two from 512 to 65536, not \"K\""},
+    {"nbd0 h --connections 1K", "--connections must be a number from 1 to 16, not \"1K\""},
+    {"nbd0 h --dead-timeout 1500ms",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"1500ms\""},
+    {"nbd0 h --dead-timeout 597h",
+     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
+     "\"597h\""},
+    {"nbd0 h --connect-timeout 100.5ms",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with at most three decimals, "
+     "not \"100.5ms\""},
+    {"nbd0 host --wait 30s", "--wait takes its value after an equals sign: --wait=30s"},
     {"nbd0 h --same-content=65535",
      "--same-content must be a number from 65536 to 67108864, not \"65535\""},
     {"--retry nbd0 h", "there is no option \"--retry\"; options are not abbreviated: is "
@@ -1032,13 +1072,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good),	cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_fields),	cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_several),	cmocka_unit_test(test_retry_delay),
-	    cmocka_unit_test(test_few_options), cmocka_unit_test(test_failover),
-	    cmocka_unit_test(test_tls),		cmocka_unit_test(test_absolute),
-	    cmocka_unit_test(test_argv_kept),	cmocka_unit_test(test_bad),
-	    cmocka_unit_test(test_source),	cmocka_unit_test(test_peer_uid),
-	    cmocka_unit_test(test_table),	cmocka_unit_test(test_help),
-	    cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_units),	cmocka_unit_test(test_several),
+	    cmocka_unit_test(test_retry_delay), cmocka_unit_test(test_few_options),
+	    cmocka_unit_test(test_failover),	cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_absolute),	cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),		cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_peer_uid),	cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),	cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
