@@ -16,7 +16,7 @@ static int run(const struct options *o)
 {
 	switch (o->verb) {
 	case VERB_ATTACH:
-		return cmd_attach(o);
+		return o->show_config ? cmd_show_config(o) : cmd_attach(o);
 	case VERB_DETACH:
 		return cmd_detach(o);
 	case VERB_CHECK:

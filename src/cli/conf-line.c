@@ -153,8 +153,10 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 		complain_of(r, "%s must be yes or no, not %s", def->name, quoted_str(value).text);
 		return;
 	}
-	if (def->value != VALUE_REQUIRED && on == 0)
+	if (def->value != VALUE_REQUIRED && on == 0) {
+		option_bit_set(&r->config->off, def);
 		return;
+	}
 	path = option_path(def, value);
 	if (path && path[0] != '/') {
 		complain_of(r, "%s must be an absolute path, not %s", def->name,
@@ -188,6 +190,18 @@ static void set_text(struct config_reader *r, const char *name, char **field, un
 		complain_of(r, "out of memory");
 }
 
+/* True for what says which device or server is meant. */
+static bool says_which(struct piece name)
+{
+	static const char *const names[] = {"target", "device",	 "unix", "port", "export",
+					    "image",  "command", "user", "name", "identifier"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (equal(name, names[i]))
+			return true;
+	return false;
+}
+
 static void read_pair(struct config_reader *r, struct piece name, struct piece value)
 {
 	const struct option_def *def = option_by_name(name.p, name.len);
@@ -198,6 +212,11 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 	if (is_quoted(value) && !(def && is_command(def))) {
 		complain_of(r, "quotes are a part of the value in this file: write the value "
 			       "without them");
+		return;
+	}
+	if (r->part && says_which(name)) {
+		complain_of(r, "%s belongs to one configuration, and so into its own file",
+			    quoted(name.p, name.len).text);
 		return;
 	}
 	if (equal(name, "target")) {

@@ -15,6 +15,7 @@ struct config_reader {
 	struct options scratch;
 	__typeof__(&ini_parse_string) parse; /* libinih's, loaded by the first file */
 	struct option_bits given, seen;
+	bool part; /* read by config_read_part() */
 	unsigned line;
 	unsigned errors;
 	config_error_fn *fn;

@@ -208,14 +208,27 @@ static int finish(struct config_reader *r, int ret, struct config *ret_config)
 	return ret;
 }
 
-int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
-		struct err *err)
+static int read_file(const char *path, bool part, struct config *ret_config, config_error_fn *fn,
+		     void *arg, struct err *err)
 {
 	struct config config = {.path = strdup(path)};
-	struct config_reader r = {.config = &config, .fn = fn, .arg = arg, .err = err};
+	struct config_reader r = {
+	    .config = &config, .part = part, .fn = fn, .arg = arg, .err = err};
 
 	options_init(&r.scratch);
 	return finish(&r, read_and_check(&r), ret_config);
+}
+
+int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		struct err *err)
+{
+	return read_file(path, false, ret_config, fn, arg, err);
+}
+
+int config_read_part(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		     struct err *err)
+{
+	return read_file(path, true, ret_config, fn, arg, err);
 }
 
 int config_parse(const char *path, const char *text, size_t len, struct config *ret_config,

@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "cli/name.h"
 
-struct option_def;
+#include "cli/table.h"
 
 struct config_entry {
 	const struct option_def *def;
@@ -36,6 +36,7 @@ struct config {
 	unsigned target_line, device_line;
 	size_t n;
 	struct config_entry entry[CONFIG_ENTRIES_MAX]; /* in the file's order */
+	struct option_bits off;			       /* what the file sets to no */
 };
 
 /* Called for every error; the message has `FILE:LINE: ` in front. */
@@ -49,6 +50,13 @@ typedef void config_error_fn(const struct err *err, void *arg);
 int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
 		struct err *err);
 void config_done(struct config *config);
+
+/*
+ * The same for a file that completes another one: CONFIG_DEFAULTS, or one in NAME.conf.d. It cannot
+ * say which device or server is meant.
+ */
+int config_read_part(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		     struct err *err);
 
 /* As config_read() of a file `path` that holds this text. */
 int config_parse(const char *path, const char *text, size_t len, struct config *ret_config,

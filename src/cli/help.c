@@ -85,14 +85,14 @@ void options_help(FILE *f)
 			print_wrapped(f, def->help, len);
 		}
 	}
-	fputs(
-	    "\n"
-	    "SECONDS may end with ms, s, m or h, and BYTES with K, M or G (powers of 1024).\n"
-	    "With --unix PATH, --list and --info take no HOST.\n"
-	    "\n"
-	    "Exit status: 0 success, 1 failure, 2 wrong usage, 3 the device is in use,\n"
-	    "4 the server cannot be reached, 5 the server refuses, 6 this system does not\n"
-	    "support it.\n"
-	    "See nbd-attach(8) for details and examples.\n",
-	    f);
+	fputs("\n"
+	      "SECONDS may end with ms, s, m or h, and BYTES with K, M or G (powers of 1024).\n"
+	      "--no-OPTION takes back an option that a configuration file sets.\n"
+	      "With --unix PATH, --list and --info take no HOST.\n"
+	      "\n"
+	      "Exit status: 0 success, 1 failure, 2 wrong usage, 3 the device is in use,\n"
+	      "4 the server cannot be reached, 5 the server refuses, 6 this system does not\n"
+	      "support it.\n"
+	      "See nbd-attach(8) for details and examples.\n",
+	      f);
 }

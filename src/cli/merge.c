@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/merge.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "kernel/device.h"
@@ -92,8 +95,9 @@ static bool is_overridden(const struct option_def *def, const struct option_bits
 	       (has_server && is_address(def));
 }
 
-static int apply_entries(struct options *o, struct option_bits *given, bool has_server,
-			 const struct config *config, struct err *err)
+/* Files are applied in the order of precedence: what an earlier one says, or takes back, stays. */
+static int apply_entries(struct options *o, struct option_bits *given, struct option_bits *off,
+			 bool has_server, const struct config *config, struct err *err)
 {
 	const struct option_bits typed = *given;
 
@@ -101,14 +105,82 @@ static int apply_entries(struct options *o, struct option_bits *given, bool has_
 		const struct config_entry *e = &config->entry[i];
 		int r;
 
-		if (is_overridden(e->def, &typed, has_server))
+		if (is_overridden(e->def, &typed, has_server) || option_bit_is_set(off, e->def))
 			continue;
 		r = e->def->set(o, e->def, e->value, err);
+		if (r == 0)
+			r = options_note(o, e->def, e->value, config->path, err);
 		if (r < 0)
 			return r;
 		option_bit_set(given, e->def);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(off->word); i++)
+		off->word[i] |= config->off.word[i];
 	return 0;
+}
+
+static int apply_part(struct options *o, struct option_bits *given, struct option_bits *off,
+		      bool has_server, const char *path, struct err *err)
+{
+	struct config config;
+	int r = config_read_part(path, &config, NULL, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = apply_entries(o, given, off, has_server, &config, err);
+	config_done(&config);
+	return r;
+}
+
+static int is_part(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0;
+}
+
+int config_each_drop_in(const char *path, int (*fn)(const char *file, void *arg, struct err *err),
+			void *arg, struct err *err)
+{
+	char directory[PATH_MAX], file[PATH_MAX + NAME_MAX + 2];
+	struct dirent **part;
+	int n, r = 0;
+
+	snprintf(directory, sizeof(directory), "%s.d", path);
+	n = scandir(directory, &part, is_part, alphasort);
+	if (n < 0 && errno != ENOENT && errno != ENOTDIR)
+		return err_errno(err, ERR_USAGE, errno, "cannot read %s", directory);
+	for (int i = n - 1; i >= 0; i--) {
+		snprintf(file, sizeof(file), "%s/%s", directory, part[i]->d_name);
+		if (r == 0)
+			r = fn(file, arg, err);
+		free(part[i]);
+	}
+	if (n >= 0)
+		free(part);
+	return r;
+}
+
+struct merge {
+	struct options *o;
+	struct option_bits *given, *off;
+	bool has_server;
+};
+
+static int apply_drop_in(const char *file, void *arg, struct err *err)
+{
+	const struct merge *m = arg;
+
+	return apply_part(m->o, m->given, m->off, m->has_server, file, err);
+}
+
+/* The last name first, because it takes precedence. */
+static int apply_drop_ins(struct options *o, struct option_bits *given, struct option_bits *off,
+			  bool has_server, const char *path, struct err *err)
+{
+	struct merge m = {o, given, off, has_server};
+
+	return config_each_drop_in(path, apply_drop_in, &m, err);
 }
 
 /* The words as they would have been typed without a file. */
@@ -142,8 +214,8 @@ static int explain_no_file(const struct situation *s, const char *path, struct e
 			s->word, path);
 }
 
-int options_configure(struct options *o, struct option_bits *given, struct words *words,
-		      struct config *config, struct err *err)
+static int configure(struct options *o, struct option_bits *given, struct option_bits *off,
+		     struct words *words, struct config *config, struct err *err)
 {
 	struct situation s = look(o, words);
 	const char *word = s.word, *path = o->config_file;
@@ -163,7 +235,9 @@ int options_configure(struct options *o, struct option_bits *given, struct words
 	if (r == -ENOENT && !o->config_file)
 		return explain_no_file(&s, path, err);
 	if (r == 0)
-		r = apply_entries(o, given, s.has_server, config, err);
+		r = apply_drop_ins(o, given, off, s.has_server, path, err);
+	if (r == 0)
+		r = apply_entries(o, given, off, s.has_server, config, err);
 	if (r == 0 && !s.has_server && config->target && captive_is_line(config->target))
 		r = captive_from_line(o, config->target, err);
 	if (r < 0)
@@ -179,4 +253,15 @@ int options_configure(struct options *o, struct option_bits *given, struct words
 	if (r == 0)
 		complete_words(o, words, &s, config);
 	return r;
+}
+
+int options_configure(struct options *o, struct option_bits *given, struct option_bits *off,
+		      struct words *words, struct config *config, struct err *err)
+{
+	bool has_server = look(o, words).has_server;
+	int r = configure(o, given, off, words, config, err);
+
+	if (r < 0 || o->verb != VERB_ATTACH || access(CONFIG_DEFAULTS, F_OK) < 0)
+		return r;
+	return apply_part(o, given, off, has_server, CONFIG_DEFAULTS, err);
 }

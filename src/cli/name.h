@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONFIG_DIR "/etc/nbd-attach"
+#define CONFIG_DIR	"/etc/nbd-attach"
+#define CONFIG_DEFAULTS CONFIG_DIR "/defaults.conf"
 
 #define CONFIG_NAME_MAX 64 /* bytes */
 

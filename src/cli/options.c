@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options.h"
 
+#include <string.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
 #include "cli/server-captive.h"
 #include "cli/server-failover.h"
 #include "cli/server-tls.h"
+#include "endpoint/uri-parts.h"
 
 void options_init(struct options *o)
 {
@@ -32,6 +34,11 @@ void options_done(struct options *o)
 	for (size_t i = 0; i < o->n_more; i++)
 		free(o->more[i].device);
 	free(o->more);
+	for (size_t i = 0; i < o->n_settings; i++) {
+		free(o->settings[i].value);
+		free(o->settings[i].file);
+	}
+	free(o->settings);
 	free(o->source);
 	free(o->identifier);
 	free(o->on_change);
@@ -51,6 +58,21 @@ void options_done(struct options *o)
 	captive_words_free(o->captive);
 	endpoint_done(&o->endpoint);
 	options_init(o);
+}
+
+int options_note(struct options *o, const struct option_def *def, const char *value,
+		 const char *file, struct err *err)
+{
+	struct options_setting s = {.def = def};
+	void *more = realloc(o->settings, (o->n_settings + 1) * sizeof(*o->settings));
+
+	if (!more)
+		return part_no_memory(err);
+	o->settings = more;
+	s.value = value ? strdup(value) : NULL;
+	s.file = file ? strdup(file) : NULL;
+	o->settings[o->n_settings++] = s;
+	return (value && !s.value) || (file && !s.file) ? part_no_memory(err) : 0;
 }
 
 int options_each_device(const struct options *o, int (*fn)(const struct options *o, void *arg),

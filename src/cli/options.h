@@ -19,6 +19,8 @@
 #include "supervise/reconnect/targets.h"
 #include "endpoint/endpoint.h"
 
+struct option_def;
+
 enum verb {
 	VERB_ATTACH, /* the default */
 	VERB_DETACH,
@@ -120,6 +122,14 @@ struct options {
 	bool openmetrics;	     /* status */
 	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
 
+	bool show_config; /* attach: print what the settings below make, and do nothing */
+	struct options_setting {
+		const struct option_def *def;
+		char *value; /* NULL: stands without one */
+		char *file;  /* NULL: the command line */
+	} * settings;	     /* every option that counts, in the order of precedence */
+	size_t n_settings;
+
 	/* As given; the endpoint has been made from them. NULL: not given. */
 	char *export_name;
 	bool export_is_number; /* the word EXPORT: perhaps a port was meant */
@@ -146,6 +156,10 @@ void options_init(struct options *o);
  */
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err);
 void options_done(struct options *o);
+
+/* Remembers an option for --show-config. -errno with *err: no memory. */
+int options_note(struct options *o, const struct option_def *def, const char *value,
+		 const char *file, struct err *err);
 
 /*
  * Calls fn for each device in the order given, with `device` and `index` set to it. The result is

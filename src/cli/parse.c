@@ -21,6 +21,7 @@
 struct command {
 	struct options options;
 	struct option_bits given;
+	struct option_bits off;	       /* --no-OPTION: what files say of it does not count */
 	const struct option_def *open; /* what went before, if it could have had a value */
 	struct words words;
 };
@@ -94,6 +95,19 @@ static int explain_unknown(const char *word, int letter, struct err *err)
 	return part_bad(err, "there is no option %s" TRY_HELP, quoted(word, len).text);
 }
 
+/* --no-OPTION, of an option that a file can set. */
+static bool take_back(struct command *c, const char *word)
+{
+	const struct option_def *def =
+	    strncmp(word, "--no-", 5) == 0 ? option_by_name(word + 5, strlen(word + 5)) : NULL;
+
+	if (!def || !def->in_file)
+		return false;
+	option_bit_set(&c->off, def);
+	c->open = NULL;
+	return true;
+}
+
 /* 30, 0.5, 30s, 500ms, 5m: no export is called like that when it follows --wait. */
 static bool is_duration(const char *s)
 {
@@ -108,6 +122,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 {
 	const struct option_def *def;
 	size_t i, len;
+	int r;
 
 	if (value == 1) {
 		/* `nbd0 host --wait 30` would look for an export "30". */
@@ -120,6 +135,8 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 		c->words.n++;
 		return 0;
 	}
+	if (value == '?' && take_back(c, word))
+		return 0;
 	if (value == '?')
 		return explain_unknown(word, optopt, err);
 	i = find(value == ':' ? optopt : value);
@@ -134,7 +151,10 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 		return part_bad(err, "--%s is given twice", def->name);
 	option_bit_set(&c->given, def);
 	c->open = def->value == VALUE_OPTIONAL && !optarg ? def : NULL;
-	return def->set(&c->options, def, optarg, err);
+	r = def->set(&c->options, def, optarg, err);
+	if (r == 0 && def->group != GROUP_VERB)
+		r = options_note(&c->options, def, optarg, NULL, err);
+	return r;
 }
 
 static bool is_last_word(enum verb verb)
@@ -204,6 +224,19 @@ static int check_given(const struct command *c, struct err *err)
 {
 	const struct option_pair *pair;
 
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		if (!option_bit_is_set(&c->off, def))
+			continue;
+		if (c->options.verb != VERB_ATTACH)
+			return part_bad(err, "--no-%s cannot be combined with %s" TRY_HELP,
+					def->name, verb_name(c->options.verb));
+		if (option_bit_is_set(&c->given, def))
+			return part_bad(err, "--%s and --no-%s cannot be combined", def->name,
+					def->name);
+	}
+
 	for (size_t i = 0; i < options_count; i++)
 		if (option_bit_is_set(&c->given, &options_table[i]) &&
 		    !(options_table[i].verbs & 1U << c->options.verb))
@@ -216,6 +249,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 {
 	struct command c = {0};
 	struct config config = {0};
+	struct option_bits off;
 	int r;
 
 	options_init(&c.options);
@@ -224,8 +258,9 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 		r = check_given(&c, err);
 		if (r == 0 && c.options.verb == VERB_ATTACH)
 			r = habits_words(&c.words, err);
+		off = c.off; /* files add what they take back themselves */
 		if (r == 0)
-			r = options_configure(&c.options, &c.given, &c.words, &config, err);
+			r = options_configure(&c.options, &c.given, &off, &c.words, &config, err);
 		if (r == 0)
 			r = check_given(&c, err);
 		if (r == 0)

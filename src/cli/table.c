@@ -646,6 +646,13 @@ const struct option_def options_table[] = {
      .help = "stay in the foreground and log to standard error",
      .set = option_set_flag,
      .field = FIELD(foreground)},
+    {.name = "show-config",
+     .group = GROUP_RUN,
+     .verbs = ATTACH,
+     .help = "print what the configuration files and the command line make together, and attach "
+	     "nothing",
+     .set = option_set_flag,
+     .field = FIELD(show_config)},
     {.name = "json",
      .group = GROUP_RUN,
      .verbs = STATUS | LIST | INFO,

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/conf.h"
+#include "cli/merge.h"
 #include "cli/name.h"
 #include "cli/server-captive.h"
 #include "cli/table.h"
@@ -93,13 +94,35 @@ static int check_files(const char *path, struct err *err)
 	return missing ? err_exit_status(ERR_USAGE) : 0;
 }
 
+/* A file that completes others; goes on to the next one, *arg being the worst exit status. */
+static int check_part(const char *file, void *arg, struct err *err)
+{
+	int *worst = arg;
+	struct config config;
+
+	if (config_read_part(file, &config, say, NULL, err) < 0)
+		*worst = err_exit_status(err->kind);
+	else
+		config_done(&config);
+	return 0;
+}
+
 int cmd_check_config(const struct options *o)
 {
 	char path[PATH_MAX];
 	struct err err;
+	int status = 0;
 
 	find_file(o->file, path, sizeof(path));
+	if (strcmp(path, CONFIG_DEFAULTS) == 0) {
+		check_part(path, &status, &err);
+		return status;
+	}
+	if (config_each_drop_in(path, check_part, &status, &err) < 0) {
+		log_error("%s", err.message);
+		return err_exit_status(err.kind);
+	}
 	if (config_check(path, say, NULL, &err) < 0)
 		return err_exit_status(err.kind);
-	return check_files(path, &err);
+	return status ? status : check_files(path, &err);
 }

@@ -12,6 +12,7 @@
 #define CMD_JSON_VERSION 1
 
 int cmd_attach(const struct options *o);
+int cmd_show_config(const struct options *o); /* attach with --show-config */
 int cmd_detach(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_reconnect(const struct options *o);
