@@ -339,16 +339,16 @@ answer() { # LINE
 }
 
 prepare
-table >"$N/table"
+table >"$N/wanted"
 while read -r line; do
 	[[ $line = '$ '* ]] && answer "${line#\$ }"
-done <"$N/table" >"$N/answers"
+done <"$N/wanted" >"$N/answered"
 if [[ ${1:-} = print ]]; then
-	cat "$N/answers"
+	cat "$N/answered"
 	exit
 fi
-check "at least 60 wrong inputs" test "$(grep -c '^\$ ' "$N/table")" -ge 60
-check "each has its sentence and its exit status" diff "$N/table" "$N/answers"
+check "at least 60 wrong inputs" test "$(grep -c '^\$ ' "$N/wanted")" -ge 60
+check "each has its sentence and its exit status" diff "$N/wanted" "$N/answered"
 check "nothing else is attached" is "$(cd "$N" && echo nbd*.state)" nbd0.state
 check "it detaches" detach
 finish
