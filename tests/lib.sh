@@ -164,7 +164,7 @@ wait_for() { # SECONDS COMMAND...
 }
 
 listening() { # PATH or PORT; looks at the kernel's tables, because some servers count clients
-	local table more=() line port
+	local table six=() line port
 	if [[ $1 = /* ]]; then
 		mapfile -t table </proc/net/unix
 		for line in "${table[@]}"; do
@@ -173,9 +173,9 @@ listening() { # PATH or PORT; looks at the kernel's tables, because some servers
 		return 1
 	fi
 	mapfile -t table </proc/net/tcp
-	[[ ! -e /proc/net/tcp6 ]] || mapfile -t more </proc/net/tcp6
+	[[ ! -e /proc/net/tcp6 ]] || mapfile -t six </proc/net/tcp6
 	printf -v port %04X "$1"
-	for line in "${table[@]}" "${more[@]}"; do
+	for line in "${table[@]}" "${six[@]}"; do
 		[[ ! $line =~ :$port\ 0+:0000\ 0A ]] || return 0
 	done
 	return 1
