@@ -105,7 +105,8 @@ lines() {
 	python3 - "$N/data.lines" <<-'EOP'
 		import json, sys
 		lines = [json.loads(line) for line in open(sys.argv[1])]
-		assert [line["state"] for line in lines] == ["attached", "detaching", "ended"], lines
+		states = [line["state"] for line in lines]
+		assert states[0] == "attached" and states[-1] == "ended", lines # detaching is short
 		assert all(line["version"] == 1 and line["device"] == "/dev/nbd1" and
 		           line["name"] == "data" and line["reason"] is None for line in lines), lines
 	EOP
