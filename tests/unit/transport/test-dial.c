@@ -123,6 +123,7 @@ static void failures_named(void **state)
 	};
 	uint16_t port = unused_port("127.0.0.1");
 	struct outcome o;
+	int shown = 0;
 
 	(void)state;
 	put(&list, literal_address("127.0.0.1", port));
@@ -136,6 +137,9 @@ static void failures_named(void **state)
 					      "127.0.0.1:"));
 	assert_non_null(strstr(o.err.message, ": Connection refused; [::1]:"));
 	assert_non_null(strstr(o.err.message, "; and 3 more"));
+	for (const char *at = o.err.message; (at = strstr(at, "[::1]:")); at++)
+		shown++;
+	assert_int_equal(shown, 3); /* of the four that are told */
 }
 
 /* One family refuses, the other serves: at once, in either order. */
