@@ -49,6 +49,7 @@ static struct outcome dial_from(const struct address_list *list, const struct so
 	assert_false(o.called);
 	loop_run(o.loop);
 	o.ms = loop_now() - start;
+	loop_run_for(o.loop, 300); /* no timer calls a second time */
 	dial_free(d);
 	loop_free(o.loop);
 	return o;
