@@ -277,7 +277,7 @@ state_of() { # DEVICE KEY
 
 # What --status --json says, which has a line for each key. Sets $value, to JSON.
 read_status() { # DEVICE KEY
-	local json pattern=$'\n    "'$2$'": ([^\n]*)'
+	local json pattern=$'\n {4,6}"'$2$'": ([^\n]*)'
 	value=
 	nbd_attach --status --json "$1" >"$scratch/json" || return
 	json=$(<"$scratch/json")
@@ -290,6 +290,7 @@ status_is() { # DEVICE KEY VALUE: true is True, and false is False
 	case $value in
 	true) value=True ;;
 	false) value=False ;;
+	null) value=None ;;
 	\"*\") value=${value:1:-1} value=${value//\\\"/\"} value=${value//\\\\/\\} ;;
 	esac
 	is "$value" "$3"
