@@ -11,10 +11,13 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "runtime/rundir.h"
+
+#define RESETS_MAX 50 /* times 20 ms: how long a killed supervisor's helper may have its socket */
 
 struct control {
 	struct loop *loop;
@@ -241,8 +244,9 @@ void control_free(struct control *c)
 	free(c);
 }
 
-int control_ask(int index, const struct control_request *request, unsigned limit_ms,
-		int *ret_status, struct err *err)
+/* -ECONNRESET: nobody has read the request. */
+static int ask(int index, const struct control_request *request, unsigned limit_ms, int *ret_status,
+	       struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "control");
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -284,4 +288,21 @@ int control_ask(int index, const struct control_request *request, unsigned limit
 	*ret_status = atoi(answer);
 	err_set(err, ERR_FAILED, 0, "%s", sentence + 1);
 	return 0;
+}
+
+int control_ask(int index, const struct control_request *request, unsigned limit_ms,
+		int *ret_status, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	int ret = ask(index, request, limit_ms, ret_status, err);
+
+	/*
+	 * A supervisor that was killed: a helper that it had just begun to start has its socket for
+	 * a moment more. Soon nobody listens, or the next supervisor does.
+	 */
+	for (int i = 0; i < RESETS_MAX && ret == -ECONNRESET; i++) {
+		nanosleep(&pause, NULL);
+		ret = ask(index, request, limit_ms, ret_status, err);
+	}
+	return ret;
 }

@@ -446,6 +446,37 @@ static void an_end_before_the_answer_is_an_error(void **state)
 	unlink(rundir_device(INDEX, "control").text);
 }
 
+/* Ends with a request that nobody has read, as a killed supervisor does; then nobody listens. */
+static void *end_unread(void *arg)
+{
+	int fd = *(int *)arg;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (poll(&p, 1, 5000) == 1)
+		usleep(100000); /* the request follows the connection */
+	close(fd);
+	return NULL;
+}
+
+static void a_killed_supervisor_is_none(void **state)
+{
+	struct address at = unix_address(rundir_device(INDEX, "control").text);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct question q = {.limit_ms = 5000};
+	pthread_t thread;
+
+	(void)state;
+	control_free(control);
+	control = NULL;
+	assert_int_equal(bind(fd, (void *)&at.sa, at.len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(pthread_create(&thread, NULL, end_unread, &fd), 0);
+	ask(&q);
+	assert_int_equal(q.ret, -ENOENT);
+	pthread_join(thread, NULL);
+	unlink(rundir_device(INDEX, "control").text);
+}
+
 #define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -463,6 +494,7 @@ int main(void)
 	    WITH_CONTROL(nobody_listens),
 	    WITH_CONTROL(a_stopped_supervisor_is_not_waited_for),
 	    WITH_CONTROL(an_end_before_the_answer_is_an_error),
+	    WITH_CONTROL(a_killed_supervisor_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
