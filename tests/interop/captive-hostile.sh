@@ -41,7 +41,7 @@ cat >hostile-socket <<-'END'
 	    client.close()
 END
 chmod 755 hostile-socket
-refused "ends at once" 4 'server false ended with exit status 1' false
+refused "ends at once" 5 'server false ended with exit status 1' false
 refused "ends in peace at once" 4 'server true ended with exit status 0' true
 refused "is no program" 6 'cannot run /etc/passwd: Permission denied' /etc/passwd
 refused "is not there" 6 'cannot run no-such-server: No such file' no-such-server
@@ -51,10 +51,10 @@ refused "is deaf to SIGTERM" 4 'no answer' sh -c 'trap "" TERM; while :; do slee
 patience=15 # those that need Python need some seconds to start
 refused "garbage" 5 'server .*' ./hostile-socket garbage
 refused "hangs up" 4 'closed the connection' ./hostile-socket hang-up
-refused "accepts and dies" 4 'server hostile-socket ended with exit status 7' ./hostile-socket die
+refused "accepts and dies" 5 'server hostile-socket ended with exit status 7' ./hostile-socket die
 patience=3
 refused "floods its errors" 4 'no answer' sh -c 'yes hostile >&2'
-refused "leaves children" 4 'server sh ended with exit status 1: bye' \
+refused "leaves children" 5 'server sh ended with exit status 1: bye' \
 	sh -c 'setsid sleep 1000 & sleep 1000 & (trap "" TERM; sleep 1000) & echo bye >&2; exit 1'
 refused "goes to the background" 4 'server setsid ended with exit status 0' setsid --fork sleep 1000
 check "hostile, --command: garbage" expect_status 5 'server sh.*' \
