@@ -153,7 +153,7 @@ serve_again
 check "back larger: attached again" healed
 check "back larger: the device has grown" wait_for 10 eval \
 	'is "$(cat /sys/block/$device/size)" 65536'
-check "back larger: and the status says it" says size '^33554432$'
+check "back larger: and the status says it" says size-bytes '^33554432$'
 pause 2
 check "back larger: nothing failed, nothing lost" unload
 check "back larger: detaches" release

@@ -36,7 +36,8 @@ net_up() {
 # Not "cut", which lib.sh means otherwise.
 sever() { # without a FIN, without a sign
 	began=$("$fault" now)
-	mapfile -t earlier < <(reconnects)
+	reconnects
+	earlier=("${reconnects[@]}")
 	ip -n router link set r2 down
 }
 
@@ -47,7 +48,8 @@ mend() {
 
 unplug() { # this machine's carrier goes
 	began=$("$fault" now)
-	mapfile -t earlier < <(reconnects)
+	reconnects
+	earlier=("${reconnects[@]}")
 	ip -n router link set r1 down
 }
 
@@ -59,7 +61,8 @@ plug() {
 # A host that goes without a word, and does not know its old connections when it is back.
 host_gone() {
 	began=$("$fault" now)
-	mapfile -t earlier < <(reconnects)
+	reconnects
+	earlier=("${reconnects[@]}")
 	ip -n server addr del 10.9.2.2/24 dev far
 	kill -KILL -- "-$server"
 	wait "$server" 2>/dev/null || true

@@ -44,6 +44,14 @@ check "an honest server: nothing failed" load_ended
 check "an honest server: nothing lost, on both sides" verified
 check "an honest server: some 100 requests at least" eval '(($(stat -c %s "$scratch/load/log") > 3200))'
 
+flip() { # a byte of the block: all of its bits
+	local byte
+	byte=$(dd if="$image" bs=1 skip=$((hot * 4096 + 2000)) count=1 status=none | od -An -tu1)
+	# shellcheck disable=SC2059 # the byte is the format
+	printf "\\x$(printf %02x $((byte ^ 255)))" |
+		dd of="$image" bs=1 seek=$((hot * 4096 + 2000)) conv=notrunc status=none
+}
+
 # Each in its turn, in the image, and put right again
 check "every block is compared" rewritten
 cp "$image" "$scratch/right"
@@ -56,10 +64,10 @@ cp "$scratch/right" "$image"
 block if="$image" of="$image" skip="$hot" seek=$((hot + 1))
 check "a misplaced write is found in the image" finds 'foreign [1-9]' verified
 cp "$scratch/right" "$image"
-printf x | dd of="$image" bs=1 seek=$((hot * 4096 + 2000)) conv=notrunc status=none
+flip
 check "one wrong byte is found in the image" finds 'torn [1-9]' verified
 cp "$scratch/right" "$image"
-printf x | dd of="$image" bs=1 seek=$((hot * 4096 + 2000)) conv=notrunc status=none
+flip
 check "one wrong byte is found through the device" \
 	finds 'torn [1-9]' "$fault" verify "$scratch/load/ledger" "/dev/$device"
 cp "$scratch/right" "$image"

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
 begin 90
+# Layouts are compared, and the guest is booted with programs that lie where they lay before.
+echo 2 >/proc/sys/kernel/randomize_va_space
 
 evil=$top/build/tests/security/nbd-attach
 [[ -x $evil ]] || {
