@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -259,9 +260,13 @@ int options_configure(struct options *o, struct option_bits *given, struct optio
 		      struct words *words, struct config *config, struct err *err)
 {
 	bool has_server = look(o, words).has_server;
+	struct stat st;
 	int r = configure(o, given, off, words, config, err);
 
-	if (r < 0 || o->verb != VERB_ATTACH || access(CONFIG_DEFAULTS, F_OK) < 0)
+	if (r < 0 || o->verb != VERB_ATTACH)
 		return r;
+	/* One that cannot be read is an error: it may ask for read-only devices, or for TLS. */
+	if (lstat(CONFIG_DEFAULTS, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
 	return apply_part(o, given, off, has_server, CONFIG_DEFAULTS, err);
 }

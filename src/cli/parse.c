@@ -108,13 +108,15 @@ static bool take_back(struct command *c, const char *word)
 	return true;
 }
 
-/* 30, 0.5, 30s, 500ms, 5m: no export is called like that when it follows --wait. */
-static bool is_duration(const char *s)
+/* 30, 0.5, 30s, 500ms, 5m, 4M: no export is called like that when it follows --wait. */
+static bool is_figure(const char *s)
 {
 	const char *unit = s + strspn(s, "0123456789.");
 
 	return !unit[0] || (unit != s && (strcmp(unit, "ms") == 0 || strcmp(unit, "s") == 0 ||
-					  strcmp(unit, "m") == 0 || strcmp(unit, "h") == 0));
+					  strcmp(unit, "m") == 0 || strcmp(unit, "h") == 0 ||
+					  strcmp(unit, "K") == 0 || strcmp(unit, "M") == 0 ||
+					  strcmp(unit, "G") == 0));
 }
 
 /* Applies what getopt_long() found in `word`. */
@@ -126,7 +128,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 
 	if (value == 1) {
 		/* `nbd0 host --wait 30` would look for an export "30". */
-		if (c->open && is_duration(optarg))
+		if (c->open && is_figure(optarg))
 			return part_bad(err, "--%s takes its value after an equals sign: --%s=%s",
 					c->open->name, c->open->name, optarg);
 		c->open = NULL;

@@ -10,6 +10,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#define TIMER_SLACK_MS 50 /* a timer that is over by the clock of a moment ago */
+
 static unsigned missing(const struct supervisor *s)
 {
 	unsigned have =
@@ -43,10 +45,12 @@ static void arm_expiry(struct supervisor *s)
 {
 	uint64_t end = outage_fails_at(&s->outage), now = loop_now();
 
-	if (!s->cfg.reconnect || handover_fails_io(s->handover))
+	if (!s->cfg.reconnect || (handover_fails_io(s->handover) && !s->fail_now))
 		return;
 	queue_forget(&s->queue, FSM_EXPIRE);
-	if (end == UINT64_MAX)
+	if (s->fail_now && !handover_fails_io(s->handover))
+		loop_timer_set(s->expiry, 0);
+	else if (end == UINT64_MAX)
 		loop_timer_cancel(s->expiry);
 	else
 		loop_timer_set(s->expiry, now < end ? end - now : 0);
@@ -108,7 +112,7 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 	if (news)
 		say_lost(s);
 	s->alive_said = links_alive(s->links);
-	if (!s->cfg.reconnect || handover_fails_io(s->handover))
+	if (!s->cfg.reconnect || s->fail_now || handover_fails_io(s->handover))
 		supervisor_post(s, FSM_EXPIRE, NULL);
 	if (!s->cfg.reconnect)
 		return;
@@ -207,6 +211,7 @@ static void end_outage(struct supervisor *s)
 
 	if (!outage_end(o, loop_now()))
 		return;
+	s->fail_now = false;
 	loop_timer_cancel(s->expiry);
 	alarm_end(s->alarm);
 	report_lost(s->report, false);
@@ -260,6 +265,12 @@ void supervisor_complain(struct supervisor *s, const struct event *e)
 			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
 }
 
+/* --fail-now ends the wait of I/O, but not the wait for the end of an old connection. */
+static bool is_over(const struct supervisor *s)
+{
+	return loop_now() + TIMER_SLACK_MS >= outage_fails_at(&s->outage);
+}
+
 void supervisor_fail_io(struct supervisor *s, const struct event *e)
 {
 	(void)e;
@@ -269,6 +280,8 @@ void supervisor_fail_io(struct supervisor *s, const struct event *e)
 			  s->at.index,
 			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	handover_fail_io(s->handover);
+	if (!s->cfg.reconnect || is_over(s))
+		handover_release(s->handover);
 }
 
 void supervisor_fail_now(struct supervisor *s)
@@ -284,6 +297,7 @@ void supervisor_fail_now(struct supervisor *s)
 				"the device is being detached");
 	} else {
 		log_warning("/dev/nbd%d: asked to fail the I/O that waits", s->at.index);
+		s->fail_now = true;
 		supervisor_post(s, FSM_EXPIRE, NULL);
 		requests_answer(s->requests, 0, "I/O fails until the server is back");
 	}
@@ -291,7 +305,11 @@ void supervisor_fail_now(struct supervisor *s)
 
 void supervisor_expire(void *arg)
 {
-	supervisor_post(arg, FSM_EXPIRE, NULL);
+	struct supervisor *s = arg;
+
+	if (handover_fails_io(s->handover) && is_over(s))
+		handover_release(s->handover);
+	supervisor_post(s, FSM_EXPIRE, NULL);
 }
 
 bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event)

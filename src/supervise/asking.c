@@ -21,7 +21,8 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		requests_answer(s->requests, 0, "the kernel is being given a new connection");
 	else
 		requests_answer(s->requests, 0, "dialling");
-	takeover_probe(s->takeover);
+	if (s->state == FSM_ATTACHED || supervisor_dials(s))
+		takeover_probe(s->takeover);
 	reconnect_hurry(s->reconnect, "asked to");
 }
 

@@ -58,6 +58,7 @@ struct supervisor {
 	struct outage outage;
 	struct loop_timer *meanwhile, *expiry;
 	unsigned alive_said;  /* connections, when the log was told last */
+	bool fail_now;	      /* I/O is to fail in this outage before its time */
 	bool force, prepared; /* of the detach under way */
 	bool left;	      /* the device stays attached when we end */
 };

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "base/log.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
@@ -7,11 +9,16 @@
 static int check(const struct options *o, void *arg)
 {
 	struct err err;
-	int index;
+	int index, ret;
 
 	(void)arg;
-	if (cmd_device(o, &index, &err) < 0)
+	ret = cmd_device(o, &index, &err);
+	if (ret == -ENOENT)
 		return err_exit_status(ERR_FAILED);
+	if (ret < 0) {
+		log_error("%s", err.message);
+		return err_exit_status(err.kind);
+	}
 	if (cmd_device_missing(index, &err)) {
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);

@@ -52,7 +52,7 @@ static void family(FILE *out, const char *name, const char *type, const char *un
 
 static void print_infos(const struct metrics *m, FILE *out)
 {
-	family(out, "device", "info", NULL, "The export that a device is attached to.");
+	family(out, "device_info", "gauge", NULL, "The export that a device is attached to.");
 	for (size_t i = 0; i < m->n; i++) {
 		const struct state *s = m->state[i];
 
@@ -74,7 +74,7 @@ static void print_state(const struct state *s, const char *name, FILE *out)
 
 static void print_states(const struct metrics *m, FILE *out)
 {
-	family(out, "state", "stateset", NULL, "The state of a device, as --status shows it.");
+	family(out, "state", "gauge", NULL, "The state of a device, as --status shows it.");
 	for (size_t i = 0; i < m->n; i++) {
 		for (int k = 0; k < FSM_STATES; k++)
 			print_state(m->state[i], fsm_state_name((enum fsm_state)k), out);

@@ -99,8 +99,10 @@ static int open_up(struct attach *a, struct err *err)
 		ret = a->events->opened(err, a->arg);
 	if (ret == 0 && links_watch(a->cfg.links) < 0)
 		ret = err_set(err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
-	if (ret < 0)
+	if (ret < 0) {
 		kernel_detach(a->env->kernel, at->index, NULL);
+		close_fdp(&at->mark);
+	}
 	return ret;
 }
 

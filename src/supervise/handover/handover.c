@@ -326,13 +326,21 @@ void handover_fail_io(struct handover *h)
 	if (!h)
 		return;
 	h->failing = true;
-	links_release(h->cfg.links);
 	/* Of ioctl's devices it fails by itself. */
 	if (!kernel_can_change(h->env->kernel))
 		return;
 	/* What stands ready is handed over after this job, and is asked for again then. */
 	wait_for(h, links_graves(h->cfg.links) ? WAIT_ATTEND : WAIT_NOTHING, ATTEND_MS);
 	run_fail_work(h);
+}
+
+void handover_release(struct handover *h)
+{
+	if (!h)
+		return;
+	links_release(h->cfg.links);
+	if (h->wait == WAIT_NOTHING && links_graves(h->cfg.links))
+		wait_for(h, WAIT_ATTEND, ATTEND_MS);
 }
 
 bool handover_fails_io(const struct handover *h)

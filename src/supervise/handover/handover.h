@@ -77,6 +77,9 @@ void handover_stop(struct handover *h);
 
 /* Makes the kernel fail what waits, and what comes until a new connection is taken. */
 void handover_fail_io(struct handover *h);
+/* The dead timeout is over: what is not known of the end of old connections is waited for no more.
+ */
+void handover_release(struct handover *h);
 bool handover_fails_io(const struct handover *h);
 
 /* The kernel's timeouts may not be those of the configuration: the next hand-over sets them. */

@@ -14,6 +14,7 @@ static const uint64_t alarm_at[] = {30000, 120000, 300000, 540000};
 /* A job of the thread, which may outlive the part if it is blocked. */
 struct look {
 	struct alarm *alarm;
+	unsigned outage; /* in which it began */
 	int index;
 	int ret;
 	struct usage usage;
@@ -28,6 +29,7 @@ struct alarm {
 	struct offload *thread; /* from the first look of an outage to its end */
 	struct look *look;	/* the one under way */
 	bool on;
+	unsigned outage; /* how many have begun */
 	unsigned number; /* of the next alarm */
 };
 
@@ -60,7 +62,7 @@ static void looked(void *arg)
 	struct alarm *a = l->alarm;
 
 	a->look = NULL;
-	if (a->on)
+	if (a->on && l->outage == a->outage)
 		a->events->due(l->ret == 0 ? l->usage.sentence : "", a->arg);
 	free(l);
 }
@@ -79,7 +81,7 @@ static bool begin_look(struct alarm *a)
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return false;
-	*l = (struct look){.alarm = a, .index = a->env->at->index};
+	*l = (struct look){.alarm = a, .outage = a->outage, .index = a->env->at->index};
 	a->look = l;
 	if (offload_run(a->thread, work, looked, l) == 0)
 		return true;
@@ -128,7 +130,10 @@ void alarm_begin(struct alarm *a)
 {
 	if (!a || a->on)
 		return;
+	if (!a->look) /* one that returned after the end of its outage has left its thread */
+		offload_free(TAKE_PTR(a->thread));
 	a->on = true;
+	a->outage++;
 	a->number = 0;
 	arm(a);
 }

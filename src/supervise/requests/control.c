@@ -254,6 +254,7 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 	char text[32], answer[ERR_MESSAGE_MAX + 16];
 	struct sockaddr_un sa;
 	char *sentence;
+	bool unsent;
 	ssize_t n;
 	int ret = fd < 0 ? -errno : address(path.text, &sa);
 
@@ -276,11 +277,14 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 				 path.text);
 	control_format(request, text, sizeof(text));
 	/* EPIPE: turned away, and the answer says why. */
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 && errno != EPIPE)
+	unsent = send(fd, text, strlen(text), MSG_NOSIGNAL) < 0;
+	if (unsent && errno != EPIPE)
 		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
 	n = recv(fd, answer, sizeof(answer) - 1, 0);
 	if (n < 0)
 		return err_errno(err, ERR_FAILED, errno, "the supervisor does not answer");
+	if (unsent && n == 0)
+		return err_set(err, ERR_FAILED, ECONNRESET, "the supervisor has ended");
 	answer[n] = '\0';
 	sentence = strchr(answer, ' ');
 	if (!sentence)

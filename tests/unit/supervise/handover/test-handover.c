@@ -389,6 +389,7 @@ static void test_null(void **state)
 	handover_keep(NULL, 0);
 	handover_check(NULL);
 	handover_fail_io(NULL);
+	handover_release(NULL);
 	handover_restore(NULL);
 	assert_int_equal(handover_ready(NULL), 0);
 	assert_int_equal(handover_under_way(NULL), 0);

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --fail-now while the kernel works on a hand-over: it is not forgotten when nothing comes of that.
+# shellcheck source=tests/stub/lib.bash disable=SC2119
+. "$(dirname "$0")/../lib.bash"
+
+serve
+check "it attaches" attach
+load -e -i "$image"
+check "the load gets on" loading 20 5
+crash
+check "the loss is noticed" within 5 state_is lost
+ctl decline 0 10000
+ctl block
+serve_again
+check "the kernel is given a connection" within 10 state_is healing
+check "it is asked for" expect_status 0 'I/O fails until the server is back' nbd_attach --fail-now nbd0
+check "no request has failed yet" told_is failed 0
+crash
+ctl unblock
+check "what waited has failed" within 10 told_at_least failed 1
+ctl decline 0 0
+serve_again
+check "it heals" within 20 state_is attached
+check "the load gets on" loading 20 10
+crash
+check "the next loss is noticed" within 5 state_is lost
+before=$(told failed)
+pause 1
+check "in the next outage I/O waits" told_is failed "$before"
+serve_again
+check "it heals again" within 15 state_is attached
+check "nothing is lost" unload
+check "it detaches" detach
+finish
