@@ -76,7 +76,7 @@ for how in 'somebody else' 'a signal'; do
 	check "detached by $how: the next disk attaches" attach bare
 	check "detached by $how: and shows none of them" shows ''
 	check "detached by $how: nothing is said" is "$(<"$scratch/said")" \
-		"nbd-attach: /dev/nbd0: attached to nbd+unix:///?socket=$sock, 64 MiB"
+		"nbd-attach: /dev/nbd0: attached to nbd+unix:///bare?socket=$sock, 64 MiB"
 	nbd_attach -q -d nbd0
 done
 attach one >/dev/null
