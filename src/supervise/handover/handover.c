@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: the life of one job, whose steps belong together; what it does is in work.c. */
 #include "supervise/handover/handover.h"
 
 #include <errno.h>
