@@ -137,6 +137,17 @@ static bool is_quoted(struct piece value)
 	       value.p[value.len - 1] == value.p[0];
 }
 
+/* `fence = no` would be a command called no. */
+static bool is_mistaken(const struct option_def *def, int on)
+{
+	static const char *const names[] = {"fence", "on-change", "source"};
+
+	for (size_t i = 0; on >= 0 && i < ARRAY_SIZE(names); i++)
+		if (strcmp(def->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void set_option(struct config_reader *r, const struct option_def *def, const char *value)
 {
 	_cleanup_free_ char *copy = NULL;
@@ -155,6 +166,11 @@ static void set_option(struct config_reader *r, const struct option_def *def, co
 	}
 	if (def->value != VALUE_REQUIRED && on == 0) {
 		option_bit_set(&r->config->off, def);
+		return;
+	}
+	if (is_mistaken(def, on)) {
+		complain_of(r, "%s is not switched on or off: leave the line out%s", def->name,
+			    strcmp(def->name, "fence") == 0 ? ", or write fence = none" : "");
 		return;
 	}
 	path = option_path(def, value);
