@@ -18,7 +18,8 @@ check "it is asked for" expect_status 0 'I/O fails until the server is back' nbd
 check "no request has failed yet" told_is failed 0
 crash
 ctl unblock
-check "what waited has failed" within 10 told_at_least failed 1
+check "the kernel is told to let I/O fail" within 10 told_is dead-timeout 0
+check "the status says so" within 5 state_is expired
 ctl decline 0 0
 serve_again
 check "it heals" within 20 state_is attached
