@@ -10,8 +10,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define TIMER_SLACK_MS 50 /* a timer that is over by the clock of a moment ago */
-
 static unsigned missing(const struct supervisor *s)
 {
 	unsigned have =
@@ -48,9 +46,7 @@ static void arm_expiry(struct supervisor *s)
 	if (!s->cfg.reconnect || (handover_fails_io(s->handover) && !s->fail_now))
 		return;
 	queue_forget(&s->queue, FSM_EXPIRE);
-	if (s->fail_now && !handover_fails_io(s->handover))
-		loop_timer_set(s->expiry, 0);
-	else if (end == UINT64_MAX)
+	if (end == UINT64_MAX)
 		loop_timer_cancel(s->expiry);
 	else
 		loop_timer_set(s->expiry, now < end ? end - now : 0);
@@ -265,12 +261,6 @@ void supervisor_complain(struct supervisor *s, const struct event *e)
 			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
 }
 
-/* --fail-now ends the wait of I/O, but not the wait for the end of an old connection. */
-static bool is_over(const struct supervisor *s)
-{
-	return loop_now() + TIMER_SLACK_MS >= outage_fails_at(&s->outage);
-}
-
 void supervisor_fail_io(struct supervisor *s, const struct event *e)
 {
 	(void)e;
@@ -280,7 +270,8 @@ void supervisor_fail_io(struct supervisor *s, const struct event *e)
 			  s->at.index,
 			  (unsigned long long)(loop_now() - s->outage.since + 500) / 1000);
 	handover_fail_io(s->handover);
-	if (!s->cfg.reconnect || is_over(s))
+	/* --fail-now ends the wait of I/O, but not the wait for the end of an old connection. */
+	if (!s->fail_now)
 		handover_release(s->handover);
 }
 
@@ -307,9 +298,11 @@ void supervisor_expire(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (handover_fails_io(s->handover) && is_over(s))
+	s->fail_now = false;
+	if (handover_fails_io(s->handover))
 		handover_release(s->handover);
-	supervisor_post(s, FSM_EXPIRE, NULL);
+	else
+		supervisor_post(s, FSM_EXPIRE, NULL);
 }
 
 bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event)
