@@ -28,6 +28,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "loop-fixture.h"
 #include "endpoint/address.h"
 
 #define DESCRIPTORS_COUNTED 256
@@ -113,20 +114,6 @@ static inline void server_stop(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-static inline void fixture_stop_loop(void *arg)
-{
-	loop_stop(arg, 0);
-}
-
-static inline void loop_run_for(struct loop *loop, uint64_t ms)
-{
-	struct loop_timer *t = loop_timer_new(loop, fixture_stop_loop, loop);
-
-	loop_timer_set(t, ms);
-	loop_run(loop);
-	loop_timer_free(t);
 }
 
 /* The number of open descriptors, to see leaks. */

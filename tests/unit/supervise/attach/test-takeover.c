@@ -13,11 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "loop-fixture.h"
 #include "kernel/kernel.h"
 #include "rundir-fixture.h"
 #include "supervise/attach/takeover.h"
-
-#define PATIENCE_MS 20000
 
 struct fixture {
 	struct kernel kernel;
@@ -71,12 +70,6 @@ static void failed(const struct err *err, void *arg)
 	loop_stop(f->env.loop, 0);
 }
 
-static void late(void *arg)
-{
-	(void)arg;
-	fail_msg("nothing happened");
-}
-
 static int setup(void **state)
 {
 	static const struct kernel_ops ops = {.name = "test", .change = change};
@@ -116,32 +109,14 @@ static int teardown(void **state)
 static void test_no_device(void **state)
 {
 	struct fixture *f = *state;
-	struct loop_timer *limit = loop_timer_new(f->env.loop, late, f);
-
-	loop_timer_set(limit, PATIENCE_MS);
 	takeover_start(f->t, 77);
 	assert_true(f->at.taken_over);
 	assert_int_equal(f->failed, 0); /* not from inside */
-	loop_run(f->env.loop);
-	loop_timer_free(limit);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->failed, 1);
 	assert_int_equal(f->adopted, 0);
 	assert_string_not_equal(f->err.message, "");
 	assert_int_equal(f->changed, 0); /* nothing was told to the kernel */
-}
-
-static void stop(void *arg)
-{
-	loop_stop(((struct fixture *)arg)->env.loop, 0);
-}
-
-static void run_for(struct fixture *f, uint64_t ms)
-{
-	struct loop_timer *t = loop_timer_new(f->env.loop, stop, f);
-
-	loop_timer_set(t, ms);
-	loop_run(f->env.loop);
-	loop_timer_free(t);
 }
 
 /* Only of connections that nobody can look at something has to be asked. */
@@ -151,13 +126,13 @@ static void test_probe(void **state)
 
 	takeover_probe(NULL);
 	takeover_probe(f->t);
-	run_for(f, 100);
+	loop_run_for(f->env.loop, 100);
 	assert_int_equal(f->changed, 0);
 	assert_int_equal(links_add_foreign(f->links, NULL), 0);
 	links_expect(f->links, 1);
 	takeover_probe(f->t);
 	takeover_probe(f->t); /* one at a time */
-	run_for(f, 500);
+	loop_run_for(f->env.loop, 500);
 	/* None at all where the kernel's log cannot be read. */
 	assert_in_range(f->changed, 0, 1);
 	/* No word in the log is no death. */
@@ -174,7 +149,7 @@ static void test_probe_of_a_lost_device(void **state)
 	assert_int_equal(links_add_foreign(f->links, NULL), 0);
 	links_expect(f->links, 1);
 	takeover_probe(f->t);
-	run_for(f, 300);
+	loop_run_for(f->env.loop, 300);
 	assert_int_equal(f->changed, 0);
 	assert_int_equal(f->died, 0);
 }

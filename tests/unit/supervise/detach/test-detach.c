@@ -15,10 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop-fixture.h"
 #include "kernel/kernel.h"
 #include "supervise/detach/detach.h"
-
-#define PATIENCE_MS 20000
 
 struct fixture {
 	struct kernel kernel;
@@ -81,21 +80,6 @@ static void late(const struct err *err, void *arg)
 	((struct fixture *)arg)->late++;
 }
 
-static void nothing_came(void *arg)
-{
-	(void)arg;
-	fail_msg("nothing happened");
-}
-
-static void run(struct fixture *f)
-{
-	struct loop_timer *limit = loop_timer_new(f->env.loop, nothing_came, f);
-
-	loop_timer_set(limit, PATIENCE_MS);
-	loop_run(f->env.loop);
-	loop_timer_free(limit);
-}
-
 static int setup(void **state)
 {
 	static const struct kernel_ops ops = {
@@ -153,7 +137,7 @@ static void test_released(void **state)
 	add_link(f, &server);
 	detach_start(f->d, &prepared);
 	assert_int_equal(f->released, 0); /* not from inside */
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->released, 1);
 	assert_string_equal(f->err.message, "");
 	assert_int_equal(f->disconnected, 1);
@@ -169,13 +153,13 @@ static void test_refused(void **state)
 	add_link(f, &server);
 	f->refuses = EBUSY;
 	detach_start(f->d, &prepared);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->kept, 1);
 	assert_false(f->fails_io);
 	assert_string_equal(f->err.message, "the kernel refuses");
 	f->refuses = 0;
 	detach_start(f->d, &prepared);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->released, 1);
 	close(server);
 }
@@ -188,10 +172,10 @@ static void test_refused_when_lost(void **state)
 
 	add_link(f, &server);
 	close(server);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	f->refuses = EBUSY;
 	detach_start(f->d, &prepared);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->kept, 1);
 	assert_true(f->fails_io);
 }
@@ -205,7 +189,7 @@ static void test_detached_by_another(void **state)
 	add_link(f, &server);
 	assert_int_equal(ftruncate(f->at.mark, 0), 0);
 	detach_start(f->d, &prepared);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->released, 1);
 	assert_string_equal(f->err.message, "another program had detached it");
 	assert_int_equal(f->disconnected, 0);
@@ -221,7 +205,7 @@ static void test_in_doubt(void **state)
 
 	add_link(f, &server);
 	detach_start(f->d, &cautious);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->kept, 1);
 	assert_int_equal(f->disconnected, 0);
 	assert_int_equal(f->late, 0);

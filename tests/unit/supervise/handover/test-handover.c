@@ -19,10 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop-fixture.h"
 #include "runtime/state.h"
 #include "supervise/handover/handover.h"
-
-#define PATIENCE_MS 20000
 
 struct fixture {
 	struct kernel kernel;
@@ -110,21 +109,6 @@ static bool is_greeting(void *arg)
 	return false;
 }
 
-static void late(void *arg)
-{
-	(void)arg;
-	fail_msg("nothing happened");
-}
-
-static void run(struct fixture *f)
-{
-	struct loop_timer *limit = loop_timer_new(f->env.loop, late, f);
-
-	loop_timer_set(limit, PATIENCE_MS);
-	loop_run(f->env.loop);
-	loop_timer_free(limit);
-}
-
 static void link_died(unsigned alive, const char *why, void *arg)
 {
 	(void)alive;
@@ -208,11 +192,7 @@ static bool is_closed(int fd)
 
 static void bury_the_dead(struct fixture *f)
 {
-	struct loop_timer *t = loop_timer_new(f->env.loop, (loop_timer_fn *)stop, f);
-
-	loop_timer_set(t, 100);
-	loop_run(f->env.loop);
-	loop_timer_free(t);
+	loop_run_for(f->env.loop, 100);
 	assert_int_equal(links_alive(f->links), 0);
 }
 
@@ -230,7 +210,7 @@ static void test_taken(void **state)
 	assert_int_equal(handover_ready(f->h), 0);
 	assert_true(handover_is_handing_over(f->h));
 	assert_int_equal(handover_under_way(f->h), 1);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_false(handover_is_busy(f->h));
 	assert_true(f->status_first);
 	assert_int_equal(f->ended, 1);
@@ -255,7 +235,7 @@ static void test_declined(void **state)
 	bury_the_dead(f);
 	other = add_socket(f);
 	handover_start(f->h);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->taken, 0);
 	assert_true(f->declined);
@@ -275,7 +255,7 @@ static void test_gone(void **state)
 	other = add_socket(f);
 	assert_int_equal(ftruncate(f->at.mark, 0), 0);
 	handover_start(f->h);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->gone, 1);
 	assert_int_equal(f->ended, 0);
 	assert_int_equal(f->changed, 0);
@@ -290,7 +270,7 @@ static void test_check(void **state)
 
 	f->refuses = ENODEV;
 	handover_check(f->h);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->gone, 1);
 	assert_int_equal(f->last.fd, -1);
 }
@@ -308,7 +288,7 @@ static void test_fails_io(void **state)
 	assert_false(handover_is_handing_over(f->h));
 	/* Asked for again while it is being done, it is done once. */
 	handover_fail_io(f->h);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->idle, 1);
 	assert_true(f->last.set_dead_timeout);
 	assert_int_equal(f->last.dead_timeout, 0);
@@ -317,12 +297,27 @@ static void test_fails_io(void **state)
 	other = add_socket(f);
 	f->takes = true;
 	handover_start(f->h);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->taken, 1);
 	assert_true(f->last.set_dead_timeout);
 	assert_int_equal(f->last.dead_timeout, 77);
 	assert_false(handover_fails_io(f->h));
 	close(other);
+}
+
+/* I/O that fails before its time ends no wait for an old connection: a server may still write. */
+static void test_release(void **state)
+{
+	struct fixture *f = *state;
+
+	bury_the_dead(f);
+	links_inherit(f->links, true); /* one of which nobody can tell whether its server is done */
+	handover_fail_io(f->h);
+	assert_true(links_unproved(f->links));
+	handover_release(f->h);
+	assert_false(links_unproved(f->links));
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->idle, 1);
 }
 
 /* Two jobs at a time would lose sockets: the second one begins when the first is over. */
@@ -338,7 +333,7 @@ static void test_one_job(void **state)
 	handover_start(f->h);
 	assert_int_equal(f->begun, 0);
 	assert_int_equal(handover_ready(f->h), 1);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->idle, 0); /* it went on with the hand-over by itself */
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->taken, 1);
@@ -357,7 +352,7 @@ static void test_stopped(void **state)
 	handover_start(f->h);
 	handover_stop(f->h);
 	assert_true(is_closed(other));
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->idle, 1);
 	assert_int_equal(f->begun, 0);
 	assert_int_equal(f->ended, 0);
@@ -405,6 +400,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_fails_io, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_job, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_kept, setup, teardown),

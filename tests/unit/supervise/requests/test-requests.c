@@ -12,11 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop-fixture.h"
 #include "rundir-fixture.h"
 #include "supervise/requests/requests.h"
 
-#define INDEX	    4000
-#define PATIENCE_MS 20000
+#define INDEX 4000
 
 static struct {
 	struct loop *loop;
@@ -49,21 +49,6 @@ static void asked(const struct control_request *request, void *arg)
 	loop_stop(f.loop, 0);
 }
 
-static void late(void *arg)
-{
-	(void)arg;
-	fail_msg("nothing was asked");
-}
-
-static void run(void)
-{
-	struct loop_timer *limit = loop_timer_new(f.loop, late, NULL);
-
-	loop_timer_set(limit, PATIENCE_MS);
-	loop_run(f.loop);
-	loop_timer_free(limit);
-}
-
 static int setup(void **state)
 {
 	static const struct requests_events events = {
@@ -92,12 +77,12 @@ static void signals(void **state)
 {
 	(void)state;
 	assert_int_equal(kill(getpid(), SIGHUP), 0);
-	run();
+	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.hurry, 1);
 	assert_int_equal(kill(getpid(), SIGTERM), 0);
-	run();
+	loop_run_until_stopped(f.loop);
 	assert_int_equal(kill(getpid(), SIGINT), 0);
-	run();
+	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.terminate, 2);
 	/* A peer that has gone is an error of write(2), and no end of the supervisor. */
 	assert_int_equal(kill(getpid(), SIGPIPE), 0);
@@ -137,7 +122,7 @@ static void one_answer_a_command(void **state)
 	pid_t pid = ask(CONTROL_DETACH);
 
 	(void)state;
-	run();
+	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.asked, 1);
 	assert_int_equal(f.request.verb, CONTROL_DETACH);
 	assert_true(f.request.force);
@@ -150,7 +135,7 @@ static void one_answer_a_command(void **state)
 	assert_status(pid, 3);
 	/* The next command gets an answer of its own. */
 	pid = ask(CONTROL_RESIZE);
-	run();
+	loop_run_until_stopped(f.loop);
 	requests_answer(f.r, 7, "the first");
 	requests_send(f.r);
 	assert_status(pid, 7);

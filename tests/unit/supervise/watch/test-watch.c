@@ -15,10 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop-fixture.h"
 #include "runtime/state.h"
 #include "supervise/watch/watch.h"
-
-#define PATIENCE_MS 20000
 
 struct fixture {
 	struct kernel kernel;
@@ -98,31 +97,6 @@ static void changed(void *arg)
 	(void)arg;
 }
 
-static void late(void *arg)
-{
-	(void)arg;
-	fail_msg("nothing happened");
-}
-
-static void run(struct fixture *f)
-{
-	struct loop_timer *limit = loop_timer_new(f->env.loop, late, f);
-
-	loop_timer_set(limit, PATIENCE_MS);
-	loop_run(f->env.loop);
-	loop_timer_free(limit);
-}
-
-/* So long that the part has said what it has to say. */
-static void run_for(struct fixture *f, uint64_t ms)
-{
-	struct loop_timer *t = loop_timer_new(f->env.loop, (loop_timer_fn *)stop, f);
-
-	loop_timer_set(t, ms);
-	loop_run(f->env.loop);
-	loop_timer_free(t);
-}
-
 static int setup(void **state)
 {
 	static const struct kernel_ops ops = {
@@ -199,7 +173,7 @@ static void test_one_dies(void **state)
 
 	assert_string_equal(watch_cause(f->w), "");
 	hang_up(f, 1);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->died, 1);
 	assert_int_equal(f->alive, 1);
 	assert_string_equal(watch_cause(f->w), "the server closed the connection");
@@ -207,7 +181,7 @@ static void test_one_dies(void **state)
 	assert_int_equal(r.alive, 1);
 	assert_int_equal(r.connections, 2);
 	/* One is left, so that the device itself tells when it goes: no need to look on. */
-	run_for(f, 2500);
+	loop_run_for(f->env.loop, 2500);
 	assert_int_equal(f->died, 1);
 }
 
@@ -218,10 +192,10 @@ static void test_all_die(void **state)
 
 	hang_up(f, 0);
 	hang_up(f, 1);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->alive, 0);
 	lose_device(f);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->gone, 1);
 }
 
@@ -233,7 +207,7 @@ static void test_detached_by_another(void **state)
 	hang_up(f, 0);
 	hang_up(f, 1);
 	lose_device(f);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->gone, 1);
 	assert_int_equal(f->died, 0);
 }
@@ -256,7 +230,7 @@ static void test_paused(void **state)
 	watch_pause(f->w);
 	hang_up(f, 0);
 	hang_up(f, 1);
-	run_for(f, 300);
+	loop_run_for(f->env.loop, 300);
 	watch_look(f->w);
 	assert_int_equal(f->died, 0);
 	/* What has died is known all the same, and is said when it counts again. */
@@ -271,21 +245,21 @@ static void test_kernel_speaks(void **state)
 	struct fixture *f = *state;
 
 	kernel_says(f, KERNEL_EVENT_OVERFLOW);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->doubt, 1);
 	/* Our own descriptors tell more than the kernel's word. */
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
-	run_for(f, 300);
+	loop_run_for(f->env.loop, 300);
 	assert_int_equal(f->died, 0);
 	assert_int_equal(links_alive(watch_links(f->w)), 2);
 	/* It may also mean that the device has gone. */
 	lose_device(f);
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->gone, 1);
 	watch_stop_listening(f->w);
 	kernel_says(f, KERNEL_EVENT_OVERFLOW);
-	run_for(f, 200);
+	loop_run_for(f->env.loop, 200);
 	assert_int_equal(f->doubt, 1);
 	watch_stop_listening(NULL);
 }
@@ -301,7 +275,7 @@ static void test_taken_over(void **state)
 	assert_int_equal(links_add_foreign(l, NULL), 0);
 	links_expect(l, 1);
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->died, 1);
 	assert_int_equal(f->alive, 0);
 }
@@ -312,13 +286,13 @@ static void test_looks(void **state)
 	uint64_t began = loop_now();
 
 	watch_start(f->w, true);
-	run(f);
+	loop_run_until_stopped(f->env.loop);
 	assert_true(f->quiet);
-	run(f); /* somebody waits: the next look comes as soon */
+	loop_run_until_stopped(f->env.loop); /* somebody waits: the next look comes as soon */
 	assert_int_equal(f->looked, 2);
 	assert_true(loop_now() - began >= 1900);
 	watch_pause(f->w);
-	run_for(f, 1500);
+	loop_run_for(f->env.loop, 1500);
 	assert_int_equal(f->looked, 2);
 }
 
