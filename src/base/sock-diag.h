@@ -27,7 +27,7 @@ void sock_diag_tcp(int type, const struct sockaddr_storage *local,
 /* Sends a message whose header tells its length. The length of the answer, or -errno. */
 ssize_t sock_diag_exchange(const struct nlmsghdr *request, void *buf, size_t size);
 
-/* The answer is an error message, and this is its (positive) number; 0: it is no error message. */
+/* The errno value of an answer that is an error message; 0 if the answer is another message. */
 int sock_diag_error(const struct nlmsghdr *answer);
 
 #endif

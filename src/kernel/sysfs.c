@@ -163,7 +163,7 @@ int sysfs_progress(int index, struct sysfs_progress *ret_progress)
 	char stat[512];
 	int ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &iostats);
 
-	/* The look itself comes last: whoever acts on it must act at once. */
+	/* Requests are counted last, because the caller may act on the figure. */
 	if (ret == 0)
 		ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
 	if (ret < 0)

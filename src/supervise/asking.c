@@ -39,7 +39,7 @@ static void asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
 
-	resize_forget_asked(s->resize); /* who asked before has gone */
+	resize_forget_asked(s->resize); /* an earlier caller has gone */
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;

@@ -106,7 +106,7 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 
 /* finding.c: what follows from what reconnect/ finds. 0 or -errno with *err. */
 int supervisor_prepare_reconnect(struct supervisor *s, struct err *err);
-/* In this state a server that answers is wanted. */
+/* In this state the supervisor looks for a server that answers. */
 bool supervisor_dials(const struct supervisor *s);
 
 /* actions-outage.c: the timer `expiry`, the actions of an outage. */

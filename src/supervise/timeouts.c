@@ -4,9 +4,9 @@
 /* blk-mq's default, which the driver also goes back to. */
 #define IO_TIMEOUT_DEFAULT_MS 30000
 /*
- * With one connection and no request timeout, the driver resends a request that was in flight when
- * its connection died when this time has passed since it was last looked at; so long a reconnect
- * is not complete. It also logs a line for each such request each time.
+ * With one connection and no request timeout, the driver looks at each request in flight once in
+ * this time. When it finds that the request's connection has died, it sends the request again. So a
+ * reconnect is complete only after this time. The driver also logs a line for each such request.
  */
 #define IO_TIMEOUT_MS 1000
 

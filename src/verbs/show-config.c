@@ -29,7 +29,7 @@ static char *target_of(const struct options *o)
 	return text;
 }
 
-/* What the target says already, and what is no option of a file. */
+/* Left out: options that the target contains, and options that a file cannot have. */
 static bool is_left_out(const struct options *o, const struct option_def *def)
 {
 	static const char *const in_target[] = {"unix", "port", "export"};

@@ -94,7 +94,7 @@ void attach_join(struct attach *a);
  * `configured`, `again` or `failed` follows.
  */
 void attach_configure(struct attach *a, uint64_t dead_timeout);
-/* From now on there is no time for another try. */
+/* The wait of --wait ends now: a failed attempt is not repeated. */
 void attach_stop_waiting(struct attach *a);
 /* Has the partition table read, if there can be partitions; `ready` follows. */
 void attach_read_table(struct attach *a);

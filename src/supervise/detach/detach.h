@@ -17,7 +17,7 @@ struct detach;
 struct detach_wish {
 	bool force;    /* used or not, flushed or not */
 	bool cautious; /* it stays also when in doubt */
-	bool prepared; /* the caller has looked who uses it, and holds it flushed */
+	bool prepared; /* the caller has checked for users, and has flushed the device */
 	bool clean;    /* nothing was written that only a flush makes safe */
 };
 

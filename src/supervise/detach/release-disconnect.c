@@ -87,7 +87,7 @@ static void disconnected(void *arg)
 	}
 	r->err.message[0] = '\0';
 	if (r->cfg.prepared) {
-		release_finish(r, 0); /* who asks lets go of it, and waits until it is free */
+		release_finish(r, 0); /* the caller closes the device, and waits until it is free */
 		return;
 	}
 	/* The claim is the last opener: with it gone the kernel tears the device down. */
@@ -108,9 +108,9 @@ void release_disconnect(struct release *r)
 /*
  * The thread may sit in a call that waits for the server: a change of the device's size freezes
  * its queue since 6.9, and a peer that does not read blocks the driver's goodbye. Nothing gets past
- * that, since the driver allows one command at a time. Whoever ends living connections with
- * requests under way cannot go back: another connection would carry out what the server of this one
- * may still have to do.
+ * that, since the driver allows one command at a time. Once living connections with requests
+ * under way have been ended, there is no way back: another connection would carry out requests that
+ * the server of this one may still carry out.
  */
 static void cut(struct release *r)
 {

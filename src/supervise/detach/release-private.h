@@ -12,7 +12,7 @@
 #define RELEASE_TICK_MS 100
 
 enum step {
-	STEP_LOOK,	 /* on the helper thread: who uses it */
+	STEP_LOOK,	 /* the helper thread looks for users of the device */
 	STEP_FLUSH,	 /* in the claim's process: open exclusively, fsync */
 	STEP_LOOK_AGAIN, /* on the helper thread: who else uses it */
 	STEP_DISCONNECT, /* on the helper thread */
@@ -21,8 +21,8 @@ enum step {
 };
 
 /*
- * Whether the device is disconnected is decided once, by whoever comes first: the helper thread
- * when the kernel has shown that it takes commands, or the loop when it has waited long enough.
+ * Whether the device is disconnected is decided once: by the helper thread when the kernel has
+ * shown that it takes commands, or by the loop when it has waited long enough, if that is earlier.
  */
 enum decision {
 	DECISION_OPEN,
@@ -71,7 +71,7 @@ bool release_lost(const struct release *r); /* no connection is alive */
 /* release-look.c: the job of the helper thread that looks who uses the device, and its end. */
 void release_look_work(void *arg);
 void release_looked(void *arg);
-/* In place of that, for a caller who has looked, and has flushed it. */
+/* Used instead for a caller that has checked for users and has flushed the device. */
 void release_look_at_prepared(struct release *r);
 void release_tick_flush(struct release *r);
 

@@ -31,7 +31,7 @@ struct release_config {
 	bool read_only;		 /* nothing to flush, and the claim opens for reading */
 	bool force;		 /* used or not, flushed or not */
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
-	bool prepared;		 /* who asks has looked who uses it, and holds it flushed */
+	bool prepared;		 /* the caller has checked for users, and has flushed the device */
 	bool lost;		 /* without `links`: no connection is alive */
 	bool clean; /* of a lost device: nothing was written that only a flush makes safe */
 	/*

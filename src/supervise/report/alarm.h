@@ -16,7 +16,7 @@ struct alarm;
 
 struct alarm_events {
 	/*
-	 * The outage has lasted for so long that somebody should know. users: a clause that names
+	 * The outage has lasted for one of the times above. users: a clause that names
 	 * users of the device; "": none was found, or nobody looked.
 	 */
 	void (*due)(const char *users, void *arg);

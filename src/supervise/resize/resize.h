@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: follows the size of the export. A server describes an export to each
- * connection as it is when that begins, and refuses what lies behind that size for the connection's
- * whole life: nbdkit, nbd-server and qemu-nbd do. So the size is asked for in a handshake beside
- * the living connections, and if the export has grown, new connections are made first, then put in
- * place of the old ones in a moment without requests, then the device grows. Owns the handshake,
- * the new connections until they are handed over, and the job that makes the device larger.
+ * Part of the supervisor: follows the size of the export. A server tells each connection the size
+ * that the export has when the connection begins. For the connection's whole life it refuses
+ * requests beyond that size: nbdkit, nbd-server and qemu-nbd do. So the part asks for the size in a
+ * handshake beside the living connections. If the export has grown, it makes new connections, puts
+ * them in place of the old ones in a moment without requests, and then makes the device grow. Owns
+ * the handshake, the new connections until they are handed over, and the job that makes the device
+ * larger.
  */
 #ifndef SUPERVISE_RESIZE_RESIZE_H
 #define SUPERVISE_RESIZE_RESIZE_H
@@ -84,8 +85,8 @@ void resize_stop(struct resize *z);
 
 /*
  * A new connection of an outage knows that size. `others`: there are connections that may know
- * another one; the device takes no size that one of its connections does not know, because what
- * lies behind the end that a connection was told fails there.
+ * another one; the device takes no size that one of its connections does not know, because
+ * requests beyond the size that a connection was told fail there.
  */
 void resize_note_size(struct resize *z, uint64_t size, bool others);
 /* The connections know a size that the device does not have yet. */

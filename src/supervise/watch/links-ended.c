@@ -94,7 +94,7 @@ void links_renew(struct links *l, uint32_t close_ms, const char *why)
 	 */
 	for (size_t i = 0; i < l->n; i++)
 		shutdown(l->fd[i], SHUT_WR);
-	/* From the last one on: taking one out moves those behind it. */
+	/* From the last to the first, because taking one out moves those that follow it. */
 	for (size_t i = l->n; i-- > 0;) {
 		struct link link = l->link[i];
 		int fd = links_take_out(l, i);
