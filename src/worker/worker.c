@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Long: one straight sequence, so that it can be reviewed as a whole, because a server may take
- * this process over.
+ * One straight sequence, so that it can be reviewed as a whole, because a server may take this
+ * process over.
  */
-#include "worker/worker.h"
+#include "worker/worker-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "nbd/sample.h"
 #include "worker/relay.h"
-#include "worker/tls/session.h"
 
 /* Stack the handshake may need, touched before it is locked. */
 #define STACK_RESERVE 65536
@@ -32,29 +27,6 @@
 
 /* How long a goodbye may take: it is a courtesy, and there are servers that do not answer it. */
 #define GOODBYE_MS 100
-
-/* Everything the job needs; without TLS nothing is allocated (the filter would not let it). */
-struct worker {
-	int fd;	    /* to the parent */
-	int sock;   /* to the server */
-	int keys;   /* with TLS */
-	int kernel; /* with relay */
-	uint64_t deadline;
-	struct tls_lib lib;
-	struct tls *tls; /* NULL: in plain text */
-	struct worker_job job;
-	struct worker_answer answer;
-	struct nego nego;
-	struct sample sample;
-};
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* A parent that has gone needs no answer. */
 static void answer(struct worker *w, enum worker_answer_type type, int ret)
@@ -108,72 +80,12 @@ static void wait_for_job(struct worker *w)
 	w->sock = fds[0];
 	w->keys = w->job.tls.on ? fds[1] : -1;
 	w->kernel = w->job.relay ? fds[n_fds - 1] : -1;
-	w->deadline = now_ms() + w->job.timeout_ms;
-}
-
-/*
- * Waits until the socket is ready for `events`. The parent's timer ends a slow handshake by killing
- * this process; the deadline here is for a parent that is not allowed to (without CAP_KILL).
- *
- * A server that sends a reply in pieces waits for the acknowledgement of the first (Nagle), which
- * we would delay by 40 ms without TCP_QUICKACK. It has no meaning, and does no harm, on other
- * sockets than TCP.
- */
-static int wait_ready(void *arg, short events)
-{
-	struct worker *w = arg;
-	const int on = 1;
-	struct pollfd p[] = {{.fd = w->sock, .events = events}, {.fd = w->fd}};
-	uint64_t now = now_ms();
-	int n;
-
-	if (now >= w->deadline)
-		return -ETIMEDOUT;
-	if (events == POLLIN)
-		setsockopt(w->sock, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-	n = poll(p, ARRAY_SIZE(p), (int)(w->deadline - now));
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	if (n > 0 && p[1].revents)
-		_exit(1);
-	return 0;
-}
-
-/* Bytes sent; 0: it is worth another try now; or -errno. */
-static ssize_t send_bytes(struct worker *w, const uint8_t *buf, size_t len)
-{
-	ssize_t n;
-
-	if (w->tls)
-		return tls_send(w->tls, buf, len, &w->answer.err);
-	n = send(w->sock, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n >= 0)
-		return n;
-	if (errno == EAGAIN)
-		return wait_ready(w, POLLOUT);
-	return errno == EINTR ? 0 : -errno;
-}
-
-/* Returns the bytes received; sets *ret_end at the end of the stream; otherwise as send_bytes(). */
-static ssize_t receive_bytes(struct worker *w, uint8_t *buf, size_t room, bool *ret_end)
-{
-	ssize_t n;
-
-	if (w->tls)
-		n = tls_recv(w->tls, buf, room, &w->answer.err);
-	else
-		n = recv(w->sock, buf, room, MSG_DONTWAIT);
-	*ret_end = n == 0;
-	if (n >= 0 || w->tls)
-		return n;
-	if (errno == EAGAIN)
-		return wait_ready(w, POLLIN);
-	return errno == EINTR ? 0 : -errno;
+	w->deadline = worker_now_ms() + w->job.timeout_ms;
 }
 
 static int send_some(struct worker *w, const uint8_t *buf, size_t len)
 {
-	ssize_t n = send_bytes(w, buf, len);
+	ssize_t n = worker_send_bytes(w, buf, len);
 
 	if (n > 0)
 		nego_send_ack(&w->nego, (size_t)n);
@@ -185,7 +97,7 @@ static int receive_some(struct worker *w)
 	size_t room;
 	uint8_t *buf = nego_recv_buf(&w->nego, &room);
 	bool end;
-	ssize_t n = receive_bytes(w, buf, room, &end);
+	ssize_t n = worker_receive_bytes(w, buf, room, &end);
 
 	if (n > 0)
 		nego_recv_ack(&w->nego, (size_t)n);
@@ -221,7 +133,7 @@ static void tell_listed(struct worker *w)
  */
 static void say_goodbye(struct worker *w)
 {
-	uint64_t deadline = now_ms() + GOODBYE_MS;
+	uint64_t deadline = worker_now_ms() + GOODBYE_MS;
 	struct err ignored = w->answer.err;
 	const uint8_t *buf;
 	uint8_t rest[256];
@@ -240,7 +152,7 @@ static void say_goodbye(struct worker *w)
 	if (w->tls)
 		tls_bye(w->tls);
 	do {
-		if (wait_ready(w, POLLIN) < 0)
+		if (worker_wait_ready(w, POLLIN) < 0)
 			return;
 		n = recv(w->sock, rest, sizeof(rest), MSG_DONTWAIT);
 	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
@@ -248,7 +160,7 @@ static void say_goodbye(struct worker *w)
 
 static int start_tls(struct worker *w)
 {
-	const struct tls_wire wire = {.sock = w->sock, .wait = wait_ready, .arg = w};
+	const struct tls_wire wire = {.sock = w->sock, .wait = worker_wait_ready, .arg = w};
 	struct tls *tls;
 	int ret = tls_new(&w->lib, &w->job.tls, w->keys, &wire, &tls, &w->answer.err);
 
@@ -298,71 +210,6 @@ static int shake_hands(struct worker *w)
 	return err_errno(err, ERR_RETRY, -ret, "the connection broke during the handshake");
 }
 
-/* One step of the sample. */
-static int move_sample(struct worker *w)
-{
-	struct sample *s = &w->sample;
-	size_t len;
-	bool end;
-	ssize_t n;
-
-	if (s->status == SAMPLE_SENDS) {
-		const uint8_t *out = sample_send_buf(s, &len);
-
-		n = send_bytes(w, out, len);
-		if (n > 0)
-			sample_send_ack(s, (size_t)n);
-	} else {
-		uint8_t *in = sample_recv_buf(s, &len);
-
-		n = receive_bytes(w, in, len, &end);
-		if (n > 0)
-			sample_recv_ack(s, (size_t)n);
-		else if (n == 0 && end)
-			return -ECONNRESET;
-	}
-	return n < 0 ? (int)n : 0;
-}
-
-/*
- * Reads the content to compare. An export that has become smaller is not read, because its size is
- * enough to refuse it.
- */
-static int take_sample(struct worker *w)
-{
-	const struct nbd_export *e = nego_export(&w->nego);
-	uint64_t size = w->job.sample_size ? w->job.sample_size : e->size;
-	struct err *err = &w->answer.err;
-	struct sample *s = &w->sample;
-	int ret = 0;
-
-	if (w->job.sample == 0 || e->size < size)
-		return 0;
-	if (e->min_block) /* a read of less may be refused */
-		size -= size % e->min_block;
-	sample_init(s, size, e->max_block, w->job.sample);
-	while (ret == 0 && (s->status == SAMPLE_SENDS || s->status == SAMPLE_RECEIVES))
-		ret = move_sample(w);
-	if (s->status == SAMPLE_BAD)
-		return err_set(
-		    err, ERR_PERMANENT, EPROTO,
-		    "the server answers a read request with something that is not a reply");
-	if (s->status == SAMPLE_REFUSED)
-		return err_set(err, ERR_RETRY, EIO,
-			       "the server cannot read the content to compare at byte %llu: it "
-			       "reports error %u",
-			       (unsigned long long)s->offset, s->error);
-	if (ret == 0) {
-		w->answer.sampled = true;
-		w->answer.digest = s->digest;
-		return 0;
-	}
-	if (w->tls && err->message[0])
-		return ret;
-	return err_errno(err, ERR_RETRY, -ret,
-			 "the connection broke while the content to compare was being read");
-}
-
 /*
  * Tells the parent, and does not need it from then on, so that a device works on when its
  * supervisor has died.
@@ -402,7 +249,7 @@ static void do_job(struct worker *w)
 	if (ret == 0)
 		ret = shake_hands(w);
 	if (ret == 0 && cfg.goal == NEGO_GOAL_GO)
-		ret = take_sample(w);
+		ret = worker_take_sample(w);
 	if (ret == 0 && w->tls) {
 		tls_describe(w->tls, &w->answer.tls);
 		if (w->job.tls.offload)
