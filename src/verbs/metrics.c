@@ -82,67 +82,57 @@ static void print_states(const struct metrics *m, FILE *out)
 	}
 }
 
-/* Times are in ms here, and in seconds there. */
-static double outage_seconds(const struct state *s)
-{
-	return s->outage_since ? (double)s->last_outage_ms / 1000 : 0;
-}
-
-static double value_of(const struct state *s, int which)
-{
-	switch (which) {
-	case 0:
-		return (double)s->size;
-	case 1:
-		return s->connections;
-	case 2:
-		return s->alive;
-	case 3:
-		return s->stalled;
-	case 4:
-		return outage_seconds(s);
-	case 5:
-		return s->outages;
-	case 6:
-		return (double)s->downtime_ms / 1000;
-	case 7:
-		return s->reconnects;
-	case 8:
-		return s->failovers;
-	default:
-		return (double)s->tls.peer_expires;
+/* A figure of a device. Times are in ms in the state, and in seconds here. */
+#define FIGURE(name, expression)                  \
+	static double name(const struct state *s) \
+	{                                         \
+		return (double)(expression);      \
 	}
-}
+
+FIGURE(size, s->size)
+FIGURE(connections, s->connections)
+FIGURE(alive, s->alive)
+FIGURE(stalled, s->stalled)
+FIGURE(outage, s->outage_since ? (double)s->last_outage_ms / 1000 : 0)
+FIGURE(outages, s->outages)
+FIGURE(downtime, (double)s->downtime_ms / 1000)
+FIGURE(reconnects, s->reconnects)
+FIGURE(failovers, s->failovers)
+FIGURE(expiry, s->tls.peer_expires)
 
 static const struct {
 	const char *name, *type, *unit, *suffix, *help;
+	double (*value)(const struct state *s);
 	bool certificate; /* only where there is one */
 } figures[] = {
-    {"size_bytes", "gauge", "bytes", "", "The size of the device.", false},
-    {"connections", "gauge", NULL, "", "The connections that the device has.", false},
-    {"connections_alive", "gauge", NULL, "", "Those of them that are alive.", false},
-    {"stalled", "gauge", NULL, "", "1 if requests wait for a server that is connected.", false},
-    {"outage_seconds", "gauge", "seconds", "", "How long no connection has been alive; 0: one is.",
+    {"size_bytes", "gauge", "bytes", "", "The size of the device.", size, false},
+    {"connections", "gauge", NULL, "", "The connections that the device has.", connections, false},
+    {"connections_alive", "gauge", NULL, "", "Those of them that are alive.", alive, false},
+    {"stalled", "gauge", NULL, "", "1 if requests wait for a server that is connected.", stalled,
      false},
-    {"outages", "counter", NULL, "_total", "Times without a connection.", false},
-    {"downtime_seconds", "counter", "seconds", "_total", "The length of all outages.", false},
-    {"reconnects", "counter", NULL, "_total", "Connections that were replaced.", false},
-    {"failovers", "counter", NULL, "_total", "Times that another server took over.", false},
+    {"outage_seconds", "gauge", "seconds", "", "How long no connection has been alive; 0: one is.",
+     outage, false},
+    {"outages", "counter", NULL, "_total", "Times without a connection.", outages, false},
+    {"downtime_seconds", "counter", "seconds", "_total", "The length of all outages.", downtime,
+     false},
+    {"reconnects", "counter", NULL, "_total", "Connections that were replaced.", reconnects, false},
+    {"failovers", "counter", NULL, "_total", "Times that another server took over.", failovers,
+     false},
     {"certificate_expiry_timestamp_seconds", "gauge", "seconds", "",
-     "When the server's certificate expires, in seconds since 1970.", true},
+     "When the server's certificate expires, in seconds since 1970.", expiry, true},
 };
 
 void metrics_print(const struct metrics *m, FILE *out)
 {
 	print_infos(m, out);
 	print_states(m, out);
-	for (int f = 0; f < (int)ARRAY_SIZE(figures); f++) {
+	for (size_t f = 0; f < ARRAY_SIZE(figures); f++) {
 		family(out, figures[f].name, figures[f].type, figures[f].unit, figures[f].help);
 		for (size_t i = 0; i < m->n; i++)
 			if (!figures[f].certificate || m->state[i]->tls.peer_expires)
 				fprintf(out, "nbd_attach_%s%s{device=\"nbd%d\"} %.17g\n",
 					figures[f].name, figures[f].suffix, m->state[i]->index,
-					value_of(m->state[i], f));
+					figures[f].value(m->state[i]));
 	}
 	fputs("# EOF\n", out);
 }
