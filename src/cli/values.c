@@ -3,12 +3,12 @@
 #include "cli/table.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "cli/name.h"
 #include "transport/sockopts.h"
@@ -330,24 +330,27 @@ int option_set_source(struct options *o, const struct option_def *def, const cha
 	return r == 0 ? store_text(o, def, value, err) : r;
 }
 
-/* Not by a name service, which could bring bytes from the network into root's process. */
+struct user {
+	const char *name;
+	uint64_t uid; /* UINT64_MAX: there is none of this name */
+};
+
+static bool is_user(const struct passwd *pw, void *arg)
+{
+	struct user *u = arg;
+
+	if (strcmp(pw->pw_name, u->name) == 0)
+		u->uid = pw->pw_uid;
+	return u->uid != UINT64_MAX;
+}
+
 static bool find_user(const char *name, uint64_t *ret_uid)
 {
-	static const char *const files[] = {"/etc/passwd", "/usr/lib/passwd"}; /* see sandbox.c */
-	const struct passwd *pw;
-	bool found = false;
+	struct user user = {name, UINT64_MAX};
 
-	for (size_t i = 0; i < ARRAY_SIZE(files) && !found; i++) {
-		FILE *f = fopen(files[i], "re");
-
-		while (f && !found && (pw = fgetpwent(f))) {
-			found = strcmp(pw->pw_name, name) == 0;
-			*ret_uid = pw->pw_uid;
-		}
-		if (f)
-			fclose(f);
-	}
-	return found;
+	account_each(is_user, &user);
+	*ret_uid = user.uid;
+	return user.uid != UINT64_MAX;
 }
 
 /* No user has the number (uid_t)-1: setreuid(2) understands it as "unchanged". */

@@ -2,11 +2,7 @@
 #include "worker/sandbox.h"
 
 #include <errno.h>
-#include <sys/stat.h>
-#include <sys/mman.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/capability.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -24,66 +21,38 @@
 
 #define NOBODY_ID 65534 /* the kernel's overflow id, on every distribution */
 
-/* fgetpwent(3) seeks in its file for every line, which costs nothing in memory. */
-static FILE *open_in_memory(const char *path, void **ret_map, size_t *ret_size)
-{
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	void *map;
-	FILE *f;
+/* The accounts that can be used, the preferred one first. */
+static const char *const accounts[] = {SANDBOX_ACCOUNT, "nobody"};
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
-		return NULL;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return NULL;
-	f = fmemopen(map, (size_t)st.st_size, "r");
-	if (!f) {
-		munmap(map, (size_t)st.st_size);
-		return NULL;
+struct choice {
+	struct sandbox *s;
+	size_t best; /* those from there on are not better than what was found */
+};
+
+static bool choose_account(const struct passwd *pw, void *arg)
+{
+	struct choice *c = arg;
+
+	for (size_t n = 0; n < c->best; n++) {
+		/* An account with root's id would be no sandbox. */
+		if (strcmp(pw->pw_name, accounts[n]) != 0 || pw->pw_uid == 0 || pw->pw_gid == 0)
+			continue;
+		c->best = n;
+		c->s->uid = pw->pw_uid;
+		c->s->gid = pw->pw_gid;
+		snprintf(c->s->account, sizeof(c->s->account), "%s", accounts[n]);
 	}
-	*ret_map = map;
-	*ret_size = (size_t)st.st_size;
-	return f;
+	return c->best == 0;
 }
 
-/*
- * The accounts that can be used, the preferred one first. Only local files are read: a name service
- * (LDAP and the like) would bring bytes from the network into this process, which is root. The
- * second file is where image-based systems keep theirs.
- */
 static void find_account(struct sandbox *s)
 {
-	static const char *const files[] = {"/etc/passwd", "/usr/lib/passwd"};
-	static const char *const names[] = {SANDBOX_ACCOUNT, "nobody"};
-	size_t best = ARRAY_SIZE(names);
-	struct passwd *pw;
+	struct choice choice = {.s = s, .best = ARRAY_SIZE(accounts)};
 
 	s->uid = NOBODY_ID;
 	s->gid = NOBODY_ID;
 	snprintf(s->account, sizeof(s->account), "%d", NOBODY_ID);
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		void *map = NULL;
-		size_t size = 0;
-		FILE *f = open_in_memory(files[i], &map, &size);
-
-		while (f && best && (pw = fgetpwent(f))) {
-			for (size_t n = 0; n < best; n++) {
-				/* An account with root's id would be no sandbox. */
-				if (strcmp(pw->pw_name, names[n]) != 0 || pw->pw_uid == 0 ||
-				    pw->pw_gid == 0)
-					continue;
-				best = n;
-				s->uid = pw->pw_uid;
-				s->gid = pw->pw_gid;
-				snprintf(s->account, sizeof(s->account), "%s", names[n]);
-			}
-		}
-		if (f) {
-			fclose(f);
-			munmap(map, size);
-		}
-	}
+	account_each(choose_account, &choice);
 }
 
 int sandbox_new(struct sandbox **ret_sandbox, struct err *err)
