@@ -33,7 +33,7 @@ static bool choose_account(const struct passwd *pw, void *arg)
 {
 	struct choice *c = arg;
 
-	for (size_t n = 0; n < c->best; n++) {
+	for (size_t n = 0; n < ARRAY_SIZE(accounts) && n < c->best; n++) {
 		/* An account with root's id would be no sandbox. */
 		if (strcmp(pw->pw_name, accounts[n]) != 0 || pw->pw_uid == 0 || pw->pw_gid == 0)
 			continue;
