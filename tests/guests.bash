@@ -9,6 +9,11 @@
 # What a script prints is kept until it ends, and is then shown as a whole.
 #
 #   GUESTS=N       so many scripts at a time: by default one for each processor, and four at most
+#   RESULTS=FILE   a line for each script that has ended is added there. Those that have a line of this
+#                  commit, kernel and suite are not run again (with RETRY=1 those that failed are), so
+#                  that a long run can be made in parts
+#   UNTIL=SECONDS  of the clock (date +%s): nothing begins after that; what is left is printed, and the
+#                  exit status is 75
 #
 # A script may forbid company, because it measures times that another guest would spoil. Its head
 # says so, and why:
@@ -19,6 +24,38 @@
 guests=${GUESTS:-$(nproc)}
 [[ ${GUESTS:-} ]] || ((guests <= 4)) || guests=4
 declare -A name_of=() begun=()
+
+commit() {
+	local id
+	id=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null) || id=none
+	git -C "$here" diff --quiet HEAD 2>/dev/null || id+=+
+	echo "$id"
+}
+
+part_of() { # NAME: how its line begins
+	printf '%s\t%s\t%s\t%s\t' "$(commit)" "${TEST_KERNEL:-default}" "${here##*/}" "$1"
+}
+
+record() { # NAME STATUS "PASSED FAILED SKIPPED", or nothing if it died
+	[[ ${RESULTS:-} ]] || return 0
+	mkdir -p "$(dirname "$RESULTS")"
+	printf '%s%s\t%s\t%s s\n' "$(part_of "$1")" "$([[ $2 -eq 0 ]] && echo ok || echo failed)" \
+		"${3:-died}" $((SECONDS - begun[$1])) >>"$RESULTS"
+}
+
+has_run() { # NAME
+	local found
+	[[ ${RESULTS:-} && -e $RESULTS ]] || return 1
+	found=$(grep -F "$(part_of "$1")" "$RESULTS" | tail -n 1 | cut -f 5)
+	[[ $found = ok || ($found = failed && ! ${RETRY:-}) ]]
+}
+
+may_begin() { # NAME
+	! has_run "$1" || return 1
+	[[ ${UNTIL:-} ]] && (($(date +%s) >= UNTIL)) || return 0
+	left+=("$1")
+	return 1
+}
 
 launch() { # NAME
 	local log=$logs/$1
@@ -50,6 +87,7 @@ reap() { # one that has ended; the totals go to passed, failed, skipped and brok
 	else # died, or was ended: what it found so far counts for nothing
 		broken+=("$name (exit status $status)")
 	fi
+	record "$name" "$status" "${counts:+$p $f $s}"
 	cpu=$(tail -n 1 "$logs/$name.cpu" | awk '{ printf "%.0f", $1 + $2 }')
 	echo "== $name: $((SECONDS - begun[$name])) s, of which a processor worked $cpu s"
 }
@@ -64,21 +102,23 @@ run_guests() { # NAME...
 	local name alone=()
 	logs=$(mktemp -d) || exit 1
 	trap 'rm -rf "$logs"' EXIT
-	passed=0 failed=0 skipped=0 broken=()
+	passed=0 failed=0 skipped=0 broken=() left=()
 	for name; do
 		if grep -qs '^# Alone: ' "$here/$name.sh"; then
 			alone+=("$name")
 			continue
 		fi
 		room_for "$guests"
-		launch "$name"
+		! may_begin "$name" || launch "$name"
 	done
 	for name in "${alone[@]}"; do
 		room_for 1
-		launch "$name"
+		! may_begin "$name" || launch "$name"
 	done
 	room_for 0
 	((skipped == 0)) && skipped='' || skipped=", $skipped skipped"
+	((${#left[@]} == 0)) || echo "not run, no time was left: ${left[*]}"
 	echo "$passed passed, $((failed + ${#broken[@]})) failed$skipped${broken[*]:+; did not end well: ${broken[*]}}"
-	((failed == 0 && ${#broken[@]} == 0))
+	((failed == 0 && ${#broken[@]} == 0)) || return 1
+	((${#left[@]} == 0)) || return 75
 }

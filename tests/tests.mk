@@ -45,11 +45,11 @@ check:
 	@tests/deps check
 	@tests/check
 
-# The fault suites that take long, with the figures and the peers beside us.
+# The fault suites that take long, with the figures and the peers beside us; MINUTES=n makes a part.
 check-long:
 	@tests/deps check
 	@$(MAKE) --no-print-directory all kernel-try fault
-	@tests/fault/run restarts-all restarts-in-a-row swap swap-away root figures peers
+	@tests/check-kernels -l
 
 check-kernels:
 	@tests/deps check
