@@ -32,7 +32,7 @@ in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless
 	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
-# Without a number there are as many as stand at the beginning of a line, if none is skipped.
+# Without CHECKS the minimum is the number of lines that begin with "check ", unless one is skipped.
 begin() { # [CHECKS]
 	planned=${1:-0}
 	scratch=$(mktemp -d) || exit 1
@@ -88,7 +88,7 @@ skip() { # NAME REASON
 	((skipped++)) || true
 }
 
-# In this shell, so that a function may set variables. Its output is shown only when it fails.
+# The command runs in this shell, so that a function may set variables. Output is shown on failure.
 check() { # NAME COMMAND...
 	local name=$1 status
 	shift
@@ -114,8 +114,8 @@ is() { # ACTUAL WANTED
 	[[ $1 = "$2" ]]
 }
 
-# The exit status and, unless the extended regular expression is empty, one sentence on standard
-# error that fits it. Standard output is left in $scratch/stdout, the other in $scratch/stderr.
+# Compares the exit status. Unless REGEX (extended) is empty, standard error must be one line that
+# matches it. Leaves the output in $scratch/stdout and $scratch/stderr.
 expect_status() { # STATUS REGEX COMMAND...
 	local want=$1 sentence=$2 status lines=()
 	shift 2
@@ -134,7 +134,7 @@ expect_status() { # STATUS REGEX COMMAND...
 	[[ ${lines[0]%$'\n'} =~ $sentence ]] || unexpected "standard error does not fit: $sentence"
 }
 
-unexpected() { # REASON: with all that a command has said
+unexpected() { # REASON: prints it after the command's output
 	cat "$scratch/stdout" "$scratch/stderr"
 	echo "$1"
 	return 1
@@ -145,8 +145,8 @@ nbd_attach() {
 }
 
 #
-# Waiting: until a condition is true, never for a fixed time. What is looked at again and again starts
-# no process: in an emulated guest that is what most of the time would be spent on.
+# Waiting: until a condition is true, never for a fixed time. A condition that is tested repeatedly
+# starts no process: in an emulated guest, starting processes would take most of the time.
 #
 
 pause() { # SECONDS
@@ -160,7 +160,7 @@ wait_for() { # SECONDS COMMAND...
 		((SECONDS < end)) || return 1
 		pause "0.$((++looks < 10 ? 0 : 1))5"
 	done
-	return 0 # not the pause's
+	return 0 # not the status of pause
 }
 
 listening() { # PATH or PORT; looks at the kernel's tables, because some servers count clients
@@ -181,7 +181,7 @@ listening() { # PATH or PORT; looks at the kernel's tables, because some servers
 	return 1
 }
 
-process_state() { # PID: sets $process_state to the letter of proc(5), without a process
+process_state() { # PID: sets $process_state to the letter of proc(5); starts no process
 	process_state=''
 	[[ $1 ]] || return # /proc/stat is another file
 	read -rd '' process_state 2>/dev/null <"/proc/$1/stat"
@@ -204,7 +204,7 @@ gone() { # PID
 }
 
 #
-# Servers and other processes, ended by the number they were started with
+# Servers and other processes; each is ended by its process ID
 #
 
 start() { # COMMAND...; sets $pid
@@ -222,7 +222,7 @@ start_server() { # PATH or PORT, COMMAND...; sets $pid
 	return 1
 }
 
-kill_now() { # PID; without the shell's remark on it
+kill_now() { # PID; suppresses the shell's "Killed" message
 	kill -KILL "$1"
 	wait "$1" 2>/dev/null || true
 }
@@ -259,7 +259,7 @@ supervisor() { # nbd0: the process that holds the device's lock
 	cat "/run/nbd-attach/$1.lock"
 }
 
-# A value of the state file, which is replaced as a whole. Sets $value.
+# Sets $value to a value of the state file. The program replaces that file as a whole.
 read_state() { # DEVICE KEY
 	local line lines=()
 	value=
@@ -275,7 +275,7 @@ state_of() { # DEVICE KEY
 	[[ ! $value ]] || echo "$value"
 }
 
-# What --status --json says, which has a line for each key. Sets $value, to JSON.
+# Sets $value to the JSON value of a key in --status --json, which prints each key on its own line.
 read_status() { # DEVICE KEY
 	local json pattern=$'\n {4,6}"'$2$'": ([^\n]*)'
 	value=
@@ -306,7 +306,7 @@ no_supervisor() { # nbd0
 	! supervised "$1"
 }
 
-# A qcow2 image without errors. Clusters that a killed server has leaked (3) are none.
+# A qcow2 image without errors. Status 3 means leaked clusters, which a killed server may leave.
 sound() { # FILE
 	local status
 	qemu-img check -q "$1"
@@ -314,8 +314,8 @@ sound() { # FILE
 	((status == 0 || status == 3))
 }
 
-# What was written in random order is what is read back, past the page cache. fio does it with options
-# of its own, or where `make kernel-try` has not built the program that does so with little work.
+# Writes blocks in random order and reads them back, both without the page cache. Uses the small
+# program that `make kernel-try` builds; uses fio if it is missing or options are given.
 writes_and_verifies() { # DEVICE [SIZE [OPTION... of fio]]
 	if (($# <= 2)) && [[ -x $top/build/tests/interop/verify ]]; then
 		local mib=${2:-1M}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Servers that are started for their device and mean no good. Each ends in one sentence, in time, with
-# nothing left.
+# Hostile servers that nbd-attach starts for a device. With each of them the command must end in
+# time with one sentence, and leave no process and no file.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 400
@@ -28,7 +28,7 @@ refused() { # NAME STATUS REGEX COMMAND...
 
 cat >hostile-socket <<-'END'
 	#!/usr/bin/python3
-	# Takes the listening socket and does as it is told.
+	# Takes the listening socket and misbehaves as its argument says.
 	import os, socket, sys, time
 	listener = socket.socket(fileno=3)
 	while True:
@@ -48,7 +48,7 @@ refused "is not there" 6 'cannot run no-such-server: No such file' no-such-serve
 refused "never accepts" 4 'server sleep \(process [0-9]+\): no answer .* within 3 s' sleep 1000
 refused "closes its socket" 4 'server sh .*no answer' sh -c 'exec 3<&-; exec sleep 1000'
 refused "is deaf to SIGTERM" 4 'no answer' sh -c 'trap "" TERM; while :; do sleep 1000; done'
-patience=15 # those that need Python need some seconds to start
+patience=15 # Python needs some seconds to start
 refused "garbage" 5 'server .*' ./hostile-socket garbage
 refused "hangs up" 4 'closed the connection' ./hostile-socket hang-up
 refused "accepts and dies" 5 'server hostile-socket ended with exit status 7' ./hostile-socket die
@@ -61,26 +61,26 @@ check "hostile, --command: garbage" expect_status 5 'server sh.*' \
 	nbd_attach --connect-timeout 3 nbd0 --command -- '[' sh -c 'yes; sleep 1000' ']'
 check "hostile, --command: nothing is left" nothing_left
 
-# One that dies as soon as it is attached: the status says so, and it is not started in a storm.
+# A server that dies as soon as the device is attached: --status says so, and restarts are limited.
 cat >hostile-once <<-'END'
 	#!/bin/sh
 	[ ! -e hostile-bad ] || exit 9
 	exec nbdkit memory 16M
 END
 chmod 755 hostile-once
-check "dies again and again: attaches" nbd_attach nbd0 -- '[' ./hostile-once ']'
+check "dies repeatedly: attaches" nbd_attach nbd0 -- '[' ./hostile-once ']'
 touch hostile-bad
 kill -KILL "$(server_of nbd0)"
-check "dies again and again: --status says so" wait_for 15 eval '
+check "dies repeatedly: --status says so" wait_for 15 eval '
 	nbd_attach --status nbd0 | grep -qE "^  captive +hostile-once does not start, failures in a row: [1-9]"'
-check "dies again and again: and why" wait_for 15 eval '
+check "dies repeatedly: --status says why" wait_for 15 eval '
 	status_is nbd0 state lost >/dev/null; state_of nbd0 LAST_ERROR | grep -q "ended with exit status 9"'
 before=$(state_of nbd0 CAPTIVE_STARTS)
-pause 5 # the one fixed pause: how often it is started can only be seen by waiting
+pause 5 # the only fixed pause: counts the starts during this time
 status_is nbd0 state lost >/dev/null
-check "dies again and again: it is not started in a storm" \
+check "dies repeatedly: restarts are limited" \
 	test $(($(state_of nbd0 CAPTIVE_STARTS) - before)) -le 12
 rm hostile-bad
-check "dies again and again: heals when it is well" wait_for 20 status_is nbd0 state attached
-ends "dies again and again" nbd0
+check "dies repeatedly: heals when the server stays alive" wait_for 20 status_is nbd0 state attached
+ends "dies repeatedly" nbd0
 finish

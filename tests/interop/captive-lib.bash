@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What the captive*.sh scripts share. Sourced after tests/lib.sh.
 
-server_of() { # DEVICE: its process at this moment
+server_of() { # DEVICE: prints the process ID of its current server
 	nbd_attach --status "$1" >/dev/null
 	state_of "$1" CAPTIVE_PID
 }
@@ -17,7 +17,7 @@ another_server() { # DEVICE PID
 	((now > 0 && now != $2))
 }
 
-# Nothing of a captive server is left: no process, no file.
+# No process and no file of a captive server is left.
 nothing_left() {
 	local p words status=0
 	for p in /proc/[0-9]*; do
@@ -31,7 +31,7 @@ nothing_left() {
 	! compgen -G '/run/nbd-attach/captive-*' && return "$status"
 }
 
-ends() { # NAME DEVICE: detaches, and nothing is left
+ends() { # NAME DEVICE: detaches and checks that nothing is left
 	check "$1: detaches" nbd_attach --detach "$2"
 	check "$1: nothing is left" nothing_left
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --detach refuses a device in use, names who uses it, and comes to an end whatever the server does.
+# --detach refuses a device in use, names its users, and always ends in bounded time.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
@@ -17,7 +17,7 @@ attach() { # NAME
 	check "$1: attaches" nbd_attach nbd0 -u "$sock"
 }
 
-# Whoever uses the device, and the supervisor, must be none the worse for the try.
+# A refused --detach must harm neither the user of the device nor the supervisor.
 refused() { # NAME REGEX
 	check "$1: refused" expect_status 3 "$2" nbd_attach --detach nbd0
 	check "$1: still attached" nbd_attach --check nbd0
@@ -38,7 +38,7 @@ refused "mounted" "mounted.*$scratch/mnt"
 check "mounted: still works" eval 'echo data >"$scratch/mnt/file" && sync -f "$scratch/mnt/file"'
 umount "$scratch/mnt"
 refused_by_umounted=$(findmnt -n /dev/nbd0)
-check "unmounted: nothing is left" is "$refused_by_umounted" ''
+check "unmounted: nothing is mounted any more" is "$refused_by_umounted" ''
 freed "unmounted"
 
 attach "again"
@@ -91,7 +91,7 @@ waits_for_io() { # a dispatched request counts as in flight
 	grep -q '[1-9]' /sys/block/nbd0/inflight
 }
 
-# A server that does not answer: bounded, and nothing is thrown away unless told so
+# A server that does not answer: --detach is bounded, and discards data only with --force
 attach "stopped server"
 exec 5<>/dev/nbd0 # opening it reads, and would block later
 kill -STOP "$server"
@@ -99,7 +99,7 @@ start dd if=/dev/zero of=/dev/nbd0 bs=4k count=16 conv=fsync
 writer=$pid
 wait_for 10 grep -q '[1-9]' /sys/block/nbd0/inflight
 exec 5>&-
-check "stopped server: --detach says who writes" \
+check "stopped server: --detach names the writer" \
 	expect_status 3 "$writer" nbd_attach --detach nbd0
 check "stopped server: --force ends it" expect_status 0 '' nbd_attach --detach --force nbd0
 check "stopped server: the writer gets its error" refuses wait "$writer"
@@ -108,13 +108,13 @@ check "stopped server: no supervisor" wait_for 5 no_supervisor nbd0
 kill -CONT "$server"
 attach "stopped server, nobody writes"
 kill -STOP "$server"
-check "stopped server, nobody writes: the flush is awaited, then refused" \
+check "stopped server, nobody writes: --detach waits for the flush, then refuses" \
 	expect_status 4 'flush' nbd_attach --detach nbd0
 check "stopped server, nobody writes: still attached" nbd_attach --check nbd0
 kill -CONT "$server"
 freed "stopped server, goes on"
 
-# A process that opens the device while it is being flushed, after the first look for users
+# A process opens the device while it is being flushed, after the first search for users
 kill_now "$server"
 start_server "$scratch/slow" nbdkit -f -U "$scratch/slow" eval get_size='echo 4194304' \
 	pread='head -c "$3" /dev/zero' pwrite='cat >/dev/null' can_flush='exit 0' \
@@ -140,7 +140,7 @@ kill_now "$server"
 rm -f "$sock"
 kit memory 32M
 
-# A server that was killed
+# A killed server
 attach "killed server"
 held=$(supervisor nbd0)
 kill_now "$server"
@@ -156,7 +156,7 @@ head -c 65536 /dev/zero >&5
 kill_now "$server"
 check "killed server, dirty, --no-reconnect: the state says so" \
 	wait_for 10 status_is nbd0 state expired
-exec 5>&- # the last close writes, and is told that it failed
+exec 5>&- # the last close writes the dirty pages, and the write fails
 check "killed server, dirty, --no-reconnect: cannot be flushed" \
 	expect_status 4 'cannot be flushed' nbd_attach --detach nbd0
 check "killed server, dirty, --no-reconnect: --force detaches" nbd_attach --detach --force nbd0

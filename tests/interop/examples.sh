@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs the manual's EXAMPLES, each block as it stands there. `server` is this machine; what a
-# block leaves attached is detached before the next.
+# Runs the manual's EXAMPLES, each block unchanged. `server` is this machine. Devices that a block
+# leaves attached are detached before the next block.
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
 begin 23
@@ -14,7 +14,7 @@ examples() {
 	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page"
 }
 
-# Block N: the lines between the N-th .Bd and its .Ed, roff's \e being a backslash.
+# Block N: the lines between the N-th .Bd and its .Ed, with roff's \e replaced by a backslash.
 block() {
 	examples | awk -v n="$1" '/^\.Bd/ { i++; inside = 1; next } /^\.Ed/ { inside = 0 }
 		inside && i == n' | sed 's/\\e/\\/g'
@@ -33,13 +33,13 @@ mkdir -p /etc/pki
 ca /etc/pki/nbd
 cert /etc/pki/nbd server 'dns_name = "server"' "$valid"
 cert /etc/pki/nbd client "$valid"
-# With TLS for those who ask for it: then with their certificate.
+# Clients may use TLS; one that does needs a certificate.
 start_server 10809 nbdkit -f --tls=on --tls-certificates=/etc/pki/nbd --tls-verify-peer \
 	file "$scratch/data.img"
 
 count=$(examples | grep -c '^\.Bd')
 for ((n = 1; n <= count; n++)); do
-	# Images of its own: a server that it leaves running keeps those of another block.
+	# Each block has its own images: a server of an earlier block may still use the old ones.
 	cp -r "$scratch/images" "$scratch/$n"
 	cd "$scratch/$n" || exit 1
 	block "$n" >example

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --failover between two servers of one image, under I/O: read-only and writable, with a fence that
-# works, fails and hangs, with wrong replicas, and with supervisors that die meanwhile.
+# --failover between two servers of one image, under I/O: read-only and writable; with a fence that
+# works, fails or hangs; with wrong replicas; with supervisors that die meanwhile.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
@@ -35,7 +35,7 @@ state_has() { # KEY REGEX
 	read_state nbd0 "$1"
 	[[ $value =~ $2 ]]
 }
-adopts() { # this kernel keeps identifiers, so that a device can be taken over
+adopts() { # a device can be taken over: this kernel keeps identifiers
 	kernel_is 5.14
 }
 served_by() { # URI
@@ -43,7 +43,7 @@ served_by() { # URI
 	read_state nbd0 STATE
 	[[ $value = attached ]] && read_state nbd0 SERVING && [[ $value = "$1" ]]
 }
-load() { # OPTION... of fio: pass after pass, until load_ended; sets $loader
+load() { # OPTION... of fio: repeats until load_ended; sets $loader
 	rm -f "$scratch/enough"
 	start passes "$@"
 	loader=$pid
@@ -55,7 +55,7 @@ passes() {
 			--randrepeat=0 --rate_iops=300 "$@" || return
 	done
 }
-answered() { # sets $answered, the reads and writes that are done
+answered() { # sets $answered: the number of completed reads and writes
 	local reads writes
 	read -r reads _ _ _ writes _ </sys/block/nbd0/stat
 	answered=$((reads + writes))
@@ -72,7 +72,7 @@ load_ended() {
 	touch "$scratch/enough"
 	wait_for 60 gone "$loader" && wait "$loader"
 }
-still_waits() { # SECONDS: no request is answered, and none failed
+still_waits() { # SECONDS: no request completes, and none fails
 	local before answered
 	answered
 	before=$answered
@@ -93,11 +93,11 @@ fences() {
 	cat "$fenced"
 }
 
-# What is refused at attach
+# Refused at attach
 dd if=/dev/urandom of="$image" bs=1M count=16 status=none
 serve "$a"
 serve "$b"
-check "writable: wants a fence" expect_status 5 'needs --fence COMMAND' \
+check "writable: needs a fence" expect_status 5 'needs --fence COMMAND' \
 	nbd_attach nbd0 -u "$a" --failover "$uri_b"
 check "writable: compares no content" expect_status 5 'for read-only devices' \
 	nbd_attach nbd0 -u "$a" --same-content
@@ -106,14 +106,14 @@ check "nothing is attached" detached nbd0
 # Read-only
 read_only=(nbd0 -u "$a" -r --failover "$uri_b" --same-content)
 check "read-only: attaches" nbd_attach "${read_only[@]}"
-check "read-only: the first one serves" served_by "$uri_a"
+check "read-only: the first server serves" served_by "$uri_a"
 load --rw=randread --size=4M
 lose "$a"
-check "read-only: goes to the other one" wait_for 10 served_by "$uri_b"
+check "read-only: fails over to the other server" wait_for 10 served_by "$uri_b"
 check "read-only: within 5 s" eval '(($(state_value LAST_OUTAGE_MS) < 5000))'
 check "read-only: the load goes on" wait_for 10 under_way
-check "read-only: --status tells" status_is nbd0 serving "$uri_b"
-check "read-only: and counts" status_is nbd0 failovers 1
+check "read-only: --status names the server" status_is nbd0 serving "$uri_b"
+check "read-only: --status counts the failover" status_is nbd0 failovers 1
 if adopts; then
 	check "read-only: the identifier stays" is "$(cat /sys/block/nbd0/backend)" "$uri_a"
 else
@@ -127,30 +127,30 @@ truncate -s 8M "$scratch/small"
 serve "$a" "$scratch/other"
 lose "$b"
 check "other content: is refused" wait_for 10 state_has LAST_ERROR 'content has changed since'
-check "other content: the state tells" wait_for 5 eval '[[ $(state_value STATE) = refused ]]'
+check "other content: the state is refused" wait_for 5 eval '[[ $(state_value STATE) = refused ]]'
 check "other content: I/O waits" still_waits 1
 lose "$a"
 serve "$a" "$scratch/small"
 check "other size: is refused" wait_for 15 state_has LAST_ERROR 'smaller export'
 check "other size: I/O waits" still_waits 1
 serve "$b"
-check "the right one: is used" wait_for 15 served_by "$uri_b"
-check "the right one: the load goes on" wait_for 10 under_way
+check "the right server: is used" wait_for 15 served_by "$uri_b"
+check "the right server: the load goes on" wait_for 10 under_way
 check "read-only: no request of the load failed" load_ended
 check "read-only: detaches" nbd_attach --detach nbd0
 lose "$a"
 
-# Failback, and a supervisor that knows what the content was
+# Failback, and a new supervisor that still knows the digest of the content
 serve "$a"
 check "failback: attaches" nbd_attach "${read_only[@]}" --failback at-loss
 lose "$a"
-check "failback: goes to the other one" wait_for 10 served_by "$uri_b"
+check "failback: fails over to the other server" wait_for 10 served_by "$uri_b"
 serve "$a"
 pause 1
-check "failback: a living server stays" served_by "$uri_b"
+check "failback: a live server is kept" served_by "$uri_b"
 lose "$b"
 serve "$b"
-check "failback: the first one comes first at the next loss" wait_for 10 served_by "$uri_a"
+check "failback: the next loss returns to the first server" wait_for 10 served_by "$uri_a"
 if adopts; then
 	kill_now "$(supervisor nbd0)"
 	wait_for 5 no_supervisor nbd0
@@ -174,23 +174,24 @@ echo fail >"$mode"
 check "writable: attaches" nbd_attach "${writable[@]}"
 load --rw=randwrite --size=4M --verify=crc32c --verify_fatal=1
 lose "$a"
-check "a fence that fails: is told" wait_for 10 state_has FENCE 'failed.*status 7'
-# Unless it is being run again at that moment.
-check "a fence that fails: --status tells" wait_for 10 eval \
+check "a fence that fails: the state file says so" wait_for 10 state_has FENCE 'failed.*status 7'
+# The fence may be running again at this moment.
+check "a fence that fails: --status says so" wait_for 10 eval \
 	'nbd_attach -s nbd0 >"$scratch/status" && grep -q "fence .*status 7" "$scratch/status"'
 check "a fence that fails: I/O waits" still_waits 1
-check "a fence that fails: the first one is still the one" state_has SERVING "/a.sock"
+check "a fence that fails: the first server is still in use" state_has SERVING "/a.sock"
 echo hang >"$mode"
-check "a fence that hangs: is told" wait_for 15 state_has FENCE 'running against .*/a.sock'
+check "a fence that hangs: the state file says so" \
+	wait_for 15 state_has FENCE 'running against .*/a.sock'
 check "a fence that hangs: I/O waits" still_waits 2
 echo ok >"$mode"
-check "a fence that works: goes to the other one" wait_for 10 served_by "$uri_b"
-check "a fence that works: was told what is what" is "$(fences)" "/dev/nbd0 $uri_a $uri_b"
+check "a fence that works: fails over to the other server" wait_for 10 served_by "$uri_b"
+check "a fence that works: got the device and both URIs" is "$(fences)" "/dev/nbd0 $uri_a $uri_b"
 check "writable: the load goes on" wait_for 10 under_way
 lose "$b"
 serve "$b"
 check "the same server again" wait_for 15 served_by "$uri_b"
-check "the same server again: without a fence" is "$(fences | wc -l)" 1
+check "the same server again: no fence was run" is "$(fences | wc -l)" 1
 check "writable: no request failed, and the data is right" load_ended
 
 # Supervisors that die
@@ -198,24 +199,26 @@ if adopts; then
 	serve "$a"
 	echo hang >"$mode"
 	lose "$b"
-	check "dies while fencing: is under way" wait_for 10 state_has FENCE 'running against .*/b.sock'
+	check "dies while fencing: the fence runs" \
+		wait_for 10 state_has FENCE 'running against .*/b.sock'
 	kill_now "$(supervisor nbd0)"
 	wait_for 5 no_supervisor nbd0
 	echo ok >"$mode"
 	wait_for 5 eval '(($(fences | wc -l) == 2))'
 	check "dies while fencing: taken over" nbd_attach "${writable[@]}"
-	check "dies while fencing: fences again, and goes on" wait_for 15 served_by "$uri_a"
-	check "dies while fencing: against the right one" is "$(fences | tail -n 1)" "/dev/nbd0 $uri_b $uri_a"
-	check "dies while fencing: fenced again" is "$(fences | wc -l)" 3
+	check "dies while fencing: fences again and fails over" wait_for 15 served_by "$uri_a"
+	check "dies while fencing: fences the right server" \
+		is "$(fences | tail -n 1)" "/dev/nbd0 $uri_b $uri_a"
+	check "dies while fencing: the fence ran three times" is "$(fences | wc -l)" 3
 	lose "$a"
 	serve "$b"
-	check "goes to the other one" wait_for 15 served_by "$uri_b"
+	check "fails over to the other server" wait_for 15 served_by "$uri_b"
 	kill_now "$(supervisor nbd0)"
 	wait_for 5 no_supervisor nbd0
 	check "dies later: refused without the server in use" expect_status 2 \
 		'is connected to .*/b.sock, which is not one of the servers given' nbd_attach nbd0 -u "$a"
 	check "dies later: taken over" nbd_attach "${writable[@]}"
-	check "dies later: knows who serves" wait_for 5 served_by "$uri_b"
+	check "dies later: knows which server serves" wait_for 5 served_by "$uri_b"
 	kill_now "$(supervisor nbd0)"
 	wait_for 5 no_supervisor nbd0
 	rm -f /run/nbd-attach/nbd0.state "$fenced"
@@ -224,12 +227,13 @@ if adopts; then
 	lose "$b"
 	serve "$a"
 	check "without a state file: finds a server" wait_for 20 served_by "$uri_a"
-	check "without a state file: every other one is fenced off" is "$(fences)" "/dev/nbd0 $uri_b $uri_a"
+	check "without a state file: every other server is fenced" \
+		is "$(fences)" "/dev/nbd0 $uri_b $uri_a"
 else
 	skip "supervisors that die" "a device is not taken over before 5.14"
 fi
-check "its data is right" writes_and_verifies /dev/nbd0
+check "the data is right" writes_and_verifies /dev/nbd0
 check "is supervised, and refuses another command" expect_status 3 'already' nbd_attach nbd0 -u "$a"
 check "detaches" nbd_attach --detach nbd0
-check "nobody is left" eval '! pgrep -f "$scratch/fence"'
+check "no fence is left running" eval '! pgrep -f "$scratch/fence"'
 finish

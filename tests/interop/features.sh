@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What an export offers reaches the device: read-only, trim, sizes, blocks, connections.
+# The device gets the export's features: read-only, trim, sizes, block sizes, connections.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
@@ -93,7 +93,7 @@ check "flush: fsync" dd if=/dev/urandom of=/dev/nbd0 bs=4k count=4 conv=fsync
 check "flush: reaches the server" grep -q ' Flush ' "$log"
 detach "flush"
 
-# No flush: fsync succeeds, the server hears nothing of it, and the user does hear of that
+# No flush: fsync succeeds although the server gets no request, and the user is warned
 cat >"$scratch/noflush.sh" <<EOF
 case \$1 in
 get_size) echo 16M ;;
@@ -116,7 +116,7 @@ status_has_flush() { # COUNT
 }
 plugin
 attach "no flush"
-check "no flush: is warned of" warned "nbd0: .*$no_flush"
+check "no flush: attach warns" warned "nbd0: .*$no_flush"
 check "no flush: the kernel sends none" is "$(queue write_cache)" "write through"
 check "no flush: --status" status_has_flush 1
 check "no flush: --status --json" status_is nbd0 flush False
@@ -126,7 +126,7 @@ kill_now "$(supervisor nbd0)"
 check "no flush: without a supervisor" eval 'wait_for 5 no_supervisor nbd0; status_has_flush 1'
 rm -f /run/nbd-attach/nbd0.state
 attach "no flush, taken over"
-check "no flush, taken over: is warned of" warned "nbd0: .*$no_flush"
+check "no flush, taken over: attach warns" warned "nbd0: .*$no_flush"
 check "no flush, taken over: --status --json" status_is nbd0 flush False
 detach "no flush, taken over"
 attach "no flush, read-only" --read-only
@@ -142,7 +142,7 @@ healed() { # COUNT: so many connections were replaced
 	status_is nbd0 reconnects "$1" && status_is nbd0 state attached
 }
 in_foreground --accept features
-check "another flush: attaches" wait_for 10 status_is nbd0 state attached
+check "a flush after an outage: attaches" wait_for 10 status_is nbd0 state attached
 touch "$scratch/flushes"
 plugin
 check "a flush after an outage: heals" wait_for 10 healed 1
@@ -167,11 +167,11 @@ wait_for 5 gone "$foreground"
 # Sizes
 kit memory 41473
 attach "41473 bytes"
-check "41473 bytes: are 81 sectors" is "$(cat /sys/block/nbd0/size)" 81
+check "41473 bytes: 81 sectors" is "$(cat /sys/block/nbd0/size)" 81
 check "41473 bytes: a warning says so" warned 'warning|round|1 byte|last'
 detach "41473 bytes"
 attach "41473 bytes, --block-size 4096" --block-size 4096
-check "41473 bytes, --block-size 4096: are ten blocks" is "$(blockdev --getsize64 /dev/nbd0)" 40960
+check "41473 bytes, --block-size 4096: ten blocks" is "$(blockdev --getsize64 /dev/nbd0)" 40960
 check "41473 bytes, --block-size 4096: logical" is "$(queue logical_block_size)" 4096
 check "41473 bytes, --block-size 4096: the last can be read" \
 	dd if=/dev/nbd0 of=/dev/null bs=4k skip=9 count=1 iflag=direct
@@ -185,8 +185,9 @@ dd if=/dev/urandom of="$scratch/block" bs=4k count=1 status=none
 check "3 TiB: the last block" dd if="$scratch/block" of=/dev/nbd0 bs=4k oflag=direct \
 	seek=$(((3 << 28) - 1))
 blockdev --flushbufs /dev/nbd0
-check "3 TiB: it is there" cmp -i $(((3 << 40) - 4096)):0 /dev/nbd0 "$scratch/block"
-check "3 TiB: and not at 2 TiB less" cmp -n 4096 -i $(((1 << 40) - 4096)):0 /dev/nbd0 /dev/zero
+check "3 TiB: the last block has the data" cmp -i $(((3 << 40) - 4096)):0 /dev/nbd0 "$scratch/block"
+check "3 TiB: the block 2 TiB before it does not" \
+	cmp -n 4096 -i $(((1 << 40) - 4096)):0 /dev/nbd0 /dev/zero
 detach "3 TiB"
 
 # Block sizes
@@ -200,38 +201,38 @@ check "minimum 4096: --block-size 512 is refused" expect_status 5 4096 \
 kit memory 4M --filter=blocksize-policy blocksize-maximum=65536 blocksize-error-policy=error
 attach "maximum 64 KiB"
 check "maximum 64 KiB: no larger requests" at_most "$(queue max_sectors_kb)" 64
-check "maximum 64 KiB: a large write is cut" \
+check "maximum 64 KiB: a large write is split" \
 	dd if=/dev/urandom of=/dev/nbd0 bs=1M count=2 oflag=direct
 detach "maximum 64 KiB"
 kit memory 4M
 attach "no maximum"
-check "no maximum: nothing left over" refuses at_most "$(queue max_sectors_kb)" 64
+check "no maximum: the old limit is gone" refuses at_most "$(queue max_sectors_kb)" 64
 detach "no maximum"
 
 # Connections
 kit memory 8M
 attach "-C 4" -C 4
-check "-C 4: four of them" status_is nbd0 connections 4
-check "-C 4: all alive" status_is nbd0 connections-alive 4
+check "-C 4: four connections" status_is nbd0 connections 4
+check "-C 4: all are alive" status_is nbd0 connections-alive 4
 check "-C 4: writes and verifies" writes_and_verifies /dev/nbd0 1M --numjobs=2 --offset_increment=1M
 detach "-C 4"
 kit memory 8M --filter=multi-conn multi-conn-mode=disable
 attach "-C 4, the server allows one" -C 4
 check "-C 4, the server allows one: a warning" warned 'connection'
-check "-C 4, the server allows one: one" status_is nbd0 connections 1
+check "-C 4, the server allows one: one connection" status_is nbd0 connections 1
 check "-C 4, the server allows one: works" writes_and_verifies /dev/nbd0
 detach "-C 4, the server allows one"
 
 # Backends
 kit memory 4M
 attach "ioctl" --backend ioctl
-check "ioctl: it is" status_is nbd0 backend ioctl
+check "ioctl: --status says so" status_is nbd0 backend ioctl
 check "ioctl: writes and verifies" writes_and_verifies /dev/nbd0
 check "ioctl: --check" nbd_attach --check nbd0
 detach "ioctl"
 check "ioctl: nbd0 is free" detached nbd0
 attach "netlink" --backend=netlink
-check "netlink: it is" status_is nbd0 backend netlink
+check "netlink: --status says so" status_is nbd0 backend netlink
 if kernel_is 5.14; then
 	check "netlink: the identifier is the URI" \
 		grep -q '^nbd+unix:///?socket=' /sys/block/nbd0/backend
@@ -240,7 +241,7 @@ else
 fi
 detach "netlink"
 
-# In another network namespace the driver's netlink interface is there from 6.4 on.
+# From 6.4 on the driver's netlink interface also exists in other network namespaces.
 elsewhere() { # ARGUMENT...
 	timeout -k 2 20 unshare -n "${nbd_attach[@]}" "$@"
 }
@@ -252,13 +253,13 @@ else
 	check "another network namespace: netlink is missing" expect_status 6 'network namespace' \
 		elsewhere nbd0 -u "$sock" --backend netlink
 	check "no netlink: falls back to ioctl" expect_status 0 '' elsewhere nbd0 -u "$sock"
-	check "no netlink: warns of it" grep -q 'has no netlink interface: using ioctl' "$scratch/stderr"
-	check "no netlink: so it says" status_is nbd0 backend ioctl
+	check "no netlink: warns" grep -q 'has no netlink interface: using ioctl' "$scratch/stderr"
+	check "no netlink: --status says so" status_is nbd0 backend ioctl
 fi
 check "another network namespace: writes and verifies" writes_and_verifies /dev/nbd0
 detach "another network namespace"
 
-# A device of the kernel's choice. The pipe ends only if the supervisor holds no end of it.
+# A device that the kernel chooses. The pipe ends only if the supervisor holds no end of it.
 piped() { # FILE COMMAND...
 	timeout 20 "${@:2}" | cat >"$1"
 	return "${PIPESTATUS[0]}"
@@ -266,9 +267,10 @@ piped() { # FILE COMMAND...
 check "auto: attaches" piped "$scratch/auto" \
 	"${nbd_attach[@]}" auto -u "$sock" --identifier a --read-only
 check "auto: prints the device" grep -qx '/dev/nbd[0-9][0-9]*' "$scratch/auto"
-check "auto: it is attached" nbd_attach --check "$(cat "$scratch/auto")"
-check "auto: another" expect_status 0 '' nbd_attach auto -u "$sock" --identifier a --read-only
-check "auto: which is different" refuses cmp "$scratch/auto" "$scratch/stdout"
+check "auto: the device is attached" nbd_attach --check "$(cat "$scratch/auto")"
+check "auto: attaches a second time" \
+	expect_status 0 '' nbd_attach auto -u "$sock" --identifier a --read-only
+check "auto: the second device is another one" refuses cmp "$scratch/auto" "$scratch/stdout"
 cp "$scratch/stdout" "$scratch/another"
 check "auto: detaches" nbd_attach --detach "$(cat "$scratch/auto")"
 check "auto: detaches the other" nbd_attach --detach "$(cat "$scratch/another")"

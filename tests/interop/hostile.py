@@ -1,19 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# Long: a list of cases: what a server can do wrong.
-"""A scripted NBD server that misbehaves in every way that came to mind.
+# Long: a list of cases of what a server can do wrong.
+"""A scripted NBD server that misbehaves in many ways.
 
   hostile.py --list-cases   name, and the exit status each kind of client should end with
   hostile.py --serve DIR    every case at once, each on DIR/NAME.sock, and those about TCP on a
                             port of 127.0.0.1 that DIR/NAME.port names; prints "ready", then
                             serves until its standard input ends
 
-A case is a function that is given a connected Peer. The family functions below make the many
+A case is a function that gets a connected Peer. The family functions below make many cases
 that differ in one number. An expectation holds a set of exit statuses for each goal of a client:
 `attach` (OPT_GO), `info` (OPT_INFO), `list` (OPT_LIST) and `tls` (OPT_STARTTLS, then OPT_INFO); a
-goal that cannot meet the misbehaviour is missing. None of these servers can do TLS, so that a
-client that wants it must refuse each of them. Where any honest reading is fine, several are allowed. 0 marks what a
-client should tolerate.
+goal that cannot meet the misbehaviour is missing. None of these servers supports TLS, so a client
+that requires TLS must refuse each of them. Where the protocol allows several readings, several
+statuses are allowed. 0 marks what a client should tolerate.
 """
 
 import argparse
@@ -62,11 +62,11 @@ class Case:
 
 
 class Hangup(Exception):
-    """The client has had enough."""
+    """The client has closed the connection."""
 
 
 def add(name, function, statuses=EITHER, goals=ALL, tcp=False, waits=False, **other):
-    """Adds a case; `other` replaces the statuses of single goals, None removes the goal."""
+    """Adds a case; `other` replaces the statuses of single goals; None removes a goal."""
     expect = {goal: set(statuses) for goal in goals}
     expect.setdefault("tls", EITHER)
     expect.update({goal: s and set(s) for goal, s in other.items()})
@@ -75,7 +75,7 @@ def add(name, function, statuses=EITHER, goals=ALL, tcp=False, waits=False, **ot
 
 
 def case(name, statuses=EITHER, goals=ALL, **more):
-    """As add(), as a decorator."""
+    """Like add(), as a decorator."""
     return lambda function: add(name, function, statuses, goals, **more) or function
 
 
@@ -170,7 +170,7 @@ class Peer:
         return number
 
     def start(self, *wanted):
-        """Greets, and answers UNSUP to whatever is not wanted; no option means any."""
+        """Greets, and answers UNSUP to every other option; without an option, returns the first."""
         self.greet()
         return self.until(*wanted)
 
@@ -185,7 +185,7 @@ class Peer:
             self.send(reply(number, error(1)))
 
     def goodbye(self):
-        """Answers what may still come: ABORT after INFO and LIST, requests after GO."""
+        """Answers what may follow: ABORT after INFO and LIST, requests after GO."""
         while True:
             head = self.recv(1)
             if head == u64(IHAVEOPT)[:1]:
@@ -214,7 +214,7 @@ def says(*data, then="close"):
 
 
 def answers(data, *wanted, then="goodbye"):
-    """A case that greets well and answers the wanted option with data(option)."""
+    """A case that greets correctly and answers the wanted option with data(option)."""
     def run(p):
         p.send(data(p.start(*wanted)))
         getattr(p, then, lambda: None)()
@@ -222,7 +222,7 @@ def answers(data, *wanted, then="goodbye"):
 
 
 def refuses_to_info(name, data, statuses=REFUSED, then="goodbye", **other):
-    """What answers GO or INFO: data(option) is one or more replies."""
+    """A case that answers GO or INFO with data(option), one or more replies."""
     add(name, answers(data, GO, INFO, then=then), statuses, EXPORTS, **other)
 
 
@@ -233,7 +233,7 @@ def refuses_to_list(name, data, statuses=REFUSED, then="goodbye", **other):
 # Magics
 
 def wrong_magics(place, magic, build, length=8, then="hold", **more):
-    """A magic number that is zero, in the wrong byte order, off by a bit, or another one."""
+    """A magic number that is zero, in the wrong byte order, wrong by one bit, or another one."""
     good = magic.to_bytes(length, "big")
     other = REQUEST.to_bytes(length, "big")
     for kind, bad in (("zero", bytes(length)), ("ones", b"\xff" * length),
@@ -301,7 +301,7 @@ for _n in (16, 28, 151):
     add(f"oldstyle-silent-after-{_n}", says(oldstyle(SIZE)[:_n], then="hold"), GONE,
         waits=True, list=EITHER)
 
-# Newstyle without the fixed flag: EXPORT_NAME is all there is
+# Newstyle without the fixed flag: EXPORT_NAME is the only option
 
 
 def plain(data, flags=0):
@@ -327,7 +327,7 @@ add("greeting-unknown-flags", lambda p: (p.greet(0xFFFF), p.send(whole(p.until(G
 
 
 def fallback(data, then="goodbye"):
-    """GO and INFO are unknown, EXPORT_NAME gets this. --info may do without."""
+    """GO and INFO are unknown, EXPORT_NAME gets this. --info may not need it."""
     def run(p):
         p.start(EXPORT_NAME)
         p.send(data)
@@ -349,12 +349,12 @@ for _name, _data, _statuses, _then in (
 
 
 def byte_for_byte(option=None):
-    """Everything a faultless server says up to the end of the handshake."""
+    """Everything that a faultless server sends up to the end of the handshake."""
     return greeting() + whole(option or GO)
 
 
 def closes_after(count, ending="close"):
-    """Answers as far as asked, so that the client is at each point when the end comes."""
+    """Sends `count` bytes of a faultless handshake, then ends the connection."""
     def run(p):
         p.send(greeting()[:count])
         if count > 18:
@@ -407,7 +407,7 @@ def half_closed(p):
 
 @case("does-not-read-any-more", GONE)
 def does_not_read_any_more(p):
-    # What the client sends now is a broken pipe: a signal, for those who do not expect it.
+    # The client's next write fails with a broken pipe; it raises SIGPIPE unless that is ignored.
     p.send(greeting())
     p.sock.shutdown(socket.SHUT_RD)
     p.sock.close()
@@ -555,7 +555,7 @@ for _name, _data in (("export", export()), ("unknown", u16(9)), ("name", u16(I_N
     add(f"info-endless-{_name}",
         lambda p, d=_data: flood(reply(p.start(GO, INFO), INFO_REPLY, d) * 9)(p), REFUSED, EXPORTS)
 
-# Facts that cannot be
+# Impossible facts
 
 
 def described(*infos):
@@ -584,7 +584,7 @@ refuses_to_info("flags-without-has-flags", described(export(flags=2 | 32)), {0, 
 refuses_to_info("flags-0", described(export(flags=0)), {0, 5})
 refuses_to_info("flags-all", described(export(flags=0xFFFF)), DONE)
 
-# Text for a terminal, a log and a careless printf
+# Text that is harmful to a terminal, a log or a careless printf
 
 TEXTS = {
     "controls": bytes(range(1, 32)) + b"\x7f",
@@ -614,13 +614,13 @@ for _name, _text in TEXTS.items():
                     _fine)
 add("text-64k-in-error", answers(lambda o: reply(o, error(2), b"\x1b[1m%n" * 10922)), EITHER)
 
-# Ahead of its time: what follows the handshake belongs to whoever owns the socket next
+# Data sent too early: bytes after the handshake belong to the next owner of the socket
 
 
-# STARTTLS. What follows the agreement in plain text is an attack, whatever it looks like.
+# STARTTLS. Any plain text after the agreement is an attack.
 
 def starttls(*data, then="close"):
-    """A case that agrees to TLS and goes on with this, in one piece."""
+    """A case that agrees to TLS and sends this in the same write."""
     def run(p):
         p.start(STARTTLS)
         p.send(reply(STARTTLS, ACK), *data)
@@ -633,7 +633,7 @@ def record(kind, data, version=b"\3\3", length=None):
 
 
 def after_hello(*data, then="close"):
-    """A case that waits for the client's first record, then says this."""
+    """A case that waits for the client's first record, then sends this."""
     def run(p):
         p.start(STARTTLS)
         p.send(reply(STARTTLS, ACK))
@@ -701,7 +701,7 @@ add("abort-garbage", lambda p: (p.send(whole(p.start(INFO))), p.send(b"\x1b" * 9
     DONE, ("info",))
 add("abort-reset", lambda p: (p.send(whole(p.start(INFO))), p.reset()), DONE, ("info",), tcp=True)
 
-# Sockets that nobody serves: see listen()
+# Sockets that no thread serves: see listen()
 
 add("nobody-accepts", None, GONE, waits=True)
 add("backlog-full", None, GONE, waits=True)
@@ -756,7 +756,7 @@ def listen(one, directory):
 
 def serve(directory):
     threading.stack_size(256 * 1024)
-    # A socket for each, and the clients' beside them.
+    # One descriptor for each case's socket, and those of the clients.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     keep = [listen(one, directory) for one in CASES.values()]

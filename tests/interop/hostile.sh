@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # usage: tests/interop/hostile.sh [--here] [ARGUMENT... of hostile_check.py]
 #
-# The client against every behaviour of hostile.py: in a guest it attaches; with --here it only
-# asks (--info and --list), on this machine and without privilege being needed. For example
+# Runs the client against every behaviour of hostile.py. In a guest the client attaches; with --here
+# it only runs --info and --list, on this machine, and needs no privilege. For example
 #
 #   NBD_ATTACH=build/san/nbd-attach tests/interop/hostile.sh --here
 #
@@ -21,5 +21,5 @@ if [[ ${1:-} = --here ]]; then
 	exit $status
 fi
 in_guest 580 "$@" # an instrumented build takes several times as long
-# Emulation is slow, and a burst of clients slower: the bound is about tarpits, not about speed.
+# Emulation is slow, and many clients at once are slower. The limit must catch hangs, not slowness.
 exec "$top/tests/interop/hostile_check.py" --goals attach --ratio 4 "$@" "${nbd_attach[@]}"

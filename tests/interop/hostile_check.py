@@ -8,7 +8,7 @@
 Whatever the server does, the client must end with one of the expected exit statuses, within its
 deadline, with one line of harmless text, and leave no process and no file. With the goal
 `attach` (as root, with the nbd module and sixteen free devices) a refused device must be free,
-and one that was attached must let go again.
+and an attached device must detach.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import hostile
 
 LINE_MAX = 1100        # bytes of one message
 OUTPUT_MAX = 64 << 20  # bytes of a list; an endless one must not fill a disk
-# Line separators, and what changes the direction of text: one name may look like another.
+# Line separators, and characters that change the direction of text: they can disguise a name.
 REORDERING = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 RUNDIR = os.environ.get("NBD_ATTACH_RUNDIR", "/run/nbd-attach")
 
@@ -42,7 +42,7 @@ def start_server(directory):
 
 
 def harmless(text, allowed):
-    """None, or what is wrong with bytes that a terminal is going to see."""
+    """None, or what is wrong with bytes that a terminal will print."""
     try:
         decoded = text.decode()
     except UnicodeDecodeError as e:
@@ -87,7 +87,7 @@ class Checker:
             return [], [f"127.0.0.1:{f.read().strip()}"]
 
     def judge(self, case, goal, device):
-        """What is wrong, a list of sentences."""
+        """A list of sentences that say what is wrong."""
         option, positional = self.target(case)
         verb = [] if device else [f"--{goal}"]
         if goal == "tls":
@@ -98,7 +98,7 @@ class Checker:
         wrong = []
         if status not in case.expect[goal]:
             wrong.append(f"exit status {status}, wanted {sorted(case.expect[goal])}")
-        # A device whose server answers no read is announced without its partition table after 10 s.
+        # If the server answers no read, attach returns after 10 s without the partition table.
         if seconds > self.limit + (12 if device else 0):
             wrong.append(f"took {seconds:.1f} s")
         self.slowest = max(self.slowest, (seconds, f"{goal} {case.name}"))
@@ -151,7 +151,7 @@ class Checker:
 
 
 def left_behind():
-    """Our descendants that are still there, and files. Locks are meant to stay."""
+    """Our descendants that still run, and files that are left. Locks may stay."""
     end = time.monotonic() + 5
     while True:
         try:
@@ -177,12 +177,12 @@ def main():
     parser.add_argument("--goals", default="info,list,tls")
     parser.add_argument("--only", default="*", help="cases, as a shell pattern")
     parser.add_argument("--deadline", type=float, default=2, help="--connect-timeout, seconds")
-    parser.add_argument("--ratio", type=float, default=2, help="how many deadlines it may take")
+    parser.add_argument("--ratio", type=float, default=2, help="deadlines that a case may take")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
 
-    # Whoever detaches itself from its parent becomes a child of ours, and cannot hide.
+    # A process that detaches itself from its parent becomes our child, so that we find it.
     PR_SET_CHILD_SUBREAPER = 36
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as directory:
@@ -199,7 +199,7 @@ def main():
     stray = list(left_behind())
     results.append(not stray)
     if stray:
-        print("not ok - nothing stays behind")
+        print("not ok - nothing is left")
         print("".join(f"    {line}\n" for line in stray), end="")
     seconds, name = checker.slowest
     print(f"# {time.monotonic() - begin:.0f} s in all; the slowest: {name}, {seconds:.1f} s")

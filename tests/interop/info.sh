@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What --list and --info say, beside what nbdinfo says of the same server, and as the manual has it.
+# Compares --list and --info with nbdinfo's output for the same server and with the manual.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 begin 13
 
-# The members that the man page's JSON section names, and their types.
+# The members in the manual's JSON section, and their types.
 sed -n '/^\.Sh JSON/,/^\.Sh SIGNALS/s/^\.It Cm \([a-z-]*\) No (\([a-z]*\))$/\1 \2/p' \
 	"$top/nbd-attach.8" >"$scratch/schema"
 
@@ -36,7 +36,7 @@ for name, e in exports.items():
     assert e["protocol"] == "newstyle-fixed" and e["tls"] is False
     assert e["read-only"] == t["is_read_only"] == ("read-only" in e["flags"])
     for key, flag in flags.items():
-        # A client may emulate what a read-only export need not say.
+        # A read-only export need not offer these; a client may emulate them.
         assert t["is_read_only"] or t[key] == (flag in e["flags"]), (key, e, t)
     for key, size in sizes.items():
         assert e.get(size) == t.get(key), (size, e, t)
@@ -62,28 +62,30 @@ truncate -s 5M "$scratch/files/two \"2\""
 start_server "$sock" nbdkit -f -U "$sock" --filter=exportname --filter=blocksize-policy file \
 	dir="$scratch/files" exportdesc=fixed:'a test' blocksize-minimum=512 \
 	blocksize-preferred=4096 blocksize-maximum=1M
-check "nbdkit: every export, as nbdinfo says" compares "$uri"
+check "nbdkit: every export is as nbdinfo says" compares "$uri"
 check "nbdkit: --info of one has the same members" \
 	eval 'members --info -u "$sock" one | grep -w "uri protocol tls tls-unverified size"'
 check "nbdkit: --list" is "$(members --list "$uri")" "version exports server protocol tls tls-unverified"
-check "nbdkit: text, a paragraph each" is "$(nbd_attach --info --all -u "$sock" | grep -c '^size  ')" 2
-check "nbdkit: text, in one place" is "$(nbd_attach --info -u "$sock" one | grep -cE '^(tls +no|description +a test|minimum block +512|uri +nbd.unix:///one)')" 4
+check "nbdkit: text, one paragraph for each export" \
+	is "$(nbd_attach --info --all -u "$sock" | grep -c '^size  ')" 2
+check "nbdkit: text of one export" \
+	is "$(nbd_attach --info -u "$sock" one | grep -cE '^(tls +no|description +a test|minimum block +512|uri +nbd.unix:///one)')" 4
 check "no escape sequence in a pipe" eval '! nbd_attach --info -u "$sock" one | grep -q "$(printf "\033")"'
 terminal() { script -qec "${nbd_attach[0]} --info -u $sock one" /dev/null </dev/null | cat -v; }
 check "bold on a terminal" eval 'TERM=xterm NO_COLOR= terminal | grep -F "^[[1mexport"'
-check "NO_COLOR: not" eval '! TERM=xterm NO_COLOR=1 terminal | grep -F "^["'
-check "TERM=dumb: not" eval '! TERM=dumb NO_COLOR= terminal | grep -F "^["'
+check "NO_COLOR: no escape sequence" eval '! TERM=xterm NO_COLOR=1 terminal | grep -F "^["'
+check "TERM=dumb: no escape sequence" eval '! TERM=dumb NO_COLOR= terminal | grep -F "^["'
 check "an unknown export" expect_status 5 'none' nbd_attach --info -u "$sock" none
 stop "$pid"
 
 rm -f "$sock"
 truncate -s 8M "$scratch/image"
 start_server "$sock" qemu-nbd -t -e 5 -r -f raw -x disk -D 'a disk' -k "$sock" "$scratch/image"
-check "qemu-nbd, read-only: as nbdinfo says" compares "$uri"
+check "qemu-nbd, read-only: is as nbdinfo says" compares "$uri"
 stop "$pid"
 rm -f "$sock"
 start_server "$sock" nbdkit -f -U "$sock" memory 1M
-check "nbdkit, the default export: as nbdinfo says" compares "$uri"
+check "nbdkit, the default export: is as nbdinfo says" compares "$uri"
 stop "$pid"
 rm -f "$sock"
 check "no server" expect_status 4 '' nbd_attach --info --all -u "$sock"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What a device keeps from an earlier server or user must not reach the next one (src/kernel/tune.h).
+# Settings of an earlier server or user must not affect the next one (src/kernel/tune.h).
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2317
 . "$(dirname "$0")/../lib.sh"
 [[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
@@ -32,7 +32,7 @@ cat >"$scratch/poor.sh" <<-'EOF2'
 EOF2
 chmod +x "$scratch"/*.sh
 
-requests() { # NAME: how many of them the poor server has seen
+requests() { # NAME: how many requests of this kind the poor server has seen
 	grep -cE "connection=[0-9]+ $1 id=" "$scratch/log.poor"
 }
 
@@ -50,16 +50,16 @@ else
 fi
 tell detach >/dev/null
 if kernel_is 6.12; then
-	check "WRITE_ZEROES stays when it is detached" eval '(($(queue write_zeroes_max_bytes)))'
+	check "WRITE_ZEROES stays after the detach" eval '(($(queue write_zeroes_max_bytes)))'
 else
-	skip "WRITE_ZEROES stays when it is detached" "nbd.ko has none before 6.12"
+	skip "WRITE_ZEROES stays after the detach" "nbd.ko has none before 6.12"
 fi
 ended
 
 check "a poor server" attach_with nbd0 "$poor"
 check "a poor server: no WRITE_ZEROES" is "$(queue write_zeroes_max_bytes)" 0
 check "a poor server: not rotational" is "$(queue rotational)" 0
-check "a poor server: writes zeroes by hand" blkdiscard -z -l 1M /dev/nbd0
+check "a poor server: the kernel writes zeroes as data" blkdiscard -z -l 1M /dev/nbd0
 check "a poor server: WRITE_ZEROES never reaches it" is "$(requests Zero)" 0
 check "a poor server: no TRIM" eval '! blkdiscard -l 1M /dev/nbd0; is "$(requests Trim)" 0'
 check "a poor server: flushes" eval 'dd if=/dev/zero of=/dev/nbd0 bs=4k count=1 conv=fsync &&
@@ -75,31 +75,31 @@ check "after a user's settings" attach_with nbd0 "$poor"
 check "after a user's settings: write back" is "$(queue write_cache)" "write back"
 check "after a user's settings: not rotational" is "$(queue rotational)" 0
 check "after a user's settings: the usual io_timeout" is "$(queue io_timeout)" 30000
-check "after a user's settings: fsync means it" eval '
+check "after a user's settings: fsync sends a flush" eval '
 	dd if=/dev/zero of=/dev/nbd0 bs=4k count=1 conv=fsync && (($(requests Flush) > flushes))'
 tell detach >/dev/null && ended
 attach_with nbd0 "$rich" >/dev/null
 echo 0 >/sys/block/nbd0/queue/discard_max_bytes
 tell detach >/dev/null && ended
 check "discards switched off" attach_with nbd0 "$rich"
-check "discards switched off: on again" blkdiscard -l 1M /dev/nbd0
+check "discards switched off: are on again" blkdiscard -l 1M /dev/nbd0
 blockdev --setro /dev/nbd0
 tell detach >/dev/null && ended
 check "made read-only: attaches" attach_with nbd0 "$rich"
-check "made read-only: is not any more" is "$(</sys/block/nbd0/ro)" 0
+check "made read-only: is writable again" is "$(</sys/block/nbd0/ro)" 0
 tell detach >/dev/null && ended
 
 if kernel_is 6.12; then
-	check "while somebody has it open: busy, not wrong" eval '
+	check "the device is open: attach reports it as busy" eval '
 		exec 5</dev/nbd0; "$try" nbd0 "$poor" </dev/null; s=$?; exec 5<&-; is "$s" 3'
 	check "ioctl cannot undo it: refused" eval '
 		"$try" -o backend=ioctl nbd0 "$poor" 2>"$scratch/err" </dev/null; is "$?" 6 &&
 		grep WRITE_ZEROES "$scratch/err"'
-	check "and detached again" wait_for 2 detached nbd0
+	check "the device is detached again" wait_for 2 detached nbd0
 else
-	skip "WRITE_ZEROES of the user before" "nbd.ko has none before 6.12"
+	skip "WRITE_ZEROES of an earlier server" "nbd.ko has none before 6.12"
 fi
-# Quicker servers, for many turns
+# Faster servers, for many rounds
 stop "$server"
 rm -f "$rich" "$poor"
 server "$rich" memory 16M
@@ -114,5 +114,5 @@ for i in {1..20}; do
 done
 check "twenty times in turn" is "$i $zeroes" '20 0'
 check "no oops" eval '! dmesg | grep -E "BUG|Oops|WARNING|hung_task|blocked for more"'
-exec 2>/dev/null # bash names every server that tidy_up() ends
+exec 2>/dev/null # hides bash's message for every server that tidy_up() ends
 finish

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What the kernel-*.sh scripts share: kernel-try as a process that is told what to do, line by line.
+# What the kernel-*.sh scripts share: they run kernel-try, which reads one command a line.
 # Sourced after tests/lib.sh and begin().
 
-trap "" PIPE # kernel-try may have given up
+trap "" PIPE # kernel-try may have ended
 
 try=$top/build/tests/interop/kernel-try
 
@@ -14,7 +14,7 @@ server() { # SOCKET ARGUMENT... of nbdkit; sets $server
 	server=$pid
 }
 
-# Starts kernel-try; $said is its first answer, descriptor 8 takes what it is told.
+# Starts kernel-try. $said is its first answer; descriptor 8 is its standard input.
 attach_with() { # ARGUMENT...
 	rm -f "$scratch/orders" "$scratch/answers"
 	mkfifo "$scratch/orders" "$scratch/answers"
@@ -49,7 +49,7 @@ within() { # MS WORD [NUMBER]: the answer's last number is at most MS
 	[[ $said =~ ^$1\ .*[^0-9]([0-9]+)$ || $said =~ ^$1\ ([0-9]+)$ ]] && ((BASH_REMATCH[1] <= ms))
 }
 
-ended() { # kernel-try has nothing more to do
+ended() { # ends kernel-try
 	exec 8>&-
 	wait "$tryer"
 	local status=$?

@@ -2,18 +2,18 @@
 /*
  * usage: kernel-try [-o OPTION=VALUE]... DEVICE ADDRESS...
  *
- * The kernel side without a negotiator, for tests in a guest: connects to servers by the
- * shortest of handshakes, hands the sockets to the kernel and obeys the lines on stdin.
- * Each is answered by one line that begins with its word; the first such line is "attach".
+ * The kernel side without a negotiator, for tests in a guest: connects to servers with the
+ * shortest handshake, hands the sockets to the kernel and carries out the commands on stdin.
+ * It answers each command with one line that begins with the command; the first line is "attach".
  *
  *	events MS    the kinds of events that came within MS, in alphabetical order
- *	shut         shut the dups of the sockets down
- *	detach       detach; says in how many ms
+ *	shut         shut down the duplicates of the sockets
+ *	detach       detach; prints the time in ms
  *	reconnect N  dial the Nth address again and hand the socket over in place of a dead one
  *	free MS      wait until the device is free, MS at most
  *	claim MS     claim and flush it, MS at most
- *	release      let the claim go
- *	usage        who uses it
+ *	release      release the claim
+ *	usage        print the users of the device
  *
  * At the end of stdin it frees everything and exits. OPTIONS: see option(). ADDRESS: a Unix
  * socket's path, or a TCP port on 127.0.0.1.
@@ -49,12 +49,12 @@ static int attached = -1;
 static struct claim claim;
 static char **addresses;
 static const char *identifier;
-static bool dying; /* attach a device that is just being removed */
+static bool dying; /* attach a device that the kernel is removing */
 
 static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "kernel-try: %s: %s\n", what, why);
-	exit(9); /* none of nbd-attach's */
+	exit(9); /* not an exit status of nbd-attach */
 }
 
 static int dial(const char *address)
@@ -100,7 +100,7 @@ static void handshake(int fd, struct kernel_attach *a)
 	a->server_flags |= get_be16(export + 8);
 }
 
-/* KERNEL: reports success also when no slot was dead, so the caller looks at what comes of it. */
+/* KERNEL: success is reported even if no slot was dead, so the caller checks the effect. */
 static int reconfigure(int fd)
 {
 	struct nl_sock *nl = nl_socket_alloc();
@@ -248,7 +248,7 @@ static void obey(size_t n)
 	}
 }
 
-/* Leaves a device of that number behind which the kernel is just removing. */
+/* Leaves a device with this number that the kernel is removing. */
 static void leave_dying(int index)
 {
 	struct nl_sock *s = nl_socket_alloc();

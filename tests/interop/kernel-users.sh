@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Who uses a device (src/kernel/usage.h), and the claim that flushes it (src/kernel/claim.h).
+# The users of a device (src/kernel/usage.h), and the claim that flushes it (src/kernel/claim.h).
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2317
 . "$(dirname "$0")/../lib.sh"
 [[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
@@ -19,13 +19,13 @@ used() { # NAME REGEX
 	check "$1: named" answers "^usage 1 .*: .*$2" usage
 }
 
-held() { # NAME REGEX: used, and the claim is refused
+held() { # NAME REGEX: the device is used, and the claim is refused
 	used "$1" "$2"
 	check "$1: cannot be claimed" answers '^claim: /dev/nbd0 is in use' claim 3000
 }
 
 unused() { # NAME
-	check "$1 no more: unused" answers '^usage 0 ' usage
+	check "$1 has ended: unused" answers '^usage 0 ' usage
 }
 
 modprobe -a ext4 dm_mod loop || true
@@ -56,7 +56,7 @@ unused "device mapper"
 loop=$(losetup -f --show /dev/nbd0)
 used "a loop device" "/dev/nbd0 is the backing device of $loop"
 losetup -d "$loop"
-check "a loop device: gone" wait_for 5 eval '! losetup -a | grep -q nbd0'
+check "a loop device: has ended" wait_for 5 eval '! losetup -a | grep -q nbd0'
 unused "a loop device"
 
 if command -v mkfs.btrfs >/dev/null && modprobe btrfs; then
@@ -93,20 +93,20 @@ if [[ -x $sfdisk ]] && echo 2048,65536 | "$sfdisk" -q /dev/nbd0 >/dev/null 2>&1;
 	held "a partition" "/dev/nbd0p1 is mounted on"
 	umount "$mnt"
 	unused "a partition"
-else # no tool: the kernel makes one as well
+else # without sfdisk there is no partition to use: only opens the device
 	check "a partition" eval 'exec 5<>/dev/nbd0; exec 5<&-'
 fi
 
 start unshare -p -f --mount-proc sleep 60
-check "processes in a PID namespace below are seen" answers '^usage 0 [0-9]' usage
+check "processes in a child PID namespace are seen" answers '^usage 0 [0-9]' usage
 kill "$pid"
 
 # The claim
 mkfs.ext4 -q -F /dev/nbd0
 check "a claim" answers '^claim taken' claim 3000
-check "a claim: keeps mounts away" refuses mount /dev/nbd0 "$mnt"
-check "a claim: let go" answers '^release' release
-check "a claim: let go, mounts work" wait_for 3 mount /dev/nbd0 "$mnt"
+check "a claim: prevents mounts" refuses mount /dev/nbd0 "$mnt"
+check "a claim: is released" answers '^release' release
+check "a released claim: mounts work" wait_for 3 mount /dev/nbd0 "$mnt"
 umount "$mnt"
 flushes=$(grep -c ' Flush id=' "$scratch/log.a")
 dd if=/dev/urandom of=/dev/nbd0 bs=1M count=4 status=none
@@ -115,23 +115,24 @@ check "a claim: FLUSH reached the server" eval '(($(grep -c " Flush id=" "$scrat
 check "a claim does not stop a detach" within 2000 detach
 check "a claim keeps the device" answers '^free no' free 100
 answers '^release' release >/dev/null
-check "let go, it is free" answers '^free yes' free 2000
+check "a released claim frees the device" answers '^free yes' free 2000
 ended
 
 server "$b" --filter=log memory 16M logfile="$scratch/log.b"
 check "a stopped server" attach_with nbd0 "$b"
 kill -STOP "$server"
-check "a stopped server: the claim blocks, we do not" answers '^claim blocked' claim 500
-check "a stopped server: users can be looked for" answers '^usage 0 ' usage
-check "a stopped server: let go" answers '^release' release
+check "a stopped server: the claim blocks, the program does not" answers '^claim blocked' claim 500
+check "a stopped server: the search for users works" answers '^usage 0 ' usage
+check "a stopped server: the claim is released" answers '^release' release
 kill -CONT "$server"
-check "it goes on: the process ends" wait_for 5 eval '! grep -qs nbd-claim /proc/[0-9]*/comm'
-check "it goes on: claimed" answers '^claim taken' claim 5000
-check "it goes on: let go" answers '^release' release
+check "the server goes on: the claim's process ends" \
+	wait_for 5 eval '! grep -qs nbd-claim /proc/[0-9]*/comm'
+check "the server goes on: a claim succeeds" answers '^claim taken' claim 5000
+check "the server goes on: the claim is released" answers '^release' release
 check "no process is left" wait_for 5 eval '! grep -qs nbd-claim /proc/[0-9]*/comm'
 kill -STOP "$server"
 check "stopped again: the claim blocks" answers '^claim blocked' claim 500
-check "stopped again: shut" answers '^shut' shut
+check "stopped again: the sockets are shut down" answers '^shut' shut
 check "stopped again: detaches" within 3000 detach
 answers '^release' release >/dev/null
 check "stopped again: free" answers '^free yes' free 3000
@@ -142,10 +143,10 @@ rm -f "$b"
 
 server "$b" memory 16M
 check "a killed client" attach_with nbd0 "$b"
-check "a killed client: had claimed" answers '^claim taken' claim 3000
+check "a killed client: has claimed" answers '^claim taken' claim 3000
 kill -KILL "$tryer"
 ended
 check "a killed client: its claim ends with it" wait_for 5 eval '! grep -qs nbd-claim /proc/[0-9]*/comm'
 check "no oops" eval '! dmesg | grep -E "BUG|Oops|WARNING|hung_task|blocked for more"'
-exec 2>/dev/null # bash names every server that tidy_up() ends
+exec 2>/dev/null # hides bash's message for every server that tidy_up() ends
 finish

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The program behind tests/interop/kernel-*.sh, and the one that writes and verifies.
+# The program that tests/interop/kernel-*.sh run, and the one that writes and verifies.
 
 KERNEL_TRY := $(BUILD)/tests/interop/kernel-try
 

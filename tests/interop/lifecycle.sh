@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# From the first try to the end: waiting, background and foreground, signals, and other people.
+# From the first attempt to the end: waiting, background and foreground, signals, other programs.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
@@ -22,7 +22,7 @@ without_a_terminal() { # PID
 	[[ $(readlink "/proc/$1/cwd") = / ]] || echo "in $(readlink "/proc/$1/cwd")"
 }
 
-foreground() { # sets $attachment, its output goes to $scratch/log
+foreground() { # sets $attachment; the output goes to $scratch/log
 	start "${nbd_attach[@]}" -n nbd0 -u "$sock"
 	attachment=$pid
 }
@@ -37,20 +37,22 @@ kit memory 16M
 
 # In the background
 check "background: attaches" nbd_attach nbd0 -u "$sock"
-check "background: is ready at once" dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct
-check "background: a supervisor is there" running "$(supervisor nbd0)"
-check "background: without a terminal" is "$(without_a_terminal "$(supervisor nbd0)")" ''
-check "background: is the state" status_is nbd0 state attached
-check "background: twice is refused" expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock"
+check "background: can be read at once" dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct
+check "background: has a supervisor" running "$(supervisor nbd0)"
+check "background: the supervisor has no terminal" \
+	is "$(without_a_terminal "$(supervisor nbd0)")" ''
+check "background: the state is attached" status_is nbd0 state attached
+check "background: a second attach is refused" \
+	expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock"
 check "background: --check" nbd_attach --check nbd0
-check "background: its export on another device is refused" \
+check "background: the same export on another device is refused" \
 	expect_status 3 'already' nbd_attach nbd1 -u "$sock"
 check "background: nbd1 was left alone" detached nbd1
 held=$(supervisor nbd0)
 check "background: detaches" nbd_attach --detach /dev/nbd0
 check "background: nbd0 is free at once" detached nbd0
 check "background: the supervisor ends" wait_for 5 gone "$held"
-check "background: no file but the locks" \
+check "background: only the locks are left" \
 	is "$(find /run/nbd-attach -type f ! -name '*.lock' -o -type s)" ''
 check "background: --check says so" expect_status 1 '' nbd_attach --check nbd0
 
@@ -58,12 +60,12 @@ check "background: --check says so" expect_status 1 '' nbd_attach --check nbd0
 check "identifier: two writable devices are refused" eval '
 	nbd_attach nbd0 -u "$sock" -i same && expect_status 3 same nbd_attach nbd1 -u "$sock" -i same'
 check "identifier: detaches" nbd_attach --detach nbd0
-check "identifier: two read-only ones are fine" eval '
+check "identifier: two read-only devices are allowed" eval '
 	nbd_attach nbd0 -r -u "$sock" -i same && nbd_attach nbd1 -r -u "$sock" -i same'
 if kernel_is 5.14; then
-	check "identifier: is what the kernel has" is "$(cat /sys/block/nbd1/backend)" same
+	check "identifier: the kernel has it" is "$(cat /sys/block/nbd1/backend)" same
 else
-	skip "identifier: is what the kernel has" "the kernel has no identifiers before 5.14"
+	skip "identifier: the kernel has it" "the kernel has no identifiers before 5.14"
 fi
 check "identifier: --status knows both" \
 	is "$(nbd_attach --status | grep -cE '^nbd[01] .* attached ')" 2
@@ -82,7 +84,8 @@ exec 5<>/dev/nbd0
 kill -TERM "$attachment"
 check "foreground, SIGTERM, open: ends with 0" ended_with 0 "$attachment"
 check "foreground, SIGTERM, open: says that it stays" grep -q "stays attached.*$$" "$scratch/log"
-check "foreground, SIGTERM, open: it does" dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct
+check "foreground, SIGTERM, open: the device still works" \
+	dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct
 exec 5>&-
 check "without a supervisor: --status says so" status_is nbd0 state unsupervised
 check "without a supervisor: detaches" nbd_attach --detach nbd0
@@ -122,25 +125,25 @@ check "nbd-client's device: can be detached" nbd_attach --detach nbd0
 check "nbd-client's device: is free" detached nbd0
 stop "$server"
 
-# A server that is not there yet
+# A server that does not run yet
 rm -f "$sock"
 check "--wait=1: gives up" expect_status 4 'sock' nbd_attach -q nbd0 -u "$sock" --wait=1
-check "--wait=1: left nothing" detached nbd0
+check "--wait=1: leaves nothing attached" detached nbd0
 start "${nbd_attach[@]}" nbd0 -u "$sock" --wait
 waiting=$pid
 wait_for 5 supervised nbd0
-pause 1 # the one fixed pause: that nothing happens can only be seen by waiting
+pause 1 # the only fixed pause: nothing must happen during this time
 check "--wait: waits" running "$waiting"
 kit --filter=log memory 16M logfile="$log"
-check "--wait: attaches when the server is there" ended_with 0 "$waiting"
-check "--wait: it is" nbd_attach --check nbd0
+check "--wait: attaches when the server starts" ended_with 0 "$waiting"
+check "--wait: the device is attached" nbd_attach --check nbd0
 
-# What was written is with the server before the device is gone
+# All written data reaches the server before the device is detached
 dd if=/dev/urandom of="$scratch/data" bs=64k count=8 status=none
 cat "$scratch/data" >/dev/nbd0
 check "flush: detaches" nbd_attach --detach nbd0
 wait_for 5 grep -q Disconnect "$log"
-check "flush: writes come before it, it comes before the end" is \
+check "flush: it comes after the writes and before the disconnect" is \
 	"$(grep -oE 'Write|Flush|Disconnect' "$log" | uniq | tail -n 3 | xargs)" "Write Flush Disconnect"
 check "flush: the data is there" eval 'nbd_attach nbd0 -r -u "$sock" &&
 	cmp -n 524288 /dev/nbd0 "$scratch/data" && nbd_attach --detach nbd0'
@@ -148,6 +151,6 @@ start "${nbd_attach[@]}" nbd0 -u "$scratch/none" --wait
 wait_for 5 supervised nbd0
 kill -TERM "$pid"
 check "--wait: SIGTERM ends it" refuses ended_with 0 "$pid"
-check "--wait: and the supervisor" wait_for 5 no_supervisor nbd0
+check "--wait: SIGTERM ends the supervisor, too" wait_for 5 no_supervisor nbd0
 stop "$server"
 finish

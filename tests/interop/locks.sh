@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# One writer: no second device while the first one has no supervisor, or has one that another /run
-# hides. Nobody but root can hold a lock, and --status does not stand in a supervisor's way.
+# One writer: an export gets no second writable device, even if the first one has no supervisor or
+# its supervisor uses another /run. Only root can hold a lock. --status does not block a supervisor.
 # shellcheck source=tests/lib.sh disable=SC2119,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 200
@@ -40,7 +40,7 @@ leave() { # SIGTERM, and the device is in use
 	wait_for 10 gone "$p" && attached nbd0
 }
 check "stays attached without a supervisor" leave
-check "a second one is refused, and the first one named" \
+check "a second one is refused, and the message names the first one" \
 	expect_status 3 'attached for writing already, as /dev/nbd0' attach nbd1
 check "there is one writer" writers 1
 check "a reader is not refused" attach nbd1 -r
@@ -54,25 +54,25 @@ check "another /run: refused" \
 	expect_status 3 'attached for writing already, as /dev/nbd0' elsewhere
 check "there is still one writer" writers 1
 
-# Whoever may open a lock's file could hold the lock.
+# A process that can open a lock file can also hold the lock.
 kill_supervisor
-modes() { # of those that are in use
+modes() { # checks the modes of the lock files in use
 	stat -c '%a %n' /run/nbd-attach/*.lock
 	! stat -c %a /run/nbd-attach/{nbd0,id-*}.lock | grep -qvx 600
 }
 check "only root can open the locks" modes
 check "a user cannot hold a lock" expect_status 66 'Permission denied' \
 	setpriv --reuid 65534 --clear-groups flock -n -x /run/nbd-attach/nbd0.lock true
-chmod 644 /run/nbd-attach/*.lock # as an earlier version made them
+chmod 644 /run/nbd-attach/*.lock # an earlier version made them so
 start setpriv --reuid 65534 --clear-groups flock -x /run/nbd-attach/nbd0.lock sleep 100
 held() {
 	grep -q "FLOCK .*:$(stat -c %i /run/nbd-attach/nbd0.lock) " /proc/locks
 }
 check "a user holds the lock of an earlier version" wait_for 10 held
-check "it is taken over all the same" attach nbd0
+check "it is taken over nevertheless" attach nbd0
 check "only root can open the locks again" modes
 
-# A lock that root holds: no second device.
+# If root holds the lock, there is no second device.
 kill_supervisor
 exec {lock}>>/run/nbd-attach/nbd0.lock
 flock -x "$lock"
@@ -80,7 +80,7 @@ check "auto does not take the next device" expect_status 3 '/dev/nbd0 is attache
 check "there is one writer" writers 1
 exec {lock}>&-
 
-# --status, all the time
+# --status runs all the time
 watch() {
 	while [[ ! -e $scratch/enough ]]; do
 		nbd_attach --status >/dev/null 2>&1
@@ -96,7 +96,7 @@ takes_over() {
 		kill_supervisor
 	done
 }
-check "--status does not stand in a takeover's way" takes_over
+check "--status does not block a takeover" takes_over
 touch "$scratch/enough"
 check "it is taken over" attach nbd0
 seen() { # by a user, who cannot open the lock
@@ -107,13 +107,13 @@ seen() { # by a user, who cannot open the lock
 check "a user sees that it is supervised" seen
 umount "$scratch/mnt"
 
-# What was disconnected while somebody has it open has the identifier still, and writes nothing.
+# A device that is disconnected while it is open keeps its identifier, but writes nothing.
 exec {open}<>/dev/nbd0
 nbd-client -d /dev/nbd0 >/dev/null
 check "the supervisor notices" wait_for 10 no_supervisor nbd0
 check "it looks attached" attached nbd0
 check "another one is attached" attach nbd1
-check "that is detached" nbd_attach --detach nbd1
+check "the other one is detached" nbd_attach --detach nbd1
 exec {open}>&-
 check "the last close frees it" wait_for 10 detached nbd0
 finish

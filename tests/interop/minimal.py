@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The smallest NBD server that people embed, as a fixture.
+"""A minimal NBD server, like those that other programs embed, as a fixture.
 
   minimal.py SOCKET FILE [SIZE]
 
-Serves FILE (made, or cut, to SIZE bytes if that is given) on a Unix socket. It knows EXPORT_NAME,
-INFO, GO and ABORT, says UNSUP to every other option, offers nothing but HAS_FLAGS and SEND_FLUSH,
-declares no block sizes, and ignores the export's name. One client after the other, until killed.
+Serves FILE on a Unix socket; if SIZE is given, FILE is made or cut to SIZE bytes. The server knows
+EXPORT_NAME, INFO, GO and ABORT, answers UNSUP to every other option, offers only HAS_FLAGS and
+SEND_FLUSH, declares no block sizes, and ignores the export's name. It serves one client after the
+other until it is killed.
 """
 
 import os
@@ -37,7 +38,7 @@ class Connection:
         self.buffer = memoryview(bytearray(1 << 25))
 
     def recv(self, length):
-        """Into our one buffer: what it returns is valid until the next call."""
+        """Reads into the single buffer: the result is valid until the next call."""
         view, got = self.buffer[:length], 0
         while got < length:
             n = self.sock.recv_into(view[got:])

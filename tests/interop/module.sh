@@ -11,8 +11,8 @@ sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 16M
 server=$pid
 
-check "there is no nbd at first" test ! -e /sys/module/nbd
-check "--info does without" nbd_attach --info -u "$sock"
+check "the nbd module is not loaded at first" test ! -e /sys/module/nbd
+check "--info works without the module" nbd_attach --info -u "$sock"
 check "--check, no module" expect_status 1 '' nbd_attach --check nbd0
 check "--status, no module" refuses test -e /sys/block/nbd0
 mount -t tmpfs none "/lib/modules/$(uname -r)"
@@ -20,16 +20,16 @@ check "a kernel without the module" expect_status 6 'module' nbd_attach nbd0 -u 
 umount "/lib/modules/$(uname -r)"
 check "the module is loaded" nbd_attach nbd0 -u "$sock"
 check "the device works" writes_and_verifies /dev/nbd0
-check "it detaches" nbd_attach --detach nbd0
+check "the device detaches" nbd_attach --detach nbd0
 
 # The kernel makes further devices on demand, but only for netlink.
-check "one device: the module is loaded so" eval 'rmmod nbd && modprobe nbd nbds_max=1'
+check "one device: the module is loaded with nbds_max=1" eval 'rmmod nbd && modprobe nbd nbds_max=1'
 check "one device: auto takes it" expect_status 0 '' nbd_attach auto --backend ioctl -u "$sock"
-check "one device: there is no other" expect_status 3 'nbds_max' \
+check "one device: ioctl finds no second one" expect_status 3 'nbds_max' \
 	nbd_attach -q auto --backend ioctl -u "$sock" --identifier other
-check "one device: netlink makes another" nbd_attach auto -u "$sock" --identifier other
-check "one device: which detaches" nbd_attach --detach nbd1
-check "one device: detaches" nbd_attach --detach nbd0
+check "one device: netlink makes a second one" nbd_attach auto -u "$sock" --identifier other
+check "one device: the second one detaches" nbd_attach --detach nbd1
+check "one device: the first one detaches" nbd_attach --detach nbd0
 
 stop "$server"
 finish

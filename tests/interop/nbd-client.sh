@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Under the name nbd-client: its command line, its exit statuses, Debian's own scripts that call it,
-# and a RAID whose leg dies, beside nbd-client itself.
+# The program under the name nbd-client: its command line, its exit statuses, Debian's scripts that
+# call it, and a RAID whose leg dies, compared with the real nbd-client.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
@@ -27,12 +27,12 @@ state_is() { # DEVICE STATE
 reads() { # DEVICE
 	timeout 20 dd if="/dev/$1" of=/dev/null bs=4k count=1 iflag=direct
 }
-marked() { # DEVICE: systemd is to spare the supervisor at the end
+marked() { # DEVICE: the supervisor's name tells systemd not to kill it at shutdown
 	[[ $(head -c 1 "/proc/$(supervisor "$1")/cmdline") = @ ]]
 }
 
 #
-# The words
+# The command line
 #
 
 serve 1
@@ -66,12 +66,12 @@ check "-size: another size is refused" expect_status 1 'holds 67108864 bytes' \
 check "-size: ... and nothing is attached" detached nbd0
 check "-size: the right size" client -p -size 67108864 -timeout 20 127.0.0.1 10801 /dev/nbd0
 check "-persist: I/O waits for 600 s" grep -qx 'DEAD_TIMEOUT=600' /run/nbd-attach/nbd0.state
-check "-d: in its short form" client -d nbd0
+check "-d: takes a device without directory" client -d nbd0
 check "-readonly, -b, -m" client -p -R -b 4096 -m 127.0.0.1 10801 /dev/nbd0
 check "-readonly: the kernel knows it" is "$(cat /sys/block/nbd0/ro)" 1
 check "-block-size: the kernel knows it" is "$(cat /sys/block/nbd0/queue/logical_block_size)" 4096
 check "-systemd-mark: the supervisor is marked" marked nbd0
-check "-d: a marked one" client -d /dev/nbd0
+check "-d: detaches a marked device" client -d /dev/nbd0
 check "-l: the exports of a server" client -l 127.0.0.1 10801
 
 #
@@ -104,7 +104,7 @@ check "initramfs: it heals" reads nbd5
 client -d nbd5
 
 #
-# RAID 1: md writes on as soon as the dead leg fails its requests
+# RAID 1: md continues to write as soon as the dead leg fails its requests
 #
 
 modprobe raid1

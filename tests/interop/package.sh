@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The Debian package: installed, upgraded while its program keeps a device, removed, purged.
+# The Debian package: installed, upgraded while a device is attached, removed, purged.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 if [[ ! -d /run/nbd-vm ]]; then
@@ -21,18 +21,18 @@ sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 64M
 server=$pid
 check "installs" dpkg --install "$(deb 0.1)"
-check "the account is there" getent passwd nbd-attach
+check "the account exists" getent passwd nbd-attach
 check "the manual is found" man -w nbd-attach
 cp /usr/share/doc/nbd-attach/examples/nbd-attach.conf.example /etc/nbd-attach/data.conf
 sed -i "s,^target = .*,unix = $sock," /etc/nbd-attach/data.conf
-check "the example serves" nbd_attach data
+check "the example configuration attaches" nbd_attach data
 check "attached" status_is data device /dev/nbd0
 held=$(supervisor nbd0)
 check "the workers have that account" eval '
 	ps -o user= --ppid "$held" | grep -qx nbd-attach'
-load() { # until $scratch/enough is there
+load() { # until $scratch/enough exists
 	while [[ ! -e $scratch/enough ]]; do
-		pause 0.3 # dpkg wants to get on, too
+		pause 0.3 # leaves processor time for dpkg
 		writes_and_verifies /dev/nbd0 || return
 	done
 }
@@ -41,22 +41,23 @@ load=$pid
 wait_for 30 awk '{ exit !($5 > 100) }' /sys/block/nbd0/stat || not_ok "the load begins" </dev/null
 check "upgrades under load" dpkg --install "$(deb 0.2)"
 check "upgraded" is "$(dpkg-query -W -f '${Version}' nbd-attach)" 0.2
-check "the supervisor is still there" running "$held"
+check "the supervisor still runs" running "$held"
 check "the new program knows the device" status_is data device /dev/nbd0
 kill_now "$held"
 wait_for 5 no_supervisor nbd0
 check "the new program takes it over" nbd_attach data
-check "the load is still there" running "$load"
+check "the load still runs" running "$load"
 touch "$scratch/enough"
-check "the load never noticed" wait "$load"
+check "the load saw no error" wait "$load"
 
-check "removing leaves the device, and says so" eval '
+check "removal leaves the device attached and says so" eval '
 	dpkg --remove nbd-attach 2>&1 | tee "$scratch/removed" && attached nbd0 &&
 	grep -q "/dev/nbd0 stays attached" "$scratch/removed"'
 check "removed: the program is gone" test ! -e /usr/sbin/nbd-attach
-check "removed: the user's file is not" test -e /etc/nbd-attach/data.conf
+check "removed: the user's file stays" test -e /etc/nbd-attach/data.conf
 check "removed: the device works" dd if=/dev/nbd0 of=/dev/null bs=64k count=1 iflag=direct
-check "removed: it can be detached as was said" eval 'nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0'
+check "removed: the printed command detaches the device" \
+	eval 'nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0'
 link=/etc/systemd/system/nbd-attach.target.wants/nbd-attach@data.service
 mkdir -p "${link%/*}"
 ln -s /lib/systemd/system/nbd-attach@.service "$link"
@@ -65,15 +66,15 @@ check "purged: the user's file stays" test -e /etc/nbd-attach/data.conf
 check "purged: nothing is enabled" test ! -e "${link%/*}"
 rm /etc/nbd-attach/data.conf
 check "installs again" dpkg --install "$(deb 0.1)"
-check "the name nbd-client: takes the place of Debian's package" \
+check "the name nbd-client: replaces Debian's package" \
 	dpkg --install "$top/build/nbd-attach-nbd-client_0.1_all.deb"
-check "the name nbd-client: is ours" eval '
+check "the name nbd-client: runs our program" eval '
 	nbd-client -V | grep nbd-attach && ! dpkg-query -W -f "\${db:Status-Status}" nbd-client | grep -x installed'
 check "the name nbd-client: attaches and detaches" eval '
 	nbd-client -p -u "$sock" /dev/nbd1 && nbd-client -c nbd1 && nbd-client -d nbd1'
-check "the name nbd-client: goes" dpkg --purge nbd-attach-nbd-client
+check "the name nbd-client: is purged" dpkg --purge nbd-attach-nbd-client
 mapfile -t files < <(dpkg -L nbd-attach | grep nbd-attach)
-check "purges, nothing being the user's" dpkg --purge nbd-attach
+check "purges without a user's file" dpkg --purge nbd-attach
 check "purged: no directory is left" test ! -e /etc/nbd-attach
 check "purged: no file is left" is "$(ls -d "${files[@]}" 2>/dev/null)" ''
 stop "$server"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Partitions without udev: those of a new disk are there when the command returns, those of the disk
-# before are gone when --detach returns, and never show through on the next one.
+# Partitions without udev: the partitions of a new disk exist when the command returns; those of the
+# previous disk are removed when --detach returns and never appear on the next disk.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
@@ -20,7 +20,7 @@ one='nbd0p1:2048+40960 nbd0p2:43008+40960'
 two='nbd0p1:81920+16384'
 sock=$scratch/sock
 
-serve() { # [SECONDS]: a read takes so long
+serve() { # [SECONDS]: the time that a read takes
 	rm -f "$sock"
 	start_server "$sock" nbdkit -f -U "$sock" --filter=delay file dir="$scratch/disks" \
 		delay-read="${1:-0}"
@@ -46,22 +46,22 @@ shows() { # PARTITIONS
 	is "$(shown)" "$1"
 }
 
-# Somebody else's detach, after which nobody opens the device: its partitions stay.
+# Another program detaches the device, and then nothing opens it: its partitions stay.
 detach_behind_its_back() {
 	nbd-client -d /dev/nbd0 && wait_for 5 detached nbd0 && wait_for 5 no_supervisor nbd0
 }
 
 serve
 check "a disk with partitions: attaches" attach one
-check "they are there at once" shows "$one"
+check "its partitions exist at once" shows "$one"
 check "it detaches" nbd_attach -d nbd0
-check "they are gone at once" shows ''
+check "its partitions are removed at once" shows ''
 check "the next disk: attaches" attach two
-check "its partitions are there" shows "$two"
+check "its own partitions exist" shows "$two"
 check "the first read is of this disk" is "$(head -c 22 /dev/nbd0p1)" 'first partition of two'
 check "it detaches" nbd_attach -d nbd0
 
-# Nobody has looked after the device in between.
+# No supervisor watched the device in between.
 for how in 'somebody else' 'a signal'; do
 	attach one >/dev/null
 	if [[ $how = 'a signal' ]]; then
@@ -74,8 +74,8 @@ for how in 'somebody else' 'a signal'; do
 	left=$(shown)
 	check "detached by $how: the old ones are left" is "$left" "$one"
 	check "detached by $how: the next disk attaches" attach bare
-	check "detached by $how: and shows none of them" shows ''
-	check "detached by $how: nothing is said" is "$(<"$scratch/said")" \
+	check "detached by $how: the next disk shows none of them" shows ''
+	check "detached by $how: attach prints no warning" is "$(<"$scratch/said")" \
 		"nbd-attach: /dev/nbd0: attached to nbd+unix:///bare?socket=$sock, 64 MiB"
 	nbd_attach -q -d nbd0
 done
@@ -88,14 +88,14 @@ check "auto: detaches" eval 'nbd_attach -d nbd0; shows ""'
 check "by ioctl: attaches" eval 'nbd_attach -q --backend ioctl nbd0 -u "$sock" one; shows "$one"'
 check "by ioctl: detaches" eval 'nbd_attach -d nbd0; shows ""'
 
-# A partition that somebody has open cannot go.
+# A partition that is open cannot be removed.
 attach one >/dev/null
 exec 5</dev/nbd0p2
 check "a partition in use: --detach --force" nbd_attach -d --force nbd0
 exec 5<&-
 wait_for 5 detached nbd0
 check "a partition that was in use: the next disk attaches" attach two
-check "a partition that was in use: and shows its own" shows "$two"
+check "a partition that was in use: the next disk shows its own partitions" shows "$two"
 nbd_attach -q -d nbd0
 
 # Nothing can open a device without a node.
@@ -103,36 +103,36 @@ attach one >/dev/null
 mv /dev/nbd0 /dev/elsewhere
 check "no node: --detach --force" expect_status 0 'detached; .* shows partitions .* nbd0p1, nbd0p2' \
 	nbd_attach -d --force nbd0
-check "no node: says what shows through" eval 'attach two; cat "$scratch/said";
+check "no node: attach names the old partitions" eval 'attach two; cat "$scratch/said";
 	grep "nbd0: .* shows partitions .* nbd0p1, nbd0p2: cannot open /dev/nbd0" "$scratch/said"'
 nbd_attach -q -d --force nbd0
 mv /dev/elsewhere /dev/nbd0
 check "the node is back: attaches" attach two
-check "the node is back: shows the disk's own" shows "$two"
+check "the node is back: shows the disk's own partitions" shows "$two"
 nbd_attach -q -d nbd0
 
-# The table is read while the device heals. nbdkit must not end in order: it would fail the reads.
+# The table is read while the device heals. nbdkit must be killed: an orderly end fails the reads.
 kill_now "$server"
 serve 60
 start "${nbd_attach[@]}" -v nbd0 -u "$sock" one
 command=$pid
-check "a slow server: the device is there" wait_for 10 attached nbd0
+check "a slow server: the device is attached" wait_for 10 attached nbd0
 check "a slow server: the command waits for the table" eval 'running "$command" && shows ""'
 kill_now "$server"
 serve
 check "the server is lost meanwhile: the command returns" wait "$command"
-check "the server is lost meanwhile: the partitions are there" shows "$one"
+check "the server is lost meanwhile: the partitions exist" shows "$one"
 check "the server is lost meanwhile: detaches" nbd_attach -d nbd0
 
-# It is not waited for without end.
+# The wait for the partition table is bounded.
 kill_now "$server"
 serve 60
 check "no answer: attaches" eval 'TEST_LIMIT=15 attach one'
 check "no answer: says so" eval 'cat "$scratch/said"; grep "partition table is not read yet" "$scratch/said"'
 kill_now "$server"
 serve
-check "no answer: the partitions appear when there is one" wait_for 10 shows "$one"
+check "no answer: the partitions appear with the answer" wait_for 10 shows "$one"
 check "no answer: detaches" nbd_attach -d nbd0
 check "no answer: none is left" shows ''
-exec 2>/dev/null # bash names every server that tidy_up() ends
+exec 2>/dev/null # hides bash's message for every server that tidy_up() ends
 finish

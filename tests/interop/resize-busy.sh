@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --resize of a device that is in use: no write of the old connection lands over newer data, no I/O
-# fails, and what cannot be told is not taken for an idle device.
+# --resize of a device in use: no write of the old connection overwrites newer data, no I/O fails,
+# and a device whose requests are not counted is not taken for idle.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
 begin 30
-TEST_LIMIT=60 # a moment without requests is waited for
+TEST_LIMIT=60 # --resize waits for a moment without requests
 
 slow() { # WHERE FILE DELAY [early]
 	/usr/bin/python3 -B "$top/tests/interop/slow.py" "$@" >"$2.said" 2>&1 </dev/null &
@@ -50,11 +50,11 @@ for device in /dev/nbd0 /dev/nbd1; do
 	reads "$device" 1024 &
 	readers+=("$!")
 	started+=("$!")
-	put "$device" HOLD & # the server keeps this one under way
+	put "$device" HOLD & # the server holds this request back
 	started+=("$!")
 	writers+=("$!")
 done
-requests() { # DEVICE: sent and not answered
+requests() { # DEVICE: some requests are sent and not answered
 	local columns
 	read -ra columns <"/sys/block/$1/stat"
 	((columns[8] > 0))
@@ -74,23 +74,23 @@ dd if=/dev/nbd2 of=/dev/null bs=4k count=1 iflag=direct status=none &
 reader=$!
 started+=("$reader")
 began=$SECONDS
-check "not counted: says so" expect_status 4 'queue/iostats is 0' nbd_attach --resize nbd2
-check "not counted: the request ends well" wait "$reader"
-check "not counted: when the server answers" test $((SECONDS - began)) -lt 28
+check "not counted: --resize says so" expect_status 4 'queue/iostats is 0' nbd_attach --resize nbd2
+check "not counted: the request succeeds" wait "$reader"
+check "not counted: the request ends when the server answers" test $((SECONDS - began)) -lt 28
 check "not counted: no connection was replaced" status_is nbd2 reconnects 0
-check "not counted: --status tells" wait_for 10 status_is nbd2 uncounted True
+check "not counted: --status says so" wait_for 10 status_is nbd2 uncounted True
 echo 1 >/sys/block/nbd2/queue/iostats
-check "counted again: --status tells" wait_for 10 status_is nbd2 uncounted False
+check "counted again: --status says so" wait_for 10 status_is nbd2 uncounted False
 check "counted again: grows" expect_status 0 'to 32 MiB' nbd_attach --resize nbd2
 check "counted again: detaches" nbd_attach --detach nbd2
 
 wait "$tcp"
-check "TCP: there was no moment" is $? 4
-check "TCP: says so" grep -q 'never without requests' "$scratch/tcp.answer"
+check "TCP: there was no moment without requests" is $? 4
+check "TCP: --resize says so" grep -q 'never without requests' "$scratch/tcp.answer"
 wait "$unix"
-check "Unix: there was no moment" is $? 4
+check "Unix: there was no moment without requests" is $? 4
 
-# The held write is answered; a newer one after it must stay, whatever the server still has.
+# The held write is answered. A later write must stay, whatever the server still has to do.
 touch "$scratch/tcp.release" "$scratch/unix.release"
 for name in tcp unix; do
 	check "$name: the held write is carried out" wait_for 20 grep -q held "$scratch/$name.said"
@@ -101,8 +101,8 @@ done
 check "TCP: a newer write" put /dev/nbd0 NEWB
 check "Unix: a newer write" put /dev/nbd1 NEWB
 pause 1
-check "TCP: it stays" first /dev/nbd0 NEWB
-check "Unix: it stays" first /dev/nbd1 NEWB
+check "TCP: the newer write stays" first /dev/nbd0 NEWB
+check "Unix: the newer write stays" first /dev/nbd1 NEWB
 check "TCP: no connection was replaced" status_is nbd0 reconnects 0
 check "Unix: no connection was replaced" status_is nbd1 reconnects 0
 check "no I/O failed" test ! -s "$scratch/errors"
@@ -112,7 +112,7 @@ done
 check "TCP: idle, it grows" expect_status 0 'to 32 MiB' nbd_attach --resize nbd0
 check "TCP: what was written is there" first /dev/nbd0 NEWB
 check "Unix: idle, it grows" expect_status 0 'to 32 MiB' nbd_attach --resize nbd1
-check "Unix: the end ended no other I/O" test ! -s "$scratch/errors"
+check "Unix: growing failed no I/O" test ! -s "$scratch/errors"
 check "TCP: detaches" wait_for 10 nbd_attach -q --detach nbd0
 check "Unix: detaches" wait_for 10 nbd_attach -q --detach nbd1
 finish

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # --resize with a real qemu-nbd whose disk is slow: it ends a connection before the requests of that
-# connection are carried out. A qemu-nbd tells every client the size that it had at its own start,
-# so the larger size comes from a second one with the same listening socket, while the first one still has the
-# old connection, and what is in flight there.
+# connection are carried out. A qemu-nbd tells every client the size that the image had when it
+# started itself. So a second qemu-nbd with the same listening socket has the larger size, while the
+# first one still has the old connection and its requests in flight.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
@@ -13,8 +13,8 @@ TEST_LIMIT=60
 image=$scratch/image port=10995
 truncate -s 32M "$image"
 
-# Both servers have the same listening socket. A server of one client takes no second one, so that
-# the next connection is the second server's.
+# Both servers have the same listening socket. The first one accepts only one client, so the next
+# connection goes to the second one.
 cat >"$scratch/serve.py" <<-'END'
 	import os, socket, subprocess, sys, time
 	port, image, scratch = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -57,8 +57,8 @@ check "attaches" nbd_attach -q nbd0 nbd://127.0.0.1:$port
 truncate -s 64M "$image"
 touch "$scratch/second"
 
-# Sixteen writes of a second each are on their way to the slow server, and reads complete all the
-# time.
+# Sixteen writes that take a second each are in flight to the slow server, and reads complete all
+# the time.
 reads() {
 	while dd if=/dev/nbd0 of=/dev/null bs=4k skip=1024 count=16 iflag=direct status=none; do :; done
 	echo "reading failed" >>"$scratch/errors"
@@ -79,7 +79,7 @@ under_way() {
 	((columns[8] > 10))
 }
 check "writes are under way" wait_for 10 under_way
-check "it does not grow while they are" expect_status 4 'never without requests' \
+check "it does not grow while writes are under way" expect_status 4 'never without requests' \
 	nbd_attach --resize nbd0
 check "the connection was not replaced" status_is nbd0 reconnects 0
 all_succeed() {
@@ -96,7 +96,7 @@ for ((i = 0; i < 16; i++)); do
 	started+=("$!")
 done
 check "newer writes succeed" all_succeed
-check "it grows when nothing is under way" expect_status 0 'to 64 MiB' nbd_attach --resize nbd0
+check "it grows when no request is under way" expect_status 0 'to 64 MiB' nbd_attach --resize nbd0
 check "the connection was replaced" status_is nbd0 reconnects 1
 touch "$scratch/end"
 check "the slow server ends when it has carried everything out" wait_for 30 test -e "$scratch/ended"
@@ -106,8 +106,8 @@ newest() {
 		first "N$((i + 10))" "$i" || return
 	done
 }
-check "what was written last is there" newest
-check "it writes and verifies" writes_and_verifies /dev/nbd0
+check "the last writes are on the disk" newest
+check "the device writes and verifies" writes_and_verifies /dev/nbd0
 check "no I/O failed" eval '[[ ! -s $scratch/errors ]] && ! dmesg | grep -i "i/o error"'
 check "detaches" nbd_attach -q --detach nbd0
 finish

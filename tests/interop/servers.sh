@@ -6,7 +6,7 @@
 in_guest 240
 begin 10
 
-# The device must work, and be free afterwards.
+# The device must work, and must be free afterwards.
 serves() { # NAME ATTACH-ARGUMENT...
 	check "$1: attaches" nbd_attach nbd0 "${@:2}" || return
 	check "$1: writes and verifies" writes_and_verifies /dev/nbd0
@@ -14,10 +14,10 @@ serves() { # NAME ATTACH-ARGUMENT...
 	check "$1: nbd0 is free" detached nbd0
 }
 
-# The right export, not just any: its first block is the file's.
+# The export must be the right one: its first block is that of the file.
 is_export() { # NAME FILE ATTACH-ARGUMENT...
 	check "$1: attaches" nbd_attach nbd0 "${@:3}" || return
-	check "$1: is $(basename "$2")" cmp -n 4096 /dev/nbd0 "$2"
+	check "$1: serves $(basename "$2")" cmp -n 4096 /dev/nbd0 "$2"
 	check "$1: detaches" nbd_attach --detach nbd0
 }
 
@@ -63,8 +63,8 @@ nbd_server() { # PATH or PORT, GENERIC-SETTING; sets $pid
 	pid=$(cat "$scratch/nbd-server.pid")
 	started+=("$pid")
 	wait_for 10 listening "$1"
-	# It listens, then looks for a prime of its own for TLS (gnutls_dh_params_generate2) before it
-	# accepts anybody: mere luck decides whether that takes less than a second or more than ten.
+	# It listens, but generates a prime for TLS (gnutls_dh_params_generate2) before it accepts
+	# clients. By chance that takes less than a second or more than ten seconds.
 	wait_for 60 asleep "$pid"
 }
 nbd_server "$scratch/nbd-server.sock" "unixsock = $scratch/nbd-server.sock"
@@ -91,7 +91,7 @@ start_server "$scratch/nbdkit.sock" nbdkit -f -U "$scratch/nbdkit.sock" --tls=of
 serves "nbdkit --tls=off, Unix socket" -u "$scratch/nbdkit.sock"
 serves "nbdkit, by URI" "nbd+unix:///?socket=$scratch/nbdkit.sock"
 stop "$pid"
-# With -o, nbdkit 1.32 refuses the flushes that it offers; this plugin offers none.
+# With -o, nbdkit 1.32 refuses the flushes that it offers; this plugin does not offer them.
 truncate -s 4M "$scratch/half" "$scratch/other-half"
 start_server 10821 nbdkit -f -o -p 10821 split "$scratch/half" "$scratch/other-half"
 serves "nbdkit -o (oldstyle)" 127.0.0.1:10821
@@ -128,7 +128,7 @@ check "qemu-nbd: no such export" expect_status 5 other nbd_attach nbd0 127.0.0.1
 stop "$pid"
 
 #
-# The minimal server, several clients one after the other
+# The minimal server, with several clients one after the other
 #
 start_server "$scratch/minimal.sock" \
 	"$top/tests/interop/minimal.py" "$scratch/minimal.sock" "$scratch/minimal" $((4 << 20))

@@ -4,11 +4,11 @@
 
   slow.py PORT|SOCKET FILE DELAY [early|late]
 
-Offers several connections. Each connection is told the size that FILE has when it begins. Reads
-take DELAY seconds. The first write whose data begins with HOLD is carried out when FILE.release
-exists. When a client ends, everything that it sent is carried out before the connection is closed;
-with `early`, the server sends its own end at once, while requests still run, as qemu-nbd does; with
-`late`, it closes when FILE.release exists.
+Offers several connections. Each connection is told the size that FILE has when the connection
+begins. Reads take DELAY seconds. The first write whose data begins with HOLD is carried out when
+FILE.release exists. When a client ends, the server carries out everything it sent, then closes the
+connection; with `early`, it shuts down its own side at once, while requests still run, as qemu-nbd
+does; with `late`, it closes the connection when FILE.release exists.
 Prints `held` when the held write has been carried out. Runs until it is killed.
 """
 

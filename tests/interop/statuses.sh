@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Each exit status is reached, and comes with a sentence a person can act on.
+# Reaches each exit status. Each comes with a sentence that tells the user what to do.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
@@ -9,7 +9,7 @@ begin 71
 sock=$scratch/sock
 chmod 755 "$scratch"
 
-# Somebody without any privilege, but with the right to reach the server.
+# A user without any privilege who may reach the server.
 nobody() {
 	timeout -k 2 20 setpriv --reuid=65534 --regid=65534 --clear-groups "${nbd_attach[@]}" "$@"
 }
@@ -34,20 +34,20 @@ done)" ''
 check "0: --info" expect_status 0 '' nbd_attach --info -u "$sock"
 check "0: --info without privilege" expect_status 0 '' nobody --info -u "$sock"
 check "0: --info without privilege, JSON" expect_status 0 '' nobody --info --json -u "$sock"
-check "0: which says the size" json_has 'j["size"] == 16 << 20'
+check "0: the JSON has the size" json_has 'j["size"] == 16 << 20'
 check "0: --list without privilege" expect_status 0 '' nobody --list -u "$sock"
 check "0: --list --json" expect_status 0 '' nobody --list --json -u "$sock"
-check "0: which holds the default export" json_has '[e["name"] for e in j["exports"]] == [""]'
+check "0: the JSON has the default export" json_has '[e["name"] for e in j["exports"]] == [""]'
 check "0: --status, nothing attached" expect_status 0 '' nbd_attach --status
 check "0: --status --json, nothing attached" expect_status 0 '' nbd_attach --status --json
-check "0: which is JSON" json_has 'True'
+check "0: the output is JSON" json_has 'True'
 
 # 1
 check "1: --check, not attached" expect_status 1 '' nbd_attach --check nbd0 2>&1
 check "1: --check without privilege" refuses nobody --check nbd0
 check "0: --detach, not attached" expect_status 0 'nbd0.*not attached' nbd_attach --detach nbd0
 
-# 2: what is wrong is named
+# 2: the message names the error
 usage() { # REGEX ARGUMENT...
 	check "2: ${*:2}" expect_status 2 "$1" nbd_attach "${@:2}"
 }
@@ -79,7 +79,7 @@ usage 'tls-hostname' nbd0 -u "$sock" --tls --tls-ca /etc/hostname
 usage 'tls-ca needs TLS' nbd0 host --tls-ca /etc/hostname
 usage 'check|detach|verb|one' --check --detach nbd0
 
-# 3: tests/interop/detach.sh holds more
+# 3: tests/interop/detach.sh has more cases
 check "3: attaches" nbd_attach nbd0 -u "$sock"
 check "3: already attached" expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock"
 exec 5</dev/nbd0
@@ -100,13 +100,15 @@ check "4: no socket" expect_status 4 "$scratch/none" nbd_attach nbd0 -u "$scratc
 check "4: no such host" expect_status 4 'nosuch.invalid' nbd_attach nbd0 nosuch.invalid
 check "4: --info, no socket" expect_status 4 "$scratch/none" nobody --info -u "$scratch/none"
 start_server 10809 nbdkit -f -p 10809 memory 16M
-check "4: a source that is not here" expect_status 4 '192.0.2.1' \
+check "4: --source with an address of another machine" expect_status 4 '192.0.2.1' \
 	nbd_attach nbd0 127.0.0.1:10809 --source 192.0.2.1
-check "4: one that is here does" nbd_attach nbd0 127.0.0.1:10809 --source 127.0.0.1
-check "4: and detaches" nbd_attach --detach nbd0
+check "4: --source with an address of this machine attaches" \
+	nbd_attach nbd0 127.0.0.1:10809 --source 127.0.0.1
+check "4: the device detaches" nbd_attach --detach nbd0
 stop "$pid"
 kill -STOP "$server"
-check "4: silence" expect_status 4 'sock' nbd_attach nbd0 -u "$sock" --connect-timeout 1
+check "4: the server is silent" \
+	expect_status 4 'sock' nbd_attach nbd0 -u "$sock" --connect-timeout 1
 kill -CONT "$server"
 check "4: leaves nothing attached" detached nbd0
 
@@ -134,7 +136,7 @@ check "6: detaches" nbd_attach --detach nbd0
 start_server "$scratch/large.sock" nbdkit -f -U "$scratch/large.sock" memory 4M \
 	--filter=blocksize-policy blocksize-minimum=65536 blocksize-preferred=65536
 if ! kernel_is 6.15; then
-	check "5: blocks this kernel cannot do" expect_status 5 65536 \
+	check "5: blocks that this kernel does not support" expect_status 5 65536 \
 		nbd_attach nbd0 -u "$scratch/large.sock"
 else
 	check "0: blocks of 64 KiB" eval 'nbd_attach nbd0 -u "$scratch/large.sock" &&

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# Certificates and keys for the tests of TLS, made when they are needed: source it after lib.sh.
+# Makes certificates and keys for the tests of TLS when they are needed. Source it after lib.sh.
 
 certtool_quietly() {
 	certtool "$@" >>"$scratch/certtool.log" 2>&1 ||
@@ -16,8 +16,8 @@ ca() { # DIRECTORY [NAME]: an authority
 		--template "$1/ca.template" --outfile "$1/ca-cert.pem"
 }
 
-# In the places where nbdkit, qemu and libnbd look. A template line more may be given, such as
-# `expiration_date = "2020-01-01"`; $purpose is the server's, if it is set.
+# Puts the files where nbdkit, qemu and libnbd look. Each LINE is added to the template, such as
+# `expiration_date = "2020-01-01"`. $purpose replaces the purpose of a server's certificate.
 cert() { # DIRECTORY, server or client, LINE...
 	(umask 077 && certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$1/$2-key.pem")
 	{
@@ -52,7 +52,7 @@ self_signed() { # DIRECTORY: a server's certificate; nbdkit wants the authority'
 	cp "$d/ca-cert.pem" "$1"
 }
 
-# One of our connections is in the kernel's TLS, in both directions.
+# The kernel's TLS encrypts one of our connections in both directions.
 in_kernel() {
 	local said name count sent=0 received=0
 	said=$(</proc/net/tls_stat)
@@ -70,7 +70,7 @@ suite() { # VERSION CIPHER: for --tls-priority
 	echo "NORMAL:-VERS-ALL:+VERS-TLS$1:-CIPHER-ALL:+$2:-MAC-ALL:+AEAD"
 }
 
-nbdkit_tls() { # NBDKIT-ARGUMENT...: on the next port
+nbdkit_tls() { # NBDKIT-ARGUMENT...: starts a server on the next port
 	((port++))
 	start_server "$port" nbdkit -f -p "$port" --tls=require "$@" memory 16M
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# TLS in the kernel through outages, with a server that does what the kernel cannot follow, and what
-# of its secrets can be seen.
+# TLS in the kernel: outages, a server that does what the kernel cannot handle, and a search for
+# secrets that can be seen.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 400
@@ -48,32 +48,32 @@ pause 1
 nbdkit_file "$d"
 wait_for 20 status_is nbd0 state attached >"$scratch/log"
 check "outage: heals" status_is nbd0 outages 1
-check "outage: the new connection is in the kernel" in_kernel
-check "the status: version" status_is nbd0 tls-version TLS1.3
-check "the status: cipher" status_is nbd0 tls-cipher CHACHA20-POLY1305
-check "the status: who encrypts" status_is nbd0 relay False
+check "outage: the kernel encrypts the new connection" in_kernel
+check "the status: the version" status_is nbd0 tls-version TLS1.3
+check "the status: the cipher" status_is nbd0 tls-cipher CHACHA20-POLY1305
+check "the status: no relay encrypts" status_is nbd0 relay False
 check "the status: the server" status_is nbd0 tls-peer 'CN=Test Server'
 nbd_attach --status nbd0 >"$scratch/status"
 shown() { # REGEX
 	cat "$scratch/status"
 	grep -qE "$1" "$scratch/status"
 }
-check "the status: in a line" shown 'TLS +TLS1\.3, CHACHA20-POLY1305, by the kernel'
-check "the status: until when" shown \
+check "the status: all in one line" shown 'TLS +TLS1\.3, CHACHA20-POLY1305, by the kernel'
+check "the status: the end of validity" shown \
 	'certificate +CN=Test Server, until 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
-check "the status: and we" shown 'ours +until 20'
+check "the status: the end of validity of the client's certificate" shown 'ours +until 20'
 kill -KILL "$(supervisor nbd0)"
-check "outage: the supervisor is gone" wait_for 5 no_supervisor nbd0
+check "outage: the supervisor has ended" wait_for 5 no_supervisor nbd0
 check "outage: no request failed, with and without supervisor" wait "$load"
 check "outage: the device is taken over" nbd_attach nbd0 localhost:$port "${mutual[@]}"
-# New authority, new certificates, everything in the place of the old.
+# A new authority and new certificates replace the old ones.
 kill_now "$server"
 cp "$scratch/other"/*.pem "$d/"
 nbdkit_file "$d"
-check "outage: renewed certificates count" wait_for 20 status_is nbd0 reconnects 1
-check "outage: and verify" writes_and_verifies /dev/nbd0
-# A list of revoked certificates that becomes too old while the device is attached: nobody is let in,
-# nothing ends, and a new list opens the door.
+check "outage: renewed certificates are used" wait_for 20 status_is nbd0 reconnects 1
+check "outage: the device writes and verifies" writes_and_verifies /dev/nbd0
+# A revocation list becomes too old while the device is attached: no new connection is accepted, the
+# device waits, and a new list ends that.
 list_until() { # DATE: of the authority in $d, put into place in one step
 	printf '%s\n' 'crl_number = 1' "crl_next_update_date = \"$1\"" >"$scratch/crl.template"
 	certtool_quietly --generate-crl --load-ca-privkey "$d/ca-key.pem" \
@@ -84,7 +84,7 @@ list_until() { # DATE: of the authority in $d, put into place in one step
 list_until "$(date -u -d '1 day' '+%Y-%m-%d %H:%M:%S')"
 kill_now "$server"
 nbdkit_file "$d"
-check "outage: a list of revoked certificates counts" wait_for 20 status_is nbd0 reconnects 2
+check "outage: a revocation list is used" wait_for 20 status_is nbd0 reconnects 2
 list_until "2021-01-01 00:00:00"
 kill_now "$server"
 nbdkit_file "$d"
@@ -93,27 +93,27 @@ says_too_old() {
 	cat "$scratch/status"
 	grep -q 'ca-crl.pem.*is too old' "$scratch/status"
 }
-check "outage: a list that is too old is an error" wait_for 20 says_too_old
-check "outage: ... that waits" eval 'attached nbd0 && status_is nbd0 state lost'
+check "outage: a revocation list that is too old is an error" wait_for 20 says_too_old
+check "outage: ... the device stays attached" eval 'attached nbd0 && status_is nbd0 state lost'
 list_until "$(date -u -d '1 day' '+%Y-%m-%d %H:%M:%S')"
-check "outage: ... for a new list" wait_for 20 status_is nbd0 state attached
-check "outage: ... and I/O goes on" writes_and_verifies /dev/nbd0
+check "outage: ... heals with a new list" wait_for 20 status_is nbd0 state attached
+check "outage: ... I/O goes on" writes_and_verifies /dev/nbd0
 rm "$d/ca-crl.pem"
-# A server with another certificate is not the server.
+# A server with another certificate is refused.
 kill_now "$server"
 nbdkit_file "$scratch/self"
 check "outage: an impostor is refused" wait_for 20 status_is nbd0 state refused
 kill_now "$server"
 nbdkit_file "$d"
-check "outage: the right one is taken" wait_for 20 status_is nbd0 state attached
+check "outage: the right server is accepted" wait_for 20 status_is nbd0 state attached
 check "outage: detaches" nbd_attach --detach nbd0
 stop "$server"
 
 #
-# A server that does what the kernel's TLS cannot follow: an outage, which heals; none for the relay
+# A server that does what the kernel's TLS cannot handle: an outage that heals, but none for a relay
 #
 ${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o "$scratch/preload.so" "$top/tests/interop/tls-preload.c" -ldl
-# One thread, as GnuTLS wants it for this.
+# One thread, because GnuTLS needs that here.
 unruly() { # WHAT VERSION CIPHER ATTACH-ARGUMENT...; sets $outages
 	local what=$1
 	((port++))
@@ -129,27 +129,27 @@ unruly() { # WHAT VERSION CIPHER ATTACH-ARGUMENT...; sets $outages
 		"$scratch/json")
 	echo "$outages outages"
 }
-calm() { # whatever became of it
+calm() { # detaches the device, if it is attached, and ends the server
 	! attached nbd0 || nbd_attach -q --detach --force nbd0
 	stop "$server"
 }
-check "new keys in the midst: heals" eval '
+check "new keys during I/O: heals" eval '
 	unruly key-update 1.3 CHACHA20-POLY1305 && ((outages > 0))'
 calm
-check "TLS ended in the midst: heals" eval 'unruly bye 1.3 CHACHA20-POLY1305 && ((outages > 0))'
+check "TLS ends during I/O: heals" eval 'unruly bye 1.3 CHACHA20-POLY1305 && ((outages > 0))'
 calm
-check "another handshake in the midst: heals" eval '
+check "another handshake during I/O: heals" eval '
 	unruly handshake 1.2 AES-256-GCM && ((outages > 0))'
 calm
-check "new keys in the midst, with a relay: goes on" eval '
+check "new keys during I/O, with a relay: goes on" eval '
 	unruly key-update 1.3 AES-256-GCM --relay && ((outages == 0))'
 calm
-check "another handshake in the midst, with a relay: goes on" eval '
+check "another handshake during I/O, with a relay: goes on" eval '
 	unruly handshake 1.2 AES-256-GCM --relay && ((outages == 0))'
 calm
 
 #
-# What is kept from prying eyes
+# Secrets
 #
 nbdkit_tls --tls-psk="$psk"
 check "secrets: attaches" nbd_attach -vv nbd0 localhost:$port "${shared[@]}" --on-change \
@@ -157,8 +157,8 @@ check "secrets: attaches" nbd_attach -vv nbd0 localhost:$port "${shared[@]}" --o
 has_secret() { # FILE...
 	grep -aE '0123456789abcdef0123456789abcdef' "$@"
 }
-# The key, as text and as bytes, in what would go into a core dump; `present`: the server's name, to
-# see that the search works.
+# Searches the memory that a core dump would contain for the key, as text and as bytes; with
+# `present` for the server's name, to prove that the search works.
 in_memory() { # absent or present
 	python3 - "$(supervisor nbd0)" "$1" <<-'EOF'
 		import re, sys
@@ -187,22 +187,22 @@ check "secrets: none in the state file" refuses has_secret /run/nbd-attach/nbd0.
 check "secrets: none in the kernel's identifier" refuses has_secret /sys/block/nbd0/backend
 check "secrets: none on the command line" refuses has_secret \
 	"/proc/$(supervisor nbd0)/cmdline" "/proc/$(supervisor nbd0)/environ"
-check "secrets: none in what --on-change sees" refuses has_secret "$scratch/env"
-check "secrets: the search finds what is there" has_secret "$psk"
-check "secrets: none where a core of the supervisor would show it" in_memory absent
-check "secrets: the search finds what is there" in_memory present
+check "secrets: none in the environment of --on-change" refuses has_secret "$scratch/env"
+check "secrets: the search finds the key in its file" has_secret "$psk"
+check "secrets: none in a core dump of the supervisor" in_memory absent
+check "secrets: the search finds the server's name" in_memory present
 holder=$(supervisor nbd0)
 check "secrets: detaches" nbd_attach --detach nbd0
 wait_for 5 gone "$holder"
 check "secrets, --swap: attaches" nbd_attach nbd0 localhost:$port "${shared[@]}" --swap
-check "secrets, --swap: none where a core would show it" in_memory absent
+check "secrets, --swap: none in a core dump" in_memory absent
 check "secrets, --swap: detaches" nbd_attach --detach nbd0
 server=$pid
 start "${nbd_attach[@]}" -n -vv nbd0 localhost:$port "${shared[@]}"
 foreground=$pid
 check "secrets, the log: attaches" wait_for 10 status_is nbd0 state attached
 cp "$scratch/log" "$scratch/logged"
-check "secrets, the log: there is one" grep -q attached "$scratch/logged"
+check "secrets, the log: it exists" grep -q attached "$scratch/logged"
 check "secrets, the log: it has none" refuses has_secret "$scratch/logged"
 check "secrets, the log: detaches" nbd_attach --detach nbd0
 wait_for 5 gone "$foreground"

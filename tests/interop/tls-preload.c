@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loaded into a server that uses GnuTLS (LD_PRELOAD): every TLS_EVERY-th record it sends is
- * followed by what a server may do of its own accord, and the kernel's TLS cannot follow. TLS_DOES
- * is key-update, bye, or handshake (TLS 1.2's HelloRequest).
+ * Loaded into a server that uses GnuTLS (LD_PRELOAD). After every TLS_EVERY-th record the server
+ * does what TLS_DOES names: key-update, bye, or handshake (TLS 1.2's HelloRequest). A server may
+ * do so at any time, and the kernel's TLS cannot handle it.
  */
 #include <dlfcn.h>
 #include <gnutls/gnutls.h>

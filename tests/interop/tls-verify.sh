@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Which certificates and lists of revoked ones are believed. There is no device, and no guest: --info
-# verifies the server by the same code as every connection of a device does.
+# Which certificates and revocation lists are accepted. There is no device and no guest: --info
+# verifies the server with the same code as every connection of a device.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 begin 2
@@ -15,7 +15,7 @@ ca "$scratch/other" "Another Authority"
 trust=(--tls --tls-ca "$d/ca-cert.pem")
 any_name=("${names[@]}" "$valid" signing_key encryption_key)
 
-# The server's certificate: by default of the authority in $d, with an elliptic key.
+# The server's certificate: by default from the authority in $d, with an elliptic-curve key.
 issue() { # LINE...; the variables by, key and hash change what is made
 	rm -rf "$scratch/server"
 	mkdir "$scratch/server"
@@ -60,7 +60,7 @@ refused() { # STATUS NAME REGEX ARGUMENT...
 
 usual
 #
-# What the certificate is for, and whose
+# The certificate's purpose and its owner
 #
 serve 'cn = "S"' tls_www_server "${any_name[@]}"
 believed "a certificate for servers" "${trust[@]}" "${by_name[@]}"
@@ -96,7 +96,7 @@ serve 'cn = "127.0.0.1"' 'dns_name = "127.0.0.1"' "$valid"
 refused 5 "an address in the place of a name" 'another name than 127.0.0.1' "${trust[@]}"
 
 #
-# How strong it is
+# The certificate's strength
 #
 key=(--key-type=rsa --bits=1024)
 serve 'cn = "S"' "${any_name[@]}"
@@ -176,7 +176,7 @@ revoke "$d" "$scratch/more.pem" "$scratch/stranger.pem" "$current"
 cat "$scratch/more.pem" >>"$crl"
 believed "... beside the right one" "${with_list[@]}"
 
-# An authority between, which the server sends.
+# An intermediate authority, which the server sends.
 mkdir "$scratch/between"
 certtool_quietly --generate-privkey --key-type=ecdsa --outfile "$scratch/between/ca-key.pem"
 printf '%s\n' 'cn = "Between"' ca cert_signing_key crl_signing_key "$valid" >"$scratch/between/template"
@@ -206,7 +206,7 @@ refused 5 "a server that the authority between has revoked" 'has been revoked: C
 	"${with_list[@]}"
 stop "$pid"
 
-# Shared keys: one of 128 bits is believed, a shorter one is not, whatever the server thinks of it.
+# Shared keys: one of 128 bits is accepted. A shorter one is refused, even if the server accepts it.
 shared() { # HEXADECIMAL: the server has it
 	(umask 077 && echo "me:$1" >"$scratch/psk")
 	((port++))

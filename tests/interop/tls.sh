@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# TLS with every server: what works works through the kernel's TLS, and what must not does not.
+# TLS with every server: what is allowed works through the kernel's TLS; the rest is refused.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 500
@@ -11,7 +11,7 @@ begin 200
 d=$scratch/pki
 pki "$d"
 pki "$scratch/other"
-# Looking for a prime of its own takes qemu-nbd from a second to a minute.
+# To generate its prime takes qemu-nbd from a second to a minute.
 certtool_quietly --get-dh-params --sec-param=medium --outfile "$d/dh-params.pem"
 mkdir "$scratch/nothing"
 (
@@ -28,7 +28,7 @@ shared=(--tls --tls-psk "$psk")
 
 serves() { # NAME ATTACH-ARGUMENT...
 	check "$1: attaches" nbd_attach nbd0 "${@:2}" || return
-	check "$1: is in the kernel" in_kernel
+	check "$1: the kernel encrypts" in_kernel
 	check "$1: writes and verifies" writes_and_verifies /dev/nbd0
 	check "$1: detaches" nbd_attach --detach nbd0
 	check "$1: nbd0 is free" detached nbd0
@@ -69,7 +69,7 @@ check "5: --info refuses, too" expect_status 5 'other.example' nbd_attach --info
 	localhost:$port "${trust[@]}" --tls-hostname other.example
 check "5: --list refuses, too" expect_status 5 'authority' nbd_attach --list \
 	localhost:$port --tls --tls-ca "$scratch/other/ca-cert.pem"
-check "2: a priority that is none" expect_status 2 'tls-priority' nbd_attach nbd0 \
+check "2: an invalid priority" expect_status 2 'tls-priority' nbd_attach nbd0 \
 	localhost:$port "${trust[@]}" --tls-priority NONSENSE
 check "2: no such file" expect_status 2 "$scratch/none" nbd_attach nbd0 localhost:$port \
 	--tls --tls-ca "$scratch/none"
@@ -77,7 +77,7 @@ check "2: no authority in the directory" expect_status 2 'ca-cert.pem' nbd_attac
 	localhost:$port --tls --tls-certificates "$scratch/nothing"
 check "2: no certificate in the file" expect_status 2 'no certificate' nbd_attach nbd0 \
 	localhost:$port --tls --tls-ca "$d/ca.template"
-check "2: certificate and key do not fit" expect_status 2 'certificate and its key' \
+check "2: certificate and key do not match" expect_status 2 'certificate and its key' \
 	nbd_attach nbd0 localhost:$port "${trust[@]}" --tls-cert "$d/client-cert.pem" \
 	--tls-key "$scratch/other/client-key.pem"
 chmod 644 "$d/client-key.pem"
@@ -85,7 +85,7 @@ check "2: a key that others can read" expect_status 2 'can be read by other user
 	nbd_attach nbd0 localhost:$port "${mutual[@]}"
 chmod 600 "$d/client-key.pem"
 chown 1000 "$d/client-key.pem"
-check "2: a key that belongs to another" expect_status 2 'uid 1000' \
+check "2: a key that belongs to another user" expect_status 2 'uid 1000' \
 	nbd_attach nbd0 localhost:$port "${mutual[@]}"
 chown 0 "$d/client-key.pem"
 stop "$pid"
@@ -117,9 +117,11 @@ for cipher in AES-128-GCM AES-256-GCM CHACHA20-POLY1305; do
 done
 refused "wrong key" 'another key' localhost:$port --tls --tls-psk "$scratch/wrong.psk"
 refused "unknown user" 'know this user' localhost:$port --tls --tls-psk "$scratch/stranger.psk"
-check "2: whose key?" expect_status 2 'tls-username' nbd_attach nbd0 localhost:$port --tls \
+check "2: the key's user name is missing" \
+	expect_status 2 'tls-username' nbd_attach nbd0 localhost:$port --tls \
 	--tls-psk "$scratch/both.psk"
-check "2: nobody's key" expect_status 2 'nobody' nbd_attach nbd0 localhost:$port --tls \
+check "2: the file has no key of that user" \
+	expect_status 2 'nobody' nbd_attach nbd0 localhost:$port --tls \
 	--tls-psk "$psk" --tls-username nobody
 chmod 604 "$psk"
 check "2: shared keys that others can read" expect_status 2 'can be read by other users' \
@@ -128,7 +130,7 @@ chmod 600 "$psk"
 stop "$pid"
 
 #
-# Certificates that are no good
+# Bad certificates
 #
 bad_server() { # NAME, REGEX, LINE...: of the certificate
 	mkdir "$scratch/bad"
@@ -148,18 +150,18 @@ mkdir "$scratch/soon"
 cp "$d"/ca-* "$scratch/soon/"
 cert "$scratch/soon" server "${names[@]}" 'expiration_days = 5'
 nbdkit_tls --tls-certificates="$scratch/soon"
-# How certtool counts decides whether it is less than five days.
-check "a certificate that expires soon is warned of" eval '
+# Whether that is less than five days depends on certtool's rounding.
+check "a certificate that expires soon: a warning" eval '
 	nbd_attach nbd0 localhost:$port "${trust[@]}" 2>"$scratch/stderr"; cat "$scratch/stderr"
 	grep -qE "the server.s certificate expires in [45] days" "$scratch/stderr"'
-check "... and by the status" eval '
+check "... and in the status" eval '
 	nbd_attach --status nbd0 >"$scratch/status"; cat "$scratch/status"
 	grep -q "EXPIRES SOON" "$scratch/status"'
-check "... and used all the same" nbd_attach --detach nbd0
+check "... and the device was attached" nbd_attach --detach nbd0
 stop "$pid"
 bad_server "a certificate without the name" 'another name than localhost' "$valid"
 rm -r "$scratch/bad"
-# The device's own connections verify as --info does (see tls-verify.sh), and so does a relay's.
+# The connections of a device and of a relay are verified like those of --info (see tls-verify.sh).
 purpose=tls_www_client
 bad_server "a certificate for clients" 'another purpose' "${names[@]}" "$valid"
 purpose=
@@ -178,7 +180,7 @@ check "... and --info" eval '
 	grep -q "^tls .*not verified" "$scratch/info" && grep -q "is not verified" "$scratch/stderr"'
 check "... and it detaches" nbd_attach --detach nbd0
 stop "$pid"
-# Revoked: the list names the certificate that was good until now.
+# Revoked: the list names the certificate that was valid before.
 printf 'crl_next_update = 30\ncrl_number = 1\n' >"$scratch/crl.template"
 certtool_quietly --generate-crl --load-ca-privkey "$d/ca-key.pem" \
 	--load-ca-certificate "$d/ca-cert.pem" --load-certificate "$d/server-cert.pem" \
@@ -197,7 +199,7 @@ refused "self-signed" 'self-signed' localhost:$port "${trust[@]}"
 stop "$pid"
 
 #
-# Servers without TLS, or with it for those who like
+# Servers without TLS, or with optional TLS
 #
 ((port++))
 start_server $port nbdkit -f -p $port --tls=off memory 16M
@@ -227,7 +229,7 @@ qemu_nbd "tls-creds-x509,id=tls0,dir=$d,endpoint=server,verify-peer=off"
 serves "qemu-nbd, x509" localhost:$port "${trust[@]}"
 for version in 1.2 1.3; do
 	for cipher in AES-256-GCM CHACHA20-POLY1305; do
-		[[ $version-$cipher != 1.2-CHACHA20-POLY1305 ]] || continue # Debian's qemu has none
+		[[ $version-$cipher != 1.2-CHACHA20-POLY1305 ]] || continue # Debian's qemu lacks it
 		serves "qemu-nbd, x509, TLS $version, $cipher" localhost:$port "${trust[@]}" \
 			--tls-priority "$(suite $version $cipher)"
 	done
@@ -244,7 +246,7 @@ qemu_nbd "tls-creds-psk,id=tls0,dir=$scratch/psk-dir,endpoint=server"
 serves "qemu-nbd, PSK" localhost:$port "${shared[@]}"
 refused "qemu-nbd: wrong key" 'another key' localhost:$port --tls --tls-psk "$scratch/wrong.psk"
 stop "$pid"
-# It insists on AES in TLS 1.3, whose keys it would renew: TLS 1.2 it is.
+# In TLS 1.3 it insists on AES, whose keys it would renew. So this uses TLS 1.2.
 aes13=NORMAL:-CIPHER-ALL:+AES-256-GCM
 qemu_nbd "tls-creds-x509,id=tls0,dir=$d,endpoint=server,verify-peer=off,priority=$aes13"
 serves "qemu-nbd with AES only: TLS 1.2" localhost:$port "${trust[@]}"
@@ -276,7 +278,7 @@ wait_for 10 test -s "$scratch/nbd-server.pid"
 pid=$(cat "$scratch/nbd-server.pid")
 started+=("$pid")
 wait_for 10 listening $port
-wait_for 120 asleep "$pid" # it looks for a prime of its own first: see servers.sh
+wait_for 120 asleep "$pid" # it first generates a prime: see servers.sh
 serves "nbd-server, client certificate" localhost:$port "${mutual[@]}" disk
 refused "nbd-server: no such export" 'nothing' localhost:$port "${mutual[@]}" nothing
 stop "$pid"
@@ -284,9 +286,9 @@ stop "$pid"
 #
 # The module
 #
-check "there is no TLS in the kernel" eval 'rmmod tls; ! grep -w tls /proc/sys/net/ipv4/tcp_available_ulp'
+check "the kernel has no TLS" eval 'rmmod tls; ! grep -w tls /proc/sys/net/ipv4/tcp_available_ulp'
 nbdkit_tls --tls-certificates="$d"
-check "--info does without" expect_status 0 '' nbd_attach --info localhost:$port "${trust[@]}"
+check "--info works without it" expect_status 0 '' nbd_attach --info localhost:$port "${trust[@]}"
 serves "the module is loaded" localhost:$port "${trust[@]}"
 stop "$pid"
 

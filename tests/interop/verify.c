@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify DEVICE BYTES: writes each block of 4 KiB once, in a random order, eight at a time and past
- * the page cache, flushes, and reads back what was written. What fio would do, with a twentieth of
- * its work in an emulated processor. 0, or 1 with a line that says what went wrong.
+ * verify DEVICE BYTES: writes each block of 4 KiB once, in a random order, eight at a time and
+ * without the page cache, flushes, and reads the blocks back. fio does the same with twenty times
+ * the work of an emulated processor. Exits with 0, or with 1 and a line that names the error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,9 @@
 
 static struct {
 	int fd;
-	uint64_t seed; /* of this run: what an earlier one wrote is not what is looked for */
+	uint64_t seed; /* of this run: tells its data from that of an earlier run */
 	bool reading;
-	size_t n, next; /* of the blocks, and the one that is taken next */
+	size_t n, next; /* number of blocks, and the next one to start */
 	uint32_t *order;
 	bool failed;
 	pthread_mutex_t lock;
@@ -94,7 +94,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* All blocks, written or read. */
+/* Writes or reads all blocks. */
 static void pass(bool reading)
 {
 	pthread_t threads[WRITERS];
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	}
 	if (!work.failed)
 		pass(true);
-	/* A failed close would be news, too. */
+	/* A failed close is an error, too. */
 	if (close(work.fd) < 0)
 		work.failed = true;
 	free(work.order);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# vsock, to this very machine (CID 1): the kernel's nbd does not take such a connection, so that a
-# relay is used without being asked for. With and without TLS, and through outages.
+# vsock to this machine (CID 1). The kernel's nbd does not accept such a connection, so the program
+# uses a relay by itself. With and without TLS, and with outages.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
@@ -16,14 +16,14 @@ trust=(--tls-ca "$d/ca-cert.pem" --tls-hostname localhost)
 encrypted=(--tls=require --tls-certificates="$d")
 truncate -s 64M "$scratch/image"
 
-server() { # PORT NBDKIT-ARGUMENT...; no table of the kernel's tells who listens
+server() { # PORT NBDKIT-ARGUMENT...; the kernel has no table of vsock listeners
 	start nbdkit -f -P "$scratch/nbdkit-$1" --vsock -p "$1" "${@:2}" file "$scratch/image"
 	server=$pid
 	wait_for 10 test -s "$scratch/nbdkit-$1"
 	rm -f "$scratch/nbdkit-$1"
 }
 
-relays() { # N: so many processes
+relays() { # N: the number of relay processes
 	is "$(pgrep -cx nbd-relay)" "$1"
 }
 
@@ -31,7 +31,8 @@ says() { # REGEX COMMAND...
 	"${@:2}" >"$scratch/said" && cat "$scratch/said" && grep -qE "$1" "$scratch/said"
 }
 
-check "nowhere: what is missing" expect_status 4 'vsock:77:10809 cannot be reached.*vhost_vsock' \
+check "no such CID: names what is missing" \
+	expect_status 4 'vsock:77:10809 cannot be reached.*vhost_vsock' \
 	nbd_attach --info nbd+vsock://77/
 modprobe vsock_loopback
 check "nobody listens" expect_status 4 'refuses connections.*server' \
@@ -46,7 +47,7 @@ check "plain: attaches" nbd_attach nbd0 nbd+vsock://1/
 check "plain: through a relay" eval 'relays 1 && status_is nbd0 relay True'
 check "plain: the identifier" is "$(cat /sys/block/nbd0/backend)" nbd+vsock://1/
 check "plain: writes and verifies" writes_and_verifies /dev/nbd0 4M
-check "plain: in large pieces" writes_and_verifies /dev/nbd0 32M --bs=1M
+check "plain: writes and verifies large requests" writes_and_verifies /dev/nbd0 32M --bs=1M
 
 fio --name=load --filename=/dev/nbd0 --size=1M --rw=randwrite --bs=4k --direct=1 \
 	--ioengine=libaio --iodepth=4 --rate_iops=150 --verify=crc32c --verify_fatal=1 --time_based --runtime=8 \
@@ -61,17 +62,17 @@ check "outage: heals" wait_for 20 status_is nbd0 state attached
 supervisor=$(supervisor nbd0)
 relay=$(pgrep -x nbd-relay)
 kill -KILL "$supervisor"
-check "the supervisor is gone" wait_for 5 gone "$supervisor"
+check "the supervisor has ended" wait_for 5 gone "$supervisor"
 check "the device is taken over" nbd_attach nbd0 nbd+vsock://1/
-check "... with its connection" status_is nbd0 connections-alive 1
-check "... and its relay" is "$(pgrep -x nbd-relay)" "$relay"
+check "... and keeps its connection" status_is nbd0 connections-alive 1
+check "... and keeps its relay" is "$(pgrep -x nbd-relay)" "$relay"
 check "no request failed" wait "$load"
 kill_now "$server"
 check "another outage: is noticed" wait_for 5 status_is nbd0 state lost
 server 10809
 check "another outage: heals" wait_for 20 status_is nbd0 state attached
 check "plain: detaches" nbd_attach --detach nbd0
-check "plain: the relay is gone" wait_for 5 relays 0
+check "plain: the relay ends" wait_for 5 relays 0
 stop "$server"
 
 server 10810 "${encrypted[@]}"
@@ -86,8 +87,8 @@ check "TLS: no name to verify" expect_status 2 'tls-hostname' nbd_attach --info 
 kill_now "$server"
 check "TLS: an outage is noticed" wait_for 5 status_is nbd0 state lost
 server 10810 "${encrypted[@]}"
-check "TLS: and heals" wait_for 20 status_is nbd0 state attached
-check "TLS: with what was written" writes_and_verifies /dev/nbd0 1M
+check "TLS: the outage heals" wait_for 20 status_is nbd0 state attached
+check "TLS: the device writes and verifies again" writes_and_verifies /dev/nbd0 1M
 check "TLS: detaches" nbd_attach --detach nbd0
 stop "$server"
 
