@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The server comes back as somebody else: I/O waits, the status says why, and the right one heals it.
+# The server comes back with another export: I/O waits, --status says why, the right server heals.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 400 "$@"
@@ -10,7 +10,7 @@ begin 74
 
 sock=$scratch/sock
 
-under_load() { # NAME: attached to a server that then dies
+under_load() { # NAME: attaches to a server that then dies
 	new_image
 	serve nbdkit "$sock"
 	check "$1: attaches" attach --connect-timeout 4 || return
@@ -19,7 +19,7 @@ under_load() { # NAME: attached to a server that then dies
 	crash
 }
 
-# What is there now is not the export; then the right one is back.
+# The wrong server starts and is refused; then the right one is back.
 refused() { # NAME REASON COMMAND...: COMMAND starts the wrong server
 	local name=$1 reason=$2
 	shift 2
@@ -38,7 +38,7 @@ refused() { # NAME REASON COMMAND...: COMMAND starts the wrong server
 	server_options=()
 	server_kind=nbdkit
 	serve_again
-	check "$name: the right one heals it" healed # slower retries, after a refusal
+	check "$name: the right server heals it" healed # retries are slower after a refusal
 	pause 3
 	check "$name: nothing failed, nothing lost" unload
 	check "$name: detaches" release
@@ -48,7 +48,7 @@ untouched() {
 	[[ ! -e $scratch/reference ]] || cmp "$image" "$scratch/reference"
 }
 
-wrong() { # FILE: serve this instead
+wrong() { # FILE: serves this file instead
 	rm -f "$scratch/reference"
 	cp "$1" "$scratch/reference"
 	image=$1
@@ -66,7 +66,7 @@ read_only() {
 	wrong "$image"
 }
 
-without_flush() { # and without FUA: what a write-back cache there does is nobody's to know
+without_flush() { # and without FUA: the client cannot control a write-back cache of the server
 	rm -f "$sock" "$scratch/listening"
 	"$fault" serve "$sock" "$scratch/listening" nbdkit -f -U "$sock" \
 		sh "$scratch/noflush.sh" >>"$scratch/log" 2>&1 </dev/null &
@@ -75,7 +75,7 @@ without_flush() { # and without FUA: what a write-back cache there does is nobod
 	wait_for 20 test -s "$scratch/listening"
 }
 
-# The same server process, another disk under the name: an export that is not there any more.
+# The same server process with another disk: the export no longer exists.
 no_such_export() {
 	server_kind=nbd-server
 	printf '[generic]\n\tallowlist = true\n\tunixsock = %s\n[other]\n\texportname = %s\n' \
@@ -88,7 +88,7 @@ no_such_export() {
 	started+=("$server")
 }
 
-# No NBD at all: MODE says what it does with a connection. See hostile servers in tests/interop.
+# Not an NBD server: MODE says what it does with a connection. See hostile.py in tests/interop.
 impostor() { # MODE
 	rm -f "$sock" "$scratch/listening"
 	"$fault" serve "$sock" "$scratch/listening" python3 "$top/tests/fault/impostor.py" \
@@ -116,7 +116,7 @@ refused "back smaller" '[Ss]ize|small|shrunk' smaller
 refused "back read-only" 'read-only' read_only
 refused "back without flush" 'flush|FUA' without_flush
 
-# What cannot be told from a server that is only not ready yet: I/O waits, whatever it is called.
+# Cases that look like a server that is not ready yet: I/O waits in each of these states.
 waits() { # NAME STATE REASON COMMAND...
 	local name=$1 state=$2 reason=$3
 	shift 3
@@ -128,7 +128,7 @@ waits() { # NAME STATE REASON COMMAND...
 	crash
 	server_kind=nbdkit
 	serve_again
-	check "$name: the right one heals it" healed
+	check "$name: the right server heals it" healed
 	pause 3
 	check "$name: nothing failed, nothing lost" unload
 	echo "  $name: $(figures)"
@@ -141,7 +141,7 @@ waits "closes at once" lost "closed the connection without an answer" impostor c
 waits "says nothing" lost "within 4" impostor silent
 waits "a tarpit" lost "within 4" impostor tarpit
 
-# Larger is fine, and the device grows, once it is healthy
+# A larger export is accepted, and the device grows when it has healed
 new_image
 serve nbdkit "$sock"
 check "back larger: attaches" attach
@@ -153,7 +153,7 @@ serve_again
 check "back larger: attached again" healed
 check "back larger: the device has grown" wait_for 10 eval \
 	'is "$(cat /sys/block/$device/size)" 65536'
-check "back larger: and the status says it" says size-bytes '^33554432$'
+check "back larger: the status has the new size" says size-bytes '^33554432$'
 pause 2
 check "back larger: nothing failed, nothing lost" unload
 check "back larger: detaches" release

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What ends an outage without the server: --detach, the dead timeout, and --no-reconnect; what
-# --reconnect does to a live device; and what --on-change is told.
+# An outage ends without the server: by --detach, the dead timeout, or --no-reconnect. Also:
+# --reconnect of a live device, and the calls of --on-change.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
@@ -24,12 +24,12 @@ detach_in_outage() { # NAME OPTION...
 	crash
 	wait_for 5 eval 'state_is lost || state_is healing'
 	check "$name: without --force is refused" expect_status 3 '' nbd_attach --detach "$device"
-	# The steps are bounded by 1.5 s in all; how fast a program starts here is the guest's.
+	# The steps take at most 1.5 s in all. The guest's speed decides how fast a program starts.
 	before=$("$fault" now)
 	nbd_attach --status "$device" >/dev/null
 	pace=$((($("$fault" now) - before) / 1000000))
 	before=$("$fault" now)
-	check "$name: with it, is done" nbd_attach --detach --force "$device"
+	check "$name: with --force is detached" nbd_attach --detach --force "$device"
 	took=$((($("$fault" now) - before) / 1000000))
 	echo "  $name: --detach --force took $took ms, --status $pace ms"
 	check "$name: within 1.5 s and ten times --status" eval '((took <= 1500 + 10 * pace))'
@@ -50,24 +50,24 @@ expires() { # NAME WHERE
 	pause 1
 	crash
 	pause 3
-	check "$name: before it nothing fails" eval '! grep -q failed "$scratch/load/said"'
+	check "$name: nothing fails before it expires" eval '! grep -q failed "$scratch/load/said"'
 	check "$name: expires" wait_for 10 state_is expired
-	check "$name: what was in flight fails, too" eval 'refuses load_ended 15'
+	check "$name: requests in flight fail, too" eval 'refuses load_ended 15'
 	sed 's/^/  /' "$scratch/load/said"
 	serve_again
-	check "$name: heals all the same" healed
-	check "$name: nothing that was confirmed is lost" verified
+	check "$name: heals nevertheless" healed
+	check "$name: no confirmed data is lost" verified
 	check "$name: load again" load -r 500
 	pause 1
 	check "$name: another outage, under load" outage 2
 	check "$name: attached again" healed
-	check "$name: the dead timeout counted anew, and nothing failed" unload
+	check "$name: the dead timeout started again, and nothing failed" unload
 	check "$name: detaches" release
 }
 expires "dead timeout, Unix" "$sock"
 expires "dead timeout, TCP" 10809
 
-# None at all
+# No reconnecting
 new_image
 serve nbdkit "$sock"
 check "--no-reconnect: attaches" attach --no-reconnect
@@ -82,11 +82,11 @@ pause 2
 check "--no-reconnect: stays lost" eval '! state_is attached'
 check "--no-reconnect: detaches" release --force
 
-# By hand
+# --reconnect
 new_image
 serve nbdkit "$sock"
 check "--reconnect: attaches" attach
-check "--reconnect: of a live device is fine" nbd_attach --reconnect "$device"
+check "--reconnect: succeeds for a live device" nbd_attach --reconnect "$device"
 check "--reconnect: still attached" adopted
 check "--reconnect: works" writes_and_verifies "/dev/$device"
 rm -f "$scratch/changes"
@@ -94,7 +94,7 @@ check "--on-change: detaches" let_go
 check "--on-change: attaches" attach --on-change "env | grep ^NBD_ >>$scratch/changes"
 outage 1
 healed >/dev/null
-check "--on-change: was told of lost and attached" wait_for 5 eval \
+check "--on-change: was called for lost and attached" wait_for 5 eval \
 	'grep -q lost "$scratch/changes" && grep -q attached "$scratch/changes"'
 check "--on-change: detaches" release
 finish

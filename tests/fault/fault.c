@@ -2,14 +2,16 @@
 /*
  * usage: fault VERB ARGUMENT...
  *
- *	load [OPTION...] DEVICE DIR             writes and reads self-describing blocks until
- *SIGTERM, keeping DIR/ledger and DIR/log. -q DEPTH (16), -r requests a second, -b BLOCKS, -w
- *percentage of writes (75), -a: no scouts (see load.c) verify LEDGER FILE                      the
- *blocks of a device or an image against a ledger files [-j THREADS] MOUNTPOINT DIR       appends
- *records with fsync until SIGTERM verify-files LEDGER MOUNTPOINT          the records against the
- *ledger times LOG [FROM TO]                     failures, pauses and lags out of DIR/log serve
- *WHERE REPORT COMMAND...           becomes a server; REPORT gets the time it listens now the time
- *that the others mean: CLOCK_MONOTONIC, ns
+ *	load [OPTION...] DEVICE DIR        write and read self-describing blocks until SIGTERM;
+ *	                                   keep DIR/ledger and DIR/log. -q DEPTH (16), -r requests
+ *	                                   a second, -b BLOCKS, -w percentage of writes (75),
+ *	                                   -a: no scouts (see load.c)
+ *	verify LEDGER FILE                 compare the blocks of a device or image with a ledger
+ *	files [-j THREADS] MOUNTPOINT DIR  append records with fsync until SIGTERM
+ *	verify-files LEDGER MOUNTPOINT     compare the records with the ledger
+ *	times LOG [FROM TO]                print failures, pauses and lags of DIR/log
+ *	serve WHERE REPORT COMMAND...      become a server; REPORT gets the time when it listens
+ *	now                                print the time that the others use: CLOCK_MONOTONIC, ns
  *
  * Exit status: 0 fine; 1 something was lost, stale or refused; 2 the program could not work.
  */
@@ -43,7 +45,7 @@ void fault_die(const char *format, ...)
 
 	fputs("fault: ", stderr);
 	va_start(ap, format);
-	errno = saved; /* for %m */
+	errno = saved; /* %m needs it */
 	vfprintf(stderr, format, ap);
 	va_end(ap);
 	fputc('\n', stderr);
@@ -87,9 +89,9 @@ static int tell_now(int argc, char **argv)
 }
 
 /*
- * In one program, because starting one takes long enough for a request to come and go. An outage
- * begins when the signal is through, so that what was in flight was sent before; it ends when the
- * signal is sent.
+ * One program sends the signal and reads the time: starting another one takes longer than a
+ * request. An outage begins after the signal is sent, so that requests in flight were sent before;
+ * it ends before the signal is sent.
  */
 static int send_signal(int argc, char **argv)
 {

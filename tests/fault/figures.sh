@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The figures: how soon a device works again, what an outage writes into the logs, and what a
-# supervisor does all day.
+# The figures: how soon a device works again, how many log lines an outage causes, and how often an
+# idle supervisor wakes up.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 590 "$@"
@@ -25,7 +25,7 @@ at_most() { # FIGURE LIMIT
 	awk -v a="$1" -v b="$2" 'BEGIN {exit !(a >= 0 && a <= b)}'
 }
 
-# Outages of 1 to 8 s, each with a load of its own: its figures are about one outage.
+# Outages of 1 to 8 s. Each has its own load, because the figures of a load are about one outage.
 lags() { # NAME WHERE LIMIT-MS
 	local name=$1 i status=0
 	new_image
@@ -45,7 +45,7 @@ lags() { # NAME WHERE LIMIT-MS
 		figure inflight_ms | grep -v '^-1' >>"$scratch/inflight"
 	done
 	check "$name: $rounds outages, nothing failed" is "$status" 0
-	check "$name: nothing lost by the last" verified
+	check "$name: the last outage lost nothing" verified
 	check "$name: release" release
 	echo "  $name: recovery lag, ms: $(sort -g "$scratch/new" | xargs); median" \
 		"$(median <"$scratch/new")"
@@ -61,7 +61,7 @@ switches() { # PID...: of all their threads
 	done | awk '/ctxt_switches/ {n += $2} END {print n + 0}'
 }
 
-family() { # PID: it and its descendants, into ${members[@]}
+family() { # PID: puts it and its descendants into ${members[@]}
 	local children child
 	members+=("$1")
 	read -ra children -d '' < <(cat /proc/"$1"/task/*/children)
@@ -73,7 +73,7 @@ family() { # PID: it and its descendants, into ${members[@]}
 lags "TCP" 10809 300
 lags "Unix" "$sock" 50
 
-# 128 requests with the server, so none that is new: the case with the most lines.
+# 128 requests in flight and no new ones: the case with the most log lines.
 new_image
 serve nbdkit 10809 --filter=delay delay-read=300ms delay-write=300ms
 start "${nbd_attach[@]}" -n "$device" "127.0.0.1:10809" disk
@@ -93,10 +93,10 @@ journal=$(($(wc -l <"$scratch/log") - $(wc -l <"$scratch/log.before")))
 check "long outage: nothing failed, nothing lost" unload
 echo "  60 s, 128 in flight: $kernel lines of the kernel, $journal of nbd-attach and the server"
 echo "  60 s, 128 in flight: $(figures)"
-check "long outage: no flood by us" at_most "$journal" 12
+check "long outage: nbd-attach logs at most 12 lines" at_most "$journal" 12
 check "long outage: detaches" release
 
-# All day
+# An idle device
 new_image
 serve nbdkit "$sock"
 check "idle: attaches" attach
@@ -107,6 +107,6 @@ before=$(switches "${members[@]}")
 pause 30
 after=$(switches "${members[@]}")
 echo "  idle: $((after - before)) context switches of ${#members[@]} processes in 30 s"
-check "idle: a wakeup in 5 s at most" at_most $((after - before)) 6
+check "idle: at most one wakeup in 5 s" at_most $((after - before)) 6
 check "idle: detaches" release
 finish

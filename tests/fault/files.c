@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load on a file system: each thread appends numbered records to a file of its own, with an
- * fsync after each, and the ledger knows which of them were confirmed. verify-files wants all of
- * those back, in order; what comes behind them may be there or not.
+ * The load on a file system: each thread appends numbered records to its own file, with an fsync
+ * after each, and the ledger holds which of them were confirmed. verify-files requires all of
+ * those, in order; later records may exist or not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "tests/fault/record.h"
 
 #define THREADS_MAX 64
-#define RECORDS_MAX 256 /* then the file begins again, in place */
+#define RECORDS_MAX 256 /* then writing starts again at the beginning of the file */
 
 static const char *mountpoint;
 static struct ledger ledger;
@@ -61,7 +61,7 @@ static void *keep_appending(void *arg)
 		error = append(fd, thread, e->issued);
 		record_log_add(records, RECORD_SYNC, thread, start, error);
 		if (error)
-			break; /* after a failed fsync nothing can be told any more */
+			break; /* after a failed fsync the state of the data is unknown */
 		e->confirmed = e->issued;
 	}
 	close(fd);
@@ -93,7 +93,7 @@ int fault_files(int argc, char **argv)
 	return record_log_finish(records) != 0;
 }
 
-/* The latest record that may stand at a place of the file, of those that are confirmed. */
+/* The latest confirmed record that may stand at this place of the file. */
 static uint64_t due_at(uint64_t place, uint64_t confirmed)
 {
 	uint64_t rounds = (confirmed - 1 - place) / RECORDS_MAX;

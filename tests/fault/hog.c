@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Uses more memory than there is, so that it lives in swap: every page is rewritten in each
- * round and must then hold what the last round wrote.
+ * Uses more memory than it may have, so that most of it is swapped out. Each round checks that
+ * every page holds what the last round wrote, and rewrites it.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was written and what was confirmed, for each block or file: a mapped file, so that it
- * outlives the load that keeps it, which may hang. Writers of one entry must not overlap.
+ * The written and the confirmed sequence number of each block or file. It is a mapped file, so that
+ * it outlives the load, which may hang. Writers of one entry must not overlap.
  */
 #ifndef FAULT_LEDGER_H
 #define FAULT_LEDGER_H

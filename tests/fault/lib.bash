@@ -12,7 +12,7 @@
 #   release                             # detached by a plain --detach; the server is stopped
 #
 # Times are those of `fault now`: ns of CLOCK_MONOTONIC. Names of states and keys are those of
-# src/runtime/state.c; what is not there yet stands in one place, below.
+# src/runtime/state.c; the keys of --status --json are below.
 
 fault=$top/build/tests/fault/fault
 image=$scratch/image
@@ -23,22 +23,22 @@ image=$scratch/image
 device=nbd0
 json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
-json_reason=last-error     # why it is refused or lost
+json_reason=last-error     # the reason why the device is refused or lost
 server='' server_kind='' server_where='' began='' earlier=(0 0) reconnects=(0 0) listening='' loader='' fio='' in_server_net=()
 server_host=127.0.0.1
 
 server_options=()
 
 #
-# Servers: the kind that was started last is the one that crash and serve_again mean
+# Servers: crash and serve_again use the kind that was started last
 #
 
-new_image() { # zeroed. Small, because it is read as a whole
+new_image() { # makes a zeroed image; it is small because it is read as a whole
 	rm -f "$image" "$scratch/load/ledger"
 	truncate -s 16M "$image"
 }
 
-server_command() { # into ${command[@]}; server_kind, server_where and $image say which
+server_command() { # sets ${command[@]} for $server_kind, $server_where and $image
 	local unix='' port='' word options=() settings=()
 	for word in "${server_options[@]}"; do
 		[[ $word = -* ]] && options+=("$word") || settings+=("$word")
@@ -54,7 +54,7 @@ server_command() { # into ${command[@]}; server_kind, server_where and $image sa
 			"${options[@]}" "$image")
 		;;
 	nbd-server)
-		# Only in the background it serves more than one client; see serve_again.
+		# It serves more than one client only in the background; see serve_again.
 		{
 			printf '[generic]\n\tallowlist = true\n'
 			[[ ! $unix ]] || printf '\tunixsock = %s\n' "$unix"
@@ -92,18 +92,18 @@ serve_again() { # with ${server_options[@]} and $image as they are now; sets $se
 		return 1
 	fi
 	listening=$(<"$scratch/listening")
-	# It is another process now, in a session of its own: so the group can still be killed.
+	# The process has changed and has its own session, so its group can still be killed.
 	[[ $server_kind != nbd-server ]] || {
 		wait_for 5 test -s "$scratch/nbd-server.pid" || return
 		server=$(<"$scratch/nbd-server.pid")
 		started+=("$server")
-		# It listens, looks for a prime, and only then serves.
+		# It listens, generates a prime, and only then serves.
 		wait_for 30 asleep "$server"
 		listening=$("$fault" now)
 	}
 }
 
-stop_server() { # it answers nothing any more, its sockets stay
+stop_server() { # the server stops answering; its sockets stay open
 	began=$("$fault" kill 19 "$server")
 }
 
@@ -111,13 +111,13 @@ cont_server() {
 	listening=$("$fault" kill 18 "$server")
 }
 
-shut_server() { # in peace
+shut_server() { # ends the server in an orderly way
 	kill -TERM -- "-$server" 2>/dev/null
 	wait_for 5 gone "$server" || kill -KILL -- "-$server"
 	wait "$server" 2>/dev/null || true
 }
 
-reconnects() { # sets $reconnects: the supervisor, and how many connections it has replaced
+reconnects() { # sets $reconnects: the supervisor, and the number of connections it has replaced
 	local pid count value
 	read_state "$device" PID
 	pid=$value
@@ -126,7 +126,7 @@ reconnects() { # sets $reconnects: the supervisor, and how many connections it h
 	reconnects=("${pid:-0}" "${count:-0}")
 }
 
-crash() { # kill -9: with whatever it forked, as nbd-server does for each client
+crash() { # kill -9 of the server and its children: nbd-server has one for each client
 	reconnects
 	earlier=("${reconnects[@]}")
 	began=$("$fault" kill 9 "$server")
@@ -139,7 +139,7 @@ outage() { # SECONDS
 	serve_again
 }
 
-# Takes connections in the server's place and closes them; a line for each.
+# Listens instead of the server, closes every connection, and prints a line for each.
 refuser() { # PORT
 	exec python3 -u - "$1" >"$scratch/refused" <<-'END'
 		import socket, sys
@@ -169,45 +169,45 @@ attach() { # [OPTION...]
 	esac
 }
 
-state_value() { # KEY, as the state file has it
+state_value() { # KEY of the state file
 	state_of "$device" "$1"
 }
 
-state_is() { # STATE; from the file, because that costs nothing
+state_is() { # STATE; reads the file, because that starts no process
 	local value
 	read_state "$device" STATE
 	[[ $value = "$1" ]]
 }
 
-# Attached, with a connection that it had not before the outage. A supervisor that took the device
-# over since then counts from 0.
+# The device is attached by a connection that it did not have before the outage. A supervisor that
+# has taken the device over since then counts from 0.
 replaced() {
 	reconnects
 	[[ ${reconnects[0]} = "${earlier[0]}" ]] || earlier=("${reconnects[0]}" 0)
 	((reconnects[1] > earlier[1])) && state_is attached
 }
 
-healed() { # at last: how soon is for the figures to say
+healed() { # within a generous time; figures.sh measures the lag
 	wait_for 20 replaced && return
 	echo "replaced before the outage: ${earlier[*]}"
 	cat "/run/nbd-attach/$device.state" "$scratch/log"
 	return 1
 }
 
-adopted() { # or attached all the time
+adopted() { # the device is attached, or was attached all the time
 	wait_for 20 state_is attached && return
 	cat "/run/nbd-attach/$device.state" "$scratch/log"
 	return 1
 }
 
-says() { # KEY REGEX: what --status --json has for it
+says() { # KEY REGEX: compares the value in --status --json
 	local value
 	read_status "$device" "$1" || return
 	echo "$1 is $value, wanted $2"
 	[[ $value =~ $2 ]]
 }
 
-# Detaches it as anybody would, and stops the server. With an outage to the end it takes --force.
+# Detaches the device with a plain --detach and stops the server. In an outage it needs --force.
 release() { # [--force]
 	local status=0
 	let_go "$@" || status=1
@@ -215,13 +215,14 @@ release() { # [--force]
 	return "$status"
 }
 
-# What --detach refuses is detached in other ways, so that the next case can begin, but it has
-# failed. A device that cannot be detached at all is left behind, and the next case takes another.
-let_go() { # [--force]: and keep the server
+# Detaches the device and keeps the server. If --detach refuses, this fails, but detaches in other
+# ways so that the next case can begin. If nothing detaches the device, the next case uses another
+# one.
+let_go() { # [--force]
 	local p status=0
 	for p in $loader $fio; do
 		running "$p" || continue
-		disown "$p" 2>/dev/null # it may hang for ever
+		disown "$p" 2>/dev/null # it may hang forever
 		kill -KILL "$p" 2>/dev/null
 		wait_for 5 gone "$p"
 	done
@@ -245,7 +246,7 @@ let_go() { # [--force]: and keep the server
 
 load() { # [OPTION...] of fault load
 	mkdir -p "$scratch/load"
-	rm -f "$scratch/load/log" # the ledger goes with the image
+	rm -f "$scratch/load/log" # the ledger stays, as it belongs to the image
 	"$fault" load "$@" "/dev/$device" "$scratch/load" >"$scratch/load/said" 2>&1 </dev/null \
 		8>&- 9>&- &
 	loader=$!
@@ -257,7 +258,7 @@ moving() { # the log grows
 	[[ -s $scratch/load/log ]]
 }
 
-load_ended() { # [SECONDS]: asks it to end and waits; its status says whether anything failed
+load_ended() { # [SECONDS]: ends the load and waits; its status says whether anything failed
 	local status
 	kill -TERM "$loader"
 	if ! wait_for "${1:-30}" gone "$loader"; then
@@ -270,7 +271,7 @@ load_ended() { # [SECONDS]: asks it to end and waits; its status says whether an
 	return "$status"
 }
 
-figures() { # of the latest outage
+figures() { # prints the figures of the latest outage
 	"$fault" times "$scratch/load/log" "$began" "$listening"
 }
 
@@ -282,14 +283,14 @@ unload() { # [SECONDS]
 	load_ended "${1:-30}" && verified
 }
 
-verified() { # with the device, and with the server's image beneath it
+verified() { # compares the ledger with the device and with the server's image
 	echo 3 >/proc/sys/vm/drop_caches
 	timeout -k 1 60 "$fault" verify "$scratch/load/ledger" "/dev/$device" || return
 	"$fault" verify "$scratch/load/ledger" "$image"
 }
 
-# fio writes every block of the image's second half once and reads them all; leave it to it by
-# `load -b 2048`.
+# fio writes every block of the image's second half once and reads them all. `load -b 2048` leaves
+# that half to fio.
 fio_load() { # DEPTH RATE [MIB]
 	fio --name=verify --filename="/dev/$device" --offset=8M --size="${3:-8}M" --rw=randwrite \
 		--bs=4k --direct=1 --ioengine=libaio --iodepth="$1" --rate_iops="$2" --verify=crc32c \
@@ -299,7 +300,7 @@ fio_load() { # DEPTH RATE [MIB]
 	started+=("$fio")
 }
 
-fio_ended() { # [SECONDS]: it wrote everything, and read it back
+fio_ended() { # [SECONDS]: fio wrote everything and read it back
 	if ! wait_for "${1:-60}" gone "$fio"; then
 		echo "fio hangs"
 		return 1
@@ -324,13 +325,14 @@ files_load() { # [MOUNT-OPTION]
 	started+=("$filer")
 }
 
-files_unload() { # every confirmed record is there: in a copy of the server's image, and here
+files_unload() { # checks every confirmed record, in a copy of the server's image and on the device
 	local status=0
 	kill -TERM "$filer"
 	wait_for 30 gone "$filer" || return
 	wait "$filer" || status=1
 	cat "$scratch/files/said"
-	# As it is now, before anything but fsync made the file system write; no write into the copy.
+	# Copies the image now, while only fsync has made the file system write. The copy is not
+	# written to.
 	kill -STOP -- "-$server"
 	cp "$image" "$scratch/copy"
 	kill -CONT -- "-$server"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load on a raw device: DEPTH writes and reads at a time, one at most for a block, so that the
- * content that is due is always known. Half of them go to few blocks, which are thereby rewritten
- * often: a write that is executed a second time, later, has then something newer to destroy.
- * Beside it scouts: when nothing completes, new requests are sent, which the first connection
- * after an outage serves at once, before anything that was in flight is sent again.
+ * The load on a raw device: DEPTH writes and reads at a time, at most one for each block, so that
+ * the expected content is always known. Half of them go to a few blocks, which are rewritten often:
+ * a write that is wrongly executed a second time then destroys newer data. It also sends scouts:
+ * new requests, sent when nothing completes. After an outage the first connection serves them at
+ * once, before any request in flight is sent again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,9 @@
 #include "tests/fault/pattern.h"
 #include "tests/fault/record.h"
 
-#define SCOUTS	  40	    /* the first blocks are theirs */
+#define SCOUTS	  40	    /* the first blocks are for scouts */
 #define HOT	  64	    /* the next ones are rewritten often */
-#define SILENCE	  100000000 /* ns without a completion that send the first scout */
+#define SILENCE	  100000000 /* ns without a completion, after which the first scout is sent */
 #define SCOUT_MAX 2000000000
 #define DEPTH_MAX 256
 #define TICK_NS	  10000000
@@ -81,7 +81,7 @@ static void compare(const struct slot *s)
 
 	if (p == PATTERN_EMPTY && due == 0)
 		return;
-	/* A write that failed may have been executed all the same. */
+	/* A write that failed may have been executed nevertheless. */
 	if (p == PATTERN_WHOLE && number == s->number && sequence >= due &&
 	    sequence <= ledger.entries[s->number].issued)
 		return;
@@ -140,7 +140,7 @@ static bool all_home(void)
 	return true;
 }
 
-/* Sends them at growing distances: a long silence must not need many. */
+/* Sends scouts at growing intervals, so that a long outage does not need many. */
 static void *send_scouts(void *arg)
 {
 	uint64_t distance = SILENCE, last = 0, now;
@@ -190,7 +190,8 @@ static void submit(aio_context_t aio)
 {
 	struct iocb *cbs[1];
 
-	/* One by one: a submission can block, and the others' times would be wrong. */
+	/* Submits one by one: a submission can block, which would falsify the times of the others.
+	 */
 	cbs[0] = prepare(idle[--n_idle]);
 	if (syscall(SYS_io_submit, aio, 1L, cbs) != 1)
 		fault_die("io_submit: %m");
@@ -210,7 +211,7 @@ static void complete(const struct io_event *event)
 	busy[s->number] = 0;
 	idle[n_idle++] = s;
 	if (error)
-		pause_ns(TICK_NS); /* no storm on a device that refuses everything */
+		pause_ns(TICK_NS); /* limits the rate on a device that fails everything */
 }
 
 /* True while the rate allows another request. */
@@ -248,7 +249,7 @@ static void start_log(const char *directory)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/ledger", directory);
-	/* What an earlier load wrote is still on the device. */
+	/* The data of an earlier load is still on the device. */
 	if (access(path, F_OK) == 0)
 		ledger_open(&ledger, path);
 	else

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The manual's MEMORY: the supervisor is in memory and stays there, and a device that the machine
-# swaps to survives an outage. swap.sh is the long form of the latter.
+# The manual's MEMORY: the supervisor is locked in memory, and a swap device survives an outage.
+# swap.sh is the long form of the latter.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 120 "$@"
@@ -17,7 +17,7 @@ io_flusher() { # PID
 	(((flags & 0x180000) == 0x180000))
 }
 
-locked() { # PID: all that it has, but for what is only reserved
+locked() { # PID: all its memory is locked, except memory that is only reserved
 	grep -E '^Vm(Lck|RSS|Swap)' "/proc/$1/status"
 	(($(awk '/^VmLck/ { print $2 }' "/proc/$1/status") >= \
 		$(awk '/^VmRSS/ { print $2 }' "/proc/$1/status")))
@@ -31,7 +31,7 @@ children() { # PID
 	cat "/proc/$1"/task/*/children
 }
 
-# What --on-change starts is an ordinary process.
+# --on-change starts an ordinary process.
 cat >"$scratch/told" <<END
 #!/bin/sh
 cut -d ' ' -f 9 /proc/self/stat >"$scratch/told.flags"
@@ -43,33 +43,33 @@ new_image
 serve nbdkit "$scratch/sock"
 check "memory: attaches" attach --on-change "$scratch/told"
 held=$(supervisor "$device")
-check "memory: the supervisor is locked" locked "$held"
-check "memory: the OOM killer does not see it" hidden "$held"
-check "memory: it gets memory without writing to a device" io_flusher "$held"
-check "memory: a spare process stands by" wait_for 10 eval '[[ $(children "$held") ]]'
+check "memory: the supervisor is locked in memory" locked "$held"
+check "memory: the OOM killer spares the supervisor" hidden "$held"
+check "memory: the supervisor allocates without writing to a device" io_flusher "$held"
+check "memory: a spare process is ready" wait_for 10 eval '[[ $(children "$held") ]]'
 for child in $(children "$held"); do
-	# It reads what a server says: it may not claim to be worth more than others.
-	check "memory: the spare process is an ordinary one to the OOM killer" \
+	# It parses a server's data, so the OOM killer must not spare it.
+	check "memory: the OOM killer treats the spare process as ordinary" \
 		is "$(<"/proc/$child/oom_score_adj")" 0
-	check "memory: nor does the spare write to a device for memory" io_flusher "$child"
+	check "memory: the spare process allocates without writing to a device" io_flusher "$child"
 done
 crash
-check "memory: --on-change is told of the outage" wait_for 10 test -s "$scratch/told.oom"
-check "memory: its command can be killed" is "$(<"$scratch/told.oom")" 0
-check "memory: and the server again" serve_again
+check "memory: --on-change is called for the outage" wait_for 10 test -s "$scratch/told.oom"
+check "memory: the OOM killer can kill that command" is "$(<"$scratch/told.oom")" 0
+check "memory: the server is back" serve_again
 check "memory: heals" healed
-check "memory: the supervisor is locked still" locked "$held"
+check "memory: the supervisor is still locked" locked "$held"
 check "memory: detaches" release
 
-# Swap. The server is in the same machine, so its memory must not need the swap: a locked server, an
-# image in ramfs, and pressure in a control group of its own.
+# Swap. The server is on the same machine, so its memory must not need the swap: the server is
+# locked, the image is in ramfs, and only one control group is short of memory.
 group=/sys/fs/cgroup/hog
 
-rounds() { # more than N
+rounds() { # more than N rounds are complete
 	(($(grep -c ^rounds "$scratch/hog") > $1))
 }
 
-goes_on() { # at least two more rounds, one of which began after now
+goes_on() { # at least two more rounds complete; one of them begins after now
 	local n
 	n=$(grep -c ^rounds "$scratch/hog")
 	wait_for 30 rounds $((n + 1))
@@ -95,13 +95,13 @@ check "swap: swapon" swapon "/dev/$device"
 before=$(swapped_out)
 start eval 'echo $BASHPID >"$group/cgroup.procs"; exec "$fault" hog 32 >"$scratch/hog" 2>&1'
 hog=$pid
-check "swap: in use" goes_on
-check "swap: really" eval '(($(swapped_out) - before > 2000))'
+check "swap: is in use" goes_on
+check "swap: pages were written to it" eval '(($(swapped_out) - before > 2000))'
 check "swap: killed, and back after 2 s" outage 2
 check "swap: attached again" healed
-check "swap: it goes on" goes_on
+check "swap: the process goes on" goes_on
 kill -TERM "$hog"
-check "swap: it ends" wait_for 30 gone "$hog"
+check "swap: the process ends" wait_for 30 gone "$hog"
 check "swap: nothing was lost" is "$(tail -n 1 "$scratch/hog" | sed 's/.* wrong/wrong/')" 'wrong 0'
 check "swap: swapoff" timeout 60 swapoff "/dev/$device"
 check "swap: detaches" release

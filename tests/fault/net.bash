@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# A network to break: this machine, a router and the server's machine, as namespaces. Sourced
-# after lib.bash.
+# A network that tests can break: this machine, a router and the server's machine, as namespaces.
+# Sourced after lib.bash.
 #
 #   here 10.9.1.1 -- 10.9.1.254 router 10.9.2.254 -- 10.9.2.2 server
 #
-# What is cut behind the router is cut without a sign: this machine's link stays up, and nothing
-# answers. What is cut before it is a cable that was pulled.
+# A cut on the server's side of the router is silent: this machine's link stays up, and nothing
+# answers. A cut on this side is like a cable that was pulled.
 
 net_up() {
 	modprobe veth
@@ -21,7 +21,7 @@ net_up() {
 	ip -n router link set r1 up
 	ip -n router link set r2 up
 	ip -n router link set lo up
-	# Not "unreachable", which would tell the client, when the server's side is down.
+	# No ICMP "unreachable" when the server's side is down: it would inform the client.
 	ip -n router route add blackhole 10.9.2.0/24 metric 9999
 	echo 1 | ip netns exec router tee /proc/sys/net/ipv4/ip_forward >/dev/null
 	ip -n server addr add 10.9.2.2/24 dev far
@@ -33,8 +33,8 @@ net_up() {
 	server_host=10.9.2.2
 }
 
-# Not "cut", which lib.sh means otherwise.
-sever() { # without a FIN, without a sign
+# Not named "cut", because that is a command.
+sever() { # cuts silently, without a FIN
 	began=$("$fault" now)
 	reconnects
 	earlier=("${reconnects[@]}")
@@ -46,7 +46,7 @@ mend() {
 	listening=$("$fault" now)
 }
 
-unplug() { # this machine's carrier goes
+unplug() { # this machine loses its carrier
 	began=$("$fault" now)
 	reconnects
 	earlier=("${reconnects[@]}")
@@ -58,7 +58,7 @@ plug() {
 	listening=$("$fault" now)
 }
 
-# A host that goes without a word, and does not know its old connections when it is back.
+# A host that dies silently and does not know its old connections when it is back.
 host_gone() {
 	began=$("$fault" now)
 	reconnects

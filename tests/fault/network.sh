@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The network gone without a FIN, and back; the server's host gone, and back without a memory.
+# The network is cut without a FIN and comes back; the server's host dies and comes back without its
+# old connections.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
@@ -10,31 +11,33 @@ begin 44
 # shellcheck source=tests/fault/net.bash
 . "$top/tests/fault/net.bash"
 
-until_gone() { # SECONDS: since it began
+until_gone() { # SECONDS since the beginning
 	local left=$(($1 - ($("$fault" now) - began) / 1000000000))
 	((left <= 0)) || pause "$left"
 }
 
-away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
+away() { # NAME CONNECTIONS SECONDS GO COME: runs GO, and COME after SECONDS
 	local name="$1, $2" go=$4 come=$5
 	new_image
-	# nbdkit (1.32) aborts when a connection is reset while it sends; that would be another outage.
+	# nbdkit (1.32) aborts if a connection is reset while it sends; that would cause another
+	# outage.
 	serve qemu-nbd 10809 --shared=8
 	check "$name: attaches" attach -C "$2" || return
 	check "$name: load" load -r 500
 	pause 1
 	"$go"
-	# The peer timeout's 10 s and no sooner: until then the network may be slow.
+	# Not before the peer timeout of 10 s: until then the network may just be slow.
 	if (($3 >= 15)); then
 		check "$name: is lost after some 10 s" wait_for 20 eval \
 			'state_is lost || state_is healing'
-		check "$name: and no sooner" eval '(($("$fault" now) - began >= 9000000000))'
+		check "$name: is not lost before" eval '(($("$fault" now) - began >= 9000000000))'
 	fi
 	until_gone "$3"
 	check "$name: back after $3 s" "$come"
 	if (($3 < 10)) && [[ $go = sever ]]; then
-		pause 8 # longer than the peer timeout after the cut: TCP has repaired it by then
-		check "$name: attached all the time" is "$(state_value STATE) $(state_value RECONNECTS)" \
+		pause 8 # ends later than the peer timeout after the cut: TCP has recovered by then
+		check "$name: stays attached all the time" \
+			is "$(state_value STATE) $(state_value RECONNECTS)" \
 			'attached 0'
 	else
 		check "$name: attached again" healed
@@ -48,7 +51,7 @@ away() { # NAME CONNECTIONS SECONDS GO COME: what goes comes back after SECONDS
 net_up
 away "cut 15 s" 1 15 sever mend
 away "cut 15 s" 4 15 sever mend
-# Shorter than the peer timeout: the connection survives, and TCP repairs it.
+# Shorter than the peer timeout: the connection survives, because TCP retransmits.
 away "cut 4 s" 1 4 sever mend
 away "cable pulled 15 s" 1 15 unplug plug
 away "host rebooted" 1 15 host_gone host_back

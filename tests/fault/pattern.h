@@ -18,7 +18,7 @@ enum pattern {
 
 void pattern_fill(void *block, uint64_t number, uint64_t sequence);
 
-/* The numbers are set only for PATTERN_WHOLE. */
+/* Sets the numbers only for PATTERN_WHOLE. */
 enum pattern pattern_read(const void *block, uint64_t *ret_number, uint64_t *ret_sequence);
 
 #endif

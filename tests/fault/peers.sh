@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Side by side, in one guest: the same outages under the same loads, for nbd-attach and for what
-# people use today. Failed requests, lost blocks and the lag of each; nothing here has to pass but
-# nbd-attach itself, and that only with --ours (until then it is shown like the others).
+# Compares nbd-attach with other clients in one guest: the same outages under the same loads. Prints
+# failed requests, lost blocks and the lag of each. Only nbd-attach can fail a check, and only with
+# --ours.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 590 "$@"
@@ -13,10 +13,10 @@ begin
 sock=$scratch/sock
 strict='' only=.
 [[ ${1:-} != --ours ]] || { strict=1 && shift; }
-(($# == 0)) || only=$1 # a regular expression: the peers to look at
+(($# == 0)) || only=$1 # a regular expression that selects peers
 helper=''
 
-# Each attaches $device and leaves a process in $helper, if it needs one.
+# Each function attaches $device and puts the process that it needs, if any, into $helper.
 by_nbd_attach() {
 	attach -C 1
 }
@@ -25,7 +25,7 @@ by_nbd_client() { # OPTION...
 	timeout 20 nbd-client -unix "$sock" -N disk "/dev/$device" -persist "$@"
 }
 
-by_nbd_client_ioctl() { # it stays, because the ioctl does
+by_nbd_client_ioctl() { # the client keeps running in the ioctl
 	nbd-client -unix "$sock" -N disk "/dev/$device" -persist -nonetlink -nofork \
 		>>"$scratch/log" 2>&1 </dev/null &
 	helper=$!
@@ -33,8 +33,8 @@ by_nbd_client_ioctl() { # it stays, because the ioctl does
 	wait_for 10 attached "$device"
 }
 
-by_qemu_nbd() { # its data path, in user space, to a kernel that sees a server that never dies
-	mkdir -p /run/lock # a fresh /run has none, and it does not say so
+by_qemu_nbd() { # a proxy in user space: for the kernel the server never dies
+	mkdir -p /run/lock # qemu-nbd fails without a message if the directory is missing
 	qemu-nbd -c "/dev/$device" --cache=none --image-opts \
 		"driver=nbd,server.type=unix,server.path=$sock,export=disk,reconnect-delay=600" \
 		>>"$scratch/log" 2>&1 </dev/null &
@@ -49,7 +49,7 @@ sized() {
 
 clear_up() {
 	for p in $loader $fio $helper; do
-		disown "$p" 2>/dev/null # the shell need not tell of it
+		disown "$p" 2>/dev/null # suppresses the shell's message
 		kill -KILL "$p" 2>/dev/null
 	done
 	timeout -k 1 5 nbd-client -d "/dev/$device" >/dev/null 2>&1
@@ -58,7 +58,7 @@ clear_up() {
 	echo "  (its device stays stuck)"
 }
 
-said_of() { # VERIFY'S LAST LINE: nothing, or what is wrong
+said_of() { # the last line of fault verify: prints "nothing lost" or the errors
 	if [[ $1 = *lost\ 0\ stale\ 0\ torn\ 0\ foreign\ 0 ]]; then
 		echo "nothing lost"
 	else
@@ -70,7 +70,7 @@ row() { # NAME LOAD TEXT
 	printf '  %-34s %-8s %s\n' "$@"
 }
 
-# The ledger: failures, lags, and what is there afterwards.
+# With fault load: failures, lags, and lost blocks.
 outage_of() { # NAME SECONDS FUNCTION ARGUMENT...
 	local name=$1 seconds=$2 wrong text
 	[[ $name =~ $only ]] || return 0

@@ -11,7 +11,7 @@
 
 struct record_log {
 	FILE *file;
-	pthread_mutex_t lock; /* keeps the order of the times and of the file the same */
+	pthread_mutex_t lock; /* keeps the records in the order of their times */
 	_Atomic uint64_t latest;
 	uint64_t requests, failed;
 };
@@ -22,7 +22,7 @@ struct record_log *record_log_new(const char *path)
 
 	if (!log || !(log->file = fopen(path, "we")))
 		fault_die("cannot create %s: %m", path);
-	setvbuf(log->file, NULL, _IONBF, 0); /* it must be there when the load hangs */
+	setvbuf(log->file, NULL, _IONBF, 0); /* the log must be complete even if the load hangs */
 	pthread_mutex_init(&log->lock, NULL);
 	log->latest = fault_now();
 	return log;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# restarts.sh, and nothing left out.
+# restarts.sh with every combination.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 in_guest 900

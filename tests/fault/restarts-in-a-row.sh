@@ -27,10 +27,10 @@ in_a_row() { # CONNECTIONS WHERE
 		random_pause
 		serve_again || break
 	done
-	check "$name: all of them" is "$i" 20
+	check "$name: all 20 restarts" is "$i" 20
 	check "$name: attached again" healed
-	check "$name: they were counted" says "$json_reconnects" '^[1-9][0-9]*$'
-	check "$name: no error by fio" fio_ended 120
+	check "$name: --status counted them" says "$json_reconnects" '^[1-9][0-9]*$'
+	check "$name: fio saw no error" fio_ended 120
 	check "$name: nothing failed, nothing lost" unload
 	echo "  $name: $(figures)"
 	check "$name: detaches" release

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Every server, killed and started again after 3 s, over TCP and Unix sockets, with 1 and 4
-# connections: each server in both ways and with both numbers, or, with `all`, in each combination.
+# Every server is killed and started again after 3 s, over TCP and Unix sockets, with 1 and 4
+# connections. Each server runs with both sockets and both numbers; with `all`, in each combination.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 600 "$@"
@@ -17,7 +17,7 @@ survives() { # KIND WHERE CONNECTIONS
 	[[ $1 != qemu-nbd ]] || options=(--shared="$(($3 * 2))")
 	new_image
 	check "$name: server" serve "$1" "$2" "${options[@]}" || {
-		shut_server # it may be late, and would take the next one's place
+		shut_server # if it starts late, it would block the next one
 		return
 	}
 	if check "$name: attaches" attach -C "$3"; then
@@ -43,7 +43,7 @@ for kind in nbdkit nbd-server qemu-nbd; do
 	((tcp = 5 - tcp, unix = 5 - unix))
 done
 
-# The ways in which a file system and a flood meet it
+# Outages under a file system and under many requests
 new_image
 check "files: server" serve nbdkit "$sock"
 check "files: attaches" attach

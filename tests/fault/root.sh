@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The root file system on the device: the program's own file and libraries lie on it, so that in an
-# outage no file can be read. The server is away while 100 connections fail, each of which uses up a
-# worker, and then it heals. Workers are copies of a zygote, which has all it needs in memory.
+# The root file system is on the device: the program and its libraries are on it, so no file can be
+# read during an outage. The server is down while 100 connections fail, each of which uses up a
+# worker; then the device heals. Workers are copies of a zygote, which has everything in memory.
 # shellcheck source=tests/lib.sh disable=SC2013,SC2016,SC2034,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 200 "$@"
@@ -10,11 +10,11 @@ begin 17
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
-root=/mnt # outside of the scratch directory, which is removed at the end whatever happens
+root=/mnt # outside the scratch directory, which is always removed at the end
 child=''
 port=10809
 
-# The program, and what it is linked with, on the device.
+# Copies the program and its libraries to the device.
 move_in() {
 	local file
 	mkdir -p "$root"/{run,proc,sys,dev}
@@ -47,7 +47,7 @@ serve nbdkit "$port" --swap
 check "root: attaches" attach
 mkfs.ext4 -q "/dev/$device"
 check "root: mounts" mount "/dev/$device" "$root"
-check "root: moves in" move_in
+check "root: the program is copied to it" move_in
 digest=$(md5sum <"$root/data")
 held=$(supervisor "$device")
 kill_now "$held"
@@ -55,11 +55,11 @@ wait_for 10 gone "$held"
 check "root: the program on the device takes it over" \
 	timeout 30 chroot "$root" /nbd-attach "$device" 127.0.0.1:$port disk
 held=$(supervisor "$device")
-check "root: its file is on the device" is "$(readlink "/proc/$held/root")" "$root"
-check "root: there is a zygote" wait_for 10 child_named nbd-zygote
-check "root: the OOM killer does not see the zygote" score "$child" -1000
-check "root: a spare stands by" wait_for 10 child_named nbd-handshake
-check "root: which is an ordinary process to the OOM killer" wait_for 10 score "$child" 0
+check "root: the supervisor's root is the device" is "$(readlink "/proc/$held/root")" "$root"
+check "root: a zygote runs" wait_for 10 child_named nbd-zygote
+check "root: the OOM killer spares the zygote" score "$child" -1000
+check "root: a spare worker is ready" wait_for 10 child_named nbd-handshake
+check "root: the OOM killer treats the spare worker as ordinary" wait_for 10 score "$child" 0
 
 sync
 crash
@@ -68,16 +68,16 @@ away=$pid
 echo 3 >/proc/sys/vm/drop_caches
 check "root: 100 connections fail" wait_for 120 refused 100
 kill_now "$away"
-back() { # its own files were dropped from memory, too
+back() { # starts the server, whose files were dropped from memory, too
 	serve_again || wait_for 20 listening "$port"
 }
-check "root: the server again" back
+check "root: the server is back" back
 check "root: heals" healed
-check "root: by the same supervisor" is "$(supervisor "$device")" "$held"
-# Not the sub-shell's copy: the page cache was dropped.
-check "root: the files are there" eval '[[ $(md5sum <"$root/data") = "$digest" ]]'
+check "root: the supervisor is the same" is "$(supervisor "$device")" "$held"
+# Reads from the device, as the page cache was dropped.
+check "root: the files are intact" eval '[[ $(md5sum <"$root/data") = "$digest" ]]'
 check "root: nothing failed" eval '! dmesg | grep -i "I/O error\|EXT4-fs error"'
-kill_now "$held" # its root, and its files in /run, are what is unmounted
+kill_now "$held" # its root and its files in /run would keep the mounts busy
 wait_for 10 gone "$held"
 unmount() {
 	umount "$root"/{run,proc,sys,dev} && wait_for 10 umount "$root"

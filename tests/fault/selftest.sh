@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The load itself: what it is there to find must be found, or every other case here proves nothing.
+# The load itself: it must find every error that it looks for, or the other scripts prove nothing.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "${@:1}"
@@ -10,7 +10,7 @@ begin 32
 
 sock=$scratch/sock
 
-finds() { # WHAT COMMAND...: it says so, and its status does too
+finds() { # WHAT COMMAND...: its output names the error, and its status reports it
 	local what=$1 status
 	shift
 	"$@" >"$scratch/finds"
@@ -23,12 +23,12 @@ attach_plain() { # without a supervisor: this is about the load
 	timeout 20 nbd-client -unix "$sock" -N disk "/dev/$device" -timeout 30
 }
 
-# A block that was confirmed, as it stands in the image; its number is 40 plus the argument's.
+# Copies a confirmed block of the image with dd.
 block() { # dd-ARGUMENT...
 	dd bs=4096 count=1 status=none conv=notrunc "$@"
 }
 
-rewritten() { # into $hot: a block that was written twice at least, after scouts and before the rest
+rewritten() { # sets $hot to one of the hot blocks (see load.c) that was written at least twice
 	hot=50
 	"$fault" verify "$scratch/load/ledger" "$image"
 }
@@ -41,10 +41,10 @@ pause 1
 cp "$image" "$scratch/earlier"
 pause 2
 check "an honest server: nothing failed" load_ended
-check "an honest server: nothing lost, on both sides" verified
-check "an honest server: some 100 requests at least" eval '(($(stat -c %s "$scratch/load/log") > 3200))'
+check "an honest server: nothing lost, on the device and in the image" verified
+check "an honest server: at least 100 requests" eval '(($(stat -c %s "$scratch/load/log") > 3200))'
 
-flip() { # a byte of the block: all of its bits
+flip() { # flips all bits of a byte of the block
 	local byte
 	byte=$(dd if="$image" bs=1 skip=$((hot * 4096 + 2000)) count=1 status=none | od -An -tu1)
 	# shellcheck disable=SC2059 # the byte is the format
@@ -52,7 +52,7 @@ flip() { # a byte of the block: all of its bits
 		dd of="$image" bs=1 seek=$((hot * 4096 + 2000)) conv=notrunc status=none
 }
 
-# Each in its turn, in the image, and put right again
+# Each error is put into the image, and then removed again
 check "every block is compared" rewritten
 cp "$image" "$scratch/right"
 block if=/dev/zero of="$image" seek="$hot"
@@ -71,20 +71,20 @@ flip
 check "one wrong byte is found through the device" \
 	finds 'torn [1-9]' "$fault" verify "$scratch/load/ledger" "/dev/$device"
 cp "$scratch/right" "$image"
-check "put right, all is well" verified
+check "without the errors, everything verifies" verified
 
-# While the load runs: its own reads must notice
-check "a block that goes back in time: load" load -q 4
+# While the load runs, its own reads must notice
+check "a block with an old content: load" load -q 4
 pause 1
 block if="$image" of="$scratch/old" skip="$hot"
 for ((i = 0; i < 40; i++)); do
 	block if="$scratch/old" of="$image" seek="$hot"
 	pause 0.05
 done
-check "a block that goes back in time is found by reading" finds 'wrong [1-9]' load_ended
+check "a block with an old content is found by reading" finds 'wrong [1-9]' load_ended
 release >/dev/null
 
-# A server that loses what it confirmed: every write goes to a place of its own
+# A server that loses confirmed writes
 new_image
 serve nbdkit "$sock" --filter=cow
 check "a server that drops writes: attaches" attach_plain
@@ -94,7 +94,7 @@ load_ended >/dev/null
 check "a server that drops writes is found in the image" finds 'lost [1-9]' verified
 release >/dev/null
 
-# A server that forgets at a restart what it confirmed, as a rebooted one with a cache does
+# A server that loses confirmed writes at a restart, like one with a cache whose host reboots
 new_image
 serve nbdkit "$sock" --filter=cow
 attach_plain >/dev/null 2>&1
@@ -108,7 +108,7 @@ check "a server that forgets is found through the device" finds 'lost [1-9]' \
 	"$fault" verify "$scratch/load/ledger" "/dev/$device"
 release >/dev/null
 
-# A server that refuses some
+# A server that refuses some writes
 new_image
 serve nbdkit "$sock" --filter=error error-pwrite-rate=2%
 attach_plain >/dev/null 2>&1
@@ -118,7 +118,7 @@ check "a refused write is counted" finds 'failed [1-9]' load_ended
 check "a refused write is in the log" finds 'failed [1-9]' "$fault" times "$scratch/load/log"
 release >/dev/null
 
-# A pause is seen, and how long it was
+# The load reports a pause and its length
 new_image
 serve nbdkit "$sock"
 attach_plain >/dev/null 2>&1
@@ -131,7 +131,7 @@ pause 1
 check "a stopped server: nothing failed" load_ended
 check "a stopped server: the pause is seen" \
 	eval 'figures && (($(figure pause_ms) >= 1900 && $(figure pause_ms) < 4000))'
-check "a stopped server: what was in flight is seen" \
+check "a stopped server: the requests in flight are seen" \
 	eval 'figures && (($(figure inflight) > 0)) && [[ $(figure inflight_ms) != -1* ]]'
 release >/dev/null
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Becomes a server, and tells the moment from which on it can be reached. A process of its own
- * reads the kernel's tables, where it can be seen without a connection: some servers serve one
- * client only. REPORT gets one line, `NS`; nothing if it does not listen within 20 s.
+ * Becomes a server and reports the time from which on it can be reached. Another process reads that
+ * from the kernel's tables without a connection, because some servers serve only one client.
+ * REPORT gets one line, `NS`; nothing if the server does not listen within 20 s.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static void report(const char *path)
 	uint64_t now = fault_now();
 	FILE *f;
 
-	/* Whoever waits for the file must not find half of it. */
+	/* A process that waits for the file must not find half of it. */
 	snprintf(temp, sizeof(temp), "%s.new", path);
 	f = fopen(temp, "we");
 	if (!f)
@@ -90,11 +90,11 @@ int fault_serve(int argc, char **argv)
 	if (argc < 4)
 		fault_die("usage: fault serve WHERE REPORT COMMAND...");
 	unlink(argv[2]);
-	/* A grandchild, so that the server does not find a child that it does not know. */
+	/* A grandchild, so that the server does not have an unknown child. */
 	child = fork();
 	if (child == 0) {
 		if (fork() == 0) {
-			setsid(); /* not of the server's group, which may be killed */
+			setsid(); /* leaves the server's process group, which may be killed */
 			watch(argv[1], argv[2]);
 		}
 		_exit(0);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Servers that are asked to end (SIGTERM), under load, and come back: what each makes of it.
+# Servers get SIGTERM under load and come back.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300
@@ -8,12 +8,12 @@ begin 42
 # shellcheck source=tests/fault/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-terminated() { # what is served is attached; $name
+terminated() { # uses $name; the device is attached
 	check "$name: load" load -r 500
 	pause 1
 	kill -TERM -- "-$server"
 	check "$name: the server ends" wait_for 10 gone "$server"
-	check "$name: and nothing hangs on it" wait_for 5 eval 'state_is lost || state_is healing'
+	check "$name: the supervisor notices" wait_for 5 eval 'state_is lost || state_is healing'
 	pause 1
 	check "$name: serves again" serve_again
 	check "$name: heals" healed
@@ -29,7 +29,7 @@ for kind in qemu-nbd nbd-server; do
 	terminated
 done
 
-# nbdkit goes on, and answers every request with NBD_ESHUTDOWN until its clients are gone.
+# nbdkit keeps running and answers every request with NBD_ESHUTDOWN until its clients have left.
 for where in 10809 "$scratch/sock"; do
 	name="nbdkit at $where, with a relay"
 	new_image
@@ -44,10 +44,10 @@ check "$name: attaches" attach
 kill -TERM -- "-$server"
 pause 1
 check "$name: does not end" running "$server"
-check "$name: fails what is asked" refuses dd if=/dev/$device of=/dev/null bs=4k count=1 \
+check "$name: fails requests" refuses dd if=/dev/$device of=/dev/null bs=4k count=1 \
 	iflag=direct
-# It confirms no flush, either.
-check "$name: is not detached as if all were well" expect_status 1 'could not be flushed' \
+# It does not confirm a flush, either.
+check "$name: a plain --detach is refused" expect_status 1 'could not be flushed' \
 	nbd_attach --detach "$device"
 check "$name: free" release --force
 

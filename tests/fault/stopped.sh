@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A server that is alive but does not answer for 60 s: it is never cut, and nothing is sent twice.
+# A live server that does not answer for 60 s: its connection is kept, and nothing is sent twice.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 200 "$@"
@@ -8,12 +8,12 @@ begin 20
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
-# The writes that the server executed, counted by itself: one sent twice is executed twice.
+# The server counts the writes that it executes: one that is sent twice is executed twice.
 executed() {
 	grep -c ' Write .*offset' "$scratch/requests" || true
 }
 
-connections() { # that the server ever had
+connections() { # prints how many connections the server has had
 	grep -c 'Connect ' "$scratch/requests" || true
 }
 
@@ -35,10 +35,10 @@ stalls() { # NAME WHERE
 	check "$1: after 60 s still attached" state_is attached
 	cont_server
 	pause 3
-	check "$1: is not stalled any more" says "$json_stalled" '^(false|"no")$'
+	check "$1: is no longer stalled" says "$json_stalled" '^(false|"no")$'
 	check "$1: no connection was added" is "$(connections)" "$before"
 	check "$1: nothing failed, nothing lost" unload
-	check "$1: what was sent was executed once" \
+	check "$1: every write was executed once" \
 		is "$(executed)" "$(figure writes)"
 	echo "  $1: $(figures)"
 	check "$1: detaches" release

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The supervisor killed under load, and started again with the same arguments.
+# The supervisor is killed under load and started again with the same arguments.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
@@ -10,7 +10,7 @@ begin 70
 
 sock=$scratch/sock
 
-start_over() { # with the same arguments; it must not touch I/O
+start_over() { # attaches with the same arguments; that must not disturb I/O
 	attach "$@"
 }
 
@@ -21,12 +21,12 @@ kill_supervisor() {
 	wait_for 5 gone "$held"
 }
 
-adopts() { # NAME KIND CONNECTIONS BETWEEN...: what happens while nobody supervises
+adopts() { # NAME KIND CONNECTIONS BETWEEN...: runs BETWEEN while no supervisor runs
 	local name=$1 kind=$2 n=$3 attached=adopted
 	shift 3
-	[[ $1 = lives_on ]] || attached=healed # by the supervisor that took it over
+	[[ $1 = lives_on ]] || attached=healed # the new supervisor must heal it
 	new_image
-	serve "$kind" "$sock" # qemu-nbd with its default of one client
+	serve "$kind" "$sock" # qemu-nbd serves one client by default
 	check "$name: attaches" attach -C "$n" || return
 	check "$name: load" load -r 500
 	pause 1
@@ -37,7 +37,7 @@ adopts() { # NAME KIND CONNECTIONS BETWEEN...: what happens while nobody supervi
 	check "$name: has a supervisor" supervised "$device"
 	pause 2
 	check "$name: a second one is refused" expect_status 3 already start_over -C "$n"
-	# Adopted is only what heals again.
+	# The new supervisor must also heal the next outage.
 	check "$name: then killed, and back after 1 s" outage 1
 	check "$name: attached again" healed
 	pause 2
@@ -48,7 +48,7 @@ adopts() { # NAME KIND CONNECTIONS BETWEEN...: what happens while nobody supervi
 
 lives_on() {
 	pause 1
-	return 0 # the pause says that its time is up
+	return 0 # not the status of pause
 }
 
 died_in_between() {
@@ -64,7 +64,7 @@ adopts "live, 4" nbdkit 4 lives_on
 adopts "live, one client only" qemu-nbd 1 lives_on
 adopts "server died and came back in between" nbdkit 1 died_and_back
 
-# Adopting must not need the server: it may be the reason why somebody looks
+# A takeover must not need the server: its outage may be the reason for the takeover
 new_image
 serve nbdkit "$sock"
 check "server dead: attaches" attach
@@ -72,7 +72,7 @@ check "server dead: load" load -r 500
 pause 1
 kill_supervisor
 died_in_between
-check "server dead: adopted all the same" start_over
+check "server dead: adopted nevertheless" start_over
 check "server dead: says that it is lost" wait_for 10 eval 'state_is lost || state_is healing'
 serve_again
 check "server dead: attached when it is back" healed
@@ -95,20 +95,20 @@ pause 2
 check "killed while lost: nothing failed, nothing lost" unload
 check "killed while lost: detaches" release
 
-# A device in use stays attached when the supervisor is told to go
+# A device in use stays attached when the supervisor gets SIGTERM
 new_image
 serve nbdkit "$sock"
 check "SIGTERM: attaches" attach
 check "SIGTERM: load" load -r 500
 held=$(supervisor "$device")
 kill -TERM "$held"
-check "SIGTERM: the supervisor goes" wait_for 10 gone "$held"
+check "SIGTERM: the supervisor ends" wait_for 10 gone "$held"
 check "SIGTERM: the device stays" attached "$device"
 check "SIGTERM: adopted" start_over
 check "SIGTERM: attached" adopted
 check "SIGTERM: nothing failed, nothing lost" unload
 
-# Another server's device with another identifier is not ours to adopt
+# A device with another identifier is not taken over
 kill_supervisor
 check "another identifier: is refused" expect_status 3 '' attach -i another
 check "SIGTERM: detaches" release

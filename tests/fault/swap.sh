@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Swap on the device: a process that lives in it survives a restart of the server. The server is in
-# the same machine, so its memory must not need the swap: a locked server, an image in ramfs, and
-# pressure in a control group of its own.
+# Swap on the device: a process whose memory is swapped out survives a restart of the server. The
+# server is on the same machine, so its memory must not need the swap: the server is locked, the
+# image is in ramfs, and only one control group is short of memory.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 200 "$@"
@@ -12,11 +12,11 @@ begin 15
 
 group=/sys/fs/cgroup/hog
 
-rounds() { # more than N
+rounds() { # more than N rounds are complete
 	(($(sed -n 's/^rounds \([0-9]*\).*/\1/p' "$scratch/hog" | tail -n 1) > $1))
 }
 
-goes_on() { # at least two more rounds, one of which began after now
+goes_on() { # at least two more rounds complete; one of them begins after now
 	local n
 	n=$(grep -c ^rounds "$scratch/hog")
 	wait_for 60 rounds $((n + 1))
@@ -37,16 +37,17 @@ check "swap: mkswap" mkswap "/dev/$device"
 check "swap: swapon" swapon "/dev/$device"
 start eval 'echo $BASHPID >"$group/cgroup.procs"; exec "$fault" hog 128 >"$scratch/hog" 2>&1'
 hog=$pid
-check "swap: in use" goes_on
-check "swap: really" eval '(($(awk "\$1 == \"pswpout\" {print \$2}" /proc/vmstat) > 5000))'
+check "swap: is in use" goes_on
+check "swap: pages were written to it" \
+	eval '(($(awk "\$1 == \"pswpout\" {print \$2}" /proc/vmstat) > 5000))'
 check "swap: killed, and back after 3 s" outage 3
 check "swap: attached again" healed
-check "swap: it goes on" goes_on
+check "swap: the process goes on" goes_on
 check "swap: killed, and back after 3 s again" outage 3
 check "swap: attached again" healed
-check "swap: it goes on again" goes_on
+check "swap: the process goes on again" goes_on
 kill -TERM "$hog"
-check "swap: it ends" wait_for 60 gone "$hog"
+check "swap: the process ends" wait_for 60 gone "$hog"
 check "swap: nothing was lost" is "$(tail -n 1 "$scratch/hog" | sed 's/.* wrong/wrong/')" 'wrong 0'
 check "swap: swapoff" timeout 60 swapoff "/dev/$device"
 check "swap: detaches" release

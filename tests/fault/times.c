@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a load's log says. With the times FROM (the outage begins) and TO (the server listens
+ * Evaluates a load's log. With the times FROM (the outage begins) and TO (the server listens
  * again), ns:
  *
  *	new_ms       from TO until the first completion of a request that was sent in the outage,
@@ -8,7 +8,7 @@
  *	inflight     requests sent earlier than that and completed after TO, their number
  *	inflight_ms  from TO until the last of them completed
  *
- * A figure that the log cannot give is -1.
+ * A figure that cannot be computed from the log is -1.
  */
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every block of a device or of the server's image against the ledger: what was confirmed, or
- * something later that was sent. Anything older was lost, or overwritten by an old write.
+ * Compares every block of a device or of the server's image with the ledger: it must hold the
+ * confirmed write or a later one. Older data means that a write was lost or later overwritten by an
+ * old one.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -37,11 +38,11 @@ static enum verdict judge(const struct ledger_entry *e, uint64_t number, const v
 	}
 	*ret_sequence = sequence;
 	if (found != number || sequence > e->issued)
-		return FOREIGN; /* another block's, or another run's */
+		return FOREIGN; /* of another block or another run */
 	return sequence < e->confirmed ? STALE : GOOD;
 }
 
-/* Read in pieces, past the cache: a file system without O_DIRECT (tmpfs) has none to pass by. */
+/* Reads in pieces, with O_DIRECT if the file system has it (tmpfs does not, and needs none). */
 static int open_direct(const char *path, uint64_t *ret_size)
 {
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -98,6 +99,6 @@ int fault_verify(int argc, char **argv)
 	for (int v = LOST; v < VERDICTS; v++)
 		printf(" %s %" PRIu64, names[v], count[v]);
 	printf("\n");
-	/* A check of nothing is no check. */
+	/* Without a confirmed write, nothing is verified: an error, too. */
 	return confirmed == 0 || count[GOOD] != ledger.n;
 }

@@ -16,7 +16,7 @@ static union {
 	char bytes[65536];
 } message;
 
-/* The size that the other side waits for. A reader's is the smallest of them. */
+/* The size of the answer that the other side expects. That of a reader is the smallest. */
 static size_t proper_size(enum sandbox_profile profile)
 {
 	switch (profile) {
@@ -65,7 +65,7 @@ static void with_descriptors(int fd, size_t len)
 	sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
-/* Says what a resolver finds, if it lies about where the server is. */
+/* A resolver's answer with a false address. */
 static void lie_about_addresses(int fd)
 {
 	message.resolver.n = ADDRESSES_MAX;
@@ -76,7 +76,7 @@ static void lie_about_addresses(int fd)
 	say(fd, sizeof(message.resolver));
 }
 
-/* Says that an export is there, larger than any. */
+/* Describes an export that is larger than possible. */
 static void lie_about_the_export(int fd)
 {
 	ready(fd);
@@ -86,7 +86,7 @@ static void lie_about_the_export(int fd)
 	say(fd, sizeof(message.worker));
 }
 
-/* Fails, with a message that does not end. */
+/* Reports an error with an unterminated message. */
 static void fail_without_end(int fd, enum sandbox_profile profile)
 {
 	size_t size = proper_size(profile);
@@ -116,17 +116,17 @@ void answer_badly(int fd, enum sandbox_profile profile, uint32_t number)
 	case 2: /* too long */
 		say(fd, sizeof(message));
 		break;
-	case 3: /* nothing in it */
+	case 3: /* empty */
 		say(fd, 0);
 		break;
-	case 4: /* everything out of range */
+	case 4: /* every field is out of range */
 		memset(&message, 0xff, size);
 		say(fd, size);
 		break;
 	case 5: /* zeros */
 		say(fd, size);
 		break;
-	case 6: /* with descriptors that nobody asked for */
+	case 6: /* with unexpected descriptors */
 		with_descriptors(fd, size);
 		break;
 	case 7:
@@ -138,11 +138,11 @@ void answer_badly(int fd, enum sandbox_profile profile, uint32_t number)
 	case 9:
 		fail_without_end(fd, profile);
 		break;
-	case 10: /* the same thing again and again */
+	case 10: /* the same answer repeatedly */
 		for (int i = 0; i < 10000; i++)
 			say(fd, size);
 		break;
-	case 11: /* nothing at all, and it ends well */
+	case 11: /* no answer, and exit status 0 */
 		break;
 	case 12: /* a crash */
 		abort();

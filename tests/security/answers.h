@@ -7,7 +7,7 @@
 
 #include "worker/sandbox.h"
 
-/* Gives the malformed answer of that number and does not return, if there is one for the profile.
+/* Gives the malformed answer with this number and does not return, if the profile has one.
  */
 void answer_badly(int fd, enum sandbox_profile profile, uint32_t number);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: a list of cases: the attacks. */
+/* Long: the list of attacks. */
 #include "attacks.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MUCH ((size_t)768 << 20) /* more than any helper may have */
+#define MUCH ((size_t)768 << 20) /* bytes; more than any helper may have */
 
 struct board *board;
 struct attacker attacker;
@@ -41,7 +41,7 @@ static bool type_into(int fd)
 	return fd >= 0 && ioctl(fd, TIOCSTI, "x") == 0;
 }
 
-/* Nothing typed yet is success, too: the process that waits gets it. */
+/* An empty input queue is success, too: the waiting process gets what is typed next. */
 static bool read_from(int fd)
 {
 	char byte;
@@ -87,7 +87,7 @@ static bool read_path(void)
 	return read_from(open(board->terminal, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
 }
 
-/* Where Landlock or a private root leaves /proc in reach, this is the same terminal. */
+/* If /proc is within reach (no Landlock, no private root), this is the same terminal. */
 static bool read_by_proc(void)
 {
 	char path[64];
@@ -107,7 +107,7 @@ static bool write_path(void)
  * Locks and the supervisor's socket
  */
 
-/* Whoever can open it can hold it as soon as it is free. */
+/* A process that can open the lock file can hold the lock as soon as it is free. */
 static bool hold_by_flock(void)
 {
 	int fd = open(board->lock, O_RDONLY | O_CLOEXEC);
@@ -348,7 +348,7 @@ static bool raise_limit(void)
  * Sockets
  */
 
-/* Families for which the kernel loads a module, whoever asks. */
+/* Families for which the kernel loads a module for any user. */
 static const int families[] = {AF_AX25,	  AF_RDS,   AF_TIPC,   AF_BLUETOOTH, AF_ALG,
 			       AF_CAIF,	  AF_VSOCK, AF_KCM,    AF_QIPCRTR,   AF_SMC,
 			       AF_PHONET, AF_X25,   AF_ATMPVC, AF_CAN};
@@ -383,7 +383,7 @@ static bool odd_family(void)
 	return false;
 }
 
-/* The kernel loads "net-pf-2-proto-132" and the like for them. */
+/* For these the kernel loads modules such as "net-pf-2-proto-132". */
 static bool odd_protocol(void)
 {
 	return got_through(socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP)) ||
@@ -402,7 +402,7 @@ static bool packet_socket(void)
 	return socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0;
 }
 
-/* All but NETLINK_ROUTE, which is 0. */
+/* All except NETLINK_ROUTE, which is 0. */
 static bool netlink(void)
 {
 	for (int protocol = 1; protocol < 23; protocol++)
@@ -416,7 +416,7 @@ static bool connect_tcp(void)
 	return connect_to(&board->tcp, sizeof(board->tcp), SOCK_STREAM);
 }
 
-/* A socket that it has becomes one that leads to whom it wants. */
+/* Takes a socket of the helper and connects it to another peer. */
 static bool redirect(void)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
@@ -545,7 +545,7 @@ static bool open_device(void)
 	return opens("/dev/nbd0", O_RDONLY);
 }
 
-/* A device that everybody may open: the kernel loads modules for some of them. */
+/* Devices that every user may open: the kernel loads modules for some of them. */
 static bool open_node(void)
 {
 	return opens("/dev/ptmx", O_RDONLY | O_NOCTTY);
@@ -580,7 +580,7 @@ static bool list_directory(void)
 	return opens("/tmp", O_RDONLY | O_DIRECTORY);
 }
 
-/* The caller has one at 50, and it is not close-on-exec. */
+/* The caller has a descriptor 50 that is not close-on-exec. */
 static bool other_descriptor(void)
 {
 	for (int fd = 0; fd < 64; fd++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a helper that a server has taken over would try. Each attack is a function that says whether
- * it succeeded. It runs in a process of its own: in a helper, after the helper has confined itself,
- * where it must fail; and outside, where it must succeed, or its failure would prove nothing.
+ * What a helper would try if a server had taken it over. Each attack is a function that says
+ * whether it succeeded. It runs in its own process: inside a confined helper, where it must fail,
+ * and outside, where it must succeed, or its failure would prove nothing.
  *
- * The board is memory that all processes of a test share: what to attack, and what came of it.
+ * The board is memory that all processes of a test share: the targets and the outcomes.
  */
 #ifndef SECURITY_ATTACKS_H
 #define SECURITY_ATTACKS_H
@@ -21,16 +21,16 @@
 #define LAYOUTS_MAX  64
 #define PROBE_LENGTH 8
 
-/* Whose place the attacker has. Each has its own list. */
+/* The process that the attacker replaces. Each kind has its own list of attacks. */
 enum kind {
 	KIND_WORKER,   /* a handshake in plain text */
 	KIND_TLS,      /* a handshake with TLS */
-	KIND_RELAY,    /* the same, later: it outlives the supervisor */
-	KIND_RESOLVER, /* looks names up */
+	KIND_RELAY,    /* a worker that has become a relay: it outlives the supervisor */
+	KIND_RESOLVER, /* looks up names */
 	KIND_KEYS,     /* reads certificates and keys */
 	KIND_ZYGOTE,   /* workers are copies of it */
 	KIND_SERVER,   /* a captive server with --user: not confined, but another user */
-	KIND_USER,     /* somebody on this machine */
+	KIND_USER,     /* an ordinary user of this machine */
 	KIND_CONTROL,  /* the caller itself, outside any helper */
 	KINDS
 };
@@ -38,12 +38,12 @@ enum kind {
 enum outcome {
 	OUTCOME_NONE,
 	OUTCOME_DENIED,
-	OUTCOME_KILLED, /* by the filter */
+	OUTCOME_KILLED, /* by the seccomp filter */
 	OUTCOME_SUCCEEDED,
-	OUTCOME_BROKEN, /* ended in a way that says nothing */
+	OUTCOME_BROKEN, /* ended in a way that proves nothing */
 };
 
-/* Of which stack canaries and the like are made, and where things lie. */
+/* The stack canary and the addresses of a process, which must differ between processes. */
 struct layout {
 	pid_t pid;
 	uint8_t kind;
@@ -53,36 +53,37 @@ struct layout {
 struct board {
 	/* The test sets these. */
 	uint32_t round;
-	bool by_user;	   /* the round's caller is not root: only what such a user can do counts */
-	char terminal[32]; /* the caller's, by path */
-	char secret[64];   /* a file of the caller's that nobody else may read */
+	bool by_user; /* the round's user is not root: only attacks that such a user can make count
+		       */
+	char terminal[32]; /* path of the caller's terminal */
+	char secret[64];   /* a file of the caller that no other user may read */
 	char lock[64], control[64];
 	pid_t victim; /* runs as the helpers' user */
-	pid_t helper; /* a helper of root's; 0: none */
+	pid_t helper; /* a helper of root; 0: none */
 	struct sockaddr_in tcp;
-	uint32_t answer; /* the helper gives this malformed answer; 0: its own */
+	uint32_t answer; /* the helper gives this malformed answer; 0: its real one */
 	bool relays;	 /* relays attack */
 
 	/* Processes set these. */
 	pid_t caller;	 /* of nbd-attach itself */
-	uintptr_t probe; /* in its memory: 8 bytes */
+	uintptr_t probe; /* address of 8 bytes in the caller's memory */
 	uint32_t layouts;
 	struct layout layout[LAYOUTS_MAX];
 	uint8_t begun[ROUNDS_MAX][KINDS], done[ROUNDS_MAX][KINDS];
 	uint8_t outcome[ROUNDS_MAX][KINDS][ATTACKS_MAX];
 	int32_t status[ROUNDS_MAX][KINDS][ATTACKS_MAX];
-	uint32_t relay_next; /* in the list of relays.c */
+	uint32_t relay_next; /* index in the list of relays.c */
 	uint8_t relay_outcome[ATTACKS_MAX];
 };
 
-extern struct board *board; /* NULL: this is no test */
+extern struct board *board; /* NULL: not in a test */
 
-/* What an attacker has besides: set before it is confined. */
+/* What an attacker also knows; set before it is confined. */
 struct attacker {
-	pid_t parent;	/* the supervisor, or whoever asked */
+	pid_t parent;	/* the supervisor or the command */
 	int channel;	/* its socket pair */
-	int socket;	/* that leads to the server; 0: none, it tries to make one */
-	uint64_t given; /* a bit for each descriptor that it was given */
+	int socket;	/* connected to the server; 0: none, the attacker tries to make one */
+	uint64_t given; /* a bit for each descriptor that the helper got */
 };
 
 extern struct attacker attacker;
@@ -91,7 +92,7 @@ struct attack {
 	const char *name;
 	bool (*run)(void);
 	unsigned from; /* a bit for each enum kind from which it must fail */
-	bool user_can; /* an ordinary user could do it, so that a user's helpers must not */
+	bool user_can; /* an ordinary user could do it, but that user's helpers must not */
 };
 
 extern const struct attack attacks[];

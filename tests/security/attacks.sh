@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Attacks from inside every kind of helper, after it has confined itself, each with a control: the
-# same attack outside the sandbox succeeds. Twice: with Landlock, and as on a kernel without it.
-# attacks.c has the list, hook.c puts it into the program.
+# Attacks from inside every kind of helper after it has confined itself. Each attack has a control:
+# outside the sandbox it succeeds. Runs twice: with Landlock, and like a kernel without it.
+# attacks.c has the list of attacks; hook.c puts it into the program.
 # shellcheck source=tests/lib.sh disable=SC1010,SC2013,SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
 begin 90
-# Layouts are compared, and the guest is booted with programs that lie where they lay before.
+# The test compares memory layouts, but the guest boots without address randomization.
 echo 2 >/proc/sys/kernel/randomize_va_space
 
 evil=$top/build/tests/security/nbd-attach
@@ -34,8 +34,8 @@ set_up() {
 	echo secret >"$user_home/secret"
 	chmod 600 "$scratch/secret" "$user_home/secret"
 	chown -R $user "$user_home"
-	echo 1 >/proc/sys/kernel/printk # a line for each killed attacker takes longer than the attack
-	# What the controls may do at all.
+	echo 1 >/proc/sys/kernel/printk # a log line for each killed attacker takes longer than the attack
+	# Allows the controls what some kernels deny to every process.
 	echo 0 >/proc/sys/kernel/yama/ptrace_scope
 	[[ ! -e /proc/sys/dev/tty/legacy_tiocsti ]] || echo 1 >/proc/sys/dev/tty/legacy_tiocsti
 }
@@ -61,7 +61,7 @@ in_terminal() { # COMMAND...: as root in a terminal
 	timeout -k 2 60 "${before[@]}" "$evil" attack terminal "$@"
 }
 
-run_info() { # OPTION...: as the round's caller
+run_info() { # OPTION...: runs as the round's user
 	in_terminal "$evil" --info "$@"
 }
 
@@ -69,7 +69,7 @@ finished() { # KIND
 	wait_for 60 "$evil" attack done "$1"
 }
 
-# In the round that is set: the check's output has a line for each attack that went wrong.
+# Checks the current round. The check's output has a line for each attack that went wrong.
 judged() { # NAME KIND
 	finished "$2"
 	check "$1: ${2}" "$evil" attack report "$round" "$2"
@@ -80,7 +80,7 @@ begin_round() { # NAME NUMBER BY-USER
 	put round "$round" by-user "$3"
 }
 
-helpers() { # NAME PSK: resolver, worker, worker with TLS, reader
+helpers() { # NAME PSK: runs a resolver, a worker, a worker with TLS, and a reader of keys
 	check "$1: --info" run_info localhost:10809
 	check "$1: --info with TLS" run_info localhost:10810 --tls --tls-psk "$2"
 	judged "$1" resolver
@@ -101,20 +101,20 @@ as_root=(env) as_user=(setpriv --reuid "$user" --regid "$user" --clear-groups)
 no_landlock=("$evil" attack without-landlock)
 before=("${as_root[@]}")
 
-# A device of root's, whose helpers and files others attack. Its workers are copies of a zygote.
+# A device of root. Attackers attack its helpers and files. Its workers are copies of a zygote.
 victim 65534
 begin_round zygote 0 0
 check "attaches" in_terminal "$evil" $device localhost:10809 --swap
 judged "root" zygote
 held=$(supervisor $device)
-spare() { # one that is confined already
+spare() { # a spare worker has confined itself
 	for helper in $(cat "/proc/$held"/task/*/children); do
 		[[ $(<"/proc/$helper/comm") = nbd-handshake && $(<"/proc/$helper/oom_score_adj") = 0 ]] &&
 			grep -q '^Seccomp:.2' "/proc/$helper/status" && return
 	done
 	false
 }
-check "a spare worker stands by" wait_for 10 spare
+check "a spare worker is ready" wait_for 10 spare
 put helper "$helper"
 
 begin_round root 1 0
@@ -135,21 +135,21 @@ before=("${no_landlock[@]}" "${as_user[@]}")
 begin_round user 4 1
 helpers "a user, no Landlock" "$user_home/psk"
 
-# Those who are in no sandbox: what root has must be safe from other users.
+# Attackers without a sandbox: root's processes and files must be safe from other users.
 put secret "$scratch/secret" caller "$held"
 begin_round others 5 0
 before=("${as_user[@]}")
 check "a user attacks" "${as_user[@]}" "$evil" attack as user
 judged "a user" user
 before=("${as_root[@]}")
-captive() { # it ends at once, so nothing is attached
+captive() { # the server ends at once, so nothing is attached
 	expect_status 4 '' in_terminal "$evil" nbd1 --user daemon -- [ "$evil" attack as server ]
 }
 check "a captive server attacks" captive
 judged "a captive server" server
 
 check "no module was loaded" is "$(modules)" "$loaded"
-check "no two processes are laid out alike" "$evil" attack layouts 20
+check "no two processes have the same memory layout" "$evil" attack layouts 20
 
 victim $user
 put secret "$user_home/secret"
@@ -165,16 +165,16 @@ check "control: root" in_terminal "$evil" attack as control
 judged "control, root" control
 check "control: modules were loaded" eval '[[ $(modules) != "$loaded" ]]'
 
-# Lies to the process that started the helper: it fails, in time, and with a sentence.
+# A helper lies to the process that started it. That process must fail in time with a sentence.
 put round 99
-lied() { # how it is asked: neither success, nor a crash or a time-out
+lied() { # ARGUMENT...: the command fails without a crash or a time-out
 	local status
 	timeout -k 2 30 "$evil" --info "$@" >"$scratch/told" 2>&1
 	status=$?
 	cat "$scratch/told"
 	((status >= 4 && status <= 6)) && [[ $(wc -l <"$scratch/told") = 1 ]]
 }
-for n in {1..12}; do # answers.c has them
+for n in {1..12}; do # the cases of answers.c
 	put answer "$n"
 	((n == 7)) || check "a worker lies, $n" lied 127.0.0.1:10809
 	((n == 8)) || check "a resolver lies, $n" lied localhost:10809
@@ -185,10 +185,10 @@ put answer 0
 check "control: no lie" run_info localhost:10810 --tls --tls-psk "$scratch/psk"
 check "detaches" nbd_attach --detach $device
 
-# In real relays, with the sockets of a device. Each attack ends one.
+# Attacks in real relays, with the sockets of a device. Each attack ends one relay.
 put relays 1
 check "relays: attaches" in_terminal "$evil" $device localhost:10809 --relay
-check "relays: each made its attack, none succeeded" wait_for 60 "$evil" attack relays
+check "relays: each attack was made, and none succeeded" wait_for 60 "$evil" attack relays
 put relays 0
 check "relays: the device heals" wait_for 20 status_is $device state attached
 check "relays: I/O goes on" timeout 20 dd if=/dev/$device of=/dev/null bs=64K count=4 iflag=direct
@@ -209,9 +209,9 @@ serve "${as_user[@]}"
 check "--peer-uid: a user's server is refused" wait_for 20 status_has "it is uid $user"
 stop "$pid"
 serve
-check "--peer-uid: root's is not" wait_for 20 status_has attached
+check "--peer-uid: root's server is accepted" wait_for 20 status_has attached
 check "--peer-uid: I/O goes on" timeout 20 dd if=/dev/nbd1 of=/dev/null bs=64K count=4 iflag=direct
 check "--peer-uid: detaches" nbd_attach --detach nbd1
-check "--peer-uid: another user is meant" expect_status 5 'it is uid 0' \
+check "--peer-uid: root's server is refused for another user" expect_status 5 'it is uid 0' \
 	nbd_attach nbd1 127.0.0.1:10811 --peer-uid $user
 finish

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Puts the attackers into nbd-attach: this file and attacks.c are linked with the program's own
- * objects (security.mk), never into what is shipped, with sandbox_enter() wrapped. When a helper is
- * about to confine itself, it makes one copy of itself for each attack, which confines itself in
- * the same way and then attacks. Nothing happens without a board.
+ * objects (security.mk), with sandbox_enter() wrapped. They are never in the shipped program. When
+ * a helper is about to confine itself, it forks a copy of itself for each attack. The copy confines
+ * itself in the same way and then attacks. Without a board nothing happens.
  *
  * `nbd-attach attack VERB ...` are commands for attacks.sh; see there.
  */
@@ -41,7 +41,7 @@ int __wrap_sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, 
 
 static char probe[PROBE_LENGTH];
 
-static bool noted; /* copies of a zygote, and of a command, inherit it: they are laid out alike */
+static bool noted; /* forked copies inherit it: they have the same memory layout */
 
 static void note_layout(uint8_t kind)
 {
@@ -60,10 +60,10 @@ static void note_layout(uint8_t kind)
 	board->layout[i] = l;
 }
 
-/* What waitpid(2) said of an attacker. The programs that are executed end with 0. */
+/* Evaluates an attacker's wait status. Programs that an attacker executes exit with 0. */
 static enum outcome judge(int status)
 {
-	/* By the filter, or for a file that would have grown. */
+	/* By the seccomp filter, or because a file would have grown. */
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGXFSZ ? OUTCOME_KILLED
 										 : OUTCOME_BROKEN;
@@ -88,14 +88,14 @@ static void __attribute__((noreturn)) attack(const struct place *place, const st
 {
 	struct err err;
 
-	/* What blocks has not succeeded, but neither does it count as denied. */
+	/* A blocked attack has not succeeded, but it was not denied, either. */
 	alarm(20);
 	if (place->sandbox &&
 	    __real_sandbox_enter(place->sandbox, place->profile, getppid(), &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		_exit(SETUP);
 	}
-	/* As in worker.c, when a worker becomes a relay. */
+	/* As in worker.c when a worker becomes a relay. */
 	if (place->kind == KIND_RELAY && prctl(PR_SET_PDEATHSIG, 0) < 0)
 		_exit(SETUP);
 	_exit(a->run() ? SUCCEEDED : DENIED);
@@ -107,7 +107,7 @@ static void run_one(const struct place *place, size_t i)
 	int fds[2], here, there, status = -1;
 	pid_t pid;
 
-	/* The true channel would hear what pass_descriptor() sends. */
+	/* Replaces the real channel, which would receive what pass_descriptor() sends. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return;
 	here = fcntl(fds[0], F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
@@ -129,7 +129,7 @@ static void run_one(const struct place *place, size_t i)
 	board->outcome[round][place->kind][i] = (uint8_t)judge(status);
 }
 
-/* Those that this kind must not be able to do; all of them as a control. */
+/* Runs the attacks that must fail for this kind, or all of them as a control. */
 static void run_all(const struct place *place)
 {
 	unsigned bit = 1U << place->kind;
@@ -148,7 +148,7 @@ void attack_unconfined(enum kind kind)
 	run_all(&place);
 }
 
-/* In a process of its own, which nobody waits for: the helper goes on. */
+/* In another process that the helper does not wait for. */
 static void start_attackers(const struct place *place)
 {
 	if (__atomic_exchange_n(&board->begun[board->round][place->kind], 1, __ATOMIC_SEQ_CST))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attacks in a real relay, with the server's socket and the kernel's in its hands. A relay cannot
- * make copies of itself, so each makes one attack, in the place of its work, and ends; the device
- * reconnects, and the next relay makes the next one. The one after the last works.
+ * Attacks in a real relay, which has the server's and the kernel's socket. A relay cannot fork
+ * copies of itself, so each relay makes one attack instead of its work and ends. The device
+ * reconnects, and the next relay makes the next attack. The relay after the last attack works.
  */
 #include "relays.h"
 
@@ -70,7 +70,7 @@ void __wrap_relay_run(struct relay *r)
 		__real_relay_run(r);
 		return;
 	}
-	board->relay_outcome[i] = OUTCOME_KILLED; /* until it comes back */
+	board->relay_outcome[i] = OUTCOME_KILLED; /* unless the attack returns */
 	attacker.channel = sockets[list[i].which];
 	attacker.socket = sockets[SERVER];
 	attacker.given = 0xf | 1ULL << sockets[SERVER] | 1ULL << sockets[KERNEL];

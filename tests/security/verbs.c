@@ -20,7 +20,7 @@
 
 #include "relays.h"
 
-#define KEPT_FD 50 /* what the caller has open for nobody else */
+#define KEPT_FD 50 /* a descriptor of the caller that is not meant for helpers */
 
 static const char *const kinds[KINDS] = {
     [KIND_WORKER] = "worker",	  [KIND_TLS] = "tls",	[KIND_RELAY] = "relay",
@@ -37,7 +37,7 @@ static enum kind kind_named(const char *name)
 	return k;
 }
 
-/* set NAME VALUE: a field of the board. */
+/* set NAME VALUE: sets a field of the board. */
 static int set(const char *name, const char *value)
 {
 	long number = strtol(value, NULL, 0);
@@ -73,7 +73,7 @@ static int set(const char *name, const char *value)
 	return 0;
 }
 
-/* terminal COMMAND...: in a new terminal, with a descriptor that is for nobody else. */
+/* terminal COMMAND...: runs it in a new terminal, with a descriptor not meant for helpers. */
 static int terminal(char **command)
 {
 	char buf[512];
@@ -103,8 +103,8 @@ static int terminal(char **command)
 }
 
 /*
- * without-landlock COMMAND...: to it, the kernel is one before 5.13. Only root may do so, because
- * what keeps a user from it would be seen by the helpers.
+ * without-landlock COMMAND...: for the command, the kernel is like one before 5.13. Only root may
+ * do so, because a user would need no_new_privs, which the helpers would see.
  */
 static int without_landlock(char **command)
 {
@@ -124,7 +124,7 @@ static int without_landlock(char **command)
 	return 127;
 }
 
-/* control, user, server: the attacks from here. */
+/* control, user, server: runs the attacks in this process. */
 static int unconfined(enum kind kind)
 {
 	attacker.given = 0xf;
@@ -143,7 +143,7 @@ static bool as_it_should(enum kind kind, enum outcome o)
 				    : o == OUTCOME_DENIED || o == OUTCOME_KILLED;
 }
 
-/* report ROUND KIND: a line for each attack that went wrong, and the counts; 1 if one did. */
+/* report ROUND KIND: prints a line for each wrong outcome and the counts; 1 if one is wrong. */
 static int report(uint32_t round, enum kind kind)
 {
 	static const char *const words[] = {"not tried", "denied", "killed", "SUCCEEDED",
@@ -172,7 +172,7 @@ static bool shares(const struct layout *a, const struct layout *b)
 	       a->canary == b->canary;
 }
 
-/* layouts N: at least so many processes, no two of which are laid out alike. */
+/* layouts N: at least N processes, and no two have the same memory layout. */
 static int layouts(uint32_t wanted)
 {
 	uint32_t n = board->layouts < LAYOUTS_MAX ? board->layouts : LAYOUTS_MAX;

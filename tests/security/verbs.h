@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of the test's script. */
+/* The commands for the test's script. */
 #ifndef SECURITY_VERBS_H
 #define SECURITY_VERBS_H
 
 #include "attacks.h"
 
-/* Its exit status. */
+/* Returns its exit status. */
 int attack_verb(int argc, char **argv);
 
-/* Every attack that `kind` must not be able to do, from here. */
+/* Runs every attack that must fail for `kind`, in this process. */
 void attack_unconfined(enum kind kind);
 
 #endif

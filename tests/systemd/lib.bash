@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # the guest expands; scratch is lib.sh's
 # SPDX-License-Identifier: MIT
-# For the scripts of tests/systemd, which tests/vm/boot runs twice: with `prepare DIR` on the host,
-# where DIR is laid over the guest's root before it boots, and then without arguments in the guest,
-# as a service. Source it after ../lib.sh.
+# Functions for the scripts of tests/systemd. tests/vm/boot runs each script twice: with `prepare
+# DIR` on the host, where DIR is laid over the guest's root before the boot, and then without
+# arguments in the guest, as a service. Source this file after ../lib.sh.
 
 [[ ! -d /run/nbd-vm ]] || export NBD_ATTACH=/usr/sbin/nbd-attach
 
@@ -19,7 +19,7 @@ enable() { # DIR UNIT TARGET
 	fi
 }
 
-# A configuration, and its instance enabled.
+# Writes a configuration and enables its instance.
 configure() { # DIR NAME LINE...
 	local dir=$1 name=$2
 	shift 2
@@ -28,15 +28,15 @@ configure() { # DIR NAME LINE...
 	enable "$dir" "nbd-attach@$name.service" multi-user.target
 }
 
-# What `systemctl edit UNIT` would add to its [Service].
+# Adds lines to [Service], as `systemctl edit UNIT` does.
 edit() { # DIR UNIT LINE...
 	mkdir -p "$1/$units/$2.d"
 	printf '[Service]\n' >"$1/$units/$2.d/override.conf"
 	printf '%s\n' "${@:3}" >>"$1/$units/$2.d/override.conf"
 }
 
-# A server in the guest, port 10809 and up, as a unit: server@PORT. Its disk is /srv/PORT, made at
-# the first start by /srv/make PORT.
+# Servers in the guest, from port 10809 on, each with the unit server@PORT. Its disk is /srv/PORT,
+# which /srv/make PORT makes at the first start.
 servers() { # DIR MAKE
 	mkdir -p "$1/srv" "$1/$units"
 	printf '#!/bin/bash\nset -e\ncd /srv\n[[ ! -e $1 ]] || exit 0\n%s\n' "$2" >"$1/srv/make"
@@ -52,7 +52,7 @@ servers() { # DIR MAKE
 	END
 }
 
-# In the guest.
+# The functions below run in the guest.
 
 unit_is() { # UNIT STATE
 	[[ $(systemctl show -P ActiveState "$1") = "$2" ]]
@@ -70,7 +70,7 @@ mounted() { # DIRECTORY
 	mountpoint -q "$1"
 }
 
-linked() { # NAME DEVICE: a stable name that leads there
+linked() { # NAME DEVICE: the stable name leads to the device
 	[[ $(readlink -f "/dev/disk/by-nbd/$1") = "/dev/$2" ]]
 }
 
@@ -80,12 +80,12 @@ state_is() { # nbd0 STATE
 	[[ $value = "$2" ]]
 }
 
-# The monotonic time, in microseconds, of when a unit became active.
+# The monotonic time in microseconds at which a unit became active.
 since() { # UNIT
 	systemctl show -P ActiveEnterTimestampMonotonic "$1"
 }
 
-before() { # UNIT UNIT: it was active earlier
+before() { # UNIT UNIT: the first one became active earlier
 	local a b
 	a=$(since "$1") b=$(since "$2")
 	echo "$1 $a, $2 $b"
@@ -96,34 +96,34 @@ journal_of() { # UNIT
 	journalctl -b --no-pager -o cat -u "$1"
 }
 
-# Tasks that hang in the kernel, by the name of the program.
+# Tasks of a program that hang in the kernel.
 hanging() { # PROGRAM
 	grep -hE "^[0-9]+ \((${1})\) D" /proc/[0-9]*/stat 2>/dev/null
 }
 
-# Whoever reads after this has to ask the server.
+# Drops the page cache of the devices, so that later reads need the server.
 forget() { # nbd0...
 	sync
 	blockdev --flushbufs "${@/#//dev/}"
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
-relay_of() { # UNIT: the process, if it has one
+relay_of() { # UNIT: prints the relay's process ID, if there is a relay
 	local p
 	while read -r p; do
 		[[ $(<"/proc/$p/comm") != nbd-relay ]] || echo "$p"
 	done <"/sys/fs/cgroup$(systemctl show -P ControlGroup "$1")/cgroup.procs"
 }
 
-# What writes, reads back and verifies, and must notice nothing: one fio, which goes on until its end
-# is asked for. Sets $load.
-load() { # FIO'S OPTIONS, a job's --name= among them
+# Starts a fio that writes, reads back and verifies until it is stopped, and must see no error. Sets
+# $load.
+load() { # OPTION... of fio, with the --name= of each job
 	start fio --thread --rw=randrw --bs=4k --ioengine=psync --direct=1 --verify=crc32c \
 		--verify_fatal=1 --time_based --runtime=1000 --output-format=terse "$@"
 	load=$pid
 }
 
-# 128: it was ended by the signal. After its name, a job's line has its errors.
+# Status 128 means that the signal ended fio. In a job's line, the errors follow its name.
 load_was_well() { # JOBS
 	local status
 	running "$load" && kill -INT "$load"
@@ -138,7 +138,7 @@ settles() { # SECONDS
 	timeout "$(($1 + 5))" udevadm settle --timeout="$1"
 }
 
-# The guest's way to this machine's loopback, 10.0.2.2 (NBD_VM_NET=1).
+# Lets the guest reach this machine's loopback as 10.0.2.2 (NBD_VM_NET=1).
 network() { # DIR
 	mkdir -p "$1/etc/systemd/network"
 	printf '[Match]\nType=ether\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no\n' \

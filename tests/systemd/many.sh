@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Eight devices under load, while one server restarts and while the package is upgraded, and a ninth
-# that nobody uses just then; its connection is a relay, its device any free one.
+# Eight devices under load while one server restarts and while the package is upgraded. A ninth
+# device is idle; it uses a relay, and its configuration takes any free device.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -20,7 +20,7 @@ prepare() { # DIR
 	for i in 1 2; do
 		cp "$top/$(make -s -C "$top" deb DEB_VERSION="0.1-$i" | tail -n 1)" "$1/srv/$i.deb"
 	done
-	# A database of its own: that of a whole machine takes an emulated one half a minute to read.
+	# A small database of its own: an emulated machine needs half a minute to read the full one.
 	mkdir -p "$1/srv/dpkg"/{info,updates,triggers}
 	touch "$1/srv/dpkg/status"
 }
@@ -62,7 +62,7 @@ io_flows() { # NUMBER
 	(($(awk '{ print $5 }' "/sys/block/nbd$1/stat") > 20))
 }
 
-# nbd3's server was away, and nobody else noticed.
+# Only nbd3 had an outage.
 only_one_outage() {
 	grep -H '^OUTAGES=' /run/nbd-attach/*.state
 	is "$(grep -lx OUTAGES=1 /run/nbd-attach/*.state)" /run/nbd-attach/nbd3.state &&
@@ -76,7 +76,7 @@ main_pids() {
 	done
 }
 
-# What a detached and attached device would not have kept.
+# Values that a device loses when it is detached and attached again.
 attachments() {
 	grep -H . /sys/block/nbd[0-8]/{pid,backend,diskseq,size}
 	stat -c %i /sys/block/nbd[0-8]/pid
@@ -125,34 +125,34 @@ nothing_left() {
 
 begin 23
 check "nine devices are attached at boot" wait_for 90 all_attached
-check "dpkg takes the package" package -i /srv/1.deb
-check "eight are under load" load_all
+check "dpkg installs the package" package -i /srv/1.deb
+check "eight devices are under load" load_all
 systemctl kill -s KILL server@10803
 check "a server dies" wait_for 20 state_is nbd3 lost
 systemctl restart server@10803
-check "... and is back" wait_for 30 state_is nbd3 attached
-check "... and the I/O of all goes on" io_goes_on
-check "the others had no outage" only_one_outage
+check "... and comes back" wait_for 30 state_is nbd3 attached
+check "... and the I/O of all devices goes on" io_goes_on
+check "the other devices had no outage" only_one_outage
 
 before=$(main_pids)
 was=$(attachments)
 relay=$(relay_of nbd-attach@idle-disk.service)
 check "the package is upgraded" package -i /srv/2.deb
-check "... it is the newer one" grep -qx 'Version: 0.1-2' /srv/dpkg/status
-check "every supervisor is a new one" wait_for 60 all_replaced
-check "the attachments are the old ones, also of the device that nobody uses" \
+check "... to the newer version" grep -qx 'Version: 0.1-2' /srv/dpkg/status
+check "every supervisor is replaced" wait_for 60 all_replaced
+check "the attachments are the same, also that of the idle device" \
 	is "$(attachments)" "$was"
-check "the relay is the old one" is "$(relay_of nbd-attach@idle-disk.service)" "$relay"
+check "the relay is the same" is "$(relay_of nbd-attach@idle-disk.service)" "$relay"
 check "... and it had no outage" grep -qx OUTAGES=0 /run/nbd-attach/nbd0.state
 check "the stable names lead to the devices" names_lead
-check "the I/O of all goes on" io_goes_on
-check "no load has noticed anything, neither then nor before" load_was_well 8
+check "the I/O of all devices goes on" io_goes_on
+check "no load has seen an error" load_was_well 8
 check "no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 
 check "the package is removed" package -r nbd-attach
-check "... its units stop, free devices are detached, names go" wait_for 30 nothing_left
-check "... nothing is left of the program" refuses test -e /usr/sbin/nbd-attach
-check "... what the user wrote stays" test -e /etc/nbd-attach/d1.conf
+check "... its units stop, free devices are detached, links are removed" wait_for 30 nothing_left
+check "... the program is removed" refuses test -e /usr/sbin/nbd-attach
+check "... the user's files stay" test -e /etc/nbd-attach/d1.conf
 check "the package is purged" package -P nbd-attach
 check "... and nothing is enabled" \
 	is "$(find /etc/systemd/system -name 'nbd-attach*')" /etc/systemd/system/nbd-attach@.service.d

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A boot with the server down, and outages of devices with partitions, LVM, btrfs: what udev does
-# meanwhile, and what it would do without the outage guard.
+# A boot with the server down, and outages of devices with partitions, LVM and btrfs: what udev does
+# meanwhile, with and without the outage guard.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
 prepare() { # DIR
 	local n=5 port
-	# The data's server is down at first; the others are there from the start.
+	# The server of "data" is down at first; the others run from the start.
 	# shellcheck disable=SC2016 # for the guest's shell
 	servers "$1" 'truncate -s 160M "$1"
 case $1 in
@@ -74,9 +74,9 @@ start_servers() {
 	wait_for 60 all_are attached
 }
 
-# What must be the same before, during and after an outage.
+# Must be the same before, during and after an outage.
 names() {
-	# Members of a btrfs have one UUID, whose link may lead to either.
+	# The members of a btrfs have the same UUID, and its link may lead to either.
 	(cd /dev/disk && find by-nbd by-uuid by-label by-partuuid by-id -type l -printf '%p -> %l\n') |
 		sed '/^by-uuid/s/nbd[78]$/a member/' | sort
 	systemctl list-units --all --type=device --plain --no-legend 'dev-disk-by*' 'dev-mapper*' 'dev-nbd*' |
@@ -98,7 +98,7 @@ trigger() {
 	timeout 60 udevadm trigger --settle --subsystem-match=block
 }
 
-# Whoever opens a lost device may have to wait; udev must not.
+# A process that opens a lost device may have to wait; udev must not.
 open_and_close() { # DEVICE...
 	local device
 	for device; do
@@ -117,8 +117,8 @@ holds_udev_up() {
 	wait_for 10 hanging '.*udev.*' && ! settles 3
 }
 
-# A mount that waited for its device would take 90 s. The machine's pace is told by what came before
-# the network.
+# A mount that waits for its device takes 90 s. The time until the network is up measures the
+# machine's speed.
 not_delayed() {
 	local network end
 	network=$(since network-online.target) end=$(since multi-user.target)
@@ -137,73 +137,73 @@ wait_for 150 unit_is multi-user.target active
 check "a server that is down does not delay the boot" not_delayed
 head -n 1 "$scratch/check"
 check "... nothing is mounted yet" refuses mounted /data
-check "... and the mount is given up" wait_for 20 given_up
+check "... and systemd gives the mount up" wait_for 20 given_up
 systemctl start --no-block server@10809
 check "the server comes up: the file system mounts by itself" wait_for 60 mounted /data
-# The first boot of the others' disks.
+# Waits for the other servers, which made their disks at the first start.
 wait_for 60 all_are attached
 udevadm settle --timeout=60
 
-check "the three partitions have their names" test -e /dev/disk/by-nbd/d10810-part1 \
+check "the three partitions have their links" test -e /dev/disk/by-nbd/d10810-part1 \
 	-a -e /dev/disk/by-nbd/d10810-part2 -a -e /dev/disk/by-nbd/d10810-part3
-check "... and the third its label" test /dev/disk/by-label/third -ef /dev/nbd5p3
-check "LVM takes the device" eval 'pvcreate -qq /dev/nbd6 && vgcreate -qq vg /dev/nbd6 &&
+check "... and the third has its label" test /dev/disk/by-label/third -ef /dev/nbd5p3
+check "LVM uses the device" eval 'pvcreate -qq /dev/nbd6 && vgcreate -qq vg /dev/nbd6 &&
 	lvcreate -qq -L 32M -n lv vg && mkfs.ext4 -q /dev/vg/lv'
-check "btrfs takes two" mkfs.btrfs -q -f -d single -m single /dev/nbd7 /dev/nbd8
+check "btrfs uses two devices" mkfs.btrfs -q -f -d single -m single /dev/nbd7 /dev/nbd8
 vgchange -qq -an vg 2>"$scratch/vgchange"
 systemctl stop nbd-attach@d10811 nbd-attach@d10812 nbd-attach@d10813
 check "all three are detached" eval 'detached nbd6 && detached nbd7 && detached nbd8'
 systemctl start nbd-attach@d10811 nbd-attach@d10812 nbd-attach@d10813
-check "the volume group comes with its device" wait_for 30 test -e /dev/vg/lv
-check "the btrfs comes with its members" wait_for 30 mount -o device=/dev/nbd8 /dev/nbd7 /mnt
-# The one that came first was told that the other is missing, and nobody tells it more.
+check "the volume group appears with its device" wait_for 30 test -e /dev/vg/lv
+check "the btrfs mounts with its members" wait_for 30 mount -o device=/dev/nbd8 /dev/nbd7 /mnt
+# udev's rule found one member missing when the first device came, and it is not run again.
 udevadm trigger --settle /dev/nbd7 /dev/nbd8
-check "... and are there for systemd" wait_for 30 eval '
+check "... and systemd has their device units" wait_for 30 eval '
 	unit_is dev-nbd7.device active && unit_is dev-nbd8.device active'
 udevadm settle --timeout=60
 mkdir -p /lv && mount /dev/vg/lv /lv
 names >"$scratch/names"
 
-# What is in memory needs no server: without this, nothing below would be put to the test.
+# Cached pages need no server: without this, the checks below would prove nothing.
 # shellcheck disable=SC2086 # a list of words
 forget $devices
-check "every server is gone" end_servers
+check "every server ends" end_servers
 udevadm settle --timeout=30
 check "udevadm settle returns" settles 20
-check "all names and device units are there" same_names
+check "all links and device units exist" same_names
 check "udevadm trigger --settle returns" trigger
-check "all names and device units are still there" same_names
+check "all links and device units still exist" same_names
 open_and_close /dev/nbd3 /dev/nbd5p1 /dev/nbd6
-check "opening, closing, blkid: no worker hangs" no_worker_hangs
+check "open, close, blkid: no worker hangs" no_worker_hangs
 check "... and udevadm settle returns" settles 20
-check "... and all names are there" same_names
+check "... and all links exist" same_names
 check "a network interface appears" ip link add cable type dummy
-check "... and lost servers are tried at once" wait_for 20 grep -q 'Reloaded nbd-attach@data' \
+check "... and lost servers are dialled at once" wait_for 20 grep -q 'Reloaded nbd-attach@data' \
 	<(journalctl -b -f -n 100 --no-pager -u nbd-attach@data)
 check "every server is back" start_servers
 check "... udevadm settle returns" settles 30
-check "... all names are there" same_names
+check "... all links exist" same_names
 check "... and the file systems can be written" all_writable
 
 check "... and no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 
-# A mark of another attachment means nothing.
+# A mark of another attachment is ignored.
 echo nbd://other/ >/run/nbd-attach/nbd5.1.lost
 echo NBD_ATTACH_NAME=wrong >/run/nbd-attach/nbd5.1.udev
 udevadm trigger --settle /dev/nbd5
-check "a stale mark gives no name" refuses test -e /dev/disk/by-nbd/wrong
-check "... and stops no look at the device" refuses grep -q NBD_ATTACH_LOST=1 \
+check "a stale mark makes no link" refuses test -e /dev/disk/by-nbd/wrong
+check "... and does not keep udev from probing the device" refuses grep -q NBD_ATTACH_LOST=1 \
 	<(udevadm info /dev/nbd5)
 
-# The proof that it is the rules: the same device, which nobody uses, with them and without.
+# Proves that the rules do it: the same unused device, with them and without.
 forget nbd5
 systemctl kill -s KILL server@10810
 wait_for 30 state_is nbd5 lost
-check "one server is gone: udevadm trigger --settle returns" trigger
+check "one server ends: udevadm trigger --settle returns" trigger
 check "... and no worker hangs" no_worker_hangs
 systemctl restart server@10810
 wait_for 60 state_is nbd5 attached
-check "... and is back" settles 30
+check "... and settles when the server is back" settles 30
 for rules in 59 95; do
 	ln -s /dev/null "/etc/udev/rules.d/$rules-nbd-attach.rules"
 done
@@ -217,11 +217,12 @@ udevadm control --reload
 systemctl restart server@10810
 check "... until the server is back" eval 'wait_for 60 state_is nbd5 attached && settles 30'
 
-# The module comes again.
+# The module is unloaded and loaded again.
 umount /data /lv /mnt
 vgchange -qq -an vg 2>"$scratch/vgchange"
 systemctl stop nbd-attach.target
-check "the target's stop detaches what is free" wait_for 20 all_detached
-check "the nbd module goes" wait_for 20 modprobe -r nbd
-check "... and comes, and the enabled instances with it" eval 'modprobe nbd && wait_for 60 all_are attached'
+check "stopping the target detaches free devices" wait_for 20 all_detached
+check "the nbd module is unloaded" wait_for 20 modprobe -r nbd
+check "... and loaded, and the enabled instances start with it" \
+	eval 'modprobe nbd && wait_for 60 all_are attached'
 finish

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Powering off: with the servers alive, with one that is gone, and with one that goes in the midst
-# of it. Runs on the host, which has the servers; each case is a guest of its own with two mounted
-# devices, `data` and `well`, whose server is always alive.
+# Powers off: with both servers alive, with one that is dead, and with one that dies meanwhile. Runs
+# on the host, which has the servers. Each case has its own guest with two mounted devices, `data`
+# and `well`. The server of `well` is always alive.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -22,7 +22,7 @@ prepare() { # DIR
 		echo "/dev/disk/by-nbd/$name /$name ext4 _netdev 0 0" >>"$1/etc/fstab"
 		mkdir -p "$1/$name"
 	done
-	# Between the hook and the unmounting: its stop comes after nbd-attach-shutdown's.
+	# Stops between the hook and the unmounting: after nbd-attach-shutdown.
 	cat >"$1/etc/systemd/system/late.service" <<-'END'
 		[Unit]
 		DefaultDependencies=no
@@ -36,7 +36,7 @@ prepare() { # DIR
 	END
 }
 
-# Data that only the page cache has; then the lights go out.
+# Writes data that is only in the page cache; then powers off.
 guest() { # CASE
 	wait_for 150 mounted /data && wait_for 30 mounted /well || exit 1
 	wait_for 30 unit_is remote-fs.target active
@@ -46,7 +46,7 @@ guest() { # CASE
 	if [[ $1 = dead ]]; then
 		echo "end the server"
 		wait_for 20 state_is nbd3 lost || exit 1
-		# It waits in the kernel, which nothing but the end of the grace ends.
+		# A read waits in the kernel; only the end of the grace period ends it.
 		echo 3 >/proc/sys/vm/drop_caches
 		dd if=/dev/zero of=/data/more bs=1M count=1 &
 	fi
@@ -77,7 +77,7 @@ disk_server() { # NAME PORT; sets $pid
 		logfile="$scratch/$1.log"
 }
 
-# Sets $took, the milliseconds from the order to the end, and fills $scratch/console.
+# Sets $took, the milliseconds from the command to the end, and writes $scratch/console.
 power_off() { # CASE
 	local line began=0 data well
 	rm -f "$scratch"/*.img
@@ -104,7 +104,7 @@ power_off() { # CASE
 	((began > 0)) && [[ $line = "status 0" ]]
 }
 
-# The words stand in the console in this order.
+# The console has these lines in this order.
 in_order() { # REGEX...
 	local regex line=0 next
 	for regex; do
@@ -115,12 +115,12 @@ in_order() { # REGEX...
 	done
 }
 
-clean() { # NAME: nothing is left to repair, and the file is whole
+clean() { # NAME: the file system needs no repair, and the file is complete
 	e2fsck -fn "$scratch/$1.img" || return
 	debugfs -R "dump /file $scratch/file" "$scratch/$1.img" && cmp "$scratch/file" <(yes "$1" | head -c 1M)
 }
 
-# The goodbye is the last thing the server hears, and before that everything was flushed.
+# The last request is the disconnect, and a flush came before it.
 said_goodbye() { # NAME
 	tail -n 5 "$scratch/$1.log"
 	tail -n 1 "$scratch/$1.log" | grep -q Disconnect &&
@@ -136,24 +136,24 @@ begin 10
 check "power-off with both servers alive" power_off alive
 check "... within 30 s" within 30000
 echo "    $took ms"
-# What a power-off takes here when nothing is wrong comes on top in the other cases.
+# The time of a power-off without an error is added to the limit of the other cases.
 healthy=$took
 for name in data well; do
 	check "... $name: unmounted, detached, and only then the network ends" in_order \
 		"Unmounted $name.mount" "/dev/nbd[34]: detached" "Stopped systemd-networkd.service"
-	check "... $name: the server heard a flush, and then goodbye" said_goodbye "$name"
+	check "... $name: the server got a flush and then the disconnect" said_goodbye "$name"
 	check "... $name: nothing was lost" clean "$name"
 done
 
-check "power-off with a server that is gone" power_off dead
+check "power-off with a dead server" power_off dead
 check "... within the grace and 5 s more than with both" within $(((grace + 5) * 1000 + healthy))
 echo "    $took ms"
 check "... well: nothing was lost" clean well
-check "... well: goodbye" said_goodbye well
+check "... well: the server got the disconnect" said_goodbye well
 
-check "power-off with a server that goes in the midst of it" power_off late
+check "power-off with a server that dies meanwhile" power_off late
 check "... within the grace and 5 s more than with both" within $(((grace + 5) * 1000 + healthy))
 echo "    $took ms"
 check "... well: nothing was lost" clean well
-check "... well: goodbye" said_goodbye well
+check "... well: the server got the disconnect, too" said_goodbye well
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A device that is mounted at boot, and what becomes of it when its unit is stopped, restarted,
-# killed and stopped dead, and when somebody else detaches it.
+# A device that is mounted at boot. Its unit is stopped, restarted and killed, its supervisor hangs,
+# and another program detaches it.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -29,7 +29,7 @@ exposed() { # UNIT
 	return "${PIPESTATUS[0]}"
 }
 
-taken_over() { # PID of the supervisor before
+taken_over() { # PID of the earlier supervisor
 	local now
 	now=$(main_pid "$unit")
 	[[ $now != 0 && $now != "$1" ]] && unit_is "$unit" active && state_is nbd3 attached &&
@@ -45,22 +45,22 @@ said() { # UNIT REGEX
 	journal_of "$1" | tail -n 40 | grep -qE "$2"
 }
 
-# Longer than a restart takes.
+# Waits longer than a restart takes.
 stays_off() {
 	pause 3
 	detached nbd3 && unit_is "$unit" inactive
 }
 
-# Complaints of systemd and udev about what we have installed.
+# Warnings of systemd and udev about the installed units and rules.
 complaints() {
 	journalctl -b --no-pager -o cat | grep -iE 'ordering cycle|nbd-attach.*\.(rules|service|target):[0-9]'
 }
 
-attached_anew() { # PID of the supervisor before
+attached_anew() { # PID of the earlier supervisor
 	attached nbd3 && taken_over "$1" && linked data nbd3
 }
 
-relayed() { # PID-OF-THE-RELAY PID-OF-THE-SUPERVISOR-BEFORE
+relayed() { # PID-OF-THE-RELAY PID-OF-THE-EARLIER-SUPERVISOR
 	local now
 	now=$(main_pid nbd-attach@relayed.service)
 	[[ $now != 0 && $now != "$2" ]] && state_is nbd4 attached && running "$1" &&
@@ -68,10 +68,10 @@ relayed() { # PID-OF-THE-RELAY PID-OF-THE-SUPERVISOR-BEFORE
 		! grep -q '^RECONNECTS=[1-9]' /run/nbd-attach/nbd4.state
 }
 
-# Keys as credentials, by the drop-in that is installed.
+# Keys as credentials, with the installed drop-in.
 secret=nbd-attach@nbd0.service
 dropin=/etc/systemd/system/$secret.d
-new_key() { # HEX: for the servers to come, and encrypted for the unit
+new_key() { # HEX: a key for new servers, and encrypted for the unit
 	(umask 077 && echo "me:$1" >"$scratch/keys.psk")
 	systemd-creds encrypt --with-key=host --name=nbd.psk "$scratch/keys.psk" \
 		/etc/credstore.encrypted/nbd.psk
@@ -95,12 +95,12 @@ check "its link comes before the mount" before 'dev-disk-by\x2dnbd-data.device' 
 check "the mount comes before remote-fs.target" before data.mount remote-fs.target
 check "the network comes before the device" before network-online.target "$unit"
 check "the stable name leads to the device" linked data nbd3
-check "systemctl status says it in a sentence" grep -q 'Attached to 127.0.0.1' \
+check "systemctl status has a sentence" grep -q 'Attached to 127.0.0.1' \
 	<(systemctl show -P StatusText "$unit")
-check "the unit is sandboxed: exposure 2.5 at most" exposed "$unit"
+check "the unit is sandboxed: its exposure is at most 2.5" exposed "$unit"
 cat "$scratch/check"
 
-# Mounted, and under load until the end of this part.
+# The device is mounted and under load until the end of this part.
 load --name=load --directory=/data --size=1M --rate_iops=200 --fsync=16
 wait_for 20 test -s /data/load.0.0
 kernel_pid=$(cat /sys/block/nbd3/pid)
@@ -117,11 +117,11 @@ check "... and says who uses it" said "$unit" 'mounted on "/data"'
 old=$(main_pid "$unit")
 check "reload keeps the supervisor" reloaded "$old"
 
-# systemd keeps what it knows of the unit, or the watchdog would end the supervisor.
+# If systemd lost the unit's state, the watchdog would end the supervisor.
 old=$(main_pid "$unit")
 check "systemctl daemon-reexec" systemctl daemon-reexec
 pause 7
-check "... and the supervisor is the same, longer than the watchdog waits" \
+check "... and the supervisor lives longer than the watchdog timeout" \
 	eval 'unit_is "$unit" active && is "$(main_pid "$unit")" "$old"'
 
 old=$(main_pid "$unit")
@@ -129,7 +129,7 @@ kill -STOP "$old"
 check "watchdog: a supervisor that hangs is replaced" wait_for 60 taken_over "$old"
 check "... because of the watchdog" said "$unit" 'Watchdog timeout'
 
-# Its relay is the connection: another one would cut a living server off.
+# The relay holds the connection to a live server, so the new supervisor must keep it.
 relay=$(relay_of nbd-attach@relayed.service)
 old=$(main_pid nbd-attach@relayed.service)
 kill -KILL "$old"
@@ -148,49 +148,49 @@ check "... leaves it attached" attached nbd3
 check "... and the unit is inactive" unit_is "$unit" inactive
 check "start takes it over" systemctl start "$unit"
 check "the kernel's attachment was the same all the time" is "$(cat /sys/block/nbd3/pid)" "$kernel_pid"
-check "the load has noticed nothing" load_was_well 1
+check "the load has seen no error" load_was_well 1
 check "the mount is the same" mounted /data
 check "no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 
-# Not mounted.
+# The device is not mounted.
 umount /data
 check "stop of a free device detaches it" systemctl stop "$unit"
 check "... at once" detached nbd3
-check "... and it stays off" stays_off
-check "... and its link is gone" refuses test -e /dev/disk/by-nbd/data
-check "started again" systemctl start "$unit"
+check "... and it stays detached" stays_off
+check "... and its link is removed" refuses test -e /dev/disk/by-nbd/data
+check "the unit starts again" systemctl start "$unit"
 check "... it has its link" wait_for 10 linked data nbd3
 
-check "nbd-attach --detach works beside the unit" nbd_attach --detach data
-check "... and the device stays off" stays_off
-check "... its unit being inactive" unit_is "$unit" inactive
+check "nbd-attach --detach works while the unit is active" nbd_attach --detach data
+check "... and the device stays detached" stays_off
+check "... and its unit is inactive" unit_is "$unit" inactive
 
 systemctl start "$unit"
 wait_for 10 linked data nbd3
 udevadm settle
 old=$(main_pid "$unit")
-check "somebody else detaches the device" nbd-client -d /dev/nbd3
+check "another program detaches the device" nbd-client -d /dev/nbd3
 check "... and it is attached again" wait_for 30 attached_anew "$old"
 
-# While it is in use, that can only be seen when its last user has gone.
+# While the device is in use, the detach shows only after its last user has closed it.
 mount /dev/disk/by-nbd/data /data
 old=$(main_pid "$unit")
 nbd-client -d /dev/nbd3
 umount -l /data
-check "somebody else detaches it while it is mounted: attached again after that" \
+check "another program detaches it while it is mounted: attached again after the unmount" \
 	wait_for 30 attached_anew "$old"
 check "... it has a size" eval '(($(cat /sys/block/nbd3/size) > 0))'
 check "... and can be read" dd if=/dev/nbd3 of=/dev/null bs=4k count=1 iflag=direct
 
 start sleep 1000 3</dev/nbd3
-check "stop of a device that a process has open" systemctl stop "$unit"
+check "stop of a device that a process holds open" systemctl stop "$unit"
 check "... leaves it attached" attached nbd3
 check "... and names the process" said "$unit" 'open in .*sleep'
 kill_now "$pid"
 check "a plain SIGTERM" systemctl start "$unit"
 systemctl kill --kill-whom=main "$unit"
 wait_for 10 unit_is "$unit" inactive
-check "... leaves it attached, in doubt" attached nbd3
+check "... leaves the device attached" attached nbd3
 check "... and says so" said "$unit" 'stays attached'
 check "detached without a supervisor" nbd_attach --detach nbd3
 
@@ -199,16 +199,16 @@ cp /usr/share/doc/nbd-attach/examples/tls-credentials.conf.example "$dropin/tls.
 sed -n 's/^#   \(target\|tls-psk\)  *=/\1 =/p' "$dropin/tls.conf" |
 	sed 's,nbds://.*,nbds://127.0.0.1:10811/,' >/etc/nbd-attach/nbd0.conf
 systemctl daemon-reload
-check "a credential that is missing: the unit does not start" refuses systemctl start "$secret"
+check "a missing credential: the unit does not start" refuses systemctl start "$secret"
 systemctl stop "$secret" && systemctl reset-failed "$secret"
 check "a key is encrypted" new_key 0123456789abcdef0123456789abcdef
 tls_server
 check "the unit starts with it" systemctl start "$secret"
 check "... and its device is encrypted" encrypted
-check "... and the key is nowhere on the disk" refuses grep -rqs 0123456789abcdef \
+check "... and the key is not on the disk" refuses grep -rqs 0123456789abcdef \
 	/etc /run/nbd-attach /var/lib/systemd
 kill_now "$pid"
-check "an outage: is noticed" wait_for 20 state_is nbd0 lost
+check "an outage is noticed" wait_for 20 state_is nbd0 lost
 tls_server
 check "... and heals with the credential" wait_for 30 encrypted
 start sleep 1000 3</dev/nbd0
@@ -220,18 +220,18 @@ check "the server has a new key: is refused" wait_for 20 state_is nbd0 refused
 systemctl restart "$secret"
 check "... until the unit is restarted" wait_for 60 encrypted
 kill_now "$opener"
-check "... which detaches in the end" systemctl stop "$secret"
+check "... which then detaches" systemctl stop "$secret"
 stop "$pid"
 
 modprobe vsock_loopback
 start nbdkit -f --vsock -p 10812 memory 16M
 echo 'target = nbd+vsock://1:10812/' >/etc/nbd-attach/nbd0.conf
 rm "$dropin/tls.conf" && systemctl daemon-reload
-check "vsock in a unit: needs a drop-in" refuses systemctl start "$secret"
+check "vsock in a unit needs a drop-in" refuses systemctl start "$secret"
 check "... and says so" said "$secret" RestrictAddressFamilies=AF_VSOCK
 cp /usr/share/doc/nbd-attach/examples/vsock.conf.example "$dropin/vsock.conf"
 systemctl daemon-reload
-check "... with it" systemctl start "$secret"
-check "... stops" systemctl stop "$secret"
-check "systemd and udev have nothing to say against units and rules" refuses complaints
+check "... and starts with it" systemctl start "$secret"
+check "... and stops" systemctl stop "$secret"
+check "systemd and udev print no warning about units and rules" refuses complaints
 finish
