@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# `--reconnect --accept` takes the change that it names, no other one, and for the present outage
-# only. Source it after lib.bash.
+# `--reconnect --accept` accepts only the change that it names, and only for the current outage.
+# Source it after lib.bash.
 
 kit() { serve nbdkit -f -U "$sock" "$@"; } # ARGUMENT...
 
@@ -15,11 +15,11 @@ back() { # NAME ARGUMENT...: the server dies and comes back as another one
 
 accept() { # NAME CHANGE OTHER
 	nbd_attach --reconnect --accept "$3" nbd0
-	pause 0.7 # as long as the pauses between two tries are
-	check "$1: --accept $3 does not do" state_is refused
+	pause 0.7 # the pause between two attempts
+	check "$1: --accept $3 is not enough" state_is refused
 	check "$1: --accept $2" nbd_attach --reconnect --accept "$2" nbd0
 	check "$1: heals" within 5 state_is attached
-	check "$1: by a new socket" told_is taken $((++taken))
+	check "$1: a new socket was used" told_is taken $((++taken))
 }
 
 change() { # CHANGE[,CHANGE] OTHER FIRST SECOND THIRD: words for nbdkit; OTHER is another change
@@ -32,11 +32,11 @@ change() { # CHANGE[,CHANGE] OTHER FIRST SECOND THIRD: words for nbdkit; OTHER i
 	taken=$(told taken)
 	back "$name" "${second[@]}"
 	accept "$name" "$1" "$2"
-	# What was attached is what counts again.
+	# The original export counts again.
 	back "$name, again" "${third[@]}"
 	crash
 	kit "${first[@]}"
-	check "$name: the first one heals" within 5 state_is attached
+	check "$name: the first server heals it" within 5 state_is attached
 	check "$name: detaches" detach
 	crash
 }

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2120 # functions whose arguments are optional
-# What the scenarios share. Each scenario has its own directory, its own driver in place of nbd.ko,
-# and real servers on Unix sockets, so that scenarios cannot see each other. One looks like this:
+# What the scenarios share. Each scenario has its own directory, its own driver that replaces
+# nbd.ko, and real servers on Unix sockets, so scenarios cannot disturb each other. One looks like
+# this:
 #
 #   . "$(dirname "$0")/../lib.bash"
 #   serve                                  # nbdkit with $image, at $sock
@@ -14,8 +15,8 @@
 #   check "it detaches" detach
 #   finish
 #
-# $N is the scenario's directory, $N/stub/log the supervisor's log; `ctl` talks to the driver
-# (control.c), `told KEY` is one of its figures.
+# $N is the scenario's directory, $N/stub/log the supervisor's log; `ctl` sends commands to the
+# driver (control.c), `told KEY` prints one of its figures.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -34,7 +35,7 @@ supervisors=()
 as=() port='' loader='' server=''
 truncate -s 1M "$image"
 
-# A supervisor is not our child, so it has to be found by its lock before the directory goes.
+# A supervisor is not our child, so it must be found by its lock before the directory is removed.
 # shellcheck disable=SC2317
 leave() {
 	local p
@@ -68,7 +69,7 @@ start_asking() {
 	exec {questions}>"$N/questions" {answers}<"$N/answers"
 }
 
-# One of the driver's figures; sets $value, without a new process.
+# Sets $value to one of the driver's figures. Starts no process.
 ask() { # KEY [N]
 	echo "show ${2:-0}" >&"$questions"
 	read -rd '' value <&"$answers"
@@ -104,8 +105,8 @@ offered_at_most() { # MOST [N]
 	((value <= $1))
 }
 
-# wait_for, but with what it said last when it gives up. The command runs in this shell, because a
-# process for each look is what most of the time would be spent on.
+# Like wait_for, but prints the command's last output when it gives up. The command runs in this
+# shell, because starting processes would take most of the time.
 within() { # SECONDS COMMAND...
 	local end=$((SECONDS + $1)) looks=0
 	shift
@@ -136,7 +137,8 @@ serve() { # [COMMAND...]; nbdkit with the image unless another is given; sets $s
 	return 1
 }
 
-# nbdkit with options and, after --, words for the file plugin or a filter; as another user by $as.
+# Starts nbdkit with options and, after --, arguments for the file plugin or a filter. $as runs it
+# as another user.
 serve_with() { # [OPTION...] [-- WORD...]
 	local options=()
 	while (($#)) && [[ $1 != -- ]]; do
@@ -146,7 +148,7 @@ serve_with() { # [OPTION...] [-- WORD...]
 	serve "${as[@]}" nbdkit -f -U "$sock" "${options[@]}" file "$image" "${@:2}"
 }
 
-# The same at a TCP port, free or given; as another user by $as; sets $port.
+# The same at a TCP port, by default a free one. Sets $port.
 serve_tcp() { # [PORT [ADDRESS]]
 	rm -f "$N/port"
 	python3 - "$image" "${1:-0}" "${2:-127.0.0.1}" "${as[@]}" >"$N/port" 2>>"$N/server.said" <<-'EOP' &
@@ -192,7 +194,7 @@ attach() { # [OPTION...]; the words after -- replace `-u $sock`
 
 detach() { nbd_attach --detach "$@" nbd0; }
 
-# Reading the state file is much faster than `nbd-attach --status`, for loops.
+# In a loop, reading the state file is much faster than `nbd-attach --status`.
 read_state() { # KEY; sets $value
 	value=''
 	read -rd '' value <"$N/nbd0.state"
@@ -263,11 +265,11 @@ load() { # [OPTION of nbd-stub load...]
 	started+=("$loader")
 }
 
-has_closed() { # PID: also for the driver
+has_closed() { # PID: the process has ended, and the driver knows it
 	! compgen -G "$N/stub/proc/$1/fd/*" >/dev/null
 }
 
-unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
+unload() { # [SECONDS]: ends the load: no error, no lost or stale block on the device or in the image
 	local status
 	kill -TERM "$loader" 2>/dev/null
 	wait_for "${1:-25}" gone "$loader" || {
@@ -282,18 +284,18 @@ unload() { # [SECONDS]: no error, nothing lost, nothing stale, also in the image
 	return "$status"
 }
 
-loading() { # COUNT SECONDS: so many more requests are answered
+loading() { # COUNT SECONDS: COUNT more requests are answered
 	local value before
 	ask 'done'
 	before=$value
 	within "$2" told_at_least 'done' $((before + $1))
 }
 
-# Fails as well if a process of a build with sanitizers has left a report.
+# Also fails if a process of a build with sanitizers has left a report.
 finish() {
 	local report
 	for report in "$N"/san.*; do
-		[[ -s $report ]] && not_ok "no sanitizer complains" <"$report"
+		[[ -s $report ]] && not_ok "no sanitizer reports an error" <"$report"
 	done
 	all_made
 	echo "$passed passed, $failed failed$( ((skipped == 0)) || echo ", $skipped skipped")"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# For scenarios over TCP: a network namespace with nothing but a loopback interface, so that every
-# port is free, and cut() ends all connections without a word. Source it before lib.bash.
+# For scenarios over TCP: a network namespace that has only a loopback interface. Every port is
+# free, and cut() ends all connections silently. Source it before lib.bash.
 
 if [[ -z ${STUB_NETWORK-} ]]; then
 	if ! unshare -n true 2>/dev/null; then
@@ -13,7 +13,7 @@ if [[ -z ${STUB_NETWORK-} ]]; then
 fi
 ip link set lo up
 
-# Nothing arrives any more, and nobody is told.
+# No packet arrives any more, and no process is notified.
 cut_network() { ip link set lo down; }
 
 mend_network() { ip link set lo up; }

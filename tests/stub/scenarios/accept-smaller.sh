@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A smaller export: accepted for one outage, or for good by --accept at the attachment.
+# A smaller export is accepted for one outage, or always with --accept at the attachment.
 # Slow: it is started first.
 # shellcheck source=tests/stub/lib.bash
 . "$(dirname "$0")/../lib.bash"
@@ -12,13 +12,13 @@ truncate -s 256K "$N/quarter"
 change smaller read-only "file $image" "file $N/half" "file $N/quarter"
 
 kit file "$image"
-check "for good: attaches" attach --accept smaller
+check "always: attaches" attach --accept smaller
 for size in half quarter; do
 	crash
 	kit file "$N/$size"
-	check "for good: heals with a $size" within 5 state_is attached
-	# Or the next outage would begin before the device has the size.
-	check "for good: takes its size" within 8 told_is size "$(stat -c %s "$N/$size")"
+	check "always: heals with a $size" within 5 state_is attached
+	# Otherwise the next outage would begin before the device has the size.
+	check "always: takes its size" within 8 told_is size "$(stat -c %s "$N/$size")"
 done
-check "for good: detaches" detach
+check "always: detaches" detach
 finish

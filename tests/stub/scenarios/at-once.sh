@@ -1,24 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Attaching right after a detach, and right after a supervisor was killed: the one of before may still
-# be ending, or a helper of it, and neither is a reason to refuse.
+# Attaches right after a detach, and right after a supervisor was killed. The old supervisor or one
+# of its helpers may still be ending; that is no reason to refuse.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve
 check "it attaches" attach --on-change "sleep 0.7"
 check "it detaches" detach
-check "at once it attaches again" attach
+check "it attaches again at once" attach
 pid=$(supervisor_pid 0)
 kill -KILL "$pid"
 wait_for 5 gone "$pid"
-# As a helper that was just forked has it.
+# Holds the lock like a helper that was just forked.
 start flock -o "$N/nbd0.lock" sleep 60
 holder=$pid
 check "the lock is held" wait_for 5 eval '! flock -n "$N/nbd0.lock" true'
 (pause 0.7; kill -KILL "$holder") &
-check "it is taken over all the same" attach
+check "it is taken over nevertheless" attach
 check "it is attached" state_is attached
-check "a living one is a reason" expect_status 3 'attached already' attach
+check "a live supervisor is a reason" expect_status 3 'attached already' attach
 check "it detaches" detach
 finish

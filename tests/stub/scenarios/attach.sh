@@ -1,23 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Attaching: what the kernel is told, a server that is not there, --wait, auto, attached already.
+# Attach: the kernel's settings, a server that does not run, --wait, auto, an attached device.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-check "no server is worth retrying" expect_status 4 'does not exist: is the server running' attach
+check "no server: exit status 4" expect_status 4 'does not exist: is the server running' attach
 check "nothing is attached" told_is configured 0
 nbd_attach --wait=20 nbd0 -u "$sock" 2>"$N/stub/log" &
 waiting=$!
 started+=("$waiting")
-check "--wait says that it waits" within 5 logged 'trying again'
-check "and waits" running "$waiting"
+check "--wait logs that it waits" within 5 logged 'trying again'
+check "--wait waits" running "$waiting"
 serve
-check "it attaches when the server is there" wait_for 10 gone "$waiting"
+check "it attaches when the server starts" wait_for 10 gone "$waiting"
 wait "$waiting"
-check "with status 0" is $? 0
+check "it exits with 0" is $? 0
 check "the dead timeout is the default" told_is dead-timeout 600
 check "no request times out" told_is timeout 0
-check "requests are looked at each second" is "$(<"$N/stub/sys/block/nbd0/queue/io_timeout")" 1000
+check "requests are checked each second" is "$(<"$N/stub/sys/block/nbd0/queue/io_timeout")" 1000
 check "the size is the export's" told_is size 1048576
 check "the identifier is the URI" told_is identifier "nbd+unix:///?socket=$sock"
 check "attached already" expect_status 3 'attached already' attach

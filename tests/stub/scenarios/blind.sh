@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Where the kernel's log cannot be read, nothing tells whether a socket was taken.
+# If the kernel's log cannot be read, the program cannot know whether a socket was accepted.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The dead timeout passes while the kernel does not answer a hand-over: the socket is in use then, and
-# the device must not be made to fail; with several connections none may be lost or offered twice.
+# The dead timeout passes while the kernel does not answer a hand-over. The socket may be in use
+# then, so I/O must not be failed. With several connections, no socket may be lost or offered twice.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A server that was started for the device: it dies and is started again, and ends with the device.
+# A server that nbd-attach started for the device dies, is started again, and ends with the device.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -18,7 +18,7 @@ pid=$(<"$N/pid")
 check "it detaches" detach
 check "the server ends" wait_for 5 gone "$pid"
 
-# The kernel lets it signal processes of its own user: nbd-attach's helpers must not be among them.
+# The server may signal processes of its own user, and nbd-attach's helpers must not be among them.
 if (($(id -u))); then
 	echo "skipped - as another user: only root can start it"
 	finish
@@ -28,9 +28,10 @@ chmod 666 "$image"
 helpers=nobody
 getent passwd nbd-attach >/dev/null && helpers=nbd-attach
 check "as the helpers' user: attaches" attach --user $helpers -- -- [ nbdkit -f file "$image" ]
-check "as the helpers' user: is told" grep -q "runs as $helpers, as do the helper" "$N/attach.said"
+check "as the helpers' user: attach warns" \
+	grep -q "runs as $helpers, as do the helper" "$N/attach.said"
 check "as the helpers' user: detaches" detach
 check "as another user: attaches" attach --user daemon -- -- [ nbdkit -f file "$image" ]
-check "as another user: nothing is told" refuses grep "as do the helper" "$N/attach.said"
+check "as another user: attach does not warn" refuses grep "as do the helper" "$N/attach.said"
 check "as another user: detaches" detach
 finish

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What several configuration files and the command line make together: the defaults of the machine, a
-# configuration, the files that complete it, and what takes back an option.
+# How configuration files and the command line combine: the machine's defaults, a configuration, its
+# drop-ins, and the options that take back an option.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-# /etc is a file system of its own there.
+# Runs SCRIPT in a mount namespace with its own /etc.
 own_etc() { # SCRIPT
 	unshare "${namespace[@]}" bash -c 'exec 2>&1; mount -t tmpfs tmpfs /etc && mkdir /etc/nbd-attach &&
 		cd /etc/nbd-attach && {
@@ -48,13 +48,14 @@ device = auto
 peer-timeout = 20s
 swap = yes
 target = nbd://server/data'
-check "the last drop-in counts most, the defaults least" shows data "$data"
-check "what is typed counts more" shows '-C 1 --dead-timeout 5 --no-swap data' 'connections = 1
+check "the last drop-in overrides the others, and all override the defaults" shows data "$data"
+check "the command line overrides files" \
+	shows '-C 1 --dead-timeout 5 --no-swap data' 'connections = 1
 dead-timeout = 5
 device = auto
 peer-timeout = 20s
 target = nbd://server/data'
-check "the defaults count without a configuration" shows 'nbd3 host' 'dead-timeout = 30
+check "the defaults hold without a configuration" shows 'nbd3 host' 'dead-timeout = 30
 device = nbd3
 peer-timeout = 20s
 read-only = yes
@@ -63,29 +64,32 @@ check "--no-OPTION takes back a default" shows '--no-read-only --no-peer-timeout
 	'dead-timeout = 30
 device = nbd3
 target = nbd://host/'
-check "each line has its file" says 'from /etc/nbd-attach/data.conf.d/20-site.conf
+check "each line names its file" says 'from /etc/nbd-attach/data.conf.d/20-site.conf
 connections = 4
 .*from /etc/nbd-attach/defaults.conf
 peer-timeout = 20s' '"$@" --show-config data'
-check "what is shown is a configuration" says 'status 0$' \
+check "the output is a valid configuration" says 'status 0$' \
 	'"$@" --show-config data >/etc/shown.conf; "$@" --check-config /etc/shown.conf'
-check "--check-config is content" says '^status 0$' '"$@" --check-config data'
-check "--check-config looks at drop-ins" says '20-site.conf:1: there is no option "swop".*status 2$' \
+check "--check-config accepts the files" says '^status 0$' '"$@" --check-config data'
+check "--check-config checks drop-ins" says '20-site.conf:1: there is no option "swop".*status 2$' \
 	'echo swop = yes >data.conf.d/20-site.conf; "$@" --check-config data'
-check "so does attaching" says '20-site.conf:1: there is no option "swop".*status 2$' \
+check "attach checks drop-ins" says '20-site.conf:1: there is no option "swop".*status 2$' \
 	'echo swop = yes >data.conf.d/20-site.conf; "$@" data'
-check "a drop-in names no server" says '"target" belongs to one configuration.*status 2$' \
+check "a drop-in must not name a server" says '"target" belongs to one configuration.*status 2$' \
 	'echo target = x >data.conf.d/20-site.conf; "$@" data'
-check "nor do the defaults" says 'defaults.conf:1: "export" belongs to one.*status 2$' \
+check "the defaults must not name an export" \
+	says 'defaults.conf:1: "export" belongs to one.*status 2$' \
 	'echo export = x >defaults.conf; "$@" --check-config defaults; "$@" nbd3 host'
-check "the defaults are no configuration" says 'defaults.conf: this file names no server.*status 2$' \
+check "the defaults are not a configuration" \
+	says 'defaults.conf: this file names no server.*status 2$' \
 	'"$@" defaults'
-check "what others can write is not used" says 'can write this file.*status 2$' \
+check "a file that others can write is refused" says 'can write this file.*status 2$' \
 	'chmod 666 defaults.conf; "$@" nbd3 host'
 check "--no-OPTION and the option" says 'swap and --no-swap cannot be combined.*status 2$' \
 	'"$@" --swap --no-swap data'
 check "--no-OPTION of a verb" says 'no-swap cannot be combined with --detach.*status 2$' \
 	'"$@" -d --no-swap nbd0'
-check "--no-OPTION of what no file can set" says 'there is no option "--no-config".*status 2$' \
+check "--no-OPTION of an option that files cannot set" \
+	says 'there is no option "--no-config".*status 2$' \
 	'"$@" --no-config data'
 finish

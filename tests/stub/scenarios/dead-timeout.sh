@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The dead timeout passes: I/O fails, and after that the device heals and waits as it did before.
+# The dead timeout passes: I/O fails. Then the device heals, and I/O waits in the next outage.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -24,6 +24,6 @@ crash
 check "the loss is noticed" within 5 told_at_least pending 1
 serve_again
 check "it heals once more" within 10 state_is attached
-check "and no request failed" unload
+check "no request failed" unload
 check "it detaches" detach
 finish

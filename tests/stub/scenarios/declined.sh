@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The driver throws sockets away without a word: one connection offers again, several never do.
+# The driver drops sockets silently. With one connection a socket is offered again, with several
+# connections never.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -26,9 +27,9 @@ ctl decline 0 1000
 crash
 serve_again
 check "one socket is offered twenty times" within 10 told_at_least declined 25
-check "it is not counted as alive" state_has CONNECTIONS_ALIVE '^0$'
+check "it does not count as alive" state_has CONNECTIONS_ALIVE '^0$'
 ctl decline 0 0
-check "another one is taken" within 10 told_is taken 2
+check "another socket is accepted" within 10 told_is taken 2
 check "it heals" within 10 state_is attached
 check "it detaches" detach
 
@@ -38,19 +39,19 @@ offered=$(told offered) repeated=$(told repeated)
 taken=$(told taken)
 ctl break 0 0
 check "the second socket is taken" within 10 told_is taken $((taken + 1))
-check "of two" told_is offered $((offered + 2))
+check "two sockets were offered" told_is offered $((offered + 2))
 check "each was offered once" told_is repeated "$repeated"
 check "both are alive" told_is alive 2
 check "the state agrees" within 10 state_has CONNECTIONS_ALIVE '^2$'
 check "the server has no other clients" within 5 clients 2
 
-# A server should not have to greet a new client ten times a second.
+# A server must not get a new client ten times a second.
 offered=$(told offered)
 ctl decline 0 1000
 ctl break 0 0
 check "the next sockets are declined" within 5 told_at_least offered $((offered + 1))
 pause 3
-check "they come ever more seldom" offered_at_most $((offered + 25))
+check "they come less and less often" offered_at_most $((offered + 25))
 ctl decline 0 0
 check "one is taken" within 10 told_is alive 2
 check "the state agrees again" within 10 state_is attached

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# One of several connections ends: the others go on, and it is replaced.
+# One of several connections ends. The others go on, and it is replaced.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -13,7 +13,7 @@ ctl break 0 1
 check "it is replaced" within 10 told_is taken 1
 check "three are alive" within 10 told_is alive 3
 check "it is attached" within 10 state_is attached
-check "the log tells" logged 'a connection to .* is dead .*, 2 of 3 are left'
+check "the log says so" logged 'a connection to .* is dead .*, 2 of 3 are left'
 check "no outage is counted" json_is outages 0
 ctl break 0 0
 ctl break 0 2

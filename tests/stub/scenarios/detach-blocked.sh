@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The kernel takes no commands, because another device's one does not end: a detach has either
-# happened when it is answered, or it does not happen; what nobody can call back is said so.
+# The kernel accepts no commands, because a command for another device does not end. A detach that
+# reports failure does not happen later. If it may still happen, the answer says so.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -10,19 +10,20 @@ check "it attaches" attach
 ctl block
 check "a plain detach gives up" expect_status 1 'stays attached' detach
 ctl unblock
-check "the kernel gets on" within 5 nbd_attach --reconnect nbd0
+check "the kernel goes on" within 5 nbd_attach --reconnect nbd0
 pause 0.5
 check "it is attached" state_is attached
 check "nothing was disconnected" told_is detaches 0
 load -e
 check "the load gets on" loading 20 5
 ctl block
-check "by force it is decided" expect_status 1 'not yet finished' detach --force
+check "with --force the detach cannot be taken back" \
+	expect_status 1 'not yet finished' detach --force
 check "nothing was disconnected yet" told_is detaches 0
 check "it is being detached" state_is detaching
 supervisor=$(supervisor_pid 0)
 ctl unblock
-check "then it happens" within 5 told_is detaches 1
+check "then it is detached" within 5 told_is detaches 1
 check "the supervisor ends" wait_for 10 gone "$supervisor"
 kill -KILL "$loader"
 check "it is free" within 5 told_is configured 0

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What the caller has in its environment reaches no helper: libraries would write keys, read
-# settings and name servers, or tell secrets because of it.
+# Helpers do not inherit the caller's environment: because of it, libraries would write keys, read
+# settings, use other name servers, or reveal secrets.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 (umask 077 && echo 'me:0123456789abcdef0123456789abcdef' >"$N/keys.psk")
-# GnuTLS reads this before it knows any session: with it no TLS would be left.
+# GnuTLS reads this file when it is loaded; with it, GnuTLS would refuse every version of TLS.
 printf '[overrides]\ndisabled-version = tls1.2\ndisabled-version = tls1.3\n' >"$N/priorities"
 chmod 777 "$N/stub"
 variables=(
@@ -27,7 +27,7 @@ helpers() { # the processes that the supervisor has started
 	done
 }
 
-# Of each helper, every variable but those that it needs.
+# Prints each helper's variables, except those that it needs.
 strange() {
 	local p
 	for p in $(helpers "$(supervisor_pid 0)"); do
@@ -38,18 +38,18 @@ strange() {
 
 serve_with --tls=require --tls-psk="$N/keys.psk"
 check "TLS: attaches" attach --tls --tls-psk "$N/keys.psk" --tls-username me
-check "a relay and a spare worker are there" eval '(($(helpers "$(supervisor_pid 0)" | wc -l) >= 2))'
-check "no helper has anything of ours" is "$(strange)" ''
+check "a relay and a spare worker run" eval '(($(helpers "$(supervisor_pid 0)" | wc -l) >= 2))'
+check "no helper has a variable of the caller" is "$(strange)" ''
 load
 crash
 serve_again
 check "it heals" within 10 state_is attached
 check "nothing is lost" unload
-check "still none has" is "$(strange)" ''
+check "the new helpers have none, either" is "$(strange)" ''
 check "no keys are written" refuses test -e "$N/stub/keylog"
-check "nothing is said" is "$(grep -ciE 'gnutls|<[0-9]>' "$N/stub/log")" 0
+check "GnuTLS logs nothing" is "$(grep -ciE 'gnutls|<[0-9]>' "$N/stub/log")" 0
 check "it detaches" detach
 check "--info" nbd_attach --info -u "$sock" --tls --tls-psk "$N/keys.psk" --tls-username me
-check "--info: a name" expect_status 4 'nbd.invalid' nbd_attach --info nbd.invalid
+check "--info: a host name" expect_status 4 'nbd.invalid' nbd_attach --info nbd.invalid
 check "--info: no keys are written" refuses test -e "$N/stub/keylog"
 finish

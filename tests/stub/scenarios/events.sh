@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Events of the driver that are false, or lost: no living connection is cut, and a dead one is found.
+# The driver sends false events or loses events: no live connection is cut, and a dead one is found.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -27,7 +27,7 @@ check "it is attached" state_is attached
 check "the connection lives" told_is taken 0
 ctl silent 0 on
 crash
-check "an end that nobody tells of is noticed" within 15 state_is lost
+check "the end of a connection is noticed without an event" within 15 state_is lost
 serve_again
 check "it heals" within 15 state_is attached
 check "nothing failed, nothing is lost" unload

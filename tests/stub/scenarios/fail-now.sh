@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --fail-now while the kernel works on a hand-over: it is not forgotten when nothing comes of that.
+# --fail-now while the kernel works on a hand-over: it still holds when the hand-over fails.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -13,8 +13,9 @@ check "the loss is noticed" within 5 state_is lost
 ctl decline 0 10000
 ctl block
 serve_again
-check "the kernel is given a connection" within 10 state_is healing
-check "it is asked for" expect_status 0 'I/O fails until the server is back' nbd_attach --fail-now nbd0
+check "a connection is handed to the kernel" within 10 state_is healing
+check "--fail-now succeeds" \
+	expect_status 0 'I/O fails until the server is back' nbd_attach --fail-now nbd0
 check "no request has failed yet" told_is failed 0
 crash
 ctl unblock
@@ -28,7 +29,7 @@ crash
 check "the next loss is noticed" within 5 state_is lost
 before=$(told failed)
 pause 1
-check "in the next outage I/O waits" told_is failed "$before"
+check "I/O waits in the next outage" told_is failed "$before"
 serve_again
 check "it heals again" within 15 state_is attached
 check "nothing is lost" unload

@@ -17,18 +17,18 @@ fails_over() { # NAME CONNECTIONS FIRST SECOND OPTION...; $first is the server t
 	local name=$1
 	check "$name: attaches" attach -C "$2" --failover "$4" --fence none "${@:5}" -- "$3"
 	check "$name: with all connections" told_is alive "$2"
-	# Or what is under way then waits for 30 seconds: the kernel's rule for several connections.
+	# With several connections the kernel would keep requests in flight waiting for 30 seconds.
 	(($2 == 1)) || echo 1000 >"$N/stub/sys/block/nbd0/queue/io_timeout"
 	load
 	check "$name: the load gets on" loading 20 5
 	kill_now "$first"
 	check "$name: the other server is used" within 10 json_is serving "$4"
 	check "$name: it is attached" within 15 state_is attached
-	check "$name: all connections are there" within 5 told_is alive "$2"
+	check "$name: all connections live" within 5 told_is alive "$2"
 	check "$name: the load gets on there" loading 20 10
 	check "$name: nothing failed, nothing is lost" unload
 	check "$name: detaches" detach
-	truncate -s 0 "$image" && truncate -s 1M "$image" # as the next load wants it
+	truncate -s 0 "$image" && truncate -s 1M "$image" # empty for the next load
 }
 
 serve_port 10809

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --failover: a fence that fails is not repeated at once, nothing is dialled while it runs, no socket
-# of another server is used without it; takeover by a supervisor that knows other servers.
+# --failover: a fence that fails is not run again at once. No server is dialled while the fence
+# runs, and no socket of another server is used before it succeeds. A takeover with other servers is
+# refused.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -33,24 +34,24 @@ kill_now "$first"
 check "the fence runs" within 10 fences 1
 check "it fails" within 10 state_has FENCE 'failed'
 pause 2
-check "and is not repeated at once" fences 1
+check "it is not run again at once" fences 1
 check "no socket was offered" told_is offered 0
 touch "$N/hang"
-check "but later" within 10 fences 2
+check "it is run again later" within 10 fences 2
 pause 1
-check "while it runs, nothing is dialled" state_has FENCE 'running'
-check "and no socket was offered" told_is offered 0
+check "the fence runs, so no server is dialled" state_has FENCE 'running'
+check "no socket was offered meanwhile" told_is offered 0
 touch "$N/fence-works"
 rm "$N/hang"
 check "the other server is used" within 10 state_is attached
-check "it is that one" state_has SERVING "other.sock"
+check "the state file names it" state_has SERVING "other.sock"
 check "the load gets on" loading 20 10
 kill_supervisor
 check "other servers are refused" expect_status 2 'not one of the servers given' \
 	attach --failover "nbd+unix:///?socket=$N/third" --fence "$N/fence"
 check "nothing was changed" told_is alive 1
-check "the same are not" attach "${options[@]}"
-check "it knows which one serves" state_has SERVING "other.sock"
+check "the same servers are accepted" attach "${options[@]}"
+check "the new supervisor knows which one serves" state_has SERVING "other.sock"
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 finish

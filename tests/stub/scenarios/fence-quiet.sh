@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The command of --fence: nothing is dialled while it runs, and when it has failed it is not run
-# again before five seconds have passed.
+# The command of --fence: no server is dialled while it runs. After a failure it is not run again
+# within five seconds.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -15,7 +15,7 @@ exit "\$status"
 END
 chmod +x "$N/fence"
 
-serve_at() { # SOCKET; sets $server. Who connects is counted in SOCKET.log
+serve_at() { # SOCKET; sets $server. SOCKET.log counts the connections
 	sock=$1 serve nbdkit -f -U "$1" --filter=log file "$image" logfile="$1.log"
 }
 
@@ -37,7 +37,7 @@ fence_says() { # REGEX
 	[[ $said =~ $1 ]]
 }
 
-apart() { # SECONDS: the last two runs were, at least. When the first one failed came later
+apart() { # SECONDS: at least this time lies between the last two runs
 	tail -n 2 "$N/fenced" | awk -v s="$1" '{ t[NR] = $1 } END { print (t[2] - t[1]) / 1e9
 		exit !((t[2] - t[1]) / 1e9 >= s) }'
 }
@@ -52,31 +52,31 @@ load
 check "the load gets on" loading 20 5
 kill_now "$first"
 check "the fence runs" within 10 runs 1
-check "it is told" fence_says '^running'
+check "--status says so" fence_says '^running'
 
-# Both servers are there, and nobody comes.
+# Both servers run, and no client comes.
 serve_at "$a"
 before="$(connects "$a") $(connects "$b")"
-pause 2 # several times the longest pause between two tries
-check "nothing is dialled meanwhile" is "$(connects "$a") $(connects "$b")" "$before"
-check "and the fence still runs" runs 1
+pause 2 # several times the longest pause between two attempts
+check "no server is dialled meanwhile" is "$(connects "$a") $(connects "$b")" "$before"
+check "the fence still runs" runs 1
 
-# Then it fails, while the lost server is gone again: the other one answers at every turn.
+# Then the fence fails while the lost server is down again: the other one answers each time.
 kill_now "$server"
 echo 7 >"$N/go"
 since=$SECONDS
-check "its failure is told" within 5 fence_says 'failed.*status 7'
+check "--status shows its failure" within 5 fence_says 'failed.*status 7'
 check "the servers have their turns" within 5 eval '(($(connects "$b") > ${before#* } + 1))'
 check "I/O waits" told_at_least pending 1
-check "nothing is used" told_is taken 0
+check "no socket is used" told_is taken 0
 ((SECONDS - since >= 4)) || pause "$((since + 4 - SECONDS))"
 check "the fence is not run again at once" runs 1
-check "but then" within 8 runs 2
+check "the fence is run again later" within 8 runs 2
 check "after five seconds" apart 5
 echo 0 >"$N/go"
 check "the other server is used" within 10 state_is attached
-check "by a new socket" told_is taken 1
-check "the fence ran no third time" runs 2
+check "one socket was used" told_is taken 1
+check "the fence ran only twice" runs 2
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 finish

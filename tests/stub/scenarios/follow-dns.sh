@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A name that leads elsewhere later: followed with --follow-dns, and only then.
+# The server's name gets another address: the program follows it only with --follow-dns.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 if [[ ! ${1:-} ]]; then
 	if unshare -m true 2>/dev/null; then
@@ -28,7 +28,7 @@ pause 2
 check "without --follow-dns it is not followed" state_is lost
 check "no socket was offered" told_is offered 0
 check "it detaches" detach
-check "it attaches there" attach --follow-dns -- "server.test:$port"
+check "it attaches to the new address" attach --follow-dns -- "server.test:$port"
 crash
 check "the loss is noticed" within 5 state_is lost
 leads_to 127.0.0.1

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# While a supervisor does not run, somebody else detaches its device and attaches another disk with
-# the very same identifier: it must not be reconfigured, disconnected, or made to fail.
+# While the supervisor is stopped, another program detaches its device and attaches another disk
+# with the same identifier. The supervisor must not reconfigure or disconnect that disk, or fail its
+# I/O.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-# Stopped, so that it learns of nothing in between.
+# Stops the supervisor, so that it notices nothing in between.
 exchanged() {
 	kill -STOP "$(supervisor_pid 0)"
 	ctl detach 0
@@ -31,8 +32,8 @@ begins() { # [OPTION...]
 serve
 check "it attaches" begins
 exchanged
-check "in peace: it ends" supervisor_ends
-check "in peace: the other one is untouched" untouched
+check "no outage: it ends" supervisor_ends
+check "no outage: the other disk is untouched" untouched
 
 check "it attaches" begins
 kill -STOP "$supervisor"
@@ -43,7 +44,7 @@ changes=$(told changes) detaches=$(told detaches)
 serve_again
 kill -CONT "$supervisor"
 check "before a hand-over: it ends" supervisor_ends
-check "before a hand-over: the other one is untouched" untouched
+check "before a hand-over: the other disk is untouched" untouched
 check "before a hand-over: no socket was offered" told_is taken 0
 
 check "it attaches" begins
@@ -54,7 +55,7 @@ changes=$(told changes) detaches=$(told detaches)
 kill -TERM "$supervisor"
 kill -CONT "$supervisor"
 check "SIGTERM: it ends" supervisor_ends
-check "SIGTERM: the other one is untouched" untouched
+check "SIGTERM: the other disk is untouched" untouched
 
 check "it attaches" begins
 kill -STOP "$supervisor"
@@ -68,7 +69,7 @@ pause 0.3
 kill -CONT "$supervisor"
 check "--detach: it ends" supervisor_ends
 wait_for 10 gone "$asker"
-check "--detach: the other one is untouched" untouched
+check "--detach: the other disk is untouched" untouched
 
 # A device that is about to grow
 check "it attaches" begins
@@ -78,17 +79,17 @@ truncate -s 2M "$image"
 serve_again
 check "it heals" within 10 state_is attached
 kill -STOP "$supervisor"
-pause 3 # so that the look for a moment to grow is due at once
+pause 3 # then the search for a moment to grow is due at once
 ctl detach 0
 ctl attach 0 ours
 changes=$(told changes) detaches=$(told detaches) sizes=$(told sizes)
 kill -CONT "$supervisor"
 check "larger: it ends" supervisor_ends
-check "larger: the other one is untouched" untouched
-check "larger: and keeps its size" told_is sizes "$sizes"
+check "larger: the other disk is untouched" untouched
+check "larger: the other disk keeps its size" told_is sizes "$sizes"
 truncate -s 1M "$image"
 
-# One that was taken over, and about whose connections the kernel is asked
+# A device that was taken over: the kernel is asked about its connections
 check "it attaches" begins
 kill_supervisor
 rm -f "$N/nbd0.state"
@@ -101,7 +102,7 @@ changes=$(told changes) detaches=$(told detaches)
 ctl overflow
 kill -CONT "$supervisor"
 check "taken over: it ends" supervisor_ends
-check "taken over: the other one is untouched" untouched
+check "taken over: the other disk is untouched" untouched
 
 # A detach that waits for the helper thread, which waits for the kernel.
 check "it attaches" begins
@@ -120,7 +121,7 @@ detaches=$(told detaches)
 ctl unblock
 check "a detach that waited: it ends" supervisor_ends
 wait_for 10 gone "$asker"
-check "a detach that waited: the other one is still there" told_is detaches "$detaches"
+check "a detach that waited: the other disk stays attached" told_is detaches "$detaches"
 
 check "it attaches" begins --dead-timeout 1
 crash
@@ -132,5 +133,5 @@ changes=$(told changes) detaches=$(told detaches)
 pause 1
 kill -CONT "$supervisor"
 check "the dead timeout: it ends" supervisor_ends
-check "the dead timeout: the other one is untouched" untouched
+check "the dead timeout: the other disk is untouched" untouched
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Somebody else detaches the device; somebody else's device is left alone.
+# Another program detaches the device. A device of another program is left alone.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -11,9 +11,10 @@ pid=$(supervisor_pid 0)
 check "the supervisor ends" wait_for 5 gone "$pid"
 check "it says why" logged 'detached by another program'
 ctl attach 0 somebody
-check "somebody's device is refused" expect_status 3 'attached already to "somebody"' attach
-check "nothing was changed there" told_is changes 0
+check "the device of another program is refused" \
+	expect_status 3 'attached already to "somebody"' attach
+check "that device was not changed" told_is changes 0
 ctl detach 0
-check "a free one is attached" attach
+check "a free device is attached" attach
 check "it detaches" detach
 finish

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A kernel that freezes the queue for a new io_timeout keeps the process that writes it until the
-# requests end. That process holds nothing of its supervisor's: when the supervisor dies, the next
-# one takes the device over. (A FIFO that nobody reads stands for the queue.)
+# A kernel that freezes the queue for a new io_timeout blocks the process that writes it until the
+# requests end. That process holds no lock of its supervisor: if the supervisor dies, the next one
+# can take the device over. (A FIFO without a reader stands for the queue.)
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -20,7 +20,7 @@ check "it heals" within 10 state_is attached
 kill_supervisor
 check "the device can be taken over" attach --dead-timeout 1
 check "it is attached" within 5 state_is attached
-check "it had been waiting all the time" is "$(timeout 5 cat "$timeout")" 1000
+check "the write was blocked all the time" is "$(timeout 5 cat "$timeout")" 1000
 rm "$timeout"
 check "it detaches" detach
 finish

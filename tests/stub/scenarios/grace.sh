@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --shutdown: a lost server has the grace from then on, and not from its loss; and no longer.
+# --shutdown: the grace period of a lost server begins at the shutdown, not at the loss.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -14,12 +14,12 @@ pause 3
 began=${EPOCHREALTIME/./}
 check "the machine shuts down" nbd_attach --shutdown --grace 3
 pause 2
-check "I/O waits still" told_is failed 0
+check "I/O still waits" told_is failed 0
 check "then it fails" within 5 told_at_least failed 1
 took=$(((${EPOCHREALTIME/./} - began) / 1000))
-check "after the grace" test "$took" -ge 2900
-check "the state tells" within 5 state_is expired
-check "it is off again" nbd_attach --shutdown --grace infinity
+check "not before the grace period is over" test "$took" -ge 2900
+check "the state is expired" within 5 state_is expired
+check "the grace period is cancelled" nbd_attach --shutdown --grace infinity
 serve_again
 check "it heals" within 10 state_is attached
 check "the kernel waits as before" within 5 told_is dead-timeout 600

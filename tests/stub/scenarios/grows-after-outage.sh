@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A server that is back with a larger export: the device grows when no request is under way.
+# The server comes back with a larger export. The device grows when no request is under way.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -15,7 +15,7 @@ serve_again
 check "it heals" within 10 state_is attached
 check "nothing failed, nothing is lost" unload
 check "it grows" within 15 told_is size 2097152
-check "by one command" told_is sizes 1
-check "--status tells" json_is size-bytes 2097152
+check "one command changed the size" told_is sizes 1
+check "--status has the new size" json_is size-bytes 2097152
 check "it detaches" detach
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The main job: a server dies and comes back while the device is in use.
+# The main task: a server dies and comes back while the device is in use.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -22,7 +22,7 @@ crash
 check "the loss is noticed again" within 5 state_is lost
 serve_again
 check "it heals again" within 10 state_is attached
-check "what was in flight is soon sent again" loading 20 10
+check "requests in flight are soon sent again" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 check "the device is free" told_is configured 0

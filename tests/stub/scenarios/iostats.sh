@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# queue/iostats = 0 (a usual tuning): what cannot be told is not idle.
+# With queue/iostats = 0 (a usual tuning) the program cannot see whether the device is idle, so it
+# assumes that it is not.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 

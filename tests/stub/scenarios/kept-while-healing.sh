@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A detach that is given up while the kernel holds a hand-over up: the result of that still counts.
+# A detach is given up while the kernel delays a hand-over. The result of the hand-over still
+# counts.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-gives_up() { # [STATE]: a server that is back, and a kernel that does not get on with it
+gives_up() { # [STATE]: the server is back, but the kernel does not answer the hand-over
 	crash
 	within 10 state_is "${1:-lost}" || return
 	if [[ ${1:-lost} = expired ]]; then
 		within 5 told_is dead-timeout 0 || return
-		pause 1.5 # the two sockets that make what waits fail come first
+		pause 1.5 # two other sockets come first: they make waiting requests fail
 	fi
 	ctl block
 	serve_again
@@ -22,7 +23,7 @@ descriptors() {
 	echo "${#all[@]}"
 }
 
-steady_descriptors() { # when nothing is being prepared any more
+steady_descriptors() { # prints the number of descriptors when no process is being prepared
 	local now before=0
 	for _ in {1..50}; do
 		now=$(descriptors)
@@ -59,12 +60,12 @@ check "it detaches" detach
 check "two connections: attaches" attach -C 2 --dead-timeout 2
 before=$(steady_descriptors)
 check "two connections: the detach is given up" gives_up
-pause 2.5 # the dead timeout passes, but the hand-over decides
+pause 2.5 # the dead timeout passes, but the hand-over is decisive
 check "two connections: I/O does not fail meanwhile" state_is lost
 ctl unblock
 check "two connections: the hand-over counts" within 10 state_is attached
 check "two connections: both live" within 5 told_is alive 2
-# The driver counts for the device of before as well, whose connection was replaced twice.
+# The driver's count includes the earlier device, whose connection was replaced twice.
 check "two connections: none was offered twice" told_is offered 4
 check "two connections: the kernel waits" told_is dead-timeout 2
 check "two connections: no descriptor is left over" within 5 descriptors_are "$before"
@@ -73,15 +74,15 @@ check "two connections: the load gets on" loading 20 5
 check "two connections: nothing fails" unload
 check "two connections: detaches" detach
 
-# I/O fails already, and is to fail again, while the new connection is on its way into the kernel.
+# I/O fails already, and --detach makes it fail again during the hand-over of a new connection.
 check "expired: attaches" attach --dead-timeout 1
 before=$(steady_descriptors)
 check "expired: the detach is given up" gives_up expired
-check "expired: expired" state_is expired
+check "expired: I/O still fails" state_is expired
 repeated=$(told repeated)
 ctl unblock
 check "expired: the hand-over counts" within 10 state_is attached
-check "expired: it lives" told_is alive 1
+check "expired: the connection lives" told_is alive 1
 check "expired: its socket was offered once" told_is repeated "$repeated"
 check "expired: the kernel waits again" told_is dead-timeout 1
 check "expired: no request times out" told_is timeout 0

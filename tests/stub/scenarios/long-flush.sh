@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A flush may take as long as requests complete: the limit of 10 s counts from the last one.
+# A flush may take long if requests complete: the limit of 10 s begins at the last completion.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -16,10 +16,10 @@ check "it is being flushed" wait_for 5 test -e "$flushing"
 "$stub" load nbd0 -r 5 -e >"$N/load.said" 2>&1 </dev/null &
 loader=$!
 started+=("$loader")
-check "it is waited for" wait_for 20 gone "$detach"
+check "--detach waits for it" wait_for 20 gone "$detach"
 wait "$detach"
-check "until the flush is over: somebody has opened it meanwhile" is $? 3
-check "... and is named" grep 'is open in process' "$scratch/log"
+check "after the flush it refuses, as a process has opened the device" is $? 3
+check "... and names the process" grep 'is open in process' "$scratch/log"
 kill -KILL "$loader"
 check "nothing was disconnected" told_is detaches 0
 check "--force does not wait" detach --force

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A writable export that cannot flush: fsync(2) succeeds, and the server hears nothing of it. That is
-# said at attach and at a takeover, in the state file and in each report; not of one that is only
-# read, and not of one that can flush.
+# A writable export without flush: fsync(2) succeeds although the server gets no request. Attach and
+# takeover warn, and the state file and each report say so; not for a read-only device, and not for
+# an export with flush.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -24,24 +24,24 @@ serve nbdkit -f -U "$sock" -P "$N/nbdkit.pid" eval get_size='echo 1048576' \
 	pwrite="dd of='$image' oflag=seek_bytes seek=\$4 conv=notrunc status=none" \
 	can_flush="test -e '$N/flushes' || exit 3" flush=''
 check "it attaches" attach
-check "that is warned of" warned 1
-check "in the state file" state_has FLUSH '^no$'
-check "in the status" status_warns 1
-check "as JSON" json_is flush False
-check "in --info" eval 'nbd_attach --info -u "$sock" | grep -E "^no flush +fsync succeeds"'
+check "attach warns" warned 1
+check "the state file says so" state_has FLUSH '^no$'
+check "--status says so" status_warns 1
+check "--status --json says so" json_is flush False
+check "--info says so" eval 'nbd_attach --info -u "$sock" | grep -E "^no flush +fsync succeeds"'
 kill_supervisor
 check "it is taken over" attach
-check "that is warned of again" warned 2
-check "in the status still" status_warns 1
+check "the takeover warns again" warned 2
+check "--status still says so" status_warns 1
 check "it detaches" detach
-check "it attaches to be read" attach --read-only
-check "that needs no warning" warned 2
-check "nor in the status" status_warns 0
+check "it attaches read-only" attach --read-only
+check "read-only: no warning" warned 2
+check "read-only: no line in --status" status_warns 0
 check "it detaches" detach
 touch "$N/flushes"
-check "one that can flush attaches" attach
-check "nor does this" warned 2
-check "the state file has it" state_has FLUSH '^yes$'
-check "the status is quiet" status_warns 0
+check "an export with flush attaches" attach
+check "with flush: no warning" warned 2
+check "with flush: the state file says so" state_has FLUSH '^yes$'
+check "with flush: no line in --status" status_warns 0
 check "it detaches" detach
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --on-change: each change of state, in their order.
+# --on-change: called for each change of state, in order.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -12,5 +12,5 @@ serve_again
 check "it heals" within 10 state_is attached
 check "it detaches" detach
 said() { cat "$N/env"; grep -c . "$N/changes"; }
-check "it was told" test "$(said | tail -n 1)" -ge 3
+check "the command was called" test "$(said | tail -n 1)" -ge 3
 finish

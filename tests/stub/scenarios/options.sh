@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Options that the kernel is told of, and keeps over an outage.
+# Options that are passed to the kernel, which keeps them over an outage.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Every connection of a device leads to the same user's server: the second one is answered by
-# somebody else here, and the device is not attached.
+# Every connection of a device must lead to a server of the same user. Here another user's server
+# answers the second one, so the device is not attached.
 # shellcheck source=tests/stub/lib.bash disable=SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -19,8 +19,8 @@ started+=("$!")
 wait_for 10 listening "$real"
 chmod 666 "$real"
 
-# Passes each connection on to the real server. The socket's name becomes that of another process,
-# of user UID, as soon as the first one has come.
+# Passes each connection on to the real server. After the first connection another process, of user
+# UID, owns the socket's path.
 cat >"$N/passes.py" <<'EOP'
 import ctypes, os, signal, socket, sys, threading
 name, real, uid = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The server behind a Unix socket must stay the same user's, also for a supervisor that takes the
+# The server of a Unix socket must stay one of the same user, also for a supervisor that takes the
 # device over, and for the second connection of a new device.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
@@ -26,13 +26,13 @@ serve_with
 chmod 777 "$sock"
 check "it is taken over" attach
 check "root's server is refused" within 15 state_has LAST_ERROR 'another user serves the socket now, uid 0'
-check "the state tells" within 5 state_is refused
-# The takeover itself asks with a socket that leads nowhere.
-check "no socket of its own was taken" told_is taken 1
+check "the state is refused" within 5 state_is refused
+# The takeover itself probes with a socket that leads nowhere.
+check "only the probe's socket was taken" told_is taken 1
 crash
 as=("${other[@]}")
 serve_with
-check "the same user's heals" within 15 state_is attached
+check "the same user's server heals it" within 15 state_is attached
 check "its socket was taken" told_is taken 2
 check "it detaches" detach
 crash
@@ -78,7 +78,7 @@ check "several connections: refused" \
 	expect_status 5 'another user.s server answers on the same socket: uid 0, not 65534' \
 	attach --connections 2
 check "it is not attached" told_is configured 0
-check "root's alone is attached" attach --connections 2
-check "with two connections" told_is alive 2
+check "root's server alone: attaches" attach --connections 2
+check "two connections live" told_is alive 2
 check "it detaches" detach
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The server behind a Unix socket must stay the same user's: in an outage, beside a living
-# connection, for every connection.
+# The server of a Unix socket must stay one of the same user: in an outage, for a new connection
+# beside a live one, and for every connection.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -27,21 +27,22 @@ as=()
 serve_with
 chmod 777 "$sock"
 check "root's server is refused" within 10 state_has LAST_ERROR 'another user serves the socket now, uid 0'
-check "the state tells" state_is refused
+check "the state is refused" state_is refused
 check "no socket was offered" told_is offered 0
 crash
 as=("${other[@]}")
 serve_with
-check "the same user's heals" within 10 state_is attached
+check "the same user's server heals it" within 10 state_is attached
 check "nothing failed, nothing is lost" unload
 
-# Beside a living connection
+# Beside a live connection
 truncate -s 2M "$image"
 mv "$sock" "$N/s/old"
 as=()
 serve_with
 chmod 777 "$sock"
-check "another user's is not asked for a size" expect_status 5 'another export' nbd_attach --resize nbd0
+check "another user's server is not asked for a size" \
+	expect_status 5 'another export' nbd_attach --resize nbd0
 check "the device keeps its size" told_is size 1048576
 check "it detaches" detach
 finish

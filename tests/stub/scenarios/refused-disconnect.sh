@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The kernel refuses to disconnect a lost device, whose timeouts were set to fail what waits by then:
-# the next connection puts them back, or a living server would be cut off.
+# The kernel refuses to disconnect a lost device whose timeouts were already set to fail waiting
+# requests. The next connection must restore them, or a live server would be cut off.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -11,7 +11,7 @@ crash
 check "the loss is noticed" within 5 state_is lost
 ctl refuse 0 on
 check "it stays attached" refuses detach
-check "what waits fails" told_is dead-timeout 0
+check "waiting requests fail" told_is dead-timeout 0
 check "it is lost" within 5 state_is lost
 ctl refuse 0 off
 serve_again

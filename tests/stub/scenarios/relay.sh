@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A relay between the kernel and the server: its end, and the server's, are outages.
+# A relay between the kernel and the server: the end of either one is an outage.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -16,16 +16,16 @@ check "the load gets on" loading 20 10
 for child in $(pgrep -P "$(supervisor_pid 0)"); do
 	kill -KILL "$child"
 done
-check "its own end is an outage, too" within 10 told_is taken 2
+check "the end of the relay is an outage, too" within 10 told_is taken 2
 check "it heals" within 10 state_is attached
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 
-# One that a server has taken over does not end by itself: here it is stopped instead.
+# A relay that a server has taken over may not end by itself. Here it is stopped instead.
 check "it attaches again" attach --relay
 relay=$(pgrep -P "$(supervisor_pid 0)" nbd-relay)
 kill -STOP "$relay"
 check "it detaches" detach --force
-check "no relay is left without its device" wait_for 5 gone "$relay"
+check "the relay does not outlive the device" wait_for 5 gone "$relay"
 kill -KILL "$relay" 2>/dev/null
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --resize while requests are under way: with several connections, or a relay, none is cut; a device
-# grows at a moment without requests only.
+# --resize while requests are under way: with several connections or a relay, no connection is cut.
+# A device grows only at a moment without requests.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -22,7 +22,7 @@ kill -CONT "$server"
 check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "the command ends" wait_for 20 gone "$asker"
-check "without a hurry it grows" expect_status 0 'grown|size' nbd_attach --resize nbd0
-check "the kernel knows" told_is size 2097152
+check "it grows at a moment without requests" expect_status 0 'grown|size' nbd_attach --resize nbd0
+check "the kernel knows the new size" told_is size 2097152
 check "it detaches" detach
 finish

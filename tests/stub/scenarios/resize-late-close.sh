@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A server that answers everything, and closes late: --resize of the healthy device does not make its
-# I/O fail, though the dead timeout is shorter than that.
+# A server answers everything but closes late: --resize of the healthy device does not make its I/O
+# fail, although the dead timeout is shorter than that delay.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 

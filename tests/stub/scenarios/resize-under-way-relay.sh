@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --resize with requests under way all the time: a relay.
+# --resize of a device that always has requests under way, with a relay.
 # shellcheck source=tests/stub/lib.bash
 . "$(dirname "$0")/../lib.bash"
 # shellcheck source=tests/stub/under-way.bash

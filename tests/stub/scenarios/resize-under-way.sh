@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --resize with requests under way all the time: one connection.
+# --resize of a device that always has requests under way, with one connection.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 # shellcheck source=tests/stub/under-way.bash

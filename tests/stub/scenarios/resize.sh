@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --resize at a moment without requests: one connection, several, a relay; larger, smaller, equal.
+# --resize at a moment without requests: with one connection, several, and a relay; to a larger, a
+# smaller and the same size.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -13,7 +14,7 @@ for options in "" "-C 3" "--relay"; do
 	((size += 1048576))
 	truncate -s "$size" "$image"
 	check "larger: grows $options" expect_status 0 'has grown from' nbd_attach --resize nbd0
-	check "the kernel knows $options" told_is size "$size"
+	check "the kernel knows the new size $options" told_is size "$size"
 	check "all are alive $options" within 5 state_is attached
 	load -c -b 512 -i "$image"
 	check "the load gets on $options" loading 20 5

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# One export is not attached for writing twice, also where the lock says nothing: the first device
-# has no supervisor, or its supervisor has another run directory, or both are attached at once.
+# An export is not attached for writing twice, even if the lock is no help: the first device has no
+# supervisor, or its supervisor uses another run directory, or both devices are attached at once.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 ours="nbd+unix:///?socket=$sock"
-other_run() { # as in a container that has a /run of its own
+other_run() { # as in a container that has its own /run
 	NBD_ATTACH_RUNDIR=$N/run nbd_attach "$@"
 }
 mkdir "$N/run"
@@ -22,22 +22,22 @@ check "in another run directory: refused" expect_status 3 'attached for writing 
 kill_supervisor
 check "without a supervisor: refused" expect_status 3 'attached for writing already, as /dev/nbd0' \
 	nbd_attach nbd1 -u "$sock"
-over_ioctl() { # which also warns
+over_ioctl() { # ioctl also prints a warning
 	nbd_attach --backend ioctl nbd1 -u "$sock" 2>"$N/over-ioctl"
 	(($? == 3)) && grep 'attached for writing already, as /dev/nbd0' "$N/over-ioctl"
 }
-check "over ioctl, too" over_ioctl
+check "over ioctl: refused, too" over_ioctl
 check "no second device was made" told_is detaches 0 1
 check "a reader is not refused" nbd_attach -r nbd1 -u "$sock"
 check "the reader is detached" nbd_attach --detach nbd1
 
-# A lock that cannot be had is no reason to take the next free device.
+# If the lock is taken, auto must not use the next free device.
 exec {held}>>"$N/nbd0.lock"
 flock -x "$held"
 check "auto, and its lock is taken: refused" expect_status 3 '/dev/nbd0 is attached already' \
 	nbd_attach auto -u "$sock"
 check "auto as a reader takes the next one" nbd_attach -r auto -u "$sock"
-check "that is nbd1" told_is configured 1 1
+check "the next device is nbd1" told_is configured 1 1
 check "the reader is detached" nbd_attach --detach nbd1
 exec {held}>&-
 check "auto takes it over" nbd_attach auto -u "$sock"
@@ -45,7 +45,7 @@ check "a writer beside the taken-over one holds the lock" expect_status 1 '' \
 	flock -n "$N"/id-*.lock true
 check "it detaches" detach
 
-# A device that looks attached because somebody has it open writes nothing.
+# A disconnected device that is still open looks attached, but writes nothing.
 check "it attaches" attach
 start "$stub" open nbd0
 opener=$pid
@@ -61,8 +61,8 @@ check "it detaches" nbd_attach --detach nbd1
 kill_now "$opener"
 check "the last close frees the first one" within 5 told_is configured 0
 
-# Both are connected before either looks again.
-begins() { # N OTHER: asks for nbdN; meanwhile somebody attaches nbdOTHER
+# Both devices are connected before either program checks again.
+begins() { # N OTHER: attaches nbdN; meanwhile another program attaches nbdOTHER
 	ctl block
 	nbd_attach "nbd$1" -u "$sock" >"$N/begins.said" 2>&1 &
 	beginner=$!
@@ -80,19 +80,19 @@ ended_with() { # STATUS
 	((status == $1))
 }
 check "a device with a lower index appears" begins 1 0
-check "the higher one goes" ended_with 3
+check "the higher one is detached" ended_with 3
 check "it says why" grep -q 'attached for writing already, as /dev/nbd0' "$N/begins.said"
 check "it is free" told_is configured 0 1
 check "the lower one stays" told_is configured 1 0
 ctl detach 0
 
 check "a device with a higher index appears" begins 0 1
-check "both are there" within 5 told_is configured 1
+check "both are attached" within 5 told_is configured 1
 ctl detach 1
-check "it goes, and the lower one stays" ended_with 0
+check "the higher one is detached, and the lower one stays" ended_with 0
 check "it detaches" detach
 
 check "a device with a higher index appears" begins 0 1
-check "it stays, so the lower one goes" ended_with 3
+check "the higher one stays, so the lower one is detached" ended_with 3
 check "it is free" told_is configured 0
 finish

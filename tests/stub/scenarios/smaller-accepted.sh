@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --accept smaller, name and read-only at attach: for every outage.
+# --accept smaller, read-only and features at attach holds for every outage.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 

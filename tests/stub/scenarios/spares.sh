@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Processes that stand ready for an outage and are killed while all is well are replaced.
+# Processes that are ready for an outage are replaced if they are killed before.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-spares() { # their process ids
+spares() { # prints their process IDs
 	local p children
 	read -ra children -d '' < <(cat "/proc/$(supervisor_pid 0)"/task/*/children)
 	for p in "${children[@]}"; do
@@ -12,7 +12,7 @@ spares() { # their process ids
 	done 2>/dev/null
 }
 
-spares_are() { # COUNT, none of them of those in $killed
+spares_are() { # COUNT; none of them is in $killed
 	local now
 	now=$(spares)
 	echo "now ${now//$'\n'/ }, wanted $1, killed ${killed[*]}"
@@ -22,11 +22,11 @@ spares_are() { # COUNT, none of them of those in $killed
 killed=(none)
 serve
 check "it attaches" attach --swap
-check "five stand ready" within 5 spares_are 5
+check "five are ready" within 5 spares_are 5
 mapfile -t killed < <(spares)
 kill -KILL "${killed[@]}"
 check "the supervisor notices" within 5 logged 'ended before it was needed'
-check "five others stand ready" within 15 spares_are 5
+check "five others are ready" within 15 spares_are 5
 check "it is attached" state_is attached
 crash
 check "the loss is noticed" within 5 logged 'is lost'

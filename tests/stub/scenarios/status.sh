@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What --status shows: a table, details, JSON, JSON lines, OpenMetrics; several devices in one call.
+# --status: a table, details, JSON, JSON lines, OpenMetrics; several devices in one call.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -26,7 +26,7 @@ serve
 check "it attaches" attach --dead-timeout infinity
 check "another one, with a name" nbd_attach nbd1 -q -r --name data -u "$sock"
 
-# A table, one line a device.
+# A table with one line for each device.
 table=$'^DEVICE  NAME  STATE +SIZE  RO   SERVER +SINCE +OUTAGES\n'
 table+=$'nbd0    -     attached +1.0 MB  no   unix:[^ ]*/sock  [-0-9]+ [:0-9]+ +0\n'
 table+='nbd1    data  attached +1.0 MB  yes  unix:[^ ]*/sock  [-0-9]+ [:0-9]+ +0$'
@@ -36,7 +36,7 @@ check "of two devices" says 0 '^/dev/nbd1: attached.*/dev/nbd0: attached' -s dat
 check "of one that is not attached" says 1 '^/dev/nbd0: att.*/dev/nbd2: not attached$' -s nbd0 nbd2
 check "of one that does not exist" says 2 'there is no device /dev/nbd77' -s nbd0 nbd77
 
-# JSON: null for what is not known, arrays, units in the names.
+# JSON: null for unknown values, arrays, units in the names.
 check "JSON" valid '[(v["device"], v["name"], v["size-bytes"], v["read-only"], v["last-error"],
 	v["dead-timeout-seconds"], v["outage-since-unix-seconds"]) for v in d["devices"]] == [
 	("/dev/nbd0", None, 1048576, False, None, None, None),
@@ -50,9 +50,9 @@ check "JSON: errors" valid 'd["devices"][1:] == [
 check "JSON: --list fails" says 4 '"error": ".* does not exist.*"exit-status": 4' \
 	--list --json -u "$N/none"
 
-# --check tells one that is not attached from one that does not exist.
-check "--check: both are" says 0 '^$' -c nbd0 data
-check "--check: one is not" says 1 '^$' -c nbd0 nbd2
+# --check distinguishes a device that is not attached from one that does not exist.
+check "--check: both are attached" says 0 '^$' -c nbd0 data
+check "--check: one is not attached" says 1 '^$' -c nbd0 nbd2
 check "--check: one does not exist" says 2 'there is no device /dev/nbd77' -c nbd77 nbd2
 
 # Monitoring
@@ -94,12 +94,12 @@ nbd_attach --status --follow --wait nbd2 >"$N/nbd2.lines" &
 waiting=$!
 nbd_attach --status --follow >"$N/all.lines" &
 started+=("$data" "$waiting" "$!")
-check "--follow begins with what there is" within 10 eval '
+check "--follow begins with the current state" within 10 eval '
 	grep -q attached "$N/data.lines" && grep -q nbd1 "$N/all.lines"'
 check "--follow of a device that is not attached" says 1 '/dev/nbd2: not attached' --status --follow nbd2
 check "--detach of several" says 0 'nbd1: detached.*/dev/nbd3 is not attached' --detach data nbd3
 check "--detach of one that does not exist" says 2 'there is no device /dev/nbd77' --detach nbd77
-check "--follow ends when its device is gone" wait_for 10 gone "$data"
+check "--follow ends when its device is detached" wait_for 10 gone "$data"
 lines() {
 	cat "$N/data.lines"
 	python3 - "$N/data.lines" <<-'EOP'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --detach waits for a supervisor that is stopped no longer than some seconds, and what was given up
-# does not happen when it goes on.
+# --detach waits only some seconds for a stopped supervisor. After --detach has given up, the device
+# is not detached when the supervisor goes on.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -13,7 +13,7 @@ began=$SECONDS
 check "--detach --all gives up" expect_status 1 'does not answer.*stays attached' nbd_attach --detach --all
 check "within 15 s" test $((SECONDS - began)) -lt 15
 kill -CONT "$supervisor"
-check "it goes on" within 5 nbd_attach --reconnect nbd0
+check "the supervisor goes on" within 5 nbd_attach --reconnect nbd0
 check "it is attached" state_is attached
 check "nothing was disconnected" told_is detaches 0
 check "it detaches" nbd_attach --detach --all

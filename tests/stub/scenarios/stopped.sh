@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A server that is alive and answers nothing is never cut, over Unix sockets and TCP; --status tells.
+# A live server that answers nothing is never cut, also over TCP. --status and the log say so.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -12,7 +12,7 @@ kill -STOP "$server"
 check "it is stalled" within 25 json_is stalled True
 check "its connection lives" told_is alive 1
 check "the driver saw no end" told_is dead-told 0
-check "the log tells" logged 'has completed no request for'
+check "the log says so" logged 'has completed no request for'
 kill -CONT "$server"
 check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload

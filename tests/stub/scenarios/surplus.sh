@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Connections of a taken-over device are taken for dead, and live: the new ones are not needed, and
-# must not stand in the way of later ones.
+# Connections of a taken-over device are alive but taken for dead. The new ones are not needed and
+# must not block later ones.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -24,11 +24,11 @@ ctl event 0
 check "both are taken for dead" within 5 state_is healing
 check "two others are made" within 10 clients 4
 ctl unblock
-check "the driver knows better" within 10 state_is attached
+check "the driver corrects that" within 10 state_is attached
 check "the others are closed" within 5 clients 2
-check "nothing was taken" told_is taken 0
+check "no socket was accepted" told_is taken 0
 ctl break 0 0
-check "a later loss is mended" within 10 told_is taken 1
+check "a later loss heals" within 10 told_is taken 1
 check "both live" within 5 told_is alive 2
 check "it is attached" within 10 state_is attached
 check "it detaches" detach

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The driver takes a socket, and its log does not tell: a socket that counts as declined is ended, so
-# that the driver learns that it is of no use, and another one can take its place.
+# The driver accepts a socket but does not log it. A socket that counts as declined is shut down, so
+# that the driver notices its end and accepts another one.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A takeover without a state file, while the server is there, and while it is not.
+# A takeover without a state file, while the server runs and while it does not.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -17,11 +17,11 @@ crash
 check "the loss is noticed" within 15 state_is lost
 kill_supervisor
 rm "$N/nbd0.state"
-check "the next one takes over what is lost" attach
-check "it knows" within 10 state_is lost
+check "the next one takes over the lost device" attach
+check "it knows of the loss" within 10 state_is lost
 serve_again
 check "it heals" within 15 state_is attached
-check "once" told_is alive 1
+check "one connection lives" told_is alive 1
 check "the load gets on" loading 20 10
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach

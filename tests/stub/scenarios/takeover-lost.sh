@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The supervisor dies in an outage, and after the dead timeout: the next one waits, heals, and the
-# kernel waits again as it was told.
+# The supervisor dies in an outage, and another one after the dead timeout. The next one heals the
+# device, and the kernel waits again in the next outage.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -20,7 +20,7 @@ check "one more takes it over" attach --dead-timeout 2
 check "the kernel is told to wait again" told_is dead-timeout 2
 serve_again
 check "it heals" within 15 state_is attached
-check "requests do not time out any more" within 5 told_is timeout 0
+check "requests no longer time out" within 5 told_is timeout 0
 check "the load ends" unload
 check "it detaches" detach
 finish

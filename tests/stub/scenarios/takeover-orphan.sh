@@ -1,20 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The supervisor of two connections dies while the kernel holds its hand-over up. The kernel carries
-# it out afterwards, so one connection lives that no supervisor knows. The next supervisor finds
-# that out from a driver that has no use for its sockets, and does not offer them for ever.
+# The supervisor of two connections dies while the kernel delays its hand-over. The kernel carries
+# it out afterwards, so one connection lives that no supervisor knows. The next supervisor learns
+# that because the driver needs none of its sockets, and it does not offer them forever.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-offered_stays() { # for longer than a redial and a hand-over take
+offered_stays() { # no socket is offered for longer than a redial and a hand-over take
 	local before
 	before=$(told offered)
 	pause 3
 	told_is offered "$before"
 }
 
-# What is under way on one of several connections that dies is repeated after this time; the
-# takeover sets it to 30 s.
+# If one of several connections dies, its requests are sent again after this time. The takeover sets
+# it to 30 s.
 repeats_soon() { echo 2000 >"$N/stub/sys/block/nbd0/queue/io_timeout"; }
 
 serve
@@ -25,18 +25,19 @@ check "the load gets on" loading 20 5
 changes=$(told changes)
 crash
 check "the loss is noticed" within 5 state_is lost
-check "it was asked whether the device is still ours" within 5 told_is changes $((changes + 1))
+check "the supervisor asked the kernel whether the device is still its own" \
+	within 5 told_is changes $((changes + 1))
 ctl block
 serve_again
 check "the hand-over begins" within 10 state_is healing
-check "the kernel holds it up" within 5 told_is commands 1
+check "the kernel delays it" within 5 told_is commands 1
 kill_supervisor
 attach -C 2 &
 check "the next supervisor waits for the kernel, too" within 10 told_is commands 2
 ctl unblock
 check "it takes the device over" wait "$!"
 check "all connections live" within 10 told_is alive 2
-check "the supervisor believes it" within 30 state_is attached
+check "the state is attached" within 30 state_is attached
 check "it counts both" state_has CONNECTIONS_ALIVE '^2$'
 check "nothing more is offered" offered_stays
 check "it is attached" state_is attached

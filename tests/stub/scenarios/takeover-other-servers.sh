@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A device that has failed over is taken over only by who names the server that it is connected to.
+# A device that has failed over is taken over only if the command names the server that it uses.
 # shellcheck source=tests/stub/lib.bash disable=SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -11,7 +11,7 @@ serve_at() { # SOCKET; sets $server
 	sock=$1 serve nbdkit -f -U "$1" file "$image"
 }
 
-untouched() { # by the try: its probe of the connection is all that it does
+untouched() { # the attempt only probed the connection
 	told_is alive 1 && told_is taken "$taken" && told_is detaches 0 &&
 		refuses supervisor_runs
 }

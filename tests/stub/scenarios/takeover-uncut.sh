@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A connection that was taken over and cannot be cut is alive: the driver goes on sending on it and
-# has no use for another. In a cut network that is said; nothing is dialled, nothing fails, and I/O
-# goes on when the network is back.
+# A taken-over connection that cannot be cut counts as alive: the driver continues to send on it and
+# needs no other. If the network is cut, the log says so; no server is dialled, no request fails,
+# and I/O goes on when the network is back.
 # Slow: it is started first.
 # shellcheck source=tests/stub/net.bash disable=SC2317
 . "$(dirname "$0")/../net.bash"
@@ -28,19 +28,19 @@ touch "$N/stub/no-destroy"
 check "it is taken over" attach_tcp
 offered=$(told offered)
 cut_network
-check "that it cannot be cut is said" within 20 logged 'does not let this one close it'
+check "the log says that it cannot be cut" within 20 logged 'does not let this one close it'
 pause 4 # the dead timeout would pass
-check "it is attached still" state_is attached
+check "it is still attached" state_is attached
 check "its connection counts as alive" state_has CONNECTIONS_ALIVE '^1$'
-check "no other was offered" told_is offered "$offered"
-check "the driver still waits as it was told" told_is dead-timeout 3
+check "no other socket was offered" told_is offered "$offered"
+check "the driver keeps the dead timeout" told_is dead-timeout 3
 mend_network
 check "I/O goes on" loading 20 30
-check "with the same connection" told_is offered "$offered"
-check "it is said once" is "$(grep -c 'does not let this one close it' "$N/stub/log")" 1
+check "I/O uses the same connection" told_is offered "$offered"
+check "the log says so once" is "$(grep -c 'does not let this one close it' "$N/stub/log")" 1
 crash
 check "a death is noticed" within 15 state_is lost
-check "the server is there again" serve_port
+check "the server is back" serve_port
 check "it heals" within 15 state_is attached
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach

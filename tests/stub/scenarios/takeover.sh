@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The supervisor is killed under load, the next one takes the device over, and heals it.
+# The supervisor is killed under load. The next one takes the device over and heals it.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 

@@ -1,24 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# SIGTERM: detaches what surely nobody uses, and leaves what somebody may.
+# SIGTERM detaches a device that certainly has no user, and leaves any other one attached.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154
 . "$(dirname "$0")/../lib.bash"
 
 serve
 check "it attaches" attach
 touch "$N/stub/unsure"
-check "in doubt it ends" kill_supervisor TERM
-check "and leaves the device" told_is configured 1
-check "and says so" logged 'stays attached: some processes cannot be examined'
+check "in doubt, the supervisor ends" kill_supervisor TERM
+check "in doubt, the device stays" told_is configured 1
+check "in doubt, the log says so" logged 'stays attached: some processes cannot be examined'
 rm "$N/stub/unsure"
 check "it is taken over" attach
 start "$stub" open nbd0
 opener=$pid
 check "it is open" within 5 told_is openers 1
-check "in use it ends" kill_supervisor TERM
-check "and leaves the device" told_is configured 1
+check "in use, the supervisor ends" kill_supervisor TERM
+check "in use, the device stays" told_is configured 1
 kill_now "$opener"
 check "it is taken over again" attach
-check "unused it ends" kill_supervisor TERM
-check "and detaches" told_is configured 0
+check "unused, the supervisor ends" kill_supervisor TERM
+check "unused, the device is detached" told_is configured 0
 finish

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --timeout: a server that stops has its connection cut by the kernel, and the requests go to the next.
+# --timeout: the kernel cuts the connection of a stopped server; requests go to the next connection.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve
 check "it attaches" attach --timeout 1
-check "with a warning" logged 'with --timeout 1 a server that takes longer'
+check "it warns" logged 'with --timeout 1 a server that takes longer'
 load
 check "the load gets on" loading 20 5
 kill -STOP "$server"
 check "the kernel cuts it" within 5 kernel_logged 'Connection timed out'
 check "the loss is noticed" within 5 state_has STATE 'lost|healing'
 kill -CONT "$server"
-# nbdkit 1.32 aborts when a connection is reset while it sends.
+# nbdkit 1.32 aborts if a connection is reset while it sends.
 pause 0.3
 running "$server" || serve_again
 check "it heals" within 10 state_is attached

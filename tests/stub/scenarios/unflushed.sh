@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A device whose server is gone: what was written cannot be flushed, so that a plain --detach refuses.
+# A device whose server is lost: written data cannot be flushed, so a plain --detach refuses.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 

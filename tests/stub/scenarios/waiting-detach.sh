@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A lost device with requests under way: detach refuses, --force loses them. Here the user holds no
-# descriptor that shows.
+# A lost device with requests under way: a plain --detach refuses. Here no open descriptor of the
+# user can be seen.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -16,9 +16,9 @@ check "the loss is noticed" within 5 state_is lost
 rm -rf "$N/stub/proc/$loader"
 check "it is refused" expect_status 3 'requests waiting|in use' detach
 check "nothing was disconnected" told_is detaches 0
-check "it is lost still" within 5 state_is lost
+check "it is still lost" within 5 state_is lost
 serve_again
-check "and heals" within 10 state_is attached
+check "it heals" within 10 state_is attached
 check "the load ends" unload
 check "it detaches" detach
 finish

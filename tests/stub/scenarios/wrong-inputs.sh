@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What people type by mistake, with the message and the exit status that they get:
-# reviewed as a whole, so that a reader sees whether a sentence helps. A line that begins with $ is a
-# command line, as for a shell; the next one is its exit status; the rest is what it says on standard
-# error and output. DIR is the scenario's directory, which is the working directory as well.
+# Typical mistakes of users, with the message and the exit status. All are in one place, so that a
+# reviewer can judge whether the sentences help. A line that begins with $ is a shell command; the
+# next line is its exit status; the rest is its standard error and output. DIR is the scenario's
+# directory, which is also the working directory.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
@@ -304,7 +304,7 @@ typo.conf:1: there is no option "taget": is target meant?
 TABLE
 }
 
-# What the command lines refer to.
+# The files that the command lines use.
 prepare() {
 	pushd "$N" >/dev/null || exit
 	printf 'no image' >bad.qcow2
@@ -328,7 +328,7 @@ prepare() {
 	serve nbdkit -f -U "$sock" null 1M
 }
 
-# Runs a command line and prints it as in the table, without what differs from run to run.
+# Runs a command line and prints it as in the table, without the parts that differ between runs.
 answer() { # LINE
 	local status said
 	said=$(cd "$N" && eval "nbd_attach $1" 2>&1)
@@ -348,7 +348,7 @@ if [[ ${1:-} = print ]]; then
 	exit
 fi
 check "at least 60 wrong inputs" test "$(grep -c '^\$ ' "$N/wanted")" -ge 60
-check "each has its sentence and its exit status" diff "$N/wanted" "$N/answered"
+check "each gets its sentence and its exit status" diff "$N/wanted" "$N/answered"
 check "nothing else is attached" is "$(cd "$N" && echo nbd*.state)" nbd0.state
 check "it detaches" detach
 finish
