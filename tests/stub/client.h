@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way to the driver, for those that use it. */
+/* Connections to the driver. */
 #ifndef STUB_CLIENT_H
 #define STUB_CLIENT_H
 
@@ -14,17 +14,17 @@ struct stub_path {
 };
 struct stub_path stub_path(const char *name);
 
-/* A connection, the caller's to close; -errno. */
+/* Returns a connection, which the caller closes, or -errno. */
 int stub_connect(void);
 
 /* 0 or -errno. */
 int stub_send(int fd, const struct stub_request *r, const void *data, size_t len, const int *fds,
 	      size_t n_fds);
 
-/* Waits for a reply; the length of what follows it, or -errno (-EPIPE: the driver is gone). */
+/* Waits for a reply. Returns the length of its data, or -errno (-EPIPE: the driver has ended). */
 ssize_t stub_receive(int fd, struct stub_reply *ret_reply, void *data, size_t size);
 
-/* Both; the reply's error. */
+/* Sends and waits. Returns the reply's error. */
 int stub_ask(int fd, const struct stub_request *r, const void *data, size_t len, const int *fds,
 	     size_t n_fds);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's sleep, for build/stub/nbd-attach. After a sleep CLOCK_BOOTTIME is ahead of
- * CLOCK_MONOTONIC by that much more, and the kernel cancels timers on CLOCK_REALTIME. Here the file
- * `slept` of the driver's directory holds the milliseconds, and a byte that is written to the FIFO
- * `wake` is the cancellation. Without the FIFO the timer is the real one.
+ * Imitates the machine's sleep for build/stub/nbd-attach. A sleep of N ms adds N ms to the distance
+ * of CLOCK_BOOTTIME from CLOCK_MONOTONIC, and the kernel cancels timers on CLOCK_REALTIME. Here the
+ * file `slept` of the driver's directory holds that distance in ms, and a byte written to the FIFO
+ * `wake` cancels the timer. Without the FIFO the timer is the real one.
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a test tells the driver, and asks it:
+ * Commands of a test to the driver:
  *
- *   show N              what is known of nbdN, as `key=value` lines
- *   block | unblock     commands wait, or go on
+ *   show N              prints the figures of nbdN as `key=value` lines
+ *   block | unblock     commands of the program wait, or go on
  *   decline N COUNT     the driver drops the next COUNT sockets and reports success
  *   notice N MS         the driver learns MS milliseconds late that a connection has ended
- *   mute N on|off       the driver's log does not tell of a socket that it takes
+ *   mute N on|off       the driver does not log that it accepts a socket
  *   silent N on|off     the driver sends no event when a connection ends
- *   break N SLOT        the driver ends that connection, as after a reply that makes no sense
+ *   break N SLOT        the driver ends that connection, as after an invalid reply
  *   event N             the driver sends an event although no connection has ended
- *   overflow            the driver says that events were lost
+ *   overflow            the driver reports that events were lost
  *   refuse N on|off     DISCONNECT is refused
- *   detach N            somebody else's DISCONNECT
- *   attach N ID [SIZE]  somebody else's CONNECT, to a server that never answers
+ *   detach N            DISCONNECT of another program
+ *   attach N ID [SIZE]  CONNECT of another program, to a server that never answers
  */
 #include "driver.h"
 
@@ -137,7 +137,7 @@ void control_words(struct driver *d, struct client *c, uint64_t id, char *words)
 		driver_reply(c, id, ret, NULL, 0);
 }
 
-/* The other side. */
+/* The test's side. */
 static int control_ask(const char *words)
 {
 	const struct stub_request r = {.op = STUB_CONTROL};
@@ -159,7 +159,7 @@ static int control_ask(const char *words)
 	return 0;
 }
 
-/* Many questions for one process: each is a line, each answer ends with a zero byte. */
+/* One process sends many commands: each is a line, and each answer ends with a zero byte. */
 static int control_lines(void)
 {
 	char words[4096];

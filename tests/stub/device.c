@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A device's life: CONNECT, RECONFIGURE, DISCONNECT, the end of a connection. */
+/* The life of a device: CONNECT, RECONFIGURE, DISCONNECT, the end of a connection. */
 #include "driver.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static void adopt(struct device *dev, struct slot *s, int *fd)
 {
 	const struct timeval t = {.tv_sec = (time_t)dev->timeout};
 
-	/* Where T is set, the kernel's sends have an end. */
+	/* With a timeout, the kernel's sends are bounded. */
 	if (dev->timeout)
 		setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 	if (s->fd >= 0)
@@ -102,7 +102,7 @@ static void reconnect(struct driver *d, struct device *dev, int *fd)
 	while (s < dev->slot + dev->n_slots && !s->dead)
 		s++;
 	if (s == dev->slot + dev->n_slots) {
-		dev->declined++; /* ENOSPC, which nobody is told of */
+		dev->declined++; /* ENOSPC, which the kernel does not report */
 		return;
 	}
 	adopt(dev, s, fd);
@@ -169,7 +169,7 @@ int device_detach(struct driver *d, struct device *dev)
 		return 0;
 	if (dev->refuse)
 		return -EPERM;
-	/* The goodbye takes its turn behind what is being sent. */
+	/* The disconnect request is sent after the request that is being sent. */
 	for (unsigned i = 0; i < dev->n_slots; i++)
 		if (!dev->slot[i].dead && dev->slot[i].sending)
 			return -EINPROGRESS;

@@ -81,7 +81,7 @@ static struct device *device_of(struct driver *d, int index)
 	return index >= 0 && index < STUB_DEVICES ? &d->device[index] : NULL;
 }
 
-/* The commands of all devices, one after the other, as the lock of generic netlink has it. */
+/* Runs the commands of all devices one after the other, as generic netlink's lock does. */
 static int execute(struct driver *d, struct command *c)
 {
 	struct device *dev = device_of(d, c->request.index);
@@ -332,7 +332,7 @@ static void loop(struct driver *d, int listener)
 	}
 }
 
-/* The socket has its name only when it listens: that is what a test waits for. */
+/* The socket gets its name only when it listens, because tests wait for the name. */
 static int listen_at(const char *dir)
 {
 	char name[sizeof(((struct sockaddr_un *)NULL)->sun_path)];

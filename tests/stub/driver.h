@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver: one process with one thread that answers as drivers/block/nbd.c of the kernel does,
- * and keeps the files of sysfs. What it imitates, from the source of 6.12:
+ * The driver: one process with one thread that behaves like drivers/block/nbd.c of the kernel and
+ * keeps the files of sysfs. It imitates the source of 6.12:
  *
  *   - a connection that ends is marked dead and reported once; the requests in flight on it are
  *     left alone until their timers run out, which ask by the cookie whether the socket was
@@ -31,31 +31,31 @@
 struct device;
 
 struct client {
-	int fd; /* -1: gone, or never there */
+	int fd; /* -1: none */
 	int pid;
-	uint32_t op;	       /* what it is for: STUB_EVENTS, STUB_LOG, STUB_OPEN; 0: commands */
+	uint32_t op;	       /* its purpose: STUB_EVENTS, STUB_LOG, STUB_OPEN; 0: commands */
 	struct device *device; /* of STUB_OPEN */
 	bool exclusive;
 };
 
 enum request_state {
-	REQUEST_QUEUED,	 /* looks for a connection */
-	REQUEST_WAITING, /* for a connection to be replaced */
+	REQUEST_QUEUED,	 /* needs a connection */
+	REQUEST_WAITING, /* waits until a connection is replaced */
 	REQUEST_SENDING,
 	REQUEST_FLIGHT,
 };
 
 struct request {
 	struct request *next;
-	struct client *client; /* NULL: gone */
+	struct client *client; /* NULL: it has ended */
 	uint64_t id;
 	enum stub_op op;
 	uint64_t offset;
 	uint32_t length;
 	uint8_t *data;
 	enum request_state state;
-	unsigned home, slot; /* the queue it came by; the connection it was sent on */
-	uint32_t cookie;     /* of that connection then */
+	unsigned home, slot; /* the queue it came from; the connection it was sent on */
+	uint32_t cookie;     /* the connection's cookie when it was sent */
 	uint64_t handle;
 	uint64_t timer, began; /* monotonic ms */
 	uint32_t timeout_ms;
@@ -65,21 +65,21 @@ struct request {
 struct slot {
 	int fd;
 	bool dead;
-	uint64_t ended; /* its end was seen then, and is not known to the driver yet; 0: no */
+	uint64_t ended; /* time of its end, which the driver does not know yet; 0: none */
 	uint32_t cookie;
 	struct request *sending;
 	uint8_t head[28];
 	size_t sent;
 	uint8_t reply[16];
 	size_t got;
-	struct request *reading; /* whose data comes */
+	struct request *reading; /* the request whose data is being received */
 	size_t data_got;
 };
 
 struct device {
 	int index;
-	bool configured;   /* `pid` is there */
-	bool disconnected; /* by DISCONNECT, and kept by an opener */
+	bool configured;   /* `pid` exists */
+	bool disconnected; /* by DISCONNECT, but still open */
 	bool expired;	   /* the dead timeout passed: NBD_RT_DISCONNECTED without a DISCONNECT */
 	bool frozen;
 	bool ioctl; /* the device ends with its connections */
@@ -96,16 +96,16 @@ struct device {
 	uint64_t done[4]; /* reads, writes, discards, flushes */
 	int pid_fd;	  /* keeps the inode of the former `pid` from being used again */
 	int stat_fd, inflight_fd;
-	/* What tests ask for and ask about. */
+	/* Set or read by tests. */
 	unsigned decline;   /* the number of sockets to drop while reporting success */
-	uint64_t notice_ms; /* until the driver knows that a connection has ended */
+	uint64_t notice_ms; /* ms until the driver knows that a connection has ended */
 	bool silent;	    /* no events */
 	bool refuse;	    /* DISCONNECT is refused */
-	bool mute;	    /* the log does not tell of a socket that is taken */
-	ino_t seen[64];	    /* the sockets that were offered, the last ones */
-	unsigned repeated;  /* sockets that were offered again */
+	bool mute;	    /* accepted sockets are not logged */
+	ino_t seen[64];	    /* the last sockets that were offered */
+	unsigned repeated;  /* number of sockets that were offered again */
 	unsigned offered, taken, declined, changes, detaches, failed, dead_told, sizes;
-	unsigned stale; /* partitions of the disk before, when the last one was attached */
+	unsigned stale; /* partitions of the previous disk that existed at the last attach */
 };
 
 struct command {
@@ -121,7 +121,7 @@ struct driver {
 	char dir[96];
 	struct client client[CLIENTS_MAX];
 	struct device device[STUB_DEVICES];
-	struct command *commands; /* the first one is under way */
+	struct command *commands; /* the first one is being executed */
 	bool blocked;		  /* no command is answered */
 	unsigned overlapping;	  /* commands of one connection that did not wait for another */
 	FILE *log;
@@ -138,7 +138,7 @@ void driver_event(struct driver *d, int index);
 void driver_log(struct driver *d, const struct device *dev, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* device.c: 0, -errno, or -EINPROGRESS: to be called again */
+/* device.c. Returns 0, -errno, or -EINPROGRESS: then it must be called again */
 int device_attach(struct driver *d, struct device *dev, struct command *c);
 int device_change(struct driver *d, struct device *dev, struct command *c);
 int device_detach(struct driver *d, struct device *dev);
@@ -166,7 +166,7 @@ uint64_t files_number(struct driver *d, const struct device *dev, const char *na
 		      uint64_t otherwise);
 void files_set(struct driver *d, const struct device *dev, const char *name, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
-/* The number of partitions that are shown; `drop`: they are forgotten, as at each open. */
+/* Returns the number of partitions; `drop` removes them, as each open(2) does. */
 unsigned files_partitions(struct driver *d, const struct device *dev, bool drop);
 void files_opened(struct driver *d, const struct client *c, bool open);
 

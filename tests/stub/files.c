@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sysfs, and of /proc who has a device open, as files below the driver's directory. */
+/* The files of sysfs, and those of /proc that show open devices, in the driver's directory. */
 #include "driver.h"
 
 #include <dirent.h>
@@ -14,7 +14,7 @@
 
 #include "nbd/export.h"
 
-/* Device numbers of nodes that exist everywhere: the links in proc/PID/fd lead to them. */
+/* Device numbers of nodes that exist everywhere: the links in proc/PID/fd point to them. */
 static const struct {
 	const char *number, *node;
 } nodes[STUB_DEVICES] = {
@@ -32,7 +32,7 @@ static struct path path_of(const struct driver *d, const struct device *dev, con
 	return p;
 }
 
-/* In place: whoever reads finds the old text or the new one. A FIFO stays what a test made of it.
+/* Writes in place: a reader finds the old text or the new one. A FIFO that a test made stays one.
  */
 static void write_file(const char *path, const char *text)
 {
@@ -82,7 +82,7 @@ uint64_t files_number(struct driver *d, const struct device *dev, const char *na
 	return value;
 }
 
-/* A test shows some by making directories. */
+/* A test makes partitions by making directories. */
 unsigned files_partitions(struct driver *d, const struct device *dev, bool drop)
 {
 	unsigned n = 0;
@@ -225,14 +225,14 @@ void files_configured(struct driver *d, struct device *dev, int pid)
 		write_file(path_of(d, dev, "backend").text, text);
 		free(text);
 	}
-	/* Another inode than the last one's, which is still open. */
+	/* A new inode; the last one is still open. */
 	files_set(d, dev, "pid", "%d", pid);
 	if (dev->pid_fd >= 0)
 		close(dev->pid_fd);
 	dev->pid_fd = open(path_of(d, dev, "pid").text, O_RDWR | O_CLOEXEC);
 }
 
-/* Who still has `pid` open finds nothing in it, as kernfs would have it. */
+/* A process that still has `pid` open reads nothing, as in kernfs. */
 void files_free(struct driver *d, struct device *dev)
 {
 	char name[32];
@@ -247,7 +247,7 @@ void files_free(struct driver *d, struct device *dev)
 	files_size(d, dev);
 }
 
-/* Each text has the same length whatever it says, so that it is replaced by one write. */
+/* All texts have the same length, so that one write replaces a text. */
 void files_stat(struct driver *d, struct device *dev)
 {
 	unsigned flight = queue_in(dev, REQUEST_FLIGHT) + queue_in(dev, REQUEST_SENDING);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes the place of the kernel in build/stub/nbd-attach: every function here replaces one of the
- * program's (the linker's --wrap) and asks the driver, a process of the test, instead of nbd.ko.
+ * Replaces the kernel in build/stub/nbd-attach: every function here replaces one of the program
+ * (with the linker's --wrap) and uses the driver, a process of the test, instead of nbd.ko.
  * Everything else is the program as it is shipped.
  */
 #include "client.h"
@@ -100,7 +100,7 @@ static enum kernel_event stub_next_event(struct kernel *k, int index)
 		if (e.index == index)
 			return KERNEL_EVENT_LINK_DEAD;
 	}
-	/* No kernel goes away like this. A test was ended, and its supervisor ends with it. */
+	/* A kernel does not disappear. The test has ended, and its supervisor ends with it. */
 	if (n == 0)
 		_exit(EXIT_FAILURE);
 	return KERNEL_EVENT_NONE;
@@ -129,7 +129,7 @@ static int ioctl_change(struct kernel *k, const struct kernel_change *c, struct 
 	return err_set(err, ERR_SYSTEM, ENOTSUP, "/dev/nbd%d was attached through ioctl", c->index);
 }
 
-/* A dead connection is the end of the device. */
+/* The device ends with its connection. */
 static enum kernel_event ioctl_next_event(struct kernel *k, int index)
 {
 	return stub_next_event(k, index) == KERNEL_EVENT_NONE ? KERNEL_EVENT_NONE
@@ -196,7 +196,7 @@ int __wrap_kernel_check(struct err *err)
 	return 0;
 }
 
-/* Each read returns one record, as from /dev/kmsg, and the first is one that comes after this. */
+/* Each read returns one record, as from /dev/kmsg. Earlier records are not returned. */
 int __wrap_kmsg_open(void);
 int __wrap_kmsg_open(void)
 {
@@ -235,8 +235,8 @@ bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 }
 
 /*
- * The driver keeps a /proc of its own that shows who has a device open. The real one of a container
- * would make every answer unsure; here only the file `unsure` does.
+ * The driver keeps its own /proc, which shows the processes that have a device open. With the real
+ * one of a container every answer would be unsure; here only the file `unsure` makes it so.
  */
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
@@ -249,7 +249,7 @@ int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err
 	return ret;
 }
 
-/* What would go to syslog goes to the log of the test. */
+/* Messages for syslog go to the test's log. */
 void __wrap_background_detach(void);
 void __wrap_background_detach(void)
 {
@@ -266,7 +266,7 @@ void __wrap_background_detach(void)
 }
 
 /*
- * A file `tcp-silent` holds how many ms ago the servers' hosts were last heard of.
+ * A file `tcp-silent` holds the ms since the servers' hosts last acknowledged anything.
  */
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
@@ -292,8 +292,8 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 }
 
 /*
- * A file `no-destroy`: this process may not end connections that it has no descriptor of, as in a
- * sandbox without CAP_NET_ADMIN.
+ * With a file `no-destroy` this process may not end connections of which it has no descriptor, as
+ * in a sandbox without CAP_NET_ADMIN.
  */
 bool __real_diag_destroy(const struct diag_socket *s);
 bool __wrap_diag_destroy(const struct diag_socket *s);
@@ -303,7 +303,7 @@ bool __wrap_diag_destroy(const struct diag_socket *s)
 }
 
 /*
- * Device nodes: the claim opens and flushes one in a process of its own.
+ * Device nodes: the claim opens and flushes a node in another process.
  */
 
 #define OPENED_MAX 8
@@ -346,7 +346,7 @@ int __wrap_open(const char *path, int flags, ...)
 	return __real_open(path, flags, mode);
 }
 
-/* What a fortified open(2) with variable flags becomes. */
+/* A fortified build calls this for an open(2) with variable flags. */
 int __wrap___open_2(const char *path, int flags);
 int __wrap___open_2(const char *path, int flags)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and writes a device and verifies what it reads: each block carries its number and a
- * generation, which each write raises by one. The program ends with status 1 when a request fails,
- * or when a block is older than the write that was acknowledged last, or holds anything else.
- * After SIGTERM it waits for the answers under way, reads every block once more, and compares the
- * server's image.
+ * Reads and writes a device and verifies what it reads: each block holds its number and a
+ * generation, which each write increments. The program ends with status 1 if a request fails, or if
+ * a block is older than its last acknowledged write, or has a wrong content. After SIGTERM it waits
+ * for outstanding answers, reads every block once more, and compares the server's image.
  *
  *   nbd-stub load nbd0 [-b BLOCKS] [-d DEPTH] [-r PER-SECOND] [-s SEED] [-i IMAGE] [-c] [-e] [-p]
  *
@@ -36,7 +35,7 @@ struct content {
 };
 
 struct block {
-	uint64_t least, most; /* generations that may be there */
+	uint64_t least, most; /* range of possible generations */
 	bool busy;
 };
 
@@ -71,7 +70,7 @@ static void fill(uint8_t *data, unsigned block, uint64_t generation)
 		memcpy(data + at, &c, sizeof(c));
 }
 
-/* What is in it must be whole, of this block, and no older than what was acknowledged. */
+/* The content must be complete, of this block, and no older than the acknowledged write. */
 static bool verify(const struct block *b, unsigned number, const uint8_t *data, const char *where)
 {
 	static const uint8_t zero[BLOCK];
@@ -131,7 +130,7 @@ static unsigned free_tag(const struct load *l)
 	return tag;
 }
 
-/* False: nothing can be sent now. */
+/* Returns false if nothing can be sent now. */
 static bool submit_any(struct load *l)
 {
 	unsigned tag = free_tag(l), block = (unsigned)random() % l->blocks;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  *   nbd-stub driver DIR      the driver, until SIGTERM; DIR is RUNDIR/stub
- *   nbd-stub ctl WORDS...    a test's word to it: control.c
- *   nbd-stub ctl -           a word a line on stdin, each answer with a zero byte at its end
+ *   nbd-stub ctl WORDS...    sends a test's command to the driver: control.c
+ *   nbd-stub ctl -           reads a command a line; each answer ends with a zero byte
  *   nbd-stub load nbdN ...   a program that uses a device: load.c
- *   nbd-stub open nbdN       one that has it open, until it is killed
+ *   nbd-stub open nbdN       holds the device open until it is killed
  */
 #include "client.h"
 #include "driver.h"

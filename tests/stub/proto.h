@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the stub build of nbd-attach, the programs that use a device and the driver say to each
- * other: messages of a Unix SEQPACKET socket at RUNDIR/stub/driver. The first message of a
- * connection says what it is for.
+ * The protocol between the stub build of nbd-attach, the programs that use a device, and the
+ * driver: messages of a Unix SEQPACKET socket at RUNDIR/stub/driver. The first message of a
+ * connection says its purpose.
  */
 #ifndef STUB_PROTO_H
 #define STUB_PROTO_H
@@ -15,23 +15,23 @@
 #define STUB_DATA_MAX 65536
 
 enum stub_op {
-	STUB_ATTACH = 1, /* the three commands; sockets come along as SCM_RIGHTS */
+	STUB_ATTACH = 1, /* the three commands; sockets are attached as SCM_RIGHTS */
 	STUB_CHANGE,
 	STUB_DETACH,
 	STUB_EVENTS, /* this connection gets the events of struct stub_event */
 	STUB_LOG,    /* this connection gets the records of the kernel's log */
 	STUB_OPEN,   /* open(2) of a device; the connection's end closes it */
-	STUB_READ,   /* of a device that this connection has opened */
+	STUB_READ,   /* read and write a device that this connection has opened */
 	STUB_WRITE,
 	STUB_FLUSH,
-	STUB_CONTROL, /* words of a test; the answer is text */
+	STUB_CONTROL, /* a command of a test; the answer is text */
 };
 
 /* Followed by the identifier (ATTACH, CHANGE), the data (WRITE) or the words (CONTROL). */
 struct stub_request {
 	uint32_t op;
 	int32_t index;
-	uint64_t id; /* comes back in the reply */
+	uint64_t id; /* repeated in the reply */
 	uint64_t size;
 	uint64_t timeout, dead_timeout;
 	uint64_t offset;

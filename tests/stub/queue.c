@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests: which connection they go by, their timers, what is sent and received. */
+/* Requests: their connection, their timers, what is sent and received. */
 #include "driver.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ unsigned queue_in(const struct device *dev, enum request_state state)
 	return n;
 }
 
-/* Whether requests are beyond the gate that a frozen queue closes. */
+/* Whether requests have entered the queue; a frozen queue lets no new ones in. */
 bool queue_busy(const struct device *dev)
 {
 	for (const struct request *r = dev->requests; r; r = r->next)
@@ -81,7 +81,7 @@ void queue_submit(struct driver *d, struct device *dev, struct client *c,
 		return;
 	}
 	if (s->op == STUB_FLUSH && !(dev->flags & NBD_TX_SEND_FLUSH)) {
-		driver_reply(c, s->id, 0, NULL, 0); /* the block layer sends none */
+		driver_reply(c, s->id, 0, NULL, 0); /* the block layer sends no flush then */
 		return;
 	}
 	r = calloc(1, sizeof(*r));
@@ -155,13 +155,13 @@ static void push(struct driver *d, struct device *dev, struct slot *s)
 	s->sending = NULL;
 }
 
-/* Every failure of a send ends the connection and gives the request to another. */
+/* Every failed send ends the connection and moves the request to another one. */
 void queue_requeue(struct driver *d, struct device *dev, struct slot *s)
 {
 	if (s->sending)
 		s->sending->state = REQUEST_QUEUED;
 	s->sending = NULL;
-	files_stat(d, dev); /* it is not in flight any more */
+	files_stat(d, dev); /* it is no longer in flight */
 }
 
 static void start(struct driver *d, struct device *dev, struct request *r, uint64_t now)
@@ -290,7 +290,7 @@ static void ended(struct driver *d, struct device *dev, struct slot *s)
 		device_ends(d, dev, s);
 }
 
-/* A whole head has come. False: it ends the connection. */
+/* Handles a complete reply header. Returns false if it ends the connection. */
 static bool answered(struct driver *d, struct device *dev, struct slot *s)
 {
 	struct request *r = in_flight(dev, s, get(s->reply + 8, 8));

@@ -1,17 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 # Long: one program: the faults, what must hold after each, and the report.
-"""Runs supervisors, drivers and servers, and lets faults happen to them in a random order.
+"""Runs supervisors, drivers and servers, and injects faults in a random order.
 
   soak.py BUILD SECONDS SEED
   soak.py BUILD SEEDS                    a file with one seed a line, each for one round
 
 Each round attaches a device with random options and starts a load that verifies itself. Then it
 does one random thing after another (STEPS). The invariants (the check_* methods) must hold after
-each step, and in the calm that follows several steps. JOBS rounds run at a time (4). The seed
-decides everything except how long things take. A failing round prints its own seed; with that seed
-and 1 second the program repeats this round alone. With TELL=1 in the environment it says what each
-round did, and how long that took.
+each step, and in the calm phase after several steps. JOBS rounds run at a time (4). The seed
+decides everything except durations. A failing round prints its own seed; with that seed and 1
+second the program repeats this round alone. With TELL=1 in the environment it prints the steps of
+each round and their durations.
 """
 
 import functools
@@ -28,7 +28,7 @@ import time
 import traceback
 
 MIB = 1 << 20
-CALM_S = 40  # on a machine that is busy with other tests
+CALM_S = 40  # allows for a machine that is busy with other tests
 FDS_MORE = 2  # a helper that is being replaced
 
 
@@ -38,10 +38,10 @@ class Broken(Exception):
 
 class Stuck(Exception):
     """
-    I/O waits until the dead timeout, and nothing can be done about it, so the round ends. Either a
-    connection was ended for --resize in the moment in which a request entered, and nothing proves
-    that the server is done with it. Or a server died while the kernel changed the size (6.9 and
-    later): then the command waits for requests, which wait for a command.
+    I/O waits until the dead timeout, and nothing can prevent that, so the round ends. Either a
+    connection was ended for --resize just when a request entered, and nothing proves that the
+    server has finished it. Or a server died while the kernel changed the size (6.9 and later):
+    then the command waits for requests, which wait for another command.
     """
 
 
@@ -73,9 +73,9 @@ class Round:
         self.server = self.attaching = self.load = None
         self.askers = []
         self.stopped = self.blocked = self.odd = False
-        self.lethal = True  # something that ends connections has happened
-        self.told = 0  # deaths, as the driver counted them at the last look
-        self.fds = self.taken = None  # sockets that were taken before the last takeover
+        self.lethal = True  # a step has ended connections
+        self.told = 0  # deaths that the driver had counted at the last check
+        self.fds = self.taken = None  # sockets that were accepted before the last takeover
         self.looks = 0  # hand-overs and probes that rumours may still cause
         self.replaced = False  # an earlier supervisor left a replaced connection unsettled
         self.env = dict(os.environ, NBD_ATTACH_RUNDIR=self.dir)
@@ -89,7 +89,7 @@ class Round:
         if self.chance.random() < 0.15:
             self.options.append("--relay")
 
-    # What is run
+    # Programs
 
     def log(self, name):
         return open(f"{self.dir}/{name}", "ab")
@@ -101,7 +101,7 @@ class Round:
             )
 
     def run(self, *words, limit=60):
-        """The exit status; None: it hangs."""
+        """Returns the exit status, or None if the command hangs."""
         with self.log("said") as out:
             try:
                 return subprocess.run(
@@ -159,7 +159,7 @@ class Round:
             "stub/log", self.program, "-v", *self.options, "nbd0", "-u", self.sock
         )
 
-    # What happens
+    # Steps
 
     def kill(self):
         if self.server:
@@ -182,7 +182,7 @@ class Round:
             self.serve(image=f"{self.dir}/small")
 
     def stop(self):
-        # With several connections the driver cuts what takes 30 s.
+        # With several connections the driver cuts one whose request takes 30 s.
         if self.server and self.connections == 1:
             self.stopped = True
             self.server.send_signal(signal.SIGSTOP)
@@ -203,16 +203,16 @@ class Round:
         self.ctl("unblock")
 
     def notice_late(self):
-        # Until the driver has noticed, it drops new sockets, as the kernel does.
+        # Until the driver has noticed the end, it drops new sockets, as the kernel does.
         self.ctl("notice", 0, self.chance.choice([0, 60, 400]))
 
     def lose_events(self):
-        # The driver keeps silent when the kernel has no memory left for the message. Whoever has only
-        # its word for the end of a connection asks for it when nothing is completed for 20 s.
+        # The kernel sends no event if it has no memory for the message. A supervisor that learns of the
+        # end of a connection only by events probes when nothing is completed for 20 s.
         self.ctl("silent", 0, self.chance.choice(["on", "off", "off"]))
 
     def false_event(self):
-        # It is found out by a hand-over, and after that by a probe of what cannot be looked at.
+        # A hand-over refutes it; after that, a probe does if the connection cannot be examined.
         self.looks += 2
         self.ctl("event", self.chance.choice([0, 0, 1]))
 
@@ -275,7 +275,7 @@ class Round:
         (detach_in_use, 2), (resize, 2), (kill_supervisor, 2), (leave, 1),
     ]
 
-    # What must hold
+    # Invariants
 
     def check_attaching(self):
         if not self.attaching or self.attaching.poll() is None:
@@ -283,7 +283,7 @@ class Round:
         status = self.attaching.returncode
         self.attaching = None
         if status == 3 and not self.supervisor():
-            self.attach()  # a helper of the killed one held its lock a moment longer
+            self.attach()  # a helper of the killed supervisor held its lock a moment longer
         elif status:
             raise Broken(f"the takeover ends with {status}")
 
@@ -330,7 +330,7 @@ class Round:
         return self.check_driver()
 
     def is_replaced(self, state):
-        """A connection was ended for --resize, and nothing proves that the server is done with it."""
+        """A connection was ended for --resize, and it is not proved that the server has finished it."""
         return state.get("UNSETTLED") == "yes" and (
             self.replaced or "is replaced" in state["LAST_OUTAGE_CAUSE"]
         )
@@ -347,14 +347,14 @@ class Round:
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
 
     def open_descriptors(self):
-        """But for those of connections: a supervisor has none of what another one attached."""
+        """Without those of connections: a supervisor has none for connections of an earlier one."""
         own = self.taken is None or int(self.figures()["taken"]) > self.taken
         n = len(os.listdir(f"/proc/{self.supervisor()}/fd"))
         each = 2 if "--relay" in self.options else 1  # the relay's process
         return n - (self.connections * each if own else 0)
 
     def calm(self):
-        """Ends all faults; then everything must become well, and stay well."""
+        """Ends all faults. Then the device must heal and stay healthy."""
         self.calm_since = time.monotonic()
         self.ctl("unblock")
         self.blocked = False
@@ -379,11 +379,11 @@ class Round:
         return (s["CONNECTIONS_ALIVE"], s["SIZE"]) == (f["alive"], f["size"])
 
     def clients(self):
-        """Connections of the server, those of handshakes included."""
+        """Connections of the server, including those of handshakes."""
         return self.sockets(5).count("03")
 
     def sockets(self, column):
-        """Of the server's path in /proc/net/unix."""
+        """Lines of the server's path in /proc/net/unix."""
         with open("/proc/net/unix") as f:
             rows = [line.split() for line in f]
         return [row[column] for row in rows if row[-1] == self.sock]
@@ -393,7 +393,7 @@ class Round:
         return not self.askers
 
     def check_peace(self):
-        """A rumour just before the calm is looked into now, and once; nothing else happens."""
+        """A rumour just before the calm phase is examined once; nothing else happens."""
         self.lethal = False
         while True:
             before = self.figures()
@@ -435,7 +435,7 @@ class Round:
         self.calm_since = time.monotonic()
         self.wait(CALM_S, "it attaches", self.is_well)
         if self.connections > 1:
-            # Servers of such devices are never stopped, so this cuts no living connection.
+            # Servers of such devices are never stopped, so this cuts no live connection.
             with open(f"{self.dir}/stub/sys/block/nbd0/queue/io_timeout", "w") as f:
                 f.write("4000\n")
         self.load = self.spawn(
@@ -462,7 +462,7 @@ class Round:
         if status:
             with open(f"{self.dir}/load") as f:
                 raise Broken(f"the load: {f.read()}")
-        # The driver learns of the end of a process a moment later, and shows it as a user until then.
+        # The driver notices the end of a process a moment later; until then the process is a user.
         self.wait(CALM_S, "the load has closed the device", lambda: self.figures()["openers"] == "0")
         pid = self.supervisor()
         status = self.run(self.program, "--detach", "nbd0")
@@ -511,7 +511,7 @@ class Round:
 
 
 def work(build, seeds, first):
-    """One round for each seed; their number, and whether all went well."""
+    """Runs one round for each seed. Returns their number, and whether all passed."""
     rounds = 0
     for seed in seeds:
         r = Round(build, seed)
@@ -520,7 +520,7 @@ def work(build, seeds, first):
             r.run_all()
         except Stuck as e:
             print(f"soak-stub: seed {r.seed} is stuck after --resize: {e}", flush=True)
-        except Exception as e:  # whatever it is, the round must be told of, and its processes end
+        except Exception as e:  # in any case, the round must be reported and its processes ended
             with first:
                 r.tell(e if isinstance(e, Broken) else traceback.format_exc())
                 print(f"soak-stub: again: make soak-stub SECONDS=1 SEED={r.seed}", flush=True)
@@ -537,7 +537,7 @@ def work(build, seeds, first):
 
 
 def until(limit, seed):
-    """At least one seed, and others until the time is over."""
+    """Yields at least one seed, and more until the time is over."""
     yield seed
     while time.monotonic() < limit:
         seed += 1
@@ -545,7 +545,7 @@ def until(limit, seed):
 
 
 def listed(seeds):
-    """From a queue that all workers share."""
+    """Yields seeds from a queue that all workers share."""
     while (seed := seeds.get()) is not None:
         yield seed
 
@@ -555,7 +555,7 @@ def worker(results, build, seeds, first):
 
 
 def chosen(arguments, jobs):
-    """For each worker a function that returns its seeds."""
+    """Returns a function for each worker that returns its seeds."""
     if len(arguments) == 2:
         seconds, seed = float(arguments[0]), int(arguments[1])
         limit = time.monotonic() + seconds
