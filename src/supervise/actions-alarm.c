@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is told of an outage that lasts: to the log, and to the command of --on-change. */
+/* Reports a long outage to the log and to the command of --on-change. */
 #include "supervise/supervisor-private.h"
 
 #include <stdio.h>

@@ -18,7 +18,7 @@ static unsigned missing(const struct supervisor *s)
 	return have < links_wanted(s->links) ? links_wanted(s->links) - have : 0;
 }
 
-/* Another one may only go to where these go: in use, or about to be. */
+/* True if connections are in use, or about to be: a new one may only go to their server. */
 static bool has_others(const struct supervisor *s)
 {
 	return links_alive(s->links) > 0 || handover_ready(s->handover) > 0 ||
@@ -30,7 +30,10 @@ static void begin_outage(struct supervisor *s)
 	if (!outage_begin(&s->outage, loop_now(), watch_cause(s->watch)))
 		return;
 	report_lost(s->report, true);
-	/* Somebody else may have disconnected it while it is in use: nothing else tells. */
+	/*
+	 * Another program may have disconnected the device while it is in use. Nothing else shows
+	 * that.
+	 */
 	handover_check(s->handover);
 	if (outage_becomes_usual(&s->outage))
 		log_warning("/dev/nbd%d: the connection is lost again and again: further short "
@@ -88,7 +91,7 @@ static void say_lost(const struct supervisor *s)
 			  s->at.index, s->at.server, watch_cause(s->watch), s->at.index);
 }
 
-/* New connections stand ready that could not be handed over before. */
+/* New connections are ready that could not be handed over before. */
 static void use_fresh(struct supervisor *s)
 {
 	if (handover_ready(s->handover) && !handover_is_busy(s->handover))
@@ -112,7 +115,9 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 		supervisor_post(s, FSM_EXPIRE, NULL);
 	if (!s->cfg.reconnect)
 		return;
-	/* Whether another connection is needed, and to which server, its result tells. */
+	/*
+	 * The result of the hand-over decides whether, and to which server, another one is needed.
+	 */
 	if (handover_is_handing_over(s->handover))
 		return;
 	if (!reconnect_start(s->reconnect, missing(s), s->outage.flaps > 0, has_others(s)))
@@ -130,15 +135,14 @@ void supervisor_stop_dialling(struct supervisor *s)
 	handover_stop(s->handover);
 }
 
-/* --- what the part says of its hand-overs ------------------------------------------------------
- */
+/* --- events of the hand-over ------------------------------------------------------ */
 
 static void begins(void *arg)
 {
 	struct supervisor *s = arg;
 
 	reconnect_hand_over(s->reconnect);
-	/* Before the kernel has it: a supervisor that takes over must know which server serves. */
+	/* Before the kernel has the sockets: a later supervisor must know which server serves. */
 	report_write(s->report, s->state);
 }
 
@@ -223,7 +227,7 @@ static void recover(struct supervisor *s)
 	bool outage = s->outage.since != 0;
 	struct err err;
 
-	/* A connection more than the device has would stand in the way of every later one. */
+	/* A connection beyond the device's number would block every later one. */
 	handover_keep(s->handover, dead);
 	if (dead == 0)
 		handover_rest(s->handover);

@@ -14,9 +14,10 @@
 #include "base/text.h"
 #include "captive/command.h"
 
-#define SWAP_SPARES 4 /* workers, beyond one a connection: each failed handshake uses one up */
+#define SWAP_SPARES \
+	4 /* workers, in addition to one for each connection: each failed handshake uses one up */
 
-/* The export, so that a mistyped name is seen, and the address if that tells more. */
+/* Names the export, so that a mistyped name shows, and the address if that differs. */
 static void describe_export(const struct supervisor *s, struct text *t)
 {
 	const struct endpoint *e = reconnect_endpoint(s->reconnect);
@@ -73,7 +74,7 @@ void supervisor_start_thread(struct supervisor *s)
 		log_warning("cannot start the helper thread: %s", strerror(-ret));
 }
 
-/* For an outage, which may come with a want of memory. */
+/* For an outage, in which memory may be short. */
 static void get_ready(struct supervisor *s)
 {
 	struct err err;
@@ -90,7 +91,7 @@ static void get_ready(struct supervisor *s)
 	}
 }
 
-/* Nobody waits any more: what an outage will need of the first handshake. */
+/* No command waits any more. Keeps what an outage needs from the first handshake. */
 static void keep_facts(struct supervisor *s, const struct attach_facts *facts)
 {
 	struct err err;
@@ -105,7 +106,7 @@ static void keep_facts(struct supervisor *s, const struct attach_facts *facts)
 	attach_forget(s->attach);
 }
 
-/* What cannot be promised, said while somebody listens. */
+/* Warns of what cannot be guaranteed while the command still waits. */
 static void warn(const struct supervisor *s)
 {
 	if (!attachment_flushes(&s->at) && !attachment_is_read_only(&s->at))
@@ -142,7 +143,8 @@ static void announce(struct supervisor *s, const struct event *e)
 	struct attach_facts facts;
 
 	(void)e;
-	report_write(s->report, s->state); /* those who wait for the device may read it at once */
+	report_write(s->report,
+		     s->state); /* a program that waits for the device may read it at once */
 	watch_note_writes(s->watch);
 	warn(s);
 	if (s->at.taken_over)
@@ -152,7 +154,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	if (attach_facts(s->attach, &facts))
 		keep_facts(s, &facts);
 	s->alive_said = links_alive(s->links);
-	/* Here the driver itself cuts a living server, as warn() says. */
+	/* Here the driver itself may cut a live server, as warn() says. */
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
 		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
 	supervisor_start_thread(s);
@@ -174,7 +176,7 @@ static void kept(const struct err *err, bool fails_io, void *arg)
 {
 	struct supervisor *s = arg;
 
-	/* If the kernel has refused the disconnect, the next hand-over puts the timeouts back. */
+	/* If the kernel has refused the disconnect, the next hand-over restores the timeouts. */
 	if (fails_io)
 		handover_restore(s->handover);
 	supervisor_post(s, FSM_KEPT, err);
@@ -224,8 +226,7 @@ static void recheck(struct supervisor *s, const struct event *e)
 	supervisor_recheck_outage(s);
 	watch_start(s->watch, resize_is_due(s->resize));
 	resize_watch(s->resize);
-	report_lost(s->report,
-		    s->outage.since != 0); /* should the kernel have refused the detach */
+	report_lost(s->report, s->outage.since != 0); /* in case the kernel refuses the detach */
 	watch_look(s->watch);
 }
 
@@ -245,7 +246,10 @@ static void end_taken(struct supervisor *s, const struct event *e)
 	/* A waiting --detach has got what it asked for; a waiting --resize has failed. */
 	requests_answer(s->requests, resize_is_asked(s->resize) ? 1 : 0,
 			"the device was detached in the meantime");
-	/* Under -n a unit's restart attaches it again; in the background nobody waits for it. */
+	/*
+	 * Under -n a restart of the unit attaches it again; in the background no process waits for
+	 * it.
+	 */
 	end(s, s->cfg.foreground ? 1 : 0);
 }
 
@@ -276,7 +280,7 @@ static void join(struct supervisor *s, const struct event *e)
 static void remember(struct supervisor *s, const struct event *e)
 {
 	queue_defer(&s->queue, e);
-	attach_stop_waiting(s->attach); /* and its own error is told */
+	attach_stop_waiting(s->attach); /* then the attempt's own error is reported */
 }
 
 static void busy(struct supervisor *s, const struct event *e)
@@ -300,7 +304,7 @@ static void end_quit(struct supervisor *s, const struct event *e)
 
 static void end_done(struct supervisor *s, const struct event *e)
 {
-	if (s->captive) /* who asked may use its files as soon as there is an answer */
+	if (s->captive) /* the caller may use its files as soon as it has the answer */
 		captive_end(s->captive);
 	log_notice("/dev/nbd%d: detached%s%s", s->at.index, e->err.message[0] ? "; " : "",
 		   e->err.message);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What others ask of the supervisor, and what follows from it. */
+/* Requests of other processes, and what the supervisor does. */
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static void asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
 
-	resize_forget_asked(s->resize); /* an earlier caller has gone */
+	resize_forget_asked(s->resize); /* an earlier caller has closed the connection */
 	switch (request->verb) {
 	case CONTROL_DETACH:
 		s->force = request->force;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts say that attach the device, or take it over, and what follows from it. */
+/* Events of the parts that attach the device or take it over, and what the supervisor does. */
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
@@ -59,7 +59,9 @@ static int opened(struct err *err, void *arg)
 	int ret;
 
 	if (attach_facts(s->attach, &facts)) {
-		/* Before the status, from which a later supervisor learns whose server it must be.
+		/*
+		 * Set before the status is written: a later supervisor reads there which user must
+		 * serve.
 		 */
 		reconnect_set_owner(s->reconnect, facts.unix_uid);
 		serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), facts.tls,
@@ -138,7 +140,7 @@ static void not_adopted(const struct err *err, void *arg)
 {
 	struct supervisor *s = arg;
 
-	s->left = true; /* whatever is wrong, the device is not ours to forget */
+	s->left = true; /* whatever the error is, the device stays attached */
 	supervisor_post(s, FSM_GIVE_UP, err);
 }
 
@@ -157,7 +159,7 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 	struct err err;
 
 	(void)e;
-	attach_forget(s->attach); /* it would not be greeted */
+	attach_forget(s->attach); /* a server of one client would not greet a new connection */
 	s->takeover = takeover_new(&s->env, &cfg, &events, s);
 	if (!s->takeover) {
 		err_set(&err, ERR_SYSTEM, ENOMEM, "out of memory");

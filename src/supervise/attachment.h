@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of the attached device: facts that attach/ finds out, and that are const to every
- * other part. Only the size changes later, when the export has grown, and
- * the server's address.
+ * The facts about the attached device. attach/ finds them out; they are const for every other part.
+ * Only the size, when the export has grown, and the server's address change later.
  */
 #ifndef SUPERVISE_ATTACHMENT_H
 #define SUPERVISE_ATTACHMENT_H
@@ -21,9 +20,9 @@ struct attachment {
 	int kmsg;		/* kmsg_open(); -1: the kernel's log cannot be read */
 	struct plan plan;
 	struct nbd_export known; /* the export as it was attached */
-	char server[256];	 /* the address of the server in use, for people */
-	bool taken_over;	 /* a supervisor before this one attached it */
-	bool guessed;		 /* and left no state file: the number of connections is a guess */
+	char server[256];	 /* the address of the server in use, as text */
+	bool taken_over;	 /* an earlier supervisor attached it */
+	bool guessed;		 /* it left no state file: the number of connections is a guess */
 	/* Kept open as long as the device is ours; -1: not held. */
 	int device_lock, identifier_lock, name_lock;
 };
@@ -33,10 +32,10 @@ void attachment_close(struct attachment *a);
 
 /* A writable export is locked for this device. 0 or -errno with *err. */
 int attachment_lock_identifier(struct attachment *a, struct err *err);
-/* The device is attached: from now on its mark tells when it has gone. 0 or -errno with *err. */
+/* The device is attached: from now on its mark shows when it is detached. 0 or -errno with *err. */
 int attachment_open_mark(struct attachment *a, struct err *err);
 
-/* It was attached by us and has been detached: another program may have attached it again. */
+/* True if our attachment has ended; another program may have attached the device again. */
 static inline bool attachment_is_gone(const struct attachment *a)
 {
 	return a->mark >= 0 && !sysfs_mark_valid(a->mark);

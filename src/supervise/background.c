@@ -19,8 +19,8 @@ static void forward(int signal)
 }
 
 /*
- * Ends the process at once: freeing and flushing what the child has its copies of would do nothing
- * but copy pages.
+ * Ends the process at once. The child has copies of everything, so freeing and flushing would only
+ * copy pages.
  */
 static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool plain_status)
 {
@@ -38,8 +38,11 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool 
 		log_error("the supervisor ended before the device was ready");
 		_exit(1);
 	}
-	/* A child that failed is gone in a moment; its locks are then free when we return. */
-	child_pid = 0; /* its number is free as soon as it has been waited for */
+	/*
+	 * A child that failed ends in a moment. Waits for it, so that its locks are free when we
+	 * return.
+	 */
+	child_pid = 0; /* its process ID may be reused as soon as it has been waited for */
 	if (status)
 		waitpid(child, NULL, 0);
 	_exit(plain_status && status ? 1 : status);
@@ -72,7 +75,7 @@ void background_report(int report_fd, int status)
 {
 	uint8_t byte = (uint8_t)status;
 
-	/* The parent may have been killed: then nobody waits for the answer. */
+	/* The parent may have been killed: then no process waits for the answer. */
 	(void)!write(report_fd, &byte, 1);
 	close(report_fd);
 }

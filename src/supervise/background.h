@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The step into the background: the command waits until the supervisor it leaves behind says how
- * the attachment went, so that its exit status is the answer.
+ * Goes to the background: the command waits until the supervisor reports whether the attachment
+ * succeeded, and exits with that status.
  */
 #ifndef SUPERVISE_BACKGROUND_H
 #define SUPERVISE_BACKGROUND_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What reconnect/ finds, and what follows from it. */
+/* Events of reconnect/, and what the supervisor does. */
 #include "supervise/supervisor-private.h"
 
 #include "base/cleanup.h"

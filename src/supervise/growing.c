@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the part says that follows the export's size, and what follows from it. */
+/* Events of the part that follows the export's size, and what the supervisor does. */
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
@@ -38,7 +38,9 @@ static void connected(const struct attempt_result *result, void *arg)
 			 result->relay);
 }
 
-/* ms for the server's end at most: the device is healthy, and its I/O must not fail meanwhile. */
+/*
+ * ms: the limit for the server's end. The device is healthy, and its I/O must not fail meanwhile.
+ */
 static uint32_t close_limit(const struct supervisor *s)
 {
 	uint64_t half = timeouts_dead(&s->cfg) * 1000 / 2;
@@ -46,7 +48,7 @@ static uint32_t close_limit(const struct supervisor *s)
 	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
 }
 
-/* No outage, so that nothing else stands ready. */
+/* There is no outage, so no other socket is ready. */
 static void renew(const int *fd, size_t n, void *arg)
 {
 	struct supervisor *s = arg;
@@ -54,7 +56,7 @@ static void renew(const int *fd, size_t n, void *arg)
 	for (size_t i = 0; i < n; i++)
 		handover_add(s->handover, fd[i]);
 	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
-	report_write(s->report, s->state); /* for a supervisor that takes over in this moment */
+	report_write(s->report, s->state); /* for a supervisor that takes over at this moment */
 	if (!handover_ended_clean(s->handover))
 		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
 			    "connection was closed: I/O waits until it is answered",

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define FLAP_MS	    10000 /* an outage so soon after a recovery belongs to the one before */
+#define FLAP_MS	    10000 /* an outage within this time after a recovery belongs to the one before */
 #define USUAL_FLAPS 5
 
 void outage_init(struct outage *o, uint64_t dead_timeout_s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every connection of the device is dead: since when, how often, and for how long I/O waits. Pure:
- * the time is passed in. Times are monotonic milliseconds, 0 is no time.
+ * Outages: times in which every connection of the device is dead. When they began, how many there
+ * were, and how long I/O waits. Pure: the time is passed in. Times are monotonic milliseconds; 0 is
+ * no time.
  */
 #ifndef SUPERVISE_OUTAGE_H
 #define SUPERVISE_OUTAGE_H
@@ -15,15 +16,15 @@
 #define OUTAGE_FOREVER UINT64_MAX
 
 struct outage {
-	uint64_t dead_timeout_s; /* I/O fails after so many seconds; OUTAGE_FOREVER */
+	uint64_t dead_timeout_s; /* seconds until I/O fails; OUTAGE_FOREVER */
 	uint64_t since;		 /* 0: there is none */
 	uint64_t recovered;	 /* when the last one ended */
 	uint64_t last_ms, total_ms;
-	uint64_t slept_ms; /* the machine's sleeps, which count as outages */
+	uint64_t slept_ms; /* total time of the machine's sleeps, which count as outages */
 	unsigned count;
 	unsigned flaps;	      /* outages in a row that began shortly after a recovery */
 	uint32_t grace;	      /* seconds; GRACE_NONE unless the machine shuts down */
-	uint64_t grace_since; /* when it was told so */
+	uint64_t grace_since; /* when the shutdown began */
 	char cause[128];
 };
 
@@ -35,18 +36,18 @@ bool outage_begin(struct outage *o, uint64_t now, const char *cause);
 /* A connection is alive again. False: there was no outage. */
 bool outage_end(struct outage *o, uint64_t now);
 
-/* The machine slept for that time, and nobody could be asked. */
+/* The machine slept for that time. */
 void outage_slept(struct outage *o, uint64_t ms);
 
-/* The machine shuts down, or after all does not: GRACE_NONE. True: that is news. */
+/* The machine shuts down, or GRACE_NONE: the shutdown is cancelled. True if the value is new. */
 bool outage_set_grace(struct outage *o, uint64_t now, uint32_t seconds);
 
 /* When I/O begins to fail in the present outage; UINT64_MAX: never. */
 uint64_t outage_fails_at(const struct outage *o);
 
-/* The connection is lost again and again: short outages are no longer worth a warning. */
+/* True if the connection is lost repeatedly: short outages are no longer worth a warning. */
 bool outage_is_usual(const struct outage *o);
-/* This is the first outage of that kind. */
+/* True if this is the first outage of that kind. */
 bool outage_becomes_usual(const struct outage *o);
 
 /* Fills what the status says of outages; `wall` is the same moment in seconds since 1970. */

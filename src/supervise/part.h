@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every part of the supervisor is given. A part is made by X_new(env, config, events, arg),
- * owns its state, timers, descriptors and jobs, and includes no other part. What it finds out it
- * says through its events, in its own words; only the core knows the table. X_free() and every
- * other function of a part accept NULL, where a part can be left out.
+ * What every part of the supervisor gets. A part is made by X_new(env, config, events, arg), owns
+ * its state, timers, descriptors and jobs, and includes no other part. It reports through its
+ * events, in its own words; only the core knows the table. If a part can be left out, X_free() and
+ * its other functions accept NULL.
  */
 #ifndef SUPERVISE_PART_H
 #define SUPERVISE_PART_H

@@ -10,7 +10,7 @@ static void remove_at(struct event *list, size_t *n, size_t i)
 	memmove(&list[i], &list[i + 1], (*n - i) * sizeof(list[0]));
 }
 
-/* The place of the first event of that kind at or after `from`; n: there is none. */
+/* The index of the first event of that kind at or after `from`; n: there is none. */
 static size_t find(const struct event *list, size_t n, enum fsm_event event, size_t from)
 {
 	while (from < n && list[from].event != event)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One event at a time: sources post, and after each callback of the loop the queue is emptied, step
- * by step. Only then is the status computed, written and told, and a command answered.
+ * One event at a time: sources post events, and after each callback of the loop the queue is
+ * emptied, step by step. Then the status is computed, written and reported, and a command is
+ * answered.
  */
 #include "supervise/supervisor-private.h"
 
@@ -10,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-/* Which states a loss, a refusal or an error leads to. */
+/* The states to which a loss, a refusal or an error leads. */
 static const char *reason(const struct supervisor *s, enum fsm_state to, const struct event *e)
 {
 	switch (to) {
@@ -61,7 +62,7 @@ static void step(struct supervisor *s, const struct event *e)
 	s->stepping = true;
 	supervisor_actions[step.action](s, e);
 	s->stepping = false;
-	/* What was deferred may be possible now. */
+	/* Deferred events may be possible now. */
 	if (step.action != FSM_REMEMBER)
 		queue_recall(&s->queue);
 }

@@ -18,8 +18,8 @@
 #include "runtime/marks.h"
 #include "base/protect.h"
 
-#define MEANWHILE_MS	  1    /* by then a server that is near has been connected to */
-#define ANNOUNCE_LIMIT_MS 2000 /* for the command of --on-change when all is over */
+#define MEANWHILE_MS	  1    /* enough time to connect to a near server */
+#define ANNOUNCE_LIMIT_MS 2000 /* for the last command of --on-change at the end */
 
 int supervisor_open_kernel(struct supervisor *s, struct err *err)
 {
@@ -94,7 +94,7 @@ static int prepare_helpers(struct supervisor *s, struct err *err)
 	return supervisor_prepare_attach(s, err);
 }
 
-/* The kernel lets a process signal others of the same user: a wall that is missing then. */
+/* A process may signal others of the same user: then the helpers are not protected from it. */
 static void warn_of_shared_user(const struct supervisor *s)
 {
 	const struct sandbox *sandbox = helpers_sandbox(s->helpers);
@@ -127,7 +127,7 @@ static int lock_device(struct supervisor *s, struct err *err)
 	return 0;
 }
 
-/* Two devices of one name would take /dev/disk/by-nbd/NAME from each other. */
+/* Two devices with one name would compete for /dev/disk/by-nbd/NAME. */
 static int take_name(struct supervisor *s, struct err *err)
 {
 	struct rundir_path path;
@@ -140,8 +140,7 @@ static int take_name(struct supervisor *s, struct err *err)
 	return lock_take(path.text, what, &s->at.name_lock, err);
 }
 
-/* The device, if it is known or attached already; s->at.index then tells that it is to be adopted.
- */
+/* Finds the device if it is given, or attached already: then s->at.index is set, to adopt it. */
 static int find_device(struct supervisor *s, struct err *err)
 {
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
@@ -151,7 +150,7 @@ static int find_device(struct supervisor *s, struct err *err)
 		   : 0;
 }
 
-/* Whether a relay has to stand between the kernel and the server. */
+/* Whether a relay is needed between the kernel and the server. */
 static void choose_way(struct supervisor *s)
 {
 	const struct endpoint *e = s->cfg.endpoint;
@@ -185,8 +184,9 @@ static int start_captive(struct supervisor *s, struct err *err)
 }
 
 /*
- * The worker confines itself while this process talks to the kernel. What can fail without the
- * server comes before the first connection: a wrong device costs nobody anything.
+ * The worker confines itself while this process talks to the kernel. Every step that can fail
+ * without the server comes before the first connection, so a wrong device does not disturb the
+ * server.
  */
 static int prepare(struct supervisor *s, struct err *err)
 {
@@ -228,7 +228,7 @@ static int prepare(struct supervisor *s, struct err *err)
 	return ret;
 }
 
-/* False: the helper thread is blocked and still uses the struct, which is left to the exit. */
+/* Returns false if the helper thread is blocked and still uses the struct: then it is not freed. */
 static bool done(struct supervisor *s)
 {
 	if (s->at.index >= 0 && !s->left) {
@@ -236,11 +236,11 @@ static bool done(struct supervisor *s)
 		marks_remove(s->at.index);
 	}
 	detach_free(s->detach);
-	resize_stop(s->resize); /* which may have an answer to give */
+	resize_stop(s->resize); /* it may have to answer a command */
 	requests_send(s->requests);
 	requests_free(s->requests);
 	attach_stop(s->attach);
-	handover_stop(s->handover); /* what stands ready has relays, too */
+	handover_stop(s->handover); /* sockets that are ready may have relays, too */
 	if (!s->left)
 		reconnect_end_relays(s->reconnect);
 	reconnect_free(s->reconnect);

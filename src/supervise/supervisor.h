@@ -28,32 +28,32 @@ struct supervisor_config {
 	const char *name;      /* unique, safe as a file's name and for udev; NULL: none */
 	const char *config;    /* the configuration's name, for the state file; NULL: none */
 	const char *source;    /* NULL: any */
-	const uid_t *peer_uid; /* who must serve; NULL: any user */
+	const uid_t *peer_uid; /* the user who must own the server; NULL: any user */
 	bool read_only;
 	uint32_t block_size;	     /* bytes; 0: the server's minimum */
 	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */
-	uint64_t timeout;	     /* seconds for a request; 0: for ever */
+	uint64_t timeout;	     /* seconds for a request; 0: forever */
 	uint32_t connect_timeout_ms; /* for each attempt */
-	uint64_t wait_ms;	     /* how long to keep trying; 0: every address once */
-	bool reconnect;		     /* else I/O fails as soon as the last connection is dead */
-	uint64_t dead_timeout_s;     /* how long I/O waits for a connection; SUPERVISOR_FOREVER */
+	uint64_t wait_ms;	     /* time to keep trying; 0: tries every address once */
+	bool reconnect;		     /* false: I/O fails as soon as the last connection is dead */
+	uint64_t dead_timeout_s;     /* time that I/O waits for a connection; SUPERVISOR_FOREVER */
 	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for this time is dead */
 	struct backoff_config backoff;
-	uint64_t watch_size_s;		 /* between two looks at the export's size; 0: never */
-	bool follow_dns;		 /* redial what the name resolves to by then */
-	unsigned accept;		 /* enum identity_accept */
+	uint64_t watch_size_s; /* between two checks of the export's size; 0: never checked */
+	bool follow_dns;       /* resolve the name again when redialling */
+	unsigned accept;       /* enum identity_accept */
 	const struct endpoint *failover; /* further servers of the export */
 	size_t n_failover;		 /* up to TARGETS_MAX - 1 */
 	enum failback failback;
 	const char *fence;	/* a command, see fence.h; NULL: none */
-	bool failover_unfenced; /* do without one */
+	bool failover_unfenced; /* no fence is needed */
 	uint32_t same_content;	/* bytes to compare before a connection is used; 0: none */
 	const char *on_change;	/* a command for each change of state; NULL: none */
 	bool swap;  /* the device is under swap: no fork, no file, no new memory in an outage */
 	bool relay; /* put a process between the kernel and the server */
 	enum kernel_backend backend;
 	bool foreground; /* report to our caller, not to a waiting parent process */
-	int report_fd;	 /* background: where background_report() goes; taken */
+	int report_fd;	 /* background: for background_report(); owned */
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts say of themselves, for the status. */
+/* Collects the status from the parts. */
 #include "supervise/supervisor-private.h"
 
 #include <time.h>
@@ -9,7 +9,7 @@ static void fill(struct state *ret_state, void *arg)
 	const struct supervisor *s = arg;
 
 	watch_report(s->watch, ret_state);
-	if (s->captive && !s->cfg.swap) /* it reads files, and with --swap there is none */
+	if (s->captive && !s->cfg.swap) /* it reads files, and with --swap that is not allowed */
 		captive_report(s->captive, ret_state);
 	outage_report(&s->outage, loop_now(), time(NULL), ret_state);
 	handover_report(s->handover, ret_state);

@@ -12,8 +12,10 @@
 
 uint64_t timeouts_dead(const struct supervisor_config *cfg)
 {
-	/* The driver multiplies it by HZ without a look at the result: 68 years are safe on 64
-	 * bits, 24 days on 32. */
+	/*
+	 * The driver multiplies it by HZ without an overflow check: 68 years are safe on 64 bits,
+	 * 24 days on 32.
+	 */
 	const uint64_t most = sizeof(long) == 8 ? INT32_MAX : INT32_MAX / 1000;
 
 	if (!cfg->reconnect)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel is told of the times that the user gives. Pure. */
+/* Converts the user's timeouts into those of the kernel. Pure. */
 #ifndef SUPERVISE_TIMEOUTS_H
 #define SUPERVISE_TIMEOUTS_H
 
@@ -7,7 +7,7 @@
 
 /* Seconds it lets I/O wait for a connection. */
 uint64_t timeouts_dead(const struct supervisor_config *cfg);
-/* Milliseconds after which it looks at a request again. */
+/* Milliseconds after which it checks a request again. */
 uint32_t timeouts_io(const struct supervisor_config *cfg, unsigned connections);
 
 #endif

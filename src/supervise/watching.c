@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the watch says, and what follows from it. */
+/* Events of the watch, and what the supervisor does. */
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static void slept(uint64_t ms, void *arg)
 
 	outage_slept(&s->outage, ms);
 	supervisor_touch(s);
-	s->hurry_due = "the machine woke up"; /* once it has counted what is dead */
+	s->hurry_due = "the machine woke up"; /* when the dead connections are counted */
 }
 
 static bool looked(bool quiet, void *arg)

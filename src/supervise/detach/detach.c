@@ -37,7 +37,7 @@ void detach_free(struct detach *d)
 static void over(int ret, const struct err *err, void *arg)
 {
 	struct detach *d = arg;
-	struct err why = *err; /* it may lie in what is freed next */
+	struct err why = *err; /* *err may be part of what is freed next */
 	bool fails_io = d->release && release_fails_io(d->release);
 
 	if (ret == -EINPROGRESS) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: lets the device go, with care (see release.h), or says why it stays.
- * Owns the release that is under way.
+ * Part of the supervisor: detaches the device safely (see release.h), or says why it stays
+ * attached. Owns the release that is under way.
  */
 #ifndef SUPERVISE_DETACH_DETACH_H
 #define SUPERVISE_DETACH_DETACH_H
@@ -15,22 +15,22 @@
 struct detach;
 
 struct detach_wish {
-	bool force;    /* used or not, flushed or not */
-	bool cautious; /* it stays also when in doubt */
+	bool force;    /* even if it is in use or cannot be flushed */
+	bool cautious; /* in doubt, the device stays attached */
 	bool prepared; /* the caller has checked for users, and has flushed the device */
-	bool clean;    /* nothing was written that only a flush makes safe */
+	bool clean;    /* no written data needs a flush */
 };
 
 /* Called from the loop, or from detach_start(). None of them may free the part. */
 struct detach_events {
-	/* It is detached, and free; err->message is a remark or "". */
+	/* The device is detached and free; err->message is a remark or "". */
 	void (*released)(const struct err *err, void *arg);
 	/*
-	 * It stays attached. `fails_io`: the kernel was made to fail what waits, and has timeouts
-	 * that are not those of the configuration.
+	 * The device stays attached. `fails_io`: the kernel was told to fail waiting requests, so
+	 * its timeouts differ from the configuration.
 	 */
 	void (*kept)(const struct err *err, bool fails_io, void *arg);
-	/* The kernel takes long; the device goes as soon as it gets on. Said once. */
+	/* The kernel is slow; the device will be detached as soon as it goes on. Called once. */
 	void (*late)(const struct err *err, void *arg);
 };
 

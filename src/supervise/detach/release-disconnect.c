@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The device goes: it is disconnected, becomes free, and its partitions are forgotten. */
+/* Disconnects the device, waits until it is free, and makes the kernel forget its partitions. */
 #include "supervise/detach/release-private.h"
 
 #include <errno.h>
@@ -9,9 +9,10 @@
 #include "runtime/marks.h"
 #include "supervise/handover/work.h"
 
-#define CUT_MS		500 /* a disconnect that takes longer is blocked by the peer: cut it */
+#define CUT_MS \
+	500 /* a disconnect that takes longer is blocked by the peer: the connection is cut */
 #define CUT_FORCE_MS	200
-#define KERNEL_MS	10000 /* the helper thread does not come back: the kernel holds it */
+#define KERNEL_MS	10000 /* after this time, the kernel blocks the helper thread */
 #define KERNEL_FORCE_MS 1500
 #define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
 #define FREE_FORCE_MS	1000
@@ -19,8 +20,8 @@
 #define FORGET_FORCE_MS 500
 
 /*
- * Requests that wait for a connection hold DISCONNECT up, on kernels before 5.19 for as long as
- * they would wait.
+ * Requests that wait for a connection delay DISCONNECT, on kernels before 5.19 until their wait
+ * ends.
  */
 static void let_go(struct release *r)
 {
@@ -33,8 +34,8 @@ static void let_go(struct release *r)
 }
 
 /*
- * Changes nothing, but waits for the locks that DISCONNECT would wait for: once inside that, nobody
- * can call it back.
+ * Changes nothing, but waits for the same locks as DISCONNECT, which cannot be cancelled once it
+ * has begun.
  */
 static void await_kernel(struct release *r)
 {
@@ -61,11 +62,16 @@ static void disconnect_work(void *arg)
 	}
 	if (r->dead && r->cfg.mark >= 0)
 		let_go(r);
-	/* DISCONNECT asks for no identifier: what is attached by now may be somebody else's. */
+	/*
+	 * DISCONNECT does not check the identifier: by now the device may belong to another
+	 * program.
+	 */
 	r->gone = r->cfg.mark >= 0 && !sysfs_mark_valid(r->cfg.mark);
 	if (r->gone)
 		return;
-	/* The udev rules would take it for somebody else's detach, and attach again. */
+	/*
+	 * Otherwise the udev rules would take it for a detach by another program, and attach again.
+	 */
 	marks_remove(r->cfg.index);
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
 }
@@ -90,7 +96,7 @@ static void disconnected(void *arg)
 		release_finish(r, 0); /* the caller closes the device, and waits until it is free */
 		return;
 	}
-	/* The claim is the last opener: with it gone the kernel tears the device down. */
+	/* The claim is the last opener: when it is closed, the kernel frees the device. */
 	claim_release(&r->claim);
 	release_enter(r, STEP_FREE);
 	loop_timer_set(r->tick, 0);
@@ -106,11 +112,11 @@ void release_disconnect(struct release *r)
 }
 
 /*
- * The thread may sit in a call that waits for the server: a change of the device's size freezes
- * its queue since 6.9, and a peer that does not read blocks the driver's goodbye. Nothing gets past
- * that, since the driver allows one command at a time. Once living connections with requests
- * under way have been ended, there is no way back: another connection would carry out requests that
- * the server of this one may still carry out.
+ * The thread may sit in a call that waits for the server: since 6.9 a change of the device's size
+ * freezes its queue, and a peer that does not read blocks the driver's disconnect request. No other
+ * command can run, since the driver allows one at a time. Once live connections with requests under
+ * way have been ended, there is no way back: another connection would carry out requests that the
+ * server of this one may still carry out.
  */
 static void cut(struct release *r)
 {
@@ -126,7 +132,7 @@ static void cut(struct release *r)
 		links_shutdown(r->cfg.links);
 }
 
-/* The kernel is inside the disconnect, which ends when it ends. */
+/* The kernel executes the disconnect, which cannot be cancelled. */
 static void tell_late(struct release *r)
 {
 	struct err err;
@@ -153,7 +159,8 @@ void release_tick_busy(struct release *r)
 					  "the supervisor of /dev/nbd%d is too busy: try again",
 					  r->cfg.index));
 	else if (loop_now() - r->since < limit ||
-		 (r->step == STEP_DISCONNECT && r->cfg.disconnect)) /* which has its own limit */
+		 (r->step == STEP_DISCONNECT &&
+		  r->cfg.disconnect)) /* that function has its own limit */
 		loop_timer_set(r->tick, RELEASE_TICK_MS);
 	else if (!release_decide(r, DECISION_KEEP))
 		tell_late(r);
@@ -184,7 +191,7 @@ static void forgotten(void *arg)
 	release_finish(r, 0);
 }
 
-/* The device is detached, whatever comes of this. */
+/* The device is detached, whatever the result is. */
 void release_tick_forget(struct release *r)
 {
 	if (r->busy && loop_now() - r->since < (r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS)) {

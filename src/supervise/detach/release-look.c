@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* May the device go? Who uses it, and is everything flushed? */
+/* May the device be detached? Looks for its users and flushes it. */
 #include "supervise/detach/release-private.h"
 
 #include <errno.h>
 
 #include "kernel/sysfs.h"
 
-#define STALL_MS       10000 /* without a completed request, the flush has failed */
+#define STALL_MS       10000 /* after this time without a completed request, the flush has failed */
 #define STALL_FORCE_MS 1000
 
 static uint64_t completed_requests(int index)
@@ -21,7 +21,7 @@ static bool waiting_requests(int index)
 {
 	struct sysfs_progress p;
 
-	/* Cannot tell is not idle. */
+	/* If that is unknown, the device is not idle. */
 	return sysfs_progress(index, &p) < 0 || p.in_flight > 0;
 }
 
@@ -99,8 +99,8 @@ static void flush(struct release *r)
 }
 
 /*
- * The last close has written everything or failed, but what the server was given since the last
- * flush may be lost with it, and only a flush that succeeds can tell.
+ * The last close has written everything or failed. But the server may lose what it got since the
+ * last flush, and only a successful flush can rule that out.
  */
 static void finish_lost(struct release *r)
 {
@@ -136,7 +136,7 @@ void release_looked(void *arg)
 	if (!release_job_done(r))
 		return;
 	if (r->cfg.force) {
-		/* Even then a flush is tried, while there is somebody to take it. */
+		/* Even then a flush is tried, as long as a connection is alive. */
 		(release_lost(r) ? release_disconnect : flush)(r);
 		return;
 	}
@@ -144,7 +144,7 @@ void release_looked(void *arg)
 	if (ret < 0) {
 		release_finish(r, ret);
 	} else if (release_lost(r) && waiting_requests(r->cfg.index)) {
-		/* Also of a process that hangs in open(2), which has no descriptor yet. */
+		/* This also counts a process that hangs in open(2) and has no descriptor yet. */
 		ret = err_set(&r->err, ERR_BUSY, EBUSY,
 			      "/dev/nbd%d has requests waiting for the server, so it is in use: "
 			      "--force detaches it and loses them",

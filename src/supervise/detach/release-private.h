@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A release, to the files of release.h alone. */
+/* A release; only for the files of release.h. */
 #ifndef SUPERVISE_DETACH_RELEASE_PRIVATE_H
 #define SUPERVISE_DETACH_RELEASE_PRIVATE_H
 
@@ -13,21 +13,21 @@
 
 enum step {
 	STEP_LOOK,	 /* the helper thread looks for users of the device */
-	STEP_FLUSH,	 /* in the claim's process: open exclusively, fsync */
-	STEP_LOOK_AGAIN, /* on the helper thread: who else uses it */
+	STEP_FLUSH,	 /* the claim's process opens the device exclusively and calls fsync */
+	STEP_LOOK_AGAIN, /* the helper thread looks for other users */
 	STEP_DISCONNECT, /* on the helper thread */
-	STEP_FREE,	 /* waiting until the kernel lets go of it */
-	STEP_FORGET,	 /* on the helper thread: its partitions go, too */
+	STEP_FREE,	 /* waits until the kernel has freed it */
+	STEP_FORGET,	 /* on the helper thread: the kernel forgets its partitions */
 };
 
 /*
- * Whether the device is disconnected is decided once: by the helper thread when the kernel has
- * shown that it takes commands, or by the loop when it has waited long enough, if that is earlier.
+ * The decision to disconnect is made once: by the helper thread when the kernel has shown that it
+ * accepts commands, or by the loop when it has waited long enough, whichever is first.
  */
 enum decision {
 	DECISION_OPEN,
-	DECISION_DISCONNECT, /* from now on it happens, however long the kernel takes */
-	DECISION_KEEP,	     /* it does not happen any more */
+	DECISION_DISCONNECT, /* the disconnect happens, however long the kernel takes */
+	DECISION_KEEP,	     /* the disconnect does not happen */
 };
 
 struct release {
@@ -38,13 +38,13 @@ struct release {
 	enum step step;
 	struct loop_timer *tick;
 
-	bool busy;	     /* the helper thread has a job of ours, waiting or under way */
-	bool over;	     /* freed by its owner while busy: the job frees the rest */
+	bool busy;	     /* a job of this release waits or runs on the helper thread */
+	bool over;	     /* the owner freed it while busy: the end of the job frees it */
 	atomic_int decision; /* enum decision */
-	bool late;	     /* the owner was told that the kernel is still at it */
+	bool late;	     /* the owner was told that the kernel is still busy */
 	int look_ret;	     /* of the helper thread */
 	struct usage usage;
-	bool gone; /* of the helper thread: the attachment has ended without us */
+	bool gone; /* of the helper thread: another program has ended the attachment */
 	bool dead; /* for the helper thread: no connection is alive */
 	int detach_ret;
 	struct err err;
@@ -53,31 +53,31 @@ struct release {
 	struct claim claim;
 	struct loop_io *claim_io;
 	uint64_t completed; /* requests, at the last look */
-	uint64_t since;	    /* when it last changed, or the step began */
+	uint64_t since;	    /* when `completed` last changed, or the step began */
 };
 
 /* release-step.c */
 void release_enter(struct release *r, enum step step);
 void release_finish(struct release *r, int ret);
 void release_destroy(struct release *r);
-/* Gives the helper thread a job of ours. */
+/* Starts a job on the helper thread. */
 void release_run(struct release *r, offload_fn *work, offload_fn *done);
-/* True if that is the decision, made now or before. */
+/* Makes the decision, unless it was made before. True if it is this one. */
 bool release_decide(struct release *r, enum decision wanted);
-/* False: nobody waits for the job any more, and r is gone. */
+/* The job has ended. Returns false if the release was over, and frees r then. */
 bool release_job_done(struct release *r);
 bool release_lost(const struct release *r); /* no connection is alive */
 
-/* release-look.c: the job of the helper thread that looks who uses the device, and its end. */
+/* release-look.c: the job of the helper thread that looks for users, and its end. */
 void release_look_work(void *arg);
 void release_looked(void *arg);
-/* Used instead for a caller that has checked for users and has flushed the device. */
+/* Used instead if the caller has checked for users and has flushed the device. */
 void release_look_at_prepared(struct release *r);
 void release_tick_flush(struct release *r);
 
 /* release-disconnect.c */
 void release_disconnect(struct release *r);
-/* The helper thread works: is it still to be waited for? */
+/* Checks whether the job of the helper thread takes too long. */
 void release_tick_busy(struct release *r);
 void release_tick_free(struct release *r);
 void release_tick_forget(struct release *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From one step of a release to the next. */
+/* The steps of a release. */
 #include "supervise/detach/release-private.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Detaching with care: look who uses the device, claim it exclusively and flush it (in a child
- * process, because opening and flushing can block for ever), look again (the claim keeps mounts
- * away, but not a process that simply opens the device), disconnect (on the helper thread), wait
- * until it is really free. Never blocks the loop; every step has a bound.
+ * Detaches safely: looks for users of the device, claims it exclusively and flushes it (in a child
+ * process, because open and flush can block forever), looks again (the claim prevents mounts, but
+ * not a process that simply opens the device), disconnects (on the helper thread), and waits until
+ * it is really free. Never blocks the loop; every step has a bound.
  *
  * A flush may take as long as it makes progress: the bound counts from the last completed
  * request.
@@ -33,10 +33,10 @@ struct release_config {
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
 	bool prepared;		 /* the caller has checked for users, and has flushed the device */
 	bool lost;		 /* without `links`: no connection is alive */
-	bool clean; /* of a lost device: nothing was written that only a flush makes safe */
+	bool clean;		 /* of a lost device: no written data needs a flush */
 	/*
-	 * In the place of the kernel's disconnect, for a caller that is not the supervisor; called
-	 * on the helper thread. NULL: `kernel` is used.
+	 * Replaces the kernel's disconnect for a caller that is not the supervisor; called on the
+	 * helper thread. NULL: `kernel` is used.
 	 */
 	int (*disconnect)(void *arg, struct err *err);
 	void *disconnect_arg;
@@ -47,8 +47,8 @@ struct release_config {
  * -errno, and the device stays attached: BUSY (in use: the sentence names by whom), RETRY (the
  * server does not confirm the flush), others. It may free r.
  *
- * Before that it may be called with -EINPROGRESS once: the kernel is inside the disconnect for so
- * long that a caller needs an answer. The device is detached as soon as the kernel gets on.
+ * Before that it may be called once with -EINPROGRESS: the kernel's disconnect takes so long that a
+ * caller needs an answer. The device is detached as soon as the kernel goes on.
  */
 typedef void release_fn(int ret, const struct err *err, void *arg);
 
@@ -57,7 +57,10 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 			    void *arg);
 void release_free(struct release *r); /* accepts NULL */
 
-/* True once it has made the kernel fail what waits, by other timeouts than the supervisor's. */
+/*
+ * True if it has told the kernel to fail waiting requests, with other timeouts than the
+ * supervisor's.
+ */
 bool release_fails_io(const struct release *r);
 
 #endif

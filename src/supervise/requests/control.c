@@ -17,7 +17,8 @@
 #include "base/cleanup.h"
 #include "runtime/rundir.h"
 
-#define RESETS_MAX 50 /* times 20 ms: how long a killed supervisor's helper may have its socket */
+#define RESETS_MAX \
+	50 /* times 20 ms: a helper of a killed supervisor may keep its socket for this time */
 
 struct control {
 	struct loop *loop;
@@ -26,7 +27,7 @@ struct control {
 	char path[PATH_MAX];
 	int listen_fd;
 	struct loop_io *listen_io;
-	int caller_fd; /* -1: nobody waits */
+	int caller_fd; /* -1: no command waits */
 	struct loop_io *caller_io;
 	bool asked;
 };
@@ -122,7 +123,7 @@ void control_format(const struct control_request *request, char *buf, size_t siz
 }
 
 /*
- * What a caller asked for while this process was stopped, and gave up: it has told its user that
+ * A request that a caller gave up while this process was stopped: the caller has told its user that
  * nothing was detached.
  */
 static bool given_up(int fd, const struct control_request *request)
@@ -141,7 +142,7 @@ static void on_caller(int fd, uint32_t events, void *arg)
 
 	(void)events;
 	if (n <= 0) {
-		drop_caller(c); /* gone; what it asked for goes on */
+		drop_caller(c); /* the caller has gone; its request goes on */
 		return;
 	}
 	if (c->asked)
@@ -157,7 +158,7 @@ static void on_caller(int fd, uint32_t events, void *arg)
 		c->fn(&request, c->arg);
 }
 
-/* What were left unread at the close would reset the connection, and cost the caller the answer. */
+/* Unread data at the close would reset the connection, and the caller would not get the answer. */
 static void turn_away(int fd)
 {
 	char text[32];
@@ -207,7 +208,8 @@ int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 	ret = address(path.text, &sa);
 	if (ret < 0)
 		goto fail;
-	/* Left behind by a supervisor that was killed: the device's lock, which we hold, says so.
+	/*
+	 * The socket was left by a killed supervisor: we hold the device's lock, which proves that.
 	 */
 	unlink(path.text);
 	c->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -259,7 +261,7 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 	int ret = fd < 0 ? -errno : address(path.text, &sa);
 
 	if (ret == 0) {
-		/* A supervisor that is stopped holds up connect(2) as soon as others wait. */
+		/* A stopped supervisor makes connect(2) block as soon as other callers wait. */
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	}
@@ -276,7 +278,7 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
 				 path.text);
 	control_format(request, text, sizeof(text));
-	/* EPIPE: turned away, and the answer says why. */
+	/* EPIPE: the caller was refused, and the answer says why. */
 	unsent = send(fd, text, strlen(text), MSG_NOSIGNAL) < 0;
 	if (unsent && errno != EPIPE)
 		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
@@ -301,8 +303,8 @@ int control_ask(int index, const struct control_request *request, unsigned limit
 	int ret = ask(index, request, limit_ms, ret_status, err);
 
 	/*
-	 * A supervisor that was killed: a helper that it had just begun to start has its socket for
-	 * a moment more. Soon nobody listens, or the next supervisor does.
+	 * The supervisor was killed: a helper that it was just starting keeps its socket for a
+	 * moment. Soon no process listens, or the next supervisor does.
 	 */
 	for (int i = 0; i < RESETS_MAX && ret == -ECONNRESET; i++) {
 		nanosleep(&pause, NULL);

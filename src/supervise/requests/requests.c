@@ -17,7 +17,7 @@ struct requests {
 	int signal_fd;
 	struct loop_io *signal_io;
 	struct control *control; /* NULL before requests_listen() */
-	bool answered;		 /* the answer is to be sent */
+	bool answered;		 /* the answer must be sent */
 	int status;
 	char sentence[ERR_MESSAGE_MAX];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: what others ask of it, by a signal or over the control socket. Owns both,
- * and the answer to the command that waits until it is sent.
+ * Part of the supervisor: receives requests, as signals or over the control socket. Owns both, and
+ * the answer for the waiting command until it is sent.
  */
 #ifndef SUPERVISE_REQUESTS_REQUESTS_H
 #define SUPERVISE_REQUESTS_REQUESTS_H
@@ -20,18 +20,18 @@ struct requests_events {
 };
 
 /*
- * From now on the process takes these signals in the loop. NULL with errno: that cannot be done.
- * env, and what it points to, is borrowed.
+ * From now on the loop handles these signals. NULL with errno on failure. env, and what it points
+ * to, is borrowed.
  */
 struct requests *requests_new(const struct part_env *env, const struct requests_events *events,
 			      void *arg);
 void requests_free(struct requests *r); /* accepts NULL */
 
-/* The device is known: commands can ask from now on. 0 or -errno with *err. */
+/* The device is known: from now on commands can send requests. 0 or -errno with *err. */
 int requests_listen(struct requests *r, struct err *err);
 
-/* What the command that waits is answered by requests_send(); the first answer counts. */
+/* Sets the answer that requests_send() sends to the waiting command; the first answer counts. */
 void requests_answer(struct requests *r, int status, const char *sentence);
-void requests_send(struct requests *r); /* accepts NULL; nothing to send is no fault */
+void requests_send(struct requests *r); /* accepts NULL; there may be nothing to send */
 
 #endif

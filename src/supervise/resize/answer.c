@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a look at the export's size, or what came of it, ends with. */
+/* The answers of a check of the export's size and of growing. */
 #include "supervise/resize/resize-private.h"
 
 #include <unistd.h>

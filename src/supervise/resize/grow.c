@@ -6,7 +6,7 @@
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
 
-#define GROW_WAIT_MS 2000 /* after an outage: what it held up is resent by then */
+#define GROW_WAIT_MS 2000 /* after an outage: delayed requests have been sent again by then */
 
 static void grow_work(void *arg)
 {
@@ -84,9 +84,9 @@ bool resize_is_due(const struct resize *z)
 }
 
 /*
- * Only when every connection is alive and nothing is under way at all: since 6.9 the driver freezes
- * the queue for it, and a request whose connection dies meanwhile would hold it frozen. A device
- * that is never idle is looked at every second.
+ * Grows only when every connection is alive and no request is under way: since 6.9 the driver
+ * freezes the queue for it, and a request whose connection dies meanwhile would keep it frozen. If
+ * the device is never idle, this is tried every second.
  */
 void resize_grow_when_idle(struct resize *z)
 {

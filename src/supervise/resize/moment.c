@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for the moment to put the new connections in place of the old ones. */
+/* Waits for a moment to replace the old connections by the new ones. */
 #include "supervise/resize/resize-private.h"
 
 #include "kernel/sysfs.h"
 
-#define LOOK_MS	   5	 /* between two looks whether this is the moment */
-#define MOMENT_MS  10000 /* how long a moment without requests is waited for */
-#define RENEWAL_MS 60000 /* how long new connections may take to get to the kernel */
+#define LOOK_MS	   5	 /* between two checks whether the device is idle */
+#define MOMENT_MS  10000 /* limit of the wait for a moment without requests */
+#define RENEWAL_MS 60000 /* limit for the hand-over of new connections to the kernel */
 
 /*
- * A device that never has a moment without requests keeps its connections: ending them with a
- * request under way would let the server carry it out after its copy on the new connection, over
- * newer data, and nothing can make the device idle. Freezing its queue, or a netlink command that
- * does so, would wait for a server that may be stalled, with a mutex held that every other device
+ * A device that never has a moment without requests keeps its connections. If they were ended with
+ * a request under way, the server could carry it out after its copy on the new connection, over
+ * newer data. The device cannot be made idle: freezing its queue, or a netlink command that does
+ * so, would wait for a server that may be stalled, while it holds a mutex that every other device
  * needs.
  */
 static bool is_moment(struct resize *z)
 {
 	struct sysfs_progress seen;
 
-	/* Before the look, so that what is sent after it shows. */
+	/* Before the check, so that data sent after it shows. */
 	links_remember(z->cfg.links);
 	return sysfs_progress(z->env->at->index, &seen) == 0 &&
 	       quiet_look(&z->quiet, &seen, resize_look(z).uncounted, loop_now());
@@ -41,7 +41,7 @@ static void no_moment(struct resize *z)
 	resize_end(z, err_exit_status(ERR_RETRY), why);
 }
 
-/* From here on it is an outage like any other, but that the new connections are there already. */
+/* From here on it is an outage like any other, but the new connections exist already. */
 static void renew(struct resize *z)
 {
 	size_t n = z->n;
@@ -56,8 +56,8 @@ static void renew(struct resize *z)
 }
 
 /*
- * Since 6.9 the driver freezes the queue for a new size, and a request whose connection dies in
- * that moment would hold it frozen until the dead timeout: hence the wait for a good one.
+ * Since 6.9 the driver freezes the queue for a new size. A request whose connection dies at that
+ * moment would keep it frozen until the dead timeout, so this waits for a suitable moment.
  */
 void resize_look_for_moment(void *arg)
 {
@@ -66,7 +66,7 @@ void resize_look_for_moment(void *arg)
 	uint64_t waited = loop_now() - z->since;
 
 	if (z->growing)
-		return; /* its end answers */
+		return; /* the end of that job answers */
 	if (z->renewed && !view.attached && waited < RENEWAL_MS) {
 		loop_timer_set(z->look, LOOK_MS);
 		return;

@@ -22,7 +22,7 @@ bool quiet_look(struct quiet *q, const struct sysfs_progress *seen, uint64_t uns
 	q->completed = seen->completed;
 	if (unseen_at < q->uncounted_at)
 		unseen_at = q->uncounted_at;
-	/* A request that began while none was counted never is. */
+	/* A request that began while requests were not counted is never counted. */
 	if (unseen_at && now - unseen_at < QUIET_UNSEEN_MS)
 		return false;
 	return idle && now - q->since >= QUIET_MS;

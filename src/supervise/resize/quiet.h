@@ -3,10 +3,9 @@
  * Has the device been without requests for long enough to replace its connections? Pure: the time
  * and what sysfs says are passed in.
  *
- * Between a look that finds no request and the end of the connections one may enter. If its reply
- * is lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with an
- * error. After QUIET_MS without a request that is unlikely, and a device that is busy never gets
- * there.
+ * Between a check that finds no request and the end of the connections, a request may enter. If its
+ * reply is lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with
+ * an error. After QUIET_MS without a request that is unlikely. A busy device never reaches that.
  */
 #ifndef SUPERVISE_RESIZE_QUIET_H
 #define SUPERVISE_RESIZE_QUIET_H
@@ -17,22 +16,22 @@
 #include "kernel/sysfs.h"
 
 #define QUIET_MS	100  /* without a request */
-#define QUIET_UNSEEN_MS 8000 /* how long what began while requests were not counted may take */
+#define QUIET_UNSEEN_MS 8000 /* limit for a request that began while requests were not counted */
 
 /* Times are monotonic ms. */
 struct quiet {
-	uint64_t since;	       /* when no request was seen first; 0: one was under way */
-	uint64_t completed;    /* requests, at the last look */
-	bool uncounted;	       /* requests were not counted at the last look */
-	uint64_t uncounted_at; /* when that was so; 0: never */
+	uint64_t since;	       /* first time at which no request was seen; 0: one was under way */
+	uint64_t completed;    /* requests, at the last check */
+	bool uncounted;	       /* requests were not counted at the last check */
+	uint64_t uncounted_at; /* the last time of that; 0: never */
 };
 
-/* Forgets everything but when requests were not counted. */
+/* Forgets everything except when requests were not counted. */
 void quiet_restart(struct quiet *q);
 
 /*
- * A look. `unseen_at`: when somebody else saw that requests were not counted; 0: never. True: the
- * device has been without requests for QUIET_MS.
+ * Checks the device. `unseen_at`: when another part saw that requests were not counted; 0: never.
+ * True: the device has been without requests for QUIET_MS.
  */
 bool quiet_look(struct quiet *q, const struct sysfs_progress *seen, uint64_t unseen_at,
 		uint64_t now);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The part's own, to the files of resize.h alone. Times are monotonic ms. */
+/* The part's struct; only for the files of resize.h. Times are monotonic ms. */
 #ifndef SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 #define SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 
@@ -14,18 +14,18 @@ struct resize {
 	struct attempt *attempt; /* the handshake under way */
 	struct loop_timer *period, *look;
 	bool asked;	   /* a command waits for the answer */
-	uint64_t size;	   /* the device is to have; 0: no look is under way */
+	uint64_t size;	   /* size that the device must get; 0: no check is under way */
 	int fd[LINKS_MAX]; /* new connections, which know that size */
 	size_t n;
-	bool renewed; /* they have been handed over: the device may grow */
+	bool renewed; /* the new connections have been handed over: the device may grow */
 	struct quiet quiet;
-	uint64_t since;	   /* when it began to wait for a moment for that */
-	uint64_t odd_size; /* of a smaller export, which was complained of */
-	unsigned every;	   /* periods between two looks */
+	uint64_t since;	   /* when the wait for a moment without requests began */
+	uint64_t odd_size; /* size of a smaller export, which was reported */
+	unsigned every;	   /* periods between two checks */
 
-	uint64_t fresh_size; /* the device's size according to its connections; 0: its own */
+	uint64_t fresh_size; /* the size that the device's connections know; 0: the device's size */
 	bool growing;	     /* the helper thread makes the device larger */
-	uint64_t grow_size;  /* what it is told */
+	uint64_t grow_size;  /* the size for the helper thread */
 	struct err grow_err; /* out */
 };
 
@@ -37,7 +37,7 @@ static inline struct resize_view resize_look(const struct resize *z)
 	return view;
 }
 
-/* answer.c: whether or not something came of it. */
+/* answer.c: the answer of a success or a failure. */
 void resize_end(struct resize *z, int status, const char *sentence);
 void resize_answer(struct resize *z, int status, const char *sentence);
 void resize_lost_meanwhile(struct resize *z);
@@ -45,7 +45,7 @@ void resize_lost_meanwhile(struct resize *z);
 /* grow.c: gives the device the size z->fresh_size, on the helper thread; the answer follows. */
 void resize_grow(struct resize *z);
 
-/* moment.c: a loop_timer_fn. The new connections are there: is this the moment to use them? */
+/* moment.c: a loop_timer_fn. The new connections are ready; checks whether they can be used now. */
 void resize_look_for_moment(void *arg);
 
 #endif

@@ -10,7 +10,7 @@
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
 
-#define EVERY_MAX 16 /* periods, for a server that does not answer */
+#define EVERY_MAX 16 /* periods between two checks if the server does not answer */
 
 static int check(struct resize *z, const struct attempt_result *r, uint64_t *ret_size,
 		 struct err *err)
@@ -49,7 +49,7 @@ static void unanswered(struct resize *z, const struct err *err)
 	resize_end(z, err_exit_status(longer.kind), longer.message);
 }
 
-/* The server answers, but what it has cannot be taken over. */
+/* The server answers, but the device cannot use its export. */
 static void refused(struct resize *z, const struct attempt_result *r, const struct err *err)
 {
 	if (r->export.size != z->odd_size && !z->asked)
@@ -73,8 +73,8 @@ static void connected(struct attempt *a, int ret, struct attempt_result *result,
 		      const struct err *err, void *arg);
 
 /*
- * Beside living connections, only the server that they lead to is asked. Who serves a connection
- * can be told only while the server keeps it open.
+ * While connections are alive, only their server is asked. The user who serves a connection is
+ * known only while the server keeps it open.
  */
 static int dial(struct resize *z, enum nego_goal goal, struct err *err)
 {
@@ -96,7 +96,10 @@ static int dial(struct resize *z, enum nego_goal goal, struct err *err)
 	return attempt_new(z->env->loop, &cfg, connected, NULL, z, &z->attempt, err);
 }
 
-/* One answer: first the size, then as many connections as the device has. */
+/*
+ * Handles an answer: the first one tells the size; then as many connections are made as the device
+ * has.
+ */
 static void answered(struct resize *z, struct attempt_result *result)
 {
 	bool first = z->size == 0;
@@ -108,7 +111,9 @@ static void answered(struct resize *z, struct attempt_result *result)
 		refused(z, result, &err);
 		return;
 	}
-	/* It may change between two of them: what all of them know is what can be used. */
+	/*
+	 * The size may change between two of them: only a size that all of them know can be used.
+	 */
 	z->size = first || size < z->size ? size : z->size;
 	if (z->size == z->env->at->plan.size) {
 		same_size(z);
@@ -154,7 +159,7 @@ static void connected(struct attempt *a, int ret, struct attempt_result *result,
 		log_warning("%s", fill.message);
 }
 
-/* A look is under way, or what came of it. */
+/* True if a check is under way, or growing. */
 static bool busy(const struct resize *z)
 {
 	return z->attempt || z->size || z->growing;

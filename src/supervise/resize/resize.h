@@ -25,45 +25,45 @@ struct resize;
 /* Everything here is borrowed. */
 struct resize_config {
 	struct links *links;
-	struct helpers *helpers; /* spare ones are made anew after each handshake */
+	struct helpers *helpers; /* spare workers are replaced after each handshake */
 	const char *source;	 /* NULL: any */
-	const uid_t *peer_uid;	 /* who must serve; NULL: any user */
+	const uid_t *peer_uid;	 /* the user who must own the server; NULL: any user */
 	uint32_t connect_timeout_ms, peer_timeout_ms;
-	uint64_t watch_size_s; /* between two looks at the export's size; 0: never */
+	uint64_t watch_size_s; /* between two checks of the export's size; 0: never checked */
 };
 
-/* How the device, and the server in use, are at this moment; borrowed until the next look. */
+/* The present state of the device and of the server in use; borrowed until the next check. */
 struct resize_view {
-	bool reconnects;    /* new connections may be made at all */
-	bool attached;	    /* every connection is alive, and nothing else is being done */
+	bool reconnects;    /* new connections may be made */
+	bool attached;	    /* every connection is alive, and no other job runs */
 	bool leaving;	    /* the device is being detached */
 	bool busy;	    /* the kernel works on the connections */
 	bool stalled;	    /* the server completes no request */
 	uint64_t recovered; /* monotonic ms: when the last outage ended; 0: there was none */
 	uint64_t uncounted; /* monotonic ms: when requests were last not counted; 0: never */
 	const struct endpoint *endpoint;
-	const struct address_list *addresses; /* the one that answered last first */
+	const struct address_list *addresses; /* the one that answered last comes first */
 	struct helpers *helpers;
-	uid_t unix_uid; /* who serves the Unix socket; -1: not known */
+	uid_t unix_uid; /* the user who serves the Unix socket; -1: not known */
 };
 
 /* Called from the loop, or from resize_ask() and resize_stop(). None of them may free the part. */
 struct resize_events {
 	void (*look)(struct resize_view *ret_view, void *arg);
-	/* What a waiting --resize is answered. */
+	/* The answer for a waiting --resize. */
 	void (*answer)(int status, const char *sentence, void *arg);
-	/* A connection with that result is to serve the device. */
+	/* A connection with that result may serve the device. */
 	void (*connected)(const struct attempt_result *result, void *arg);
 	/*
-	 * The device has no request under way: these connections, which the callee takes, are to
-	 * be put in place of all the others at once.
+	 * The device has no request under way: these connections, which the callee takes, must
+	 * replace all others at once.
 	 */
 	void (*renew)(const int *fd, size_t n, void *arg);
 	/* The device has grown to that size. */
 	void (*grown)(uint64_t size, void *arg);
 	/*
-	 * Is that the export that was attached, but for its size? 0 with the size that the device
-	 * should have, or -errno with *err.
+	 * Checks that this is the export that was attached, apart from its size. 0 with the size
+	 * that the device should have, or -errno with *err.
 	 */
 	int (*check)(const struct nbd_export *e, uint64_t *ret_size, struct err *err, void *arg);
 };
@@ -73,14 +73,14 @@ struct resize *resize_new(const struct part_env *env, const struct resize_config
 			  const struct resize_events *events, void *arg);
 void resize_free(struct resize *z); /* accepts NULL. No job may be under way */
 
-/* Looks at the export's size from time to time, if that is wanted; begins anew after a change. */
+/* Checks the export's size periodically, if that is configured; starts again after a change. */
 void resize_watch(struct resize *z);
 /* A command asks for the export's size, and waits for the answer. */
 void resize_ask(struct resize *z);
 bool resize_is_asked(const struct resize *z);
-/* The command that asked before has gone. */
+/* The command that waited has closed its connection. */
 void resize_forget_asked(struct resize *z);
-/* The device is being detached: drops what is under way, and answers. Accepts NULL. */
+/* The device is being detached: drops the current work and answers. Accepts NULL. */
 void resize_stop(struct resize *z);
 
 /*
@@ -89,9 +89,9 @@ void resize_stop(struct resize *z);
  * requests beyond the size that a connection was told fail there.
  */
 void resize_note_size(struct resize *z, uint64_t size, bool others);
-/* The connections know a size that the device does not have yet. */
+/* True if the connections know a size that the device does not have yet. */
 bool resize_is_due(const struct resize *z);
-/* Nothing is silent: gives the device that size, if this is the moment for it. */
+/* No connection is silent: gives the device that size if this is a suitable moment. */
 void resize_grow_when_idle(struct resize *z);
 
 #endif
