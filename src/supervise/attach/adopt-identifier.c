@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose attachment a device is. */
+/* Finds the identifier of a device's attachment. */
 #include "supervise/attach/adopt.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include "kernel/sysfs.h"
 
-/* What a supervisor wrote down about this very attachment. */
+/* The state file, if a supervisor wrote it for this attachment. */
 static int written_identifier(int index, char *buf, size_t size)
 {
 	struct state *state = malloc(sizeof(*state));

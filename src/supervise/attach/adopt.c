@@ -39,7 +39,7 @@ bool adopt_flushes(int index)
 	return strcmp(cache, "write back") == 0;
 }
 
-/* What the kernel was told the server can do, read from what it made of it. */
+/* The server's features, derived from the kernel's settings. */
 static uint16_t flags_in_use(int index, bool read_only, unsigned connections)
 {
 	uint16_t flags = NBD_TX_HAS_FLAGS;
@@ -90,7 +90,7 @@ static int read_device(struct adopt *a)
 	return 0;
 }
 
-/* A device that was disconnected while somebody has it open looks attached, and is not. */
+/* A device that was disconnected while a process has it open looks attached, but is not. */
 static int refuse_zombie(struct adopt *a)
 {
 	struct usage usage;
@@ -165,7 +165,7 @@ static bool parse_address(const char *text, struct address *ret_address)
 	return address_from_literal(host, (uint16_t)port, ret_address);
 }
 
-/* False: there is nothing to look the connection up by. */
+/* False: the connection cannot be looked up. */
 static bool socket_of(const struct state_link *l, struct diag_socket *ret_socket)
 {
 	struct address local, peer;
@@ -192,8 +192,10 @@ void adopt_links(const struct adopt *a, struct links *links)
 		if (links_alive(links) < most && socket_of(&a->state->link[i], &id) &&
 		    diag_ask(&id, &info) == DIAG_ALIVE)
 			links_add_foreign(links, &id);
-	/* The driver says that all live, or nothing says which do: then believe it of those not
-	 * found. That they are dead after all is found out by further probes. */
+	/*
+	 * The driver says that all are alive, or the live ones are unknown: then those not found
+	 * count as alive. Later probes find out if they are dead.
+	 */
 	while (links_alive(links) < most && (a->probe == ADOPT_ALIVE || !a->known))
 		if (links_add_foreign(links, NULL) < 0)
 			break;

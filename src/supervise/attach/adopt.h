@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking over an attached device whose supervisor has died or was upgraded, without touching its
- * I/O and without dialling: a server that serves one client would never greet a second one while
- * the first connection lives. What is asked is the kernel; the state file the former supervisor
- * left only fills in.
+ * Takes over an attached device whose supervisor has died or was upgraded, without disturbing its
+ * I/O and without dialling: a server of one client would not greet a second one while the first
+ * connection lives. The kernel is the source; the state file of the former supervisor only adds to
+ * it.
  */
 #ifndef SUPERVISE_ATTACH_ADOPT_H
 #define SUPERVISE_ATTACH_ADOPT_H
@@ -20,7 +20,7 @@
 
 enum adopt_probe {
 	ADOPT_ALIVE,   /* the driver knows of no dead connection */
-	ADOPT_DEAD,    /* it knows of one at least */
+	ADOPT_DEAD,    /* it knows of at least one */
 	ADOPT_UNKNOWN, /* its log cannot be read */
 };
 
@@ -30,12 +30,12 @@ struct adopt {
 	const char *identifier; /* borrowed */
 	uint64_t dead_timeout;	/* seconds, set anew. The request timeout is left alone: sending it
 				   resets io_timeout, which cannot be written while requests wait */
-	unsigned connections;	/* what the user says, if no state file tells */
+	unsigned connections;	/* the user's number, if no state file has it */
 	struct state *state;	/* the caller's room for the state file */
 
 	int ret;		/* out: 0 or -errno with err */
 	struct err err;		/* out */
-	bool known;		/* out: *state is of this attachment */
+	bool known;		/* out: *state belongs to this attachment */
 	bool counted;		/* out: plan.connections is known, not guessed */
 	struct plan plan;	/* out: what the device is */
 	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
@@ -44,36 +44,38 @@ struct adopt {
 };
 
 /*
- * The identifier of what is attached to device `index`, into buf: the kernel's word, or, where the
- * kernel keeps none (before 5.14), that of the state file, if it was written for this very
- * attachment and not over ioctl; there what is not printable is escaped. 0, -ENODEV (not attached),
- * -ENOENT (nothing tells), or others.
+ * Writes the identifier of device `index` into buf: the kernel's, or, where the kernel keeps none
+ * (before 5.14), that of the state file, if it was written for this attachment and not over ioctl;
+ * unprintable characters are escaped there. 0, -ENODEV (not attached), -ENOENT (unknown), or
+ * others.
  */
 int adopt_identifier(int index, char *buf, size_t size);
 
 /*
- * True if device `index` is attached with that identifier: it may be taken over by whoever holds
- * its lock.
+ * True if device `index` is attached with that identifier: the holder of its lock may take it over.
  */
 bool adopt_possible(int index, const char *identifier);
 
-/* True if the device sends its server a flush for fsync(2), as the kernel has it. */
+/* True if, according to the kernel, the device sends its server a flush for fsync(2). */
 bool adopt_flushes(int index);
 
 /*
- * Blocking, for the helper thread. Errors: BUSY (a zombie: disconnected, and somebody still has it
+ * Blocks; for the helper thread. Errors: BUSY (a zombie: disconnected, but a process still has it
  * open), ERR_FAILED.
  */
 void adopt_work(struct adopt *a);
 
 /*
  * Asks the driver whether it knows of a dead connection, by offering it a socket that leads
- * nowhere: it takes that, and says so in its log, only in a dead one's place; else it throws it
- * away. For the helper thread.
+ * nowhere. The driver accepts and logs it only if it can replace a dead one; otherwise it drops it.
+ * For the helper thread.
  */
 enum adopt_probe adopt_probe(struct kernel *kernel, int index, const char *identifier);
 
-/* From its result, on the loop: the connections, dead or alive, as far as they can be known. */
+/*
+ * Enters the result into `links`, on the loop: the connections, dead or alive, as far as they are
+ * known.
+ */
 void adopt_links(const struct adopt *a, struct links *links);
 
 /* The server's addresses from the state file; empty if it has none. */

@@ -25,9 +25,9 @@ struct attach {
 	struct loop_timer *pause;
 	struct configure configure;
 	struct table *table; /* the partition table is being read */
-	uint64_t wait_end;   /* monotonic ms; until then there is time for another try */
-	bool joining;	     /* the dialler gets the further connections */
-	bool waiting_said;   /* one line for a long wait */
+	uint64_t wait_end;   /* monotonic ms; until then another attempt may be made */
+	bool joining;	     /* the dialler makes the further connections */
+	bool waiting_said;   /* the log line about a long wait was written */
 };
 
 static void fail(struct attach *a, const struct err *err)

@@ -19,8 +19,8 @@
 
 #define BUSY_LIMIT_MS 3000
 #define BUSY_PAUSE_MS 20
-#define FORGET_MS     2000 /* for the kernel to forget the partitions of the disk before */
-#define AUTO_DEVICES  256  /* far more than anybody attaches; nbd.ko makes nodes on demand */
+#define FORGET_MS     2000 /* for the kernel to forget the partitions of the previous disk */
+#define AUTO_DEVICES  256  /* far more than any machine attaches; nbd.ko makes nodes on demand */
 
 int configure_attached_already(int index, struct err *err)
 {
@@ -39,14 +39,14 @@ int configure_attached_already(int index, struct err *err)
 		       index, shown, index);
 }
 
-/* Before the device has a size again: what is opened then is the disk that is there. */
+/* Before the device has a size again: later opens then see the new disk. */
 static void forget_partitions(struct configure *c, int index)
 {
 	c->remark.message[0] = '\0';
 	partitions_forget(index, FORGET_MS, &c->remark);
 }
 
-/* Which devices have been tried and how is only known here: one device, EBUSY waited out. */
+/* Tries one device, and waits as long as it is EBUSY. */
 static int attach_one(struct configure *c, int index, unsigned limit_ms)
 {
 	uint64_t end = loop_now() + limit_ms;
@@ -96,7 +96,7 @@ static int attach_any(struct configure *c)
 	}
 	if (ret == -EBUSY)
 		err_set(&c->err, ERR_BUSY, EBUSY, "no free NBD device: %d were tried", i);
-	else if (ret == -ENOENT && i > 1) /* ioctl has but those made when nbd was loaded */
+	else if (ret == -ENOENT && i > 1) /* ioctl has only the devices made when nbd was loaded */
 		ret = err_set(&c->err, ERR_BUSY, EBUSY,
 			      "no free NBD device below nbd%d, the first that does not exist: "
 			      "load nbd with a larger nbds_max",
@@ -117,7 +117,7 @@ static int attach(struct configure *c)
 	ret = any ? attach_any(c) : attach_one(c, c->attach.index, BUSY_LIMIT_MS);
 	if (ret < 0 || !writable)
 		return ret;
-	/* Another process may have looked at the same time, and seen nothing either. */
+	/* Another process may have checked at the same time and seen no device, either. */
 	ret = rival_yield(c->kernel, c->index, identifier, &c->err);
 	if (ret < 0)
 		kernel_detach(c->kernel, c->index, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hand-over: locks, the kernel's device, its queue. One blocking function, a job for
- * base/offload.h; nothing else touches the struct meanwhile.
+ * Configures the device: locks, the kernel's device, its queue. One blocking function, a job for
+ * base/offload.h; no other code uses the struct meanwhile.
  */
 #ifndef SUPERVISE_ATTACH_CONFIGURE_H
 #define SUPERVISE_ATTACH_CONFIGURE_H
@@ -22,7 +22,7 @@ struct configure {
 	int ret;	   /* out: 0 or -errno with err */
 	struct err err;	   /* out */
 	int index;	   /* out: the device */
-	struct err remark; /* out: what the user should know of a success; "": nothing */
+	struct err remark; /* out: a warning for the user after a success; "": none */
 };
 
 /*

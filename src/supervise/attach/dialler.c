@@ -20,8 +20,8 @@ struct dialler {
 	unsigned n;
 
 	struct nbd_export export;
-	struct address_list peer;      /* one: the address that answered */
-	struct address_list addresses; /* all that were known then */
+	struct address_list peer;      /* one address: the one that answered */
+	struct address_list addresses; /* all addresses that were known then */
 	uid_t unix_uid;
 	struct tls_facts tls;
 	bool relay;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gets the connections of one attachment: the first one tells what the export is and how many the
- * server allows, then the others are dialled in parallel to the same address and compared with
- * it. Lives on the loop, never blocks. Owns what it dialled until dialler_take().
+ * Makes the connections of one attachment: the first one describes the export and how many
+ * connections the server allows; then the others are made in parallel to the same address and
+ * compared with it. Lives on the loop, never blocks. Owns the connections until dialler_take().
  */
 #ifndef SUPERVISE_ATTACH_DIALLER_H
 #define SUPERVISE_ATTACH_DIALLER_H
@@ -26,13 +26,15 @@ struct dialler_config {
 	uint32_t sample; /* of the first connection; see struct attempt_config */
 };
 
-/* The first connection, or all further ones, are ready (ret 0), or it failed (-errno, *err). */
+/*
+ * The first connection, or all further ones, are ready (ret 0), or dialling failed (-errno, *err).
+ */
 typedef void dialler_fn(int ret, const struct err *err, void *arg);
 
 /* NULL: no memory. */
 struct dialler *dialler_new(struct loop *loop, const struct dialler_config *cfg, dialler_fn *fn,
 			    void *arg);
-/* Accepts NULL; closes what was not taken. */
+/* Accepts NULL; closes connections that were not taken. */
 void dialler_free(struct dialler *d);
 
 /* Drops all connections and dials the first one. The answer comes through fn, never from inside. */
@@ -41,7 +43,7 @@ void dialler_first(struct dialler *d);
 /* Dials until there are `n` (1 to LINKS_MAX) connections; n = 1 answers at once, from inside. */
 void dialler_join(struct dialler *d, unsigned n);
 
-/* What the first connection told; valid after its success. Borrowed. */
+/* The export, as the first connection described it; valid after its success. Borrowed. */
 const struct nbd_export *dialler_export(const struct dialler *d);
 const struct address *dialler_peer(const struct dialler *d);
 const struct address_list *dialler_addresses(const struct dialler *d);

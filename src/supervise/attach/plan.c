@@ -5,14 +5,14 @@
 
 #define SECTOR 512
 
-/* What nbd.ko acts on; the rest (DF, CACHE, RESIZE ...) it would only store. */
+/* The flags that nbd.ko uses; it would only store the others (DF, CACHE, RESIZE ...). */
 #define KERNEL_FLAGS                                                                 \
 	(NBD_TX_HAS_FLAGS | NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH | NBD_TX_SEND_FUA | \
 	 NBD_TX_ROTATIONAL | NBD_TX_SEND_TRIM | NBD_TX_SEND_WRITE_ZEROES | NBD_TX_CAN_MULTI_CONN)
 
 /*
- * What the server chose is PERMANENT, whoever has to change something: a service manager tries
- * again after that, and never after USAGE or SYSTEM, which no server may bring about.
+ * An error that depends on the server is PERMANENT: after that a service manager tries again. It
+ * never does so after USAGE or SYSTEM, which a server must not be able to cause.
  */
 static int choose_block_size(const struct nbd_export *e, const struct plan_wish *wish,
 			     uint32_t *ret_size, struct err *err)

@@ -17,7 +17,7 @@
 #include "kernel/sysfs.h"
 #include "supervise/attach/adopt.h"
 
-#define YIELD_MS 2000 /* how long the device with the lower index waits for the other one to go */
+#define YIELD_MS 2000 /* the device with the lower index waits this long for the other's end */
 #define PAUSE_MS 20
 
 static void close_dirp(DIR **d)
@@ -27,9 +27,9 @@ static void close_dirp(DIR **d)
 }
 
 /*
- * A device that was disconnected while somebody has it open keeps its identifier, and writes
- * nothing. Only the kernel tells: a change that changes nothing fails there. Over ioctl it cannot
- * be asked, and where netlink is missing the device counts as connected.
+ * A device that was disconnected while a process has it open keeps its identifier, but writes
+ * nothing. The kernel shows that: a RECONFIGURE without changes fails. Over ioctl that is
+ * impossible, and without netlink the device counts as connected.
  */
 static bool is_disconnected(struct kernel *kernel, int index, const char *identifier)
 {
@@ -53,7 +53,7 @@ static bool is_rival(struct kernel *kernel, int index, const char *identifier)
 		return false;
 	if (sysfs_number_at(sysfs_root(), index, "ro", &read_only) == 0 && read_only)
 		return false;
-	/* It may have been exchanged meanwhile: then that change failed for another reason. */
+	/* The device may have been replaced meanwhile: then that change failed because of it. */
 	return !is_disconnected(kernel, index, identifier) && adopt_possible(index, identifier);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Another device that is attached to the same export for writing. The lock of an export dies with
- * its supervisor, and a container may have a run directory of its own; the kernel's identifiers are
- * there in both cases. This is a guard against mistakes and not a lock.
+ * Another device that is attached to the same export for writing. The lock of an export ends with
+ * its supervisor, and a container may have its own run directory; the kernel's identifiers exist in
+ * both cases. This is a guard against mistakes, not a lock.
  */
 #ifndef SUPERVISE_ATTACH_RIVAL_H
 #define SUPERVISE_ATTACH_RIVAL_H
@@ -20,8 +20,8 @@ int rival_find(struct kernel *kernel, int index, const char *identifier);
 int rival_refuse(int rival, const char *identifier, struct err *err);
 
 /*
- * After device `index` was connected: 0 if it may stay. When two are connected at the same time,
- * the one with the higher index goes. BUSY if that is ours, or if the other one stays.
+ * After device `index` was connected: 0 if it may stay. If two are connected at the same time, the
+ * one with the higher index must be detached. BUSY if that is ours, or if the other one stays.
  */
 int rival_yield(struct kernel *kernel, int index, const char *identifier, struct err *err);
 

@@ -8,8 +8,8 @@
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
 
-#define STALL_MS 10000 /* without a completed request, reading is given up */
-#define LIMIT_MS 30000 /* the same in any case */
+#define STALL_MS 10000 /* after this time without a completed request, reading is given up */
+#define LIMIT_MS 30000 /* after this time, reading is given up in any case */
 #define TICK_MS	 100
 
 struct table {
@@ -18,12 +18,12 @@ struct table {
 	table_fn *fn;
 	void *arg;
 	struct claim claim;
-	int ret; /* of the beginning, with err; told from the loop */
+	int ret; /* result of the start, with err; reported from the loop */
 	struct err err;
 	struct loop_io *io;
 	struct loop_timer *tick;
-	uint64_t began, since; /* monotonic ms: reading, without a completed request */
-	uint64_t completed;    /* requests, at the last look */
+	uint64_t began, since; /* monotonic ms: of reading, of the time without completions */
+	uint64_t completed;    /* requests, at the last check */
 };
 
 static void stop(struct table *t)

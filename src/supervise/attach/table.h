@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lets the kernel read the partition table of a device that was just attached, so that its
- * partitions are there when the command returns: without udev nobody else would open the device.
- * The reading is done by a process of its own (kernel/claim.h) and waits for the server; it is
- * given up, and left to itself, when the server completes no request for 10 seconds, or after 30
- * seconds. Nothing here blocks.
+ * Lets the kernel read the partition table of a new device, so that its partitions exist when the
+ * command returns: without udev no other process would open the device. A child process
+ * (kernel/claim.h) reads and waits for the server. It is given up, but not killed, if the server
+ * completes no request for 10 seconds, or after 30 seconds. Nothing here blocks.
  */
 #ifndef SUPERVISE_ATTACH_TABLE_H
 #define SUPERVISE_ATTACH_TABLE_H
@@ -23,7 +22,7 @@ typedef void table_fn(int ret, const struct err *err, void *arg);
 /* NULL: out of memory. */
 struct table *table_new(struct loop *loop, int index, table_fn *fn, void *arg);
 
-/* Accepts NULL. A process that still reads goes on, and ends by itself. */
+/* Accepts NULL. A process that still reads ends by itself. */
 void table_free(struct table *t);
 
 #endif

@@ -48,7 +48,7 @@ struct takeover {
 	const struct takeover_events *events;
 	void *arg;
 	struct adopt adopt;  /* the helper thread works on it */
-	struct state *state; /* what the former supervisor wrote, until the device is ours */
+	struct state *state; /* the former supervisor's state file, until the device is ours */
 	bool probing;	     /* the helper thread asks for dead connections */
 	enum adopt_probe probe;
 };
@@ -72,7 +72,7 @@ void takeover_free(struct takeover *t)
 	free(t);
 }
 
-/* From the result of the job to the attachment and its connections. */
+/* Enters the result of the job into the attachment and its connections. */
 static void note(struct takeover *t)
 {
 	const struct adopt *a = &t->adopt;

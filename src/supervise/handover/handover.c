@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: the life of one job, whose steps belong together; what it does is in work.c. */
+/* Long: the life of one job, whose steps belong together; work.c has the work of the job. */
 #include "supervise/handover/handover.h"
 
 #include <errno.h>
@@ -13,16 +13,16 @@
 #include "runtime/state.h"
 #include "supervise/handover/work.h"
 
-#define DECLINES_BELIEVED 3   /* hand-overs in a row that the kernel had no use for */
-#define HEAL_WAIT_MS	  50  /* between two looks whether the old connection has settled */
-#define ATTEND_MS	  250 /* between two looks while no new connection stands ready */
+#define DECLINES_BELIEVED 3   /* hand-overs in a row of which the kernel needed no socket */
+#define HEAL_WAIT_MS	  50  /* between two checks whether the old connection has settled */
+#define ATTEND_MS	  250 /* between two checks while no new connection is ready */
 #define FAIL_RETRY_MS	  200 /* the helper thread had no room for the job */
 
-/* What the timer is for. */
+/* The purpose of the timer. */
 enum wait {
 	WAIT_NOTHING,
-	WAIT_ATTEND, /* for old connections to settle, while no new one stands ready */
-	WAIT_START,  /* the same before what stands ready is handed over, and for the job */
+	WAIT_ATTEND, /* for old connections to settle, while no new one is ready */
+	WAIT_START,  /* the same before ready sockets are handed over, and for the job */
 	WAIT_FAIL,   /* for room for the job that fails I/O */
 };
 
@@ -33,15 +33,15 @@ struct handover {
 	void *arg;
 	struct loop_timer *timer;
 	enum wait wait;
-	int fresh[KERNEL_CONNECTIONS_MAX]; /* new sockets that stand ready */
+	int fresh[KERNEL_CONNECTIONS_MAX]; /* new sockets that are ready */
 	unsigned n_fresh;
-	struct heal job;       /* the helper thread's while owner says so */
-	enum heal_owner owner; /* what the job is */
-	struct heal check;     /* the helper thread's while checking */
+	struct heal job;       /* belongs to the helper thread while `owner` says so */
+	enum heal_owner owner; /* the kind of the job */
+	struct heal check;     /* belongs to the helper thread while `checking` */
 	bool checking;
-	bool restore;	     /* the kernel's timeouts may not be ours */
+	bool restore;	     /* the kernel's timeouts may differ from ours */
 	bool failing;	     /* the kernel was told to fail I/O */
-	unsigned declines;   /* hand-overs in a row that took nothing */
+	unsigned declines;   /* hand-overs in a row of which no socket was accepted */
 	unsigned reconnects; /* connections that were replaced */
 };
 
@@ -83,7 +83,7 @@ static void wait_for(struct handover *h, enum wait wait, uint64_t delay_ms)
 		loop_timer_set(h->timer, delay_ms);
 }
 
-/* --- the sockets that stand ready ------------------------------------------------------------ */
+/* --- the sockets that are ready ------------------------------------------------------------ */
 
 bool handover_has_room(const struct handover *h)
 {
@@ -145,17 +145,14 @@ static void take_over_results(struct handover *h, unsigned *ret_taken)
 			h->restore = h->restore && !job->restore;
 			continue;
 		}
-		/* If the kernel has it after all, it learns that it is useless. */
+		/* If the kernel has the socket after all, it notices its end. */
 		shutdown(job->fd[i], SHUT_RDWR);
 		close(job->fd[i]);
 	}
 	h->reconnects += *ret_taken;
 }
 
-/*
- * The result counts in whatever state it arrives: a detach may have begun, and been given up,
- * while the kernel was at work.
- */
+/* The result counts in every state: a detach may have begun and been given up meanwhile. */
 static void handed_over(void *arg)
 {
 	struct handover *h = arg;
@@ -163,7 +160,7 @@ static void handed_over(void *arg)
 	unsigned taken = 0;
 
 	h->owner = HEAL_NOBODY;
-	if (h->wait == WAIT_START) /* what came meanwhile is asked for again, if it is needed */
+	if (h->wait == WAIT_START) /* a request that came meanwhile is repeated, if needed */
 		wait_for(h, WAIT_NOTHING, 0);
 	take_over_results(h, &taken);
 	if (h->job.err.message[0])
@@ -220,7 +217,7 @@ static void hand_over(struct handover *h)
 	wait_for(h, WAIT_NOTHING, 0);
 	prepare(h, job);
 	h->owner = HEAL_HANDS_OVER;
-	/* Where it is a guess, what is safe with several only. */
+	/* If the number is a guess, does only what is safe with several connections. */
 	job->connections = wanted + h->env->at->guessed;
 	job->last_death = links_last_death(h->cfg.links);
 	job->restore = h->failing || h->restore;
@@ -237,7 +234,7 @@ static void hand_over(struct handover *h)
 	}
 }
 
-/* The end of the job that is under way leads here again. */
+/* The end of the present job calls this again. */
 static void try_to_start(struct handover *h)
 {
 	if (h->owner != HEAL_NOBODY)
@@ -256,8 +253,8 @@ void handover_start(struct handover *h)
 }
 
 /*
- * A server that serves one client at a time greets no new one before the old one has ended, so the
- * old connections are attended to as soon as its host answers again.
+ * A server of one client greets no new one before the old one has ended, so the old connections are
+ * checked as soon as its host answers again.
  */
 void handover_attend(struct handover *h)
 {
@@ -284,7 +281,10 @@ bool handover_was_declined(const struct handover *h)
 	return h->declines > 0;
 }
 
-/* --- failing what waits ----------------------------------------------------------------------- */
+/*
+ * --- failing waiting requests
+ * -----------------------------------------------------------------------
+ */
 
 static void fail_work(void *arg)
 {
@@ -310,8 +310,9 @@ static void failed(void *arg)
 
 static void run_fail_work(struct handover *h)
 {
-	/* It is being done; or I/O fails already, and a hand-over that comes to nothing asks for it
-	 * again. */
+	/*
+	 * It is under way; or I/O fails already, and a hand-over without success requests it again.
+	 */
 	if (h->owner != HEAL_NOBODY)
 		return;
 	prepare(h, &h->job);
@@ -327,10 +328,10 @@ void handover_fail_io(struct handover *h)
 	if (!h)
 		return;
 	h->failing = true;
-	/* Of ioctl's devices it fails by itself. */
+	/* The I/O of ioctl's devices fails by itself. */
 	if (!kernel_can_change(h->env->kernel))
 		return;
-	/* What stands ready is handed over after this job, and is asked for again then. */
+	/* Ready sockets are handed over after this job, which requests that again. */
 	wait_for(h, links_graves(h->cfg.links) ? WAIT_ATTEND : WAIT_NOTHING, ATTEND_MS);
 	run_fail_work(h);
 }
@@ -371,7 +372,7 @@ static void timer_over(void *arg)
 			wait_for(h, WAIT_ATTEND, ATTEND_MS);
 		break;
 	case WAIT_START:
-		h->wait = WAIT_START; /* it stays so while a job is under way */
+		h->wait = WAIT_START; /* it keeps this value while a job is under way */
 		try_to_start(h);
 		break;
 	case WAIT_FAIL:

@@ -10,14 +10,14 @@
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 
-/* Between a connection's end and the driver's own mark: 50 ms did for 399 of 400. */
+/* Between a connection's end and the driver's own mark: 50 ms were enough in 399 of 400 cases. */
 #define NOTICE_MS 50
 /* A single connection's socket may be offered again without harm. */
 #define OFFERS	     20
 #define OFFER_GAP_MS 50
-/* Without the kernel's log: the second offer, after a pause, is taken if the first was not. */
+/* Without the kernel's log: the second offer, after a pause, is accepted if the first was not. */
 #define OFFERS_BLIND 3
-/* Failing what waits: how long the useless sockets live, and how many there are. */
+/* To fail waiting requests: how long the useless sockets live, and their number. */
 #define LIVE_MS 400
 #define LIVES	2
 
@@ -67,8 +67,10 @@ static int hand_over(struct heal *h, int fd)
 		if (kmsg_reconnected(h->kmsg, h->index))
 			return 0;
 	}
-	/* With several connections: one socket in two slots would corrupt the stream, so it is
-	 * never offered twice, and after NOTICE_MS the driver all but surely took it. */
+	/*
+	 * With several connections: one socket in two slots would corrupt the stream, so it is
+	 * never offered twice. After NOTICE_MS the driver has almost certainly accepted it.
+	 */
 	if (h->kmsg < 0)
 		return 0;
 	h->declined = true;
@@ -83,21 +85,21 @@ void heal_work(struct heal *h)
 
 	if (h->last_death && now - h->last_death < NOTICE_MS)
 		usleep((useconds_t)(NOTICE_MS - (now - h->last_death)) * 1000);
-	kmsg_reconnected(h->kmsg, h->index); /* what came before counts for nothing */
+	kmsg_reconnected(h->kmsg, h->index); /* discards earlier records */
 	for (size_t i = 0; i < h->n && !h->gone; i++) {
 		ret = hand_over(h, h->fd[i]);
 		h->adopted[i] = ret == 0;
 		any |= ret == 0;
 	}
-	/* A timeout sent along has reset it. */
+	/* Sending a timeout has reset it. */
 	if (any && h->restore && h->io_timeout)
 		tune_io_timeout_apart(h->index, h->io_timeout);
 }
 
 /*
- * A socket that nobody serves. Requests that wait for a connection look for one when they are
- * woken, so it lives for a moment: on a busy machine they wake late, and find nothing when it is
- * gone by then. What they send it fails by the timeout of a second. No count tells how many wait.
+ * Hands over a socket without a server. Waiting requests look for a connection when they are woken,
+ * so the socket must live for a moment: on a busy machine they wake late. Requests that they send
+ * to it fail by the timeout of a second. The number of waiting requests is unknown.
  */
 static void offer_nothing(struct heal *h, struct kernel_change *c)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replacing dead connections in the kernel, by the one sequence that is safe: the old one is known
- * to be dead, the device is ours, the new socket is handed over, and its adoption is made sure of,
- * because the driver reports success also when it throws a socket away. Blocking functions for
- * the helper thread (base/offload.h); nothing else touches the struct meanwhile.
+ * Replaces dead connections in the kernel, with the only safe sequence: the old one is known to be
+ * dead, the device is ours, the new socket is handed over, and its acceptance is verified, because
+ * the driver reports success also when it drops a socket. Blocking functions for the helper thread
+ * (base/offload.h); no other code uses the struct meanwhile.
  */
 #ifndef SUPERVISE_HANDOVER_WORK_H
 #define SUPERVISE_HANDOVER_WORK_H
@@ -21,7 +21,7 @@ struct heal {
 	const char *identifier;		/* borrowed */
 	int mark;			/* sysfs_mark(); borrowed */
 	int kmsg;			/* kmsg_open(), or -1; borrowed */
-	unsigned connections;		/* the device has */
+	unsigned connections;		/* of the device */
 	uint64_t last_death;		/* monotonic ms: the driver needs a moment to notice */
 	bool restore;			/* also set the timeouts (after heal_fail_work()) */
 	uint64_t timeout, dead_timeout; /* seconds */
@@ -36,8 +36,8 @@ struct heal {
 };
 
 /*
- * Who gave the helper thread the one struct heal of a device. A second job waits until the first is
- * done: two at a time would lose sockets, or offer one of them twice.
+ * The kind of job for which the helper thread has the single struct heal of a device. A second job
+ * waits until the first is done: two at a time would lose sockets, or offer one of them twice.
  */
 enum heal_owner {
 	HEAL_NOBODY,	 /* the struct is free */
@@ -45,20 +45,20 @@ enum heal_owner {
 	HEAL_FAILS_IO,	 /* heal_fail_work() */
 };
 
-/* Hands the sockets over. Those not adopted may be used for nothing else: close them. */
+/* Hands the sockets over. Those not adopted cannot be used again: close them. */
 void heal_work(struct heal *h);
 
 /*
- * The dead timeout has passed: makes the kernel fail what waits, requests in flight and those
- * waiting for a connection alike, and whatever comes until heal_work() with `restore`. A request
- * timeout of a second and no patience do it; a socket whose other end is closed wakes the waiting
- * ones. No server is involved. In: kernel, index, identifier, mark. Out: gone, err.
+ * The dead timeout has passed: makes the kernel fail requests in flight, requests waiting for a
+ * connection, and new ones until heal_work() with `restore`. It sets a request timeout of a second
+ * and a dead timeout of 0; a socket whose other end is closed wakes the waiting ones. No server is
+ * involved. In: kernel, index, identifier, mark. Out: gone, err.
  */
 void heal_fail_work(struct heal *h);
 
 /*
- * Asks the kernel whether the device is disconnected though it looks attached, as long as somebody
- * has it open. In: kernel, index, identifier, mark. Out: gone, err.
+ * Asks the kernel whether the device is disconnected but looks attached, because a process has it
+ * open. In: kernel, index, identifier, mark. Out: gone, err.
  */
 void heal_check_work(struct heal *h);
 

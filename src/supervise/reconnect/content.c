@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* --same-content: a part of the content, as it was when the device was attached. */
+/* --same-content: compares a part of the content with that at the attachment. */
 #include "supervise/reconnect/reconnect-private.h"
 
 #include <errno.h>

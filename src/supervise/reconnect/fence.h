@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs the command of --fence, which sees to it that a lost server carries out nothing any more.
- * Lives on the loop. The command has a process group of its own, which is killed when its time is
- * over; only the end of one that was killed is waited for, 100 ms at most.
+ * Runs the command of --fence, which makes sure that a lost server carries out nothing any more.
+ * Lives on the loop. The command has its own process group, which is killed when its time is over.
+ * Only the end of a killed command is waited for, for at most 100 ms.
  */
 #ifndef SUPERVISE_RECONNECT_FENCE_H
 #define SUPERVISE_RECONNECT_FENCE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --fence: a writable device uses another server only when the command has succeeded, while nothing
- * is dialled. The connection that proved that the other server is there is closed for that time,
- * and the server is asked anew afterwards.
+ * --fence: a writable device uses another server only after the command has succeeded. No server is
+ * dialled while it runs. The connection that proved that the other server is reachable is closed
+ * before, and the server is dialled again afterwards.
  */
 #include "supervise/reconnect/reconnect-private.h"
 
@@ -51,19 +51,19 @@ static void fenced(int ret, const struct err *err, void *arg)
 	}
 	if (ret == 0 && fencing_is_due(r) && start_fence(r, &again) == 0)
 		return;
-	/* Dialled anew: the connection from before the command proves nothing any more. */
+	/* Dials again: the connection from before the command proves nothing any more. */
 	redial_want(r->redial, reconnect_look(r).wanted, true, false);
 	if (ret < 0) {
 		turns_next(r);
 	} else {
-		/* Who resolves names may have been fenced off, too. */
+		/* The name server may have been fenced off, too. */
 		turns_keep_addresses(r);
 		turns_aim(r, true);
 	}
 	r->events->changed(r->arg);
 }
 
-/* Of the servers to be fenced off, the first one. */
+/* The first one of the servers that must be fenced off. */
 static int start_fence(struct reconnect *r, struct err *err)
 {
 	uint32_t bits = targets_to_fence(&r->targets);

@@ -27,8 +27,8 @@ struct hints {
 	const char *news;	/* ... and is this one */
 	bool told;		/* there was one, at `since` */
 	uint64_t since;
-	const char *path; /* of the socket */
-	size_t watched;	  /* how much of it is the directory that is watched */
+	const char *path; /* path of the socket */
+	size_t watched;	  /* length of the part of it that is the watched directory */
 	int route_fd, watch_fd, watch;
 	struct loop_io *route_io, *watch_io;
 };
@@ -43,7 +43,10 @@ static void tell_now(void *arg)
 	h->fn(TAKE_PTR(h->news), h->arg);
 }
 
-/* At once, or when the gap is over: then once, however many come meanwhile. As tell_now(). */
+/*
+ * Reports a hint at once, or once after the gap, however many come meanwhile. May free h, as
+ * tell_now().
+ */
 static void tell(struct hints *h, const char *news)
 {
 	uint64_t now = loop_now();
@@ -136,8 +139,8 @@ static int look_at(const struct hints *h, size_t len, char directory[PATH_MAX])
 }
 
 /*
- * Watches the socket's directory, or as much of the way to it as is there: a service's runtime
- * directory goes and comes with it. True if the directory itself is watched.
+ * Watches the socket's directory, or the deepest existing directory on the way to it: a service's
+ * runtime directory is removed and made with the service. True if the directory itself is watched.
  */
 static bool watch_deepest(struct hints *h)
 {
@@ -149,7 +152,7 @@ static bool watch_deepest(struct hints *h)
 		len = parent(h->path, len);
 		watch = look_at(h, len, directory);
 	}
-	/* It may have appeared after the look at it and before the watch above it. */
+	/* It may have appeared after the check and before the watch above it existed. */
 	while (watch >= 0 && len < whole) {
 		deeper = look_at(h, child(h->path, len), directory);
 		if (deeper < 0)
@@ -198,7 +201,7 @@ static void on_watch(int fd, uint32_t events, void *arg)
 		}
 	}
 	if (again || (ours && h->watched < parent(h->path, strlen(h->path))))
-		/* What is made before the watch stands is not reported. */
+		/* Files that are made before the watch exists are not reported. */
 		ours = watch_deepest(h) && access(h->path, F_OK) == 0;
 	if (ours)
 		tell(h, "the server's socket appeared");

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-/* proto.md, "Block size constraints": what an undeclared maximum payload has to be taken for. */
+/* proto.md, "Block size constraints": the default of an undeclared maximum payload. */
 #define DEFAULT_PAYLOAD (32u << 20)
 
 const char *const identity_words[] = {"smaller", "read-only", "features", "name", NULL};
@@ -40,7 +40,7 @@ static uint32_t payload(const struct nbd_export *e)
 	return e->max_block && e->max_block < DEFAULT_PAYLOAD ? e->max_block : DEFAULT_PAYLOAD;
 }
 
-/* What the device's queue is set up for cannot be taken back while it is in use. */
+/* The settings of the device's queue cannot be changed while it is in use. */
 static int check_blocks(const struct plan *plan, const struct nbd_export *known,
 			const struct nbd_export *now, struct err *err)
 {

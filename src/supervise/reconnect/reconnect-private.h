@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The part's own, to the files of reconnect.h alone. Times are monotonic ms. */
+/* The part's struct; only for the files of reconnect.h. Times are monotonic ms. */
 #ifndef SUPERVISE_RECONNECT_RECONNECT_PRIVATE_H
 #define SUPERVISE_RECONNECT_RECONNECT_PRIVATE_H
 
@@ -26,26 +26,26 @@ struct reconnect {
 	struct redial *redial; /* NULL until the server's addresses are known */
 	struct hints *hints;   /* during an outage; with --swap always */
 	unsigned accept;       /* enum identity_accept, in this outage */
-	bool not_healed;       /* the last hand-over came to nothing */
-	uid_t unix_uid;	       /* who serves the Unix socket in use; -1: not known */
+	bool not_healed;       /* the last hand-over failed */
+	uid_t unix_uid;	       /* the user who serves the Unix socket in use; -1: not known */
 	struct content content;
-	char error[ERR_MESSAGE_MAX]; /* why the last attempt failed */
+	char error[ERR_MESSAGE_MAX]; /* the error of the last attempt */
 	char addresses[2048];	     /* of the server in use, with spaces between */
 
 	struct targets targets;
 	struct helpers *own[TARGETS_MAX]; /* NULL: those of the first server */
-	int lost;		      /* which one was in use before the outage; -1: not known */
-	int served;		      /* the same before the last hand-over */
-	bool turning;		      /* every server has its turn, until one of them serves */
-	struct loop_timer *turn;      /* when it is the next one's */
-	unsigned failovers;	      /* times that another server took over */
-	char serving[STATE_TEXT_MAX]; /* the URI in use; "unknown"; "": there is but one server */
+	int lost;		 /* the server that was in use before the outage; -1: not known */
+	int served;		 /* the same before the last hand-over */
+	bool turning;		 /* every server has its turn, until one of them serves */
+	struct loop_timer *turn; /* runs when the next server's turn begins */
+	unsigned failovers;	 /* number of failovers */
+	char serving[STATE_TEXT_MAX]; /* the URI in use; "unknown"; "": there is only one server */
 
 	struct fence *fence;   /* the command runs */
 	size_t fencing;	       /* for that server */
-	uint64_t fence_failed; /* when it last did; 0: never */
+	uint64_t fence_failed; /* when the fence last failed; 0: never */
 	struct err fence_err;
-	char fence_text[256]; /* for people; "": none */
+	char fence_text[256]; /* text for the status; "": none */
 };
 
 static inline struct reconnect_view reconnect_look(const struct reconnect *r)
@@ -59,36 +59,38 @@ static inline struct reconnect_view reconnect_look(const struct reconnect *r)
 /* turns.c: 0 or -errno with *err. */
 int turns_prepare(struct reconnect *r, struct err *err);
 void turns_free(struct reconnect *r);
-/* Which one serves, after a takeover. 0, or -errno with *err: it is none of those given. */
+/*
+ * Finds the server in use after a takeover. 0, or -errno with *err: it is not one of those given.
+ */
 int turns_adopt(struct reconnect *r, const struct state *state, struct err *err);
-/* Writes down which one serves. */
+/* Records which one serves. */
 void turns_note(struct reconnect *r);
 struct helpers *turns_helpers(const struct reconnect *r, size_t i);
-/* A connection is dead; with the last one, each server has its turn. False: dial nothing now. */
+/* A connection is dead; after the last one, the servers take turns. False: dial nothing now. */
 bool turns_may_dial(struct reconnect *r);
-/* A connection to the aimed server failed, or is not what was wanted. */
+/* A connection to the aimed server failed, or leads to a wrong export. */
 void turns_turn_on(struct reconnect *r, bool wrong);
-/* What is known of the aimed server's addresses, for its next turn. */
+/* Stores the addresses of the aimed server for its next turn. */
 void turns_keep_addresses(struct reconnect *r);
-/* Dials the aimed server in place of another one; the next one in turn (a timer). */
+/* Dials the aimed server instead of another one; aims at the next one (a timer). */
 void turns_aim(struct reconnect *r, bool at_once);
 void turns_next(void *arg);
-/* The aimed one's turn begins with the next try: when that is planned. */
+/* The turn of the aimed server begins with its next attempt: starts the timer of its end. */
 void turns_time(struct reconnect *r);
 void turns_healed(struct reconnect *r);
 void turns_stop(struct reconnect *r);
 
-/* content.c: what was read when the device was attached; NULL: nothing. */
+/* content.c: sets the digest that was read when the device was attached; NULL: none. */
 void content_note(struct reconnect *r, const struct digest *digest);
-/* The same from what a former supervisor wrote; "": nothing. */
+/* The same from a former supervisor's state file; "": none. */
 void content_adopt(struct reconnect *r, const char *text);
-/* May the content behind that connection be the device's? 0 or -errno with *err. */
+/* Checks that the content of that connection is the device's. 0 or -errno with *err. */
 int content_check(const struct reconnect *r, const struct attempt_result *result, struct err *err);
 void content_report(const struct reconnect *r, struct state *ret_state);
 
 /* fencing.c: true if the aimed server may be used only after others were fenced off. */
 bool fencing_is_due(const struct reconnect *r);
-/* Starts that. Always -errno with *err (RETRY): it runs, or has failed. */
+/* Starts the fence. Always -errno with *err (RETRY): it runs, or has failed. */
 int fencing_start(struct reconnect *r, struct err *err);
 
 #endif

@@ -57,7 +57,7 @@ static int check(struct reconnect *r, const struct attempt_result *result, uint6
 		 struct err *err)
 {
 	const struct target *t = targets_aimed(&r->targets);
-	/* The command may be what makes the other server writable. */
+	/* The fence command may make the other server writable. */
 	unsigned accept = r->accept | (fencing_is_due(r) ? ACCEPT_READ_ONLY : 0);
 	int ret;
 
@@ -88,7 +88,7 @@ static void not_connected(struct reconnect *r, const struct err *err)
 	r->events->changed(r->arg);
 }
 
-/* It can be used now, or (-errno with *err) not. */
+/* Checks that the connection can be used now. 0 or -errno with *err. */
 static int judge(struct reconnect *r, const struct attempt_result *result, uint64_t *ret_size,
 		 struct err *err)
 {
@@ -129,7 +129,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 
 /* --- the device is attached, or taken over ---------------------------------------------------- */
 
-/* Whether the export can be written is the server's word: see supervise/attach/plan.c. */
+/* The server decides whether the export can be written: see supervise/attach/plan.c. */
 int reconnect_check(const struct reconnect *r, struct err *err)
 {
 	if (r->env->at->plan.flags & NBD_TX_READ_ONLY)
@@ -147,7 +147,7 @@ int reconnect_check(const struct reconnect *r, struct err *err)
 	return 0;
 }
 
-/* Written down for a later supervisor. */
+/* Recorded for a later supervisor. */
 static void note_addresses(struct reconnect *r, const struct address_list *addresses)
 {
 	char text[ADDRESS_TEXT_MAX];
@@ -206,7 +206,7 @@ int reconnect_adopt(struct reconnect *r, const struct state *state,
 
 	if (ret < 0)
 		return ret;
-	/* What is written down of an unknown server says nothing about the aimed one. */
+	/* Records of an unknown server say nothing about the aimed one. */
 	if (r->targets.serving < 0)
 		return make_redial(r, &none, err);
 	if (state && state->peer_uid >= 0)
@@ -301,7 +301,7 @@ void reconnect_handed_over(struct reconnect *r, bool alive)
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside)
 {
 	turns_healed(r);
-	r->accept = r->cfg.accept; /* what was accepted for this outage */
+	r->accept = r->cfg.accept; /* forgets what was accepted for this outage */
 	r->error[0] = '\0';
 	if (missing == 0 && !r->cfg.swap)
 		hints_free(TAKE_PTR(r->hints));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: looks for the server in an outage, and judges whether what answers may
- * serve the device: the same socket's owner, the same export, the same content, and with several
- * servers (--failover) only one whose forerunner can no longer write. Owns what dials, the signs
- * that a server may be back, the order of the servers, and the command that fences one off.
+ * Part of the supervisor: looks for the server in an outage, and decides whether the server that
+ * answers may serve the device: it needs the same owner of the socket, the same export, the same
+ * content, and with several servers (--failover) a predecessor that can no longer write. Owns the
+ * dialling, the signs that a server may be back, the order of the servers, and the command that
+ * fences one off.
  */
 #ifndef SUPERVISE_RECONNECT_RECONNECT_H
 #define SUPERVISE_RECONNECT_RECONNECT_H
@@ -29,26 +30,26 @@ struct reconnect_config {
 	size_t n_failover;		 /* up to TARGETS_MAX - 1 */
 	enum failback failback;
 	const char *fence;	 /* a command, see fence.h; NULL: none */
-	bool failover_unfenced;	 /* do without one */
+	bool failover_unfenced;	 /* no fence is needed */
 	uint32_t same_content;	 /* bytes to compare before a connection is used; 0: none */
 	unsigned accept;	 /* enum identity_accept */
 	const char *source;	 /* NULL: any */
-	const uid_t *peer_uid;	 /* who must serve; NULL: any user */
+	const uid_t *peer_uid;	 /* the user who must own the server; NULL: any user */
 	struct helpers *helpers; /* of the first server */
 	struct backoff_config backoff;
 	uint32_t connect_timeout_ms, peer_timeout_ms;
-	bool follow_dns; /* redial what the name resolves to by then */
-	bool swap;	 /* the signs of a server that is back are listened for all the time */
+	bool follow_dns; /* resolve the name again when redialling */
+	bool swap;	 /* watches for signs of a server all the time */
 };
 
-/* How the device is connected at this moment. */
+/* The present connections of the device. */
 struct reconnect_view {
-	bool dials;	 /* a server that answers is wanted */
+	bool dials;	 /* a server is wanted */
 	bool has_room;	 /* for one more new connection */
 	bool busy;	 /* the kernel works on the connections */
 	unsigned wanted; /* connections the device has been attached with */
 	unsigned alive;	 /* of these */
-	unsigned ready;	 /* new ones, which the kernel has not got yet */
+	unsigned ready;	 /* new ones that the kernel does not have yet */
 };
 
 /* Called from the loop. None of them may free the part. */
@@ -58,14 +59,14 @@ struct reconnect_events {
 	 * what the device should have, when each of its connections knows that.
 	 */
 	void (*found)(struct attempt_result *result, uint64_t size, void *arg);
-	/* What answers is not what was attached: somebody must change something. */
+	/* The server that answers does not have the attached export: the user must act. */
 	void (*refused)(const struct err *err, void *arg);
-	/* The status is not what it was. */
+	/* The status has changed. */
 	void (*changed)(void *arg);
-	/* Adds to an error what else is known of a server that was started for the device. */
+	/* Adds to an error what is known of the server that was started for the device. */
 	void (*explain)(struct err *err, void *arg);
 	void (*look)(struct reconnect_view *ret_view, void *arg);
-	/* What shakes hands with another server. 0 or -errno with *err. */
+	/* Makes the helpers for handshakes with another server. 0 or -errno with *err. */
 	int (*make_helpers)(const struct endpoint *e, struct helpers **ret_helpers, struct err *err,
 			    void *arg);
 };
@@ -76,72 +77,72 @@ int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg
 		  struct reconnect **ret_reconnect, struct err *err);
 void reconnect_free(struct reconnect *r); /* accepts NULL */
 
-/* The device is gone: see helpers_end_relays(). Accepts NULL. */
+/* The device is detached: see helpers_end_relays(). Accepts NULL. */
 void reconnect_end_relays(struct reconnect *r);
 
 /* --- the device is attached, or taken over ---------------------------------------------------- */
 
-/* The plan is made: may the device have several servers, and can its content be compared? */
-int reconnect_check(const struct reconnect *r, struct err *err);
-/* Who serves the Unix socket of the server in use; -1: not known. */
-void reconnect_set_owner(struct reconnect *r, uid_t unix_uid);
 /*
- * What is known of the server from now on: its addresses, and what was read of its content (NULL:
- * nothing).
+ * The plan is made: checks that the device may have several servers, and that its content can be
+ * compared.
  */
+int reconnect_check(const struct reconnect *r, struct err *err);
+/* Sets the user who serves the Unix socket in use; -1: not known. */
+void reconnect_set_owner(struct reconnect *r, uid_t unix_uid);
+/* Sets what is known of the server: its addresses, and the digest of its content (NULL: none). */
 int reconnect_know(struct reconnect *r, const struct address_list *addresses,
 		   const struct digest *digest, struct err *err);
 /*
- * The same after a takeover. `state` is what the former supervisor wrote (NULL: nothing). 0, or
- * -errno with *err: the device is connected to none of the servers given.
+ * The same after a takeover. `state` is the former supervisor's (NULL: none). 0, or -errno with
+ * *err: the device is not connected to one of the servers given.
  */
 int reconnect_adopt(struct reconnect *r, const struct state *state,
 		    const struct address_list *addresses, struct err *err);
-/* The address that goes first; one that is not known is passed over. */
+/* Sets the address to dial first; an unknown one is ignored. */
 void reconnect_prefer(struct reconnect *r, const struct address *peer);
 
 /* --- an outage -------------------------------------------------------------------------------- */
 
 /*
- * Gets so many connections. `again`: the last success did not last. `beside`: others of the device
- * are alive, or about to be. False: nothing may be dialled now.
+ * Makes `n` connections. `again`: the last success did not last. `beside`: other connections of the
+ * device are alive, or about to be. False: nothing may be dialled now.
  */
 bool reconnect_start(struct reconnect *r, unsigned n, bool again, bool beside);
 /* Listens for signs that the server may be back. */
 void reconnect_listen(struct reconnect *r);
-/* Dials at once, if there is anything to dial for. */
+/* Dials at once, if a connection is wanted. */
 void reconnect_hurry(struct reconnect *r, const char *why);
-/* Something more may pass in this outage: bits of enum identity_accept. */
+/* Accepts further changes in this outage: bits of enum identity_accept. */
 void reconnect_accept(struct reconnect *r, unsigned accept);
-/* True if that was not the last thing said of the server that is dialled. */
+/* True if that differs from the last message about the server that is dialled. */
 bool reconnect_is_news(struct reconnect *r, const struct err *err);
 /* No more dialling: the device is being detached. */
 void reconnect_stop(struct reconnect *r);
 
-/* The connections that were found go to the kernel: from now on their server serves. */
+/* The new connections are handed to the kernel: from now on their server serves. */
 void reconnect_hand_over(struct reconnect *r);
 /*
- * The kernel has not taken them: its connections are alive, and lead to the server of before.
- * False: that is not the one to which those lead that wait.
+ * The kernel has declined them: its connections are alive and lead to the earlier server. False:
+ * the connections that wait lead to another server.
  */
 bool reconnect_declined(struct reconnect *r);
-/* A hand-over is over, and a connection is alive, or none is. */
+/* A hand-over is over; tells whether a connection is alive. */
 void reconnect_handed_over(struct reconnect *r, bool alive);
-/* A connection is alive again, and so many are still missing. */
+/* A connection is alive again, and `missing` are still missing. */
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside);
 
 /* --- the server in use ------------------------------------------------------------------------ */
 
 const struct endpoint *reconnect_endpoint(const struct reconnect *r);
 struct helpers *reconnect_helpers(const struct reconnect *r);
-/* The one that answered last first; empty: to be resolved. */
+/* The addresses, the one that answered last first; empty: must be resolved. */
 const struct address_list *reconnect_addresses(const struct reconnect *r);
 unsigned reconnect_accepted(const struct reconnect *r); /* enum identity_accept */
 uid_t reconnect_unix_uid(const struct reconnect *r);	/* -1: not known */
-/* A server's host has accepted a connection, and the handshake is under way. */
+/* True if a server's host has accepted a connection and the handshake is under way. */
 bool reconnect_is_greeting(const struct reconnect *r);
 
-/* Why the last attempt failed; "": it did not, or there was none. Accepts NULL. */
+/* The error of the last attempt; "": it succeeded, or there was none. Accepts NULL. */
 const char *reconnect_last_error(const struct reconnect *r);
 void reconnect_report(const struct reconnect *r, struct state *ret_state);
 

@@ -9,12 +9,12 @@
 #include "base/log.h"
 #include "supervise/watch/links.h"
 
-#define HANDSHAKE_OVERLAP_MS 1000 /* a server that greets no sooner may be stopped */
-#define FRESH_MS	     1000 /* a younger attempt may still be under way for good reason */
-#define REFUSED_MIN_MS	     1000 /* no less after a refusal: servers come back empty first */
+#define HANDSHAKE_OVERLAP_MS 1000 /* a server that greets later than this may be stopped */
+#define FRESH_MS	     1000 /* a younger attempt may still be under way */
+#define REFUSED_MIN_MS	     1000 /* after a refusal: a new server may not have its exports yet */
 #define REFUSED_MAX_MS	     3000
 #define CRASHES		     3	  /* in a row, after which the pause grows: it may be an attack */
-#define CRASH_PAUSE_MS	     5000 /* the first of these; each is twice the one before */
+#define CRASH_PAUSE_MS	     5000 /* the first pause; each is twice the one before */
 #define CRASH_PAUSE_MAX_MS   300000
 
 struct
@@ -32,10 +32,10 @@ struct redial {
 	struct address_list bound; /* the one address to dial; empty: any of the above */
 	struct backoff backoff;
 	struct loop_timer *timer;
-	uint64_t next; /* when the timer is due; 0: not armed */
+	uint64_t next; /* when the timer is due; 0: not running */
 	unsigned wanted;
-	bool answered;	  /* the server is there: get all that are wanted in parallel */
-	bool refused;	  /* the last answer was no */
+	bool answered;	  /* the server answers: make all wanted connections in parallel */
+	bool refused;	  /* the last answer was a refusal */
 	unsigned crashes; /* of handshake processes, in a row */
 	unsigned tries;
 	struct try try[LINKS_MAX];
@@ -45,7 +45,7 @@ static uint32_t random_bits(void)
 {
 	uint32_t bits = 0;
 
-	/* Not for secrets; 0 is as good a delay as any. */
+	/* Not for secrets; on failure, 0 is an acceptable delay. */
 	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
 		return 0;
 	return bits;
@@ -119,7 +119,9 @@ static uint32_t pause_after_crashes(const struct redial *r)
 	return CRASH_PAUSE_MS << doubled;
 }
 
-/* A worker that crashes tells a hostile server something each time: it is not run at full speed. */
+/*
+ * Each crash of a worker may tell a hostile server something, so the rate of attempts is limited.
+ */
 static void count_crashes(struct redial *r, int ret, const struct err *err)
 {
 	if (ret == 0 || (err->kind == ERR_PERMANENT && ret != -ECHILD))
@@ -144,7 +146,10 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 			r->try[i].attempt = NULL;
 	count_crashes(r, ret, err);
 	if (ret == 0 && r->bound.n && !address_equal(&result->peer, &r->bound.item[0])) {
-		/* A late answer of another server, while one is in use: its socket is closed. */
+		/*
+		 * A late answer of another server while one is in use is not wanted: its socket is
+		 * closed.
+		 */
 	} else if (ret == 0) {
 		learn(r, result);
 		if (r->fn(0, result, NULL, r->arg)) {
@@ -168,7 +173,7 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 		go_parallel(r);
 }
 
-/* An attempt beside others begins with another address: theirs may accept and say nothing. */
+/* An attempt in parallel begins with another address: the first may accept and then be silent. */
 static void rotate(struct address_list *list, unsigned by)
 {
 	struct address first;
@@ -180,7 +185,7 @@ static void rotate(struct address_list *list, unsigned by)
 	}
 }
 
-/* False: nothing could be started. */
+/* Returns false if no attempt could be started. */
 static bool start(struct redial *r)
 {
 	bool resolve =
@@ -223,7 +228,7 @@ static void go_parallel(struct redial *r)
 			return;
 }
 
-/* True if another attempt is worth its while; makes room for it. */
+/* True if another attempt is useful; makes room for it. */
 static bool make_room(struct redial *r)
 {
 	struct try *young = NULL;
@@ -244,7 +249,7 @@ static bool make_room(struct redial *r)
 	if (attempt_connected(young->attempt)) {
 		if (now - young->since < HANDSHAKE_OVERLAP_MS)
 			return false;
-		/* The oldest may belong to a server that is only slow: it has its full time. */
+		/* The oldest attempt may belong to a slow server, so it keeps its full time. */
 		if (n > r->wanted)
 			drop(young);
 	} else if (n > 1) {
@@ -329,7 +334,7 @@ void redial_now(struct redial *r)
 			drop(&r->try[i]);
 	backoff_again(&r->backoff);
 	r->refused = false;
-	/* A server on this machine has few clients: none of them needs to step aside. */
+	/* A server on this machine has few clients, so the delays need no jitter. */
 	arm(r, r->cfg.endpoint->type == ENDPOINT_UNIX
 		   ? 0
 		   : backoff_next(&r->backoff, loop_now(), random_bits()));

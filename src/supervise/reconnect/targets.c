@@ -5,9 +5,9 @@
 
 #include "base/cleanup.h"
 
-#define FAILURES_MAX   8    /* as bad as it gets; a wrong server is that at once */
-#define PATIENCE_MS    2000 /* in the first round; it doubles with each */
-#define PATIENCE_GROWS 8    /* rounds */
+#define FAILURES_MAX   8    /* the bound of `failures`; a wrong server gets it at once */
+#define PATIENCE_MS    2000 /* ms in the first round; doubles with each round */
+#define PATIENCE_GROWS 8    /* number of rounds in which it doubles */
 
 const char *const failback_words[] = {
     [FAILBACK_NEVER] = "never",

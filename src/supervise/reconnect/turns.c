@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --failover: in an outage each server has its turn, in the order of targets.h, until one of them
- * answers and is the same export.
+ * --failover: in an outage the servers take turns, in the order of targets.h, until one of them
+ * answers with the same export.
  */
 #include "supervise/reconnect/reconnect-private.h"
 
@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "kernel/kernel.h"
 
-#define BUSY_PAUSE_MS	500 /* the helper thread works on the connections */
+#define BUSY_PAUSE_MS	500 /* while the helper thread works on the connections */
 #define SERVING_UNKNOWN "unknown"
 
 static bool equal(const char *a, const char *b)
@@ -22,7 +22,7 @@ static bool equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Processes that are ready for the one do for the other: the same files of TLS, the same way. */
+/* The helpers of one server also fit the other: both use the same TLS files and options. */
 static bool share_helpers(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->type == b->type && a->tls == b->tls && a->tls_type == b->tls_type &&
@@ -77,7 +77,7 @@ struct helpers *turns_helpers(const struct reconnect *r, size_t i)
 	return r->own[i] ? r->own[i] : r->cfg.helpers;
 }
 
-/* What the status, and a later supervisor, is told. */
+/* For the status and for a later supervisor. */
 void turns_note(struct reconnect *r)
 {
 	const struct targets *t = &r->targets;
@@ -91,8 +91,8 @@ void turns_note(struct reconnect *r)
 }
 
 /*
- * A server that was failed over to and is left out now can be neither dialled beside its own
- * connections nor fenced off: what the device has written is there.
+ * The server in use after a failover must be among those given: otherwise it can be neither dialled
+ * in parallel to its own connections nor fenced off, although it has the device's writes.
  */
 static int find_serving(struct reconnect *r, const struct state *state, int *ret_serving,
 			struct err *err)
@@ -141,7 +141,7 @@ void turns_time(struct reconnect *r)
 				   targets_patience(&r->targets, r->cfg.connect_timeout_ms));
 }
 
-/* From the present server to the aimed one. */
+/* Switches from the present server to the aimed one. */
 void turns_aim(struct reconnect *r, bool at_once)
 {
 	struct targets *t = &r->targets;
@@ -157,7 +157,7 @@ void turns_keep_addresses(struct reconnect *r)
 	targets_aimed(&r->targets)->addresses = *redial_addresses(r->redial);
 }
 
-/* No connection, neither in use nor on its way into the kernel. */
+/* True if no connection is in use, ready or being handed over. */
 static bool is_open(const struct reconnect *r)
 {
 	const struct reconnect_view view = reconnect_look(r);

@@ -11,10 +11,10 @@ static const uint64_t alarm_at[] = {30000, 120000, 300000, 540000};
 
 #define ALARMS (sizeof(alarm_at) / sizeof(alarm_at[0]))
 
-/* A job of the thread, which may outlive the part if it is blocked. */
+/* A job of the thread; it may outlive the part if it is blocked. */
 struct look {
 	struct alarm *alarm;
-	unsigned outage; /* in which it began */
+	unsigned outage; /* the outage in which it began */
 	int index;
 	int ret;
 	struct usage usage;
@@ -27,9 +27,9 @@ struct alarm {
 	struct loop_timer *timer;
 	bool looks;
 	struct offload *thread; /* from the first look of an outage to its end */
-	struct look *look;	/* the one under way */
+	struct look *look;	/* the current one */
 	bool on;
-	unsigned outage; /* how many have begun */
+	unsigned outage; /* number of outages so far */
 	unsigned number; /* of the next alarm */
 };
 
@@ -67,7 +67,7 @@ static void looked(void *arg)
 	free(l);
 }
 
-/* False: it is told without a look. */
+/* False: the alarm is sent without a look. */
 static bool begin_look(struct alarm *a)
 {
 	struct look *l;
@@ -119,7 +119,7 @@ void alarm_free(struct alarm *a)
 {
 	if (!a)
 		return;
-	/* The struct of a look that is blocked is left to the exit, as its thread is. */
+	/* The struct of a blocked look is not freed, and its thread is not ended. */
 	if (offload_free(a->thread))
 		free(a->look);
 	loop_timer_free(a->timer);
@@ -130,7 +130,7 @@ void alarm_begin(struct alarm *a)
 {
 	if (!a || a->on)
 		return;
-	if (!a->look) /* one that returned after the end of its outage has left its thread */
+	if (!a->look) /* a look that returned after the end of its outage has left its thread */
 		offload_free(TAKE_PTR(a->thread));
 	a->on = true;
 	a->outage++;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: an outage that lasts is told of, with those who wait for the device,
- * after 30 s, and after 2, 5 and 9 minutes. Who uses the device is looked for on a thread of its
- * own, because such a look may block (kernel/usage.h), and the supervisor's thread may be blocked
- * in the kernel during an outage. If the look does not return, the next alarm is told without it.
+ * Part of the supervisor: reports a long outage, with the users of the device, after 30 s, and
+ * after 2, 5 and 9 minutes. A separate thread looks for the users, because such a look may block
+ * (kernel/usage.h), and the supervisor's helper thread may be blocked in the kernel during an
+ * outage. If the look does not return, the next alarm is sent without it.
  */
 #ifndef SUPERVISE_REPORT_ALARM_H
 #define SUPERVISE_REPORT_ALARM_H
@@ -16,8 +16,8 @@ struct alarm;
 
 struct alarm_events {
 	/*
-	 * The outage has lasted for one of the times above. users: a clause that names
-	 * users of the device; "": none was found, or nobody looked.
+	 * The outage has lasted for one of the times above. users: a clause that names users of the
+	 * device; "": none was found, or there was no look.
 	 */
 	void (*due)(const char *users, void *arg);
 };

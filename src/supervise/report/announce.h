@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --on-change: runs the user's command for each change of state, for alerts and metrics, with
- * what happened in its environment. One runs at a time; changes that come meanwhile are told in
- * order, the oldest of too many being dropped. Never blocks.
+ * --on-change: runs the user's command for each change of state, for alerts and metrics, and
+ * describes the change in its environment. One command runs at a time; changes that come meanwhile
+ * follow in order; if there are too many, the oldest are dropped. Never blocks.
  */
 #ifndef SUPERVISE_REPORT_ANNOUNCE_H
 #define SUPERVISE_REPORT_ANNOUNCE_H
@@ -20,7 +20,7 @@ struct announce_change {
 
 /* command: for /bin/sh -c; borrowed. NULL: no memory. */
 struct announce *announce_new(struct loop *loop, const char *command);
-/* Accepts NULL. A command that still runs is left to itself. */
+/* Accepts NULL. A command that still runs is not ended. */
 void announce_free(struct announce *a);
 
 void announce_change(struct announce *a, const struct announce_change *change);

@@ -24,7 +24,7 @@ static void sign_of_life(void *arg)
 	struct manager *m = arg;
 
 	notify_send(&m->notify, "WATCHDOG=1");
-	/* Twice as often as asked for: sd_watchdog_enabled(3). */
+	/* Twice as often as required: sd_watchdog_enabled(3). */
 	loop_timer_set(m->alive, m->notify.watchdog_ms / 2);
 }
 
@@ -66,7 +66,7 @@ void manager_stopping(struct manager *m)
 		notify_send(&m->notify, "STOPPING=1");
 }
 
-/* `12:00:01`, with the date unless it is about today's. */
+/* `12:00:01`, with the date unless it is within about a day. */
 static void put_time(struct text *t, int64_t moment, int64_t now)
 {
 	int64_t distance = moment > now ? moment - now : now - moment;

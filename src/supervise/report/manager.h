@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What systemd is told under --foreground: that the device is ready, one line on how it is, and,
- * if it asked for that, a sign of life now and then. Never blocks; without a manager nothing here
- * does anything.
+ * Notifies systemd under --foreground: that the device is ready, its status in one line, and
+ * watchdog messages if systemd wants them. Never blocks; without a manager these functions do
+ * nothing.
  */
 #ifndef SUPERVISE_REPORT_MANAGER_H
 #define SUPERVISE_REPORT_MANAGER_H
@@ -18,7 +18,7 @@ struct manager_status {
 	enum fsm_state state;
 	int64_t since;	     /* of the state, seconds since 1970; 0: not known */
 	const char *address; /* the server's; "" if not known */
-	const char *reason;  /* why it is not well; "" */
+	const char *reason;  /* the reason of the state; "" */
 	int64_t next_try;    /* seconds since 1970; 0: none is planned */
 	int64_t fails_at;    /* when I/O begins to fail, seconds since 1970; 0: never, or unknown */
 	int index;	     /* of /dev/nbdN; negative: not known */
@@ -32,7 +32,7 @@ void manager_free(struct manager *m); /* accepts NULL, as all of these */
 void manager_ready(struct manager *m);
 void manager_stopping(struct manager *m);
 
-/* Tells only what is news. */
+/* Sends only changes. */
 void manager_status(struct manager *m, const struct manager_status *status);
 
 /* The same as text, for tests and for manager_status(). Local time. */

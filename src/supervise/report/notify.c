@@ -31,7 +31,7 @@ static int connect_to(const char *name)
 	return TAKE_FD(fd);
 }
 
-/* sd_watchdog_enabled(3): WATCHDOG_PID names whose sign of life counts. */
+/* sd_watchdog_enabled(3): WATCHDOG_PID names the process whose watchdog messages count. */
 static uint32_t watchdog(void)
 {
 	const char *usec = secure_getenv("WATCHDOG_USEC"), *pid = secure_getenv("WATCHDOG_PID");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a service tells its manager: sd_notify(3)'s datagrams, by hand. Never blocks: what the
- * manager does not take at once is lost, and the next message tells as much.
+ * Messages of a service to its manager: the datagrams of sd_notify(3), without libsystemd. Never
+ * blocks: a message that the manager does not accept at once is lost, and the next one repeats its
+ * content.
  */
 #ifndef SUPERVISE_REPORT_NOTIFY_H
 #define SUPERVISE_REPORT_NOTIFY_H
@@ -9,13 +10,13 @@
 #include <stdint.h>
 
 struct notify {
-	int fd;		      /* -1: nobody listens */
-	uint32_t watchdog_ms; /* how long the manager waits for a sign of life; 0: it does not */
+	int fd;		      /* -1: there is no manager */
+	uint32_t watchdog_ms; /* the manager's watchdog time; 0: none */
 };
 
 /*
  * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and removes them from the environment, so
- * that no child speaks for us. Without NOTIFY_SOCKET, or if it cannot be used, fd is -1.
+ * that no child can send messages for us. Without NOTIFY_SOCKET, or if it cannot be used, fd is -1.
  */
 void notify_open(struct notify *ret_notify);
 void notify_close(struct notify *n);

@@ -25,9 +25,9 @@ struct report {
 	struct manager *manager;   /* NULL: none */
 	struct announce *announce; /* NULL: no --on-change */
 	struct udev *udev;
-	bool usable;	/* the partitions are there, as far as they can be */
-	bool udev_told; /* udev knows of the device, or is not to be told */
-	bool ready;	/* and the service manager knows that the device is ready */
+	bool usable;	/* the partitions exist, as far as possible */
+	bool udev_told; /* udev knows of the device, or must not be told */
+	bool ready;	/* the service manager knows that the device is ready */
 };
 
 static void tell_ready(struct report *r)
@@ -100,7 +100,7 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 
 	if (!uri)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	/* Field by field: the struct is large and its pages are not touched for nothing. */
+	/* Field by field: the struct is large, and this touches only the pages that are needed. */
 	t->index = at->index;
 	t->pid = getpid();
 	t->attachment = sysfs_attachment(at->index);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: tells others how the device is, and decides nothing: the state file, the
- * service manager, udev, and the command of --on-change. The status is computed from the parts
- * whenever it is told. Owns all of these, and when the service manager is told that it is ready.
+ * Part of the supervisor: reports the status of the device to the state file, the service manager,
+ * udev, and the command of --on-change. It decides nothing. The status is computed from the parts
+ * each time it is reported. Owns all of these, and decides when the service manager is told that
+ * the device is ready.
  */
 #ifndef SUPERVISE_REPORT_REPORT_H
 #define SUPERVISE_REPORT_REPORT_H
@@ -31,7 +32,7 @@ struct report_config {
 
 /* Called from report_write(). */
 struct report_events {
-	/* Writes into the status what the parts say of themselves. */
+	/* Fills in the status of the parts. */
 	void (*fill)(struct state *ret_state, void *arg);
 };
 
@@ -39,7 +40,7 @@ struct report_events {
 int report_new(const struct part_env *env, const struct report_config *cfg,
 	       const struct report_events *events, void *arg, struct report **ret_report,
 	       struct err *err);
-/* The supervisor ends: commands that still run are waited for, limit_ms at most. */
+/* The supervisor ends: waits for commands that still run, at most limit_ms. */
 void report_end(struct report *r, unsigned limit_ms);
 void report_free(struct report *r); /* both accept NULL. No job may be under way */
 
@@ -56,9 +57,9 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause);
 /* Runs the command of --on-change, if there is one and a device. */
 void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason);
 
-/* The device's partitions are there. */
+/* The device's partitions exist. */
 void report_usable(struct report *r);
-/* udev is told whether the device can be read. */
+/* Tells udev whether the device can be read. */
 void report_lost(struct report *r, bool lost);
 /* The supervisor is about to end. */
 void report_stopping(struct report *r);

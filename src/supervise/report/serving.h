@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is to be said of the server in use that changes nothing for the device: its TLS, and whether
- * it takes a flush. Warns of what the user should know. Nothing blocks.
+ * Facts about the server in use that do not change the device: its TLS, and whether it supports
+ * flush. Warns the user about them. Nothing blocks.
  */
 #ifndef SUPERVISE_REPORT_SERVING_H
 #define SUPERVISE_REPORT_SERVING_H
@@ -23,7 +23,7 @@ struct serving {
 void serving_note_tls(struct serving *v, const struct attachment *at, const struct endpoint *e,
 		      const struct tls_facts *tls, bool relay);
 
-/* The flags of a server that is about to serve: says when its flush is not the device's. */
+/* The flags of a server that is about to serve: warns if its flush differs from the device's. */
 void serving_note_flush(struct serving *v, const struct attachment *at, uint16_t flags);
 
 void serving_report(const struct serving *v, struct state *ret_state);

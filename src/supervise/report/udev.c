@@ -10,7 +10,7 @@
 #include "kernel/sysfs.h"
 #include "runtime/marks.h"
 
-/* One job of the helper thread: nothing else touches it meanwhile. */
+/* A job of the helper thread: no other code uses it meanwhile. */
 struct job {
 	bool first, lost;
 	int ret; /* out */
@@ -22,8 +22,8 @@ struct udev {
 	const struct udev_events *events;
 	void *arg;
 	bool begun, busy; /* the first job has begun; a job is under way */
-	bool told;	  /* the event was given */
-	bool lost;	  /* what the next job is to say */
+	bool told;	  /* `told` was called */
+	bool lost;	  /* the value for the next job */
 	struct job job;
 	char unit[256]; /* "": none */
 };
@@ -68,7 +68,10 @@ static void mark_holder(const char *holder, const char *slave, void *arg)
 	const struct marks *m = arg;
 
 	marks_holder(m, holder, slave);
-	/* Its last good look was kept while it could not be read; now there can be another. */
+	/*
+	 * While the device could not be read, udev kept its last good result; now it can probe
+	 * again.
+	 */
 	if (!m->lost)
 		sysfs_announce_holder(holder, "change", "recovered");
 }
@@ -137,7 +140,7 @@ void udev_tell(struct udev *u, bool lost)
 {
 	if (!u)
 		return;
-	/* Under swap, nothing asks for memory in an outage, not even the helper thread. */
+	/* With --swap, no code allocates memory in an outage, not even the helper thread. */
 	if (u->cfg.swap && lost) {
 		say_told(u);
 		return;

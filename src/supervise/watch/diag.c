@@ -44,7 +44,7 @@ static ssize_t ask(const struct diag_socket *s, void *buf, size_t size)
 	return sock_diag_exchange(&local.header, buf, size);
 }
 
-/* The attribute's payload, at least `least` bytes long; NULL: it is not there. */
+/* The attribute's payload, at least `least` bytes long; NULL: there is none. */
 static const void *attribute(const struct nlmsghdr *msg, size_t head, int type, size_t least,
 			     size_t *ret_len)
 {
@@ -69,7 +69,7 @@ static enum diag_answer read_inet(const struct nlmsghdr *msg, const struct diag_
 
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*d)))
 		return DIAG_UNKNOWN;
-	/* Another connection may have got the addresses of one that is gone. */
+	/* Another connection may use the addresses of one that has ended. */
 	if (d->idiag_state != PEER_TCP_ESTABLISHED ||
 	    (s->inode && d->idiag_inode && d->idiag_inode != (uint32_t)s->inode))
 		return DIAG_DEAD;
@@ -79,7 +79,7 @@ static enum diag_answer read_inet(const struct nlmsghdr *msg, const struct diag_
 	return DIAG_ALIVE;
 }
 
-/* A Unix socket keeps its peer when that is gone; what it gets is a shutdown in both directions. */
+/* A Unix socket keeps its peer when that has closed, but is shut down in both directions. */
 static enum diag_answer read_unix(const struct nlmsghdr *msg)
 {
 	const uint8_t *shut;
@@ -114,7 +114,7 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 	return diag_read(buf, n < 0 ? 0 : (size_t)n, s, ret_info);
 }
 
-/* A peer that is closed has no inode any more. */
+/* A closed peer has no inode. */
 enum diag_answer diag_read_peer(const void *answer, size_t len)
 {
 	const struct nlmsghdr *msg = answer;

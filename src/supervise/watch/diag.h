@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel tells of a socket that this process has no descriptor of (sock_diag(7)): the
- * connections of a device whose supervisor has died belong to the kernel alone. Answers come at
- * once; nothing blocks.
+ * Asks the kernel about a socket of which this process has no descriptor (sock_diag(7)): only the
+ * kernel has the connections of a device whose supervisor has died. Answers come at once; nothing
+ * blocks.
  */
 #ifndef SUPERVISE_WATCH_DIAG_H
 #define SUPERVISE_WATCH_DIAG_H
@@ -13,7 +13,7 @@
 
 #include <linux/tcp.h>
 
-/* Which socket. `local` and `peer` for TCP, the inode for a Unix socket. */
+/* Names a socket: by `local` and `peer` for TCP, by the inode for a Unix socket. */
 struct diag_socket {
 	struct sockaddr_storage local, peer; /* family 0: a Unix socket */
 	uint64_t inode;
@@ -25,22 +25,24 @@ enum diag_answer {
 	DIAG_UNKNOWN, /* the kernel does not say */
 };
 
-/* Fills *ret_info (TCP; zero else) when alive. */
+/* Fills *ret_info (TCP; otherwise zero) if the connection is alive. */
 enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info);
 
 /* Ends a TCP connection as if it had been reset (needs CONFIG_INET_DIAG_DESTROY). */
 bool diag_destroy(const struct diag_socket *s);
 
-/* A Unix socket that we have shut down: DEAD once its peer is closed, which tells of its server
- * that it has read all and done with it. */
+/*
+ * For a Unix socket that we have shut down: DEAD once its peer is closed, which shows that its
+ * server has read and handled everything.
+ */
 enum diag_answer diag_unix_peer(int fd);
 
-/* What they read, in memory: the kernel's answer, aligned for a struct nlmsghdr. */
+/* The parsers of the functions above: `answer` is the kernel's, aligned for a struct nlmsghdr. */
 enum diag_answer diag_read(const void *answer, size_t len, const struct diag_socket *s,
 			   struct tcp_info *ret_info);
 enum diag_answer diag_read_peer(const void *answer, size_t len);
 
-/* From a descriptor: what diag_ask() needs to find the socket again. 0 or -errno. */
+/* Gets from a descriptor what diag_ask() needs to find the socket again. 0 or -errno. */
 int diag_describe(int fd, struct diag_socket *ret_socket);
 
 #endif

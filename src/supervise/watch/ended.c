@@ -11,13 +11,13 @@
 #include "base/cleanup.h"
 #include "supervise/watch/diag.h"
 
-/* What a socket tells of its end. */
+/* What a socket shows about its end. */
 enum closing {
 	CLOSING_OPEN,	 /* the server has not ended */
 	CLOSING_FIN,	 /* the server's FIN has come; of a Unix socket: the peer has closed */
 	CLOSING_RESET,	 /* a reset, ours or the server's */
 	CLOSING_TIMEOUT, /* TCP has given the peer up */
-	CLOSING_UNKNOWN, /* that cannot be told */
+	CLOSING_UNKNOWN, /* unknown */
 };
 
 static bool facts(int fd, struct tcp_info *ret_info, socklen_t *ret_len)
@@ -40,7 +40,7 @@ bool ended_position(int fd, uint64_t *ret_bytes)
 	return true;
 }
 
-/* The error of a closed socket. Reading it takes it away, so it is read once and remembered. */
+/* The error of a closed socket. Reading it clears it, so it is read once and stored. */
 static int socket_error(int fd)
 {
 	socklen_t len = sizeof(int);
@@ -62,7 +62,9 @@ static enum closing tcp_closing(int fd, const struct tcp_info *info)
 	case PEER_TCP_LAST_ACK:
 		return CLOSING_FIN;
 	case PEER_TCP_CLOSE:
-		/* Without an error it came here from TIME_WAIT or LAST_ACK, by the server's FIN. */
+		/*
+		 * Without an error the socket was in TIME_WAIT or LAST_ACK, after the server's FIN.
+		 */
 		error = socket_error(fd);
 		return error == 0	    ? CLOSING_FIN
 		       : error == ETIMEDOUT ? CLOSING_TIMEOUT
@@ -102,8 +104,10 @@ static bool hung_up(int fd)
 
 void ended_seen_idle(struct ended *e, uint64_t now)
 {
-	/* With the receiving side open, every reply still reaches the driver, and no request leaves
-	 * the count without one. */
+	/*
+	 * While the receiving side is open, every reply still reaches the driver, and a request
+	 * stays in the count until its reply.
+	 */
 	if (e->how == ENDED_BY_US && e->fd >= 0 &&
 	    (now - e->ended_at < ENDED_COUNTED_MS || !hung_up(e->fd)))
 		e->clean = true;
@@ -116,8 +120,8 @@ void ended_release(struct ended *e, uint64_t now)
 }
 
 /*
- * Drops what was not sent yet, and resets the connection. (Not where the driver ended it: it lives,
- * and nbdkit 1.32 aborts when a connection is reset while it sends.)
+ * Drops unsent data and resets the connection. (Not if the driver ended it: the server is alive,
+ * and nbdkit 1.32 aborts if a connection is reset while it sends.)
  */
 static void abort_connection(int fd)
 {
@@ -130,7 +134,7 @@ static void abort_connection(int fd)
 		diag_destroy(&id);
 }
 
-/* True once the host of a peer that owes us an acknowledgement has been silent too long. */
+/* True if the peer's host owes us an acknowledgement and has been silent for too long. */
 static bool has_vanished(struct ended *e, uint64_t now, uint32_t limit_ms)
 {
 	struct tcp_info info;
@@ -140,7 +144,7 @@ static bool has_vanished(struct ended *e, uint64_t now, uint32_t limit_ms)
 	       peer_judge(&e->peer, &info, now, limit_ms) == PEER_DEAD;
 }
 
-/* Looks at a connection that was open until now. False: it still is. */
+/* Checks a connection that was open until now. Returns false if it still is. */
 static bool has_closed(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 {
 	switch (look(e->fd)) {
@@ -148,13 +152,12 @@ static bool has_closed(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 		if (e->limit_ms == 0 && has_vanished(e, now, peer_timeout_ms))
 			ended_release(e, now);
 		return false;
-	case CLOSING_TIMEOUT: /* TCP has waited longer than we would have */
+	case CLOSING_TIMEOUT: /* TCP has waited longer than the peer timeout */
 		if (e->limit_ms == 0)
 			ended_release(e, now);
 		return true;
 	case CLOSING_UNKNOWN:
-		/* A Unix socket on a kernel without unix_diag: a hang-up is all that can be seen.
-		 */
+		/* A Unix socket on a kernel without unix_diag: only a hang-up can be seen. */
 		if (!hung_up(e->fd))
 			return false;
 		break;
@@ -162,7 +165,7 @@ static bool has_closed(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 	case CLOSING_RESET:
 		break;
 	}
-	/* More will never be learnt of what the driver ended. */
+	/* Nothing more can be learnt about a connection that the driver ended. */
 	if (e->how == ENDED_BY_DRIVER)
 		ended_release(e, now);
 	return true;
@@ -175,7 +178,7 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 	if (!e->closed && e->fd >= 0)
 		e->closed = has_closed(e, now, peer_timeout_ms);
 	if (e->clean && (e->closed || (e->how == ENDED_BY_US && now - e->asked >= e->close_ms))) {
-		/* The driver finds the end, whether or not the server has made one. */
+		/* The driver must notice the end, even if the server has not closed. */
 		if (e->fd >= 0)
 			shutdown(e->fd, SHUT_RDWR);
 		return true;

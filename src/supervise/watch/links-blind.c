@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections without a descriptor, of a device that was taken over: what the kernel, or a probe,
- * tells of them.
+ * Connections without a descriptor, of a device that was taken over: handles what the kernel or a
+ * probe reports about them.
  */
 #include "supervise/watch/links-private.h"
 
 #include <errno.h>
 
-/* ms: the driver has noticed a connection's end long before. */
+/* ms: the driver notices the end of a connection much sooner. */
 #define INSISTS_MS 2000
 
 int links_add_foreign(struct links *l, const struct diag_socket *id)
@@ -38,7 +38,7 @@ void links_expect(struct links *l, unsigned wanted)
 	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
 }
 
-/* One of those that cannot be looked at, if there is any. */
+/* A connection that cannot be examined, if there is one. */
 static void presume_dead(struct links *l)
 {
 	for (size_t i = l->n; i-- > 0;) {
@@ -53,7 +53,7 @@ static void presume_dead(struct links *l)
 void links_kernel_says_dead(struct links *l)
 {
 	struct tcp_info info;
-	int seen = 0; /* dead, and the loop is about to take them out */
+	int seen = 0; /* dead ones that the loop is about to remove */
 
 	for (size_t i = l->n; i-- > 0;) {
 		if (links_ask(l, i, &info) != DIAG_DEAD)
@@ -93,8 +93,8 @@ void links_probe_begins(struct links *l)
 }
 
 /*
- * A probe that finds a dead connection gives it a socket that dies at once, which the kernel tells
- * as well. What it found may be a connection that is known to be dead, or one whose end was told
+ * A probe that finds a dead connection gives it a socket that dies at once, and the kernel reports
+ * that, too. The dead connection may be one that is known to be dead, or one whose end was reported
  * meanwhile.
  */
 void links_probe_ends(struct links *l, bool dead)

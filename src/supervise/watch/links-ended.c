@@ -10,7 +10,10 @@ struct ended *links_bury(struct links *l, int fd, enum ended_how how, uint32_t l
 {
 	struct ended *e;
 
-	/* There are never more than connections, and none is replaced before they have settled. */
+	/*
+	 * There are never more of them than connections, because none is replaced before they have
+	 * settled.
+	 */
 	if (l->n_ended == LINKS_MAX) {
 		close_fdp(&fd);
 		return NULL;
@@ -31,7 +34,9 @@ bool links_settled(struct links *l, uint64_t now)
 		if (!ended_settled(&l->ended[i], now, l->peer_timeout_ms))
 			continue;
 		l->given_up += l->ended[i].given_up;
-		/* Until now it was open for the driver, which needs a moment to notice. */
+		/*
+		 * Until now the connection was open for the driver, which needs a moment to notice.
+		 */
 		if (l->ended[i].how == ENDED_BY_US)
 			l->last_death = loop_now();
 		ended_close(&l->ended[i]);
@@ -89,12 +94,12 @@ void links_remember(struct links *l)
 void links_renew(struct links *l, uint32_t close_ms, const char *why)
 {
 	/*
-	 * All of them before anything else, because a request may enter until then. Replies can
-	 * still come; the server finds the end after its last request.
+	 * Shuts down all of them first, because a request may enter until then. Replies can still
+	 * come; the server reads the end after its last request.
 	 */
 	for (size_t i = 0; i < l->n; i++)
 		shutdown(l->fd[i], SHUT_WR);
-	/* From the last to the first, because taking one out moves those that follow it. */
+	/* From the last to the first, because removing one moves those after it. */
 	for (size_t i = l->n; i-- > 0;) {
 		struct link link = l->link[i];
 		int fd = links_take_out(l, i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of connections, to the files of links.h alone. */
+/* The list of connections; only for the files of links.h. */
 #ifndef SUPERVISE_WATCH_LINKS_PRIVATE_H
 #define SUPERVISE_WATCH_LINKS_PRIVATE_H
 
@@ -10,11 +10,11 @@
 #include "supervise/watch/links.h"
 
 struct link {
-	struct loop_io *io; /* NULL before links_watch(), and for one without a descriptor */
+	struct loop_io *io; /* NULL before links_watch(), and without a descriptor */
 	struct peer peer;
 	bool foreign;	       /* no descriptor: fd is -1 */
 	struct diag_socket id; /* of a foreign one; inode 0: not known */
-	bool positioned;       /* links_remember() could tell the next */
+	bool positioned;       /* links_remember() has set `position` */
 	uint64_t position;     /* bytes handed to TCP when links_remember() was called */
 };
 
@@ -27,16 +27,16 @@ struct links {
 	struct link link[LINKS_MAX];
 	size_t n_ended;
 	struct ended ended[LINKS_MAX];
-	unsigned given_up;	  /* since links_given_up() was asked */
-	unsigned uncut;		  /* that cannot be cut, though their peer is silent */
+	unsigned given_up;	  /* since the last call of links_given_up() */
+	unsigned uncut;		  /* connections that cannot be cut, though their peer is silent */
 	uint32_t peer_timeout_ms; /* of the latest sample */
 	uint32_t driver_limit_ms; /* see links_set_driver_limit() */
 	unsigned wanted;	  /* 0 before links_watch() */
-	unsigned presumed;	  /* dead ones among those that nobody can look at */
-	int untold;		  /* deaths known without the kernel's word, which is to come */
+	unsigned presumed;	  /* dead ones among those that cannot be examined */
+	int untold;		  /* known deaths that the kernel has yet to report */
 	uint64_t untold_at;	  /* when that last changed */
 	bool probing;
-	unsigned held_back; /* words of the kernel, while the probe is under way */
+	unsigned held_back; /* reports of the kernel during a probe */
 	uint64_t last_death;
 };
 
@@ -45,13 +45,13 @@ static inline bool link_is_blind(const struct link *link)
 	return link->foreign && link->id.inode == 0;
 }
 
-/* links.c: what the kernel says of connection i, by its descriptor or without one. */
+/* links.c: asks the kernel about connection i, by its descriptor or without one. */
 enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret_info);
-/* Adds to the deaths that are known without the kernel's word, and returns how many those are. */
+/* Adds to the known deaths that the kernel has yet to report, and returns their number. */
 int links_untold(struct links *l, int change);
-/* Takes connection i out; its descriptor is the caller's, -1 for a foreign one. */
+/* Removes connection i; its descriptor is the caller's, -1 for a foreign one. */
 int links_take_out(struct links *l, size_t i);
-/* Connection i is foreign and dead: takes it out, and calls the links_fn. */
+/* Connection i is foreign and dead: removes it and calls the links_fn. */
 void links_found_dead(struct links *l, size_t i);
 
 /* links-ended.c: remembers a connection that was ended at our side; fd becomes the list's, or is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is each of them alive? Polled for hang-up, and judged by what TCP knows of its peer. */
+/* Watches the connections: polls each for a hang-up, and judges its peer by TCP_INFO. */
 #include "supervise/watch/links-private.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static void hung_up(int fd, uint32_t events, void *arg)
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 			snprintf(why, sizeof(why), "%s", strerror(error));
 		links_take_out(l, i);
-		/* Also wakes the driver where it is blocked in a send. */
+		/* Also wakes the driver if it is blocked in a send. */
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 		break;
@@ -73,7 +73,7 @@ int links_watch(struct links *l)
 	return 0;
 }
 
-/* Ends one whose host has vanished. False: that cannot be done, and it lives on. */
+/* Cuts a connection whose host has vanished. False: that is impossible, so it stays alive. */
 static bool cut(struct links *l, size_t i)
 {
 	int fd;
@@ -104,7 +104,7 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 		case DIAG_DEAD:
 			if (l->link[i].foreign)
 				links_found_dead(l, i);
-			continue; /* of the others, the poll tells */
+			continue; /* the poll reports the others */
 		case DIAG_UNKNOWN:
 			continue;
 		}

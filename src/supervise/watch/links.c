@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 
-#define TOLD_MS 2000 /* a death and the kernel's word of it lie no further apart */
+#define TOLD_MS 2000 /* the kernel reports a death within this time */
 
 struct links *links_new(struct loop *loop, links_fn *fn, void *arg)
 {
@@ -46,7 +46,7 @@ void links_free(struct links *l)
 	free(l);
 }
 
-/* False: not TCP, or the socket is gone. */
+/* False: not TCP, or the socket is closed. */
 static bool tcp_facts(int fd, struct tcp_info *ret_info)
 {
 	socklen_t len = sizeof(*ret_info);
@@ -66,7 +66,7 @@ enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret
 	return tcp_facts(l->fd[i], ret_info) ? DIAG_ALIVE : DIAG_UNKNOWN;
 }
 
-/* What the kernel has not told by now it has told nobody: the message was lost. */
+/* If the kernel has not reported it by now, the message was lost. */
 int links_untold(struct links *l, int change)
 {
 	uint64_t now = loop_now();

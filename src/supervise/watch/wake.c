@@ -14,11 +14,11 @@ struct wake {
 	wake_fn *fn;
 	void *arg;
 	struct loop_io *io;
-	int fd;	       /* a timerfd that tells of a set clock, and so of a sleep */
-	int64_t slept; /* ms, by then */
+	int fd;	       /* a timerfd that reports a change of the clock, and so a sleep */
+	int64_t slept; /* ms, at the last check */
 };
 
-/* Time that passed while the machine slept is in CLOCK_BOOTTIME only. */
+/* Only CLOCK_BOOTTIME includes the time of a sleep. */
 static int64_t slept_ms(void)
 {
 	struct timespec boot, awake;
@@ -31,7 +31,7 @@ static int64_t slept_ms(void)
 
 static void arm(struct wake *w)
 {
-	/* Never due: only the cancellation counts. */
+	/* The timer is never due: only its cancellation counts. */
 	const struct itimerspec never = {.it_value.tv_sec =
 					     sizeof(time_t) == 8 ? (time_t)9000000000 : INT32_MAX};
 
@@ -46,7 +46,7 @@ static void woke(int fd, uint32_t events, void *arg)
 	uint64_t expirations;
 
 	(void)events;
-	/* ECANCELED: the calendar was set, which it also is after a sleep (timerfd_create(2)). */
+	/* ECANCELED: the clock was set, which also happens after a sleep (timerfd_create(2)). */
 	(void)!read(fd, &expirations, sizeof(expirations));
 	arm(w);
 	if (ms >= SLEPT_MS)

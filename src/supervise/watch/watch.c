@@ -15,10 +15,10 @@
 #include "supervise/watch/progress.h"
 #include "supervise/watch/wake.h"
 
-#define SETTLE_MS	 100  /* between a hang-up and the look whether the device is gone */
-#define LOST_INTERVAL_MS 2000 /* somebody else's detach of a lost device makes no other sign */
+#define SETTLE_MS	 100  /* between a hang-up and the check whether the device is gone */
+#define LOST_INTERVAL_MS 2000 /* to find a detach of a lost device by another program */
 #define SAMPLE_MS	 5000 /* an idle supervisor wakes up no more often */
-#define SAMPLE_SOON_MS	 1000 /* something is unacknowledged, or has to be waited for */
+#define SAMPLE_SOON_MS	 1000 /* data is unacknowledged, or a moment without requests is awaited */
 
 struct watch {
 	const struct part_env *env;
@@ -28,12 +28,12 @@ struct watch {
 	struct links *links;
 	struct loop_io *kernel_io;
 	struct loop_timer *settle, *sample;
-	struct wake *wake; /* from the first watch_start() on; NULL: sleeps cannot be told */
+	struct wake *wake; /* from the first watch_start() on; NULL: sleeps cannot be noticed */
 	struct progress progress;
 	bool paused;
-	bool uncut;	    /* a silent connection cannot be cut, and that was said */
-	bool counts_writes; /* since the device was attached */
-	uint64_t written;   /* requests that write, when it was */
+	bool uncut;	    /* a silent connection cannot be cut, and that was logged */
+	bool counts_writes; /* writes have been counted since the device was attached */
+	uint64_t written;   /* requests that write, at that time */
 	char cause[128];
 };
 
@@ -146,7 +146,9 @@ static void say_stalled(const struct watch *w, uint64_t now)
 		log_notice("/dev/nbd%d: %s completes requests again", at->index, at->server);
 }
 
-/* A server that holds requests and completes none is not well, though nothing may be cut. */
+/*
+ * A server that holds requests and completes none is stalled, but its connection must not be cut.
+ */
 static void look_at_progress(struct watch *w, uint64_t now)
 {
 	bool was_stalled = w->progress.stalled, news;
@@ -155,7 +157,9 @@ static void look_at_progress(struct watch *w, uint64_t now)
 	if (sysfs_progress(w->env->at->index, &seen) < 0)
 		return;
 	news = progress_look(&w->progress, &seen, now);
-	/* Those that wait for a dead connection, of whose end the driver did not tell, do not show.
+	/*
+	 * Requests that wait for a dead connection whose end the driver did not report are not
+	 * counted.
 	 */
 	if (w->progress.stalled || progress_is_quiet(&w->progress, now))
 		w->events->doubt(w->arg);
@@ -165,7 +169,10 @@ static void look_at_progress(struct watch *w, uint64_t now)
 		w->events->changed(w->arg);
 }
 
-/* What cannot be cut is alive to the driver: it goes on sending, and no other takes its place. */
+/*
+ * A connection that cannot be cut is alive for the driver: it continues to send, and no other
+ * replaces it.
+ */
 static void say_uncut(struct watch *w)
 {
 	bool uncut = links_uncut(w->links) > 0;
@@ -188,7 +195,7 @@ static void take_sample(void *arg)
 		return;
 	silent = links_sample(w->links, now, w->cfg.peer_timeout_ms);
 	say_uncut(w);
-	if (links_graves(w->links)) /* for a supervisor that takes over in this moment */
+	if (links_graves(w->links)) /* for a supervisor that takes over at this moment */
 		w->events->changed(w->arg);
 	look_at_progress(w, now);
 	soon = w->events->looked(!silent, w->arg);
@@ -197,8 +204,8 @@ static void take_sample(void *arg)
 }
 
 /*
- * A sleep is an outage: nobody may be there any more. A living connection is not cut for it (a
- * server's host may have slept as well), but what died is dialled for at once.
+ * A sleep counts as an outage: the server may have gone. A live connection is not cut because of it
+ * (the server's host may have slept, too), but dead ones are replaced at once.
  */
 static void woke(uint64_t ms, void *arg)
 {
@@ -250,7 +257,7 @@ void watch_note_writes(struct watch *w)
 {
 	const struct attachment *at = w->env->at;
 
-	/* What was written before a takeover nobody has counted. */
+	/* Writes before a takeover were not counted. */
 	w->counts_writes = !at->taken_over && sysfs_written(at->index, &w->written) == 0;
 }
 
@@ -264,7 +271,7 @@ bool watch_is_clean(const struct watch *w)
 	return w->counts_writes && sysfs_written(at->index, &written) == 0 && written == w->written;
 }
 
-/* "" for a family that has no such text. */
+/* "" for an address family without a text form. */
 static void describe(const struct sockaddr_storage *sa, char *buf, size_t size)
 {
 	struct address a = {.sa = *sa};
