@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests that start helper processes: those are executed anew, so here they are this test
- * program, which must then act as what it was started as, before its main(). A test's own helpers
- * are functions of its own, named by their place in the program; the number goes along.
+ * For tests that start helper processes. The program executes itself for a helper, so here the test
+ * program is executed, and must act as the helper before its main(). A test's own helpers are
+ * functions that are named by their offset in the program; a number is passed along.
  */
 #ifndef HELPER_FIXTURE_H
 #define HELPER_FIXTURE_H
@@ -14,9 +14,9 @@
 
 #include "worker/helper-main.h"
 
-static unsigned helper_number; /* in a helper of the test's: the number */
+static unsigned helper_number; /* in a helper of the test: its number */
 
-/* The kind of a helper that runs `run`. It stays until 8 more were asked for. */
+/* Returns the kind of a helper that runs `run`. It is valid until 8 more were requested. */
 static inline const char *helper_kind(process_fn *run, unsigned number)
 {
 	static char kinds[8][64];

@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 
-#define PATIENCE_MS 20000 /* much more than anything takes on a busy machine */
+#define PATIENCE_MS 20000 /* much more than any test needs on a busy machine */
 
 static inline void fixture_stop_loop(void *arg)
 {

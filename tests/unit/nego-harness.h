@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A scripted server for the negotiator's unit tests: builds what it says, byte by byte. */
+/* A scripted server for the negotiator's unit tests: builds its output byte by byte. */
 #ifndef TESTS_NEGO_HARNESS_H
 #define TESTS_NEGO_HARNESS_H
 
@@ -18,7 +18,7 @@
 enum { FIXED = NBD_FLAG_FIXED_NEWSTYLE, NO_ZEROES = NBD_FLAG_NO_ZEROES };
 #define ERR(x) (NBD_REP_FLAG_ERROR | (x))
 
-/* What the server of this test says; then it closes, or falls silent. */
+/* What the server of this test sends; then it closes, or is silent. */
 static struct {
 	uint8_t bytes[40 * 1024 * 1024];
 	size_t len;
@@ -176,7 +176,7 @@ static inline const struct outcome *run_config(const struct nego_config *cfg)
 {
 	static struct outcome other;
 	static const uint32_t seeds[] = {SPLIT_BYTES, 2, 3, 77, 1234567, 4000000007};
-	/* Long scripts are for the limits: there, one split more is enough. */
+	/* Long scripts test limits: for them, one more split is enough. */
 	size_t n = server.len > 1024 * 1024 ? 1 : sizeof(seeds) / sizeof(seeds[0]);
 
 	nego_run(&nego, cfg, server.bytes, server.len, server.silent, SPLIT_NONE, &out);
@@ -217,7 +217,7 @@ static inline const struct outcome *run_tls(enum nego_goal goal, const char *nam
 
 #define BROKE "the server broke the NBD protocol: "
 
-/* A violation ends in a hard disconnect: no goodbye. */
+/* A violation ends the connection without a goodbye. */
 #define assert_violation(what)                            \
 	do {                                              \
 		assert_failed(ERR_PERMANENT, BROKE what); \
@@ -244,7 +244,7 @@ static inline uint32_t sent_option(size_t nth, const uint8_t **ret_data, uint32_
 	return 0;
 }
 
-/* Fails unless exactly these options were sent; ends with 0. */
+/* Fails unless exactly these options were sent; 0 ends the list. */
 static inline void check_options(const uint32_t *options)
 {
 	size_t i = 0;

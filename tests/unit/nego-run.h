@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drives the negotiator against a recorded server: the whole of what the server says is one array
- * of bytes (the handshake is lockstep, so when it is said does not matter), delivered in pieces
- * that a seed chooses. Checks on the way what must hold whatever a server says. For the unit
- * tests and the fuzzer; nothing here depends on either.
+ * Runs the negotiator against a recorded server: everything that the server sends is one array of
+ * bytes (the handshake is lockstep, so the time of a byte does not matter), delivered in pieces
+ * that a seed chooses. Checks the invariants that hold for every server. For the unit tests and the
+ * fuzzer; depends on neither.
  */
 #ifndef TESTS_NEGO_RUN_H
 #define TESTS_NEGO_RUN_H
@@ -38,13 +38,13 @@ struct outcome {
 	bool has_export;
 	struct nbd_export export;
 	size_t consumed; /* bytes taken from the server */
-	size_t tls_at;	 /* of which so many before TLS; 0: no TLS */
+	size_t tls_at;	 /* number of them before TLS; 0: no TLS */
 	unsigned int listed;
 	uint32_t listed_hash;
 	char first_name[NBD_STRING_MAX + 1];
 	char first_description[NBD_STRING_MAX + 1];
 	size_t sent_len;
-	size_t goodbye; /* the last so many bytes of sent */
+	size_t goodbye; /* number of bytes at the end of `sent` */
 	uint8_t sent[SENT_MAX];
 };
 
@@ -88,8 +88,8 @@ static inline bool run_is_disc(const uint8_t *p, size_t len)
 }
 
 /*
- * Everything the client may ever say, whatever the server does: client flags, then options of
- * which none needs structured replies, then at most one goodbye.
+ * Everything that a client may send to any server: client flags, then options of which none needs
+ * structured replies, then at most one goodbye.
  */
 static inline void run_check_sent(const struct nego_config *cfg, const struct outcome *o)
 {
@@ -157,7 +157,7 @@ static inline void run_list(struct nego *n, struct outcome *o)
 	nego_list_next(n);
 }
 
-/* Receives a piece, or the end; false: nothing more comes and the caller wants no end. */
+/* Receives a piece, or the end. Returns false if nothing more comes and the caller wants no end. */
 static inline bool run_recv(struct nego *n, const uint8_t *bytes, size_t len, bool silent,
 			    struct outcome *o, uint32_t *seed)
 {
@@ -206,8 +206,8 @@ static inline void run_check_end(struct nego *n, const struct nego_config *cfg, 
 }
 
 /*
- * One handshake, from nego_init() to its end, the goodbye included. With `silent` the connection
- * stays open when the server has said everything, else it is closed then.
+ * One handshake, from nego_init() to its end, including the goodbye. With `silent` the connection
+ * stays open after the server's last byte, otherwise it is closed then.
  */
 static inline void nego_run(struct nego *n, const struct nego_config *cfg, const uint8_t *bytes,
 			    size_t len, bool silent, uint32_t seed, struct outcome *o)

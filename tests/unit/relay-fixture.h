@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A relay in a process of its own, between a socket pair and a connection over TCP. */
+/* A relay in another process, between a socket pair and a TCP connection. */
 #ifndef RELAY_FIXTURE_H
 #define RELAY_FIXTURE_H
 
@@ -10,7 +10,7 @@ struct relay_ends {
 	pid_t pid;
 };
 
-/* Runs in the process, and does not return: the relay's ends. */
+/* Runs in that process with the relay's ends, and does not return. */
 typedef void relay_process_fn(int sock, int kernel);
 
 static inline void relay_open(struct relay_ends *ends, relay_process_fn *run)

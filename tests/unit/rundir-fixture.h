@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A /run/nbd-attach of the tests' own: setup and teardown for cmocka_run_group_tests(). */
+/* A run directory for the tests: setup and teardown for cmocka_run_group_tests(). */
 #ifndef RUNDIR_FIXTURE_H
 #define RUNDIR_FIXTURE_H
 
@@ -14,7 +14,7 @@ static inline int rundir_make_own(void **state)
 	return mkdtemp(dir) && setenv("NBD_ATTACH_RUNDIR", dir, 1) == 0 ? 0 : -1;
 }
 
-/* Fails if a test has left anything there. */
+/* Fails if a test has left a file there. */
 static inline int rundir_remove_own(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the transport's tests: a server that grants GO, in a child process, and its parts for those
- * that misbehave half-way. Everything asserts.
+ * For the tests of transport/: a server in a child process that grants GO, and its parts for
+ * servers that misbehave half-way. Every function asserts.
  */
 #ifndef SERVER_FIXTURE_H
 #define SERVER_FIXTURE_H
@@ -33,7 +33,7 @@ static inline bool read_all(int fd, uint8_t *buf, size_t len)
 	return recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
 }
 
-/* Reads the client's flags and options up to GO or INFO; 0: the client has gone. */
+/* Reads the client's flags and options up to GO or INFO; 0: the client has closed. */
 static inline uint32_t read_go(int fd, uint8_t *option, size_t size)
 {
 	uint8_t head[16];
@@ -61,7 +61,7 @@ static inline size_t put_reply(uint8_t *p, uint32_t option, uint32_t type, const
 	return 20 + len;
 }
 
-/* Greets, and reads up to GO or INFO; 0: the client has gone. */
+/* Greets, and reads up to GO or INFO; 0: the client has closed. */
 static inline uint32_t greet(int fd)
 {
 	uint8_t flags[4], option[5000];
@@ -97,7 +97,7 @@ static inline void good_server(int fd)
 	len = put_grant(out, which, NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH);
 	memcpy(out + len, "TRANSMISSION", 12);
 	(void)!write(fd, out, len + 12);
-	/* Until the client closes; what it sends comes back. */
+	/* Sends everything back that it receives, until the client closes. */
 	while ((len = (size_t)recv(fd, out, sizeof(out), 0)) > 0 && len <= sizeof(out))
 		(void)!write(fd, out, len);
 }

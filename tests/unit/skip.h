@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A case that cannot be tried here says why: unit/run shows it with the count. */
+/* A case that cannot run here says why: unit/run shows that with the count. */
 #ifndef SKIP_H
 #define SKIP_H
 

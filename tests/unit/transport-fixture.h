@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the transport's tests: listening sockets on the loopback interface and in a directory of
- * their own, small servers in child processes, a loop that runs for a while. Everything asserts.
+ * For the tests of transport/: listening sockets on the loopback interface and in a directory of
+ * the test, small servers in child processes, a loop that runs for a while. Every function asserts.
  */
 #ifndef TRANSPORT_FIXTURE_H
 #define TRANSPORT_FIXTURE_H
@@ -54,7 +54,7 @@ static inline int listen_at(struct address *a, int backlog)
 	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	assert_true(fd >= 0);
-	/* A port of unused_port() may be listened on. */
+	/* The port may be one of unused_port(). */
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, (void *)&a->sa, a->len), 0);
 	assert_int_equal(getsockname(fd, (void *)&a->sa, &a->len), 0);
@@ -63,8 +63,8 @@ static inline int listen_at(struct address *a, int backlog)
 }
 
 /*
- * A port that nobody listens on. It stays bound as long as this process lives, by a descriptor
- * that open_descriptors() does not count, so that no other process is given it meanwhile.
+ * A port without a listener. It stays bound as long as this process lives, so that no other process
+ * gets it; open_descriptors() does not count its descriptor.
  */
 static inline uint16_t unused_port(const char *host)
 {
@@ -116,7 +116,7 @@ static inline void server_stop(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-/* The number of open descriptors, to see leaks. */
+/* The number of open descriptors, to find leaks. */
 static inline unsigned open_descriptors(void)
 {
 	unsigned n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests that make a tree of files of their own. */
+/* For tests that make a tree of files. */
 #ifndef TREE_FIXTURE_H
 #define TREE_FIXTURE_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* base/backoff.c: the bounds of each delay, and how a thousand clients of one server arrive. */
+/*
+ * base/backoff.c: the bounds of each delay, and the arrivals of a thousand clients at one server.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +14,7 @@
 
 #define MOST UINT32_MAX
 
-/* What the supervisor uses by default. */
+/* The supervisor's defaults. */
 static const struct backoff_config config = {
     .first_ms = 100, .base_ms = 20, .cap_ms = 500, .fast_ms = 300000, .late_cap_ms = 5000};
 
@@ -45,7 +47,7 @@ static void the_cap_rises_when_the_outage_is_old(void **state)
 	assert_int_equal(backoff_next(&b, 7 + UINT64_C(3600000000), MOST), 5000);
 }
 
-/* Doubling ends before the bound overflows, whatever the user has chosen. */
+/* Doubling stops before an overflow, whatever the user has configured. */
 static void no_delay_is_ever_above_the_cap(void **state)
 {
 	const struct backoff_config big = {.first_ms = MOST,
@@ -66,7 +68,7 @@ static void no_delay_is_ever_above_the_cap(void **state)
 		assert_in_range(backoff_next(&b, 0, MOST), 20, 500);
 }
 
-/* A hint makes the delays short again, but not the outage young. */
+/* A hint makes the delays short again, but does not restart the outage. */
 static void again_is_short_delays(void **state)
 {
 	struct backoff b;
@@ -82,7 +84,7 @@ static void again_is_short_delays(void **state)
 		backoff_next(&b, 400000, MOST);
 	assert_int_equal(backoff_next(&b, 400000, MOST), 5000);
 
-	/* At the very start too. */
+	/* Also at the start. */
 	backoff_start(&b, &config, 0);
 	backoff_again(&b);
 	assert_int_equal(backoff_next(&b, 0, MOST), 20);
@@ -116,7 +118,9 @@ struct arrivals {
 	double tries;	 /* a client and second of the outage, on average */
 };
 
-/* All lose the server at once, and each is served at its first try after the return. */
+/*
+ * All lose the server at the same time, and each is served at its first attempt after the return.
+ */
 static void simulate(uint64_t outage_ms, struct arrivals *ret)
 {
 	uint64_t wait[CLIENTS], tries = 0;
@@ -176,7 +180,10 @@ static void a_thousand_clients_do_not_arrive_in_step(void **state)
 		print(row[i].outage_ms, &a);
 		assert_in_range(a.fullest, 1, row[i].fullest);
 		assert_in_range(a.median, 1, row[i].median);
-		/* Nor do they press it while it is away: a mean pause of a quarter second. */
+		/*
+		 * They do not overload it while it is down: the mean pause is a quarter of a
+		 * second.
+		 */
 		assert_true(a.tries < 8);
 	}
 }

@@ -10,14 +10,14 @@ static struct loop *loop;
 static struct offload *offload;
 static pthread_t loop_thread;
 
-/* Jobs note their letters; the queue orders them, and done() comes from the loop's thread. */
+/* Jobs record their letters; the queue keeps their order, and the loop's thread calls done(). */
 static char worked[64], done[64];
 
 struct job {
 	char letter;
-	unsigned ms;		  /* that the work takes */
-	int *gate;		  /* work waits until this can be read; NULL: it does not */
-	const struct job *follow; /* given from done(); NULL: none */
+	unsigned ms;		  /* duration of work() */
+	int *gate;		  /* work() waits until this can be read; NULL: it does not wait */
+	const struct job *follow; /* started by done(); NULL: none */
 };
 
 static void append(char *list, char letter)
@@ -112,7 +112,7 @@ static void done_may_give_a_job(void **state)
 	await("axbc");
 }
 
-/* The ring goes round many times. */
+/* The ring wraps many times. */
 static void there_is_no_end_of_jobs(void **state)
 {
 	static const struct job job = {.letter = 'j'};
@@ -140,7 +140,7 @@ static void a_full_queue_is_busy(void **state)
 		assert_int_equal(run(&job), 0);
 	assert_int_equal(run(&job), -EBUSY);
 	assert_int_equal(write(gate[1], "x", 1), 1);
-	/* A place is free when the loop has seen it, so that done() is told of the right job. */
+	/* A slot is free only when the loop has handled it, so that done() gets the right job. */
 	for (int i = 0; i < 500 && strlen(worked) < OFFLOAD_JOBS; i++)
 		usleep(10000);
 	assert_int_equal(run(&job), -EBUSY);
@@ -188,8 +188,7 @@ static void here_done(void *arg)
 	append(done, *(const char *)arg);
 }
 
-/* Before there is a device, a job may block the loop; done() is called from the loop all the same.
- */
+/* Before a device exists, a job may block the loop; even then the loop calls done(). */
 static void without_a_thread_jobs_are_done_at_once(void **state)
 {
 	static char letters[] = "aaaaaaaab";
@@ -210,7 +209,7 @@ static void without_a_thread_jobs_are_done_at_once(void **state)
 	assert_int_equal(run(&job), 0);
 	await("aaaaaaaaj");
 
-	/* One that was never started ends as well. */
+	/* A thread that was never started can be ended, too. */
 	assert_true(offload_free(offload));
 	offload = offload_new(loop);
 	assert_int_equal(offload_run(offload, here, here_done, &letters[8]), 0);
@@ -232,10 +231,10 @@ static void it_ends_with_jobs_not_reported(void **state)
 	assert_non_null(offload);
 }
 
-/* For leak checkers: it is not lost. */
+/* For leak checkers: a reference is left. */
 static struct offload *volatile left;
 
-/* As one in the kernel that cannot be interrupted: its thread and memory are left to the exit. */
+/* Like a job that blocks in the kernel: its thread and memory are not freed. */
 static void a_blocked_job_is_left_alone(void **state)
 {
 	static int gate[2];
@@ -251,7 +250,7 @@ static void a_blocked_job_is_left_alone(void **state)
 	left = offload;
 	assert_false(offload_free(left));
 	assert_in_range(loop_now() - start, 0, 2000);
-	/* When the kernel lets go of it, nothing more is begun, and nobody is told. */
+	/* When the kernel returns, no further job begins, and done() is not called. */
 	assert_int_equal(write(gate[1], "x", 1), 1);
 	for (int i = 0; i < 500 && !worked[0]; i++)
 		usleep(10000);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/peer.c: when is a server's host dead? Each case as TCP would report it. */
+/* base/peer.c: when a server's host is dead. Each case is as TCP would report it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static void an_idle_connection_is_well(void **state)
 		assert_int_equal(peer_judge(&p, &info, now, LIMIT), PEER_WELL);
 }
 
-/* Since the last word from the peer, not since the data was sent or the last look. */
+/* The time counts from the last message of the peer, not from the sending or the last check. */
 static void data_may_be_unacknowledged_for_the_limit(void **state)
 {
 	struct tcp_info info = heard(0);
@@ -49,7 +49,7 @@ static void data_may_be_unacknowledged_for_the_limit(void **state)
 	assert_int_equal(peer_judge(&p, &info, 60000, LIMIT), PEER_DEAD);
 }
 
-/* After an idle hour the last word is old: the time counts from the first data. */
+/* After an idle hour the last message is old: the time counts from the first data. */
 static void an_idle_hour_is_no_silence(void **state)
 {
 	struct tcp_info info = heard(3600000);
@@ -67,7 +67,7 @@ static void an_idle_hour_is_no_silence(void **state)
 	assert_int_equal(peer_judge(&p, &info, 5000000 + LIMIT, LIMIT), PEER_DEAD);
 }
 
-/* A line that loses much, a server that takes hours: acknowledgements come, so it lives. */
+/* A lossy line, a server that takes hours: acknowledgements come, so the host is alive. */
 static void whoever_acknowledges_lives(void **state)
 {
 	struct tcp_info info = heard(0);
@@ -82,7 +82,7 @@ static void whoever_acknowledges_lives(void **state)
 		info.tcpi_last_data_recv = 3600000;
 		assert_int_equal(peer_judge(&p, &info, now, LIMIT), PEER_SILENT);
 	}
-	/* What the server sends counts as much: its acknowledgements may be lost. */
+	/* Data from the server counts, too, because its acknowledgements may be lost. */
 	info.tcpi_last_ack_recv = 3600000;
 	info.tcpi_last_data_recv = 200;
 	assert_int_equal(peer_judge(&p, &info, 20000000, LIMIT), PEER_SILENT);
@@ -96,7 +96,7 @@ static void a_closed_window_is_no_death(void **state)
 
 	(void)state;
 	for (uint64_t now = 1000; now < 90000000; now += 1000) {
-		/* Answered probes are counted to nought; the next is out for a moment. */
+		/* Answered probes reset the count; the next one is unanswered for a moment. */
 		info.tcpi_probes = now / 1000 % 2;
 		info.tcpi_backoff = 9;
 		info.tcpi_last_ack_recv = (uint32_t)(now % 5000);
@@ -121,7 +121,7 @@ static void unanswered_probes_are_death(void **state)
 	assert_int_equal(peer_judge(&p, &info, 110000, LIMIT), PEER_DEAD);
 }
 
-/* After a sleep, or by a supervisor that took over: what TCP waited in vain counts. */
+/* After a sleep or a takeover, the time that TCP has waited in vain counts. */
 static void a_late_first_look_gives_credit(void **state)
 {
 	struct tcp_info info = heard(13000);
@@ -133,7 +133,7 @@ static void a_late_first_look_gives_credit(void **state)
 	info.tcpi_rto = 204000 << 6; /* 200 ms, doubled 6 times: 12.85 s have passed */
 	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_DEAD);
 
-	/* 6 s by its retransmissions, however long it was idle before. */
+	/* 6 s by its retransmissions, independent of the idle time before. */
 	p = (struct peer){0};
 	info = heard(500000);
 	info.tcpi_unacked = 1;
@@ -147,13 +147,16 @@ static void a_late_first_look_gives_credit(void **state)
 	/* Never more than the silence itself. */
 	p = (struct peer){0};
 	info.tcpi_last_ack_recv = 1500;
-	info.tcpi_backoff = 30; /* nor is a number of that kind shifted by */
+	info.tcpi_backoff = 30; /* such a number must not be used as a shift */
 	info.tcpi_rto = 120000000;
 	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_SILENT);
 	assert_int_equal(p.silent_since, 998500);
 }
 
-/* A sleep of this machine, a first segment just sent: nothing was asked, so nobody is mute. */
+/*
+ * After a sleep of this machine a first segment was just sent: there was no question, so no
+ * silence.
+ */
 static void nothing_asked_is_no_death(void **state)
 {
 	struct tcp_info info = heard(3600000);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a helper of another account, without CAP_KILL, as in a service: while the parent sends
- * the signal, nobody of that account may signal the parent. The parent is traced, and an attacker
- * tries its luck at the beginning and at the end of every system call. Needs root.
+ * Ends a helper of another account without CAP_KILL, as in a service: while the parent sends the
+ * signal, no process of that account may signal the parent. The parent is traced, and an attacker
+ * tries that at the beginning and at the end of every system call. Needs root.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@
 #include "base/process.h"
 #include "skip.h"
 
-#define HELPER_ID 54321 /* anybody's */
+#define HELPER_ID 54321 /* any unused one */
 #define STOPS_MAX 100000
 
 /* Root without CAP_KILL, neither effective nor permitted. */
@@ -51,7 +51,7 @@ static void helper(int fd, pid_t parent, const void *setup, size_t len)
 		pause();
 }
 
-/* In a process of its own. The exit status says what went wrong. */
+/* In another process. The exit status says what went wrong. */
 static int kill_a_helper(void)
 {
 	const struct process_job job = {.kind = helper_kind(helper, 0), .name = "helper"};
@@ -83,11 +83,11 @@ static int kill_a_helper(void)
 		return 16;
 	process_done(&p);
 	process_seed_close(&seed);
-	/* It has its own rights again. */
+	/* The parent has its own rights again. */
 	return geteuid() == 0 && capability_effective(CAP_SYS_ADMIN) == 1 ? 0 : 17;
 }
 
-/* True if somebody of the helper's account may signal that process now. */
+/* True if a process of the helper's account may signal that process now. */
 static bool attack(pid_t victim)
 {
 	pid_t pid = fork();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/text.h: bounded strings, and foreign bytes made harmless. */
+/* base/text.h: bounded strings, and escaping of foreign bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void test_cut_spares_characters(void **state)
 		struct text t = start(size);
 
 		text_str(&t, "a\xe2\x82\xac\xc3\xa4");
-		text_str(&t, "z"); /* must not close the gap of a character that was cut */
+		text_str(&t, "z"); /* must not fill the space of a character that was cut off */
 		assert_string_equal(buf, size < 2   ? ""
 					 : size < 5 ? "a"
 					 : size < 7 ? "a\xe2\x82\xac"
@@ -147,7 +147,7 @@ static void test_utf8(void **state)
 }
 
 /* The first and last of each range, and their neighbours. */
-/* Each on the heap, where a sanitizer sees a byte too many. */
+/* Each on the heap, where a sanitizer finds an overrun. */
 static void test_unescape(void **state)
 {
 	static const char *const pairs[][2] = {

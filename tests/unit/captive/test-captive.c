@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* Captive servers without a kernel: their words, their keeper, what it starts and leaves. */
+/* Captive servers without a kernel: their command line, their keeper, what it starts and leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,16 +37,16 @@
 #include "captive/command.h"
 #include "skip.h"
 
-#define LIMIT_MS 20000 /* nothing here takes as long */
+#define LIMIT_MS 20000 /* no step takes as long */
 
 /*
- * The identifier of the captive server number n. It is this run's alone: a keeper ends whatever
- * bears its mark anywhere on the machine, and another run's server must not.
+ * The identifier of the captive server number n. It is unique to this run: a keeper ends every
+ * process on the machine that has its mark, and must not end a server of another run.
  */
 static const char *own_id(unsigned n)
 {
 	static char id[16][CAPTIVE_ID_MAX];
-	static pid_t run; /* not that of a child that asks later */
+	static pid_t run; /* not the ID of a child that calls this later */
 
 	run = run ?: getpid();
 
@@ -131,7 +131,7 @@ static void an_image_is_served_safely(void **unused)
 			    "<--format=raw> <--shared=3> <--read-only> </a>");
 	captive_words_free(words);
 	options_done(&o);
-	PARSE(&o, "nbd0", "--image=raw:-f"); /* qemu-nbd must not take it for an option */
+	PARSE(&o, "nbd0", "--image=raw:-f"); /* qemu-nbd must not parse it as an option */
 	assert_int_equal(o.image[0], '/');
 	options_done(&o);
 }
@@ -272,9 +272,9 @@ static void a_log_is_no_flood(void **unused)
 	assert_int_equal(got.n, KEEPER_LOG_LINES + 1); /* with "(1 more lines ...)" */
 }
 
-/* --- what is started ---------------------------------------------------------------------- */
+/* --- started processes ---------------------------------------------------------------------- */
 
-/* All that a program says on standard error. */
+/* Everything that a program prints on standard error. */
 static size_t run(const struct command *command, char *buf, size_t size)
 {
 	struct command c = *command;
@@ -285,7 +285,7 @@ static size_t run(const struct command *command, char *buf, size_t size)
 	int fds[2];
 	pid_t pid;
 
-	assert_int_equal(pipe(fds), 0); /* not close-on-exec: it must not get through */
+	assert_int_equal(pipe(fds), 0); /* not close-on-exec: it must not be inherited */
 	in = fds[0];
 	c.error_fd = fds[1];
 	if (command_start(&c, &pid, &err) < 0)
@@ -298,7 +298,7 @@ static size_t run(const struct command *command, char *buf, size_t size)
 	return len;
 }
 
-/* The shell opens 10 and up. */
+/* The shell uses descriptors from 10 on. */
 #define FDS	   "for i in 0 1 2 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$i ] || echo $i; done >&2;"
 #define SH(script) ((char *const[]){(char *)"sh", (char *)"-c", (char *)(script), NULL})
 
@@ -395,7 +395,7 @@ static void a_program_runs_as_another_user(void **unused)
 	assert_non_null(strstr(said, "CapEff:\t0000000000000000"));
 }
 
-/* Nothing of root's goes to somebody else, and what is needed does. */
+/* The server of another user inherits nothing of root, except what it needs. */
 static void another_user_gets_a_clean_environment(void **unused)
 {
 	struct command_user user;
@@ -457,7 +457,7 @@ static void a_program_that_cannot_run_is_named(void **unused)
 	}
 }
 
-/* In a process of its own, as strays_end() ends every child. */
+/* In another process, as strays_end() ends every child. */
 static void in_a_child(int (*fn)(void))
 {
 	pid_t pid = fork();
@@ -473,7 +473,7 @@ static void in_a_child(int (*fn)(void))
 
 static int leave_strays(void)
 {
-	/* In the group, out of the session, deaf to SIGTERM. */
+	/* In the group, in another session, ignores SIGTERM. */
 	struct command c = {.argv =
 				SH("sleep 1000 & setsid sleep 1000 &"
 				   "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & sleep 0.3"),
@@ -512,7 +512,7 @@ static int leave_one_stray(void)
 		setsid();
 		pause();
 	}
-	/* The server's group is empty, and its number belongs to another group by now. */
+	/* The server's group is empty, and another group has its number by now. */
 	return pid > 0 && strays_end(bystander, 50, NULL, NULL) == 1 ? 0 : 1;
 }
 
@@ -532,7 +532,7 @@ static void strangers_are_left_alone(void **unused)
 	waitpid(bystander, NULL, 0);
 }
 
-/* Nobody's child, out of the group, deaf to SIGTERM: only its environment tells. */
+/* An orphan in another group that ignores SIGTERM: only its environment identifies it. */
 static void marked_strays_are_ended(void **unused)
 {
 	struct command c = {.argv = SH("(trap '' TERM; exec setsid sleep 1000) & exec sleep 0.1"),
@@ -586,7 +586,7 @@ static int dial(const char *id)
 	return fd;
 }
 
-/* What comes within the limit; "" is the end of the connection. */
+/* Returns what arrives within the limit; "" is the end of the connection. */
 static const char *hear(int fd)
 {
 	static char heard[64];
@@ -627,13 +627,13 @@ static void a_keeper_starts_a_server_for_each_connection(void **unused)
 	int fd, next;
 
 	(void)unused;
-	assert_int_equal(status_of(own_id(2)).starts, 0); /* nobody has come */
+	assert_int_equal(status_of(own_id(2)).starts, 0); /* there was no client */
 	assert_int_equal(stat(captive_path(own_id(2), "sock").text, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	fd = dial(own_id(2));
 	first = atoi(hear(fd));
 	for (unsigned ms = 0; ms < LIMIT_MS && status_of(own_id(2)).pid != first; ms++)
-		usleep(1000); /* it speaks before the keeper does */
+		usleep(1000); /* it sends before the keeper does */
 	assert_int_equal(status_of(own_id(2)).pid, first);
 	next = dial(own_id(2)); /* waits until the first one is over */
 	assert_int_equal(poll(&(struct pollfd){.fd = next, .events = POLLIN}, 1, 200), 0);
@@ -660,7 +660,7 @@ static void a_keeper_says_why_there_is_no_server(void **unused)
 		assert_string_equal(hear(fd), "");
 		s = status_of(own_id(3));
 		assert_string_equal(s.error, "the server sh ended with exit status 3: oh");
-		assert_int_equal(s.kind, ERR_PERMANENT); /* it would do so again */
+		assert_int_equal(s.kind, ERR_PERMANENT); /* another attempt would fail, too */
 		assert_int_equal(s.failures, i);
 		assert_int_equal(s.pid, 0);
 	}
@@ -679,7 +679,7 @@ static void a_keeper_says_why_there_is_no_server(void **unused)
 	end_keeper(pid, own_id(4));
 }
 
-/* More than a pipe holds, and then what tells that it went on behind that. */
+/* More than a pipe holds, and then a line that proves that the server went on. */
 static void a_keeper_hears_a_server_out(void **unused)
 {
 	pid_t pid =
@@ -697,7 +697,7 @@ static void a_keeper_hears_a_server_out(void **unused)
 	assert_true(loop_now() - start < 4000);
 }
 
-/* As one from systemd does; and what the server makes of it does not hold up the keeper. */
+/* Like one from systemd. The server's reaction to it does not delay the keeper. */
 static void a_listening_socket_blocks(void **unused)
 {
 	static const char look[] = "grep -q '^flags:.*4...$' /proc/$$/fdinfo/3 && exit 3; exit 4";
@@ -743,7 +743,7 @@ static void two_keepers_are_one_too_many(void **unused)
 		_exit(keeper_run(own_id(6), &(struct captive_spec){.argv = SH("cat")}));
 	assert_true(wait(&fd) > 0);
 	assert_int_equal(WEXITSTATUS(fd), 3);
-	assert_string_equal(status_of(own_id(6)).error, ""); /* it has left that alone */
+	assert_string_equal(status_of(own_id(6)).error, ""); /* the keeper has not changed it */
 	fd = dial(own_id(6));
 	assert_int_equal(write(fd, "echo", 4), 4);
 	assert_string_equal(hear(fd), "echo");
@@ -764,7 +764,7 @@ static void a_late_keeper_ends(void **unused)
 	assert_int_not_equal(access(captive_path(own_id(10), "sock").text, F_OK), 0);
 }
 
-/* The server's shell gets SIGTERM when the keeper dies; what that has started gets nothing. */
+/* The server's shell gets SIGTERM when the keeper dies; processes that it has started do not. */
 static void a_keeper_ends_the_server_of_the_one_before(void **unused)
 {
 	pid_t first = keeper(own_id(11), true, SH("sleep 1000 & echo $!; wait")), second, left;
@@ -807,13 +807,13 @@ static void orphans_are_ended(void **unused)
 	assert_int_equal(waitpid(dead, NULL, 0), dead);
 	snprintf(id, sizeof(id), "%d%08u", dead, 7);
 	pid = keeper(id, true, SH("cat"));
-	s->index = 77; /* a supervisor, which was not the one that made it */
+	s->index = 77; /* another supervisor than the one that made it */
 	snprintf(s->captive, sizeof(s->captive), "%s", id);
 	assert_int_equal(state_write(s), 0);
 	snprintf(lock, sizeof(lock), "%s", rundir_device(77, "lock").text);
 	assert_int_equal(lock_take(lock, "it", &fd, &err), 0);
 	assert_true(keeper_is_left_alone(id));
-	close(fd); /* which has gone, and the device, too */
+	close(fd); /* it has ended, and the device is detached, too */
 	assert_false(keeper_is_left_alone(id));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_not_equal(access(captive_path(id, "sock").text, F_OK), 0);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* Configuration files: what they may say, every refusal, and how the command line goes on top. */
+/*
+ * Configuration files: what they may contain, every refusal, and how the command line overrides
+ * them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +41,7 @@ static int remove_dir(void **state)
 	return rmdir(dir);
 }
 
-/* A file that is there as long as the block is. */
+/* A file that exists as long as the block. */
 struct file {
 	char path[128];
 };
@@ -99,7 +102,7 @@ static void test_every_key(void **state)
 	assert_int_equal(config.device_line, 4);
 	assert_string_equal(config.target, "nbd://host:5/export;x");
 	assert_int_equal(config.target_line, 5);
-	assert_int_equal(config.n, 7); /* no and off leave nothing */
+	assert_int_equal(config.n, 7); /* no and off set nothing */
 	assert_string_equal(config.entry[0].def->name, "connections");
 	assert_string_equal(config.entry[0].value, "4");
 	assert_int_equal(config.entry[0].line, 6);
@@ -120,7 +123,7 @@ static void test_every_key(void **state)
 
 static const struct {
 	const char *text;
-	const char *says; /* all errors, each behind the file's path and with a newline */
+	const char *says; /* all errors, each after the file's path and with a newline */
 } bad[] = {
     {"target = h\nfoo = 1\n", ":2: there is no option \"foo\"\n"},
     {"target = h\ncompletion = yes\n", ":2: there is no option \"completion\"\n"},
@@ -257,7 +260,7 @@ static void test_bad(void **state)
 		assert_int_equal(r, -EINVAL);
 		if (bad[i].says)
 			assert_string_equal(told.text, bad[i].says);
-		/* The first one is what attaching says. */
+		/* Attach reports the first one. */
 		assert_memory_equal(err.message + strlen(file.path), told.text,
 				    strcspn(told.text, "\n"));
 		assert_int_equal(config_check(file.path, NULL, NULL, NULL), -EINVAL);

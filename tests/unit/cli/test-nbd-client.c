@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nbd-client's command line: what it becomes, and what is refused. */
+/* nbd-client's command line: how it is translated, and what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void join(const struct nbd_client *c, char *text, size_t size)
 static const struct {
 	const char *line, *words;
 } good[] = {
-    /* What Debian's and dracut's own scripts call. */
+    /* The calls of Debian's and dracut's scripts. */
     {"nbd-client srv -N path 10810 /dev/nbd0 -swap -persist -systemd-mark",
      "--swap --port=10810 --export=path /dev/nbd0 srv"},
     {"nbd-client -p -systemd-mark srv -name x /dev/nbd0", "--export=x /dev/nbd0 srv"},
@@ -52,7 +52,7 @@ static const struct {
     {"nbd-client -c nbd12", "--check nbd12"},
     {"nbd-client -c /dev/nbd3p2", "--check /dev/nbd3"},
     {"nbd-client --check /dev/nbd3", "--check /dev/nbd3"},
-    /* Ports may be left out, and so may the device and the export. */
+    /* The port, the device and the export may be left out. */
     {"nbd-client srv /dev/nbd0", "--dead-timeout=30 /dev/nbd0 srv"},
     {"nbd-client srv 2000 /dev/nbd0", "--dead-timeout=30 --port=2000 /dev/nbd0 srv"},
     {"nbd-client srv -N x", "--dead-timeout=30 --export=x auto srv"},
@@ -75,7 +75,7 @@ static const struct {
     {"nbd-client -p -unix /run/s nbd1 -N x", "--unix=/run/s --export=x nbd1"},
     {"nbd-client -p -u /run/nbd1 nbd1", "--unix=/run/nbd1 nbd1"},
     {"nbd-client -p -size 4096 srv nbd1", "nbd1 srv"},
-    /* TLS: each of these words asks for it. */
+    /* Each of these words turns TLS on. */
     {"nbd-client -p -x srv nbd0", "--tls --tls-verify-peer=0 nbd0 srv"},
     {"nbd-client -p -enable-tls -priority NORMAL srv nbd0",
      "--tls-priority=NORMAL --tls --tls-verify-peer=0 nbd0 srv"},
@@ -118,7 +118,7 @@ static void every_word_has_its_counterpart(void **state)
 	}
 }
 
-/* What comes out must be a command line that nbd-attach takes. */
+/* The result must be a command line that nbd-attach accepts. */
 static void the_result_is_understood(void **state)
 {
 	struct nbd_client c;
@@ -127,7 +127,7 @@ static void the_result_is_understood(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		/* These have no file, or need one that is not there. */
+		/* These have no file, or need one that does not exist. */
 		if (!good[i].words[0] || strcmp(good[i].words, "nbd9") == 0)
 			continue;
 		assert_int_equal(parse(good[i].line, &c, &err), 0);
@@ -161,7 +161,7 @@ static const struct {
     {"nbd-client [ x ]", "is neither a host", NBD_CLIENT_ATTACH},
     {"nbd-client nbd4", "preinit", NBD_CLIENT_ATTACH},
     {"nbd-client nbdx", "not an NBD device", NBD_CLIENT_ATTACH},
-    /* The exit status of a check is another one. */
+    /* The exit status of -c differs. */
     {"nbd-client -c nbd0 -nosuch", "no option", NBD_CLIENT_CHECK},
 };
 
@@ -231,9 +231,9 @@ static void the_name_decides(void **state)
 	assert_false(nbd_client_is_named(NULL));
 }
 
-/* Typed to nbd-attach by somebody who knows nbd-client. */
+/* Options of nbd-client that a user gives to nbd-attach. */
 static const struct {
-	const char *line, *says; /* NULL: taken */
+	const char *line, *says; /* NULL: accepted */
 } typed[] = {
     {"nbd-attach -timeout 30 nbd0 srv", "\"-timeout\" is an option of nbd-client's: write "
 					"--dead-timeout SECONDS"},

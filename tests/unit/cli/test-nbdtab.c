@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nbdtab(5): what its lines become, what is named, what is refused. */
+/* nbdtab(5): the translation of its lines, what is reported, what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,7 +155,7 @@ static bool has_option(const char *name)
 	return def && def->in_file;
 }
 
-/* Whatever asks for TLS asks for it afterwards, or is refused. */
+/* An entry with TLS still has TLS afterwards, or is refused. */
 static void test_tls(void **state)
 {
 	static const struct {
@@ -168,7 +168,7 @@ static void test_tls(void **state)
 	    {"nbd0 h x tlshostname=n", "tls-hostname", "tls-hostname = n\n"},
 	    {"nbd0 /s x unix,tls,tlshostname=n", "tls-hostname", "tls-hostname = n\n"},
 	    {"nbd0 h x tls,priority=NORMAL", "tls-priority", "tls-priority = NORMAL\n"},
-	    /* no options of nbd-client */
+	    /* not options of nbd-client */
 	    {"nbd0 h x tlsfoo", NULL, ""},
 	    {"nbd0 h x enable-tls=1", NULL, ""},
 	    {"nbd0 h x certificate=/c", NULL, ""},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* The command line: every option, every sentence, what --help shows, the completion in bash. */
+/* The command line: every option, every error, the output of --help, the bash completion. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 	"--retry-delay must be one or two numbers of seconds from 0.1 to 3600, with at most " \
 	"three decimals and with a comma between them, not \"" value "\""
 
-/* Splits at blanks; "''" is an empty word. argv[0] comes with it. */
+/* Splits at blanks; "''" is an empty word. Includes argv[0]. */
 struct args {
 	char text[512];
 	char *argv[ARGS_MAX + 1];
@@ -70,7 +70,10 @@ static void assert_text(const char *got, const char *want)
 		assert_string_equal(got, want);
 }
 
-/* --- what is right ------------------------------------------------------------------------ */
+/*
+ * --- correct command lines
+ * ------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *line;
@@ -197,7 +200,7 @@ static void test_defaults(void **state)
 	options_done(&o); /* an empty value again */
 }
 
-/* Each option that has a value, in each way it can be written. */
+/* Each option with a value, in each spelling. */
 static void test_fields(void **state)
 {
 	struct options o;
@@ -312,7 +315,7 @@ static void test_outage(void **state)
 	assert_false(o.export_is_number);
 	options_done(&o);
 
-	/* Given again, words add up. */
+	/* If the option is repeated, its words add up. */
 	parse_right("--accept name --accept name,features --dead-timeout 2147483 --on-change b "
 		    "nbd0 host",
 		    &o);
@@ -337,7 +340,7 @@ static void test_outage(void **state)
 	options_done(&o);
 }
 
-/* What TLS is told, in a URI, by options, or by both. */
+/* The settings of TLS, in a URI, by options, or by both. */
 static void assert_target(const struct options *o, size_t i, const char *uri)
 {
 	_cleanup_free_ char *got = endpoint_uri(&o->failover[i]);
@@ -404,7 +407,7 @@ static void test_retry_delay(void **state)
 	options_done(&o);
 }
 
-#define ATTACHMENT_OPTIONS_MAX 50 /* more than that nobody learns */
+#define ATTACHMENT_OPTIONS_MAX 50 /* nobody remembers more than that */
 
 static void test_few_options(void **state)
 {
@@ -442,7 +445,7 @@ static void test_failover(void **state)
 	assert_int_equal(o.same_content, 65536);
 	options_done(&o);
 
-	/* What a target does not say itself about TLS, the options say. */
+	/* Options set what a target does not say about TLS. */
 	parse_right("nbd0 a --failover nbd://b --failover nbds://c/?tls-certificates=/d --tls "
 		    "--tls-ca /ca --tls-hostname n",
 		    &o);
@@ -460,7 +463,7 @@ static void test_failover(void **state)
 	parse_right("nbd0 a --failover nbds://b/?tls-psk-file=/k", &o);
 	assert_false(o.endpoint.tls);
 	options_done(&o);
-	/* Nothing was promised of the first one. */
+	/* The first one promised nothing. */
 	parse_right("nbd0 nbds://a/?tls-type=anon --failover nbds://b/?tls-type=anon", &o);
 	options_done(&o);
 }
@@ -510,7 +513,10 @@ static void test_tls(void **state)
 	options_done(&o);
 }
 
-/* An attachment outlives the directory it was typed in; a query does not. */
+/*
+ * An attachment may outlive its working directory, so paths become absolute; for a query they do
+ * not.
+ */
 static void test_absolute(void **state)
 {
 	_cleanup_free_ char *cwd = getcwd(NULL, 0);
@@ -541,7 +547,7 @@ static void test_absolute(void **state)
 	assert_non_null(strstr(err.message, "made absolute, the path of the Unix socket has"));
 }
 
-/* argv is left as it was: the supervisor's command line must stay what was typed. */
+/* argv is not changed: the supervisor's command line must stay as it was typed. */
 static void test_argv_kept(void **state)
 {
 	struct args a, b;
@@ -556,7 +562,9 @@ static void test_argv_kept(void **state)
 	options_done(&o);
 }
 
-/* --- what is wrong ------------------------------------------------------------------------ */
+/*
+ * --- wrong command lines ------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *line, *says;
@@ -1050,7 +1058,7 @@ static void test_help(void **state)
 	}
 }
 
-/* test-completion.sh tries it out; here, that every option is in it. */
+/* test-completion.sh runs the completion; this checks that it has every option. */
 static void test_completion(void **state)
 {
 	_cleanup_free_ char *table = NULL;

@@ -86,7 +86,7 @@ static void literal_lists(void **state)
 	assert_int_equal(err.kind, ERR_RETRY);
 	endpoint_done(&e);
 
-	/* 107 bytes and a NUL are the most for a path, 108 bytes for an abstract name. */
+	/* The limit is 107 bytes and a NUL for a path, 108 bytes for an abstract name. */
 	memset(path, 'x', sizeof(path));
 	e.type = ENDPOINT_UNIX;
 	e.path = path;
@@ -169,7 +169,7 @@ static void order(const char *in, const char *expected)
 	assert_string_equal(out, expected);
 }
 
-/* RFC 8305 section 4. The letters are places in the input. */
+/* RFC 8305 section 4. The letters are positions in the input. */
 static void interleave(void **state)
 {
 	(void)state;

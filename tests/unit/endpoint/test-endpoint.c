@@ -97,7 +97,7 @@ static void uri_tcp(void **state)
 	}
 }
 
-/* The identifier that everybody can read in sysfs tells no user and no file of keys. */
+/* The identifier, which every user can read in sysfs, has no user name and no key file. */
 static void uri_without_secrets(void **state)
 {
 	struct endpoint e;

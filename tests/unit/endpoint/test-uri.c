@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* endpoint/uri.h against each rule of uri.md, and each sentence of its own. */
+/* endpoint/uri.h against each rule of uri.md, and each of its errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 	"aaaaaaaaaaaaaaaaaa"
 #define LABEL_60 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
 
-/* Everything a sentence must be: ERR_USAGE, one line, printable, no full stop, and it says so. */
+/* Checks an error: ERR_USAGE, one line, printable, no full stop, and the expected text. */
 static void assert_sentence(int r, const struct err *err, const char *says)
 {
 	size_t len = strlen(err->message);
@@ -46,9 +46,9 @@ static void assert_text(const char *got, const char *want)
 		assert_string_equal(got, want);
 }
 
-/* --- URIs that are right ------------------------------------------------------------------ */
+/* --- correct URIs ------------------------------------------------------------------ */
 
-/* As struct endpoint; 0 and NULL where the default is meant. */
+/* As in struct endpoint; 0 and NULL mean the default. */
 struct want {
 	enum endpoint_type type;
 	const char *host, *path, *export_name;
@@ -207,7 +207,7 @@ static void assert_endpoint(const struct endpoint *got, const struct want *want)
 	assert_text(got->tls_psk_file, want->tls_psk_file);
 }
 
-/* Parses, compares, and shows that the canonical form parses to itself. */
+/* Parses, compares, and checks that the canonical form parses to itself. */
 static void test_good(void **state)
 {
 	(void)state;
@@ -252,7 +252,7 @@ static void test_abstract(void **state)
 	}
 }
 
-/* 4096 bytes are the protocol's limit, however they are written; one more is too many. */
+/* The protocol's limit is 4096 bytes after decoding; one more is refused. */
 static void test_export_limit(void **state)
 {
 	static const struct {
@@ -304,7 +304,7 @@ static void test_no_secrets(void **state)
 	assert_null(strstr(err.message, "sekret"));
 }
 
-/* --- URIs that are wrong ------------------------------------------------------------------ */
+/* --- wrong URIs ------------------------------------------------------------------ */
 
 static const struct {
 	const char *uri, *says;
@@ -537,7 +537,7 @@ static void test_words(void **state)
 	}
 }
 
-/* disk.img is a host's name until there is such a file. */
+/* disk.img is a host name unless such a file exists. */
 static void test_image_file(void **state)
 {
 	char dir[] = "/tmp/test-uri-XXXXXX";

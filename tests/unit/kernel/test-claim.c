@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The process that opens and flushes a device. A file stands for the device, in a /dev of its own.
- */
+/* The process that opens and flushes a device. A file in a private /dev stands for the device. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +23,7 @@
 
 #define PRESENT 7
 #define MISSING 8
-#define LIMIT	10000 /* ms: far more than any of it takes */
+#define LIMIT	10000 /* ms: far more than any step needs */
 
 static bool own_dev;
 
@@ -113,7 +112,7 @@ static void a_device_is_held(void **state)
 	assert_int_equal(claim_start(PRESENT, false, true, &c, &err), 0);
 	assert_int_equal(finish(&c, &err), 0);
 	assert_int_equal(lock(), -EWOULDBLOCK);
-	assert_int_equal(claim_finish(&c, &err), -EAGAIN); /* there is one result */
+	assert_int_equal(claim_finish(&c, &err), -EAGAIN); /* the result is reported once */
 	ended = dup(claim_ended_fd(&c));
 	claim_release(&c);
 	assert_true(ready(ended));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: the kernel that stands in takes a third of it, and has no other user. */
-/* kernel/ioctl.c with a driver of our own behind ioctl(2), and a tree of files in place of sysfs.
- */
+/* Long: the simulated kernel is a third of it, and has no other user. */
+/* kernel/ioctl.c with a simulated driver behind ioctl(2), and a tree of files instead of sysfs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +29,7 @@ static char root[64];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct {
-	char said[512];	       /* what it was told, in order */
+	char said[512];	       /* the requests it got, in order */
 	unsigned long refuses; /* this request ... */
 	int with;	       /* ... with this errno */
 	int open_error;
@@ -113,7 +112,7 @@ static int obey(unsigned long request, unsigned long number)
 	return 0;
 }
 
-/* In place of libc's. */
+/* Replaces libc's function. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	unsigned long number;
@@ -227,7 +226,7 @@ static void it_is_set_up_and_detached(void **state)
 	assert_false(kernel_can_change(k));
 	attach(k);
 	assert_int_equal(kernel_detach(k, 3, &err), 0);
-	/* CLEAR_SOCK once for the detach, and once by the thread that served. */
+	/* CLEAR_SOCK once for the detach, and once from the thread that served. */
 	said("disconnect=0 clear=0 clear=0");
 	assert_false(told(k));
 	assert_int_equal(kernel_next_event(k, 3), KERNEL_EVENT_NONE);
@@ -251,7 +250,7 @@ static void its_end_is_an_event(void **state)
 	attach(k);
 }
 
-/* An event that nobody has fetched belongs to the last device, not to the next. */
+/* An event that was not fetched belongs to the last device, not to the next one. */
 static void an_old_end_is_not_the_next_devices(void **state)
 {
 	struct kernel *k = *state;
@@ -276,7 +275,7 @@ static int fails(struct kernel *k, unsigned long request, int error, struct err 
 	return kernel_attach(k, &a, err);
 }
 
-/* Somebody else is setting it up: his sockets must not be cleared. */
+/* Another program is setting the device up: its sockets must not be cleared. */
 static void a_foreign_device_is_left_alone(void **state)
 {
 	struct err err = {0};
@@ -364,7 +363,7 @@ static void another_device_is_detached(void **state)
 	assert_int_equal(kernel_detach(*state, 3, &err), -ENXIO);
 }
 
-/* It is attached as before, and the next try succeeds. */
+/* The device is still attached, and the next attempt succeeds. */
 static void a_detach_that_is_refused_can_be_tried_again(void **state)
 {
 	struct err err = {0};
@@ -381,7 +380,7 @@ static void a_detach_that_is_refused_can_be_tried_again(void **state)
 	said("disconnect=0 clear=0 clear=0");
 }
 
-/* That somebody asked once, in vain, is no reason to keep quiet about its end. */
+/* After a detach without success, the end of the device is still reported. */
 static void the_end_after_a_refused_detach_is_an_event(void **state)
 {
 	struct pollfd p = {.fd = kernel_event_fd(*state), .events = POLLIN};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel/kmsg.c: which records of /dev/kmsg say that a device took a socket. */
+/* kernel/kmsg.c: which records of /dev/kmsg say that a device accepted a socket. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static void other_text_does_not_count(void **state)
 	    "6,1,2,-;block nbd1: not reconnected socket\n",
 	    "6,1,2,-;nbd: somebody says: block nbd1: reconnected socket\n",
 	    "6,1,2,-;a;block nbd1: reconnected socket\n",
-	    /* Only the text counts, not what follows it in lines of their own. */
+	    /* Only the text counts, not the lines that follow it. */
 	    "6,1,2,-;something\n block nbd1: reconnected socket\n",
 	    "6,1,2,-;something\n;block nbd1: reconnected socket\n",
 	    "6,1,2,-;something\n TEXT=;block nbd1: reconnected socket\n",
@@ -70,7 +70,7 @@ static void other_text_does_not_count(void **state)
 			fail_msg("%s", record[i]);
 }
 
-/* Anybody who may write to the log could say it: such a record has another facility. */
+/* Other programs could write this text to the log: such a record has another facility. */
 static void only_the_kernels_word_counts(void **state)
 {
 	(void)state;
@@ -80,7 +80,7 @@ static void only_the_kernels_word_counts(void **state)
 	assert_true(kmsg_is_reconnect("7,1,2,-;block nbd1: reconnected socket\n", 1));
 }
 
-/* A pipe of packets gives a record a read, as /dev/kmsg does. */
+/* A packet pipe returns one record for each read, as /dev/kmsg does. */
 static void it_reads_to_the_end(void **state)
 {
 	static const char *const other = "6,1,2,-;block nbd2: reconnected socket\n";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel/netlink-msg.c: what goes to the kernel, byte for byte, and what is read from it. */
+/* kernel/netlink-msg.c: the bytes sent to the kernel, and the parsing of its answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +106,7 @@ static struct kernel_attach example(void)
 				      .identifier = "nbd://h/x"};
 }
 
-/* Zeroes too: what is left out survives from the device's earlier user. */
+/* Zeroes, too: a value that is left out would stay from the device's earlier user. */
 static void connect_sends_everything(void **state)
 {
 	struct kernel_attach a = example();
@@ -175,7 +175,7 @@ static void short_messages(void **state)
 	same(netlink_msg_connect_last(FAMILY, 2, 7), &b);
 }
 
-/* A RECONFIGURE of nothing but the device and its identifier, which every one has. */
+/* A RECONFIGURE with only the device and its identifier, which every one has. */
 static void start_change(struct bytes *b)
 {
 	start(b, FAMILY, NBD_CMD_RECONFIGURE);
@@ -183,7 +183,7 @@ static void start_change(struct bytes *b)
 	put_attr(b, 10, "nbd://h/x", 10);
 }
 
-/* What is left out stays as it is in the driver; a timeout sent along resets more than itself. */
+/* The driver keeps values that are left out; a timeout that is sent also resets other values. */
 static void change_sends_what_is_asked_for(void **state)
 {
 	struct kernel_change c = {
@@ -312,7 +312,7 @@ static void reads_a_device_list(void **state)
 	assert_false(netlink_msg_listed((void *)b.at, FAMILY + 1, 3));
 }
 
-/* Cut anywhere, nothing is read past the end (under ASan), and no device appears. */
+/* A message that is cut anywhere is not read past its end (under ASan), and lists no device. */
 static void survives_any_cut(void **state)
 {
 	struct bytes b, list = {.len = 0};
@@ -350,7 +350,7 @@ static void finds_a_dead_link(void **state)
 	assert_false(netlink_msg_link_dead(b.at, b.len, FAMILY + 1, 9));
 	assert_false(netlink_msg_link_dead(b.at, 0, FAMILY, 9));
 
-	/* A CONNECT reply is no death, and does not hide the one behind it. */
+	/* A CONNECT reply does not count as a death, and does not hide one that follows it. */
 	start(&other, FAMILY, NBD_CMD_CONNECT);
 	put_u32(&other, NBD_ATTR_INDEX, 9);
 	finish(&other);

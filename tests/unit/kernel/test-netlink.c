@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: the kernel that stands in takes a third of it, and has no other user. */
-/* kernel/netlink.c with a kernel of our own behind libnl's calls, and files in place of sysfs. */
+/* Long: the simulated kernel is a third of it, and has no other user. */
+/* kernel/netlink.c with a simulated kernel behind libnl's calls, and files instead of sysfs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,13 +33,13 @@ static char root[64];
 /* The kernel. */
 static struct {
 	char said[256];	   /* the commands, in order */
-	int answers[8];	   /* to the commands but STATUS, in order; 0 is success */
-	int n;		   /* of those that were given */
-	int listed;	   /* so many STATUS say that the device is there */
-	int family, group; /* what is resolved, or an error */
+	int answers[8];	   /* answers to the commands other than STATUS, in order; 0 is success */
+	int n;		   /* number of answers that were given */
+	int listed;	   /* number of STATUS answers that list the device */
+	int family, group; /* what the names resolve to, or an error */
 	int connect_error, join_error, send_error;
 	bool deaf; /* no answer comes */
-	int cmd;   /* of the message that is to be answered */
+	int cmd;   /* command of the message that must be answered */
 } kernel;
 
 static nl_recvmsg_msg_cb_t on_valid, on_ack;
@@ -52,7 +52,7 @@ const char *sysfs_root(void)
 	return root;
 }
 
-/* In place of libnl's. */
+/* Replaces libnl's function. */
 int genl_connect(struct nl_sock *sock)
 {
 	(void)sock;
@@ -265,7 +265,7 @@ static void refusals_are_told(void **state)
 	assert_int_equal(err.kind, ERR_FAILED);
 }
 
-/* A device that is just being removed: the same sockets are good for another try. */
+/* A device that the kernel is removing: the same sockets can be used for another attempt. */
 static void it_waits_until_a_device_has_left(void **state)
 {
 	struct err err = {0};
@@ -297,7 +297,7 @@ static void a_device_that_stays_is_not_waited_for(void **state)
 	assert_int_equal(kernel.n, 1);
 }
 
-/* The kernel shut the socket down: it is of no more use. */
+/* The kernel has shut the socket down: it cannot be used again. */
 static void a_dead_socket_is_not_offered_again(void **state)
 {
 	struct err err = {0};
@@ -317,7 +317,7 @@ static void a_device_that_is_gone_is_detached(void **state)
 
 	kernel.answers[0] = -EINVAL;
 	assert_int_equal(kernel_detach(*state, 3, &err), 0);
-	/* But one that is attached is not. */
+	/* An attached device is refused. */
 	attribute("pid", "1\n");
 	kernel.n = 0;
 	assert_int_equal(kernel_detach(*state, 3, &err), -EINVAL);
@@ -377,7 +377,7 @@ static void what_cannot_be_is_not_tried(void **state)
 	free(longer);
 }
 
-/* Only the kernel's own events count: these come from nobody that is a netlink socket. */
+/* Only the kernel's own events count: these come from another sender. */
 static void a_datagram_of_others_is_no_event(void **state)
 {
 	char datagram[64] = {0};

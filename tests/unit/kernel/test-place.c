@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel/place.c: the device under a mount point, from a mountinfo and a sysfs made for it. */
+/* kernel/place.c: the device under a mount point, from a simulated mountinfo and sysfs. */
 #include "transport-fixture.h"
 
 #include <sys/stat.h>

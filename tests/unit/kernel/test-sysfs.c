@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel/sysfs.c, tune.c and device.c on a made-up tree: no device, no root needed. */
+/* kernel/sysfs.c, tune.c and device.c on a simulated tree: needs no device and no root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void remove_attr(const char *name)
 	unlink(path);
 }
 
-/* What was written, as a device without a newline behind it. */
+/* Returns what was written, without a newline at the end. */
 static void attr_is(const char *name, const char *value)
 {
 	char text[64];
@@ -106,13 +106,13 @@ static void knows_free_from_attached(void **state)
 	(void)state;
 	assert_true(sysfs_attached_at(root, 0));
 	assert_false(sysfs_device_free_at(root, 0));
-	/* Disconnected, but somebody has it open. */
+	/* Disconnected, but a process has it open. */
 	remove_attr("pid");
 	assert_false(sysfs_attached_at(root, 0));
 	assert_false(sysfs_device_free_at(root, 0));
 	write_attr("size", "0\n");
 	assert_true(sysfs_device_free_at(root, 0));
-	/* Not there: the kernel makes it on demand. */
+	/* It does not exist: the kernel makes it on demand. */
 	assert_true(sysfs_device_free_at(root, 1));
 	assert_false(sysfs_attached_at(root, 1));
 }
@@ -339,7 +339,7 @@ static bool becomes(int fd, short events)
 	return poll(&p, 1, 5000) == 1 && p.revents & events;
 }
 
-/* On a queue that is frozen, writing blocks as opening a FIFO without a reader does. */
+/* On a frozen queue, writing blocks, like opening a FIFO without a reader. */
 static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 {
 	char path[256], text[8] = "";
@@ -353,7 +353,7 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	tune_io_timeout_apart_at(root, 0, 1000);
 	close(held[1]);
 	let_go = becomes(held[0], POLLHUP);
-	/* It is still there, and ends when somebody reads. */
+	/* The process still exists, and ends when the FIFO is read. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	waited = becomes(fd, POLLIN) && read(fd, text, sizeof(text) - 1) == 4;
 	close(fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/usage.c on made-up /proc and /sys trees. A null device plays the disk and /dev/full its
- * partition, so that links to them stand for descriptors; nothing is mounted, no root is needed.
+ * kernel/usage.c on simulated /proc and /sys trees. A null device stands for the disk and /dev/full
+ * for its partition, so that links to them stand for descriptors. Nothing is mounted; needs no
+ * root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,7 +194,7 @@ static void open_descriptors(void **state)
 	process(124, "a\tb\n");
 	link_to("proc/124/fd/7", "/nothing");
 	link_to("proc/124/fd/9", "/dev/full");
-	/* The order of /proc is not ours: two clauses, either first. */
+	/* The order of /proc is arbitrary: either clause may be first. */
 	{
 		struct usage u;
 
@@ -218,7 +219,10 @@ static void ourselves_do_not_count(void **state)
 	users_are(0, "");
 }
 
-/* What reads a partition table for a supervisor is no user, but only if it is root's or ours. */
+/*
+ * A process that reads a partition table for a supervisor is not a user, but only if it belongs to
+ * root or to us.
+ */
 static void what_only_looks_does_not_count(void **state)
 {
 	char status[128];
@@ -249,7 +253,7 @@ static void mappings(void **state)
 	users_are(1, "/dev/nbd0 is open in process 123 (\"qemu\")");
 }
 
-/* Copies of a mount in other namespaces count as one, and only without one of ours. */
+/* Copies of a mount in other namespaces count as one, and only if our namespace has none. */
 static void other_mount_namespaces(void **state)
 {
 	(void)state;
@@ -292,13 +296,12 @@ static void what_cannot_be_read(void **state)
 	assert_int_equal(usage_find_at("/nonexistent", sys, 0, 0, &u, &err), -ENOENT);
 	assert_non_null(strstr(err.message, "/proc"));
 	assert_int_equal(u.n, 7);
-	/* This tree says nothing of its PID namespace. */
+	/* This tree does not show its PID namespace. */
 	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, &err), 0);
 	assert_true(u.unsure);
 }
 
-/* In a mount namespace of its own: its exit status is whether there is a doubt; 9: cannot be done.
- */
+/* In another mount namespace: the exit status says whether there is a doubt; 9: not possible. */
 static int doubts_with_fuse(unsigned long flags)
 {
 	char where[80], options[80];
@@ -326,7 +329,7 @@ static int doubts_with_fuse(unsigned long flags)
 	return WEXITSTATUS(status);
 }
 
-/* What a user can mount must not keep a device attached when its service is stopped. */
+/* A mount that a user can make must not keep a device attached when its service is stopped. */
 static void private_file_systems(void **state)
 {
 	char where[80];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nbd/export.h: what may cross a process boundary, and what is the same export. */
+/* nbd/export.h: which exports may cross a process boundary, and which ones are the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,8 +101,8 @@ static void test_strings(void **state)
 {
 	static char big[NBD_STRING_MAX + 1];
 	static const char *const bad[] = {
-	    "\x80",		/* a continuation alone */
-	    "\xc3",		/* cut */
+	    "\x80",		/* only a continuation byte */
+	    "\xc3",		/* incomplete */
 	    "\xc0\xaf",		/* overlong */
 	    "\xe0\x80\xaf",	/* overlong */
 	    "\xed\xa0\x80",	/* a surrogate */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The seam itself: configuration, buffers, and what happens to a caller who misuses them. */
+/* The interface: configuration, buffers, and misuse by a caller. */
 #include "nego-harness.h"
 
 #include <errno.h>
@@ -203,7 +203,7 @@ static void test_misuse_stops_the_process(void **state)
 
 		assert_true(pid >= 0);
 		if (!pid) {
-			/* The default action: neither cmocka nor a sanitizer has a say. */
+			/* The default action, without the handlers of cmocka or a sanitizer. */
 			setrlimit(RLIMIT_CORE, &none);
 			for (int sig = 1; sig < 16; sig++)
 				signal(sig, SIG_DFL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers that mean harm, or are none: everything has a limit, and ends in one sentence. */
+/*
+ * Hostile servers, and servers of other protocols: everything is bounded and ends with one error.
+ */
 #include "nego-harness.h"
 
 static void test_not_an_nbd_server(void **state)
@@ -35,7 +37,7 @@ static void test_every_magic_is_checked_in_every_byte(void **state)
 		assert_int_equal(out.err.kind, ERR_PERMANENT);
 		assert_int_equal(out.sent_len, 0);
 	}
-	/* The reply's header, but for its type: the bytes 12 to 15. */
+	/* The reply's header without its type, the bytes 12 to 15. */
 	for (size_t i = 0; i < 12; i++) {
 		greet(FIXED);
 		info_export(NBD_OPT_GO, 1, FLAGS);
@@ -71,14 +73,14 @@ static const uint32_t lengths[] = {
     8197, 65535, 65536, 65537, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
 };
 
-/* A reply of each length, followed by zeroes: never more is taken than it may have. */
+/* A reply of each length, followed by zeroes: no more bytes are consumed than allowed. */
 static void check_lengths(enum nego_goal goal, bool tls, uint32_t option, uint32_t type, int info)
 {
 	const struct nego_config cfg = {.goal = goal, .export_name = "foo", .tls = tls};
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		if (option == NBD_OPT_LIST && type == NBD_REP_ACK && !lengths[i])
-			continue; /* an empty list is as it should be */
+			continue; /* an empty list is correct */
 		greet(FIXED);
 		reply(option, type, lengths[i]);
 		if (info >= 0)
@@ -198,7 +200,10 @@ static void test_infos_do_not_reach_the_size_of_a_session(void **state)
 static void test_silence_is_waited_for(void **state)
 {
 	(void)state;
-	/* Wherever the server falls silent, the machine waits for the rest of that message only. */
+	/*
+	 * If the server becomes silent anywhere, the machine waits only for the rest of that
+	 * message.
+	 */
 	greet(FIXED);
 	info_text(NBD_OPT_GO, NBD_INFO_NAME, "name");
 	info_export(NBD_OPT_GO, 1, FLAGS);

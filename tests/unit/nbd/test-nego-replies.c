@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* Each way a server can answer, and the sentence that people get to read. */
+/* Each way in which a server can answer, and the error that users see. */
 #include "nego-harness.h"
 
 struct refusal {
@@ -130,7 +130,7 @@ static void test_sentences_hold_the_longest_texts(void **state)
 	assert_int_equal(out.status, NEGO_FAILED);
 	assert_true(strlen(out.err.message) < ERR_MESSAGE_MAX);
 
-	/* And a cut within a character leaves valid text (run_check_sentence). */
+	/* A cut within a character leaves valid text (run_check_sentence). */
 	for (size_t pad = 0; pad < 4; pad++) {
 		greet(FIXED);
 		reply(NBD_OPT_GO, ERR(0), (uint32_t)(pad + 400));
@@ -239,7 +239,7 @@ static void test_sizes_and_flags(void **state)
 		assert_int_equal(out.status, NEGO_FAILED);
 	}
 
-	/* Unknown flags are ignored, and all of them are without HAS_FLAGS. */
+	/* Unknown flags are ignored; without HAS_FLAGS all flags are ignored. */
 	greet(FIXED);
 	info_export(NBD_OPT_GO, 1, 0xffff);
 	ack(NBD_OPT_GO);
@@ -319,7 +319,7 @@ static void test_list_holds_the_longest_strings(void **state)
 	assert_int_equal(strlen(out.first_description), NBD_STRING_MAX);
 }
 
-/* After how many bytes the connection closes decides the sentence. */
+/* The number of bytes before the close decides the error. */
 static void check_eof(enum nego_goal goal, bool tls, size_t len, const char *sentence)
 {
 	const struct nego_config cfg = {.goal = goal, .export_name = "foo", .tls = tls};

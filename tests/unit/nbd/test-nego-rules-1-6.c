@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* What proto.md (and care) asks of a client, rules 1 to 6: reaching an agreement. */
+/* What proto.md (and caution) requires of a client, rules 1 to 6: reaching an agreement. */
 #include "nego-harness.h"
 
 static void test_rule_01_client_flags_mirror_what_was_offered(void **state)
@@ -36,7 +36,7 @@ static void test_rule_02_one_option_in_flight(void **state)
 	size_t len;
 
 	(void)state;
-	/* A final reply that is half there moves nothing. */
+	/* Half of a final reply changes nothing. */
 	greet(FIXED);
 	reply(NBD_OPT_GO, ERR(NBD_ERR_UNSUP), 4);
 	say_str("tex");
@@ -154,7 +154,7 @@ static void test_rule_03_the_zeroes_are_taken_exactly(void **state)
 	size_t end;
 
 	(void)state;
-	/* They are reserved: their value may come to mean something to others. */
+	/* They are reserved: their value may get a meaning later. */
 	greet(FIXED);
 	reply(NBD_OPT_GO, ERR(NBD_ERR_UNSUP), 0);
 	export_named(MIB, FLAGS, false);
@@ -166,7 +166,7 @@ static void test_rule_03_the_zeroes_are_taken_exactly(void **state)
 	assert_int_equal(out.consumed, end);
 }
 
-/* True if the request for information at data names `type`; counts how often. */
+/* True if the information request at data names `type`; counts how often. */
 static unsigned int asks_for(const uint8_t *data, uint32_t len, uint16_t type)
 {
 	uint32_t name = get_be32(data);

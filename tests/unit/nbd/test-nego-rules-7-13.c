@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* What proto.md (and care) asks of a client, rules 7 to 13: endings, text, TLS, limits. */
+/* What proto.md (and caution) requires of a client, rules 7 to 13: endings, text, TLS, limits. */
 #include "nego-harness.h"
 
 static void test_rule_07_shutdown_is_answered_with_abort(void **state)
@@ -49,7 +49,7 @@ static void test_rule_07_no_reply_to_abort_is_needed(void **state)
 	size_t len;
 
 	(void)state;
-	/* Whether the reply comes, differs or stays away: nothing is read after the end. */
+	/* Whether the reply comes, differs or is missing: nothing is read after the end. */
 	for (int i = 0; i < 3; i++) {
 		greet(FIXED);
 		say_accept(NBD_OPT_INFO);
@@ -167,7 +167,7 @@ static void test_rule_08_strings_of_infos(void **state)
 		run(GO, "foo");
 		assert_violation("information about the export with the impossible length 0x1003");
 	}
-	/* A string that is none of proto.md is kept in its escaped form, cut where it must be. */
+	/* A string that violates proto.md is kept in its escaped form, cut at the limit. */
 	memset(big, 0, sizeof(big));
 	greet(FIXED);
 	info_bytes(NBD_OPT_GO, NBD_INFO_NAME, big, NBD_STRING_MAX);
@@ -260,7 +260,7 @@ static void test_rule_10_nothing_is_read_behind_the_starttls_ack(void **state)
 	greet(FIXED);
 	ack(NBD_OPT_STARTTLS);
 	len = server.len;
-	say_accept(NBD_OPT_GO); /* an attacker's, in plaintext */
+	say_accept(NBD_OPT_GO); /* from an attacker, in plain text */
 	assert_int_equal(nego_init(&nego, &cfg, NULL), 0);
 	while (nego_status(&nego) == NEGO_IO) {
 		size_t n;
@@ -290,7 +290,7 @@ static void test_rule_10_no_plaintext_fact_survives_tls(void **state)
 	const struct nego_config cfg = {.goal = GO, .export_name = "foo", .tls = true};
 
 	(void)state;
-	/* Two greetings that differ in all that may differ lead to one state and one result. */
+	/* Two greetings that differ in every variable field lead to the same state and result. */
 	greet(FIXED);
 	ack(NBD_OPT_STARTTLS);
 	reply(NBD_OPT_GO, ERR(NBD_ERR_UNSUP), 0);
@@ -306,7 +306,7 @@ static void test_rule_10_no_plaintext_fact_survives_tls(void **state)
 
 static void test_rule_11_nothing_the_kernel_lacks_is_negotiated(void **state)
 {
-	/* run_check_sent() looks at every byte of every test; here, the widest handshake. */
+	/* run_check_sent() checks every byte of every test; this is the longest handshake. */
 	(void)state;
 	greet(FIXED | NO_ZEROES);
 	ack(NBD_OPT_STARTTLS);

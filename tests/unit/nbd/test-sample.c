@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nbd/sample.c and base/digest.c: which blocks are read, and what is made of the answers. */
+/* nbd/sample.c and base/digest.c: which blocks are read, and how the answers are used. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 static struct sample s;
 
-/* What the server was asked, in the order of the reads. */
+/* The requests that the server got, in order. */
 static struct read {
 	uint64_t offset;
 	uint32_t len;
@@ -26,9 +26,9 @@ static uint8_t content(uint64_t offset)
 	return (uint8_t)(offset * 7 + (offset >> 16));
 }
 
-static uint64_t odd; /* a byte that is another one; UINT64_MAX: none */
+static uint64_t odd; /* offset of a byte that differs; UINT64_MAX: none */
 
-/* In pieces of `step`: what a socket may do. */
+/* In pieces of `step`, as from a socket. */
 static void receive(const uint8_t *bytes, size_t len, size_t step)
 {
 	while (len) {
@@ -136,7 +136,7 @@ static void test_small(void **state)
 	serve(1536, 0, SAMPLE_DEFAULT, SIZE_MAX);
 	assert_int_equal(n_reads, 1);
 	assert_int_equal(reads[0].len, 1536);
-	/* All of it, once, in order, and the odd end without what is no sector. */
+	/* Everything once, in order, without an incomplete sector at the end. */
 	serve(3 * SAMPLE_BLOCK + 700, 0, SAMPLE_DEFAULT, SIZE_MAX);
 	assert_int_equal(n_reads, 4);
 	for (size_t i = 0; i < n_reads; i++)
@@ -147,7 +147,7 @@ static void test_small(void **state)
 	assert_int_equal(reads[0].offset, 0);
 }
 
-/* The largest request and the pieces that arrive change nothing about the digest. */
+/* The digest does not depend on the largest request or on the pieces that arrive. */
 static void test_same_digest(void **state)
 {
 	struct digest whole;
@@ -177,7 +177,7 @@ static void test_other_digest(void **state)
 		serve(MIB + 4096, 0, 3 * SAMPLE_BLOCK, SIZE_MAX);
 		assert_false(digest_equal(&whole, &s.digest));
 	}
-	odd = SAMPLE_BLOCK; /* which is not in the sample */
+	odd = SAMPLE_BLOCK; /* this byte is not in the sample */
 	serve(MIB + 4096, 0, 3 * SAMPLE_BLOCK, SIZE_MAX);
 	assert_true(digest_equal(&whole, &s.digest));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is found out about requests and replies on their way, however they are cut. */
+/* The parsing of requests and replies in transit, whatever the pieces are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,14 +38,14 @@ static void add_reply(struct stream *s, uint32_t error, uint64_t cookie)
 	s->len += NBD_SIMPLE_LEN;
 }
 
-/* Data that looks like the reply that is searched for. */
+/* Data that looks like the expected reply. */
 static void add_data(struct stream *s, size_t len)
 {
 	for (size_t end = s->len + len; s->len < end;)
 		add_reply(s, NBD_ESHUTDOWN, 1);
 }
 
-/* In pieces of `step` bytes, each with what was not taken of the one before. */
+/* In pieces of `step` bytes, each with the rest that was not consumed before. */
 static size_t replies(struct nbd_traffic *t, const struct stream *s, size_t step,
 		      bool *ret_shutdown)
 {
@@ -103,7 +103,7 @@ static void goodbye_is_the_last_word(void **state)
 
 	(void)state;
 	add_request(&up, NBD_CMD_WRITE, 1, 28);
-	add_request(&up, NBD_CMD_DISC, 2, 0); /* no request, but what is written */
+	add_request(&up, NBD_CMD_DISC, 2, 0); /* not a request, but written data */
 	add_request(&more, NBD_CMD_DISC, 3, 0);
 	for (size_t step = 1; step < 60; step++) {
 		memset(&t, 0, sizeof(t));
@@ -123,7 +123,7 @@ static void goodbye_is_the_last_word(void **state)
 	assert_false(t.goodbye);
 }
 
-/* Whatever it is, it passes, and at once. */
+/* Any data passes at once. */
 static void what_is_not_understood_passes(void **state)
 {
 	static struct stream s;
@@ -152,7 +152,7 @@ static void what_is_not_understood_passes(void **state)
 	assert_int_equal(replies(&t, &s, 3, &shutdown), s.len);
 }
 
-/* A head without its rest stays behind. */
+/* An incomplete header is held back. */
 static void half_a_head_waits(void **state)
 {
 	static struct stream s;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
 /*
- * The locks: who may open them, who has them, what becomes of files of an earlier version, and that
- * looking at a lock takes nothing. What needs another account needs root.
+ * The locks: who may open them, who holds them, how files of an earlier version are handled, and
+ * that checking a lock does not take it. Cases with another account need root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +30,10 @@
 #include "runtime/rundir.h"
 #include "skip.h"
 
-#define STRANGER  54321 /* anybody's user id */
+#define STRANGER  54321 /* any unused user ID */
 #define TAKERS	  8
 #define ROUNDS	  20
-#define STOPS_MAX 80 /* of a process that takes a lock, at least so many */
+#define STOPS_MAX 80 /* upper bound of the stops of a process that takes a lock */
 
 static char dir[] = "/tmp/nbd-attach-lock-XXXXXX", path[64];
 
@@ -73,7 +73,7 @@ static void end(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-/* A file as earlier versions made it. */
+/* A file as made by earlier versions. */
 static void make_old_file(const char *content)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -84,7 +84,7 @@ static void make_old_file(const char *content)
 	close(fd);
 }
 
-/* A process of that user which holds the file's lock as earlier versions did. */
+/* A process of that user that holds the file's lock, as in earlier versions. */
 static pid_t hold(uid_t uid)
 {
 	int ready[2];
@@ -178,7 +178,7 @@ static void a_supervisor_of_an_earlier_version_is_a_holder(void **state)
 	assert_int_equal(lock_holder(path), 0);
 }
 
-/* Says what came of it, and keeps the lock until the others have said it, too. */
+/* Reports the result, and keeps the lock until the others have reported theirs, too. */
 static void take_and_stay(int go, int said, int stay)
 {
 	struct err err;
@@ -212,7 +212,7 @@ static void one_of_many_takers_of_an_old_file_wins(void **state)
 				take_and_stay(go[0], said[1], stay[0]);
 			}
 		close(go[0]);
-		close(go[1]); /* all at once */
+		close(go[1]); /* starts all at once */
 		close(said[1]);
 		for (int i = 0; i < TAKERS; i++) {
 			assert_int_equal(read(said[0], &byte, 1), 1);
@@ -242,15 +242,14 @@ static void __attribute__((noreturn)) take_traced(void)
 
 	be_traced();
 	ret = lock_take(path, "it", &fd, &err);
-	raise(SIGSTOP); /* it has the lock until the others have been looked at */
+	raise(SIGSTOP); /* it keeps the lock until the others have been checked */
 	_exit(ret == 0 ? 10 : err.kind == ERR_BUSY ? 11 : 12);
 }
 
 /*
- * One taker is stopped after so many beginnings and ends of system calls. Meanwhile another one
+ * One taker is stopped after `stops` beginnings and ends of system calls. Meanwhile another one
  * takes the lock, and then keeps it, or removes the file and frees it. In the end exactly one has
- * the lock. The exit status: 0 if so;
- * TOO_LATE: it makes fewer calls.
+ * the lock: exit status 0. TOO_LATE: it makes fewer calls.
  */
 #define TOO_LATE 1
 
@@ -272,8 +271,10 @@ static int interleave(unsigned when, bool old, bool removed)
 	struct err err;
 	pid_t pid;
 
-	/* In a directory of its own: a process that is stopped while it replaces a file keeps the
-	 * others there from that. */
+	/*
+	 * In a separate directory: a process that is stopped while it replaces a file keeps others
+	 * from replacing files there.
+	 */
 	snprintf(path, sizeof(path), "%s/%u", dir, when);
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/%u/it.lock", dir, when);
@@ -346,7 +347,7 @@ static void a_file_removed_while_it_is_taken(void **state)
 }
 
 /*
- * The one who looks is traced, and at the beginning and the end of each of its system calls
+ * The checking process is traced, and at the beginning and the end of each of its system calls
  * another process takes the lock.
  */
 static void looking_takes_nothing(void **state)
@@ -380,7 +381,7 @@ static void looking_takes_nothing(void **state)
 	assert_true(stops > 4);
 }
 
-/* What everybody may see of it, without being able to open the file. */
+/* What every user can see of it without opening the file. */
 static void a_stranger_sees_the_holder(void **state)
 {
 	struct err err;
@@ -437,7 +438,7 @@ static void a_number_in_the_file_is_not_believed(void **state)
 	end(innocent);
 }
 
-/* Also where the kernel's list of locks cannot be seen, as in the unit. */
+/* Also if the kernel's list of locks is hidden, as in the unit. */
 static void an_identified_holder_is_found(void **state)
 {
 	int ready[2], pidfd, fd;

@@ -123,7 +123,7 @@ static void all_of_the_state_survives_the_file(void **unused)
 	assert_string_equal(out.error, in.error);
 	assert_memory_equal(&out, &in, sizeof(in));
 
-	/* Of the links, only those that live are told. */
+	/* Only live links are printed. */
 	in.alive = 1;
 	assert_int_equal(state_write(&in), 0);
 	assert_int_equal(state_read(6, &out, NULL), 0);
@@ -141,7 +141,7 @@ static FILE *open_state(int index)
 	return f;
 }
 
-/* A file of an older version: what it does not say is not known, and uid 0 is somebody. */
+/* A file of an older version: missing values are unknown, and uid 0 is a real user. */
 static void missing_fields_are_unknown(void **unused)
 {
 	static struct state out;
@@ -193,7 +193,7 @@ static void malformed_links_are_passed_over(void **unused)
 	state_remove(4);
 }
 
-/* What goes to a terminal is printable, whoever wrote the file. */
+/* Output to a terminal is printable, whatever the file contains. */
 static void links_are_printable(void **unused)
 {
 	static struct state out;
@@ -218,7 +218,7 @@ static void links_are_printable(void **unused)
 	state_remove(4);
 }
 
-/* Only of a device that can be written: nothing else needs a flush. */
+/* Only for a writable device: others need no flush. */
 static void text_says_that_there_is_no_flush(void **unused)
 {
 	static struct state s = {.index = 6, .name = "attached", .peer_uid = -1};
@@ -238,7 +238,7 @@ static void text_says_that_there_is_no_flush(void **unused)
 	}
 }
 
-/* The rest of a line that was cut is no line. */
+/* The rest of a line that was too long does not count as a line. */
 static void overlong_lines_end_where_they_are_cut(void **unused)
 {
 	static struct state out;
@@ -259,12 +259,12 @@ static void overlong_lines_end_where_they_are_cut(void **unused)
 	state_remove(4);
 }
 
-/* Another program's opinion of the JSON: python's. */
+/* Python must parse the JSON, too. */
 static void json_of_a_state_is_json(void **unused)
 {
 	static struct state s = {
 	    .index = 6,
-	    .pid = -7, /* as a file may say */
+	    .pid = -7, /* a file may contain it */
 	    .name = "expired",
 	    .uri = "nbd://h/\"\\\x01\xff",
 	    .size = UINT64_MAX,

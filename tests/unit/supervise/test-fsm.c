@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table: every row counts, every state ends, and the rules that keep data safe hold. */
+/* The table: every row is used, every state can end, and the data safety rules hold. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include "supervise/fsm.h"
 
-/* A second row for a pair would never be reached, and a row that changes nothing says nothing. */
+/* A second row for a pair would never be reached, and a row that changes nothing is useless. */
 static void every_row_is_an_arrow_of_its_own(void **unused)
 {
 	unsigned arrows = 0;
@@ -65,7 +65,7 @@ static void ended_is_final_and_only_end_actions_lead_there(void **unused)
 	}
 }
 
-/* Whoever asks, a signal or a command, gets an answer in every state but the last. */
+/* A signal or a command gets an answer in every state except the last one. */
 static void requests_are_never_ignored(void **unused)
 {
 	(void)unused;
@@ -76,7 +76,7 @@ static void requests_are_never_ignored(void **unused)
 	}
 }
 
-/* A device that others may use is only let go through RELEASE, which looks and flushes. */
+/* A device that may be in use is detached only by RELEASE, which looks for users and flushes. */
 static void attached_devices_end_through_release(void **unused)
 {
 	static const enum fsm_state held[] = {FSM_ATTACHED, FSM_DEGRADED, FSM_LOST,
@@ -95,11 +95,11 @@ static void attached_devices_end_through_release(void **unused)
 	assert_int_equal(fsm_step(FSM_DETACHING, FSM_KEPT).next, FSM_ATTACHED);
 }
 
-/* The states of an attached device whose connections are not all alive. */
+/* The states of an attached device with a dead connection. */
 static const enum fsm_state hurt[] = {FSM_DEGRADED, FSM_LOST, FSM_HEALING, FSM_REFUSED,
 				      FSM_EXPIRED};
 
-/* I/O waits for a server: nothing a server does or leaves undone may end that. */
+/* I/O waits for a server: no action or omission of a server may end that. */
 static void io_states_end_by_release_or_taken_only(void **unused)
 {
 	(void)unused;
@@ -142,7 +142,7 @@ static void io_states_end_by_release_or_taken_only(void **unused)
 	}
 }
 
-/* In either direction: whatever is expired fails its I/O, and nothing else does. */
+/* Both ways: an expired device fails its I/O, and no other device does. */
 static void io_fails_only_when_the_patience_is_over(void **unused)
 {
 	(void)unused;
@@ -160,7 +160,7 @@ static void io_fails_only_when_the_patience_is_over(void **unused)
 	}
 	assert_int_equal(fsm_step(FSM_LOST, FSM_EXPIRE).action, FSM_FAIL_IO);
 	assert_int_equal(fsm_step(FSM_REFUSED, FSM_EXPIRE).action, FSM_FAIL_IO);
-	/* Some connections are alive: I/O goes on whatever the time. */
+	/* Some connections are alive: I/O goes on, without a time limit. */
 	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_EXPIRE).action, FSM_NOTHING);
 	/* A new connection waits until the old one has settled. (While the kernel works on it, the
 	 * supervisor holds the event back: it decides.) */
@@ -207,7 +207,7 @@ static void every_waiting_state_leads_back(void **unused)
 
 		if (s != FSM_HEALING)
 			assert_int_equal(fsm_step(s, FSM_REDIALLED).next, FSM_HEALING);
-		/* A server that is not the right one is complained about, and waited for. */
+		/* A wrong server is reported, and the right one is waited for. */
 		if (s != FSM_HEALING) {
 			assert_int_equal(fsm_step(s, FSM_CHANGED).action, FSM_COMPLAIN);
 			assert_int_not_equal(fsm_step(s, FSM_CHANGED).next, FSM_ENDED);
@@ -215,7 +215,7 @@ static void every_waiting_state_leads_back(void **unused)
 	}
 }
 
-/* Whatever loses a connection dials for another. */
+/* Every state that loses a connection dials another one. */
 static void losses_are_dialled_for(void **unused)
 {
 	(void)unused;

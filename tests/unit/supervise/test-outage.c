@@ -38,7 +38,7 @@ static void test_counts(void **state)
 	assert_int_equal(r.downtime_ms, 63000);
 	assert_string_equal(r.outage_cause, "the machine was suspended");
 
-	/* What was before counts beside the present one. */
+	/* Earlier outages count in addition to the present one. */
 	assert_true(outage_begin(&o, 20000, "again"));
 	outage_report(&o, 21000, 118, &r);
 	assert_int_equal(r.outages, 3);
@@ -56,10 +56,10 @@ static void test_fails_at(void **state)
 	    {OUTAGE_FOREVER, 1000, 0, GRACE_NONE, UINT64_MAX},
 	    {0, 1000, 0, GRACE_NONE, 1000},
 	    {30, 1000, 0, GRACE_NONE, 31000},
-	    /* A grace counts from the loss, or from the shutdown if that came later. */
+	    /* The grace period begins at the loss, or at the shutdown if that came later. */
 	    {OUTAGE_FOREVER, 1000, 500, 10, 11000},
 	    {OUTAGE_FOREVER, 1000, 5000, 10, 15000},
-	    /* It makes I/O fail sooner, never later. */
+	    /* It makes I/O fail earlier, never later. */
 	    {30, 1000, 5000, 10, 15000},
 	    {30, 1000, 5000, 60, 31000},
 	    {30, 1000, 5000, 0, 5000},
@@ -88,7 +88,7 @@ static void test_grace_is_news(void **state)
 	assert_true(outage_set_grace(&o, 4, GRACE_NONE));
 }
 
-/* The sixth outage in a row is said to be usual, and one after a long calm is not. */
+/* The sixth outage in a row counts as usual, one after a long calm does not. */
 static void test_usual(void **state)
 {
 	struct outage o;

@@ -49,7 +49,7 @@ static void test_posted_while_taken(void **state)
 	(void)state;
 	queue_post(&q, FSM_LINKS_DEAD, NULL);
 	takes(&q, FSM_LINKS_DEAD, "");
-	/* What an action posts comes after what stood there before. */
+	/* Events that an action posts come after earlier ones. */
 	queue_post(&q, FSM_EXPIRE, NULL);
 	queue_post(&q, FSM_REDIALLED, NULL);
 	takes(&q, FSM_EXPIRE, "");
@@ -75,7 +75,7 @@ static void test_deferred(void **state)
 	assert_false(queue_has_deferred(&q, FSM_EXPIRE));
 	is_empty(&q);
 
-	/* One of a kind, and the newest. */
+	/* At most one of each kind, the newest one. */
 	err_set(&err, ERR_FAILED, 0, "second");
 	e.err = err;
 	queue_defer(&q, &e);
@@ -83,7 +83,7 @@ static void test_deferred(void **state)
 	queue_defer(&q, &e);
 	assert_int_equal(q.n_deferred, 2);
 
-	/* They stand behind what came meanwhile. */
+	/* They come after events that were posted meanwhile. */
 	queue_post(&q, FSM_CONFIGURED, NULL);
 	queue_recall(&q);
 	assert_false(queue_has_deferred(&q, FSM_TERMINATE));
@@ -111,7 +111,7 @@ static void test_forgotten(void **state)
 	is_empty(&q);
 }
 
-/* A source that never stops loses none of the other events, and the newest of its own is kept. */
+/* A source that never stops does not displace other events, and its newest event is kept. */
 static void test_full(void **state)
 {
 	struct queue q = {.n = 0};

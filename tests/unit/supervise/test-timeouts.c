@@ -13,14 +13,16 @@ static void test_dead(void **state)
 
 	(void)state;
 	assert_int_equal(timeouts_dead(&cfg), 77);
-	/* The driver multiplies it, so that for ever is only long. */
+	/* The driver multiplies it, so "forever" is only a long time. */
 	cfg.dead_timeout_s = SUPERVISOR_FOREVER;
 	assert_in_range(timeouts_dead(&cfg), 86400, INT32_MAX);
 	cfg.reconnect = false;
 	assert_int_equal(timeouts_dead(&cfg), 0);
 }
 
-/* With one connection, what was in flight when it died is resent at the next look at it. */
+/*
+ * With one connection, requests that were in flight at its death are sent again at the next check.
+ */
 static void test_io(void **state)
 {
 	struct supervisor_config cfg = {.timeout = 0};

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker or a resolver that a server has taken over says anything: nothing of it may get by. */
+/*
+ * A worker or a resolver that a server has taken over may send anything: every lie must be refused.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -72,13 +74,13 @@ static void done(void **state)
 	good_done();
 	memset(answer.export.description, 'x', sizeof(answer.export.description));
 	refused(NEGO_GOAL_INFO);
-	/* With LIST there is no description of an export to believe. */
+	/* With LIST a description of an export is not accepted. */
 	good_done();
 	memset(&answer.export, 0xff, sizeof(answer.export));
 	accepted(NEGO_GOAL_LIST);
 }
 
-/* The parent tells how long they are valid: no date may make that overflow, or be nonsense. */
+/* The parent computes how long they are valid: no date may cause an overflow or nonsense. */
 static void dates(void **state)
 {
 	static const int64_t good[] = {0, 1, 1700000000, TLS_EXPIRES_MAX};
@@ -152,7 +154,7 @@ static void failed_text_is_escaped(void **state)
 	accepted(NEGO_GOAL_GO);
 	assert_string_equal(answer.err.message,
 			    "a\\x1b[2Jb\\x0ac\\xff \\xc2\\x9b %s%n \"q\" \\x1b \xc3\xa9");
-	/* Escaping lengthens: the end is cut, never overrun. */
+	/* Escaping lengthens the text: it is cut, and does not overrun. */
 	good_failed();
 	memset(answer.err.message, '\n', sizeof(answer.err.message) - 1);
 	accepted(NEGO_GOAL_GO);
@@ -207,7 +209,7 @@ static void receive(void **state)
 	close(fds[0]);
 }
 
-/* The helper said something, then ended without having read its job. */
+/* The helper sent something, then ended without reading its job. */
 static void receive_after_reset(void **state)
 {
 	char in[16], out[16] = "0123456789abcde";
@@ -232,7 +234,7 @@ static int lowest_free(void)
 	return fd;
 }
 
-/* Descriptors sent along must not pile up here, let alone be used. */
+/* Descriptors that are sent along must be closed, not used. */
 static void receive_no_descriptors(void **state)
 {
 	struct worker_job job = {0}, got;
@@ -241,7 +243,7 @@ static void receive_no_descriptors(void **state)
 	(void)state;
 	pair(fds);
 	before = lowest_free();
-	/* A job is the one message that carries a descriptor. */
+	/* A job is the only message with a descriptor. */
 	assert_int_equal(worker_send_job(fds[1], &job, &(struct worker_fds){.sock = fds[1]}), 0);
 	assert_int_equal(worker_receive(fds[0], &got, sizeof(got)), -EPROTO);
 	assert_int_equal(lowest_free(), before);

@@ -55,7 +55,7 @@ static void on_listed(const char *name, const char *description, void *arg)
 	snprintf(o->names + len, sizeof(o->names) - len, "%s,", name);
 }
 
-/* Runs one attempt to its end; nothing may be left of it but the result's descriptor. */
+/* Runs one attempt to its end; it must leave only the result's descriptor. */
 static struct outcome run_attempt(struct attempt_config *cfg, const struct helpers_config *helpers)
 {
 	struct outcome o = {.loop = loop_new(), .fd = -1};
@@ -88,7 +88,7 @@ static struct outcome attempt_with(struct attempt_config *cfg, struct helpers_co
 	return run_attempt(cfg, &helpers);
 }
 
-/* An attempt with goal GO at a server of this kind on the loopback interface. */
+/* An attempt with goal GO against a server of this kind on the loopback interface. */
 static struct outcome go_with(void (*serve)(int fd), struct attempt_config *cfg)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -109,7 +109,7 @@ static struct outcome go(void (*serve)(int fd))
 	return go_with(serve, &(struct attempt_config){.goal = NEGO_GOAL_GO, .timeout_ms = 1000});
 }
 
-/* Describes the export, then does not answer the goodbye, as proto.md allows for. */
+/* Describes the export, then does not answer the goodbye, as proto.md allows. */
 static void server_without_goodbye(int fd)
 {
 	uint8_t out[200];
@@ -131,7 +131,7 @@ static void assert_ready_for_the_kernel(int fd)
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len), 0);
 	assert_int_equal(tv.tv_sec, 0);
-	/* Nothing was read ahead, and the other direction works. */
+	/* No byte was read ahead, and the other direction works. */
 	assert_int_equal(recv(fd, in, 12, MSG_WAITALL), 12);
 	assert_memory_equal(in, "TRANSMISSION", 12);
 	assert_int_equal(send(fd, "echo", 4, 0), 4);
@@ -301,7 +301,7 @@ static void addresses_given(void **state)
 	endpoint_done(&e);
 }
 
-/* Servers that stretch time. */
+/* Slow servers. */
 
 static void silent(int fd)
 {
@@ -383,7 +383,7 @@ static int exit_lookup(const char *host, uint16_t port, struct address_list *lis
 	_exit(3);
 }
 
-/* A module of the name service that needs what a resolver may not do, and gets on without. */
+/* A name service module that tries forbidden calls, and works without them. */
 static int greedy_lookup(const char *host, uint16_t port, struct address_list *list)
 {
 	int fds[2];
@@ -505,7 +505,7 @@ static void another_address(void **state)
 	assert_true(address_equal(&o.result.peer, &at[2]));
 	assert_int_equal(o.result.addresses.n, 3);
 	close(o.fd);
-	/* None is left: the first failure counts, also when the last address refuses. */
+	/* No address is left: the first failure counts, even if the last address refuses. */
 	server_stop(pid[2]);
 	o = attempt(&cfg);
 	assert_true(o.ret < 0);
@@ -534,7 +534,7 @@ static void another_address(void **state)
 	endpoint_done(&e);
 }
 
-/* Workers that a server has taken over. Each gets the job, then does its worst. */
+/* Workers that a server has taken over. Each gets the job, then misbehaves. */
 
 static struct worker_answer lie;
 
@@ -599,7 +599,7 @@ static void fail_with(int fd, int number, enum err_kind kind)
 	tell(fd, WORKER_FAILED);
 }
 
-/* In plain text: what would make the parent start a process that may live for ever. */
+/* In plain text: an answer that would make the parent start a process that may live forever. */
 static void ask_for_a_relay(int fd)
 {
 	fail_with(fd, TLS_NOT_IN_KERNEL, ERR_SYSTEM);
@@ -616,7 +616,7 @@ static void tell_a_number(int fd)
 }
 
 static const struct liar {
-	void (*say)(int fd); /* NULL: it ends before it says anything */
+	void (*say)(int fd); /* NULL: it ends before it sends anything */
 	int ends;	     /* its exit status, minus a signal's number, or: */
 #define LINGERS 256	     /* with a copy of the socket that the kernel is to use */
 	int ret;
@@ -674,7 +674,7 @@ static void worker_misbehaves(void **state)
 		struct err err;
 		struct outcome o;
 
-		/* Helpers on a loop of their own: what they left is reaped at their end. */
+		/* Helpers on another loop: their remaining children are reaped at their end. */
 		assert_int_equal(helpers_new(loop, &helpers_cfg, &cfg.helpers, &err), 0);
 		{
 			struct address at = literal_address("127.0.0.1", 0);
@@ -727,7 +727,7 @@ static void freed_at_any_time(void **state)
 		endpoint_done(&e);
 		assert_false(o.called);
 		assert_int_equal(open_descriptors(), before);
-		assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* the server alone */
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* only the server */
 	}
 	server_stop(pid);
 }
@@ -779,7 +779,7 @@ static void wrong_configuration(void **state)
 	endpoint_done(&e);
 }
 
-/* Real servers, where they are installed. */
+/* Real servers, if they are installed. */
 
 static bool can_connect(const struct address *a)
 {
@@ -790,7 +790,7 @@ static bool can_connect(const struct address *a)
 	return can;
 }
 
-/* 0: not installed, or it did not come up. */
+/* 0: not installed, or it did not start. */
 /* 0: that server is not installed. */
 static pid_t run_server(const char *const argv[], const struct address *at)
 {

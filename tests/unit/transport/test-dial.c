@@ -114,7 +114,7 @@ static void all_refused(void **state)
 			    "the server refuses connections: is the server running?");
 }
 
-/* Different failures are named, a few of them. */
+/* Names different failures, up to a limit. */
 static void failures_named(void **state)
 {
 	struct address_list list = {0};
@@ -143,7 +143,7 @@ static void failures_named(void **state)
 	assert_int_equal(shown, 3); /* of the four that are told */
 }
 
-/* One family refuses, the other serves: at once, in either order. */
+/* One family refuses, the other serves: no delay, in either order. */
 static void one_family(void **state)
 {
 	struct address v4 = literal_address("127.0.0.1", 0);
@@ -162,7 +162,7 @@ static void one_family(void **state)
 	close(server);
 }
 
-/* Full of connections that nobody accepts: further ones get no answer at all. */
+/* The queue is full of connections that are not accepted: further ones get no answer. */
 static int black_hole(struct address *a, int filler[2])
 {
 	int server = listen_at(a, 0);
@@ -216,7 +216,7 @@ static void freed_under_way(void **state)
 	    0);
 	loop_run_for(o.loop, 400);
 	assert_false(o.called);
-	/* What the deadline's sentence adds. */
+	/* The details in the error of a deadline. */
 	text_init(&t, buf, sizeof(buf));
 	assert_true(dial_failures(d, &t));
 	assert_non_null(strstr(buf, "Connection refused"));
@@ -358,7 +358,7 @@ static void only_local_port(const char *range)
 	close(fd);
 }
 
-/* In a network of its own, whose only local port is the one that is dialled. */
+/* In another network namespace whose only local port is the dialled one. */
 static void meet_oneself(void)
 {
 	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -372,12 +372,12 @@ static void meet_oneself(void)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
 		_exit(77);
-	/* The control: a plain connect() does meet itself. */
+	/* The control: a plain connect() connects to itself. */
 	only_local_port("40001 40001");
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (void *)&a.sa, a.len) < 0)
 		_exit(78);
-	/* Another port, as the first one lingers. */
+	/* Another port, because the first one is still in use. */
 	only_local_port("40003 40003");
 	list.item[0] = literal_address("127.0.0.1", 40003);
 	o = dial(&list);

@@ -60,7 +60,7 @@ static void spares(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* As one that a server has taken over: it does nothing that it should. */
+/* Like a helper that a server has taken over: it ignores its job. */
 static struct helper *stopped(struct helpers *h)
 {
 	struct helper *w;
@@ -135,7 +135,7 @@ static void locked_in_memory(void **state)
 		skip_because("it takes root");
 	}
 #if defined(__SANITIZE_ADDRESS__)
-	helpers_free(h); /* terabytes of shadow */
+	helpers_free(h); /* sanitizers reserve terabytes of shadow memory */
 	loop_free(loop);
 	skip_because("the sanitizer's shadow takes terabytes");
 #endif
@@ -154,8 +154,10 @@ static void locked_in_memory(void **state)
 	loop_free(loop);
 }
 
-/* The signals by which a terminal or a service manager ends a group leave a spare standing;
- * SIGKILL from outside is noticed. */
+/*
+ * A spare ignores the signals by which a terminal or a service manager ends a group; SIGKILL from
+ * outside is noticed.
+ */
 static void signals(void **state)
 {
 	static const int harmless[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
@@ -173,7 +175,7 @@ static void signals(void **state)
 		struct pollfd p = {.fd = w->process.fd, .events = POLLIN};
 
 		assert_int_equal(poll(&p, 1, 5000), 1);
-		/* They may have come before the child ignored them: then take another. */
+		/* They may have come before the child ignored them: then uses another child. */
 		if (worker_receive(w->process.fd, &a, sizeof(a)) == 1) {
 			assert_int_equal(a.type, WORKER_READY);
 			for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
@@ -189,7 +191,7 @@ static void signals(void **state)
 	loop_free(loop);
 }
 
-/* Copies of a zygote are children of ours, confined, each a new process; and it is replaced. */
+/* Copies of a zygote are our children, confined, each a new process; a dead zygote is replaced. */
 static void from_a_zygote(void **state)
 {
 	struct loop *loop = loop_new();
@@ -207,7 +209,7 @@ static void from_a_zygote(void **state)
 	assert_int_equal(helpers_take(h, &one, &err), 0);
 	assert_int_equal(helpers_take(h, &two, &err), 0);
 	assert_int_not_equal(one->process.pid, two->process.pid);
-	/* The zygote is not what ends first when memory is short; a worker may be. */
+	/* If memory is short, the zygote is not ended first; a worker may be. */
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", one->process.pid);
 	f = fopen(path, "re");
 	assert_non_null(f);
@@ -239,8 +241,10 @@ static void from_a_zygote(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* In a process of its own, whose root has become an empty directory. The number of workers of 100
- * that were had there. */
+/*
+ * In another process whose root is an empty directory. Returns how many of 100 workers could be
+ * started there.
+ */
 static int workers_without_files(bool zygote, const char *dir)
 {
 	struct loop *loop = loop_new();
@@ -254,7 +258,7 @@ static int workers_without_files(bool zygote, const char *dir)
 	await_ready(loop, h, 2);
 	if (chroot(dir) < 0 || chdir("/") < 0)
 		return -1;
-	/* The first two stood ready. */
+	/* The first two were ready before. */
 	for (int i = 0; i < 102; i++) {
 		for (int k = 0; k < 500 && helpers_ready(h) == 0 && helpers_spares(h); k++)
 			loop_run_for(loop, 2);
@@ -286,8 +290,8 @@ static int in_a_child(bool zygote)
 }
 
 /*
- * A device under swap or the root file system: in an outage, every file may be out of reach. A
- * zygote cannot open one itself, where the kernel has Landlock; here the starter has none either.
+ * A device under swap or the root file system: in an outage, no file may be readable. With Landlock
+ * a zygote cannot open a file itself; here its starter cannot, either.
  */
 static void a_zygote_needs_no_file(void **state)
 {
@@ -298,10 +302,10 @@ static void a_zygote_needs_no_file(void **state)
 	skip_because("it has files of its own");
 #endif
 	assert_int_equal(in_a_child(true), 100);
-	assert_int_equal(in_a_child(false), 0); /* that is what it is for */
+	assert_int_equal(in_a_child(false), 0); /* only a zygote helps */
 }
 
-/* A copy as the zygote makes one, which no handler of a library notices. */
+/* A copy like the zygote's, which no handler of a library notices. */
 static void random_of_a_copy(const struct tls_lib *lib, uint8_t out[2][16])
 {
 	int fds[2];
@@ -321,7 +325,7 @@ static void random_of_a_copy(const struct tls_lib *lib, uint8_t out[2][16])
 	close(fds[1]);
 }
 
-/* Or two servers would get the same keys of a device's workers. */
+/* Otherwise two servers would get the same keys from a device's workers. */
 static void copies_share_no_random_numbers(void **state)
 {
 	uint8_t one[2][16], two[2][16];
@@ -336,12 +340,12 @@ static void copies_share_no_random_numbers(void **state)
 	assert_memory_not_equal(one[1], two[1], 16);
 }
 
-/* What a helper finds when it starts. */
+/* The environment of a helper at its start. */
 struct found {
-	uint8_t random[16];    /* the kernel's, of which the stack canary and the like are made */
+	uint8_t random[16];    /* the kernel's random bytes, the source of the stack canary */
 	uintptr_t text, stack; /* addresses */
-	bool session;	       /* it leads one */
-	bool terminal;	       /* there is one that it could open */
+	bool session;	       /* it is a session leader */
+	bool terminal;	       /* it could open one */
 	unsigned descriptors;
 	char environment[256];
 };
@@ -395,8 +399,10 @@ static struct found ask_a_helper(void)
 	return found;
 }
 
-/* Helpers are programs of their own: what one tells a server is of no use against another, nor
- * against the process that started it. */
+/*
+ * Helpers are executed anew: an address that one reveals to a server does not help against another,
+ * or against the process that started it.
+ */
 static void nothing_is_inherited(void **state)
 {
 	int kept = dup(STDERR_FILENO); /* not close-on-exec */
@@ -410,7 +416,7 @@ static void nothing_is_inherited(void **state)
 	two = ask_a_helper();
 	close(kept);
 #if defined(FOR_VALGRIND)
-	return; /* it chooses addresses, and needs descriptors, itself */
+	return; /* sanitizers choose addresses and need descriptors */
 #endif
 	assert_memory_not_equal(one.random, ours.random, sizeof(one.random));
 	assert_memory_not_equal(one.random, two.random, sizeof(one.random));
@@ -423,7 +429,7 @@ static void nothing_is_inherited(void **state)
 	assert_false(one.terminal);
 }
 
-/* The private argument does nothing for a user, whatever descriptor he opens for it. */
+/* The private argument does nothing for a user, whatever descriptor the user opens for it. */
 static void users_start_no_helper(void **state)
 {
 	char *const argv[] = {(char[]){"nbd-attach"}, (char[]){"--helper=worker"}, NULL};
@@ -509,7 +515,10 @@ struct family {
 	pid_t spare, holder;
 };
 
-/* Starts a spare, and a process that keeps its socket open: the end of that is not what ends it. */
+/*
+ * Starts a spare, and a process that keeps its socket open, so the end of the socket does not end
+ * it.
+ */
 static void __attribute__((noreturn)) supervisor(int pipe_fd)
 {
 	struct loop *loop = loop_new();
@@ -533,7 +542,7 @@ static void __attribute__((noreturn)) supervisor(int pipe_fd)
 		pause();
 }
 
-/* Even when it is killed, nothing of a supervisor stays behind. */
+/* Even if a supervisor is killed, none of its helpers is left. */
 static void they_die_with_their_parent(void **state)
 {
 	int pipe_fd[2], status = 0;
@@ -541,7 +550,7 @@ static void they_die_with_their_parent(void **state)
 	struct family f;
 
 	(void)state;
-	/* Orphans become ours to wait for. */
+	/* Orphans become our children. */
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(pipe2(pipe_fd, O_CLOEXEC), 0);
 	parent = fork();
@@ -566,7 +575,7 @@ static void they_die_with_their_parent(void **state)
 	close(pipe_fd[1]);
 }
 
-/* A spare spares a redial the fork. */
+/* With a spare, a redial needs no fork. */
 static void on_done(struct attempt *a, int ret, struct attempt_result *result,
 		    const struct err *err, void *arg)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which user serves a connection, of real sockets and of the kernel's answers in memory. */
+/* Which user serves a connection: with real sockets, and with simulated answers of the kernel. */
 #include "transport-fixture.h"
 
 #include <linux/sock_diag.h>
@@ -48,13 +48,13 @@ static void assert_owned(const struct address *listen, const struct address *dia
 
 	((struct sockaddr_in *)&to.sa)->sin_port = htons(address_port(&at)); /* or in6 */
 	fd = connected_to(&to);
-	/* Before 6.17 the kernel says that it is root's. */
+	/* Before 6.17 the kernel reports root. */
 	assert_verdict(fd, 0, -EPERM, ERR_PERMANENT, "no process of this machine");
 	assert_verdict(fd, geteuid(), -EPERM, ERR_PERMANENT, "no process of this machine");
 	served = accepted(listener);
 	assert_verdict(fd, geteuid(), 0, ERR_FAILED, "");
 	assert_verdict(fd, geteuid() + 1, -EPERM, ERR_PERMANENT, "another user's server answers");
-	/* The listening socket answers in its place: it does not count. */
+	/* The kernel returns the listening socket instead: it does not count. */
 	close(served);
 	assert_verdict(fd, geteuid(), -ECONNRESET, ERR_RETRY, "has closed the connection");
 	close(fd);
@@ -90,7 +90,7 @@ static void tcp_six(void **state)
 	assert_owned(&four, &mapped);
 }
 
-/* Who accepts a connection serves it, whoever listens. */
+/* The process that accepts a connection serves it, whichever process listens. */
 static void accepted_by_another(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
-/* Certificates and keys: who may read them, what reaches the worker, when they are read again. */
+/* Certificates and keys: who may read them, what the worker gets, when they are read again. */
 #include "helper-fixture.h"
 #include "transport-fixture.h"
 
@@ -142,7 +142,7 @@ static void a_directory(void **state)
 
 	put_file("ca-crl.pem", "revoked", 0644);
 	put_file("client-cert.pem", "ours", 0644);
-	assert_int_equal(get(&b), 0); /* the key is missing: what there was is used */
+	assert_int_equal(get(&b), 0); /* the key is missing: the old contents are used */
 	expect(&b, TLS_FILE_CRL, "");
 	put_file("client-key.pem", "secret", 0600);
 	assert_int_equal(get(&b), 0);
@@ -152,7 +152,7 @@ static void a_directory(void **state)
 	expect(&b, TLS_FILE_KEY, "secret");
 	bench_close(&b);
 
-	/* A single file goes before that in the directory. */
+	/* A single file overrides that in the directory. */
 	put_file("psk", "another authority", 0644);
 	bench_open(&b, TLS_TYPE_X509);
 	b.e.tls_certificates = strdup(dir);
@@ -206,7 +206,7 @@ static void who_may_read_a_key(void **state)
 			assert_int_equal(b.o.err.kind, ERR_USAGE);
 			assert_non_null(strstr(b.o.err.message, "can be read by other users"));
 		}
-		/* The caller is root, so that another user's is never right. */
+		/* The caller is root, so another user's file is always refused. */
 		assert_int_equal(chown(path_of("psk"), 1000, 1000), 0);
 		bench_close(&b);
 		bench_open(&b, TLS_TYPE_PSK);
@@ -218,13 +218,13 @@ static void who_may_read_a_key(void **state)
 	}
 }
 
-/* Whoever can write to one of these files, or replace it, chooses whom we trust. */
+/* A user who can write to one of these files, or replace it, decides whom we trust. */
 static void who_may_write_what_is_trusted(void **state)
 {
 	static const struct {
 		mode_t file, directory;
 		uid_t owner, owner_of_directory;
-		const char *sentence; /* NULL: right */
+		const char *sentence; /* NULL: accepted */
 	} rows[] = {
 	    {0644, 0700, 0, 0, NULL},
 	    {0444, 0755, 0, 0, NULL},
@@ -294,7 +294,7 @@ static void where_a_link_leads(void **state)
 	assert_int_equal(rmdir(open_dir), 0);
 }
 
-/* While the list of revoked certificates is replaced, the old one counts. */
+/* While the revocation list is being replaced, the old one counts. */
 static void a_list_that_has_gone(void **state)
 {
 	struct bench b;
@@ -386,7 +386,7 @@ static void what_is_no_file(void **state)
 	bench_close(&b);
 }
 
-/* Changed files count at the next attempt, unless they are kept (--swap). */
+/* Changed files are used at the next attempt, unless the old ones are kept (--swap). */
 static void read_again(void **state)
 {
 	struct bench b;
@@ -400,7 +400,7 @@ static void read_again(void **state)
 	put_file("psk", "me:1111", 0600);
 	assert_int_equal(get(&b), 0);
 	expect(&b, TLS_FILE_PSK, "me:1111");
-	/* What is wrong now was right before. */
+	/* The file is invalid now, but was valid before. */
 	put_file("psk", "me:2222", 0644);
 	assert_int_equal(get(&b), 0);
 	expect(&b, TLS_FILE_PSK, "me:1111");
@@ -427,7 +427,7 @@ static void one_who_gives_up(void **state)
 	tls_wait_cancel(&other);
 	loop_run(b.o.loop);
 	assert_int_equal(b.o.calls, 1);
-	/* And one who is not there any more when all is freed. */
+	/* Another one that no longer exists when everything is freed. */
 	put_file("psk", "me:11", 0600);
 	tls_files_refresh(b.files);
 	tls_files_get(b.files, &b.wait, got, &b.o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The relay with a real session of TLS 1.3, and what a server's records may look like. */
+/* The relay with a real session of TLS 1.3, and unusual records of a server. */
 #include "relay-fixture.h"
 
 #include <dlfcn.h>
@@ -14,7 +14,7 @@
 #define ODD	 16001	  /* bytes of a record: its end cuts a reply in two */
 #define MUCH	 ODD * 35 /* more than the relay's block and the kernel's socket hold */
 
-/* What the server needs, and the program does not. */
+/* Needed only by the server. */
 static struct {
 	__typeof__(gnutls_transport_set_int2) *transport_set_int2;
 	__typeof__(gnutls_psk_allocate_server_credentials) *allocate;
@@ -82,7 +82,7 @@ static void shake_hands(gnutls_session_t session, int fd)
 		fail_msg("%s", lib.strerror(ret));
 }
 
-/* As a worker does it, and from then on a relay. */
+/* Acts like a worker, and from then on like a relay. */
 static void relay(int sock, int kernel)
 {
 	const gnutls_datum_t key = {.data = key_bytes, .size = sizeof(key_bytes)};
@@ -140,7 +140,7 @@ static void put_reply(uint8_t *p, uint32_t error)
 	put_be64(p + 8, 1);
 }
 
-/* Behind a change of keys, in one piece with it, comes a reply, and nothing after it. */
+/* A reply follows a change of keys in the same piece, and nothing follows the reply. */
 static void reply_behind_new_keys_passes(void **state)
 {
 	uint8_t reply[NBD_SIMPLE_LEN], got[NBD_SIMPLE_LEN];
@@ -160,7 +160,7 @@ static void reply_behind_new_keys_passes(void **state)
 	way_ended(&w);
 }
 
-/* The server's end is seen while much of what it said waits, cut anywhere. */
+/* The server's end is noticed while much of its data waits, cut anywhere. */
 static void refusal_is_found_behind_the_end(void **state)
 {
 	static uint8_t replies[MUCH / NBD_SIMPLE_LEN * NBD_SIMPLE_LEN], got[sizeof(replies)];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The relay between real sockets, in plain text: what it moves, how it ends, what it drops. */
+/* The relay between real sockets, in plain text: what it forwards, how it ends, what it drops. */
 #include "relay-fixture.h"
 
 #include <poll.h>
@@ -8,7 +8,7 @@
 #include "worker/relay.h"
 
 #define SOME	 (3U << 20)  /* bytes */
-#define TOO_MUCH (64U << 20) /* more than all buffers on the way hold */
+#define TOO_MUCH (64U << 20) /* more than all buffers between hold */
 
 static void send_request(int fd, uint16_t type, uint32_t len, uint8_t *request)
 {
@@ -48,7 +48,7 @@ static void way_open(struct relay_ends *w)
 	relay_open(w, relay);
 }
 
-/* It has ended by itself, within five seconds. */
+/* Checks that it ends by itself within five seconds. */
 static void way_ended(struct relay_ends *w)
 {
 	int status = -1, n = 0;
@@ -68,7 +68,7 @@ static uint8_t pattern(size_t i)
 	return (uint8_t)(i * 31 + i / 251);
 }
 
-/* A child of its own writes, so that both ends may be busy. */
+/* Another child writes, so that both ends may be busy. */
 static pid_t writer(int fd, size_t len)
 {
 	pid_t pid = fork();
@@ -135,7 +135,7 @@ static void moves_both_ways(void **state)
 	way_ended(&w);
 }
 
-/* One direction that stands still must not hold the other. */
+/* One blocked direction must not block the other. */
 static void directions_are_independent(void **state)
 {
 	struct relay_ends w;
@@ -157,7 +157,7 @@ static void directions_are_independent(void **state)
 	way_ended(&w);
 }
 
-/* Detaching: the kernel says DISC, and all that came before has to arrive. */
+/* Detach: the kernel sends DISC, and everything before must arrive. */
 static void goodbye_is_delivered(void **state)
 {
 	struct relay_ends w;
@@ -182,7 +182,7 @@ static void goodbye_is_delivered(void **state)
 	way_ended(&w);
 }
 
-/* The kernel gave the connection up: nothing may arrive late. */
+/* The kernel has given the connection up: no data may arrive late. */
 static void hang_up_resets(void **state)
 {
 	struct relay_ends w;
@@ -215,13 +215,13 @@ static void hang_up_is_noticed_when_full(void **state)
 	way_open(&w);
 	up = writer(w.kernel, TOO_MUCH);
 	usleep(500000);
-	assert_int_equal(waitpid(up, &status, WNOHANG), 0); /* stuck */
+	assert_int_equal(waitpid(up, &status, WNOHANG), 0); /* it is blocked */
 	shutdown(w.kernel, SHUT_RDWR);
 	waitpid(up, &status, 0);
 	way_ended(&w);
 }
 
-/* What the server said before it left reaches the kernel. */
+/* Data that the server sent before its end reaches the kernel. */
 static void last_replies_arrive(void **state)
 {
 	struct relay_ends w;
@@ -239,8 +239,8 @@ static void last_replies_arrive(void **state)
 }
 
 /*
- * A server that shuts down refuses requests. What it did carry out reaches the kernel, the refusal
- * does not; the server is told that we leave, and the kernel's end comes after the server's.
+ * A server that shuts down refuses requests. Its successful replies reach the kernel, the refusal
+ * does not. The server gets a disconnect, and the kernel's end comes after the server's.
  */
 static void refusal_of_a_shutdown_is_an_end(void **state)
 {
@@ -259,14 +259,14 @@ static void refusal_of_a_shutdown_is_an_end(void **state)
 	send_reply(w.server, 0); /* too late */
 	assert_int_equal(recv(w.kernel, got, 32, MSG_WAITALL), 32);
 	p = (struct pollfd){.fd = w.kernel, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 2500), 0); /* it may be at work */
+	assert_int_equal(poll(&p, 1, 2500), 0); /* it may still work */
 	close(w.server);
 	w.server = -1;
 	assert_int_equal(recv(w.kernel, got, sizeof(got), 0), 0);
 	way_ended(&w);
 }
 
-/* One that does not end is left all the same. */
+/* If the server does not end, the connection is closed nevertheless. */
 static void a_shutdown_without_end_is_left(void **state)
 {
 	struct relay_ends w;

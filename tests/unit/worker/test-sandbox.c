@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: a list of cases, each read by itself. */
 /*
- * Tries to break the sandbox: each attack runs in a process of its own, confined, where it must
- * fail, and without the sandbox, where it must succeed, or the attack proves nothing. Most need
- * root; without it what can be tested is.
+ * Tries to break the sandbox. Each attack runs in its own process: confined, where it must fail,
+ * and without the sandbox, where it must succeed, or it proves nothing. Most attacks need root;
+ * without root the others are tested.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,14 +46,14 @@
 #define DENIED	  43
 #define SETUP	  44
 
-#define USER_ID 54321 /* anybody */
+#define USER_ID 54321 /* any unused user ID */
 
-/* What the attacks aim at; made by the test, the same for every run. */
+/* The targets of the attacks; the test makes them once for all attacks. */
 static struct {
 	char dir[64], secret[96], fresh[96], own[96], unix_path[96];
 	struct sockaddr_in tcp;
 	int tcp_fd, unix_fd;
-	pid_t victim; /* same user as the attacker would be without a sandbox */
+	pid_t victim; /* runs as the attacker's user without a sandbox */
 	int fd;	      /* the attacker's end of its socket pair */
 	char *probe;  /* in the memory of the attacker's parent */
 } target;
@@ -222,7 +222,7 @@ static bool pass_descriptor(void)
 	return sendmsg(target.fd, &msg, 0) == 1;
 }
 
-/* Through a datagram socket it was given, had it one: to an address of its own choice. */
+/* Sends to an address of its choice through an inherited datagram socket, if it has one. */
 static bool send_elsewhere(void)
 {
 	return sendto(target.fd, "x", 1, 0, (void *)&target.tcp, 0) == 1;
@@ -300,7 +300,10 @@ static bool change_mode(void)
 
 enum { HANDSHAKE = 1, RESOLVE = 2, BOTH = 3 };
 
-/* Each against which profile; whether an ordinary user could do it without a sandbox. */
+/*
+ * The profiles against which each attack runs; whether an ordinary user could do it without a
+ * sandbox.
+ */
 static const struct attack {
 	const char *name;
 	bool (*run)(void);
@@ -348,11 +351,11 @@ struct run {
 	bool (*attack)(void);
 	const struct sandbox *sandbox; /* NULL: the control run, or make one as USER_ID */
 	enum sandbox_profile profile;
-	uid_t uid; /* who to be before the sandbox */
+	uid_t uid; /* the user before the sandbox */
 	bool confine;
 };
 
-/* What the attacker is told. Its program is this one at another place. */
+/* The attacker's arguments. Its program is a copy of this one. */
 struct order {
 	struct run run;
 	intptr_t attack; /* from main() */
@@ -390,7 +393,7 @@ static void attacker(int fd, pid_t parent, const void *setup, size_t len)
 	if (run->uid && (setresgid(run->uid, run->uid, run->uid) < 0 ||
 			 setresuid(run->uid, run->uid, run->uid) < 0))
 		_exit(SETUP);
-	/* As after execve() by that user. */
+	/* The state after execve() by that user. */
 	if (run->uid)
 		prctl(PR_SET_DUMPABLE, 1);
 	if (run->confine && !s) {
@@ -433,7 +436,7 @@ static struct process_end perform(const struct run *run)
 	ended = (struct pollfd){.fd = p.pidfd, .events = POLLIN};
 	assert_int_equal(poll(&ended, 1, 10000), 1);
 	(void)!recv(p.fd, hello, sizeof(hello) - 1, MSG_DONTWAIT);
-	/* The attack was reached: what follows is its own outcome, not that of a set-up. */
+	/* The attack has started: the outcome is its own, not that of the set-up. */
 	assert_string_equal(hello, "ready");
 	assert_true(process_reap(&p, &end));
 	process_done(&p);
@@ -461,7 +464,7 @@ static pid_t start_victim(uid_t uid)
 	if (pid == 0) {
 		if (uid && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
 			_exit(1);
-		/* As after execve(): traceable by its own user. */
+		/* As after execve(): its own user can trace it. */
 		prctl(PR_SET_DUMPABLE, 1);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
@@ -491,7 +494,7 @@ static int set_up(void **state)
 	assert_int_equal(process_seed_open(&seed, &err), 0);
 	if (geteuid() != 0)
 		return 0;
-	/* Groups to lose. */
+	/* Groups that it must lose. */
 	assert_int_equal(setgroups(2, (const gid_t[]){4, 24}), 0);
 	strcpy(target.dir, "/tmp/test-sandbox.XXXXXX");
 	assert_non_null(mkdtemp(target.dir));
@@ -601,7 +604,7 @@ static void handshake_as_root(void **state)
 	attack_as_root(SANDBOX_HANDSHAKE);
 }
 
-/* With what GnuTLS needs beyond a handshake, an intruder gets no further. */
+/* The additional rights for GnuTLS do not help an intruder. */
 static void tls_as_root(void **state)
 {
 	(void)state;
@@ -630,7 +633,7 @@ static void as_user(void **state)
 	target.victim = victim;
 }
 
-/* The walls behind the filter, each by itself, as the filter would hide that one is missing. */
+/* Each other layer without the filter, because the filter would hide that a layer is missing. */
 static void check_landlock(int fd, pid_t parent, const void *setup, size_t len)
 {
 	int ret;
@@ -649,7 +652,7 @@ static void check_landlock(int fd, pid_t parent, const void *setup, size_t len)
 		  : SUCCEEDED);
 }
 
-/* No filter rule is against this: the resolver binds netlink sockets. */
+/* No filter rule prevents this: the resolver binds netlink sockets. */
 static bool make_socket_file(void)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -685,7 +688,7 @@ static void landlock_alone(void **state)
 	assert_int_equal(end.value, DENIED);
 	if (geteuid() != 0)
 		skip_because("it takes root");
-	/* It is part of the sandbox: here it is the only wall. */
+	/* It is part of the sandbox; here it is the only layer. */
 	{
 		struct run control_run = {.attack = make_socket_file};
 		struct run confined = {make_socket_file, NULL, SANDBOX_RESOLVE, USER_ID, true};
@@ -704,7 +707,10 @@ static bool __attribute__((noreturn)) stay(void)
 		poll(NULL, 0, -1);
 }
 
-/* An ordinary user's worker: the change of account is not what protects it from tracing. */
+/*
+ * An ordinary user's worker: it does not change its account, so something else protects it from
+ * tracing.
+ */
 static void same_user_cannot_trace(void **state)
 {
 	struct run victim = {stay, NULL, SANDBOX_HANDSHAKE, USER_ID, true};
@@ -756,7 +762,7 @@ static void stop_loop(void *arg)
 	loop_stop(arg, 0);
 }
 
-/* What the kernel says of a worker that stands ready. */
+/* The kernel's view of a ready worker. */
 static void worker_as_the_kernel_sees_it(void **state)
 {
 	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
@@ -796,7 +802,7 @@ static void worker_as_the_kernel_sees_it(void **state)
 	assert_string_equal(line, "\t1\n");
 	status_line(w->process.pid, "Seccomp", line, sizeof(line));
 	assert_string_equal(line, "\t2\n");
-	/* Nothing but the standard three and its own socket. */
+	/* Only the three standard descriptors and its own socket. */
 	for (int fd = 4; fd < 64; fd++) {
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", w->process.pid, fd);
 		assert_int_equal(readlink(path, line, sizeof(line)), -1);
@@ -849,7 +855,7 @@ static bool has_capabilities(pid_t pid, const char *set)
 	return strcmp(line, "\t0000000000000000\n") != 0;
 }
 
-/* In a process of its own. 0: a worker of such a user's has none of these. */
+/* In another process. 0: a worker of such a user has none of these. */
 static int start_from_a_capable_user(void)
 {
 	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};

@@ -2,7 +2,7 @@
 /*
  * The system call filters, run as the kernel runs them: a small interpreter gives them every number
  * of every architecture, with arguments that matter, and compares with what is allowed. The lists
- * here are written a second time on purpose: whoever allows more has to say so twice.
+ * are repeated here on purpose: a change that allows more must be made twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 #include "worker/seccomp-programs.h"
 #include "skip.h"
 
-#define NUMBERS	  2048 /* far beyond the last system call there is */
+#define NUMBERS	  2048 /* far beyond the last system call */
 #define X32_BIT	  0x40000000
 #define REFUSE(n) (SECCOMP_RET_ERRNO | (n))
 
@@ -187,7 +187,7 @@ static const int keys_calls[] = {
     SYS_close, SYS_fcntl, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
 };
 
-/* What no helper may ever do, whatever the arguments. */
+/* Calls that no helper may make with any arguments. */
 static const int never[] = {
     SYS_execve,
     SYS_execveat,
@@ -274,7 +274,7 @@ static void by_their_arguments(void **state)
 	const uint32_t no = SECCOMP_RET_TRAP;
 
 	(void)state;
-	/* Nobody sends to an address, or sets more than one option. */
+	/* No profile may send to an address, or set more than one option. */
 	assert_int_equal(call(&handshake, SYS_sendto, 3, 0, 0, 0, 0), yes);
 	assert_int_equal(call(&handshake, SYS_sendto, 3, 0, 0, 0, 4096), death);
 	assert_int_equal(call(&handshake, SYS_setsockopt, 3, IPPROTO_TCP, TCP_QUICKACK, 0, 0), yes);
@@ -286,7 +286,7 @@ static void by_their_arguments(void **state)
 	assert_int_equal(call(&keys, SYS_fcntl, 3, F_ADD_SEALS, 15, 0, 0), yes);
 	assert_int_equal(call(&keys, SYS_fcntl, 3, F_SETOWN, 1, 0, 0), death);
 	assert_int_equal(call(&tls, SYS_mmap, 0, 4096, 3, 34, UINT64_MAX), REFUSE(ENOMEM));
-	/* A resolver: files to be read, a few families, no memory for two. */
+	/* A resolver: may read files, use a few families, but not share memory. */
 	assert_int_equal(call(&resolve, SYS_openat, 3, 4096, O_RDONLY | O_CLOEXEC, 0, 0), yes);
 	assert_int_equal(call(&resolve, SYS_openat, 3, 4096, O_WRONLY, 0, 0), no);
 	assert_int_equal(call(&resolve, SYS_openat, 3, 4096, O_RDWR, 0, 0), no);
@@ -304,7 +304,7 @@ static void by_their_arguments(void **state)
 		assert_int_equal(
 		    call(&resolve, SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0),
 		    family == AF_UNIX || internet || family == AF_NETLINK ? yes : no);
-		/* SCTP and the like: the kernel would load a module. */
+		/* For SCTP and similar protocols the kernel would load a module. */
 		for (uint32_t type = 1; internet && type < 16; type++)
 			for (uint32_t protocol = 0; protocol < 300; protocol++)
 				assert_int_equal(
@@ -346,7 +346,7 @@ static void other_name_services(void **state)
 
 #endif
 
-/* The numbers of other architectures mean other calls: none is allowed. */
+/* The numbers of other architectures are other calls: none is allowed. */
 static void no_other_architecture(void **state)
 {
 	static const uint32_t others[] = {

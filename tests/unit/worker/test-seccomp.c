@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system call filters, run by a small interpreter of classic BPF instead of the kernel: every
- * number on every architecture, and the arguments that matter. What is allowed is written down here
- * once more, so that a rule cannot be added in one place only.
+ * number on every architecture, and the arguments that matter. The allowed calls are repeated here,
+ * so that a rule cannot be added in only one place.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static uint32_t load(const struct seccomp_data *data, uint32_t offset)
 	return word;
 }
 
-/* What the kernel's interpreter would return; it checks the same when a filter is installed. */
+/* The result of the kernel's interpreter; the kernel checks the same when a filter is installed. */
 static uint32_t run(const struct program *p, const struct seccomp_data *data)
 {
 	uint32_t a = 0;
@@ -124,10 +124,10 @@ static bool is_in(int nr, const int *list, size_t n)
 	return false;
 }
 
-/* Arguments that no rule asks for, so that what is allowed is allowed for its number alone. */
+/* Arguments that no rule checks, so that a call is allowed only because of its number. */
 #define ODD UINT64_C(0x5a5a5a5a)
 
-/* Numbers that are allowed with any argument; the ones with conditions come apart. */
+/* Numbers that are allowed with any argument; those with conditions follow separately. */
 static const int always[] = {
     __NR_recvfrom,
     __NR_recvmsg,
@@ -212,7 +212,7 @@ static void other_architectures_are_killed(void **state)
 	}
 }
 
-/* The second table of numbers that x86-64 has (x32), and numbers that nobody has. */
+/* The second table of numbers of x86-64 (x32), and unused numbers. */
 static void odd_numbers_are_killed(void **state)
 {
 	const struct program *programs[] = {&handshake, &tls, &keys, &resolve};
@@ -239,7 +239,7 @@ static void arguments_count(void **state)
 		const struct program *p = both[i];
 		bool is_tls = p == &tls;
 
-		/* An address would let it speak to others. */
+		/* With an address it could send to other peers. */
 		assert_int_equal(call(p, __NR_sendto, 3, ODD, ODD, 0), SECCOMP_RET_ALLOW);
 		assert_int_equal(call(p, __NR_sendto, 3, ODD, ODD, 4096), SECCOMP_RET_KILL_PROCESS);
 		assert_int_equal(call(p, __NR_sendto, 3, ODD, ODD, UINT64_C(1) << 32),
@@ -281,7 +281,7 @@ static void arguments_count(void **state)
 	}
 }
 
-/* What an intruder in the resolver would want. */
+/* Calls that an intruder in the resolver would use. */
 static void a_resolver_may_not_get_out(void **state)
 {
 	static const int denied[] = {
@@ -292,7 +292,7 @@ static void a_resolver_may_not_get_out(void **state)
 		__NR_process_vm_readv,
 		__NR_process_vm_writev,
 		__NR_kill,
-#if !defined(__SANITIZE_ADDRESS__) /* whose runtime ends the process by it */
+#if !defined(__SANITIZE_ADDRESS__) /* its runtime ends the process with it */
 		__NR_tgkill,
 #endif
 		__NR_rt_sigqueueinfo,

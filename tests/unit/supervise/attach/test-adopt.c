@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/attach/adopt.c: from a state file and the driver's word to the connections of a device.
+/*
+ * supervise/attach/adopt.c: finds a device's connections from a state file and the driver's answer.
  */
 #include "transport-fixture.h"
 
@@ -31,7 +32,7 @@ static void tcp_pair(const char *host, int i)
 	close(fd);
 }
 
-/* As a supervisor writes it down. */
+/* As in a supervisor's state file. */
 static void write_down(int i)
 {
 	struct state_link *l = &known.link[i];
@@ -81,7 +82,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The peer goes; known to the kernel before this returns. */
+/* Closes the peer; the kernel knows that before this returns. */
 static void hang_up(int i)
 {
 	struct tcp_info info;
@@ -94,7 +95,7 @@ static void hang_up(int i)
 		usleep(10000);
 }
 
-/* So many are alive, and of these so many by name. */
+/* The number of live connections, and of those that are known by name. */
 static void assert_links(unsigned alive, unsigned by_name)
 {
 	struct link_facts facts;
@@ -119,7 +120,7 @@ static void all_are_found_again(void **state)
 	assert_links(3, 3);
 }
 
-/* The driver knows of a dead one: however well all look, not all are. */
+/* The driver knows of a dead one: not all are alive, even if they look so. */
 static void the_drivers_word_counts(void **state)
 {
 	(void)state;
@@ -131,23 +132,23 @@ static void the_drivers_word_counts(void **state)
 	assert_links(1, 1);
 	hang_up(1);
 	assert_links(0, 0);
-	/* And its word that none is dead: then others serve in place of those that died. */
+	/* The driver knows of none: then others have replaced those that died. */
 	adopt.probe = ADOPT_ALIVE;
 	assert_links(3, 0);
-	/* Where it says nothing, what was found counts. */
+	/* If the driver's answer is unknown, the findings count. */
 	adopt.probe = ADOPT_UNKNOWN;
 	assert_links(0, 0);
 }
 
-/* Without the former supervisor's file, nothing has a name. */
+/* Without the former supervisor's file, no connection is known. */
 static void without_a_state_file(void **state)
 {
 	(void)state;
 	adopt.known = false;
 	assert_links(3, 0);
-	adopt.probe = ADOPT_UNKNOWN; /* dialling beside a living connection would be worse */
+	adopt.probe = ADOPT_UNKNOWN; /* to dial in addition to a live connection would be worse */
 	assert_links(3, 0);
-	adopt.probe = ADOPT_DEAD; /* how many are, nobody knows: one at least */
+	adopt.probe = ADOPT_DEAD; /* the number is unknown, but at least one is dead */
 	assert_links(2, 0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part alone, with real servers and a kernel that is a struct kernel_ops of this test. Its
- * device does not exist, so that no attachment succeeds here: that is shown by the stub.
+ * device does not exist, so no attachment succeeds here; the stub tests that.
  */
 #include "helper-fixture.h"
 #include "rundir-fixture.h"
@@ -22,10 +22,10 @@ static struct {
 	struct part_env env;
 	struct links *links;
 	struct attach *a;
-	/* What the part and the kernel are answered. */
+	/* The answers to the part and from the kernel. */
 	int refuses;
 	bool kernel_refuses;
-	/* What they were asked and told. */
+	/* The requests and events. */
 	unsigned attached, detached, n_fds, again, failed, due, dialled, joined, configured;
 	uint64_t dead_timeout;
 	struct err err;
@@ -182,7 +182,7 @@ static void make_at(uint16_t port, struct attach_config cfg)
 	assert_non_null(f.a);
 }
 
-/* A device whose server grants everything, up to the connections of `n`. */
+/* A device whose server grants everything, with `n` connections. */
 static pid_t start_server(struct attach_config cfg)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -209,7 +209,7 @@ static void a_device_is_planned(void **state)
 	await(&f.dialled);
 	assert_int_equal(f.at.plan.size, 1 << 20);
 	assert_int_equal(f.at.known.size, 1 << 20);
-	/* The server promises nothing for several. */
+	/* The server does not allow several connections. */
 	assert_int_equal(f.at.plan.connections, 1);
 	assert_true(f.at.identifier_lock >= 0);
 	assert_true(attach_facts(f.a, &facts));
@@ -223,7 +223,7 @@ static void a_device_is_planned(void **state)
 	server_stop(pid);
 }
 
-/* The only time when nothing is tried again, unless --wait says so. */
+/* The only failures that are not retried, except with --wait. */
 static void a_server_that_is_down(void **state)
 {
 	(void)state;
@@ -263,7 +263,7 @@ static void a_plan_is_refused(void **state)
 	server_stop(pid);
 }
 
-/* Gets the connections, and gives them to the kernel. */
+/* Makes the connections and hands them to the kernel. */
 static void configure(const unsigned *count)
 {
 	attach_dial(f.a);
@@ -274,7 +274,7 @@ static void configure(const unsigned *count)
 	await(count);
 	assert_int_equal(f.n_fds, 1);
 	assert_int_equal(f.dead_timeout, 77);
-	/* Another try makes new ones. */
+	/* Another attempt makes new ones. */
 	assert_int_equal(links_alive(f.links), 0);
 	assert_int_equal(f.configured, 0);
 }
@@ -291,7 +291,7 @@ static void the_kernel_refuses(void **state)
 	server_stop(pid);
 }
 
-/* The device has no queue that could be set up: what was attached does not stay so. */
+/* The device has no queue that can be configured, so it does not stay attached. */
 static void a_device_that_cannot_be_set_up(void **state)
 {
 	pid_t pid = start_server((struct attach_config){0});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From export and wishes to what the kernel is told. */
+/* The kernel's settings for an export and the user's options. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,8 +146,8 @@ static void plans(void **unused)
 }
 
 /*
- * Whatever a server says, the exit status is one after which a service manager tries again, and
- * what the kernel is given is something that it takes.
+ * Whatever a server says, a service manager tries again after the exit status, and the kernel
+ * accepts the values.
  */
 static void no_server_chooses_that_nobody_tries_again(void **unused)
 {
@@ -191,7 +191,10 @@ static void no_server_chooses_that_nobody_tries_again(void **unused)
 				}
 }
 
-/* The last look before the kernel: none of these comes from a plan, and each is the server's. */
+/*
+ * The last check before the kernel: a plan has none of these values, and each comes from the
+ * server.
+ */
 static void what_the_kernel_is_not_given(void **unused)
 {
 	static const struct kernel_attach bad[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part alone, for a device that does not exist, with a kernel that is a struct kernel_ops of
- * this test: what is taken over is shown by test-adopt.c and the stub.
+ * this test; test-adopt.c and the stub test what is taken over.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,10 +116,10 @@ static void test_no_device(void **state)
 	assert_int_equal(f->failed, 1);
 	assert_int_equal(f->adopted, 0);
 	assert_string_not_equal(f->err.message, "");
-	assert_int_equal(f->changed, 0); /* nothing was told to the kernel */
+	assert_int_equal(f->changed, 0); /* the kernel's settings were not changed */
 }
 
-/* Only of connections that nobody can look at something has to be asked. */
+/* Only connections that cannot be examined need a probe. */
 static void test_probe(void **state)
 {
 	struct fixture *f = *state;
@@ -133,14 +133,14 @@ static void test_probe(void **state)
 	takeover_probe(f->t);
 	takeover_probe(f->t); /* one at a time */
 	loop_run_for(f->env.loop, 500);
-	/* None at all where the kernel's log cannot be read. */
+	/* There is no probe if the kernel's log cannot be read. */
 	assert_in_range(f->changed, 0, 1);
-	/* No word in the log is no death. */
+	/* Without a log record, no connection is dead. */
 	assert_int_equal(f->died, 0);
 	assert_int_equal(links_alive(f->links), 1);
 }
 
-/* A device that is somebody else's by now is not asked. */
+/* A device that belongs to another program by now is not probed. */
 static void test_probe_of_a_lost_device(void **state)
 {
 	struct fixture *f = *state;

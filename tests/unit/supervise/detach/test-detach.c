@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part alone, for a device that does not exist, with a kernel that is a struct kernel_ops of
- * this test. How it is looked at and flushed is shown in a guest and by the stub.
+ * this test. Guests and the stub test how users are found and data is flushed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ struct fixture {
 	struct part_env env;
 	struct links *links;
 	struct detach *d;
-	int refuses; /* what the kernel answers */
+	int refuses; /* the kernel's answer */
 	unsigned disconnected, released, kept, late;
 	bool fails_io;
 	struct err err;
@@ -116,7 +116,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A caller who has looked and flushed waits for the disconnect alone. */
+/* A caller that has looked and flushed waits only for the disconnect. */
 static const struct detach_wish prepared = {.force = true, .prepared = true};
 
 static void add_link(struct fixture *f, int *ret_server)
@@ -144,7 +144,7 @@ static void test_released(void **state)
 	close(server);
 }
 
-/* While it lives, nothing was done to its I/O. After that it can be tried again. */
+/* While a connection lives, its I/O was not changed. After that the detach can be repeated. */
 static void test_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -164,7 +164,7 @@ static void test_refused(void **state)
 	close(server);
 }
 
-/* Of a lost device the requests that wait are failed first, with other timeouts. */
+/* For a lost device, waiting requests are failed first, with other timeouts. */
 static void test_refused_when_lost(void **state)
 {
 	struct fixture *f = *state;
@@ -180,7 +180,7 @@ static void test_refused_when_lost(void **state)
 	assert_true(f->fails_io);
 }
 
-/* What is attached by now is somebody else's, and is left alone. */
+/* By now the device belongs to another program, and is left alone. */
 static void test_detached_by_another(void **state)
 {
 	struct fixture *f = *state;
@@ -196,7 +196,7 @@ static void test_detached_by_another(void **state)
 	close(server);
 }
 
-/* What cannot be looked at may be in use. */
+/* A device whose users cannot be examined may be in use. */
 static void test_in_doubt(void **state)
 {
 	struct fixture *f = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/detach/release.c: what it does when the kernel does not let go of the helper thread. */
+/* supervise/detach/release.c: the kernel blocks the helper thread. */
 #include "transport-fixture.h"
 
 #include <sys/eventfd.h>
@@ -21,7 +21,7 @@ static struct {
 	uint64_t at;
 } got;
 
-/* What a call into the kernel that does not return looks like. */
+/* Simulates a call into the kernel that does not return. */
 static void hang(void *arg)
 {
 	uint64_t value;
@@ -82,7 +82,7 @@ static void begin(bool force)
 	assert_non_null(under_test);
 }
 
-/* --- a kernel that says what it was asked for, and takes as long as the test wants ------------ */
+/* --- a kernel that records requests, and takes as long as the test wants ------------ */
 
 static unsigned detached;
 
@@ -131,7 +131,7 @@ static void begin_prepared(void)
 	assert_non_null(under_test);
 }
 
-/* Before the disconnect has begun, giving it up means that it does not happen. */
+/* If it is given up before the disconnect has begun, the disconnect does not happen. */
 static void what_is_given_up_does_not_happen(void **state)
 {
 	(void)state;
@@ -146,7 +146,7 @@ static void what_is_given_up_does_not_happen(void **state)
 	assert_int_equal(detached, 0);
 }
 
-/* Inside the disconnect nobody can call it back: who asks is told, and the end is reported. */
+/* A disconnect that has begun cannot be cancelled: callers are told, and its end is reported. */
 static void what_has_begun_happens(void **state)
 {
 	(void)state;
@@ -175,7 +175,7 @@ static void force_does_not_wait_for_the_thread(void **state)
 	assert_int_equal(got.ret, -ETIMEDOUT);
 	assert_int_equal(got.err.kind, ERR_FAILED);
 	assert_in_range(got.at - start, 1000, 2000);
-	/* The thread comes back: what was given up is not done after all, and leaks nothing. */
+	/* The thread returns: a release that was given up is not carried out, and leaks nothing. */
 	let_return();
 	loop_run_for(loop, 300);
 	assert_int_equal(jobs_done, 1);

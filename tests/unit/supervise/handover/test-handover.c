@@ -31,14 +31,14 @@ struct fixture {
 	struct handover *h;
 	int log_fd; /* our end of the kernel's log */
 
-	/* What the kernel is to answer. */
+	/* The kernel's answers. */
 	bool takes;
 	int refuses; /* an errno */
-	/* What it was asked. */
+	/* The requests to the kernel. */
 	unsigned offered, changed;
 	struct kernel_change last;
 
-	/* What the part said. */
+	/* The events of the part. */
 	unsigned begun, ended, taken, idle, gone;
 	bool declined;
 	bool status_first; /* `begins` came before the kernel had the socket */
@@ -147,7 +147,7 @@ static int setup(void **state)
 	f->log_fd = kmsg[1];
 	f->env = (struct part_env){.loop = loop_new(), .kernel = &f->kernel, .at = &f->at};
 	f->env.offload = offload_new(f->env.loop);
-	/* One connection, whose server has gone. */
+	/* One connection, whose server has closed. */
 	f->links = links_new(f->env.loop, link_died, f);
 	assert_int_equal(links_add(f->links, end_of_pair(&other)), 0);
 	assert_int_equal(links_watch(f->links), 0);
@@ -173,7 +173,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A new socket stands ready; our end of it is returned. */
+/* Makes a new socket ready and returns our end of it. */
 static int add_socket(struct fixture *f)
 {
 	int other, fd = end_of_pair(&other);
@@ -218,7 +218,7 @@ static void test_taken(void **state)
 	assert_false(f->declined);
 	assert_int_equal(links_alive(f->links), 1);
 	assert_int_equal(f->offered, 1);
-	/* The timeouts are as they were. */
+	/* The timeouts are unchanged. */
 	assert_false(f->last.set_timeout);
 	assert_false(f->last.set_dead_timeout);
 	assert_string_equal(f->last.identifier, "here");
@@ -240,12 +240,12 @@ static void test_declined(void **state)
 	assert_int_equal(f->taken, 0);
 	assert_true(f->declined);
 	assert_int_equal(links_alive(f->links), 0);
-	/* It is used for nothing else. */
+	/* The socket is not used again. */
 	assert_true(is_closed(other));
 	close(other);
 }
 
-/* What somebody else has attached meanwhile is not touched. */
+/* A device that another program has attached meanwhile is not touched. */
 static void test_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -263,7 +263,7 @@ static void test_gone(void **state)
 	close(other);
 }
 
-/* Somebody else has disconnected it while it is in use. */
+/* Another program has disconnected the device while it is in use. */
 static void test_check(void **state)
 {
 	struct fixture *f = *state;
@@ -286,7 +286,7 @@ static void test_fails_io(void **state)
 	assert_true(handover_fails_io(f->h));
 	assert_true(handover_is_busy(f->h));
 	assert_false(handover_is_handing_over(f->h));
-	/* Asked for again while it is being done, it is done once. */
+	/* A second request during the job does not repeat it. */
 	handover_fail_io(f->h);
 	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->idle, 1);
@@ -305,13 +305,13 @@ static void test_fails_io(void **state)
 	close(other);
 }
 
-/* I/O that fails before its time ends no wait for an old connection: a server may still write. */
+/* Failing I/O early does not end the wait for an old connection: a server may still write. */
 static void test_release(void **state)
 {
 	struct fixture *f = *state;
 
 	bury_the_dead(f);
-	links_inherit(f->links, true); /* one of which nobody can tell whether its server is done */
+	links_inherit(f->links, true); /* it is unknown whether its server has finished */
 	handover_fail_io(f->h);
 	assert_true(links_unproved(f->links));
 	handover_release(f->h);
@@ -334,13 +334,13 @@ static void test_one_job(void **state)
 	assert_int_equal(f->begun, 0);
 	assert_int_equal(handover_ready(f->h), 1);
 	loop_run_until_stopped(f->env.loop);
-	assert_int_equal(f->idle, 0); /* it went on with the hand-over by itself */
+	assert_int_equal(f->idle, 0); /* it continued with the hand-over by itself */
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->taken, 1);
 	close(other);
 }
 
-/* A detach begins: nothing more is handed over. */
+/* A detach begins: no more sockets are handed over. */
 static void test_stopped(void **state)
 {
 	struct fixture *f = *state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/reconnect/fence.c, with real commands: how they end, what they are told, and that none
+/*
+ * supervise/reconnect/fence.c, with real commands: how they end, their environment, and that none
  * is left.
  */
 #include "transport-fixture.h"
@@ -98,7 +99,7 @@ static void test_failure(void **state)
 	fails("kill -TERM $$", 10000, "the --fence command was killed by signal 15");
 }
 
-/* The number that the command has written; it must be gone soon. */
+/* The process ID that the command has written; that process must end soon. */
 static void assert_killed(void)
 {
 	char text[32] = "", path[64];
@@ -124,7 +125,7 @@ static void assert_reaped(void)
 	assert_int_equal(errno, ECHILD);
 }
 
-/* With what it has started in turn, and also if it wants to ignore its end. */
+/* Including its children, and also if it ignores signals. */
 static void test_timeout(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/reconnect/hints.c: what says that a lost server may be back. */
+/* supervise/reconnect/hints.c: signs that a lost server may be back. */
 #include "transport-fixture.h"
 
 #include <limits.h>
@@ -103,7 +103,7 @@ static void a_socket_that_appears_is_a_hint(void **state)
 	close(fd);
 }
 
-/* A user who may write to the directory decides how often something appears there. */
+/* A user who may write to the directory decides how often files appear there. */
 static void many_hints_are_few(void **state)
 {
 	struct hints *h = hints_new(loop, path, on_hint, &told);
@@ -147,7 +147,7 @@ static void what_cannot_be_watched_is_not(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
-/* systemd's RuntimeDirectory= goes when the service stops, and comes back with it. */
+/* systemd's RuntimeDirectory= is removed when the service stops, and made again with it. */
 static void a_directory_may_go_and_come_back(void **state)
 {
 	char sub[PATH_MAX + 32], deep[PATH_MAX + 32], gone[PATH_MAX + 32], inner[PATH_MAX + 64];
@@ -184,7 +184,7 @@ static void a_directory_may_go_and_come_back(void **state)
 		assert_no_hint();
 		close(fd);
 	}
-	/* All of it before the loop looks. */
+	/* Everything happens before the loop runs. */
 	assert_int_equal(mkdir(sub, 0700), 0);
 	assert_int_equal(mkdir(deep, 0700), 0);
 	{
@@ -226,7 +226,7 @@ static void set_loopback(bool up)
 	close(fd);
 }
 
-/* In a network of its own: the watch stays there when the test returns to its own. */
+/* In another network namespace: the watch stays there when the test returns to its own. */
 static void a_network_that_comes_up_is_a_hint(void **state)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -246,7 +246,7 @@ static void a_network_that_comes_up_is_a_hint(void **state)
 	assert_int_equal(strncmp(said, "a network ", 10), 0);
 	loop_run_for(loop, 100);
 	told = 0;
-	set_loopback(false); /* nobody can be reached sooner for that */
+	set_loopback(false); /* no server becomes reachable by that */
 	assert_no_hint();
 	hints_free(h);
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
@@ -264,7 +264,7 @@ static void free_it(const char *what, void *arg)
 	once = NULL;
 }
 
-/* The server is dialled at once, and reached: the watch ends from within. */
+/* The server is dialled at once and reached: the watch ends within its callback. */
 static void a_hint_may_end_the_watch(void **state)
 {
 	struct address at = unix_address(path);

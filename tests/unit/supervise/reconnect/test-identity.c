@@ -54,7 +54,7 @@ static void refused(unsigned accept, const char *says)
 	assert_int_equal(size, 7);
 }
 
-/* Refused without that bit, whatever else is accepted; the sentence names the option. */
+/* Refused without that bit, even if all others are accepted; the error names the option. */
 static void refused_without(unsigned bit, const char *word)
 {
 	char option[64];
@@ -85,7 +85,7 @@ static void a_larger_one_passes(void **state)
 	passes(0, (uint64_t)INT64_MAX / 4096 * 4096);
 }
 
-/* What is behind the last whole block was never the device's. */
+/* Bytes after the last whole block never belonged to the device. */
 static void the_tail_does_not_count(void **state)
 {
 	(void)state;
@@ -105,8 +105,7 @@ static void a_smaller_one_has_to_be_accepted(void **state)
 	passes(ACCEPT_SMALLER, SIZE - 4096);
 }
 
-/* A server whose disk is not there yet: it may grow again, and a device of nothing serves nobody.
- */
+/* A server whose disk is not ready yet: it may grow again, and an empty device is useless. */
 static void an_empty_one_never_passes(void **state)
 {
 	(void)state;
@@ -123,7 +122,7 @@ static void read_only_has_to_be_accepted(void **state)
 	now.flags |= NBD_TX_READ_ONLY;
 	refused_without(ACCEPT_READ_ONLY, "read-only");
 	passes(ACCEPT_READ_ONLY, SIZE);
-	/* A device that never wrote does not mind, and one that may write now does not either. */
+	/* Allowed for a read-only device, and if the export has become writable. */
 	plan.flags |= NBD_TX_READ_ONLY;
 	passes(0, SIZE);
 	now.flags = FLAGS;
@@ -147,24 +146,26 @@ static void each_lost_feature_has_to_be_accepted(void **state)
 		refused(0, feature[i].says);
 		refused_without(ACCEPT_FEATURES, "features");
 		passes(ACCEPT_FEATURES, SIZE);
-		/* What the device was attached without cannot be lost, and may be gained. */
+		/*
+		 * A feature that the device was attached without cannot be lost, and may be gained.
+		 */
 		plan.flags = now.flags;
 		passes(0, SIZE);
 		now.flags = FLAGS;
 		passes(0, SIZE);
 	}
-	/* Others do not concern the driver. */
+	/* Other flags do not affect the driver. */
 	setup(NULL);
 	now.flags |= NBD_TX_ROTATIONAL | NBD_TX_SEND_CACHE | NBD_TX_SEND_DF;
 	passes(0, SIZE);
 }
 
-/* Several connections are not made one again, so nothing can be accepted. */
+/* Several connections cannot be reduced to one, so --accept does not help. */
 static void many_connections_need_the_promise(void **state)
 {
 	(void)state;
 	plan.flags |= NBD_TX_CAN_MULTI_CONN;
-	passes(0, SIZE); /* of one connection, nothing is promised */
+	passes(0, SIZE); /* one connection needs no promise */
 	plan.connections = 2;
 	refused(ALL_ACCEPTED, "several connections");
 	assert_null(strstr(err.message, "--accept"));
@@ -187,7 +188,7 @@ static void blocks_may_not_grow(void **state)
 	passes(0, SIZE);
 }
 
-/* The device's requests are as large as the first server took them; 32 MiB if it did not say. */
+/* The device's requests are as large as the first server allowed; 32 MiB if undeclared. */
 static void the_payload_may_not_shrink(void **state)
 {
 	static const struct {
@@ -223,7 +224,7 @@ static void another_name_has_to_be_accepted(void **state)
 	strcpy(now.name, "disc");
 	refused_without(ACCEPT_NAME, "name");
 	passes(ACCEPT_NAME, SIZE);
-	/* Not every server says its export's name each time. */
+	/* Not every server reports its export's name each time. */
 	now.name[0] = '\0';
 	passes(0, SIZE);
 	strcpy(now.name, "disk");
@@ -232,7 +233,7 @@ static void another_name_has_to_be_accepted(void **state)
 	passes(0, SIZE);
 }
 
-/* What may never pass is said first: no accepted word would help. */
+/* A change that is never accepted is reported first, because no word of --accept helps. */
 static void several_differences(void **state)
 {
 	(void)state;

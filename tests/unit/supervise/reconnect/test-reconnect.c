@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part alone, with real servers; how the device is connected is said by this test.
+ * The part alone, with real servers; the test decides how the device is connected.
  *
  * Long: a list of cases, each read by itself.
  */
@@ -23,8 +23,8 @@ static struct {
 	struct attachment at;
 	struct part_env env;
 	struct reconnect *r;
-	struct reconnect_view view; /* what the part is told */
-	/* What the part said. */
+	struct reconnect_view view; /* the view that the part gets */
+	/* The events of the part. */
 	unsigned found, refused, changed;
 	uint64_t size;
 	struct err err;
@@ -173,7 +173,7 @@ static void the_server_is_found(void **state)
 	server_stop(pid);
 }
 
-/* Once the device is being detached, what answers is not wanted any more. */
+/* Once the device is being detached, no server is wanted. */
 static void what_is_not_wanted_is_left(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -208,7 +208,7 @@ static void a_failure_is_explained(void **state)
 	await(&f.changed);
 	assert_int_equal(f.refused, 0);
 	assert_memory_equal(report().error, "explained: ", 11);
-	/* It was said, and is no news before something else is. */
+	/* It was reported, and is not new until another message comes. */
 	err_set(&err, ERR_RETRY, EAGAIN, "%s", report().error);
 	assert_false(reconnect_is_news(f.r, &err));
 	err_set(&err, ERR_RETRY, EAGAIN, "something else");
@@ -216,7 +216,7 @@ static void a_failure_is_explained(void **state)
 	assert_false(reconnect_is_news(f.r, &err));
 }
 
-/* The export has shrunk, which passes only when that was said. */
+/* The export has shrunk, which is allowed only with --accept. */
 static void another_export_is_refused(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -286,7 +286,7 @@ static void the_sockets_owner_counts(void **state)
 	rmdir(dir);
 }
 
-/* Its content cannot be read here, which is not the same content. */
+/* Its content cannot be read here, so it does not count as the same content. */
 static void other_content_is_refused(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -303,7 +303,7 @@ static void other_content_is_refused(void **state)
 	assert_int_equal(reconnect_know(f.r, &list, &digest, &err), 0);
 	now = report();
 	assert_string_equal(now.content, "65536 1048576 00000000000000010000000000000002");
-	/* A later supervisor goes on with that. */
+	/* A later supervisor uses that. */
 	memcpy(former.content, now.content, sizeof(former.content));
 	reconnect_free(f.r);
 	make((struct reconnect_config){.same_content = 65536});
@@ -311,7 +311,7 @@ static void other_content_is_refused(void **state)
 	assert_string_equal(report().content, now.content);
 }
 
-/* What a writable device needs, so that an old server cannot overwrite what a new one has. */
+/* A writable device needs this, so that an old server cannot overwrite data of a new one. */
 static void plans_are_checked(void **state)
 {
 	struct err err;
@@ -330,7 +330,7 @@ static void plans_are_checked(void **state)
 	assert_int_equal(reconnect_check(f.r, &err), 0);
 }
 
-/* The first server is lost for good; the second one is used when the command has succeeded. */
+/* The first server stays lost; the second one is used when the command has succeeded. */
 static void fail_over(const char *fence)
 {
 	struct address dead = literal_address("127.0.0.1", unused_port("127.0.0.1"));
@@ -356,7 +356,7 @@ static void another_server_takes_over(void **state)
 	reconnect_hand_over(f.r);
 	assert_ptr_equal(reconnect_endpoint(f.r), &f.second);
 	assert_ptr_equal(reconnect_helpers(f.r), f.helpers);
-	/* The kernel declines: the connections lead to the first one still. */
+	/* The kernel declines: the connections still lead to the first one. */
 	assert_false(reconnect_declined(f.r));
 	assert_ptr_equal(reconnect_endpoint(f.r), &f.endpoint);
 	reconnect_hand_over(f.r);
@@ -374,7 +374,7 @@ static void what_is_not_fenced_off_keeps_it(void **state)
 	assert_non_null(strstr(report().fence, "no other server is used"));
 }
 
-/* While connections live, others may only go to their server. */
+/* While connections live, new ones may only go to their server. */
 static void beside_living_ones_only_their_server(void **state)
 {
 	struct address_list none = {.n = 0};

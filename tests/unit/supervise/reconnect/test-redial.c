@@ -10,13 +10,13 @@ static struct loop *loop;
 static struct helpers *helpers;
 static struct endpoint endpoint;
 
-/* What came of the tries. */
+/* The results of the attempts. */
 static struct {
 	unsigned taken, refused, failed;
-	bool refuse; /* the connections that come */
+	bool refuse; /* refuses the connections that come */
 	int fd[32];
 	struct err err;
-	struct attempt_result last; /* but for the descriptor */
+	struct attempt_result last; /* except for the descriptor */
 } got;
 
 static bool on_try(int ret, struct attempt_result *result, const struct err *err, void *arg)
@@ -70,7 +70,7 @@ static struct redial *redial_at(const struct address_list *list, struct redial_c
 {
 	struct redial *r;
 
-	/* Known addresses are dialled, whatever the name says. */
+	/* Known addresses are dialled; the name is not resolved. */
 	tcp_endpoint(&endpoint, "nonexistent.invalid", 1);
 	cfg.endpoint = &endpoint;
 	cfg.addresses = list;
@@ -93,7 +93,7 @@ static struct redial *redial_one(const struct address *at)
 	return redial_at(&list, (struct redial_config){0});
 }
 
-/* Until so many connections came, 15 s at most. The time it took, in ms. */
+/* Runs until `n` connections came, at most 15 s. Returns the time in ms. */
 static uint64_t await_taken(unsigned n)
 {
 	uint64_t start = loop_now();
@@ -104,7 +104,7 @@ static uint64_t await_taken(unsigned n)
 	return loop_now() - start;
 }
 
-/* Serves each connection in a process of its own, which ends with the server. */
+/* Serves each connection in another process, which ends with the server. */
 static void (*serve_one)(int fd);
 
 static void serve_in_parallel(int fd)
@@ -135,7 +135,7 @@ static void a_server_that_comes_back_is_found(void **state)
 
 	(void)state;
 	loop_run_for(loop, 300);
-	assert_int_equal(got.failed, 0); /* nothing is wanted */
+	assert_int_equal(got.failed, 0); /* no connection is wanted */
 	redial_want(r, 1, false, false);
 	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 50);
 	loop_run_for(loop, 2000);
@@ -152,13 +152,13 @@ static void a_server_that_comes_back_is_found(void **state)
 	assert_int_equal(redial_next(r), 0);
 	failed = got.failed;
 	loop_run_for(loop, 500);
-	assert_int_equal(got.failed, failed); /* enough is enough */
+	assert_int_equal(got.failed, failed); /* no further attempt was made */
 	assert_int_equal(got.taken, 1);
 	redial_free(r);
 	server_stop(pid);
 }
 
-/* A second of thought for each connection. */
+/* Takes a second for each connection. */
 static void slow_server(int fd)
 {
 	usleep(1000000);
@@ -175,7 +175,7 @@ static void four_are_got_in_parallel(void **state)
 	(void)state;
 	redial_want(r, 4, false, false);
 	ms = await_taken(4);
-	/* One to see that the server is there, then the others at once. */
+	/* One connection to see that the server answers, then the others at once. */
 	assert_in_range(ms, 1000, 3900);
 	assert_int_equal(redial_next(r), 0);
 	loop_run_for(loop, 1500);
@@ -185,7 +185,7 @@ static void four_are_got_in_parallel(void **state)
 	server_stop(pid);
 }
 
-/* The server answers, but it is not the right one: it may be so for an hour. */
+/* The server answers, but it is the wrong one, perhaps for an hour. */
 static void refusals_slow_it_down(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
@@ -215,7 +215,7 @@ static void refusals_slow_it_down(void **state)
 	server_stop(pid);
 }
 
-/* Whatever the delay was. */
+/* Independent of the delay. */
 static void now_is_now(void **state)
 {
 	const struct backoff_config slow = {.first_ms = 3600000,
@@ -229,7 +229,7 @@ static void now_is_now(void **state)
 	struct redial *r = redial_at(&list, (struct redial_config){.backoff = slow});
 
 	(void)state;
-	redial_now(r); /* of what? */
+	redial_now(r); /* no connection is wanted */
 	assert_int_equal(redial_next(r), 0);
 	redial_want(r, 1, false, false);
 	assert_in_range(redial_next(r), loop_now() - 100, loop_now() + 3600000);
@@ -287,7 +287,7 @@ static void a_stopped_server_may_be_replaced(void **state)
 	server_stop(pid);
 }
 
-/* Says nothing to its first two clients, and does not hang up either. */
+/* Is silent to its first two clients, and does not hang up, either. */
 static void mute_twice(int fd)
 {
 	static unsigned clients;
@@ -350,7 +350,7 @@ static void a_name_is_resolved_if_need_be(void **state)
 	server_stop(pid);
 }
 
-/* A server that accepts and says nothing is left at once, with its attempt. */
+/* The attempt at a server that accepts and is silent is dropped at once. */
 static void another_server_is_aimed_at(void **state)
 {
 	struct address mute = literal_address("127.0.0.1", 0),
@@ -375,7 +375,7 @@ static void another_server_is_aimed_at(void **state)
 	await_taken(1);
 	assert_true(address_equal(&got.last.peer, &good));
 	assert_int_equal(redial_addresses(r)->n, 1);
-	/* Nothing is wanted: it is only remembered. */
+	/* No connection is wanted: the hint is only stored. */
 	redial_aim(r, &other, helpers, &list, true);
 	assert_int_equal(redial_next(r), 0);
 	redial_free(r);
@@ -406,7 +406,7 @@ static void stopping_leaves_nothing(void **state)
 	assert_int_equal(got.taken + got.failed + got.refused, 0);
 	assert_in_range(open_descriptors(), 0, open);
 
-	/* Freed in the midst of it. */
+	/* Freed during an attempt. */
 	redial_want(r, 3, false, false);
 	for (int i = 0; i < 500 && !redial_connected(r); i++)
 		loop_run_for(loop, 10);
@@ -436,7 +436,7 @@ static void wait_for_a_client(int fd)
 	(void)!read(fd, &byte, 1);
 }
 
-/* A server that brings the handshake process to fall gets few tries at it. */
+/* A server that crashes the handshake process gets few attempts. */
 static void crashes_are_paused_for(void **state)
 {
 	struct helpers_config cfg = {.worker = helper_kind(crash, 0)};
@@ -453,7 +453,7 @@ static void crashes_are_paused_for(void **state)
 	r = redial_at(&list, (struct redial_config){0});
 	helpers = kept;
 	redial_want(r, 1, false, false);
-	/* The first ones come with the pause of a refusal; the network may hurry them. */
+	/* The first ones come with the pause of a refusal; a network event may hurry them. */
 	for (int i = 0; i < 400 && got.failed < 3; i++) {
 		redial_now(r);
 		loop_run_for(loop, 20);

@@ -27,7 +27,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* From now on so many are missing at a look at that time, in ms; what is left after it. */
+/* Checks at that time, in ms, with `missing` spares; returns how many are missing afterwards. */
 static size_t look(struct spares *p, size_t missing, uint64_t now)
 {
 	static size_t wanted;
@@ -44,20 +44,20 @@ static size_t look(struct spares *p, size_t missing, uint64_t now)
 	return missing;
 }
 
-/* Those that always fail are started ever more seldom; a single one that fails is replaced soon. */
+/* Spares that always fail are started less and less often; a single failure is replaced soon. */
 static void what_has_ended_is_replaced(void **state)
 {
 	struct spares p = {.refill_at = 0};
 
 	(void)state;
 	assert_int_equal(look(&p, 0, 1), 0);
-	assert_int_equal(p.refill_at, 0); /* there was nothing to do */
+	assert_int_equal(p.refill_at, 0); /* there is nothing to do */
 	assert_int_equal(look(&p, 1, 1000), 0);
 	assert_int_equal(look(&p, 1, 10999), 1);
 	assert_int_equal(look(&p, 1, 11000), 0);
 	assert_int_equal(look(&p, 1, 30999), 1);
 	assert_int_equal(look(&p, 1, 31000), 0);
-	/* They have lasted for long: the pause is a short one again. */
+	/* They have lived for a long time: the pause is short again. */
 	assert_int_equal(look(&p, 1, 500000), 0);
 	assert_int_equal(look(&p, 1, 510000), 0);
 	assert_int_equal(p.refill_ms, 20000);

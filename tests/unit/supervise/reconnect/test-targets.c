@@ -20,7 +20,7 @@ static void make(size_t n, enum failback failback)
 	targets_init(&t, list, n, failback);
 }
 
-/* The rest of the round, by failures of each; the last one begins another round. */
+/* Runs the rest of the round; each one fails, and the last failure begins another round. */
 static void round_is(const char *order)
 {
 	for (size_t i = 0; order[i]; i++) {
@@ -36,7 +36,7 @@ static void use(void)
 	targets_healed(&t);
 }
 
-/* Goes on until the aimed one is that. */
+/* Goes on until that one is aimed at. */
 static void use_number(size_t number)
 {
 	for (size_t i = 0; t.aimed != number && i < 2 * t.n; i++)
@@ -77,7 +77,7 @@ static void test_healthiest_first(void **state)
 	use_number(3);
 	targets_begin(&t);
 	round_is("3012");
-	/* Each has failed once more; 2 can get no worse, and success makes 1 whole. */
+	/* Each has failed once more; 2 is at the bound, and success resets 1. */
 	targets_begin(&t);
 	use_number(1);
 	targets_begin(&t);
@@ -113,7 +113,7 @@ static void test_fence(void **state)
 	assert_int_equal(targets_to_fence(&t), 1 << 0);
 	targets_fenced(&t, 0);
 	assert_int_equal(targets_to_fence(&t), 0);
-	/* A hand-over that came to nothing may have carried a request. */
+	/* A failed hand-over may have carried a request. */
 	targets_hand_over(&t);
 	targets_next(&t);
 	use_number(0);
@@ -137,7 +137,7 @@ static void test_take_over(void **state)
 	targets_begin(&t);
 	assert_int_equal(targets_to_fence(&t), 0);
 	round_is("102");
-	/* Nothing says which: any of them may have old writes. */
+	/* It is unknown which one: any of them may have old writes. */
 	make(3, FAILBACK_NEVER);
 	targets_take_over(&t, -1);
 	targets_begin(&t);
@@ -145,7 +145,7 @@ static void test_take_over(void **state)
 	round_is("012");
 }
 
-/* By the whole of the URI, whatever the number of servers. */
+/* Compares the whole URI, with any number of servers. */
 static void test_find(void **state)
 {
 	char host[] = "a", other[] = "b", name[] = "x";

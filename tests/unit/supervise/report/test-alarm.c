@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A long outage is told of at its times, with those who use the device, and a short one is not. */
+/* A long outage is reported at its times, with the users of the device, and a short one is not. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -57,11 +57,11 @@ static int teardown(void **state)
 {
 	(void)state;
 	loop_free(loop);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left to be reaped */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 	return 0;
 }
 
-/* A reason is foreign text: it comes through the environment, where no shell reads it. */
+/* A reason is foreign text: it is passed in the environment, where no shell parses it. */
 static void the_environment_tells_what_happened(void **state)
 {
 	struct announce *a = announce_new(
@@ -101,7 +101,7 @@ static void one_runs_at_a_time_and_in_order(void **state)
 	announce_free(a);
 }
 
-/* As many wait as there is room for; what is newest is told in any case. */
+/* The queue is bounded; the newest change is always reported. */
 static void the_oldest_of_too_many_are_dropped(void **state)
 {
 	struct announce *a =
@@ -129,7 +129,7 @@ static void the_oldest_of_too_many_are_dropped(void **state)
 	announce_free(a);
 }
 
-/* What a command gets of ours: nothing but standard error, and signals as usual. */
+/* A command inherits only standard error, and default signals. */
 static void a_command_inherits_nothing(void **state)
 {
 	int leak = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -193,7 +193,7 @@ static void what_fails_is_logged(void **state)
 	logged("kill -9 $$", "--on-change: the command ended with status 137");
 }
 
-/* One that fails holds up no other. */
+/* A command that fails does not delay the others. */
 static void failures_do_not_stop_the_rest(void **state)
 {
 	struct announce *a = announce_new(loop, "echo $NBD_STATE >>out; exit 1");
@@ -223,7 +223,7 @@ static void flushing_runs_what_waits(void **state)
 	announce_free(a);
 }
 
-/* A command that hangs is left behind, and does not hold up the supervisor's end. */
+/* A command that hangs is not ended, and does not delay the supervisor's end. */
 static void flushing_is_bounded(void **state)
 {
 	struct announce *a = announce_new(loop, "echo $$ >>out; exec sleep 60");

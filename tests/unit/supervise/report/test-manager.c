@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What systemd and udev are told: datagrams on a real socket, marks and grace in a real directory.
- */
+/* Messages to systemd and udev: datagrams on a real socket, marks and grace in a real directory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

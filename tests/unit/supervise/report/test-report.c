@@ -30,9 +30,9 @@ static struct {
 	struct part_env env;
 	struct endpoint endpoint;
 	struct report *r;
-	int manager_fd; /* what the service manager hears */
+	int manager_fd; /* the messages to the service manager */
 	char heard[1000];
-	/* What the parts say. */
+	/* The parts' status. */
 	int64_t outage_since;
 	const char *error;
 	unsigned filled;
@@ -56,7 +56,7 @@ static void listen_as_manager(void)
 	setenv("NOTIFY_SOCKET", sun.sun_path, 1);
 }
 
-/* All that it was told since the last call. */
+/* All messages since the last call. */
 static const char *hear(void)
 {
 	size_t len = 0;
@@ -168,7 +168,7 @@ static void no_device_no_file(void **state)
 	assert_int_equal(state_read(INDEX, &s, NULL), -ENOENT);
 }
 
-/* With --swap nothing is written in an outage; the manager hears of it all the same. */
+/* With --swap nothing is written in an outage; the manager is notified nevertheless. */
 static void swap_writes_nothing_in_an_outage(void **state)
 {
 	struct state s;
@@ -195,7 +195,7 @@ static void why_it_is_not_well(void **state)
 	report_write(f.r, FSM_LOST);
 	report_tell(f.r, FSM_LOST, "it has died");
 	assert_non_null(strstr(hear(), "it has died"));
-	/* Once an attempt has failed, that says more. */
+	/* After a failed attempt, its error is reported instead. */
 	f.error = "it refuses connections";
 	report_write(f.r, FSM_LOST);
 	report_tell(f.r, FSM_LOST, "it has died");
@@ -205,7 +205,7 @@ static void why_it_is_not_well(void **state)
 	assert_null(strstr(hear(), "it "));
 }
 
-/* Ready is who can be used: the partitions are there, and udev knows of the device. */
+/* The device is ready when the partitions exist and udev knows of it. */
 static void ready_after_both(void **state)
 {
 	(void)state;
@@ -214,7 +214,7 @@ static void ready_after_both(void **state)
 	open_report();
 	report_usable(f.r);
 	assert_null(strstr(hear(), "READY=1"));
-	report_lost(f.r, true); /* with --swap nothing is asked of udev in an outage */
+	report_lost(f.r, true); /* with --swap udev is not notified in an outage */
 	assert_non_null(strstr(hear(), "READY=1"));
 	report_usable(f.r);
 	assert_null(strstr(hear(), "READY=1"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervise/report/serving.c: what is said of the server in use, and when. */
+/* supervise/report/serving.c: the messages about the server in use. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,7 +56,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Said when the server and the device are no longer of one mind, and once. */
+/* Logged once when the server's flush and the device's differ. */
 static void a_flush_that_is_not_the_devices(void **state)
 {
 	(void)state;
@@ -69,12 +69,12 @@ static void a_flush_that_is_not_the_devices(void **state)
 	serving_note_flush(&serving, &at, 0);
 	assert_string_equal(logged(), "");
 	serving_note_flush(&serving, &at, NBD_TX_SEND_FLUSH);
-	assert_string_equal(logged(), ""); /* all is well again */
+	assert_string_equal(logged(), ""); /* they agree again */
 	at.plan.flags = 0;
 	serving.flushes = false;
 	serving_note_flush(&serving, &at, NBD_TX_SEND_FLUSH);
 	assert_non_null(strstr(logged(), "attach it again"));
-	/* Nothing is written to a device that can only be read. */
+	/* A read-only device needs no flush. */
 	at.plan.flags = NBD_TX_READ_ONLY;
 	serving_note_flush(&serving, &at, 0);
 	assert_string_equal(logged(), "");

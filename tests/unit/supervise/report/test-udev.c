@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The part alone, for a device that does not exist: what reaches udev is shown in a guest. */
+/* The part alone, for a device that does not exist; guests test what reaches udev. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The device may be gone by then: whoever waits is not left waiting. */
+/* The device may be detached by then: the wait must end nevertheless. */
 static void test_told_once(void **state)
 {
 	struct fixture *f = *state;
@@ -65,7 +65,7 @@ static void test_told_once(void **state)
 
 	udev_tell(u, false);
 	assert_int_equal(f->told, 0); /* not before the job is done */
-	udev_tell(u, true);	      /* is told by a job after that one */
+	udev_tell(u, true);	      /* a later job reports it */
 	loop_timer_set(limit, LATE_MS);
 	loop_run(f->env.loop);
 	assert_int_equal(f->told, 1);
@@ -73,7 +73,7 @@ static void test_told_once(void **state)
 	udev_free(u);
 }
 
-/* Under swap nothing is done in an outage, and nobody waits for it. */
+/* With --swap nothing is done in an outage, and nothing waits for it. */
 static void test_swap(void **state)
 {
 	struct fixture *f = *state;
@@ -86,7 +86,7 @@ static void test_swap(void **state)
 	udev_free(u);
 }
 
-/* Only a service has a unit, and no child may speak for it. */
+/* Only a service has a unit, and no child may send messages for it. */
 static void test_unit(void **state)
 {
 	struct fixture *f = *state;

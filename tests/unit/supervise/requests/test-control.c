@@ -55,7 +55,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A caller that sends bytes of its own, and the answer, "" if the connection was closed. */
+/* A caller that sends given bytes; returns the answer, "" if the connection was closed. */
 static int caller_new(const void *text, size_t len)
 {
 	struct address at = unix_address(rundir_device(INDEX, "control").text);
@@ -108,7 +108,7 @@ static void *ask(void *arg)
 	return NULL;
 }
 
-/* Asks on a thread while the loop runs here. */
+/* Sends the request on a thread while the loop runs here. */
 static void ask_meanwhile(struct question *q)
 {
 	pthread_t thread;
@@ -192,7 +192,7 @@ static void one_caller_at_a_time(void **state)
 	assert_string_equal(answer, "3 another command is talking to this device's supervisor: try "
 				    "again");
 	close(second);
-	/* Before it could ask, it is told the same. */
+	/* It gets the same answer before it can send a request. */
 	second = caller_new(NULL, 0);
 	caller_answer(second, answer, sizeof(answer));
 	assert_string_equal(answer, "3 another command is talking to this device's supervisor: try "
@@ -204,7 +204,7 @@ static void one_caller_at_a_time(void **state)
 	assert_int_equal(q.ret, 0);
 	assert_int_equal(q.status, 3);
 	assert_int_equal(asked.called, 1);
-	/* More from the first is no second request. */
+	/* More data from the first caller is not a second request. */
 	assert_int_equal(send(first, "refresh", 7, 0), 7);
 	loop_run_for(loop, 50);
 	assert_int_equal(asked.called, 1);
@@ -215,7 +215,7 @@ static void one_caller_at_a_time(void **state)
 	control_answer(control, 0, "nobody waits");
 }
 
-/* Ctrl-C: the caller has gone, and the next one is served. */
+/* Ctrl-C: the caller has closed, and the next one is served. */
 static void a_caller_that_leaves_frees_the_place(void **state)
 {
 	int fd;
@@ -225,7 +225,7 @@ static void a_caller_that_leaves_frees_the_place(void **state)
 	fd = caller_new("detach", 6);
 	loop_run_for(loop, 50);
 	close(fd);
-	fd = caller_new(NULL, 0); /* and one that never asks */
+	fd = caller_new(NULL, 0); /* and one that never sends a request */
 	loop_run_for(loop, 50);
 	close(fd);
 	loop_run_for(loop, 50);
@@ -234,7 +234,7 @@ static void a_caller_that_leaves_frees_the_place(void **state)
 	assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
 }
 
-/* It has told its user that nothing was detached; what else was asked for goes on. */
+/* It has told its user that nothing was detached; other requests go on. */
 static void a_detach_whose_caller_has_gone_does_not_arrive(void **state)
 {
 	static const char *const detach[] = {"detach", "detach force", "detach prepared",
@@ -303,7 +303,7 @@ static void speak_as_nobody(void)
 	_exit(recv(fd, &(char){0}, 1, 0) <= 0 ? 0 : 2);
 }
 
-/* Should the mode of the socket ever be wrong: what the kernel says of the caller decides. */
+/* Even if the mode of the socket is wrong, the kernel's credentials of the caller decide. */
 static void another_user_is_not_heard(void **state)
 {
 	struct rundir_path path = rundir_device(INDEX, "control");
@@ -363,7 +363,10 @@ static void nobody_listens(void **state)
 	struct question q = {.limit_ms = 1000};
 
 	(void)state;
-	/* A name without a listener, as a killed supervisor leaves it, is none either. */
+	/*
+	 * A name without a listener, left by a killed supervisor, does not count as a supervisor,
+	 * either.
+	 */
 	struct address at = unix_address(rundir_device(INDEX, "control").text);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
@@ -379,7 +382,9 @@ static void nobody_listens(void **state)
 	unlink(rundir_device(INDEX, "control").text);
 }
 
-/* The loop does not run: a supervisor that is stopped. However many ask, each comes back. */
+/*
+ * The loop does not run, as in a stopped supervisor. However many callers there are, each returns.
+ */
 static void a_stopped_supervisor_is_not_waited_for(void **state)
 {
 	struct question q = {.limit_ms = 300};
@@ -446,7 +451,7 @@ static void an_end_before_the_answer_is_an_error(void **state)
 	unlink(rundir_device(INDEX, "control").text);
 }
 
-/* Ends with a request that nobody has read, as a killed supervisor does; then nobody listens. */
+/* Ends with an unread request, like a killed supervisor; then there is no listener. */
 static void *end_unread(void *arg)
 {
 	int fd = *(int *)arg;

@@ -84,12 +84,12 @@ static void signals(void **state)
 	assert_int_equal(kill(getpid(), SIGINT), 0);
 	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.terminate, 2);
-	/* A peer that has gone is an error of write(2), and no end of the supervisor. */
+	/* A closed peer makes write(2) fail, and does not end the supervisor. */
 	assert_int_equal(kill(getpid(), SIGPIPE), 0);
 	assert_int_equal(f.asked, 0);
 }
 
-/* A command in a process of its own, which ends with the status that it is answered. */
+/* A command in another process, which exits with the status of its answer. */
 static pid_t ask(enum control_verb verb)
 {
 	const struct control_request request = {.verb = verb, .force = true};
@@ -116,7 +116,7 @@ static void assert_status(pid_t pid, int status)
 	assert_int_equal(WEXITSTATUS(how), status);
 }
 
-/* An answer may be known long before it is sent, and the first one counts. */
+/* An answer may be set long before it is sent, and the first one counts. */
 static void one_answer_a_command(void **state)
 {
 	pid_t pid = ask(CONTROL_DETACH);
@@ -126,14 +126,14 @@ static void one_answer_a_command(void **state)
 	assert_int_equal(f.asked, 1);
 	assert_int_equal(f.request.verb, CONTROL_DETACH);
 	assert_true(f.request.force);
-	requests_send(f.r); /* nothing is known yet */
+	requests_send(f.r); /* there is no answer yet */
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	requests_answer(f.r, 3, "the first");
 	requests_answer(f.r, 0, "the second");
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	requests_send(f.r);
 	assert_status(pid, 3);
-	/* The next command gets an answer of its own. */
+	/* The next command gets its own answer. */
 	pid = ask(CONTROL_RESIZE);
 	loop_run_until_stopped(f.loop);
 	requests_answer(f.r, 7, "the first");

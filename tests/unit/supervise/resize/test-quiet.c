@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When a device has been without requests for long enough: tables of looks. */
+/* When a device has been without requests for long enough: tables of checks. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static void idle_for_long_enough(void **state)
 	WALK(&q, looks);
 }
 
-/* Each look finds no request, but others have come and gone in between. */
+/* Each check finds no request, but requests were completed in between. */
 static void short_requests(void **state)
 {
 	static const struct look looks[] = {
@@ -71,7 +71,7 @@ static void one_under_way(void **state)
 	WALK(&q, looks);
 }
 
-/* What cannot be told is not idle, and stays so for as long as an uncounted request may take. */
+/* An uncounted device does not count as idle, for as long as an uncounted request may take. */
 static void not_counted(void **state)
 {
 	static const struct look looks[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part alone, with a real server whose export is larger than the device. That does not exist,
- * so that no moment without requests is ever seen: how it grows is shown by the stub.
+ * The part alone, with a real server whose export is larger than the device. The device does not
+ * exist, so no moment without requests is ever seen; the stub tests how it grows.
  */
 #include "helper-fixture.h"
 #include "server-fixture.h"
@@ -24,7 +24,7 @@ static struct {
 	struct resize_view view;
 	int refuses; /* what `check` answers */
 	int server;  /* the other end of the device's connection */
-	/* What the part said. */
+	/* The events of the part. */
 	unsigned answered, connected, renewed, grown;
 	int status;
 	char sentence[ERR_MESSAGE_MAX];
@@ -174,7 +174,7 @@ static void the_size_is_the_same(void **state)
 	assert_true(resize_is_asked(f.z));
 	assert_int_equal(f.answered, 0);
 	assert_answer(0, "has the export's size");
-	assert_int_equal(f.connected, 0); /* a connection to ask, and none to keep */
+	assert_int_equal(f.connected, 0); /* a connection for the question, and none to keep */
 	server_stop(pid);
 }
 
@@ -208,7 +208,7 @@ static void a_server_that_does_not_answer(void **state)
 	assert_answer(err_exit_status(ERR_RETRY), "accepts only one client");
 }
 
-/* As many connections are made as the device has, and wait for a moment without requests. */
+/* Makes as many connections as the device has; they wait for a moment without requests. */
 static void a_larger_export(void **state)
 {
 	pid_t pid = start_server();
@@ -220,11 +220,11 @@ static void a_larger_export(void **state)
 	loop_run_for(f.loop, 300);
 	assert_int_equal(f.connected, 1);
 	assert_int_equal(f.answered, 0);
-	/* Whether the device is idle cannot be told, which is not idle. */
+	/* It is unknown whether the device is idle, so it does not count as idle. */
 	assert_int_equal(f.renewed + f.grown, 0);
-	/* Nor does it grow before its connections know the size. */
+	/* It does not grow before its connections know the size. */
 	assert_false(resize_is_due(f.z));
-	/* A detach ends all of that. */
+	/* A detach ends all of this. */
 	resize_stop(f.z);
 	assert_answer(err_exit_status(ERR_BUSY), "being detached");
 	loop_run_for(f.loop, 300);
@@ -268,7 +268,7 @@ static void where_it_cannot_be(void **state)
 	assert_answer(err_exit_status(ERR_SYSTEM), "ioctl");
 }
 
-/* A command that has gone is not answered in the place of the next one. */
+/* The next command does not get the answer of one that has ended. */
 static void nobody_waits_any_more(void **state)
 {
 	pid_t pid = start_server();
@@ -291,12 +291,12 @@ static void what_the_connections_know(void **state)
 	assert_true(resize_is_due(f.z));
 	resize_note_size(f.z, EXPORT_SIZE / 2, true);
 	assert_false(resize_is_due(f.z));
-	/* One of the connections has not heard of it. */
+	/* One of the connections does not know it. */
 	resize_note_size(f.z, EXPORT_SIZE, true);
 	assert_false(resize_is_due(f.z));
 	resize_note_size(f.z, EXPORT_SIZE, false);
 	assert_true(resize_is_due(f.z));
-	/* Nothing tells that no request is under way. */
+	/* It is unknown whether a request is under way. */
 	resize_grow_when_idle(f.z);
 	loop_run_for(f.loop, 100);
 	assert_int_equal(f.grown, 0);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * supervise/watch/ended.c: what proves that a server can carry out nothing more over a connection
- * that ended at our side first, in every order of its FIN, a reset, a late reply and a request that
+ * supervise/watch/ended.c: what proves that a server carries out nothing more of a connection that
+ * ended at our side first, with every order of its FIN, a reset, a late reply and a request that
  * slipped in. `driver` is the kernel's reference to the same socket.
  */
 #include "transport-fixture.h"
 
 #include "supervise/watch/ended.h"
 
-#define LONG 600000 /* ms: nothing is given up before */
+#define LONG 600000 /* ms: no connection is given up before */
 
 struct connection {
 	int ours, driver, theirs;
@@ -45,7 +45,7 @@ static void done(struct connection *c, struct ended *e)
 	close_fdp(&c->theirs);
 }
 
-/* As links_renew() does it. */
+/* Does the same as links_renew(). */
 static struct ended end_it(struct connection *c)
 {
 	struct ended e = {
@@ -77,7 +77,7 @@ static void reply(struct connection *c)
 	usleep(20000);
 }
 
-/* Asks for a while; true once it is settled. */
+/* Repeats the question for a while; true once it is settled. */
 static bool settles(struct ended *e, uint64_t now)
 {
 	for (int i = 0; i < 50; i++) {
@@ -123,7 +123,7 @@ static void an_idle_one_settles_with_the_servers_end(bool tcp)
 	remember(&c);
 	e = end_it(&c);
 	assert_int_equal(e.clean, tcp);
-	ended_seen_idle(&e, loop_now()); /* for a Unix socket the only proof */
+	ended_seen_idle(&e, loop_now()); /* the only proof for a Unix socket */
 	assert_true(e.clean);
 	assert_false(ended_settled(&e, loop_now(), 0));
 	assert_false(ended_settled(&e, loop_now() + LONG, 0));
@@ -159,7 +159,7 @@ static void a_shutdown_by_the_driver_is_not_the_servers_end(void **state)
 	}
 }
 
-/* A request slipped in between the look and the end, and was answered. */
+/* A request slipped in between the check and the end, and was answered. */
 static void a_slipped_request_settles_with_its_reply(void **state)
 {
 	(void)state;
@@ -171,10 +171,10 @@ static void a_slipped_request_settles_with_its_reply(void **state)
 		request(&c);
 		e = end_it(&c);
 		assert_false(e.clean);
-		/* The device has it in flight: no look says that it is idle. */
+		/* The device has it in flight: no check finds it idle. */
 		assert_false(ended_settled(&e, loop_now() + LONG, 0));
 		reply(&c);
-		/* Now a look does, and as the receiving side is open, all replies have come. */
+		/* Now a check does, and as the receiving side is open, all replies have come. */
 		ended_seen_idle(&e, loop_now() + LONG);
 		assert_true(e.clean);
 		assert_false(ended_settled(&e, loop_now() + LONG, 0));
@@ -187,7 +187,7 @@ static void a_slipped_request_settles_with_its_reply(void **state)
 
 /*
  * It slipped in, the driver shut down both ways, and the reply made our own TCP reset the
- * connection. That looked like the server's end once, and corrupted data.
+ * connection. An earlier version took that for the server's end, and corrupted data.
  */
 static void a_reset_of_our_own_proves_nothing(void **state)
 {
@@ -203,14 +203,17 @@ static void a_reset_of_our_own_proves_nothing(void **state)
 	reply(&c);
 	assert_false(settles(&e, loop_now()));
 	assert_false(ended_settled(&e, loop_now() + LONG, 0));
-	/* Later, requests that wait for a connection are not counted: no proof any more. */
+	/*
+	 * Later, requests that wait for a connection are not counted, so this proves nothing any
+	 * more.
+	 */
 	ended_seen_idle(&e, e.ended_at + ENDED_COUNTED_MS);
 	assert_false(e.clean);
 	assert_false(ended_settled(&e, loop_now() + LONG, 0));
 	close_fdp(&c.theirs);
 	usleep(20000);
 	assert_false(ended_settled(&e, loop_now() + LONG, 0));
-	/* Only when I/O has failed does nothing wait for it. */
+	/* Requests wait for it until I/O has failed. */
 	ended_release(&e, 5000);
 	assert_false(ended_settled(&e, 5000 + ENDED_SETTLE_MS - 1, 0));
 	assert_true(ended_settled(&e, 5000 + ENDED_SETTLE_MS, 0));

@@ -13,7 +13,7 @@
 #include "supervise/watch/links.h"
 #include "skip.h"
 
-/* What the callback was told. */
+/* The arguments of the callback. */
 static struct {
 	unsigned called, alive;
 	char why[128];
@@ -47,7 +47,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs the loop until that many deaths were told, 5 s at most. */
+/* Runs the loop until that many deaths were reported, at most 5 s. */
 static void await_deaths(unsigned n)
 {
 	for (int i = 0; i < 500 && died.called < n; i++)
@@ -117,7 +117,7 @@ static void a_hang_up_is_told(void **state)
 	assert_memory_equal(links_fds(links, &n), ours, sizeof(ours));
 	assert_int_equal(n, 3);
 
-	/* Bytes are the kernel's: they wake nobody, and are not read. */
+	/* The bytes belong to the kernel: they wake no process here and are not read. */
 	assert_int_equal(write(theirs[0], "x", 1), 1);
 	assert_int_equal(write(theirs[1], "x", 1), 1);
 	loop_run_for(loop, 50);
@@ -141,10 +141,10 @@ static void a_hang_up_is_told(void **state)
 	close(theirs[0]);
 	await_deaths(3);
 	assert_int_equal(died.alive, 0);
-	assert_true(links_settled(links, loop_now())); /* none that we cut ourselves */
+	assert_true(links_settled(links, loop_now())); /* we have cut none */
 }
 
-/* A peer that shuts its sending side only is as good as gone: no reply will come. */
+/* A peer that shuts down only its sending side counts as dead: no reply will come. */
 static void half_a_hang_up_is_one(void **state)
 {
 	int ours, theirs;
@@ -155,7 +155,7 @@ static void half_a_hang_up_is_one(void **state)
 	assert_int_equal(links_watch(links), 0);
 	shutdown(theirs, SHUT_WR);
 	await_deaths(1);
-	/* The driver may be blocked in a send on its own reference: ours was shut down for it. */
+	/* The driver may be blocked in a send on its own reference, so ours was shut down. */
 	assert_int_equal(recv(theirs, &(char){0}, 1, 0), 0);
 	close(theirs);
 }
@@ -259,7 +259,7 @@ static void facts_come_from_tcp(void **state)
 		links_facts(links, 0, &f);
 		if (f.sent >= 1000)
 			break;
-		usleep(10000); /* until it is acknowledged */
+		usleep(10000); /* time for the acknowledgement */
 	}
 	assert_in_range(f.sent, 1000, 1001); /* the SYN is counted by some kernels */
 	assert_int_equal(f.received, 10);
@@ -276,7 +276,7 @@ static void facts_come_from_tcp(void **state)
 	close(theirs[1]);
 }
 
-/* Nothing waits for an acknowledgement, or it came: never cut. */
+/* If no acknowledgement is due, the connection is never cut. */
 static void a_sample_cuts_no_live_peer(void **state)
 {
 	static char much[4 << 20];
@@ -300,7 +300,7 @@ static void a_sample_cuts_no_live_peer(void **state)
 	assert_int_equal(died.called, 0);
 	assert_int_equal(links_alive(links), 2);
 
-	/* What hung up is the poll's to tell. */
+	/* The poll reports hang-ups. */
 	close(theirs[0]);
 	close(theirs[1]);
 	links_sample(links, loop_now(), 1000);
@@ -319,7 +319,7 @@ static struct diag_socket describe(int fd)
 	return s;
 }
 
-/* Waits until the answer is `want`: a FIN takes its time through the loopback interface. */
+/* Waits until the answer is `want`: a FIN needs some time through the loopback interface. */
 static void await_answer(const struct diag_socket *s, enum diag_answer want)
 {
 	struct tcp_info info;
@@ -401,7 +401,7 @@ static uint16_t port_of(const struct sockaddr_storage *sa)
 	return ntohs(((const struct sockaddr_in *)(const void *)sa)->sin_port);
 }
 
-/* Another connection may have got the addresses of one that is gone. */
+/* Another connection may use the addresses of one that has ended. */
 static void diag_tells_a_successor_from_the_one_before(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0), from;
@@ -426,8 +426,8 @@ static void diag_tells_a_successor_from_the_one_before(void **state)
 	close(listen_fd);
 }
 
-/* Ends it on both sides; without privilege, or in a kernel that cannot, it says so. */
-/* What ss(8) says of this kernel and user: it is a program of somebody else's. */
+/* Ends it on both sides; without privilege or kernel support it reports that. */
+/* Compares with ss(8), an independent program, for this kernel and user. */
 static bool sockets_can_be_destroyed(void)
 {
 	struct sockaddr_in sa;
@@ -460,7 +460,7 @@ static void diag_destroys_tcp_only(void **state)
 	assert_true(diag_destroy(&s));
 	assert_int_equal(recv(theirs, &(char){0}, 1, 0), -1);
 	assert_int_equal(errno, ECONNRESET);
-	assert_false(diag_destroy(&s)); /* there is none any more */
+	assert_false(diag_destroy(&s)); /* the connection no longer exists */
 	close(ours);
 	close(theirs);
 	unix_pair(&ours, &theirs);
@@ -471,7 +471,7 @@ static void diag_destroys_tcp_only(void **state)
 	close(theirs);
 }
 
-/* --- connections that the kernel alone has ------------------------------------------------ */
+/* --- connections that only the kernel has ------------------------------------------------ */
 
 static void foreign_links_are_asked_for(void **state)
 {
@@ -493,7 +493,7 @@ static void foreign_links_are_asked_for(void **state)
 	assert_int_equal(links_alive(links), 3);
 	assert_int_equal(links_fds(links, &n)[0], -1);
 	assert_false(links_sample(links, loop_now(), 1000));
-	links_kernel_says_dead(links); /* of these, none: it was one that was known to be dead */
+	links_kernel_says_dead(links); /* none of these: it was one that was known to be dead */
 	assert_int_equal(died.called, 0);
 	links_facts(links, 0, &f);
 	assert_int_equal(f.id.inode, describe(ours[0]).inode);
@@ -512,7 +512,7 @@ static void foreign_links_are_asked_for(void **state)
 	assert_int_equal(died.called, 2);
 	assert_int_equal(died.alive, 1);
 
-	/* A replacement is ours, and told by the poll. */
+	/* We have a descriptor of a replacement, so the poll reports its end. */
 	unix_pair(&ours[1], &theirs[1]);
 	assert_int_equal(links_add(links, ours[1]), 0);
 	close(theirs[1]);
@@ -523,7 +523,7 @@ static void foreign_links_are_asked_for(void **state)
 	close(ours[2]);
 }
 
-/* Those that nothing is known of die when the kernel says so and no other did. */
+/* An unknown connection counts as dead if the kernel reports a death and no other one has died. */
 static void unknown_links_are_the_kernels_word(void **state)
 {
 	struct diag_socket id;
@@ -536,12 +536,12 @@ static void unknown_links_are_the_kernels_word(void **state)
 	assert_int_equal(links_add_foreign(links, NULL), 0);
 	assert_int_equal(links_add_foreign(links, &id), 0);
 	assert_int_equal(links_add_foreign(links, NULL), 0);
-	links_expect(links, 2); /* never fewer than there are */
+	links_expect(links, 2); /* never fewer than are alive */
 	assert_int_equal(links_wanted(links), 3);
 	assert_false(links_sample(links, loop_now(), 1000));
 	links_facts(links, 0, &f);
 	assert_int_equal(f.id.inode, 0);
-	links_shutdown(links); /* of the unknown, nothing can be ended */
+	links_shutdown(links); /* unknown connections cannot be ended */
 
 	close(theirs);
 	await_answer(&id, DIAG_DEAD);
@@ -558,7 +558,10 @@ static void unknown_links_are_the_kernels_word(void **state)
 	close(ours);
 }
 
-/* Told of one death twice, one that lives is taken for dead, until the kernel knows of none. */
+/*
+ * If one death is reported twice, a live connection is taken for dead until the kernel knows of no
+ * dead one.
+ */
 static void the_kernel_says_that_all_live(void **state)
 {
 	(void)state;
@@ -575,7 +578,7 @@ static void the_kernel_says_that_all_live(void **state)
 	assert_int_equal(links_alive(links), 4);
 }
 
-/* The probe's own socket dies, and the kernel tells of that: before the answer, or after it. */
+/* The probe's own socket dies, and the kernel reports that before the answer or after it. */
 static void a_probe_counts_one_death_once(void **state)
 {
 	(void)state;
@@ -590,13 +593,13 @@ static void a_probe_counts_one_death_once(void **state)
 	assert_int_equal(links_alive(links), 2);
 	links_kernel_says_dead(links);
 	assert_int_equal(links_alive(links), 2);
-	/* The same one is found again, and again its socket's end is told. */
+	/* The same one is found again, and the end of the probe's socket is reported again. */
 	links_probe_begins(links);
 	links_kernel_says_dead(links);
 	assert_int_equal(links_alive(links), 2);
 	links_probe_ends(links, true);
 	assert_int_equal(links_alive(links), 2);
-	/* Another one dies during a probe, and none is dead for it. */
+	/* Another one dies during a probe that finds none dead. */
 	links_probe_begins(links);
 	links_kernel_says_dead(links);
 	links_probe_ends(links, false);
@@ -605,7 +608,7 @@ static void a_probe_counts_one_death_once(void **state)
 	assert_int_equal(links_alive(links), 0);
 }
 
-/* Of a device that was taken over: the death of a new connection is no other one's. */
+/* After a takeover: the death of a new connection does not count for another one. */
 static void a_known_death_counts_for_no_other(void **state)
 {
 	int ours, theirs;
@@ -619,7 +622,7 @@ static void a_known_death_counts_for_no_other(void **state)
 	await_deaths(1);
 	links_kernel_says_dead(links);
 	assert_int_equal(links_alive(links), 1);
-	/* Or the kernel is first. */
+	/* The kernel may report it first. */
 	unix_pair(&ours, &theirs);
 	assert_int_equal(links_add(links, ours), 0);
 	close(theirs);
@@ -630,7 +633,7 @@ static void a_known_death_counts_for_no_other(void **state)
 	assert_int_equal(links_alive(links), 0);
 }
 
-/* A hand-over of the former supervisor, which it did not live to hear of. */
+/* The former supervisor died before the end of its hand-over. */
 static void the_kernel_insists_that_all_live(void **state)
 {
 	int ours, theirs;
@@ -669,9 +672,11 @@ static void a_death_that_was_seen_stays_one(void **state)
 	close(ours);
 }
 
-/* --- connections that we cut --------------------------------------------------------------- */
+/*
+ * --- connections that we have cut ---------------------------------------------------------------
+ */
 
-/* A peer that is dead for TCP, without a network to cut: its socket drops every packet. */
+/* A peer that is dead for TCP: its socket drops every packet. */
 static void deafen(int fd)
 {
 	struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
@@ -690,7 +695,7 @@ static void hear(int fd)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)), 0);
 }
 
-/* Drops the effective capability that SOCK_DESTROY needs, or takes it back. */
+/* Drops or restores the effective capability that SOCK_DESTROY needs. */
 static void without_net_admin(bool without)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -704,7 +709,7 @@ static void without_net_admin(bool without)
 	assert_int_equal(syscall(SYS_capset, &header, data), 0);
 }
 
-/* A connection with data on the way to a peer that hears nothing, sampled until it is cut. */
+/* A connection with data in flight to a peer that drops everything, sampled until it is cut. */
 static int cut_one(int *ret_theirs)
 {
 	int ours, copy;
@@ -730,7 +735,7 @@ static int cut_one(int *ret_theirs)
 	return copy;
 }
 
-/* What it held may still be carried out, even when it closes: only time settles that. */
+/* The peer may still carry out its requests, even when it closes: only time settles that. */
 static void a_mute_peer_is_cut_and_settles_in_time(void **state)
 {
 	struct pollfd p;
@@ -739,13 +744,13 @@ static void a_mute_peer_is_cut_and_settles_in_time(void **state)
 
 	(void)state;
 	copy = cut_one(&theirs);
-	/* For the driver it has ended, whatever the peer does. */
+	/* For the driver the connection has ended, whatever the peer does. */
 	assert_int_equal(recv(copy, &(char){0}, 1, 0), 0);
 	asked = loop_now();
 	assert_false(links_settled(links, asked));
 	assert_false(links_settled(links, asked + 1999));
 
-	/* The peer is back, reads what was sent, answers, which our TCP resets, and closes. */
+	/* The peer is back, reads the data, answers, gets a reset from our TCP, and closes. */
 	hear(theirs);
 	p = (struct pollfd){.fd = theirs, .events = POLLRDHUP};
 	assert_int_equal(poll(&p, 1, 10000), 1);
@@ -761,7 +766,7 @@ static void a_mute_peer_is_cut_and_settles_in_time(void **state)
 	close(copy);
 }
 
-/* A peer that accepted and never closes holds nobody up for longer than 2 s. */
+/* A peer that accepted and never closes delays I/O by at most 2 s. */
 static void settling_is_bounded(void **state)
 {
 	int copy, theirs;
@@ -778,7 +783,7 @@ static void settling_is_bounded(void **state)
 	assert_true(links_graves(links));
 	assert_true(links_settled(links, asked + 2000));
 	assert_false(links_graves(links));
-	/* It was reset: nothing more of it will arrive. */
+	/* It was reset: no more data of it will arrive. */
 	for (int i = 0; i < 500 && recv(theirs, in, sizeof(in), MSG_DONTWAIT) != -1; i++)
 		usleep(10000);
 	close(theirs);
@@ -823,11 +828,14 @@ static void renewed_links_settle_when_the_server_closes(void **state)
 		usleep(10000);
 	assert_true(links_settled(links, asked + 1));
 	assert_int_equal(links_given_up(links), 0);
-	/* The driver learns of the end when the server does it, and needs a moment from then on. */
+	/* The driver notices the end when the server closes, and needs a moment from then on. */
 	assert_true(links_last_death(links) > renewed);
 }
 
-/* A server that held no request has nothing left to do: I/O does not fail for its slow end. */
+/*
+ * A server that held no request has nothing to carry out: I/O does not fail because of its slow
+ * close.
+ */
 static void a_server_that_held_nothing_may_stay_open(void **state)
 {
 	uint64_t asked = loop_now();
@@ -852,7 +860,7 @@ static void a_server_that_held_nothing_may_stay_open(void **state)
 	close(theirs[1]);
 }
 
-/* A request that slipped in: there it is only proof that ends the wait. */
+/* A request slipped in: then only a proof ends the wait. */
 static void a_server_that_held_something_is_waited_for(void **state)
 {
 	int ours, theirs, copy;
@@ -867,7 +875,7 @@ static void a_server_that_held_something_is_waited_for(void **state)
 	links_renew(links, 2000, "for a test");
 	assert_true(links_unclean(links));
 	assert_true(links_unproved(links));
-	close(theirs); /* as qemu-nbd does, while its requests run */
+	close(theirs); /* like qemu-nbd, while its requests still run */
 	usleep(20000);
 	assert_false(links_settled(links, loop_now()));
 	assert_false(links_settled(links, loop_now() + 600000));
@@ -898,7 +906,7 @@ static void after_io_has_failed_time_settles(void **state)
 	assert_int_equal(links_add(links, ours), 0);
 	assert_int_equal(links_watch(links), 0);
 	links_remember(links);
-	links_renew(links, 2000, "for a test"); /* no look that finds the device idle follows */
+	links_renew(links, 2000, "for a test"); /* no check that finds the device idle follows */
 	assert_false(links_settled(links, loop_now() + 600000));
 	links_release(links);
 	asked = loop_now();
@@ -907,7 +915,7 @@ static void after_io_has_failed_time_settles(void **state)
 	close(theirs);
 }
 
-/* What a supervisor that died has left unsettled is waited for by its successor. */
+/* The successor of a dead supervisor waits for its unsettled connections. */
 static void an_inherited_end_takes_its_time(void **state)
 {
 	uint64_t asked = loop_now() + 60000;
@@ -922,7 +930,9 @@ static void an_inherited_end_takes_its_time(void **state)
 	assert_int_equal(links_given_up(links), 1);
 }
 
-/* What only proof would settle waits until I/O has failed, also after a takeover. */
+/*
+ * If only a proof settles a connection, the wait lasts until I/O has failed, also after a takeover.
+ */
 static void an_inherited_end_that_is_unproved_stays(void **state)
 {
 	uint64_t asked = loop_now();
@@ -956,12 +966,12 @@ static void the_end_of_the_driver_is_not_the_servers(void **state)
 	close(theirs);
 	usleep(20000);
 	asked += 600000;
-	assert_false(links_settled(links, asked)); /* it may have closed before its work was done */
+	assert_false(links_settled(links, asked)); /* requests may not be carried out yet */
 	assert_true(links_settled(links, asked + 2000));
 	close(copy);
 }
 
-/* Where the user lets the driver cut a living server, this has a limit too. */
+/* If the user lets the driver cut a live server, this wait has a limit, too. */
 static void the_end_of_the_driver_can_be_limited(void **state)
 {
 	int ours, theirs, copy;
@@ -983,7 +993,7 @@ static void the_end_of_the_driver_can_be_limited(void **state)
 	close(copy);
 }
 
-/* A connection without a descriptor that cannot be cut is alive, and counted as such. */
+/* A connection without a descriptor that cannot be cut counts as alive. */
 static void what_cannot_be_cut_is_kept(void **state)
 {
 	uint64_t start = loop_now();

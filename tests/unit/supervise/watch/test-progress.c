@@ -12,7 +12,7 @@ struct look {
 	uint64_t completed; /* requests */
 	unsigned in_flight;
 	bool counted;
-	/* What is expected after it. */
+	/* The expected result. */
 	bool news, stalled, uncounted;
 };
 
@@ -43,7 +43,7 @@ static void test_stalled(void **state)
 	    {21000, 6, 3, true, true, false, false},
 	    {30999, 6, 3, true, false, false, false},
 	    {31000, 6, 3, true, true, true, false},
-	    /* Nothing is under way any more, though nothing was counted as completed. */
+	    /* No request is under way any more, though none was counted as completed. */
 	    {31500, 6, 0, true, true, false, false},
 	};
 
@@ -57,7 +57,7 @@ static void test_idle(void **state)
 	static const struct look looks[] = {
 	    {1000, 5, 0, true, false, false, false},
 	    {90000, 5, 0, true, false, false, false},
-	    /* From here on the time counts. */
+	    /* The time starts here. */
 	    {91000, 5, 1, true, false, false, false},
 	    {99999, 5, 1, true, false, false, false},
 	    {100000, 5, 1, true, true, true, false},
@@ -67,7 +67,7 @@ static void test_idle(void **state)
 	walk(looks, sizeof(looks) / sizeof(looks[0]));
 }
 
-/* Where nothing is counted, nothing is said of the server. */
+/* If requests are not counted, the server is not called stalled. */
 static void test_uncounted(void **state)
 {
 	static const struct look looks[] = {
@@ -99,7 +99,7 @@ static void test_restart(void **state)
 	assert_true(progress_look(&p, &seen, 70000));
 }
 
-/* No request for 20 s, counted or not: it is asked for, and again 20 s later. */
+/* No completed request for 20 s, counted or not: a probe is due, and again 20 s later. */
 static void test_quiet(void **state)
 {
 	struct progress p = {.completed = 0};

@@ -27,7 +27,7 @@ struct fixture {
 	struct watch *w;
 	int server[2]; /* the other ends of the connections */
 
-	/* What the part said. */
+	/* The events of the part. */
 	unsigned died, alive, gone, doubt, looked;
 	bool quiet;
 };
@@ -180,12 +180,12 @@ static void test_one_dies(void **state)
 	watch_report(f->w, &r);
 	assert_int_equal(r.alive, 1);
 	assert_int_equal(r.connections, 2);
-	/* One is left, so that the device itself tells when it goes: no need to look on. */
+	/* One connection is left, so a detach shows by itself: no further checks are needed. */
 	loop_run_for(f->env.loop, 2500);
 	assert_int_equal(f->died, 1);
 }
 
-/* Of a lost device that somebody else detaches nothing else tells. */
+/* Only this check notices that another program detaches a lost device. */
 static void test_all_die(void **state)
 {
 	struct fixture *f = *state;
@@ -199,7 +199,7 @@ static void test_all_die(void **state)
 	assert_int_equal(f->gone, 1);
 }
 
-/* Both look alike at first: what counts is what is there a moment later. */
+/* Both look the same at first: the state a moment later counts. */
 static void test_detached_by_another(void **state)
 {
 	struct fixture *f = *state;
@@ -233,7 +233,7 @@ static void test_paused(void **state)
 	loop_run_for(f->env.loop, 300);
 	watch_look(f->w);
 	assert_int_equal(f->died, 0);
-	/* What has died is known all the same, and is said when it counts again. */
+	/* Deaths are recorded nevertheless, and are reported when they count again. */
 	assert_int_equal(links_alive(watch_links(f->w)), 0);
 	watch_start(f->w, false);
 	watch_look(f->w);
@@ -247,12 +247,12 @@ static void test_kernel_speaks(void **state)
 	kernel_says(f, KERNEL_EVENT_OVERFLOW);
 	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->doubt, 1);
-	/* Our own descriptors tell more than the kernel's word. */
+	/* Our own descriptors are more reliable than the kernel's event. */
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
 	loop_run_for(f->env.loop, 300);
 	assert_int_equal(f->died, 0);
 	assert_int_equal(links_alive(watch_links(f->w)), 2);
-	/* It may also mean that the device has gone. */
+	/* It may also mean that the device was detached. */
 	lose_device(f);
 	kernel_says(f, KERNEL_EVENT_LINK_DEAD);
 	loop_run_until_stopped(f->env.loop);
@@ -264,7 +264,7 @@ static void test_kernel_speaks(void **state)
 	watch_stop_listening(NULL);
 }
 
-/* The kernel's word is all there is of a connection that another supervisor made. */
+/* Only the kernel's event shows the end of a connection that another supervisor made. */
 static void test_taken_over(void **state)
 {
 	struct fixture *f = *state;
@@ -288,7 +288,7 @@ static void test_looks(void **state)
 	watch_start(f->w, true);
 	loop_run_until_stopped(f->env.loop);
 	assert_true(f->quiet);
-	loop_run_until_stopped(f->env.loop); /* somebody waits: the next look comes as soon */
+	loop_run_until_stopped(f->env.loop); /* a command waits, so the next check comes soon */
 	assert_int_equal(f->looked, 2);
 	assert_true(loop_now() - began >= 1900);
 	watch_pause(f->w);
@@ -296,7 +296,7 @@ static void test_looks(void **state)
 	assert_int_equal(f->looked, 2);
 }
 
-/* What is not known is not clean. */
+/* Without that knowledge the device does not count as clean. */
 static void test_clean(void **state)
 {
 	struct fixture *f = *state;
