@@ -1,22 +1,21 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What the suites of guests share: their scripts run side by side, because a guest waits for most of
-# its time. Sourced by interop/run and systemd/run, which define
+# Code of the guest suites: their scripts run side by side, because a guest waits most of the time.
+# Sourced by interop/run and systemd/run, which define
 #
 #   one NAME       runs a script; it prints "N passed, N failed[, N skipped]"
 #   $here          where $here/NAME.sh is
 #
-# What a script prints is kept until it ends, and is then shown as a whole.
+# The output of a script is kept until it ends, and is then shown as a whole.
 #
-#   GUESTS=N       so many scripts at a time: by default one for each processor, and four at most
+#   GUESTS=N       the number of scripts at a time: by default one for each processor, at most four
 #   RESULTS=FILE   a line for each script that has ended is added there. Those that have a line of this
 #                  commit, kernel and suite are not run again (with RETRY=1 those that failed are), so
 #                  that a long run can be made in parts
 #   UNTIL=SECONDS  of the clock (date +%s): nothing begins after that; what is left is printed, and the
 #                  exit status is 75
 #
-# A script may forbid company, because it measures times that another guest would spoil. Its head
-# says so, and why:
+# A script that measures times can request to run alone. Its head gives the reason:
 #
 #   # Alone: REASON
 
@@ -32,7 +31,7 @@ commit() {
 	echo "$id"
 }
 
-part_of() { # NAME: how its line begins
+part_of() { # NAME: the beginning of its line
 	printf '%s\t%s\t%s\t%s\t' "$(commit)" "${TEST_KERNEL:-default}" "${here##*/}" "$1"
 }
 
@@ -77,14 +76,14 @@ reap() { # one that has ended; the totals go to passed, failed, skipped and brok
 	unset "name_of[$process]"
 	echo "== $name"
 	cat "$logs/$name"
-	# The shell may still tell of a server that was ended after the count.
+	# After the count, the shell may still print a message about a server that was ended.
 	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name" | tail -n 1)
 	if [[ $counts ]]; then
 		read -r p _ f _ s _ <<<"${counts//,/} 0"
 		((passed += p, failed += f, skipped += s)) || true
-		# It counts no failure, and yet it has not ended well.
+		# It counted no failure, but it ended with an error.
 		((status == 0 || f > 0)) || broken+=("$name (exit status $status)")
-	else # died, or was ended: what it found so far counts for nothing
+	else # it died or was ended: its results so far do not count
 		broken+=("$name (exit status $status)")
 	fi
 	record "$name" "$status" "${counts:+$p $f $s}"
@@ -92,7 +91,7 @@ reap() { # one that has ended; the totals go to passed, failed, skipped and brok
 	echo "== $name: $((SECONDS - begun[$name])) s, of which a processor worked $cpu s"
 }
 
-room_for() { # COUNT: waits until less than so many run, or with 0 until none does
+room_for() { # COUNT: waits until less than COUNT scripts run, or with 0 until none runs
 	while ((${#name_of[@]} > 0 && ${#name_of[@]} >= $1)); do
 		reap
 	done

@@ -1,20 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""make mutants SEED=n COUNT=n: are faults noticed by the unit tests and the stub?
+"""make mutants SEED=n COUNT=n: do the unit tests and the stub notice faults?
 
   mutants.py [--seed N] [--count N] [--folders supervise,kernel,transport,cli]
              [--results FILE] [--minutes N] [--units] [--report]
 
 Each mutant is one small change of one place in src, drawn by the seed. It is built in a copy of the
-tree (build/mutants), and tried with the unit tests and the scenarios of the stub that run its line,
-until something fails: a build that counts says which those are. What no test runs has survived at
-once. A failure counts when it happens twice, and the unchanged program passes the same test in
-between; so does a test that does not end in time.
+tree (build/mutants), and tried with the unit tests and the stub scenarios that run its line, until
+one fails: a build with counters says which tests those are. A mutant that no test runs survives at
+once. A failure, or a test that does not end in time, counts if it happens twice and the unchanged
+program passes the same test in between.
 
-A mutant that does not build, or whose object code is that of the original, is none, and another is
-drawn. Each result is one line of JSON in FILE; the same call again goes on where it stopped, and
---report only adds up. A mutant may send any signal to any process: each test has a namespace of
-processes of its own, which takes root.
+A mutant that does not build, or whose object code is that of the original, does not count, and
+another one is drawn. Each result is one line of JSON in FILE; the same call goes on where it
+stopped, and --report only prints the totals. A mutant may send any signal to any process, so each
+test has its own PID namespace, which needs root.
 """
 
 import argparse
@@ -35,10 +35,10 @@ import time
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
 WORK = os.path.join(TOP, "build/mutants")
 TREE, BASE = os.path.join(WORK, "tree"), os.path.join(WORK, "base")
-# With a shell as process 1, which takes orphans and reaps them.
+# With a shell as process 1, which reaps orphans.
 ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
          "sh", "-c", '"$@"; exit $?', "sh"]
-LIMIT = 90  # seconds for one test: unhindered, all take less than a third of that
+LIMIT = 90  # seconds for one test: on an idle machine, all take less than a third of that
 JOBS = int(os.environ.get("JOBS", 4 * (os.cpu_count() or 1)))
 
 SWAPS = [(r" == ", " != "), (r" != ", " == "), (r" < ", " <= "), (r" <= ", " < "),
@@ -55,7 +55,7 @@ DECLARATION = re.compile(r"^\s+(?:const |static |struct |enum |unsigned |u?int\w
 
 
 def bodies(lines):
-    """Numbers of the lines that lie in functions."""
+    """Numbers of the lines in functions."""
     inside = False
     for number, line in enumerate(lines):
         if line == "{":
@@ -67,13 +67,13 @@ def bodies(lines):
 
 
 def masked(line):
-    """The line with what stands in quotes and comments made blank, as long as before."""
+    """The line with blanks instead of quoted text and comments; its length is the same."""
     return re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|/\*.*?(?:\*/|$)',
                   lambda m: "\x01" * len(m.group()), line)
 
 
 def mutations(line):
-    """What can be made of a line: pairs of a kind and the new line."""
+    """The possible mutants of a line: pairs of a kind and the new line."""
     plain = masked(line)
     for pattern, new in SWAPS:
         for match in re.finditer(pattern, plain):
@@ -89,7 +89,7 @@ def mutations(line):
 
 
 def places(folder):
-    """All that can be done to the files of a folder of src."""
+    """All possible mutants of the files of a folder of src."""
     for path in sorted(glob.glob(f"src/{folder}/**/*.c", recursive=True, root_dir=TOP)):
         with open(os.path.join(TOP, path), encoding="utf-8") as file:
             lines = file.read().split("\n")
@@ -99,7 +99,7 @@ def places(folder):
 
 
 def draw(folders, seed):
-    """Mutants without end, the folders in turn, none twice."""
+    """Yields mutants without end, from the folders in turn, none twice."""
     chance = random.Random(seed)
     piles = {}
     for folder in folders:
@@ -112,7 +112,7 @@ def draw(folders, seed):
 
 
 def run(command, tree, limit=LIMIT, **environment):
-    """Whether it passes, alone with its processes."""
+    """Whether the test passes, in its own PID namespace."""
     environment = dict(os.environ, **{"BUILD": "build", **environment})
     try:
         done = subprocess.run([*ALONE, *command], cwd=tree, env=environment, timeout=limit,
@@ -148,7 +148,7 @@ def all_tests():
 
 
 class Tests:
-    """Which tests run which line, and how long each takes."""
+    """The tests that run each line, and the time of each test."""
 
     COUNTING = "build/cov"
 
@@ -160,12 +160,12 @@ class Tests:
         os.makedirs(os.path.join(BASE, self.COUNTING, "raw"), exist_ok=True)
         os.chmod(os.path.join(BASE, self.COUNTING, "raw"), 0o1777)
         if make(BASE, "COV=1", "CC=clang", "unit-build", "stub-build").returncode:
-            sys.exit("mutants: the build that counts does not build")
+            sys.exit("mutants: the build with counters does not build")
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             list(pool.map(self.learn, self.every))
 
     def learn(self, command):
-        """One test, of the build that counts and of the other."""
+        """One test, with the counting build and the normal one."""
         raw = os.path.join(BASE, self.COUNTING, "one", command[-1].replace("/", "-"))
         os.makedirs(raw, exist_ok=True)
         os.chmod(raw, 0o1777)
@@ -211,7 +211,7 @@ class Tests:
 
 
 class Trial:
-    """Tests of one mutant; noticed holds what failed."""
+    """Runs the tests of one mutant; `noticed` is the test that failed."""
 
     def __init__(self):
         self.noticed = None
@@ -242,7 +242,7 @@ def text_of(tree, path):
 
 
 def attempt(folder, path, number, kind, new, tests):
-    """The result of a mutant; the copy is as before afterwards."""
+    """Returns the result of a mutant; restores the copy afterwards."""
     name = os.path.join(TREE, path)
     with open(name, encoding="utf-8") as file:
         before = file.read()
@@ -271,7 +271,7 @@ def attempt(folder, path, number, kind, new, tests):
 
 
 def copy_to(tree):
-    """What differs is copied and new; what is no longer there goes."""
+    """Copies files that differ, and removes files that no longer exist."""
     os.makedirs(tree, exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "Makefile", "src", "tests",
                              "systemd", "udev"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True)
@@ -288,7 +288,7 @@ def copy_to(tree):
 
 
 def prepare(units_only):
-    """Two copies of the tree, built; and what the tests run."""
+    """Builds two copies of the tree, and finds what the tests run."""
     for tree in (TREE, BASE):
         copy_to(tree)
         done = make(tree, "all", "unit-build", "stub-build")
@@ -296,7 +296,7 @@ def prepare(units_only):
             sys.exit("mutants: the tree does not build\n" + done.stderr.decode())
     tests = Tests(units_only)
     if tests.excluded:
-        print("mutants: left out, for it fails by itself:",
+        print("mutants: left out, because it fails without a mutant:",
               " ".join(sorted(command[-1] for command in tests.excluded)))
     return tests
 
@@ -336,7 +336,7 @@ def main():
             known = [json.loads(line) for line in file]
     if not options.report:
         if os.geteuid():
-            sys.exit("mutants: it takes root: a mutant may send signals to any process")
+            sys.exit("mutants: needs root, because a mutant may send signals to any process")
         print(f"mutants: again: make mutants SEED={options.seed} COUNT={options.count}")
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=TOP, check=False,
                                 stdout=subprocess.PIPE).stdout.decode().strip()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# The test targets; tests/README says what each holds.
+# The test targets; tests/README describes them.
 
 # The directories are those of src.
 UNIT_SRC  := $(sort $(wildcard tests/unit/test-*.c tests/unit/*/test-*.c tests/unit/*/*/test-*.c))
 UNIT      := $(UNIT_SRC:%.c=$(BUILD)/%)
 CMOCKA    := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 
-# In two steps, so that another library takes a link and no compiler.
+# In two steps, so that a changed library needs only a link.
 .SECONDARY: $(UNIT:=.o)
 $(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS)
 	@mkdir -p $(@D)
@@ -24,7 +24,7 @@ unit: unit-build stub-build
 	@tests/unit/run $(BUILD)
 	@tests/stub/run $(BUILD)
 
-# Small faults in src, drawn by SEED, and whether the unit tests and the stub notice them.
+# Makes small faults in src, drawn by SEED, and checks that the unit tests and the stub notice them.
 .PHONY: mutants
 mutants:
 	@tests/mutants.py --seed $(or $(SEED),1) --count $(or $(COUNT),20)
@@ -45,7 +45,7 @@ check:
 	@tests/deps check
 	@tests/check
 
-# The fault suites that take long, with the figures and the peers beside us; MINUTES=n makes a part.
+# The long fault suites, the figures and the comparison with others; MINUTES=n runs a part.
 check-long:
 	@tests/deps check
 	@$(MAKE) --no-print-directory all kernel-try fault
@@ -71,7 +71,7 @@ lint: lint-build
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
 
-# For arm64, by qemu-user where that can run a test.
+# For arm64; qemu-user runs the tests that it can run.
 .PHONY: check-cross
 check-cross:
 	@tests/cross
@@ -84,7 +84,8 @@ $(BUILD)/tests/states: tests/states.c $(BUILD)/src/supervise/fsm.o
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
-# valgrind knows neither seccomp(2) nor pidfds: a build that does without, never to be installed.
+# valgrind supports neither seccomp(2) nor pidfds: a build without them, which must not be
+# installed.
 .PHONY: valgrind hostile-valgrind
 for-valgrind = $(MAKE) --no-print-directory BUILD=build/valgrind CFLAGS='-g -DFOR_VALGRIND'
 valgrind:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any answer of a worker or a resolver, which a server or a name server may own. The first byte
- * chooses which; numbers come first, then the texts, each with its length in front. What must hold:
- * what is accepted is sound, and every sentence is printable.
+ * Any answer of a worker or a resolver, which a server or a name server may have taken over. The
+ * first byte chooses the kind; numbers come first, then the texts, each after its length.
+ * Invariants: an accepted answer is sound, and every error is printable.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -11,7 +11,7 @@
 #include "worker/resolve.h"
 #include "worker/worker.h"
 
-/* Up to 16 times 255 bytes; a NUL at the end, or none, as the last bit of the length says. */
+/* Up to 16 times 255 bytes; the last bit of the length decides whether a NUL is at the end. */
 static void take_text(struct fuzz_input *in, char *to, size_t size)
 {
 	uint8_t len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as a configuration file. What must hold: a failure is one printable sentence or more,
- * each with the file's name in front, and the kind of a mistake in the configuration; what is
- * accepted has sound entries, and a second look at it gives the same.
+ * Any text as a configuration file. Invariants: a failure is one or more printable sentences, each
+ * after the file's name, and has the kind of a configuration error; an accepted file has sound
+ * entries, and parsing it again gives the same.
  */
 #include <errno.h>
 
@@ -11,7 +11,7 @@
 #include "fuzz.h"
 
 #define PATH		"/etc/nbd-attach/nbd3.conf"
-#define CONFIG_TEXT_MAX 65536 /* bytes; a file is no larger */
+#define CONFIG_TEXT_MAX 65536 /* bytes; the limit of a file */
 
 static void told(const struct err *err, void *arg)
 {

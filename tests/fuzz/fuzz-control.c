@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as a request to a supervisor. What must hold: what is understood means the same when it
+ * Any text as a request to a supervisor. Invariant: a valid request has the same meaning after it
  * is written and read again.
  */
 #include "fuzz.h"
@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* As much as the supervisor receives. */
+	/* The size of the supervisor's buffer. */
 	char *text = fuzz_string(data, size < 31 ? size : 31), again[32];
 	struct control_request request, back;
 

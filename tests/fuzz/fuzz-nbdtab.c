@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as a line of nbdtab(5), and what comes of it as a configuration file. What must hold: a
- * failure and every note is a printable sentence; and a line with a word of TLS among its options
- * never becomes a configuration without TLS.
+ * Any text as a line of nbdtab(5), and the resulting configuration file. Invariants: a failure and
+ * every note is a printable sentence; a line with an option of TLS never becomes a configuration
+ * without TLS.
  */
 #include <errno.h>
 
@@ -17,7 +17,7 @@ static void note(const char *sentence, void *arg)
 	require(fuzz_text_printable(sentence, 4096));
 }
 
-/* Told from the text alone, and not as the program does it. */
+/* Decided from the text alone, independently of the program. */
 static bool wants_tls(const char *line)
 {
 	static const char *const words[] = {"tls", "cacertfile", "certfile", "keyfile",

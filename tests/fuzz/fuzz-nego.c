@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any server against the negotiator. The first byte chooses the goal, TLS, what follows the last
- * byte, and whether the rest is what the server says or a recipe for it; the second chooses how
- * it is cut in pieces. What must hold whatever comes is in tests/unit/nego-run.h; here, above
- * all, that one stream cut in two ways leads to one outcome.
+ * byte, and whether the rest is the server's output or a recipe for it; the second chooses the
+ * pieces. tests/unit/nego-run.h has the invariants; here the main one is that a stream gives the
+ * same outcome in different pieces.
  */
 #include <stdint.h>
 #include <string.h>
@@ -19,13 +19,13 @@ enum {
 	BIT_NAMED = 1 << 5,
 };
 
-/* What the recipe makes the server say; enough for every limit but that of a session's size. */
+/* The output that the recipe makes; enough for every limit except that of a session's size. */
 static struct {
 	uint8_t bytes[256 * 1024];
 	size_t len;
 } stream;
 
-/* The recipe that is left. */
+/* The rest of the recipe. */
 struct recipe {
 	const uint8_t *p;
 	size_t left;
@@ -87,7 +87,7 @@ static void put_reply(uint32_t option, uint32_t type, uint32_t len)
 	put_number(len, 4);
 }
 
-/* Sizes and lengths that matter, or any. */
+/* Special sizes and lengths, or any. */
 static uint64_t take_number(struct recipe *r)
 {
 	static const uint64_t near[] = {
@@ -138,7 +138,7 @@ static void put_listed(struct recipe *r)
 	put_some(r, rest);
 }
 
-/* One step: most make sense where they come, so that mutations stay deep in the handshake. */
+/* One step. Most are valid where they come, so that mutations stay deep in the handshake. */
 static void step(struct recipe *r, uint32_t *option)
 {
 	uint32_t what = take(r, 1), len;

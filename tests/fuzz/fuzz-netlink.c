@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a message of the kernel's: nbd's family, sock_diag's answers, rtnetlink. The first
- * byte chooses the reader. What must hold is that none of them reads behind the end.
+ * Any bytes as a message of the kernel: nbd's family, sock_diag's answers, rtnetlink. The first
+ * byte chooses the parser. Invariant: no parser reads past the end.
  */
 #include <linux/netlink.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as one of the kernel's: mountinfo, as --detach looks for a mount point and as everybody
- * looks who uses a device; /proc/swaps; a record of /dev/kmsg. The first byte chooses. Whoever may
- * mount chooses most of what stands in mountinfo.
+ * Any text as a file of the kernel: mountinfo, in the searches for a mount point and for users of a
+ * device; /proc/swaps; a record of /dev/kmsg. The first byte chooses. A user who may mount decides
+ * most of the contents of mountinfo.
  */
 #include <sys/sysmacros.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as a state file, and what --status makes of it. What must hold: what it prints is
- * printable text, and every string in the struct ends within it.
+ * Any text as a state file, and the output of --status for it. Invariants: the output is printable,
+ * and every string in the struct is terminated.
  */
 #include "base/json.h"
 #include "fuzz.h"

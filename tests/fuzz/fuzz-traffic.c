@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any traffic through a relay: each piece has a byte in front, with its direction in the highest
- * bit and its length in the others. What must hold: never more than there is may go on, and never
- * less than all but the head of one reply; and how the bytes are cut in pieces makes no difference.
+ * Any traffic through a relay: a byte before each piece has its direction in the highest bit and
+ * its length in the others. Invariants: never more bytes are passed on than exist, and at most the
+ * head of one reply is held back; the pieces make no difference.
  */
 #include "fuzz.h"
 #include "nbd/traffic.h"
 
 #define ROOM 8192
 
-/* One relay's view: what waits for its rest. */
+/* The state of a relay: bytes that wait for the rest. */
 struct view {
 	struct nbd_traffic traffic;
 	uint8_t wait[ROOM];

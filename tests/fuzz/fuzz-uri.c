@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as a URI and as a host. What must hold: a failure leaves the result alone and gives
- * one printable sentence; a success gives a sound endpoint, whose canonical URI parses to the
- * same endpoint and is a fixpoint.
+ * Any text as a URI and as a host. Invariants: a failure does not change the result and gives one
+ * printable sentence; a success gives a sound endpoint, whose canonical URI parses to the same
+ * endpoint and is a fixpoint.
  */
 #include <errno.h>
 #include <sys/un.h>

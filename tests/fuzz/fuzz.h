@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz targets share. */
+/* Shared by the fuzz targets. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -20,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* UTF-8 without control characters, but for those in `but`. */
+/* UTF-8 without control characters, except those in `but`. */
 static inline bool fuzz_printable(const char *s, size_t len, const char *but)
 {
 	const uint8_t *p = (const uint8_t *)s;
@@ -46,7 +46,9 @@ static inline bool fuzz_text_printable(const char *s, size_t size)
 	return len < size && fuzz_printable(s, len, "");
 }
 
-/* The input as a string on the heap, exactly as long: a sanitizer sees a read behind its end. */
+/*
+ * The input as a string on the heap with its exact length: a sanitizer finds a read past its end.
+ */
 static inline char *fuzz_string(const uint8_t *data, size_t size)
 {
 	char *s = malloc(size + 1);
@@ -67,7 +69,7 @@ static inline FILE *fuzz_file(const uint8_t *data, size_t size)
 	return f;
 }
 
-/* What is left of the input, taken piece by piece; zeroes when there is no more. */
+/* The rest of the input, consumed piece by piece; zeroes after its end. */
 struct fuzz_input {
 	const uint8_t *p;
 	size_t left;

@@ -3,7 +3,7 @@
 #
 #   make fuzz               each target for FUZZ_SECONDS; FUZZ=NAME for one of them
 #   make corpus-replay      the committed corpus through each target, with sanitizers, any compiler
-#   make corpus-minimise    folds what `make fuzz` found into the committed corpus
+#   make corpus-minimise    merges the finds of `make fuzz` into the committed corpus
 
 FUZZ_SECONDS ?= 600
 FUZZ         ?= $(patsubst tests/fuzz/fuzz-%.c,%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
@@ -68,7 +68,7 @@ corpus-minimise: $(FUZZ_BIN)
 		echo "$$name: $$(ls tests/fuzz/corpus/$$name | wc -l) inputs"; \
 	done
 
-# corpus-run replays with whatever this build is; corpus-replay sees to the sanitizers.
+# corpus-run replays with this build; corpus-replay makes a build with sanitizers.
 .PHONY: corpus-run corpus-replay
 corpus-run: $(REPLAY)
 	@passed=0; failed=0; \

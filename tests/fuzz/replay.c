@@ -23,7 +23,7 @@ static int replay_file(const char *path)
 		perror(path);
 		return 1;
 	}
-	/* Exactly as long as the input: a sanitizer sees a read behind its end. */
+	/* Allocated with the input's exact length: a sanitizer finds a read past its end. */
 	data = malloc(st.st_size ? (size_t)st.st_size : 1);
 	if (!data || fread(data, 1, (size_t)st.st_size, f) != (size_t)st.st_size) {
 		perror(path);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# nbd-attach with attackers in its helpers: hook.c says how. Never installed.
+# nbd-attach with attackers in its helpers, see hook.c. Never installed.
 
 SECURITY_SRC := $(sort $(wildcard tests/security/*.c))
 SECURITY     := $(BUILD)/tests/security/nbd-attach

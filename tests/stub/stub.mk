@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The program against a driver that is a process: see tests/README.
+# The program with a driver that is a process: see tests/README.
 
 STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root sysfs_kernel_since usage_find \
 	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync \
@@ -29,8 +29,8 @@ stub-build: $(BUILD)/stub/nbd-attach $(BUILD)/stub/nbd-stub
 stub: stub-build
 	@tests/stub/run $(BUILD)
 
-# A run by chance, of SECONDS; it prints its SEED, by which it happens again. SEEDS names a file of
-# seeds instead, each for one round: the same steps each time.
+# A random run of SECONDS; it prints its SEED, which repeats it. SEEDS names a file of seeds
+# instead, each for one round: the steps are the same each time.
 SECONDS      ?= 30
 SEED         ?= $(shell date +%s)
 SEEDS        ?=

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# The part of test-completion.sh that runs in a mount and a network namespace of its own: the names
-# of interfaces, configurations, devices, exports, commands and files are chosen by an attacker, and
-# each creates the file "ran" if anything takes it for code. Ends with 0 if nothing did.
+# The part of test-completion.sh that runs in its own mount and network namespace: an attacker has
+# chosen the names of interfaces, configurations, devices, exports, commands and files. Each name
+# creates the file "ran" if it is executed as code. Ends with 0 if none was.
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -15,7 +15,7 @@ evil='$(>ran)' ticks='`>ran`' split='a;>ran'
 ip link set lo name "$evil" || exit 1
 plain=
 for name in "$evil" "$ticks" "$split" good0; do
-    # Not every kernel has these; the one above is there in any case.
+    # Not every kernel has these; the one above always exists.
     ip link add "$name" type bridge 2>/dev/null || ip link add "$name" type dummy 2>/dev/null
     : >"/etc/nbd-attach/$name.conf"
     printf 'NAME=%s\n' "$name" >"/run/nbd-attach/nbd${#name}.state"
@@ -33,7 +33,7 @@ chmod +x "$work"/bin/*
 PATH=$work/bin:$PATH
 
 bad=0
-# What bash is to offer after these words; whatever it offers is then run, as the user would.
+# Compares what bash offers after these words, and then runs it, as a user would.
 safe() { # 'WORDS SO FAR|' EXPECTED
     local word
     read -ra COMP_WORDS <<<"nbd-attach ${1%|}"

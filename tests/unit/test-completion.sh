@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Asks the bash completion what it offers, in a few situations.
+# Checks what the bash completion offers, in a few situations.
 # usage: test-completion.sh PROGRAM, whose --completion prints the table of options
 here=$(cd "$(dirname "$0")" && pwd)
 table=$("$1" --completion) || exit 1
@@ -18,7 +18,7 @@ if [[ ${2:-} == hostile ]]; then
     exit 1
 fi
 
-# What the machine has is not what is tested here.
+# Replaces the machine's devices and interfaces.
 # shellcheck disable=SC2317 # _nbd_attach calls them
 _nbd_attach_devices()
 {
@@ -50,8 +50,8 @@ _nbd_attach_exports()
     esac
 }
 
-# offers 'WORDS SO FAR|' 'EXPECTED': the bar is the cursor; words as bash splits them.
-# An expectation with + or - in front only wants a word in, or not in, what is offered.
+# offers 'WORDS SO FAR|' 'EXPECTED': the bar is the cursor; bash splits the words.
+# If EXPECTED begins with + or -, the offer must contain, or not contain, that word.
 offers()
 {
     local want=$2 got word bad=
@@ -163,7 +163,7 @@ if [[ $(compgen -A hostname -- localh) == *localhost* ]]; then
     offers '-u s nbd0 localh|' ''
     offers '--image raw : f nbd0 localh|' ''
 fi
-# Names that others choose, in namespaces of their own, where the completion looks for real.
+# Names that an attacker chooses, in separate namespaces, with the real functions.
 if unshare -mn true 2>/dev/null; then
     hostile=(unshare -mn)
 elif unshare -Urmn true 2>/dev/null; then

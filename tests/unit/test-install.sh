@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make install, make uninstall and make deb: what they write is listed, works, and goes away again.
+# make install, make uninstall and make deb: the files are as listed, work, and are removed again.
 # The package is installed, upgraded and removed in a guest by tests/interop/package.sh.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
@@ -36,51 +36,52 @@ sources() { # PATTERN...: the names of the tree's files
 check "install" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
 files "$dest" >"$scratch/found"
 run_make installed prefix=/p "${dirs[@]}" | sort >"$scratch/listed"
-check "install: what is there is what is listed" same "$scratch/listed" "$scratch/found"
+check "install: the files are as listed" same "$scratch/listed" "$scratch/found"
 check "install: the program runs" "$dest/p/sbin/nbd-attach" --version
 check "install: the manual" cmp nbd-attach.8 "$dest/p/share/man/man8/nbd-attach.8"
 check "install: every unit" is "$(names_in "$dest/u/units")" \
 	"$(sources systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)"
 check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.rules)"
-check "install: units name the program where it is" eval '
+check "install: units name the program's path" eval '
 	! grep -rn /usr/sbin/nbd-attach "$dest/u"'
-check "install: the account is the one that workers use" grep -q \
+check "install: workers use the account" grep -q \
 	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \
 	"$dest/u/sysusers/nbd-attach.conf"
-check "install: systemd takes that file" systemd-sysusers --root="$scratch" --dry-run \
+check "install: systemd accepts that file" systemd-sysusers --root="$scratch" --dry-run \
 	"$dest/u/sysusers/nbd-attach.conf"
 check "install: the completion" bash -c '
 	. "$1" && complete -p nbd-attach && COMP_WORDS=(nbd-attach --deta) COMP_CWORD=1 &&
 	_nbd_attach && [[ ${COMPREPLY[*]} = --detach ]]' bash "$dest/u/completion/nbd-attach"
-check "install: the example is right" "${nbd_attach[@]}" --check-config \
+check "install: the example is valid" "${nbd_attach[@]}" --check-config \
 	"$dest/p/share/doc/nbd-attach/examples/nbd-attach.conf.example"
 check "install: a directory for configurations" is "$(names_in "$dest/etc/nbd-attach")" ''
-check "install: the name nbd-client is not taken unasked" test ! -e "$dest/p/sbin/nbd-client"
-check "install: again, over itself" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
+check "install: does not install the name nbd-client by default" test ! -e "$dest/p/sbin/nbd-client"
+check "install: a second time" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
 
 echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
 touch "$dest/u/rules/mine.rules"
 check "uninstall" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
-check "uninstall: what is the user's stays, and nothing else" \
+check "uninstall: only the user's files stay" \
 	is "$(files "$dest" | tr '\n' ' ')" '/etc/nbd-attach/mine.conf /u/rules/mine.rules '
 rm "$dest/etc/nbd-attach/mine.conf"
-check "uninstall: again" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
+check "uninstall: a second time" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
 check "uninstall: no directory of ours is left" is "$(find "$dest" -name '*nbd-attach*')" ''
 
 named=(DESTDIR="$dest" prefix=/p NBD_CLIENT=yes "${dirs[@]}")
 check "NBD_CLIENT=yes: installs" run_make install "${named[@]}"
-check "NBD_CLIENT=yes: the program takes nbd-client's words" eval '
+check "NBD_CLIENT=yes: the program accepts nbd-client's options" eval '
 	"$dest/p/sbin/nbd-client" -h | grep -q "^Usage: nbd-client"'
-check "NBD_CLIENT=yes: uninstall takes the name away" eval '
+check "NBD_CLIENT=yes: uninstall removes the name" eval '
 	run_make uninstall "${named[@]}" && [[ ! -L "$dest/p/sbin/nbd-client" ]]'
 
-check "without pkg-config's answers there are places" eval '
+check "without pkg-config's answers there are default directories" eval '
 	run_make installed prefix=/usr PKG_CONFIG=false | grep -qx "/usr/lib/sysusers.d/nbd-attach.conf"'
 
 run_make deb >"$scratch/made" 2>"$scratch/complaints"
 deb=$(tail -n 1 "$scratch/made")
-check "deb: is made, without a complaint" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
-check "deb: two are the same" eval 'cp "$deb" "$scratch/first.deb" && run_make deb && cmp "$deb" "$scratch/first.deb"'
+check "deb: is made without a warning" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
+check "deb: two builds are the same" \
+	eval 'cp "$deb" "$scratch/first.deb" && run_make deb && cmp "$deb" "$scratch/first.deb"'
 dpkg-deb --extract "$deb" "$scratch/root"
 dpkg-deb --control "$deb" "$scratch/control"
 run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions |
@@ -88,30 +89,34 @@ run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completion
 printf '/usr/share/doc/nbd-attach/%s\n' README changelog.gz copyright >>"$scratch/listed"
 echo /usr/share/lintian/overrides/nbd-attach >>"$scratch/listed"
 files "$scratch/root" >"$scratch/found"
-check "deb: holds what is installed, and its papers" same <(sort "$scratch/listed") "$scratch/found"
-check "deb: /etc/nbd-attach is root's" eval '
+check "deb: has the installed files and its documents" \
+	same <(sort "$scratch/listed") "$scratch/found"
+check "deb: /etc/nbd-attach belongs to root" eval '
 	dpkg-deb --contents "$deb" | grep -qE "^drwxr-xr-x root/root .* \./etc/nbd-attach/\$"'
-check "deb: nothing but root's" eval '! dpkg-deb --contents "$deb" | grep -v " root/root \| 0/0 "'
+check "deb: every file belongs to root" \
+	eval '! dpkg-deb --contents "$deb" | grep -v " root/root \| 0/0 "'
 check "deb: checksums" eval '(cd "$scratch/root" && md5sum --quiet -c ../control/md5sums)'
-check "deb: every file has one" is "$(wc -l <"$scratch/control/md5sums")" "$(wc -l <"$scratch/found")"
+check "deb: every file has a checksum" \
+	is "$(wc -l <"$scratch/control/md5sums")" "$(wc -l <"$scratch/found")"
 check "deb: no configuration file of ours" test ! -e "$scratch/control/conffiles"
 for library in $(grep -rhoE '"lib[a-z0-9+-]+\.so\.[0-9]+"' src | tr -d '"' | sort -u); do
 	package=$(dpkg -S "$(readlink -f "$(ldconfig -p | sed -n "s/.*$library .*=> //p" | head -n 1)")" | cut -d : -f 1)
 	check "deb: depends on $package for $library" \
 		grep -qE "^Depends: .*\b$package\b" "$scratch/control/control"
 done
-check "deb: depends on what it is linked with" \
+check "deb: depends on the libraries that it is linked with" \
 	grep -qE '^Depends: .*libc6 .*libnl-3-200 .*libnl-genl-3-200' "$scratch/control/control"
 for script in postinst prerm postrm; do
 	check "deb: $script" eval 'test -x "$scratch/control/$script" && shellcheck "$scratch/control/$script"'
 done
 client=$(run_make deb-nbd-client 2>"$scratch/complaints")
-check "deb-nbd-client: is made, without a complaint" eval 'test -f "$client" && ! grep . "$scratch/complaints"'
+check "deb-nbd-client: is made without a warning" \
+	eval 'test -f "$client" && ! grep . "$scratch/complaints"'
 dpkg-deb --extract "$client" "$scratch/named"
-check "deb-nbd-client: the name, and what the manual is called" is \
+check "deb-nbd-client: the names of the program and the manual" is \
 	"$(readlink "$scratch/named/usr/sbin/nbd-client" "$scratch/named/usr/share/man/man8/nbd-client.8.gz" | tr '\n' ' ')" \
 	'nbd-attach nbd-attach.8.gz '
-check "deb-nbd-client: takes the place of Debian's" eval '
+check "deb-nbd-client: replaces Debian's package" eval '
 	dpkg-deb --field "$client" Provides Conflicts Replaces | grep -c ": nbd-client$" | grep -qx 3'
 if command -v lintian >/dev/null; then
 	DEBEMAIL=builder@debian.org run_make deb >/dev/null

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # $work is the caller's
 # SPDX-License-Identifier: MIT
-# Packages of other suites and architectures: fetched into a directory, never installed. The caller
-# has die() and say(), and $work, a scratch directory.
+# Fetches packages of other suites and architectures into a directory; never installs them. The
+# caller has die() and say(), and $work, a scratch directory.
 
 # The Debian mirror of this machine: "main" or "security". Read from the files
 # because apt tells its sources only when it has lists, and images often come
