@@ -135,7 +135,7 @@ static int check_server(struct options *o, const char *target, struct err *err)
 	return r;
 }
 
-/* What the lines make together. */
+/* Checks the lines together. */
 static void check_whole(struct config_reader *r)
 {
 	struct config *c = r->config;

@@ -29,7 +29,7 @@
 #define FIELD(f) offsetof(struct options, f)
 
 const char *const options_groups[OPTION_GROUPS] = {
-    [GROUP_VERB] = "What to do instead of attaching",
+    [GROUP_VERB] = "Actions other than attaching",
     [GROUP_SERVER] = "The server",
     [GROUP_TLS] = "TLS",
     [GROUP_DEVICE] = "The device",
@@ -462,7 +462,8 @@ const struct option_def options_table[] = {
      .in_file = true,
      .verbs = ATTACH,
      .shown = "SECONDS",
-     .help = "do what --resize does every SECONDS; default 0 (never)",
+     .help = "check the export's size every SECONDS, and grow the device to match, as --resize "
+	     "does; default 0 (never)",
      .set = option_set_whole_seconds,
      .field = FIELD(watch_size),
      .min = 0,
@@ -649,7 +650,7 @@ const struct option_def options_table[] = {
     {.name = "show-config",
      .group = GROUP_RUN,
      .verbs = ATTACH,
-     .help = "print what the configuration files and the command line make together, and attach "
+     .help = "print the configuration that results from the files and the command line, and attach "
 	     "nothing",
      .set = option_set_flag,
      .field = FIELD(show_config)},

@@ -13,12 +13,12 @@ static void reconnect(struct supervisor *s, unsigned accept)
 		requests_answer(s->requests, 1, "it was attached with --no-reconnect");
 	else if (s->state == FSM_ATTACHED && links_blind(s->links))
 		requests_answer(s->requests, 0,
-				"the kernel is being asked whether the connections live, because a "
-				"supervisor that has died made them");
+				"the kernel is being asked whether the connections are alive, "
+				"because a supervisor that has died made them");
 	else if (s->state == FSM_ATTACHED)
 		requests_answer(s->requests, 0, "every connection is alive");
 	else if (handover_is_handing_over(s->handover))
-		requests_answer(s->requests, 0, "the kernel is being given a new connection");
+		requests_answer(s->requests, 0, "a new connection is being handed to the kernel");
 	else
 		requests_answer(s->requests, 0, "dialling");
 	if (s->state == FSM_ATTACHED || supervisor_dials(s))

@@ -128,7 +128,8 @@ static int try_once(struct nursery *n, const struct worker_config *cfg, struct p
 	if (ret == 0 && !cfg->relay)
 		be_ordinary(ret_process->pid);
 	if (ret == -ECHILD || ret == -ESRCH)
-		return err_set(err, ERR_SYSTEM, ECHILD, "a helper process was not started by us");
+		return err_set(err, ERR_SYSTEM, ECHILD,
+			       "a helper process was not started by nbd-attach");
 	return ret;
 }
 
