@@ -52,6 +52,25 @@ const char *sysfs_root(void)
 	return root;
 }
 
+/* Port of the sender of the next datagrams, as recvfrom(2) tells it; 0 is the kernel. */
+static uint32_t sender;
+static bool sender_is_netlink;
+
+ssize_t recvfrom(int fd, void *data, size_t len, int flags, struct sockaddr *from,
+		 socklen_t *from_len)
+{
+	ssize_t n = recv(fd, data, len, flags);
+
+	if (from && sender_is_netlink) {
+		*(struct sockaddr_nl *)from =
+		    (struct sockaddr_nl){.nl_family = AF_NETLINK, .nl_pid = sender};
+		*from_len = sizeof(struct sockaddr_nl);
+	} else if (from) {
+		*from_len = 0;
+	}
+	return n;
+}
+
 /* Replaces libnl's function. */
 int genl_connect(struct nl_sock *sock)
 {
@@ -389,6 +408,41 @@ static void a_datagram_of_others_is_no_event(void **state)
 	assert_int_equal(recv(events[0], datagram, sizeof(datagram), MSG_DONTWAIT), -1);
 }
 
+static void send_link_dead(uint32_t index)
+{
+	struct {
+		struct nlmsghdr head;
+		struct genlmsghdr genl;
+		struct nlattr attr;
+		uint32_t index;
+	} dead = {
+	    .head = {.nlmsg_len = sizeof(dead), .nlmsg_type = FAMILY},
+	    .genl = {.cmd = NBD_CMD_LINK_DEAD, .version = 1},
+	    .attr = {.nla_len = sizeof(dead.attr) + sizeof(index), .nla_type = NBD_ATTR_INDEX},
+	    .index = index,
+	};
+
+	assert_int_equal(send(events[1], &dead, sizeof(dead), 0), sizeof(dead));
+}
+
+static void the_kernel_says_that_a_link_is_dead(void **state)
+{
+	sender_is_netlink = true;
+	sender = 0;
+	send_link_dead(4);
+	send_link_dead(3);
+	assert_int_equal(kernel_next_event(*state, 3), KERNEL_EVENT_LINK_DEAD);
+	assert_int_equal(kernel_next_event(*state, 3), KERNEL_EVENT_NONE);
+	/* Any process may send one to this port. */
+	sender = 4711;
+	send_link_dead(3);
+	assert_int_equal(kernel_next_event(*state, 3), KERNEL_EVENT_NONE);
+	sender = 0;
+	sender_is_netlink = false;
+	send_link_dead(3);
+	assert_int_equal(kernel_next_event(*state, 3), KERNEL_EVENT_NONE);
+}
+
 static void a_kernel_without_the_family(void **state)
 {
 	struct kernel *k = NULL;
@@ -424,7 +478,7 @@ int main(void)
 	    test(a_device_that_stays_is_not_waited_for), test(a_dead_socket_is_not_offered_again),
 	    test(a_device_that_is_gone_is_detached),	 test(no_answer_is_an_error),
 	    test(what_cannot_be_is_not_tried),		 test(a_datagram_of_others_is_no_event),
-	    test(a_kernel_without_the_family),
+	    test(the_kernel_says_that_a_link_is_dead),	 test(a_kernel_without_the_family),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,20 @@ static void swap_and_holders(void **state)
 		     "/dev/nbd0p1 is used for swap");
 }
 
+/* The kernel writes a blank in a path as \\040. */
+static void swap_on_a_path_with_a_blank(void **state)
+{
+	char link[128], line[256];
+
+	(void)state;
+	file("dev/.keep", "");
+	snprintf(link, sizeof(link), "%s/dev/a swap", top);
+	assert_int_equal(symlink("/dev/full", link), 0);
+	snprintf(line, sizeof(line), "Filename\tType\n%s/dev/a\\040swap partition 1 0 -2\n", top);
+	file("proc/swaps", line);
+	users_are(1, "/dev/nbd0p1 is used for swap");
+}
+
 static void btrfs_over_several_devices(void **state)
 {
 	(void)state;
@@ -360,6 +374,7 @@ int main(void)
 	    CASE(hostile_mount_points),
 	    CASE(odd_mountinfo),
 	    CASE(swap_and_holders),
+	    CASE(swap_on_a_path_with_a_blank),
 	    CASE(btrfs_over_several_devices),
 	    CASE(loop_devices),
 	    CASE(open_descriptors),

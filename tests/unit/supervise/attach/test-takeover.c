@@ -140,6 +140,22 @@ static void test_probe(void **state)
 	assert_int_equal(links_alive(f->links), 1);
 }
 
+/* The end of one opens the way for the next: the server may fall silent at any time. */
+static void test_probes_one_after_the_other(void **state)
+{
+	struct fixture *f = *state;
+	int first;
+
+	assert_int_equal(links_add_foreign(f->links, NULL), 0);
+	links_expect(f->links, 1);
+	takeover_probe(f->t);
+	loop_run_for(f->env.loop, 500);
+	first = f->changed;
+	takeover_probe(f->t);
+	loop_run_for(f->env.loop, 500);
+	assert_int_equal(f->changed, 2 * first);
+}
+
 /* A device that belongs to another program by now is not probed. */
 static void test_probe_of_a_lost_device(void **state)
 {
@@ -172,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_no_device, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_probes_one_after_the_other, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_probe_of_a_lost_device, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_own_device, setup, teardown),
 	};
