@@ -2,9 +2,9 @@
 /*
  * Errors as values: functions return 0 or -errno and fill the caller's struct err.
  *
- * The kind alone decides what happens next (try again, give up, which exit status): nobody
- * parses messages. A message is one sentence without a final full stop that says what is wrong
- * and, where the user can act, what to do. Nothing here blocks or allocates.
+ * The kind alone decides what happens next (try again, give up, which exit status): no code parses
+ * messages. A message is one sentence without a final full stop that says what is wrong and, where
+ * the user can act, what to do. Nothing here blocks or allocates.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

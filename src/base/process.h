@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A helper process: this program, executed anew, holding nothing of its parent's but one end of a
- * socket pair. A forked copy would have root's memory, environment and layout, and would share
- * stack canary and addresses with every helper before it. The struct owns the process and the other
- * end. process_start() copies page tables and takes about a millisecond; the rest never blocks but
- * where it says so.
+ * A helper process: this program, executed again, which has only one end of a socket pair from its
+ * parent. A forked copy would have root's memory, environment and layout, and would share stack
+ * canary and addresses with every helper before it. The struct owns the process and the other end.
+ * process_start() copies page tables and takes about a millisecond; the rest never blocks but where
+ * it says so.
  */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H

@@ -20,7 +20,7 @@
 struct captive_spec {
 	char *const *argv; /* ends with NULL */
 	const char *user;  /* NULL: ours */
-	bool stdio;	   /* it speaks on its standard input and output */
+	bool stdio;	   /* it serves on its standard input and output */
 };
 
 struct captive_status {
@@ -57,9 +57,8 @@ void captive_status_write(const char *id, const struct captive_status *status);
 bool captive_status_read(const char *id, struct captive_status *ret_status);
 
 /*
- * A keeper is wanted, or no longer. Who takes that back and then finds no keeper at its lock can be
- * sure that none comes, for a keeper looks after it has the lock. Errors show as a keeper that
- * ends.
+ * Marks the keeper as wanted or not. Once the mark is gone and the lock is free, no keeper can
+ * start: a keeper takes its lock first and then checks the mark. Errors show as a keeper that ends.
  */
 void captive_want(const char *id, bool wanted);
 bool captive_wanted_still(const char *id);

@@ -80,7 +80,7 @@ static void read_more_errors(void *arg)
 	char buf[4096];
 	ssize_t n;
 
-	/* Bounded, because a process that the server left behind may write for ever. */
+	/* Bounded, because a process that the server has left may write forever. */
 	for (int i = 0; i < 64 && (n = read(k->error_fd[0], buf, sizeof(buf))) > 0; i++)
 		keeper_log_add(&k->log, buf, (size_t)n, loop_now());
 }
@@ -118,8 +118,8 @@ static void release_held(void *arg)
 }
 
 /*
- * Those who wait for a server that does not start are told by the end of their connection. Where
- * each connection has a server of its own, only the one it was started for.
+ * If the server does not start, waiting clients see the end of their connection. If each connection
+ * has its own server, only the client of that server does.
  */
 static void turn_away(struct keeper *k)
 {

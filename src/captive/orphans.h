@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Captive servers that are nobody's any more: of a supervisor that was killed before its device was
- * attached, or whose device somebody else has detached since. Blocks, within the bounds of
- * captive_end_alone() for each.
+ * Captive servers without an owner: their supervisor was killed before its device was attached, or
+ * another program has detached its device since. Blocks, within the bounds of captive_end_alone()
+ * for each.
  */
 #ifndef CAPTIVE_ORPHANS_H
 #define CAPTIVE_ORPHANS_H

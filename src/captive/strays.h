@@ -22,8 +22,8 @@ unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, vo
 
 /*
  * The same for every process whose environment had `variable` with this value when its program was
- * started, whoever its parent is. Returns how many there were at first. For what is left when the
- * process that was responsible has been killed; reads all of /proc, so not for every day.
+ * started, with any parent. Returns how many there were at first. For processes that are left after
+ * their keeper was killed; reads all of /proc, so use it rarely.
  */
 unsigned strays_end_marked(const char *variable, const char *value, unsigned patience_ms);
 

@@ -41,7 +41,7 @@ static int check_owner(const struct stat *st, struct err *err)
  * lacks the file's name. */
 static int load(const char *path, char *buf, size_t *len, struct err *err)
 {
-	/* A pipe in the place of a file must not stop us. */
+	/* A pipe instead of a file must not block. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	ssize_t n;

@@ -130,7 +130,7 @@ int habits_option(const char *word, struct err *err)
 	return 0;
 }
 
-/* The file of a configuration in the place of its name: data.conf, /etc/nbd-attach/data.conf. */
+/* The file of a configuration instead of its name: data.conf, /etc/nbd-attach/data.conf. */
 static int explain_file(const char *word, struct err *err)
 {
 	size_t len;

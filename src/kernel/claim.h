@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Opens a device, and flushes it before it is disconnected, in a separate process: if the server
- * does not answer, both can block for ever and uninterruptibly, which no process with other work
- * may risk. Nothing here blocks.
+ * does not answer, both can block forever and uninterruptibly, which no process with other work may
+ * risk. Nothing here blocks.
  *
  * The claim is exclusive (O_EXCL), so that no mount, swapon or device mapper can come in between;
  * it is held until claim_release(), also through the disconnect. It also holds udev off
@@ -23,7 +23,7 @@ struct claim {
 	int index;
 	pid_t pid; /* the process that usage_find() ignores; 0: none */
 	int fd;	   /* the socket to the process; closing it closes the device; -1: none */
-	int pidfd; /* the process, which is nobody's child; -1: none */
+	int pidfd; /* the process, which is not a child of ours; -1: none */
 	bool look; /* it only looks: claim_look() */
 };
 
@@ -38,9 +38,9 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 
 /*
  * Starts a process that opens /dev/nbdN for reading and ends at once. The kernel then forgets the
- * partitions of a disk that is gone, or reads the table of the one that is there, which waits for
- * the server. The rest is as for claim_start(); claim_ended_fd() tells when the device is closed
- * again.
+ * partitions of a disk that was detached, or reads the partition table of the present one, which
+ * waits for the server. The rest is as for claim_start(); claim_ended_fd() tells when the device is
+ * closed again.
  */
 int claim_look(int index, struct claim *c, struct err *err);
 
@@ -58,7 +58,7 @@ static inline int claim_fd(const struct claim *c)
 
 /*
  * The result: 0 (claimed and flushed), -EAGAIN (not yet; err untouched), -EBUSY with ERR_BUSY
- * (somebody else holds it exclusively), or ERR_FAILED (it could not be opened or flushed).
+ * (another process holds it exclusively), or ERR_FAILED (it could not be opened or flushed).
  */
 int claim_finish(struct claim *c, struct err *err);
 

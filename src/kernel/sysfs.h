@@ -97,7 +97,7 @@ uint64_t sysfs_attachment(int index);
 /*
  * Makes the kernel announce the device, and its partitions, to udev once more: `action` is "add" or
  * "change"; the events carry SYNTH_ARG_NBDSTATE=`state`, letters and digits. Opens no device, and
- * waits for nobody's requests. 0, or the first -errno; the others are still announced.
+ * waits for no request. 0, or the first -errno; the others are still announced.
  */
 int sysfs_announce(int index, const char *action, const char *state);
 int sysfs_announce_at(const char *root, int index, const char *action, const char *state);

@@ -16,7 +16,7 @@
 struct tune {
 	uint32_t max_payload; /* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	uint16_t flags;	      /* NBD_TX_* as given to the kernel */
-	uint32_t io_timeout;  /* ms after which the driver looks at a request again */
+	uint32_t io_timeout;  /* ms after which the driver checks a request again */
 };
 
 /*
@@ -31,19 +31,19 @@ int tune_device(int index, const struct tune *tune, struct err *err);
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
 
 /*
- * Sets queue/io_timeout (ms), which the driver resets with every timeout it is sent, in a process
- * of its own that is nobody's child: from 6.12 on, writing it waits until no request is under way,
- * and a process that has to reconnect must not wait for that. The process keeps no descriptor of
- * its caller. Best effort; does not block.
+ * Sets queue/io_timeout (ms), which the driver resets with every timeout that it gets, in a
+ * separate process that is not a child of ours: from 6.12 on, writing it waits until no request is
+ * under way, and a process that has to reconnect must not wait for that. The process keeps no
+ * descriptor of its caller. Best effort; does not block.
  */
 void tune_io_timeout_apart(int index, uint32_t ms);
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms);
 
 /*
- * True if a device that is not attached carries leftovers that the next CONNECT would keep and
- * nobody can undo: WRITE_ZEROES of a server that had it (seen on 6.12 and 7.2; the next server
- * gets the requests), a BLKROSET (6.1 and later), discards switched off (6.12 and later). Removing
- * and creating the device again is the cure.
+ * True if a detached device has leftovers that the next CONNECT would keep and that cannot be
+ * undone: WRITE_ZEROES of a server that had it (seen on 6.12 and 7.2; the next server gets the
+ * requests), a BLKROSET (6.1 and later), discards switched off (6.12 and later). Removing and
+ * creating the device again is the cure.
  */
 bool tune_leftovers(int index, uint16_t flags);
 

@@ -49,7 +49,7 @@ static void put_process(struct text *t, const struct process *p)
 }
 
 /*
- * A user's own FUSE mount answers nobody else, not even root (most desktops have one). It is no
+ * A user's FUSE mount answers only that user, not even root (most desktops have one). It is no
  * doubt: devices do not work there. Asks no file server either.
  */
 static bool private_without_devices(int dir, const char *name)

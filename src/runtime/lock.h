@@ -5,8 +5,8 @@
  * ends, however it ends. Never blocks for longer than it takes another process to replace a file,
  * or the helpers of a process that was killed to end.
  *
- * Only the owner may open the files (mode 0600): whoever can open a file can lock it. Examining a
- * lock never takes it, so that it cannot get in the way of a process that does.
+ * Only the owner may open the files (mode 0600): a process that can open a file can lock it.
+ * Examining a lock never takes it, so that it cannot get in the way of a process that does.
  */
 #ifndef RUNTIME_LOCK_H
 #define RUNTIME_LOCK_H
@@ -31,7 +31,7 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err);
 int lock_identify(int fd);
 
 /*
- * The process that holds the lock, or 0 if nobody does (or the file is missing). Needs no
+ * The process that holds the lock, or 0 if there is none (or the file is missing). Needs no
  * privilege. The number is for comparing and for people: it may be of a process that has ended.
  */
 int lock_holder(const char *path);

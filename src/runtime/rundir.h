@@ -18,7 +18,7 @@ const char *rundir(void);
 
 /*
  * Creates the directory (0755, root's) if it is missing, and takes from others the right to write
- * in it. SYSTEM error if that fails, or if it belongs to somebody else.
+ * in it. SYSTEM error if that fails, or if it belongs to another user.
  */
 int rundir_make(struct err *err);
 

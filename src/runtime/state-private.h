@@ -30,7 +30,7 @@ static inline const void *state_at(const struct state *s, const struct state_fie
 	return (const char *)s + f->offset;
 }
 
-/* The value as it stands in the file. */
+/* The value as it is in the file. */
 void state_value_text(const struct state *s, const struct state_field *f, char *buf, size_t size);
 
 #endif

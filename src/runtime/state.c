@@ -205,7 +205,7 @@ void state_parse(int index, FILE *f, struct state *ret_state)
 
 	memset(ret_state, 0, sizeof(*ret_state));
 	ret_state->index = index;
-	ret_state->peer_uid = -1; /* 0 is somebody */
+	ret_state->peer_uid = -1; /* 0 is a real user */
 	ret_state->flush = true;  /* an older version did not write what it is */
 	while (fgets(line, sizeof(line), f)) {
 		char *value = strchr(line, '=');

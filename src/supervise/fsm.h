@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The life of an attached device as one table: for every state and event, the next state and one
- * action. Pure: no side effects, no memory. The supervisor carries the actions out and reports
- * what came of them as further events. `make states` prints the table as a graph.
+ * action. Pure: no side effects, no memory. The supervisor carries out the actions and reports
+ * their results as further events. `make states` prints the table as a graph.
  */
 #ifndef SUPERVISE_FSM_H
 #define SUPERVISE_FSM_H
@@ -19,7 +19,7 @@
 	X(DEGRADED, "degraded")       /* some connections are dead, I/O goes over the others */ \
 	X(LOST, "lost")               /* every connection is dead, I/O waits */ \
 	X(HEALING, "healing")         /* new connections are being handed to the kernel */ \
-	X(REFUSED, "refused")         /* the server is back as somebody else, or refuses: I/O waits */ \
+	X(REFUSED, "refused")         /* the server is back with another export, or refuses: I/O waits */ \
 	X(EXPIRED, "expired")         /* the dead timeout has passed: I/O fails until the server is back */ \
 	X(DETACHING, "detaching")     /* asked to detach: look for users, flush, disconnect */ \
 	X(LEAVING, "leaving")         /* asked to end: the same, but a device in use stays attached */ \
@@ -41,7 +41,7 @@
 	X(PART_HEALED, "part-healed") /* some are */ \
 	X(NOT_HEALED, "not-healed")   /* none is */ \
 	X(EXPIRE, "expire")           /* the dead timeout has passed */ \
-	X(TAKEN, "taken")             /* somebody else detached the device */ \
+	X(TAKEN, "taken")             /* another program detached the device */ \
 	X(TERMINATE, "terminate")     /* SIGTERM, SIGINT */ \
 	X(DETACH, "detach")           /* `nbd-attach --detach` */ \
 	X(RELEASED, "released")       /* the device is detached and free */ \
@@ -59,10 +59,10 @@
 	X(HEAL, "heal")             /* hand new connections to the kernel */ \
 	X(RECOVER, "recover")       /* say that it is back; go on dialling for what is missing */ \
 	X(COMPLAIN, "complain")     /* say why the server that answers is not used */ \
-	X(FAIL_IO, "fail-io")       /* make the kernel fail what waits */ \
+	X(FAIL_IO, "fail-io")       /* make the kernel fail waiting requests */ \
 	X(REMEMBER, "remember")     /* a signal came while the kernel works: raise it again afterwards */ \
 	X(RELEASE, "release")       /* look for users, flush, disconnect */ \
-	X(RECHECK, "recheck")       /* not detached: answer, and look at the connections again */ \
+	X(RECHECK, "recheck")       /* not detached: answer, and check the connections again */ \
 	X(BUSY, "busy")             /* answer that a detach is under way, or not yet possible */ \
 	X(END_FAILED, "end-failed") /* end: nothing is attached, and the error says why */ \
 	X(END_QUIT, "end-quit")     /* end: asked to before anything was attached */ \

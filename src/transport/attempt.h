@@ -6,8 +6,8 @@
  * it, and when it passes the helper processes are killed, so that no server can stretch it. If the
  * handshake fails at one address, the others are tried; the first failure is the one reported.
  *
- * The descriptor handed back is the very one this process connected: the worker had a copy of
- * it and has ended before the result is given, so nobody else holds or touches the stream.
+ * The descriptor handed back is the very one this process connected: the worker had a copy of it
+ * and has ended before the result is given, so no other process holds or uses the stream.
  */
 #ifndef TRANSPORT_ATTEMPT_H
 #define TRANSPORT_ATTEMPT_H

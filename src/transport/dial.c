@@ -109,7 +109,7 @@ static void describe_source(const struct source *s, char *buf, size_t size)
 	if (s->kind != SOURCE_ADDRESS)
 		return;
 	address_describe(&s->address, literal, sizeof(literal));
-	port = strrchr(literal, ':'); /* 0 says nothing */
+	port = strrchr(literal, ':'); /* port 0 has no meaning */
 	if (port)
 		*port = '\0';
 	snprintf(buf, size, " from %s", literal);

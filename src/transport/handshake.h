@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One worker's job as an object on the loop: the socket and the job go in, its answers are
- * checked, and the end is told only when the process has ended, so that its copy of the socket is
+ * One worker's job as an object on the loop: the socket and the job go in, its answers are checked,
+ * and the end is reported only when the process has ended, so that its copy of the socket is
  * closed; with a relay, which goes on, when that has said so. Never blocks. There is no time limit:
  * the caller frees it.
  */

@@ -24,7 +24,7 @@
 struct helpers;
 
 struct helpers_config {
-	size_t spares;		    /* workers that stand ready, confined, before they are needed */
+	size_t spares;		    /* confined workers that are ready before they are needed */
 	bool lock_memory;	    /* see struct worker_config */
 	const char *worker;	    /* NULL: HELPER_WORKER; tests put a lying one here */
 	const char *resolver;	    /* NULL: HELPER_RESOLVER; likewise */
@@ -52,8 +52,8 @@ void helpers_free(struct helpers *h); /* accepts NULL; attempts that use it must
 void helpers_set(struct helpers *h, size_t spares, bool lock_memory);
 
 /*
- * Starts spares until there are as many as configured, counting those still getting ready. One
- * that fails later (its sandbox, or somebody killed it) is logged and dropped. 0 or -errno.
+ * Starts spares until there are as many as configured, counting those still getting ready. One that
+ * fails later (its sandbox failed, or it was killed) is logged and dropped. 0 or -errno.
  */
 int helpers_fill(struct helpers *h, struct err *err);
 size_t helpers_spares(const struct helpers *h);	 /* ready or getting ready */
@@ -81,9 +81,9 @@ void helper_release(struct helper *helper);
 void helper_let_go(struct helper *helper);
 
 /*
- * The device is gone, and with it what helpers that were let go were for: they end by themselves.
- * Those that do not within a few seconds are killed, because a server may have taken them over.
- * Blocks until then. Accepts NULL.
+ * The device is detached, so its relays are no longer needed: they end by themselves. Those that do
+ * not end within a few seconds are killed, because a server may have taken them over. Blocks until
+ * then. Accepts NULL.
  */
 void helpers_end_relays(struct helpers *h);
 

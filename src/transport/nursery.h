@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The privileged side of the zygote (worker/zygote.h): workers that are started without reading a
- * file. Starting one waits for the zygote's answer, which takes about a millisecond: it hears from
- * nobody else. The struct owns the zygote.
+ * file. Starting one waits for the zygote's answer, which takes about a millisecond: it has no
+ * other source of messages. The struct owns the zygote.
  */
 #ifndef TRANSPORT_NURSERY_H
 #define TRANSPORT_NURSERY_H

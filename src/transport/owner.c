@@ -25,7 +25,7 @@ int owner_read(const void *answer, size_t len, uid_t *ret_uid)
 		return -EPROTO;
 	/*
 	 * Where no such connection is left, the kernel answers with the socket that listens at the
-	 * address. A connection without an inode belongs to no process (yet, or any more).
+	 * address. A connection without an inode belongs to no process (not yet, or no longer).
 	 */
 	if (d->idiag_state != PEER_TCP_ESTABLISHED || !d->idiag_inode)
 		return -ENOENT;
@@ -52,7 +52,10 @@ static int refuse_silence(int error, struct err *err)
 			 "--peer-uid cannot be used (it needs the modules inet_diag and tcp_diag)");
 }
 
-/* The server's end was not found. If our own is not either, the kernel tells of none. */
+/*
+ * The server's end was not found. If our own end is not found, either, the kernel reports no
+ * connections.
+ */
 static int explain(const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
 		   int fd, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which user of this machine serves a connection (--peer-uid). Of a Unix socket the kernel tells
- * it; of a TCP connection it tells who accepted the other end, if that is in this network
+ * it; for a TCP connection it reports which user accepted the other end, if that is in this network
  * namespace (sock_diag(7)). Nothing blocks.
  */
 #ifndef TRANSPORT_OWNER_H

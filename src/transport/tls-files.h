@@ -3,7 +3,7 @@
  * Certificates and keys on their way to a worker. A process of their own reads the files with the
  * caller's rights, checks who else may, and puts them into sealed memory (memfd_create(2)), which
  * goes to the worker as a descriptor: this process holds it, but never reads it, and nothing here
- * parses what is in it. It is read anew for each attempt, so that changed files count; what was
+ * parses what is in it. It is read again for each attempt, so that changed files are used; what was
  * read last serves when that fails or takes too long (the files may be on the very device that is
  * being reconnected). Nothing here blocks; everything runs on one loop.
  */

@@ -21,7 +21,7 @@ static void say(const struct err *err, void *arg)
 	log_error("%s", err->message);
 }
 
-/* A configuration's NAME in place of its file, if there is no file of that name here. */
+/* A configuration's NAME instead of its file, if there is no file with that name here. */
 static void find_file(const char *word, char *path, size_t size)
 {
 	int index;

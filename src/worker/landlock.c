@@ -63,7 +63,7 @@ int landlock_enter(enum sandbox_profile profile)
 	    .scope = abi >= 6 ? SCOPE_ABSTRACT | SCOPE_SIGNAL : 0,
 	};
 	if (profile == SANDBOX_RESOLVE) {
-		rules.net &= ~NET_CONNECT; /* DNS over TCP, and whatever an NSS module speaks */
+		rules.net &= ~NET_CONNECT; /* for DNS over TCP and for NSS modules */
 		rules.scope &= ~SCOPE_ABSTRACT;
 	}
 	/* An older kernel accepts the longer struct if the rest is zero. */

@@ -17,7 +17,7 @@
 #include "worker/tls/stream.h"
 
 #define LOOK_MS	     1000  /* at a peer that has something to acknowledge */
-#define LAST_WORD_MS 2000  /* for what is left when one side has ended */
+#define LAST_WORD_MS 2000  /* for the remaining data when one side has ended */
 #define LEAVE_MS     30000 /* a living server may have much to do before it closes */
 
 enum side { SIDE_KERNEL, SIDE_SERVER, SIDES };
@@ -273,7 +273,7 @@ static bool wait(struct relay *r)
 		p[SIDE_SERVER].events |= POLLIN;
 	if (wire_up(r)->len && !r->broken)
 		p[SIDE_SERVER].events |= POLLOUT;
-	/* poll(2) tells of a hang-up unasked, over and over. */
+	/* poll(2) always reports a hang-up, repeatedly. */
 	for (unsigned i = 0; i < SIDES; i++)
 		if (!p[i].events)
 			p[i].fd = -1;

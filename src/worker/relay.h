@@ -6,10 +6,10 @@
  * sandbox and with its session: one process a connection, because a TLS session cannot move, and so
  * that a server reaches no other's data.
  *
- * Both directions go on independently, each with bounded buffers that were there before; what is
- * there is moved at once, many TLS records in one system call. The relay depends on no other
- * process: it outlives the supervisor and ends with either of its two sockets, of which nobody else
- * has a copy.
+ * Both directions go on independently, each with bounded buffers that were there before; available
+ * data is forwarded at once, many TLS records in one system call. The relay depends on no other
+ * process: it outlives the supervisor and ends with either of its two sockets, of which no other
+ * process has a copy.
  *
  * A request that could not be sent is dropped when the connection ends, never sent late: the
  * kernel sends it again over the next one (rule 1 of the data safety rules). So the socket is

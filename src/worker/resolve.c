@@ -45,7 +45,9 @@ int resolve_lookup(const char *host, uint16_t port, struct address_list *ret_lis
 
 static volatile sig_atomic_t forbidden; /* as in struct resolve_answer */
 
-/* The filter has refused a system call: the caller is told as by the kernel, the user later. */
+/*
+ * The filter has refused a system call: the caller gets the kernel's error; the user is told later.
+ */
 static void on_refusal(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;

@@ -30,8 +30,10 @@
 enum sandbox_profile {
 	/* Receive and send on descriptors it has, poll, close, exit; all else is SIGSYS. */
 	SANDBOX_HANDSHAKE,
-	/* The same, and what GnuTLS does (memory, random numbers, keys for the kernel's TLS) and a
-	 * relay (outlive the parent, look at TCP). */
+	/*
+	 * The same, and the calls of GnuTLS (memory, random numbers, keys for the kernel's TLS) and
+	 * of a relay (outlive the parent, query TCP).
+	 */
 	SANDBOX_TLS,
 	/* getaddrinfo(): read files and use sockets; no write, execution, tracing, signals. */
 	SANDBOX_RESOLVE,

@@ -28,7 +28,7 @@
 /* How long a goodbye may take: it is a courtesy, and there are servers that do not answer it. */
 #define GOODBYE_MS 100
 
-/* A parent that has gone needs no answer. */
+/* A parent that has ended needs no answer. */
 static void answer(struct worker *w, enum worker_answer_type type, int ret)
 {
 	ssize_t sent;

@@ -42,7 +42,7 @@ static void hide_from_oom_killer(void)
 		(void)!write(fd, "-1000", 5);
 }
 
-/* Returns the worker's end, or -1 when the parent has gone. */
+/* Returns the worker's end, or -1 when the parent has ended. */
 static int receive(int fd, struct zygote_request *ret_request)
 {
 	union {

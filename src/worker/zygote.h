@@ -3,7 +3,7 @@
  * The process that workers of a device under swap or the root file system are copies of. Executing
  * a program reads files, which may be on the very device that has to be reconnected. So this one is
  * executed before the device is attached, loads what a worker needs, locks it in memory, drops
- * root's rights, and forks when it is told to. The workers of one such device share its layout.
+ * root's rights, and forks on request. The workers of one such device share its layout.
  *
  * It receives messages only from its parent. Its copies are children of that parent, as if it had
  * started them itself, and keep nothing of the zygote's descriptors but their own.

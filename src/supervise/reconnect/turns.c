@@ -170,7 +170,7 @@ void turns_next(void *arg)
 	struct reconnect *r = arg;
 	bool again;
 
-	if (r->turning && reconnect_look(r).busy) /* or failing what waits */
+	if (r->turning && reconnect_look(r).busy) /* or waiting requests being failed */
 		loop_timer_set(r->turn, BUSY_PAUSE_MS);
 	if (!is_open(r))
 		return;

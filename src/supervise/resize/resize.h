@@ -85,8 +85,8 @@ void resize_stop(struct resize *z);
 
 /*
  * A new connection of an outage knows that size. `others`: there are connections that may know
- * another one; the device takes no size that one of its connections does not know, because
- * requests beyond the size that a connection was told fail there.
+ * another one; the device gets no size that one of its connections does not know, because requests
+ * beyond the size that a connection knows fail there.
  */
 void resize_note_size(struct resize *z, uint64_t size, bool others);
 /* True if the connections know a size that the device does not have yet. */

@@ -303,8 +303,8 @@ static const struct resolve_value {
 };
 
 /*
- * What glibc, and the modules that speak with a local service, set. (Those of systemd ask for
- * larger buffers in the two ways that the kernel refuses without a capability.)
+ * The options that glibc and modules with a local service set. (Those of systemd ask for larger
+ * buffers in the two ways that the kernel refuses without a capability.)
  */
 static const struct {
 	int level, option;

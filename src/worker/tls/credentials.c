@@ -142,7 +142,7 @@ static int set_psk(struct tls *t, const struct contents *c, struct err *err)
 			       "a name in the file of shared keys is too long");
 	memcpy(name, line.name, line.name_len);
 	name[line.name_len] = '\0';
-	/* RFC 9257, 7: whoever records a handshake can try all keys that are shorter. */
+	/* RFC 9257, 7: an attacker who records a handshake can try all shorter keys. */
 	if (line.key_len / 2 < PSK_BYTES_MIN) /* two digits a byte */
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "the shared key is shorter than %d bytes and can be guessed: "

@@ -21,7 +21,7 @@ struct tls {
 	gnutls_certificate_credentials_t x509;
 	gnutls_psk_client_credentials_t psk;
 	gnutls_anon_client_credentials_t anon;
-	/* With job.verify: whom we trust, and what they have revoked (0: no --tls-crl). */
+	/* With job.verify: the trusted authorities, and their revocations (0: no --tls-crl). */
 	gnutls_x509_trust_list_t trust;
 	gnutls_x509_crt_t *cas;
 	gnutls_x509_crl_t *crls;
