@@ -18,7 +18,7 @@ VERSION     := 0.1
 PKGS        := libnl-3.0 libnl-genl-3.0
 # Loaded when a URI or a configuration file has to be read, or TLS is asked for; here they are for
 # their headers.
-LAZY_PKGS   := liburiparser inih gnutls
+LAZY_PKGS   := liburiparser gnutls
 BUILD_PKGS  := libseccomp
 ifeq ($(filter deps demo check check-long check-kernels clean uninstall installed,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)

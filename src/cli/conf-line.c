@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One line of a configuration file: taken apart, compared with libinih, checked, stored. */
+/* One line of a configuration file: taken apart, checked, stored. */
 #include "cli/conf-private.h"
 
 #include <ctype.h>
@@ -45,58 +45,13 @@ static bool equal(struct piece piece, const char *s)
 	return strlen(s) == piece.len && memcmp(piece.p, s, piece.len) == 0;
 }
 
-/* What libinih makes of a line. */
-struct inih_view {
-	unsigned calls;
-	struct piece name, value; /* what it should be */
-	bool same;
-};
-
-static int inih_says(void *arg, const char *section, const char *name, const char *value)
-{
-	struct inih_view *view = arg;
-
-	view->calls++;
-	view->same = section[0] == '\0' && equal(view->name, name) && equal(view->value, value);
-	return 1;
-}
-
-/* True if the user seems to mean the rest of the line as a comment. */
-static bool has_comment_sign(struct piece value)
+/* True if the user seems to mean the rest of the line as a comment that begins with this sign. */
+static bool has_comment(struct piece value, char sign)
 {
 	for (size_t i = 1; i < value.len; i++)
-		if (value.p[i] == '#' && isspace((unsigned char)value.p[i - 1]))
+		if (value.p[i] == sign && isspace((unsigned char)value.p[i - 1]))
 			return true;
-	return value.len && value.p[0] == '#';
-}
-
-static bool has_inline_comment(struct piece line)
-{
-	for (size_t i = 1; i < line.len; i++)
-		if (line.p[i] == ';' && isspace((unsigned char)line.p[i - 1]))
-			return true;
-	return false;
-}
-
-/* True if libinih reads a line as it stands there. */
-static bool round_trips(struct config_reader *r, struct piece line, struct piece name,
-			struct piece value)
-{
-	_cleanup_free_ char *copy = part_copy(line.p, line.len);
-	struct inih_view view = {.name = name, .value = value};
-
-	if (!copy) {
-		complain_of(r, "out of memory");
-		return false;
-	}
-	if (r->parse(copy, inih_says, &view) == 0 && view.calls == 1 && view.same)
-		return true;
-	if (has_inline_comment(line))
-		complain_of(r, "a semicolon after a blank would begin a comment and cut off the "
-			       "value: remove the blank, or put the command into a script");
-	else
-		complain_of(r, "the line is too long: libinih would cut its %zu bytes", line.len);
-	return false;
+	return value.len && value.p[0] == sign;
 }
 
 /* yes, no and their synonyms; -1 for anything else. */
@@ -207,7 +162,7 @@ static void set_text(struct config_reader *r, const char *name, char **field, un
 }
 
 /* True for what says which device or server is meant. */
-static bool says_which(struct piece name)
+static bool says_which(const struct config_reader *r, struct piece name)
 {
 	static const char *const names[] = {"target", "device",	 "unix", "port", "export",
 					    "image",  "command", "user", "name", "identifier"};
@@ -215,7 +170,8 @@ static bool says_which(struct piece name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (equal(name, names[i]))
 			return true;
-	return false;
+	/* Another server of the export of every device there is cannot be. */
+	return equal(name, "failover") && strcmp(r->config->path, CONFIG_DEFAULTS) == 0;
 }
 
 static void read_pair(struct config_reader *r, struct piece name, struct piece value)
@@ -230,7 +186,7 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 			       "without them");
 		return;
 	}
-	if (r->part && says_which(name)) {
+	if (r->part && says_which(r, name)) {
 		complain_of(r, "%s belongs to one configuration, and so into its own file",
 			    quoted(name.p, name.len).text);
 		return;
@@ -255,6 +211,15 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 		complain_of(r, "there is no option %s%s%s%s", quoted(name.p, name.len).text,
 			    near ? ": is " : "", near ? near : "", near ? " meant?" : "");
 	}
+}
+
+/* A shell separates commands with semicolons, and so may the words of a server command. */
+static bool is_for_shell(struct piece name, struct piece value)
+{
+	const struct option_def *def = option_by_name(name.p, name.len);
+
+	return (def && is_command(def)) ||
+	       (equal(name, "target") && value.len && value.p[0] == '[');
 }
 
 void config_line(struct config_reader *r, const char *p, size_t len)
@@ -286,11 +251,12 @@ void config_line(struct config_reader *r, const char *p, size_t len)
 	value = trim(sign + 1, (size_t)(line.p + line.len - sign - 1));
 	if (!part_printable(name.p, name.len) || !part_printable(value.p, value.len))
 		complain_of(r, "the line is not UTF-8, or contains a control character");
-	else if (memchr(name.p, ':', name.len)) /* which libinih would take for the sign */
-		complain_of(r, "there is no option %s", quoted(name.p, name.len).text);
-	else if (has_comment_sign(value))
+	else if (has_comment(value, '#'))
 		complain_of(r, "a # after a blank does not begin a comment here: put the comment "
 			       "on a line of its own, or a command into a script");
-	else if (round_trips(r, line, name, value))
+	else if (has_comment(value, ';') && !is_for_shell(name, value))
+		complain_of(r, "a semicolon after a blank does not begin a comment here: put the "
+			       "comment on a line of its own");
+	else
 		read_pair(r, name, value);
 }

@@ -3,8 +3,6 @@
 #ifndef CLI_CONF_PRIVATE_H
 #define CLI_CONF_PRIVATE_H
 
-#include <ini.h>
-
 #include "cli/conf.h"
 #include "cli/table.h"
 
@@ -13,9 +11,8 @@
 struct config_reader {
 	struct config *config;
 	struct options scratch;
-	__typeof__(&ini_parse_string) parse; /* libinih's, loaded by the first file */
 	struct option_bits given, seen;
-	bool part; /* read by config_read_part() */
+	bool part, first; /* read by config_read_part(), config_read_first() */
 	unsigned line;
 	unsigned errors;
 	config_error_fn *fn;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/library.h"
 #include "kernel/device.h"
 #include "cli/server-captive.h"
 #include "cli/name.h"
@@ -118,8 +117,9 @@ static bool is_relative(const struct options *o)
 	return relative;
 }
 
-/* The server, from `target`, `unix` or `image`. */
-static int check_server(struct options *o, const char *target, struct err *err)
+/* The server, from `target`, `unix` or `image`. *incomplete: it is wrong, unless other files add
+ * something; NULL if there are none. */
+static int check_server(struct options *o, const char *target, bool *incomplete, struct err *err)
 {
 	int r = 0;
 
@@ -128,11 +128,15 @@ static int check_server(struct options *o, const char *target, struct err *err)
 				o->unix_path ? "unix" : "image");
 	if (target && captive_is_line(target))
 		r = captive_from_line(o, target, err);
-	if (r == 0)
-		r = server_apply(o, o->captive ? NULL : target, NULL, err);
-	if (r == 0 && is_relative(o))
+	if (r < 0)
+		return r;
+	r = server_apply(o, o->captive ? NULL : target, NULL, err);
+	if ((r == 0 || incomplete) && is_relative(o))
 		return part_bad(err, "a path in this file must be absolute");
-	return r;
+	if (r == 0 || !incomplete)
+		return r;
+	*incomplete = true;
+	return 0;
 }
 
 /* Checks the lines together. */
@@ -140,10 +144,11 @@ static void check_whole(struct config_reader *r)
 {
 	struct config *c = r->config;
 	const struct option_pair *pair = options_conflict(&r->given);
-	unsigned server_line = c->target	    ? c->target_line
-			       : config_has_unix(c) ? line_of(c, "unix")
-						    : line_of(c, "image");
 	struct err e;
+
+	c->server_line = c->target	      ? c->target_line
+			 : config_has_unix(c) ? line_of(c, "unix")
+					      : line_of(c, "image");
 
 	if (pair) {
 		unsigned a = line_of(c, pair->a), b = line_of(c, pair->b);
@@ -153,22 +158,9 @@ static void check_whole(struct config_reader *r)
 	}
 	if (c->device && check_device(c, &e) < 0)
 		config_complain(r, c->device_line, &e);
-	if (server_line && check_server(&r->scratch, c->target, &e) < 0)
-		config_complain(r, server_line, &e);
-}
-
-static int load_library(struct config_reader *r)
-{
-	const struct library_symbol symbol = LIBRARY_SYMBOL("ini_parse_string", r->parse);
-	struct err e;
-
-	if (library_load("libinih.so.1", &symbol, 1, &e) == 0)
-		return 0;
-	if (r->fn)
-		r->fn(&e, r->arg);
-	if (r->err)
-		*r->err = e;
-	return -ELIBACC;
+	if (c->server_line &&
+	    check_server(&r->scratch, c->target, r->first ? &c->incomplete : NULL, &e) < 0)
+		config_complain(r, c->server_line, &e);
 }
 
 static int parse(struct config_reader *r, const char *buf, size_t len)
@@ -187,9 +179,6 @@ static int read_and_check(struct config_reader *r)
 
 	if (!buf || !r->config->path)
 		return part_no_memory(r->err);
-	ret = load_library(r);
-	if (ret < 0)
-		return ret;
 	ret = load(r->config->path, buf, &len, &e);
 	if (ret < 0) {
 		config_complain(r, 0, &e);
@@ -208,13 +197,12 @@ static int finish(struct config_reader *r, int ret, struct config *ret_config)
 	return ret;
 }
 
-static int read_file(const char *path, bool part, struct config *ret_config, config_error_fn *fn,
-		     void *arg, struct err *err)
+static int read_file(const struct config_reader *how, const char *path, struct config *ret_config)
 {
 	struct config config = {.path = strdup(path)};
-	struct config_reader r = {
-	    .config = &config, .part = part, .fn = fn, .arg = arg, .err = err};
+	struct config_reader r = *how;
 
+	r.config = &config;
 	options_init(&r.scratch);
 	return finish(&r, read_and_check(&r), ret_config);
 }
@@ -222,13 +210,25 @@ static int read_file(const char *path, bool part, struct config *ret_config, con
 int config_read(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
 		struct err *err)
 {
-	return read_file(path, false, ret_config, fn, arg, err);
+	const struct config_reader r = {.fn = fn, .arg = arg, .err = err};
+
+	return read_file(&r, path, ret_config);
+}
+
+int config_read_first(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		      struct err *err)
+{
+	const struct config_reader r = {.first = true, .fn = fn, .arg = arg, .err = err};
+
+	return read_file(&r, path, ret_config);
 }
 
 int config_read_part(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
 		     struct err *err)
 {
-	return read_file(path, true, ret_config, fn, arg, err);
+	const struct config_reader r = {.part = true, .fn = fn, .arg = arg, .err = err};
+
+	return read_file(&r, path, ret_config);
 }
 
 int config_parse(const char *path, const char *text, size_t len, struct config *ret_config,
@@ -239,7 +239,7 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
 	int ret;
 
 	options_init(&r.scratch);
-	ret = config.path ? load_library(&r) : part_no_memory(err);
+	ret = config.path ? 0 : part_no_memory(err);
 	if (ret == 0)
 		ret = parse(&r, text, len);
 	return finish(&r, ret, ret_config);

@@ -5,9 +5,6 @@
  * or URI, and `device`. Every line is checked in full, with the functions that check the command
  * line.
  *
- * The lines are taken apart by libinih, one by one, and compared with what stands in the file:
- * libinih silently truncates long lines, and values at ` ;`, so such a line is refused.
- *
  * A struct config owns its strings. Reading blocks as long as the file system does.
  */
 #ifndef CLI_CONF_H
@@ -37,6 +34,8 @@ struct config {
 	size_t n;
 	struct config_entry entry[CONFIG_ENTRIES_MAX]; /* in the file's order */
 	struct option_bits off;			       /* what the file sets to no */
+	unsigned server_line;			       /* of target, unix or image; 0: none */
+	bool incomplete; /* config_read_first(): the server needs what other files may say */
 };
 
 /* Called for every error; the message has `FILE:LINE: ` in front. */
@@ -52,8 +51,15 @@ int config_read(const char *path, struct config *ret_config, config_error_fn *fn
 void config_done(struct config *config);
 
 /*
+ * The same for a file that others complete: an error of the server, which may lack no more than a
+ * tls-ca of the defaults, is left to the caller.
+ */
+int config_read_first(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
+		      struct err *err);
+
+/*
  * The same for a file that completes another one: CONFIG_DEFAULTS, or one in NAME.conf.d. It cannot
- * say which device or server is meant.
+ * say which device or server is meant, and CONFIG_DEFAULTS no other server either.
  */
 int config_read_part(const char *path, struct config *ret_config, config_error_fn *fn, void *arg,
 		     struct err *err);

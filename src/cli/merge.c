@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/device.h"
+#include "cli/defaults.h"
 #include "cli/server-captive.h"
 #include "cli/name.h"
 #include "cli/table.h"
@@ -70,67 +71,90 @@ static int store_name(struct options *o, const char *name, size_t len, struct er
 	return o->name ? 0 : part_no_memory(err);
 }
 
-/* The options that say where the server is. */
-static bool is_address(const struct option_def *def)
+static bool is_one_of(const struct option_def *def, const char *const *names, size_t n)
 {
-	static const char *const names[] = {
-	    "unix", "port", "export", "image", "command", "user", "failover", "failback", "fence",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+	for (size_t i = 0; i < n; i++)
 		if (strcmp(def->name, names[i]) == 0)
 			return true;
 	return false;
 }
 
-static bool is_overridden(const struct option_def *def, const struct option_bits *given,
-			  bool has_server)
+/* The options that say where the server is: another one on the command line replaces them. */
+static bool is_address(const struct option_def *def)
 {
-	struct option_bits with = *given;
+	static const char *const names[] = {"unix", "port", "export", "image", "command", "user"};
+
+	return is_one_of(def, names, ARRAY_SIZE(names));
+}
+
+/*
+ * What is true of one server only. The identifier keeps two attachments from writing to one export,
+ * and the other servers are said to have the same content: neither can be kept for another server,
+ * nor be dropped unsaid.
+ */
+static bool belongs_to_server(const struct option_def *def)
+{
+	static const char *const names[] = {"identifier", "failover", "failback", "fence"};
+
+	return is_one_of(def, names, ARRAY_SIZE(names));
+}
+
+static int refuse_for_other_server(const struct config *config, const struct config_entry *e,
+				   struct err *err)
+{
+	return part_bad(err,
+			"%s:%u: %s belongs to the server of this file, but the command line names "
+			"another server or export: give --%s for that one, or --no-%s",
+			config->path, e->line, e->def->name, e->def->name, e->def->name);
+}
+
+struct merge {
+	struct options *o;
+	struct option_bits *given, *off;
+	struct option_bits typed; /* what is on the command line */
+	bool has_server;	  /* it names a server */
+	bool other;		  /* ... or an export or a port of its own */
+};
+
+/* The one on the command line wins over one that contradicts it. */
+static bool is_overridden(const struct merge *m, const struct option_def *def)
+{
+	struct option_bits with = m->typed;
 	const struct option_pair *pair;
 
 	option_bit_set(&with, def);
 	pair = options_conflict(&with);
-
-	return option_bit_is_set(given, def) || (pair && pair->overrides) ||
-	       (has_server && is_address(def));
+	return option_bit_is_set(&m->typed, def) || (pair && pair->overrides) ||
+	       (m->has_server && is_address(def));
 }
 
-/* Files are applied in the order of precedence: what an earlier one says, or takes back, stays. */
-static int apply_entries(struct options *o, struct option_bits *given, struct option_bits *off,
-			 bool has_server, const struct config *config, struct err *err)
+/*
+ * Files are applied in the order of precedence: what an earlier one says, or takes back, stays. Two
+ * files that contradict each other are found by the caller of options_configure().
+ */
+static int apply_entries(struct merge *m, const struct config *config, struct err *err)
 {
-	const struct option_bits typed = *given;
+	const struct option_bits before = *m->given;
 
 	for (size_t i = 0; i < config->n; i++) {
 		const struct config_entry *e = &config->entry[i];
 		int r;
 
-		if (is_overridden(e->def, &typed, has_server) || option_bit_is_set(off, e->def))
+		if (is_overridden(m, e->def) || option_bit_is_set(&before, e->def) ||
+		    option_bit_is_set(m->off, e->def))
 			continue;
-		r = e->def->set(o, e->def, e->value, err);
+		if (m->other && belongs_to_server(e->def))
+			return refuse_for_other_server(config, e, err);
+		r = e->def->set(m->o, e->def, e->value, err);
 		if (r == 0)
-			r = options_note(o, e->def, e->value, config->path, err);
+			r = options_note(m->o, e->def, e->value, config->path, e->line, err);
 		if (r < 0)
 			return r;
-		option_bit_set(given, e->def);
+		option_bit_set(m->given, e->def);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(off->word); i++)
-		off->word[i] |= config->off.word[i];
+	for (size_t i = 0; i < ARRAY_SIZE(m->off->word); i++)
+		m->off->word[i] |= config->off.word[i];
 	return 0;
-}
-
-static int apply_part(struct options *o, struct option_bits *given, struct option_bits *off,
-		      bool has_server, const char *path, struct err *err)
-{
-	struct config config;
-	int r = config_read_part(path, &config, NULL, NULL, err);
-
-	if (r < 0)
-		return r;
-	r = apply_entries(o, given, off, has_server, &config, err);
-	config_done(&config);
-	return r;
 }
 
 static int is_part(const struct dirent *d)
@@ -162,26 +186,16 @@ int config_each_drop_in(const char *path, int (*fn)(const char *file, void *arg,
 	return r;
 }
 
-struct merge {
-	struct options *o;
-	struct option_bits *given, *off;
-	bool has_server;
-};
-
 static int apply_drop_in(const char *file, void *arg, struct err *err)
 {
-	const struct merge *m = arg;
+	struct config config;
+	int r = config_read_part(file, &config, NULL, NULL, err);
 
-	return apply_part(m->o, m->given, m->off, m->has_server, file, err);
-}
-
-/* The last name first, because it takes precedence. */
-static int apply_drop_ins(struct options *o, struct option_bits *given, struct option_bits *off,
-			  bool has_server, const char *path, struct err *err)
-{
-	struct merge m = {o, given, off, has_server};
-
-	return config_each_drop_in(path, apply_drop_in, &m, err);
+	if (r < 0)
+		return r;
+	r = apply_entries(arg, &config, err);
+	config_done(&config);
+	return r;
 }
 
 /* The words as they would have been typed without a file. */
@@ -215,9 +229,29 @@ static int explain_no_file(const struct situation *s, const char *path, struct e
 			s->word, path);
 }
 
-static int configure(struct options *o, struct option_bits *given, struct option_bits *off,
-		     struct words *words, struct config *config, struct err *err)
+/* The files of path, into *config and *m. */
+static int read_files(struct merge *m, const char *path, const struct situation *s,
+		      struct config *config, struct err *err)
 {
+	int r = config_read_first(path, config, NULL, NULL, err);
+
+	if (r == -ENOENT && !m->o->config_file)
+		return explain_no_file(s, path, err);
+	/* The last name first, because it takes precedence. */
+	if (r == 0)
+		r = config_each_drop_in(path, apply_drop_in, m, err);
+	if (r == 0)
+		r = apply_entries(m, config, err);
+	if (r == 0 && !s->has_server && config->target && captive_is_line(config->target))
+		r = captive_from_line(m->o, config->target, err);
+	if (r == 0 && !s->has_server && !config->target && !m->o->unix_path && !m->o->image)
+		r = config_no_server(path, err);
+	return r;
+}
+
+static int configure(struct merge *m, struct words *words, struct config *config, struct err *err)
+{
+	struct options *o = m->o;
 	struct situation s = look(o, words);
 	const char *word = s.word, *path = o->config_file;
 	char built[sizeof(CONFIG_DIR) + NAME_MAX + 8];
@@ -232,19 +266,9 @@ static int configure(struct options *o, struct option_bits *given, struct option
 		config_path(word, built, sizeof(built));
 		path = built;
 	}
-	r = config_read(path, config, NULL, NULL, err);
-	if (r == -ENOENT && !o->config_file)
-		return explain_no_file(&s, path, err);
-	if (r == 0)
-		r = apply_drop_ins(o, given, off, s.has_server, path, err);
-	if (r == 0)
-		r = apply_entries(o, given, off, s.has_server, config, err);
-	if (r == 0 && !s.has_server && config->target && captive_is_line(config->target))
-		r = captive_from_line(o, config->target, err);
+	r = read_files(m, path, &s, config, err);
 	if (r < 0)
 		return r;
-	if (!s.has_server && !config->target && !o->unix_path && !o->image)
-		return config_no_server(path, err);
 	if (!word)
 		word = config_name_of(path, &len);
 	else
@@ -256,17 +280,44 @@ static int configure(struct options *o, struct option_bits *given, struct option
 	return r;
 }
 
-int options_configure(struct options *o, struct option_bits *given, struct option_bits *off,
-		      struct words *words, struct config *config, struct err *err)
+static bool is_typed(const struct option_bits *bits, const char *name)
 {
-	bool has_server = look(o, words).has_server;
-	struct stat st;
-	int r = configure(o, given, off, words, config, err);
+	return option_bit_is_set(bits, option_by_name(name, strlen(name)));
+}
 
-	if (r < 0 || o->verb != VERB_ATTACH)
-		return r;
+static int apply_defaults(struct merge *m, const struct words *words, struct err *err)
+{
+	struct config config;
+	struct stat st;
+	int r;
+
 	/* One that cannot be read is an error: it may ask for read-only devices, or for TLS. */
 	if (lstat(CONFIG_DEFAULTS, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
-	return apply_part(o, given, off, has_server, CONFIG_DEFAULTS, err);
+	r = config_read_part(CONFIG_DEFAULTS, &config, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	r = defaults_apply(m->o, m->given, m->off, words, &config, err);
+	config_done(&config);
+	return r;
+}
+
+int options_configure(struct options *o, struct option_bits *given, struct option_bits *off,
+		      struct words *words, struct config *config, struct err *err)
+{
+	struct merge m = {
+	    .o = o,
+	    .given = given,
+	    .off = off,
+	    .typed = *given,
+	    .has_server = look(o, words).has_server,
+	};
+	int r;
+
+	m.other = m.has_server || is_typed(given, "export") || is_typed(given, "port");
+	r = configure(&m, words, config, err);
+	/* Two files that contradict each other: the caller says so. */
+	if (r < 0 || o->verb != VERB_ATTACH || options_conflict(given))
+		return r;
+	return apply_defaults(&m, words, err);
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "cli/server-captive.h"
 #include "cli/server-failover.h"
 #include "cli/server-tls.h"
+#include "cli/table.h"
 #include "endpoint/uri-parts.h"
 
 void options_init(struct options *o)
@@ -28,17 +32,24 @@ void options_init(struct options *o)
 	endpoint_init(&o->endpoint);
 }
 
+static void settings_done(struct options_setting *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(s[i].value);
+		free(s[i].file);
+		free(s[i].why);
+	}
+	free(s);
+}
+
 void options_done(struct options *o)
 {
 	free(o->device);
 	for (size_t i = 0; i < o->n_more; i++)
 		free(o->more[i].device);
 	free(o->more);
-	for (size_t i = 0; i < o->n_settings; i++) {
-		free(o->settings[i].value);
-		free(o->settings[i].file);
-	}
-	free(o->settings);
+	settings_done(o->settings, o->n_settings);
+	settings_done(o->left_out, o->n_left_out);
 	free(o->source);
 	free(o->identifier);
 	free(o->on_change);
@@ -60,19 +71,80 @@ void options_done(struct options *o)
 	options_init(o);
 }
 
-int options_note(struct options *o, const struct option_def *def, const char *value,
-		 const char *file, struct err *err)
+static bool copy_text(char **ret, const char *text)
 {
-	struct options_setting s = {.def = def};
-	void *more = realloc(o->settings, (o->n_settings + 1) * sizeof(*o->settings));
+	*ret = text ? strdup(text) : NULL;
+	return !text || *ret;
+}
+
+static int append(struct options_setting **list, size_t *n, const struct options_setting *s,
+		  struct err *err)
+{
+	struct options_setting *more = realloc(*list, (*n + 1) * sizeof(*more)), *last;
 
 	if (!more)
 		return part_no_memory(err);
-	o->settings = more;
-	s.value = value ? strdup(value) : NULL;
-	s.file = file ? strdup(file) : NULL;
-	o->settings[o->n_settings++] = s;
-	return (value && !s.value) || (file && !s.file) ? part_no_memory(err) : 0;
+	*list = more;
+	last = &more[(*n)++];
+	*last = (struct options_setting){.def = s->def, .line = s->line};
+	if (!copy_text(&last->value, s->value) || !copy_text(&last->file, s->file) ||
+	    !copy_text(&last->why, s->why))
+		return part_no_memory(err);
+	return 0;
+}
+
+int options_note(struct options *o, const struct option_def *def, const char *value,
+		 const char *file, unsigned line, struct err *err)
+{
+	const struct options_setting s = {
+	    .def = def, .value = (char *)value, .file = (char *)file, .line = line};
+
+	return append(&o->settings, &o->n_settings, &s, err);
+}
+
+int options_leave_out(struct options *o, const struct option_def *def, const char *file,
+		      unsigned line, const char *why, struct err *err)
+{
+	const struct options_setting s = {
+	    .def = def, .file = (char *)file, .line = line, .why = (char *)why};
+
+	return append(&o->left_out, &o->n_left_out, &s, err);
+}
+
+/* True if the sentence has the option as a whole word. */
+static bool is_named(const char *sentence, const char *name)
+{
+	char word[64];
+	size_t len = (size_t)snprintf(word, sizeof(word), "--%s", name);
+
+	for (const char *p = sentence; (p = strstr(p, word)); p += len)
+		if (!isalnum((unsigned char)p[len]) && p[len] != '-')
+			return true;
+	return false;
+}
+
+void options_explain_origin(const struct options *o, struct err *err)
+{
+	char sentence[ERR_MESSAGE_MAX];
+	struct text t;
+
+	if (!err)
+		return;
+	snprintf(sentence, sizeof(sentence), "%s", err->message);
+	text_init(&t, err->message, sizeof(err->message));
+	text_str(&t, sentence);
+	for (size_t i = 0; i < o->n_settings; i++) {
+		const struct options_setting *s = &o->settings[i];
+
+		if (!s->file || !is_named(sentence, s->def->name))
+			continue;
+		text_str(&t, "; --");
+		text_str(&t, s->def->name);
+		text_str(&t, " is from ");
+		text_str(&t, s->file);
+		text_str(&t, ":");
+		text_u64(&t, s->line);
+	}
 }
 
 int options_each_device(const struct options *o, int (*fn)(const struct options *o, void *arg),

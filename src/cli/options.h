@@ -127,8 +127,11 @@ struct options {
 		const struct option_def *def;
 		char *value; /* NULL: stands without one */
 		char *file;  /* NULL: the command line */
-	} * settings;	     /* every option that counts, in the order of precedence */
-	size_t n_settings;
+		unsigned line;
+		char *why;	 /* in left_out: the reason */
+	} * settings, *left_out; /* every option that counts, in the order of precedence; and the
+				  * defaults of the machine that do not fit */
+	size_t n_settings, n_left_out;
 
 	/* As given; the endpoint has been made from them. NULL: not given. */
 	char *export_name;
@@ -157,9 +160,17 @@ void options_init(struct options *o);
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err);
 void options_done(struct options *o);
 
-/* Remembers an option for --show-config. -errno with *err: no memory. */
+/* Remembers an option that counts; file: NULL for the command line. -errno with *err: no memory. */
 int options_note(struct options *o, const struct option_def *def, const char *value,
-		 const char *file, struct err *err);
+		 const char *file, unsigned line, struct err *err);
+
+/* Remembers a default that does not fit, and why. */
+int options_leave_out(struct options *o, const struct option_def *def, const char *file,
+		      unsigned line, const char *why, struct err *err);
+
+/* Appends the file and line of each option that *err names and that does not come from the command
+ * line. err may be NULL. */
+void options_explain_origin(const struct options *o, struct err *err);
 
 /*
  * Calls fn for each device in the order given, with `device` and `index` set to it. The result is

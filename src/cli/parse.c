@@ -155,7 +155,7 @@ static int apply(struct command *c, int value, const char *word, struct err *err
 	c->open = def->value == VALUE_OPTIONAL && !optarg ? def : NULL;
 	r = def->set(&c->options, def, optarg, err);
 	if (r == 0 && def->group != GROUP_VERB)
-		r = options_note(&c->options, def, optarg, NULL, err);
+		r = options_note(&c->options, def, optarg, NULL, 0, err);
 	return r;
 }
 
@@ -247,6 +247,21 @@ static int check_given(const struct command *c, struct err *err)
 	return pair ? option_pair_explain(pair, err) : 0;
 }
 
+/* What the command line and the files make together. */
+static int complete(struct command *c, const struct config *config, struct err *err)
+{
+	int r = check_given(c, err);
+
+	if (r == 0) {
+		r = words_apply(&c->options, &c->words, err);
+		if (r < 0 && config->incomplete)
+			err_prefix(err, "%s:%u: ", config->path, config->server_line);
+	}
+	if (r < 0)
+		options_explain_origin(&c->options, err);
+	return r;
+}
+
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err)
 {
 	struct command c = {0};
@@ -264,9 +279,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 		if (r == 0)
 			r = options_configure(&c.options, &c.given, &off, &c.words, &config, err);
 		if (r == 0)
-			r = check_given(&c, err);
-		if (r == 0)
-			r = words_apply(&c.options, &c.words, err);
+			r = complete(&c, &config, err);
 		config_done(&config);
 	}
 	if (r < 0) {

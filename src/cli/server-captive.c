@@ -60,6 +60,17 @@ static int keep(struct options *o, size_t n, const char *const *word, struct err
 	return 0;
 }
 
+int captive_copy(struct options *o, const struct options *from, struct err *err)
+{
+	size_t n = 0;
+
+	if (!from->captive)
+		return 0;
+	while (from->captive[n])
+		n++;
+	return keep(o, n, (const char *const *)from->captive, err);
+}
+
 static int keep_between(struct options *o, size_t n, const char *const *word, struct err *err)
 {
 	if (n == 0)
@@ -88,23 +99,83 @@ bool captive_is_line(const char *target)
 	return target[0] == '[' && (target[1] == '\0' || isblank((unsigned char)target[1]));
 }
 
+/*
+ * Takes the next word of the line: up to a blank, or, if it begins with a quote, up to that quote.
+ * In double quotes a backslash takes the next character as it is. The word is written over the
+ * line. NULL: a quote is not closed.
+ */
+static char *next_word(char **line)
+{
+	char *p = *line, *to = p, *word = p, quote = *p;
+
+	if (quote != '"' && quote != '\'') {
+		p += strcspn(p, " \t");
+		to = p;
+	} else {
+		for (p++; *p && *p != quote; p++) {
+			if (quote == '"' && *p == '\\' && p[1])
+				p++;
+			*to++ = *p;
+		}
+		if (!*p || (p[1] && !isblank((unsigned char)p[1])))
+			return NULL;
+		p++;
+	}
+	*line = p + (*p != '\0');
+	*to = '\0';
+	return word;
+}
+
 int captive_from_line(struct options *o, const char *line, struct err *err)
 {
 	_cleanup_free_ char *copy = strdup(line);
 	const char **word = calloc(strlen(line) + 1, sizeof(*word));
-	char *save = NULL;
+	char *p = copy;
 	size_t n = 0;
-	int ret;
+	int ret = 0;
 
 	if (!copy || !word) {
 		free(word);
 		return part_no_memory(err);
 	}
-	for (char *w = strtok_r(copy, " \t", &save); w; w = strtok_r(NULL, " \t", &save))
-		word[n++] = w;
-	ret = keep_between(o, n, word, err);
+	while (ret == 0 && (p += strspn(p, " \t"), *p)) {
+		word[n] = next_word(&p);
+		if (!word[n++])
+			ret = part_bad(err, "the quote that begins a word of the command must end "
+					    "that word as well");
+	}
+	if (ret == 0)
+		ret = keep_between(o, n, word, err);
 	free(word);
 	return ret;
+}
+
+char *captive_line(const struct options *o)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputc('[', f);
+	for (size_t i = 0; o->captive[i]; i++) {
+		const char *word = o->captive[i];
+		bool plain = word[0] && word[0] != '"' && word[0] != '\'' && !strpbrk(word, " \t");
+
+		fputs(plain ? " " : " \"", f);
+		for (; *word; word++) {
+			/* A sign after a blank would look like a comment. */
+			if (!plain && strchr("\"\\#;", *word))
+				fputc('\\', f);
+			fputc(*word, f);
+		}
+		fputs(plain ? "" : "\"", f);
+	}
+	fputs(" ]", f);
+	if (fclose(f) != 0)
+		free(TAKE_PTR(text));
+	return text;
 }
 
 int captive_unwanted(const struct options *o, struct err *err)

@@ -16,9 +16,18 @@ bool captive_wanted(const struct options *o);
 /* argc words, the first of which must be `[` and the last `]`, into o->captive. */
 int captive_from_argv(struct options *o, int argc, char **argv, struct err *err);
 
-/* The same in one line, with blanks between; quotes mean nothing. */
+/*
+ * The same in one line, with blanks between. A word that begins with a quote ends with it and can
+ * have blanks; in double quotes a backslash takes the next character as it is.
+ */
 bool captive_is_line(const char *target);
 int captive_from_line(struct options *o, const char *line, struct err *err);
+
+/* o->captive as such a line, for the caller to free. NULL: no memory. */
+char *captive_line(const struct options *o);
+
+/* The command of *from, if it has one, for *o as well. 0, or -errno with *err. */
+int captive_copy(struct options *o, const struct options *from, struct err *err);
 
 /*
  * Checks the options that belong to it and fills o->endpoint, which has the export's name only: the

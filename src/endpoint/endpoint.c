@@ -82,36 +82,69 @@ static void encode_host(FILE *f, const char *host)
 	fputc(']', f);
 }
 
-static void write_uri(FILE *f, const struct endpoint *e)
+static void write_param(FILE *f, const char *name, const char *value, char *separator)
 {
-	const char *export_name = e->export_name ? e->export_name : "";
+	if (!value)
+		return;
+	fprintf(f, "%c%s=", *separator, name);
+	encode(f, value, strlen(value));
+	*separator = '&';
+}
 
-	fputs(e->tls ? "nbds" : "nbd", f);
+/* What the identifier must not show, or what makes no other export of it. */
+static void write_params(FILE *f, const struct endpoint *e)
+{
+	char separator = e->type == ENDPOINT_UNIX ? '&' : '?';
+
+	write_param(f, "tls-type", e->tls_type == TLS_TYPE_ANON ? "anon" : NULL, &separator);
+	write_param(f, "tls-hostname", e->tls_hostname, &separator);
+	write_param(f, "tls-verify-peer", e->tls_verify_peer ? NULL : "0", &separator);
+	write_param(f, "tls-certificates", e->tls_certificates, &separator);
+	write_param(f, "tls-psk-file", e->tls_psk_file, &separator);
+}
+
+static void write_authority(FILE *f, const struct endpoint *e, bool whole)
+{
+	static const char *const tail[] = {
+	    [ENDPOINT_TCP] = "", [ENDPOINT_UNIX] = "+unix", [ENDPOINT_VSOCK] = "+vsock"};
+
+	fprintf(f, "%s%s://", e->tls ? "nbds" : "nbd", tail[e->type]);
+	if (whole && e->tls_username) {
+		encode(f, e->tls_username, strlen(e->tls_username));
+		fputc('@', f);
+	}
 	switch (e->type) {
 	case ENDPOINT_TCP:
-		fputs("://", f);
 		encode_host(f, e->host ? e->host : "");
 		if (e->port != NBD_DEFAULT_PORT)
 			fprintf(f, ":%u", e->port);
 		break;
 	case ENDPOINT_UNIX:
-		fputs("+unix://", f);
 		break;
 	case ENDPOINT_VSOCK:
-		fprintf(f, "+vsock://%u", e->cid);
+		fprintf(f, "%u", e->cid);
 		if (e->vsock_port != NBD_DEFAULT_PORT)
 			fprintf(f, ":%u", e->vsock_port);
 		break;
 	}
+}
+
+static void write_uri(FILE *f, const struct endpoint *e, bool whole)
+{
+	const char *export_name = e->export_name ? e->export_name : "";
+
+	write_authority(f, e, whole);
 	fputc('/', f);
 	encode(f, export_name, strlen(export_name));
 	if (e->type == ENDPOINT_UNIX) {
 		fputs("?socket=", f);
 		encode(f, e->path, e->path_len);
 	}
+	if (whole && e->tls)
+		write_params(f, e);
 }
 
-char *endpoint_uri(const struct endpoint *e)
+static char *uri_text(const struct endpoint *e, bool whole)
 {
 	char *uri = NULL;
 	size_t len;
@@ -120,13 +153,23 @@ char *endpoint_uri(const struct endpoint *e)
 
 	if (!f)
 		return NULL;
-	write_uri(f, e);
+	write_uri(f, e, whole);
 	failed = ferror(f);
 	if (fclose(f) != 0 || failed) {
 		free(uri);
 		return NULL;
 	}
 	return uri;
+}
+
+char *endpoint_uri(const struct endpoint *e)
+{
+	return uri_text(e, false);
+}
+
+char *endpoint_whole_uri(const struct endpoint *e)
+{
+	return uri_text(e, true);
 }
 
 bool endpoint_needs_relay(const struct endpoint *e)

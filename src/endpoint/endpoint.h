@@ -50,6 +50,12 @@ void endpoint_done(struct endpoint *e);
 char *endpoint_uri(const struct endpoint *e);
 
 /*
+ * The same with all that a URI can say: the user name, the paths of keys. For a configuration,
+ * never for the kernel or the log.
+ */
+char *endpoint_whole_uri(const struct endpoint *e);
+
+/*
  * True if the kernel cannot use a connection to it directly: vsock, which nbd refuses since
  * 9f7c02e03157 (Linux 6.18, and stable kernels since October 2025), and TLS over anything but TCP
  * (the kernel's TLS is TCP's). Such a connection needs a relay.

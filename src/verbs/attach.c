@@ -116,6 +116,7 @@ int cmd_attach(const struct options *o)
 	struct err err = {.message = ""};
 	int status;
 
+	cmd_tell_left_out(o);
 	if (prepare(o, &identifier, &cfg, &err) < 0 ||
 	    choose_server(o, &image, &captive, &err) < 0) {
 		status = err_exit_status(err.kind);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/conf.h"
 #include "cli/merge.h"
@@ -37,11 +38,11 @@ static void find_file(const char *word, char *path, size_t size)
  * A file that is named but missing. Whether the worker's or the server's account may read it is not
  * checked. The socket of a server exists only while the server runs.
  */
-static bool is_missing(const struct config_entry *e)
+static bool is_missing(const struct options_setting *s)
 {
-	const char *path = option_path(e->def, e->value);
+	const char *path = option_path(s->def, s->value);
 
-	return path && strcmp(e->def->name, "unix") != 0 && access(path, F_OK) < 0 &&
+	return s->file && path && strcmp(s->def->name, "unix") != 0 && access(path, F_OK) < 0 &&
 	       (errno == ENOENT || errno == ENOTDIR);
 }
 
@@ -69,29 +70,55 @@ static bool is_command_missing(const char *target, char *name, size_t size)
 	return true;
 }
 
-static int check_files(const char *path, struct err *err)
+static int check_command(const char *path, struct err *err)
 {
 	char command[PATH_MAX];
 	struct config config;
-	int missing = 0;
+	int missing;
 
-	if (config_read(path, &config, say, NULL, err) < 0)
+	if (config_read_first(path, &config, NULL, NULL, err) < 0)
 		return err_exit_status(err->kind);
-	for (size_t i = 0; i < config.n; i++) {
-		if (!is_missing(&config.entry[i]))
-			continue;
-		log_error("%s:%u: %s: there is no %s", path, config.entry[i].line,
-			  config.entry[i].def->name,
-			  option_path(config.entry[i].def, config.entry[i].value));
-		missing++;
-	}
-	if (is_command_missing(config.target, command, sizeof(command))) {
+	missing = is_command_missing(config.target, command, sizeof(command));
+	if (missing)
 		log_error("%s:%u: target: there is no command %s", path, config.target_line,
 			  command);
-		missing++;
-	}
 	config_done(&config);
 	return missing ? err_exit_status(ERR_USAGE) : 0;
+}
+
+static int check_files(const struct options *o)
+{
+	int missing = 0;
+
+	for (size_t i = 0; i < o->n_settings; i++) {
+		const struct options_setting *s = &o->settings[i];
+
+		if (!is_missing(s))
+			continue;
+		log_error("%s:%u: %s: there is no %s", s->file, s->line, s->def->name,
+			  option_path(s->def, s->value));
+		missing++;
+	}
+	return missing ? err_exit_status(ERR_USAGE) : 0;
+}
+
+/* The file, those that complete it and the defaults, as attaching puts them together. */
+static int check_together(const char *path, struct err *err)
+{
+	char program[] = "nbd-attach", option[] = "--config";
+	char *argv[] = {program, option, (char *)path, NULL};
+	struct options o;
+	int status, command;
+
+	if (options_parse((int)ARRAY_SIZE(argv) - 1, argv, &o, err) < 0) {
+		log_error("%s", err->message);
+		return err_exit_status(err->kind);
+	}
+	cmd_tell_left_out(&o);
+	status = check_files(&o);
+	options_done(&o);
+	command = check_command(path, err);
+	return status ? status : command;
 }
 
 /* A file that completes others; goes on to the next one, *arg being the worst exit status. */
@@ -110,6 +137,7 @@ static int check_part(const char *file, void *arg, struct err *err)
 int cmd_check_config(const struct options *o)
 {
 	char path[PATH_MAX];
+	struct config config;
 	struct err err;
 	int status = 0;
 
@@ -122,7 +150,8 @@ int cmd_check_config(const struct options *o)
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);
 	}
-	if (config_check(path, say, NULL, &err) < 0)
+	if (config_read_first(path, &config, say, NULL, &err) < 0)
 		return err_exit_status(err.kind);
-	return status ? status : check_files(path, &err);
+	config_done(&config);
+	return status ? status : check_together(path, &err);
 }

@@ -32,6 +32,18 @@ says() { # REGEX SCRIPT
 	[[ $said =~ $1 ]]
 }
 
+# What --show-config prints is a configuration that means the same, read from anywhere.
+same() { # WORD...
+	local said
+	said=$(cd "$N" && unshare "${namespace[@]}" bash -c 'mount -t tmpfs tmpfs /etc && mkdir /etc/nbd-attach && cd "$1" &&
+		"${@:2}" >/etc/first && (cd / && "$2" --config /etc/first --show-config) >/etc/second || exit
+		"$2" --check-config /etc/first 2>&1 | grep -v "there is no" >&2
+		diff <(grep -v "^#" /etc/first | sort) <(grep -Ev "^#|^name = first" /etc/second | sort)' - "$N" "${nbd_attach[@]}" --show-config "$@" 2>&1)
+	[[ ! $said ]] && return
+	echo "$* : $said"
+	return 1
+}
+
 for namespace in -m -Urm; do
 	unshare "$namespace" mount -t tmpfs tmpfs /etc 2>/dev/null && break
 	namespace=''
@@ -45,6 +57,7 @@ namespace=("$namespace")
 data='connections = 4
 dead-timeout = 60
 device = auto
+name = data
 peer-timeout = 20s
 swap = yes
 target = nbd://server/data'
@@ -53,6 +66,7 @@ check "the command line overrides files" \
 	shows '-C 1 --dead-timeout 5 --no-swap data' 'connections = 1
 dead-timeout = 5
 device = auto
+name = data
 peer-timeout = 20s
 target = nbd://server/data'
 check "the defaults hold without a configuration" shows 'nbd3 host' 'dead-timeout = 30
@@ -85,6 +99,83 @@ check "the defaults are not a configuration" \
 	'"$@" defaults'
 check "a file that others can write is refused" says 'can write this file.*status 2$' \
 	'chmod 666 defaults.conf; "$@" nbd3 host'
+
+# A default that does not fit is left out, and what is right alone stays right.
+check "a default needs TLS" says 'left out, from /etc/nbd-attach/defaults.conf:1: tls-ca: --tls-ca needs TLS.*status 0$' \
+	'echo tls-ca = /ca >defaults.conf; "$@" --show-config data'
+check "it counts where there is TLS" says 'tls-ca = /ca.status 0$' \
+	'echo tls-ca = /ca >defaults.conf; "$@" --show-config nbd3 nbds://h'
+check "defaults that need each other" says 'connect-timeout = 3.tls-ca = /ca.tls-cert = /c.tls-key = /k.status 0$' \
+	'printf "%s\n" "connect-timeout = 3" "tls-ca = /ca" "tls-cert = /c" "tls-key = /k" >defaults.conf
+	"$@" --show-config nbd3 nbds://h'
+check "certificates, where a key is used" says 'nbd3.# from the command line.tls-psk = /p.# from [^ ]*.connect-timeout = 3.# left out.*:1: tls-ca: .*:2: tls-cert: .*:3: tls-key: .*status 0$' \
+	'printf "%s\n" "tls-ca = /ca" "tls-cert = /c" "tls-key = /k" "connect-timeout = 3" >defaults.conf
+	"$@" --show-config --tls-psk /p nbd3 nbds://h'
+check "TLS, and a captive server" says 'left out, from [^ ]*:1: tls: a server on this machine.*:2: tls-ca: .*status 0$' \
+	'printf "%s\n" "tls = yes" "tls-ca = /ca" >defaults.conf; "$@" --show-config nbd3 -- [ true ]'
+check "TLS, and a Unix socket" says 'left out, from [^ ]*:1: tls: a server on this machine.*:2: tls-ca: .*status 0$' \
+	'printf "%s\n" "tls = yes" "tls-ca = /ca" >defaults.conf; "$@" --show-config nbd3 -u /s'
+check "TLS, and a server on the network" says 'target = nbds://h/.*tls = yes.tls-ca = /ca.status 0$' \
+	'printf "%s\n" "tls = yes" "tls-ca = /ca" >defaults.conf; "$@" --show-config nbd3 h'
+check "TLS is never dropped on the network" says 'defaults.conf:1: tls = yes demands TLS of this server as well: TLS needs something to verify.*status 2$' \
+	'echo tls = yes >defaults.conf; "$@" nbd3 h'
+check "... unless it is taken back" says 'target = nbd://h/.device = nbd3.status 0$' \
+	'echo tls = yes >defaults.conf; "$@" --show-config --no-tls nbd3 h'
+check "what reconnects, and no-reconnect" says 'no-reconnect = yes.# from [^ ]*.peer-timeout = 9.# left out, from [^ ]*:1: watch-size: .*:3: dead-timeout: .*status 0$' \
+	'printf "%s\n" "watch-size = 5" "peer-timeout = 9" "dead-timeout = 7" >defaults.conf
+	"$@" --show-config --no-reconnect nbd3 h'
+check "no-reconnect, and what reconnects" says 'left out, from [^ ]*:1: no-reconnect: --no-reconnect and --dead-timeout cannot.*status 0$' \
+	'echo no-reconnect = yes >defaults.conf; "$@" --show-config data'
+check "-v says so" says 'defaults.conf:1: tls-ca is left out: --tls-ca needs TLS.*status 4$' \
+	'echo tls-ca = /ca >defaults.conf; "$@" -v nbd3 -u /none'
+check "other servers are no default" says 'defaults.conf:1: "failover" belongs to one.*status 2$' \
+	'echo failover = nbd://x >defaults.conf; "$@" nbd3 h'
+
+# --check-config reads what attaching would read.
+check "--check-config: a drop-in against the file" \
+	says '^nbd-attach: --no-reconnect and --dead-timeout cannot be combined: [^;]*; --no-reconnect is from /etc/nbd-attach/data.conf.d/20-site.conf:1; --dead-timeout is from /etc/nbd-attach/data.conf:2.status 2$' \
+	'echo no-reconnect = yes >data.conf.d/20-site.conf; "$@" --check-config data'
+check "attaching says the same" \
+	says 'is from /etc/nbd-attach/data.conf.d/20-site.conf:1; --dead-timeout is from /etc/nbd-attach/data.conf:2.status 2$' \
+	'echo no-reconnect = yes >data.conf.d/20-site.conf; "$@" data'
+check "the other way round, too" \
+	says '; --dead-timeout is from /etc/nbd-attach/data.conf.d/20-site.conf:1; --no-reconnect is from /etc/nbd-attach/data.conf:2.status 2$' \
+	'printf "%s\n" "target = h" "no-reconnect = yes" >data.conf
+	echo dead-timeout = 5 >data.conf.d/20-site.conf; "$@" --check-config data'
+check "a drop-in that takes back" says '^status 0$' \
+	'printf "%s\n" "target = h" "no-reconnect = yes" >data.conf
+	printf "%s\n" "no-reconnect = no" "dead-timeout = 5" >data.conf.d/20-site.conf
+	"$@" --check-config data'
+check "--check-config: a drop-in that does not fit the target" \
+	says '^nbd-attach: --tls-ca needs TLS: [^;]*; --tls-ca is from [^ ]*/20-site.conf:1.status 2$' \
+	'echo tls-ca = /etc/hosts >data.conf.d/20-site.conf; "$@" --check-config data'
+check "--check-config: a file that a drop-in names" says '20-site.conf:1: tls-ca: there is no /none.status 2$' \
+	'echo tls-ca = /none >data.conf.d/20-site.conf; echo target = nbds://h >data.conf
+	"$@" --check-config data'
+check "--check-config: the defaults" says '^nbd-attach: /etc/nbd-attach/defaults.conf:1: there is no option "x".status 2$' \
+	'echo x = y >defaults.conf; "$@" --check-config data'
+check "--check-config -v: what is left out" says 'defaults.conf:1: tls-ca is left out: .*status 0$' \
+	'echo tls-ca = /none >defaults.conf; "$@" -v --check-config data'
+check "a conflict with the command line" \
+	says '^nbd-attach: --swap and --on-change cannot [^;]*; --on-change is from /etc/nbd-attach/data.conf:5.status 2$' \
+	'echo on-change = /bin/true >>data.conf; rm -r data.conf.d; "$@" --swap data'
+
+# What belongs to the server of a file is not used for another one.
+for line in 'identifier = x' 'failover = nbd://y' 'fence = none'; do
+	option=${line%% *}
+	need=''
+	[[ $option = fence ]] && need=';echo failover = nbd://y >>data.conf'
+	check "$option, and another server" \
+		says "data.conf:5: $option belongs to the server of this file.*status 2\$" \
+		"echo $line >>data.conf $need"'; rm -r data.conf.d; "$@" --config data.conf nbd3 nbd://other'
+done
+check "identifier, and another export" says 'data.conf:2: identifier belongs.*status 2$' \
+	'rm -r data.conf.d; printf "%s\n" "unix = /s" "identifier = x" >data.conf; "$@" -N other data'
+check "... taken back" says 'target = nbd://other/.*status 0$' \
+	'echo identifier = x >>data.conf; rm defaults.conf; "$@" --show-config --no-identifier --config data.conf nbd3 nbd://other'
+check "... given" says 'identifier = y.*status 0$' \
+	'echo identifier = x >>data.conf; "$@" --show-config -i y --config data.conf nbd3 nbd://other'
+
 check "--no-OPTION and the option" says 'swap and --no-swap cannot be combined.*status 2$' \
 	'"$@" --swap --no-swap data'
 check "--no-OPTION of a verb" says 'no-swap cannot be combined with --detach.*status 2$' \
@@ -92,4 +183,40 @@ check "--no-OPTION of a verb" says 'no-swap cannot be combined with --detach.*st
 check "--no-OPTION of an option that files cannot set" \
 	says 'there is no option "--no-config".*status 2$' \
 	'"$@" --no-config data'
+
+round_trips() {
+	same nbd0 host && same nbd0 HOST:5 'an export' && same nbd0 '[::1]:7' x &&
+		same auto 'nbd://[fe80::1%25lo]/a%20b%23' && same nbd7 -u sock && same nbd7 -u sock -N '#x y' &&
+		same nbd0 'nbd+unix:///e%2Fx?socket=s%20p' && same nbd0 'nbd+vsock://3:9/x' &&
+		same nbd0 'nbds://al%20ice@host:5/x?tls-psk-file=k%20ey' && same nbd0 --tls-psk k nbds://bob@h/ &&
+		same nbd0 --tls-username bob --tls-psk k nbds://h/ && same nbd0 --tls --tls-ca ca h &&
+		same nbd0 'nbds://h/?tls-type=anon' && same nbd0 'nbds+unix:///?socket=s&tls-type=anon' &&
+		same nbd0 'nbds://h/?tls-verify-peer=0' && same nbd0 --tls-verify-peer 0 nbds://h &&
+		same nbd0 'nbds://h/?tls-certificates=pki%20x&tls-hostname=other' &&
+		same nbd0 --tls-certificates pki --tls-hostname other --tls-crl c nbds://h/ &&
+		same nbd0 'nbds+unix:///?socket=s&tls-certificates=pki&tls-hostname=other' &&
+		same nbd0 --tls --tls-ca ca --tls-cert c --tls-key k --tls-priority NORMAL:-VERS-ALL:+VERS-TLS1.3 h &&
+		same nbd0 -r -b 4096 -t 5 -C 4 --wait h && same nbd0 --wait=3 --dead-timeout infinity h &&
+		same nbd0 --failover 'nbd+unix:///?socket=s' --failover nbd://b --failback at-loss --fence 'a; b "c d"' h &&
+		same nbd0 --failover 'nbds://x@b/?tls-psk-file=k' --tls --tls-psk p --fence none h &&
+		same nbd0 --accept smaller --accept name,features --retry-delay 0.2,9 h &&
+		same nbd0 --same-content -r h && same nbd0 --same-content=2M -r h && same nbd0 --no-reconnect h &&
+		same nbd0 -i 'an id;x' --name n.1 --relay --follow-dns --watch-size 3 h && same nbd0 -vv h && same nbd0 -q h &&
+		same nbd0 --on-change 'logger "$NBD_STATE"; true' h && same nbd0 --image 'raw:a b' -r &&
+		same nbd0 --image qcow2:/x --user 65534 && same nbd0 -- [ nbdkit -f file 'a b' ] &&
+		same nbd0 ex -- [ sh -c 'x "y" # z ; w' '' "it's" "'q" '"r' 'b\s' '] [' ] &&
+		same nbd0 --command --user 65534 -- [ nbdkit -s memory 1M ] &&
+		same nbd0 -N e --connect-timeout 3 --peer-timeout 6s -- [ x ] && same nbd0 --source lo h &&
+		same nbd0 --peer-uid 0 --swap --backend netlink h && same nbd0 --no-swap --port 7 h
+}
+check "what is shown means the same" round_trips
+shown() { # REGEX STATUS WORD...
+	local said
+	said=$(nbd_attach --show-config "${@:3}" 2>&1)
+	[[ $? -eq $2 && $said =~ $1 ]] && return
+	echo "$said"
+	return 1
+}
+check "blanks at the end cannot be shown" shown 'does not keep blanks at the ends' 1 --on-change 'a ' nbd0 h
+check "nor can a new line" shown 'a configuration file cannot say this' 1 --on-change $'a\nb' nbd0 h
 finish

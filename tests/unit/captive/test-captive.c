@@ -107,7 +107,10 @@ static void a_line_is_split_at_blanks(void **unused)
 	assert_true(captive_is_line("["));
 	assert_false(captive_is_line("[::1]"));
 	assert_int_equal(captive_from_line(&o, "[\tnbdkit  file \"x y\" ]", &err), 0);
-	assert_words(o.captive, "<nbdkit> <file> <\"x> <y\">");
+	assert_words(o.captive, "<nbdkit> <file> <x y>");
+	assert_int_equal(captive_from_line(&o, "[ a '' 'b \" c' \"d \\\" \\\\e\" f\"g h' ]", &err),
+			 0);
+	assert_words(o.captive, "<a> <> <b \" c> <d \" \\e> <f\"g> <h'>");
 	assert_int_equal(captive_from_line(&o, "[ nbdkit", &err), -EINVAL);
 	assert_int_equal(captive_from_line(&o, "[ ]", &err), -EINVAL);
 	options_done(&o);
