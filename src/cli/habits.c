@@ -46,6 +46,7 @@ static const struct {
     {"connect", "connecting needs no verb: nbd-attach DEVICE HOST EXPORT"},
     {"detach", "write nbd-attach --detach DEVICE"},
     {"disconnect", "write nbd-attach --detach DEVICE"},
+    {"fail-now", "write nbd-attach --fail-now DEVICE"},
     {"help", "write nbd-attach --help"},
     {"info", "write nbd-attach --info HOST EXPORT"},
     {"list", "write nbd-attach --list HOST for the exports of a server, or nbd-attach --status "

@@ -20,6 +20,7 @@ struct state_field {
 	enum state_type type;
 	size_t offset, size;
 	enum state_null null;
+	bool supervised; /* known only of a device that has a supervisor */
 };
 
 extern const struct state_field state_fields[];

@@ -122,6 +122,10 @@ static void field_json(const struct state *s, const struct state_field *f, struc
 	const char *text = state_at(s, f);
 	int64_t number = 0;
 
+	if (f->supervised && !s->pid) {
+		json_string(j, f->json, NULL);
+		return;
+	}
 	switch (f->type) {
 	case FIELD_TEXT:
 		json_string(j, f->json, text[0] ? text : NULL);
@@ -184,7 +188,10 @@ void state_json(const struct state *s, struct json *j)
 		if (state_fields[i].json)
 			field_json(s, &state_fields[i], j);
 	words_json(s->addresses, "addresses", j);
-	flags_json(s->flags, j);
+	if (s->pid)
+		flags_json(s->flags, j);
+	else
+		json_string(j, "flags", NULL);
 	json_array(j, "links");
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		link_json(&s->link[i], j);

@@ -13,11 +13,14 @@
 #include "runtime/rundir.h"
 
 const struct state_field state_fields[] = {
-#define FIELD(k, j, l, t, member) FIELD_OR_NULL(k, j, l, t, member, NULL_NEVER)
-#define FIELD_OR_NULL(k, j, l, t, member, n)                                                       \
-	{                                                                                          \
-		k, j, l, t, offsetof(struct state, member), sizeof(((struct state *)0)->member), n \
+#define ROW(k, j, l, t, member, n, s)                                                            \
+	{                                                                                        \
+		k, j, l, t, offsetof(struct state, member), sizeof(((struct state *)0)->member), \
+		    n, s                                                                         \
 	}
+#define FIELD(k, j, l, t, member)	     ROW(k, j, l, t, member, NULL_NEVER, false)
+#define FIELD_OR_NULL(k, j, l, t, member, n) ROW(k, j, l, t, member, n, false)
+#define SUPERVISED(k, j, l, t, member)	     ROW(k, j, l, t, member, NULL_NEVER, true)
     FIELD("STATE", "state", "state", FIELD_TEXT, name),
     FIELD_OR_NULL("SINCE", "since-unix-seconds", NULL, FIELD_I64, since, NULL_ZERO),
     FIELD_OR_NULL("PID", "pid", "supervisor", FIELD_INT, pid, NULL_ZERO),
@@ -32,24 +35,24 @@ const struct state_field state_fields[] = {
     FIELD("SIZE", "size-bytes", NULL, FIELD_U64, size),
     FIELD("BLOCK_SIZE", "block-size-bytes", "block size", FIELD_U32, block_size),
     FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),
-    FIELD("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
-    FIELD("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
+    SUPERVISED("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
+    SUPERVISED("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),
     FIELD("FLAGS", NULL, NULL, FIELD_U32, flags),
     FIELD("FLUSH", "flush", NULL, FIELD_BOOL, flush),
     FIELD_OR_NULL("DEAD_TIMEOUT", "dead-timeout-seconds", NULL, FIELD_I64, dead_timeout,
 		  NULL_NEGATIVE),
-    FIELD("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
-    FIELD("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
-    FIELD("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
-    FIELD("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
-    FIELD("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),
-    FIELD("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
-    FIELD("OUTAGES", "outages", NULL, FIELD_U32, outages),
+    SUPERVISED("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
+    SUPERVISED("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
+    SUPERVISED("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
+    SUPERVISED("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
+    SUPERVISED("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),
+    SUPERVISED("RECONNECTS", "reconnects", "reconnects", FIELD_U32, reconnects),
+    SUPERVISED("OUTAGES", "outages", NULL, FIELD_U32, outages),
     FIELD_OR_NULL("OUTAGE_SINCE", "outage-since-unix-seconds", NULL, FIELD_I64, outage_since,
 		  NULL_ZERO),
-    FIELD("LAST_OUTAGE_MS", "last-outage-ms", NULL, FIELD_U64, last_outage_ms),
+    SUPERVISED("LAST_OUTAGE_MS", "last-outage-ms", NULL, FIELD_U64, last_outage_ms),
     FIELD("LAST_OUTAGE_CAUSE", "last-outage-cause", NULL, FIELD_TEXT, outage_cause),
-    FIELD("DOWNTIME_MS", "downtime-ms", NULL, FIELD_U64, downtime_ms),
+    SUPERVISED("DOWNTIME_MS", "downtime-ms", NULL, FIELD_U64, downtime_ms),
     FIELD_OR_NULL("NEXT_TRY", "next-try-unix-seconds", NULL, FIELD_I64, next_try, NULL_ZERO),
     FIELD("ADDRESSES", NULL, NULL, FIELD_TEXT, addresses),
     FIELD_OR_NULL("PEER_UID", "peer-uid", NULL, FIELD_I64, peer_uid, NULL_NEGATIVE),
@@ -60,18 +63,20 @@ const struct state_field state_fields[] = {
 		  tls.peer_expires, NULL_ZERO),
     FIELD_OR_NULL("TLS_OWN_EXPIRES", "tls-own-expires-unix-seconds", NULL, FIELD_I64,
 		  tls.own_expires, NULL_ZERO),
-    FIELD("TLS_UNVERIFIED", "tls-unverified", NULL, FIELD_BOOL, tls.unverified),
-    FIELD("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
-    FIELD("FAILOVERS", "failovers", "failovers", FIELD_U32, failovers),
+    SUPERVISED("TLS_UNVERIFIED", "tls-unverified", NULL, FIELD_BOOL, tls.unverified),
+    SUPERVISED("RELAY", "relay", NULL, FIELD_BOOL, tls.relay),
+    SUPERVISED("FAILOVERS", "failovers", "failovers", FIELD_U32, failovers),
     FIELD("FENCE", "fence", "fence", FIELD_TEXT, fence),
     FIELD("CONTENT", "content", NULL, FIELD_TEXT, content),
     FIELD("CAPTIVE", "captive", NULL, FIELD_TEXT, captive),
     FIELD("CAPTIVE_STATE", "captive-state", "captive", FIELD_TEXT, captive_state),
     FIELD_OR_NULL("CAPTIVE_PID", "captive-pid", NULL, FIELD_INT, captive_pid, NULL_ZERO),
-    FIELD("CAPTIVE_STARTS", "captive-starts", NULL, FIELD_U32, captive_starts),
+    SUPERVISED("CAPTIVE_STARTS", "captive-starts", NULL, FIELD_U32, captive_starts),
     FIELD("LAST_ERROR", "last-error", "last error", FIELD_TEXT, error),
+#undef ROW
 #undef FIELD
 #undef FIELD_OR_NULL
+#undef SUPERVISED
 };
 const size_t state_fields_count = ARRAY_SIZE(state_fields);
 

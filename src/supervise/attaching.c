@@ -76,8 +76,9 @@ static void explain(struct err *err, void *arg)
 {
 	const struct supervisor *s = arg;
 
+	/* With --wait, its image may be on a file system that is not mounted yet. */
 	if (s->captive)
-		captive_explain(s->captive, true, err);
+		captive_explain(s->captive, s->cfg.wait_ms == 0, err);
 }
 
 void supervisor_configure(struct supervisor *s, const struct event *e)

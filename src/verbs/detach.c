@@ -252,16 +252,45 @@ static int detach_patiently(int index, bool force, bool *ret_was, struct err *er
 	return status;
 }
 
+/*
+ * No attached device is known by this name. A state file that was lost would have told, so that is
+ * success only if the configuration itself says which device is meant.
+ */
+static int explain_absent(const struct options *o, struct err *err)
+{
+	int index;
+
+	if (o->index >= 0 || cmd_device_configured(o->device, &index) < 0)
+		return err_exit_status(err->kind);
+	if (index < 0) {
+		err_set(err, ERR_FAILED, ENOENT,
+			"no attached device is known by the name of the configuration %s",
+			o->device);
+	} else if (sysfs_attached(index) || lock_holder(rundir_device(index, "lock").text)) {
+		err_set(err, ERR_FAILED, ENOENT,
+			"/dev/nbd%d, the device of the configuration %s, is attached to something "
+			"else: nbd-attach --detach nbd%d detaches that",
+			index, o->device, index);
+	} else {
+		log_notice("%s: /dev/nbd%d is not attached", o->device, index);
+		return 0;
+	}
+	return err_exit_status(err->kind);
+}
+
 static int detach_one(const struct options *o, void *arg)
 {
 	struct err err = {.message = ""};
-	int index, status;
+	int index, status, ret;
 	bool was;
 
 	(void)arg;
-	if (cmd_device(o, &index, &err) < 0) {
-		log_error("%s", err.message);
-		return err_exit_status(err.kind);
+	ret = cmd_device(o, &index, &err);
+	if (ret < 0) {
+		status = ret == -ENOENT ? explain_absent(o, &err) : err_exit_status(err.kind);
+		if (status)
+			log_error("%s", err.message);
+		return status;
 	}
 	status = detach_patiently(index, o->force, &was, &err);
 	say(status, index, was, err.message);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cli/conf.h"
+#include "cli/name.h"
 #include "kernel/device.h"
 #include "kernel/place.h"
 #include "kernel/sysfs.h"
@@ -132,6 +135,25 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err)
 	if (ret == 0)
 		*ret_index = s.index;
 	return ret;
+}
+
+int cmd_device_configured(const char *name, int *ret_index)
+{
+	struct config config;
+	char path[PATH_MAX];
+	int ret;
+
+	if (!config_is_name(name, strlen(name)))
+		return -ENOENT;
+	config_path(name, path, sizeof(path));
+	ret = config_read_first(path, &config, NULL, NULL, NULL);
+	if (ret < 0)
+		return ret;
+	*ret_index = -1;
+	if (config.device && device_parse(config.device, "", ret_index, NULL) < 0)
+		*ret_index = -1;
+	config_done(&config);
+	return 0;
 }
 
 bool cmd_device_missing(int index, struct err *err)

@@ -15,6 +15,12 @@
 int cmd_device(const struct options *o, int *ret_index, struct err *err);
 
 /*
+ * The device that the configuration of this name has, or -1 if that is any free one. 0, or -errno:
+ * there is no such configuration, or it is wrong.
+ */
+int cmd_device_configured(const char *name, int *ret_index);
+
+/*
  * True, with an ERR_USAGE sentence, if the kernel has NBD devices, but none of this number. Without
  * the nbd module there are none at all, and then no number is wrong.
  */

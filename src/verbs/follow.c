@@ -15,11 +15,13 @@
 #include "base/loop.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
+#include "kernel/sysfs.h"
+#include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 
 #define DEVICES_MAX 4096
-#define LOOK_MS	    1000 /* how often a name is looked for, beside every change */
+#define LOOK_MS	    1000 /* how often names and supervisors are looked for, beside every change */
 
 /* The state that was printed last, by device. */
 struct follow {
@@ -75,15 +77,26 @@ static void print_line(const struct follow *f, int index, const char *name)
 	fflush(stdout);
 }
 
+/* A supervisor that was killed leaves its file behind, which then says what was. */
+static const char *name_of(struct follow *f, int index)
+{
+	struct rundir_path lock = rundir_device(index, "lock");
+	struct err err;
+
+	if (state_read(index, &f->state, &err) < 0)
+		return "ended";
+	if (lock_holder(lock.text) == f->state.pid)
+		return f->state.name;
+	return sysfs_attached(index) ? "unsupervised" : "ended";
+}
+
 static void look(struct follow *f, int index)
 {
-	const char *name = "ended";
-	struct err err;
+	const char *name;
 
 	if (index < 0 || index >= DEVICES_MAX || (f->only >= 0 && index != f->only))
 		return;
-	if (state_read(index, &f->state, &err) == 0)
-		name = f->state.name;
+	name = name_of(f, index);
 	if (strcmp(f->last[index], name) == 0 || (!f->last[index][0] && strcmp(name, "ended") == 0))
 		return;
 	snprintf(f->last[index], sizeof(f->last[index]), "%s", name);
@@ -116,11 +129,20 @@ static bool take_changes(struct follow *f, int fd)
 
 static int watch(struct follow *f, int fd)
 {
-	while (!f->over && !ferror(stdout))
-		if (!take_changes(f, fd)) {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (!f->over && !ferror(stdout)) {
+		int n = poll(&p, 1, LOOK_MS);
+
+		if (n > 0 && !take_changes(f, fd)) {
 			log_error("cannot watch %s: %s", rundir(), strerror(errno));
 			return err_exit_status(ERR_FAILED);
 		}
+		/* The death of a supervisor changes no file. */
+		for (int i = 0; n == 0 && i < DEVICES_MAX; i++)
+			if (f->last[i][0])
+				look(f, i);
+	}
 	return ferror(stdout) ? err_exit_status(ERR_FAILED) : 0;
 }
 
@@ -133,7 +155,7 @@ static int await(const struct options *o, struct follow *f, int fd)
 	int ret;
 
 	while ((ret = cmd_device(o, &f->only, &err)) == -ENOENT ||
-	       (ret == 0 && state_read(f->only, &f->state, &err) == -ENOENT)) {
+	       (ret == 0 && strcmp(name_of(f, f->only), "ended") == 0)) {
 		char buf[4096];
 		uint64_t now = loop_now();
 

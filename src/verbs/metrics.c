@@ -100,26 +100,44 @@ FIGURE(reconnects, s->reconnects)
 FIGURE(failovers, s->failovers)
 FIGURE(expiry, s->tls.peer_expires)
 
+/* Where a figure has a meaning. Elsewhere it has no row: 0 would be a statement. */
+enum presence { ALWAYS, SUPERVISED, CERTIFIED };
+
+static bool is_present(enum presence presence, const struct state *s)
+{
+	switch (presence) {
+	case ALWAYS:
+		return true;
+	case SUPERVISED:
+		return s->pid != 0;
+	case CERTIFIED:
+		return s->tls.peer_expires != 0;
+	}
+	return false;
+}
+
 static const struct {
 	const char *name, *type, *unit, *suffix, *help;
 	double (*value)(const struct state *s);
-	bool certificate; /* only where there is one */
+	enum presence presence;
 } figures[] = {
-    {"size_bytes", "gauge", "bytes", "", "The size of the device.", size, false},
-    {"connections", "gauge", NULL, "", "The connections that the device has.", connections, false},
-    {"connections_alive", "gauge", NULL, "", "Those of them that are alive.", alive, false},
+    {"size_bytes", "gauge", "bytes", "", "The size of the device.", size, ALWAYS},
+    {"connections", "gauge", NULL, "", "The connections that the device has.", connections,
+     SUPERVISED},
+    {"connections_alive", "gauge", NULL, "", "Those of them that are alive.", alive, SUPERVISED},
     {"stalled", "gauge", NULL, "", "1 if requests wait for a server that is connected.", stalled,
-     false},
+     SUPERVISED},
     {"outage_seconds", "gauge", "seconds", "", "How long no connection has been alive; 0: one is.",
-     outage, false},
-    {"outages", "counter", NULL, "_total", "Times without a connection.", outages, false},
+     outage, SUPERVISED},
+    {"outages", "counter", NULL, "_total", "Times without a connection.", outages, SUPERVISED},
     {"downtime_seconds", "counter", "seconds", "_total", "The length of all outages.", downtime,
-     false},
-    {"reconnects", "counter", NULL, "_total", "Connections that were replaced.", reconnects, false},
+     SUPERVISED},
+    {"reconnects", "counter", NULL, "_total", "Connections that were replaced.", reconnects,
+     SUPERVISED},
     {"failovers", "counter", NULL, "_total", "Times that another server took over.", failovers,
-     false},
+     SUPERVISED},
     {"certificate_expiry_timestamp_seconds", "gauge", "seconds", "",
-     "When the server's certificate expires, in seconds since 1970.", expiry, true},
+     "When the server's certificate expires, in seconds since 1970.", expiry, CERTIFIED},
 };
 
 void metrics_print(const struct metrics *m, FILE *out)
@@ -129,7 +147,7 @@ void metrics_print(const struct metrics *m, FILE *out)
 	for (size_t f = 0; f < ARRAY_SIZE(figures); f++) {
 		family(out, figures[f].name, figures[f].type, figures[f].unit, figures[f].help);
 		for (size_t i = 0; i < m->n; i++)
-			if (!figures[f].certificate || m->state[i]->tls.peer_expires)
+			if (is_present(figures[f].presence, m->state[i]))
 				fprintf(out, "nbd_attach_%s%s{device=\"nbd%d\"} %.17g\n",
 					figures[f].name, figures[f].suffix, m->state[i]->index,
 					figures[f].value(m->state[i]));

@@ -59,6 +59,10 @@ static void print_verbs(FILE *f)
 {
 	fputs("\tverbs='", f);
 	print_names(f, true, ~0U);
+	fputs(" '\n\tnegations='", f);
+	for (size_t i = 0; i < options_count; i++)
+		if (options_table[i].in_file)
+			fprintf(f, " --no-%s", options_table[i].name);
 	fputs(" '\n", f);
 	for (unsigned v = 0; v < OPTIONS_VERBS; v++) {
 		const struct verb_def *def = &options_verbs[v];
@@ -69,8 +73,10 @@ static void print_verbs(FILE *f)
 		fprintf(f, "\toptions[%s]='", name);
 		print_names(f, false, 1U << v);
 		fprintf(f, " '\n\twords[%s]='%s%s%s%s'\n", name, def->takes_file ? " file" : "",
-			def->takes_device ? " device" : "", def->takes_server ? " host" : "",
-			def->takes_export ? " export" : "");
+			def->several	    ? " devices"
+			: def->takes_device ? " device"
+					    : "",
+			def->takes_server ? " host" : "", def->takes_export ? " export" : "");
 	}
 }
 

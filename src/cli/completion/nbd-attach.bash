@@ -51,7 +51,7 @@ _nbd_attach_names()
     for file in /run/nbd-attach/nbd*.state; do
         [[ -e $file ]] || continue
         while IFS='=' read -r key value; do
-            [[ $key == NAME && $value ]] && printf '%s\n' "$value"
+            [[ ($key == NAME || $key == CONFIG) && $value && ! $value =~ ^nbd[0-9] ]] && printf '%s\n' "$value"
         done <"$file"
     done
 }
@@ -79,7 +79,7 @@ _nbd_attach_interfaces()
 _nbd_attach()
 {
     # the table: set by the function at the end
-    local verbs=''
+    local verbs='' negations=''
     local -A value choices long options words
     _nbd_attach_table
 
@@ -186,6 +186,8 @@ _nbd_attach()
     if [[ $cur == -* ]]; then
         local list=${options[$verb]}
         [[ $verb == attach ]] && list+=$verbs
+        # what takes an option back is offered when it is begun, since there is one for each option
+        [[ $verb == attach && $cur == --no-* ]] && list+=$negations
         for word in $given; do
             [[ $word == --verbose ]] || list=${list// $word / }
         done
@@ -196,9 +198,10 @@ _nbd_attach()
     local kinds=${words[$verb]}
     [[ $given == *' --unix '* ]] && kinds=${kinds/ host/}
     [[ $given == *' --image '* ]] && kinds=${kinds/ host/} kinds=${kinds/ export/}
-    [[ $given == *' --all '* ]] && kinds=${kinds/ device/} kinds=${kinds/ export/}
+    [[ $given == *' --all '* ]] && kinds=${kinds/ devices/} kinds=${kinds/ export/}
     read -ra kinds <<<"$kinds"
     what=${kinds[${#positional[@]}]}
+    [[ ${kinds[0]} == devices ]] && what=device # any number of them
     if [[ $what == device ]]; then
         local state=any dir=/dev/
         [[ $cur && $cur != /* ]] && dir=
@@ -210,11 +213,17 @@ _nbd_attach()
         --detach | --status | --reconnect | --resize | --fail-now) state=yes ;;&
         *) mapfile -t found < <(_nbd_attach_names) ;;
         esac
-        _nbd_attach_offer "$cur" "${found[@]}"
-        mapfile -t found < <(_nbd_attach_devices $state $dir)
-        _nbd_attach_offer "$cur" "${found[@]}"
+        mapfile -t -O "${#found[@]}" found < <(_nbd_attach_devices $state $dir)
+        for word in "${found[@]}"; do
+            [[ " ${positional[*]} " == *" $word "* || " ${positional[*]} " == *" ${word#/dev/} "* ]] ||
+                _nbd_attach_offer "$cur" "$word"
+        done
     elif [[ $what == file ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        if [[ $verb == --check-config && $cur != */* ]]; then
+            mapfile -t found < <(echo defaults && _nbd_attach_configs)
+            _nbd_attach_offer "$cur" "${found[@]}"
+        fi
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
     elif [[ $what == host ]]; then
         mapfile -t found < <(compgen -A hostname -- "$cur")

@@ -176,6 +176,20 @@ check "... taken back" says 'target = nbd://other/.*status 0$' \
 check "... given" says 'identifier = y.*status 0$' \
 	'echo identifier = x >>data.conf; "$@" --show-config -i y --config data.conf nbd3 nbd://other'
 
+# A configuration that is not attached.
+check "--detach: its device is not attached" says '^nbd-attach: data: /dev/nbd3 is not attached.status 0$' \
+	'echo device = nbd3 >>data.conf; "$@" --detach data'
+check "--detach: its device is not known" says 'known by the name of the configuration data.status 1$' \
+	'"$@" --detach data'
+check "--detach: there is none of that name" says 'no attached device is called other.status 1$' \
+	'"$@" --detach other'
+serve
+check "another one is attached" nbd_attach -q nbd3 -u "$sock"
+check "--detach: its device is attached to something else" \
+	says 'nbd3, the device of the configuration data, is attached to something else.*status 1$' \
+	'echo device = nbd3 >>data.conf; "$@" --detach data'
+check "the other one detaches" nbd_attach -q --detach nbd3
+
 check "--no-OPTION and the option" says 'swap and --no-swap cannot be combined.*status 2$' \
 	'"$@" --swap --no-swap data'
 check "--no-OPTION of a verb" says 'no-swap cannot be combined with --detach.*status 2$' \

@@ -48,6 +48,9 @@ $ status nbd0
 $ list localhost
 2
 "list" is not a device: write nbd-attach --list HOST for the exports of a server, or nbd-attach --status for the devices that are attached
+$ fail-now nbd0
+2
+"fail-now" is not a device: write nbd-attach --fail-now DEVICE
 $ detach nbd0
 2
 "detach" is not a device: write nbd-attach --detach DEVICE
