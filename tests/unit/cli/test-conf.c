@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "cli/conf.h"
+#include "cli/habits.h"
 #include "cli/name.h"
 #include "cli/table.h"
 #include "supervise/reconnect/identity.h"
@@ -604,6 +605,20 @@ static void test_example(void **state)
 	free(active);
 }
 
+/* What is suggested for a misspelt word can be used in its place. */
+static void test_nearest(void **state)
+{
+	(void)state;
+	assert_string_equal(habits_nearest("dead-timout", 11, true), "dead-timeout");
+	assert_string_equal(habits_nearest("targe", 5, true), "target");
+	assert_null(habits_nearest("targe", 5, false));
+	/* A verb is no key of a file, and a hidden option is never suggested. */
+	assert_string_equal(habits_nearest("detac", 5, false), "detach");
+	assert_null(habits_nearest("detac", 5, true));
+	assert_null(habits_nearest("keep-captiv", 11, false));
+	assert_null(habits_nearest("keep-captiv", 11, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,6 +627,7 @@ int main(void)
 	    cmocka_unit_test(test_owner),     cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_merged),    cmocka_unit_test(test_overrides),
 	    cmocka_unit_test(test_refused),   cmocka_unit_test(test_example),
+	    cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -183,6 +183,10 @@ static void leftovers_are_undone(void **state)
 	attr_is("queue/discard_max_bytes", "4294963200"); /* of 4096 bytes each */
 	tune(0, NBD_TX_HAS_FLAGS | NBD_TX_ROTATIONAL);
 	attr_is("queue/rotational", "1");
+	/* A limit that somebody has set is left alone. */
+	write_attr("queue/discard_max_bytes", "1048576\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/discard_max_bytes", "1048576");
 	/* No unit, no discards. */
 	write_attr("queue/discard_max_bytes", "0\n");
 	write_attr("queue/discard_granularity", "0\n");
