@@ -182,6 +182,14 @@ static void force_does_not_wait_for_the_thread(void **state)
 	assert_int_equal(got.called, 1);
 }
 
+/* A busy machine may take its time. */
+static void await_jobs(unsigned n)
+{
+	for (int i = 0; i < 500 && (unsigned)jobs_done < n; i++)
+		loop_run_for(loop, 10);
+	assert_int_equal(jobs_done, n);
+}
+
 static void a_full_queue_is_an_answer(void **state)
 {
 	(void)state;
@@ -191,11 +199,10 @@ static void a_full_queue_is_an_answer(void **state)
 	loop_run_for(loop, 200);
 	assert_int_equal(got.called, 1);
 	assert_int_equal(got.err.kind, ERR_BUSY);
-	for (int i = 0; i < OFFLOAD_JOBS; i++) {
+	for (unsigned i = 0; i < OFFLOAD_JOBS; i++) {
 		let_return();
-		loop_run_for(loop, 20);
+		await_jobs(i + 1);
 	}
-	assert_int_equal(jobs_done, OFFLOAD_JOBS);
 }
 
 int main(void)
