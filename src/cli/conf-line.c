@@ -170,7 +170,7 @@ static bool says_which(const struct config_reader *r, struct piece name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (equal(name, names[i]))
 			return true;
-	/* Another server of the export of every device there is cannot be. */
+	/* No server can be another server of every device's export. */
 	return equal(name, "failover") && strcmp(r->config->path, CONFIG_DEFAULTS) == 0;
 }
 
@@ -213,7 +213,7 @@ static void read_pair(struct config_reader *r, struct piece name, struct piece v
 	}
 }
 
-/* A shell separates commands with semicolons, and so may the words of a server command. */
+/* A shell separates commands with semicolons, and a server command may contain them, too. */
 static bool is_for_shell(struct piece name, struct piece value)
 {
 	const struct option_def *def = option_by_name(name.p, name.len);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a default fits is found out by trying: the options are made anew with it and without it.
- * There is no other list of what can be combined that could differ from what the options say.
+ * Whether a default fits is found out by trial: the options are made again with it and without it.
+ * So there is no second list of allowed combinations that could differ from the options' own
+ * checks.
  */
 #include "cli/defaults.h"
 
@@ -16,8 +17,8 @@ struct choice {
 	const struct option_bits *given;
 	const struct words *words;
 	const struct config *defaults;
-	bool open[CONFIG_ENTRIES_MAX]; /* could count */
-	bool kept[CONFIG_ENTRIES_MAX]; /* counts */
+	bool open[CONFIG_ENTRIES_MAX]; /* it may fit */
+	bool kept[CONFIG_ENTRIES_MAX]; /* it fits and is used */
 };
 
 static bool is_tls(const struct config_entry *e)
@@ -46,7 +47,7 @@ static int set_all(const struct choice *c, struct options *t, struct option_bits
 	return r;
 }
 
-/* Makes the options with the defaults that are kept so far. 0, or -errno with the reason. */
+/* Makes the options with the defaults that are used so far. 0, or -errno with the reason. */
 static int try_options(const struct choice *c, struct err *err)
 {
 	struct option_bits bits = *c->given;
@@ -95,7 +96,7 @@ static bool keep_one(struct choice *c, size_t i)
 	return false;
 }
 
-/* Two that need each other, such as a certificate and its key. */
+/* Pairs that need each other, such as a certificate and its key. */
 static void keep_pairs(struct choice *c)
 {
 	for (size_t i = 0; i < c->defaults->n; i++) {
@@ -109,7 +110,7 @@ static void keep_pairs(struct choice *c)
 	}
 }
 
-/* As many as fit, the first in the file first. */
+/* As many as fit, in the order of the file. */
 static void choose(struct choice *c)
 {
 	if (keep_group(c, NULL))
@@ -135,7 +136,7 @@ static bool is_remote(const struct choice *c)
 	options_init(&t);
 	if (captive_copy(&t, c->o, &ignored) == 0 &&
 	    set_all(c, &t, &(struct option_bits){0}, &ignored) == 0) {
-		words_apply(&t, c->words, &ignored); /* TLS may lack what the defaults add */
+		words_apply(&t, c->words, &ignored); /* the defaults may add the missing TLS */
 		remote = !captive_wanted(&t) && t.endpoint.type != ENDPOINT_UNIX;
 	}
 	options_done(&t);

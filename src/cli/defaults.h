@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The defaults of the machine, CONFIG_DEFAULTS, under one attachment. They count for attachments
- * that differ, so a default that does not fit this one is left out: a configuration that is right
- * by itself stays right. Nothing blocks beyond the file system.
+ * Applies the machine's defaults, CONFIG_DEFAULTS, to one attachment. The defaults are for
+ * different attachments, so one that does not fit this attachment is left out: a configuration that
+ * is valid without the defaults stays valid. Blocks only for the file system.
  */
 #ifndef CLI_DEFAULTS_H
 #define CLI_DEFAULTS_H
@@ -13,10 +13,10 @@
 #include "cli/words.h"
 
 /*
- * Puts those that fit into *o, *given being what it has already and *off what does not count; the
- * rest is remembered with options_leave_out(). The words are complete. One default is never left
- * out for a server on the network: `tls = yes`, because that server would then be used without TLS.
- * 0, or -errno with *err.
+ * Puts the defaults that fit into *o. *given has the options that it has already, and *off those
+ * that do not count. The others are recorded with options_leave_out(). The words must be complete.
+ * One default is never left out for a server on the network: `tls = yes`, because that server would
+ * then be used without TLS. 0, or -errno with *err.
  */
 int defaults_apply(struct options *o, struct option_bits *given, const struct option_bits *off,
 		   const struct words *words, const struct config *defaults, struct err *err);

@@ -88,9 +88,9 @@ static bool is_address(const struct option_def *def)
 }
 
 /*
- * What is true of one server only. The identifier keeps two attachments from writing to one export,
- * and the other servers are said to have the same content: neither can be kept for another server,
- * nor be dropped unsaid.
+ * Options that hold for only one server. The identifier prevents two attachments from writing to
+ * one export, and the other servers have the same content: neither may be used for another server,
+ * or be dropped silently.
  */
 static bool belongs_to_server(const struct option_def *def)
 {
@@ -111,9 +111,9 @@ static int refuse_for_other_server(const struct config *config, const struct con
 struct merge {
 	struct options *o;
 	struct option_bits *given, *off;
-	struct option_bits typed; /* what is on the command line */
+	struct option_bits typed; /* the options of the command line */
 	bool has_server;	  /* it names a server */
-	bool other;		  /* ... or an export or a port of its own */
+	bool other;		  /* ... or it names another export or port */
 };
 
 /* The one on the command line wins over one that contradicts it. */

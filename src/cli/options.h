@@ -164,7 +164,7 @@ void options_done(struct options *o);
 int options_note(struct options *o, const struct option_def *def, const char *value,
 		 const char *file, unsigned line, struct err *err);
 
-/* Remembers a default that does not fit, and why. */
+/* Records a default that does not fit, and the reason. */
 int options_leave_out(struct options *o, const struct option_def *def, const char *file,
 		      unsigned line, const char *why, struct err *err);
 

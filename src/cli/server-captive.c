@@ -101,8 +101,8 @@ bool captive_is_line(const char *target)
 
 /*
  * Takes the next word of the line: up to a blank, or, if it begins with a quote, up to that quote.
- * In double quotes a backslash takes the next character as it is. The word is written over the
- * line. NULL: a quote is not closed.
+ * In double quotes a backslash escapes the next character. The word is written over the line. NULL:
+ * a quote is not closed.
  */
 static char *next_word(char **line)
 {

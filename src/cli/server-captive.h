@@ -17,8 +17,8 @@ bool captive_wanted(const struct options *o);
 int captive_from_argv(struct options *o, int argc, char **argv, struct err *err);
 
 /*
- * The same in one line, with blanks between. A word that begins with a quote ends with it and can
- * have blanks; in double quotes a backslash takes the next character as it is.
+ * The same in one line, separated by blanks. A word that begins with a quote ends with it and can
+ * contain blanks; in double quotes a backslash escapes the next character.
  */
 bool captive_is_line(const char *target);
 int captive_from_line(struct options *o, const char *line, struct err *err);

@@ -91,7 +91,7 @@ static void write_param(FILE *f, const char *name, const char *value, char *sepa
 	*separator = '&';
 }
 
-/* What the identifier must not show, or what makes no other export of it. */
+/* Parts that the identifier must not show, or that do not change the export. */
 static void write_params(FILE *f, const struct endpoint *e)
 {
 	char separator = e->type == ENDPOINT_UNIX ? '&' : '?';

@@ -50,8 +50,8 @@ void endpoint_done(struct endpoint *e);
 char *endpoint_uri(const struct endpoint *e);
 
 /*
- * The same with all that a URI can say: the user name, the paths of keys. For a configuration,
- * never for the kernel or the log.
+ * The same with everything that a URI can contain: the user name, the paths of keys. For a
+ * configuration, never for the kernel or the log.
  */
 char *endpoint_whole_uri(const struct endpoint *e);
 

@@ -55,12 +55,12 @@ void given_close(struct given *g)
 		close(given_take_at(g, g->n - 1));
 }
 
-/* The next of the names, which colons separate; "" when they have come to their end. */
+/* The next one of the names, which are separated by colons; "" at their end. */
 static void next_name(const char **names, char *buf, size_t size)
 {
 	size_t len = strcspn(*names, ":");
 
-	/* One that is too long is none of ours, and is as good as another wrong name. */
+	/* A name that is too long is not ours: it is cut off, and unknown in any case. */
 	memcpy(buf, *names, len < size ? len : size - 1);
 	buf[len < size ? len : size - 1] = '\0';
 	*names += (*names)[len] ? len + 1 : len;

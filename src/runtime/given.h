@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors that a supervisor before this one has left, each with a name: the service manager
- * kept them, or the former supervisor sent them. The list owns its descriptors until they are
- * taken. Nothing blocks.
+ * Descriptors that an earlier supervisor has left, each with a name: the service manager kept them,
+ * or the earlier supervisor sent them. The list owns its descriptors until they are taken. Nothing
+ * blocks.
  */
 #ifndef RUNTIME_GIVEN_H
 #define RUNTIME_GIVEN_H
@@ -19,7 +19,7 @@ struct given_fd {
 	bool certain; /* the former supervisor vouches for it: the kernel uses the socket */
 };
 
-/* Zeroed, it is empty. */
+/* A zeroed list is empty. */
 struct given {
 	size_t n;
 	struct given_fd item[GIVEN_MAX];
@@ -34,7 +34,7 @@ int given_add(struct given *g, const char *name, int fd, bool certain);
 /* The descriptor of that name, now the caller's; -1: there is none. */
 int given_take(struct given *g, const char *name);
 
-/* Takes item i out: its descriptor is the caller's. The items after it move. */
+/* Removes item i: its descriptor is the caller's. The items after it move. */
 int given_take_at(struct given *g, size_t i);
 
 /* Closes all that are left. */

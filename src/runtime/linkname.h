@@ -2,7 +2,7 @@
 /*
  * The names under which the sockets of a device's connections outlive a supervisor, in the store of
  * the service manager or on the way from one supervisor to the next: `link-ATTACHMENT-SERIAL`.
- * Pure: memory alone.
+ * Pure: uses only memory.
  */
 #ifndef RUNTIME_LINKNAME_H
 #define RUNTIME_LINKNAME_H
@@ -21,7 +21,7 @@ struct linkname {
 /* Writes the name; buf has room for LINKNAME_MAX. */
 void linkname_write(const struct linkname *name, char *buf);
 
-/* False: the text is no such name, to the letter as linkname_write() writes it. */
+/* False: the text is not a name exactly as linkname_write() writes it. */
 bool linkname_read(const char *text, struct linkname *ret_name);
 
 #endif

@@ -102,7 +102,7 @@ static int check_files(const struct options *o)
 	return missing ? err_exit_status(ERR_USAGE) : 0;
 }
 
-/* The file, those that complete it and the defaults, as attaching puts them together. */
+/* The file, its drop-ins and the defaults, combined as for attaching. */
 static int check_together(const char *path, struct err *err)
 {
 	char program[] = "nbd-attach", option[] = "--config";

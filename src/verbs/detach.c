@@ -253,8 +253,8 @@ static int detach_patiently(int index, bool force, bool *ret_was, struct err *er
 }
 
 /*
- * No attached device is known by this name. A state file that was lost would have told, so that is
- * success only if the configuration itself says which device is meant.
+ * No attached device is known by this name. A state file may be lost, so this is success only if
+ * the configuration itself names the device.
  */
 static int explain_absent(const struct options *o, struct err *err)
 {

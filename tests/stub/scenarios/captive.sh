@@ -18,16 +18,16 @@ pid=$(<"$N/pid")
 check "it detaches" detach
 check "the server ends" wait_for 5 gone "$pid"
 
-# A server whose image is not there yet ends at once; --wait waits for it as for any other.
+# A server whose image does not exist yet ends at once; --wait waits for it as for any other.
 check "without --wait: 5" expect_status 5 'ended with exit status' \
 	attach -- -- [ nbdkit -f file "$N/late" ]
 attach --wait=60 -- -- [ nbdkit -f file "$N/late" ] &
 waiting=$!
 started+=("$waiting")
-check "it has tried" within 10 logged 'nbdkit.*ended with exit status'
+check "it has made an attempt" within 10 logged 'nbdkit.*ended with exit status'
 check "it waits" kill -0 "$waiting"
 truncate -s 1M "$N/late"
-check "it attaches when the image is there" wait_for 30 gone "$waiting"
+check "it attaches when the image exists" wait_for 30 gone "$waiting"
 check "it is attached" within 5 state_is attached
 check "it detaches again" detach
 

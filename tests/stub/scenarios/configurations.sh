@@ -32,7 +32,7 @@ says() { # REGEX SCRIPT
 	[[ $said =~ $1 ]]
 }
 
-# What --show-config prints is a configuration that means the same, read from anywhere.
+# --show-config prints a configuration with the same meaning, independent of the directory.
 same() { # WORD...
 	local said
 	said=$(cd "$N" && unshare "${namespace[@]}" bash -c 'mount -t tmpfs tmpfs /etc && mkdir /etc/nbd-attach && cd "$1" &&
@@ -100,7 +100,7 @@ check "the defaults are not a configuration" \
 check "a file that others can write is refused" says 'can write this file.*status 2$' \
 	'chmod 666 defaults.conf; "$@" nbd3 host'
 
-# A default that does not fit is left out, and what is right alone stays right.
+# A default that does not fit is left out: a valid configuration stays valid.
 check "a default needs TLS" says 'left out, from /etc/nbd-attach/defaults.conf:1: tls-ca: --tls-ca needs TLS.*status 0$' \
 	'echo tls-ca = /ca >defaults.conf; "$@" --show-config data'
 check "it counts where there is TLS" says 'tls-ca = /ca.status 0$' \
@@ -121,14 +121,14 @@ check "TLS is never dropped on the network" says 'defaults.conf:1: tls = yes dem
 	'echo tls = yes >defaults.conf; "$@" nbd3 h'
 check "... unless it is taken back" says 'target = nbd://h/.device = nbd3.status 0$' \
 	'echo tls = yes >defaults.conf; "$@" --show-config --no-tls nbd3 h'
-check "what reconnects, and no-reconnect" says 'no-reconnect = yes.# from [^ ]*.peer-timeout = 9.# left out, from [^ ]*:1: watch-size: .*:3: dead-timeout: .*status 0$' \
+check "options of reconnecting, and no-reconnect" says 'no-reconnect = yes.# from [^ ]*.peer-timeout = 9.# left out, from [^ ]*:1: watch-size: .*:3: dead-timeout: .*status 0$' \
 	'printf "%s\n" "watch-size = 5" "peer-timeout = 9" "dead-timeout = 7" >defaults.conf
 	"$@" --show-config --no-reconnect nbd3 h'
-check "no-reconnect, and what reconnects" says 'left out, from [^ ]*:1: no-reconnect: --no-reconnect and --dead-timeout cannot.*status 0$' \
+check "no-reconnect, and options of reconnecting" says 'left out, from [^ ]*:1: no-reconnect: --no-reconnect and --dead-timeout cannot.*status 0$' \
 	'echo no-reconnect = yes >defaults.conf; "$@" --show-config data'
 check "-v says so" says 'defaults.conf:1: tls-ca is left out: --tls-ca needs TLS.*status 4$' \
 	'echo tls-ca = /ca >defaults.conf; "$@" -v nbd3 -u /none'
-check "other servers are no default" says 'defaults.conf:1: "failover" belongs to one.*status 2$' \
+check "other servers must not be a default" says 'defaults.conf:1: "failover" belongs to one.*status 2$' \
 	'echo failover = nbd://x >defaults.conf; "$@" nbd3 h'
 
 # --check-config reads what attaching would read.
@@ -160,7 +160,7 @@ check "a conflict with the command line" \
 	says '^nbd-attach: --swap and --on-change cannot [^;]*; --on-change is from /etc/nbd-attach/data.conf:5.status 2$' \
 	'echo on-change = /bin/true >>data.conf; rm -r data.conf.d; "$@" --swap data'
 
-# What belongs to the server of a file is not used for another one.
+# Options for the server of a file are not used for another server.
 for line in 'identifier = x' 'failover = nbd://y' 'fence = none'; do
 	option=${line%% *}
 	need=''
@@ -181,7 +181,7 @@ check "--detach: its device is not attached" says '^nbd-attach: data: /dev/nbd3 
 	'echo device = nbd3 >>data.conf; "$@" --detach data'
 check "--detach: its device is not known" says 'known by the name of the configuration data.status 1$' \
 	'"$@" --detach data'
-check "--detach: there is none of that name" says 'no attached device is called other.status 1$' \
+check "--detach: no configuration has that name" says 'no attached device is called other.status 1$' \
 	'"$@" --detach other'
 serve
 check "another one is attached" nbd_attach -q nbd3 -u "$sock"
@@ -223,7 +223,7 @@ round_trips() {
 		same nbd0 -N e --connect-timeout 3 --peer-timeout 6s -- [ x ] && same nbd0 --source lo h &&
 		same nbd0 --peer-uid 0 --swap --backend netlink h && same nbd0 --no-swap --port 7 h
 }
-check "what is shown means the same" round_trips
+check "the output has the same meaning" round_trips
 shown() { # REGEX STATUS WORD...
 	local said
 	said=$(nbd_attach --show-config "${@:3}" 2>&1)

@@ -118,7 +118,7 @@ check "it detaches" detach
 check "the other one, too" nbd_attach -q --detach nbd2
 check "--follow --wait ends, too" wait_for 10 gone "$waiting"
 
-# A supervisor that was killed leaves a state file that says what was.
+# A killed supervisor leaves a state file with the last state.
 check "it attaches again" attach --name left
 nbd_attach --status --follow left >"$N/left.lines" &
 started+=("$!")
@@ -126,7 +126,7 @@ left=$!
 check "--follow begins" within 10 grep -q 'nbd0: attached' "$N/left.lines"
 check "the supervisor is killed" kill_supervisor
 check "--follow notices" within 10 grep -q 'nbd0: unsupervised' "$N/left.lines"
-check "JSON: null for what only a supervisor knows" valid '[(v["state"], v["size-bytes"], v["outages"],
+check "JSON: null for values that only a supervisor knows" valid '[(v["state"], v["size-bytes"], v["outages"],
 	v["connections"], v["stalled"], v["flags"], v["downtime-ms"], v["pid"]) for v in d["devices"]] ==
 	[("unsupervised", 1048576, None, None, None, None, None, None)]' nbd0
 absent() {
@@ -135,7 +135,7 @@ absent() {
 	grep -q '^nbd_attach_size_bytes{device="nbd0"} 1048576' "$N/metrics" &&
 		! grep -E '^nbd_attach_(outage|downtime|connections|reconnects|failovers|stalled).*nbd0' "$N/metrics"
 }
-check "OpenMetrics: nothing for it" absent
+check "OpenMetrics: no figures for it" absent
 check "it detaches" detach
 check "--follow ends" wait_for 10 gone "$left"
 finish
