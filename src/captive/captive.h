@@ -51,7 +51,7 @@ void captive_end_alone(const char *id);
 
 /*
  * Adds what is known about the server to the error of a failed attempt. `first`: no attempt has
- * succeeded yet, and nobody waits for the server; only then can its refusal to start be permanent,
+ * succeeded yet, and no command waits for it; only then can its refusal to start be permanent,
  * and not a matter of the present outage. May wait a quarter of a second for news of a server that
  * has just died.
  */

@@ -612,7 +612,7 @@ static void test_nearest(void **state)
 	assert_string_equal(habits_nearest("dead-timout", 11, true), "dead-timeout");
 	assert_string_equal(habits_nearest("targe", 5, true), "target");
 	assert_null(habits_nearest("targe", 5, false));
-	/* A verb is no key of a file, and a hidden option is never suggested. */
+	/* A verb is not a key of a file, and a hidden option is never suggested. */
 	assert_string_equal(habits_nearest("detac", 5, false), "detach");
 	assert_null(habits_nearest("detac", 5, true));
 	assert_null(habits_nearest("keep-captiv", 11, false));
