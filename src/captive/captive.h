@@ -51,9 +51,9 @@ void captive_end_alone(const char *id);
 
 /*
  * Adds what is known about the server to the error of a failed attempt. `first`: no attempt has
- * succeeded yet, and no command waits for it; only then can its refusal to start be permanent,
- * and not a matter of the present outage. May wait a quarter of a second for news of a server that
- * has just died.
+ * succeeded yet, and no command waits for the server. Only then can its refusal to start be
+ * permanent, and not part of the present outage. May wait a quarter of a second for news of a
+ * server that has just died.
  */
 void captive_explain(const struct captive *c, bool first, struct err *err);
 
