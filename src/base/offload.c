@@ -126,6 +126,16 @@ int offload_start(struct offload *o)
 	return -ret;
 }
 
+bool offload_is_idle(struct offload *o)
+{
+	bool idle;
+
+	pthread_mutex_lock(&o->lock);
+	idle = o->reported == o->given;
+	pthread_mutex_unlock(&o->lock);
+	return idle;
+}
+
 bool offload_free(struct offload *o)
 {
 	bool blocked;

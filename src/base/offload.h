@@ -33,6 +33,9 @@ int offload_start(struct offload *o);
  */
 bool offload_free(struct offload *o);
 
+/* No job is under way, and the end of each was told. */
+bool offload_is_idle(struct offload *o);
+
 /*
  * Runs work(arg) on the thread, or at once if there is none, then done(arg) on the loop. arg must
  * live until then. Returns 0, or -EBUSY while OFFLOAD_JOBS are waiting.

@@ -287,6 +287,25 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot lock %s", path) : 0;
 }
 
+int lock_inherit(const char *path, int fd)
+{
+	struct stat mine, now;
+
+	if (fstat(fd, &mine) < 0 || stat(path, &now) < 0)
+		return -errno;
+	if (!same_file(&mine, &now))
+		return -ESTALE;
+	/* The open file that has the lock gets it again, and no other one does. */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return 0;
+}
+
+int lock_sign(int fd)
+{
+	return sign(fd);
+}
+
 int lock_identify(int fd)
 {
 	struct flock process = one_byte(BYTE_PROCESS);

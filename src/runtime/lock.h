@@ -25,6 +25,14 @@
 int lock_take(const char *path, const char *what, int *ret_fd, struct err *err);
 
 /*
+ * A lock that another process has taken and passed on as an open file: is it the one of this path,
+ * and held? 0, or -errno (-EBUSY: another open file holds it). The file's number stays as it is
+ * until lock_sign(), which writes this process's.
+ */
+int lock_inherit(const char *path, int fd);
+int lock_sign(int fd);
+
+/*
  * Lets others find this process with lock_pidfd(). Only for a process that never calls
  * lock_holder() or lock_pidfd() for its own lock, because closing the file there would undo it.
  */

@@ -336,10 +336,13 @@ supervisor_action_fn *const supervisor_actions[FSM_ACTIONS] = {
     [FSM_REMEMBER] = remember,
     [FSM_RELEASE] = release,
     [FSM_RECHECK] = recheck,
+    [FSM_OFFER] = supervisor_offer,
+    [FSM_KEEP] = supervisor_keep,
     [FSM_BUSY] = busy,
     [FSM_END_FAILED] = end_failed,
     [FSM_END_QUIT] = end_quit,
     [FSM_END_DONE] = end_done,
     [FSM_END_LEFT] = end_left,
+    [FSM_END_GIVEN] = supervisor_end_given,
     [FSM_END_TAKEN] = end_taken,
 };

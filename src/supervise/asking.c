@@ -62,6 +62,9 @@ static void asked(const struct control_request *request, void *arg)
 		supervisor_touch(s);
 		refreshed(s);
 		break;
+	case CONTROL_GIVE:
+		supervisor_give(s, request->version);
+		break;
 	case CONTROL_RESIZE:
 		resize_ask(s->resize);
 		break;

@@ -155,6 +155,7 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 	const struct takeover_config cfg = {
 	    .at = &s->at,
 	    .links = s->links,
+	    .given = &s->given,
 	    .connections = s->cfg.connections,
 	};
 	struct err err;

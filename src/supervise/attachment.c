@@ -46,7 +46,8 @@ int attachment_lock_identifier(struct attachment *a, struct err *err)
 
 int attachment_open_mark(struct attachment *a, struct err *err)
 {
-	a->mark = sysfs_mark(a->index);
+	if (a->mark < 0)
+		a->mark = sysfs_mark(a->index);
 	if (a->mark < 0)
 		return err_errno(err, ERR_FAILED, -a->mark, "/dev/nbd%d disappeared again",
 				 a->index);

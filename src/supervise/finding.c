@@ -20,6 +20,7 @@ bool supervisor_dials(const struct supervisor *s)
 	case FSM_CONFIGURING:
 	case FSM_ADOPTING:
 	case FSM_ATTACHED:
+	case FSM_GIVING:
 	case FSM_DETACHING:
 	case FSM_LEAVING:
 	case FSM_ENDED:

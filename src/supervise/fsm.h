@@ -21,6 +21,7 @@
 	X(HEALING, "healing")         /* new connections are being handed to the kernel */ \
 	X(REFUSED, "refused")         /* the server is back with another export, or refuses: I/O waits */ \
 	X(EXPIRED, "expired")         /* the dead timeout has passed: I/O fails until the server is back */ \
+	X(GIVING, "giving")           /* another supervisor is offered the device: nothing else is done */ \
 	X(DETACHING, "detaching")     /* asked to detach: look for users, flush, disconnect */ \
 	X(LEAVING, "leaving")         /* asked to end: the same, but a device in use stays attached */ \
 	X(ENDED, "ended")             /* nothing more will happen */
@@ -42,10 +43,12 @@
 	X(NOT_HEALED, "not-healed")   /* none is */ \
 	X(EXPIRE, "expire")           /* the dead timeout has passed */ \
 	X(TAKEN, "taken")             /* another program detached the device */ \
+	X(GIVE, "give")               /* another supervisor asks for the device, which is well */ \
+	X(GIVEN, "given")             /* it is in charge now */ \
 	X(TERMINATE, "terminate")     /* SIGTERM, SIGINT */ \
 	X(DETACH, "detach")           /* `nbd-attach --detach` */ \
 	X(RELEASED, "released")       /* the device is detached and free */ \
-	X(KEPT, "kept")               /* it is in use, or could not be flushed */
+	X(KEPT, "kept")               /* it is in use, or could not be flushed; it was not given away */
 
 #define FSM_ACTION_LIST(X) \
 	X(NOTHING, "nothing") \
@@ -63,11 +66,14 @@
 	X(REMEMBER, "remember")     /* a signal came while the kernel works: raise it again afterwards */ \
 	X(RELEASE, "release")       /* look for users, flush, disconnect */ \
 	X(RECHECK, "recheck")       /* not detached: answer, and check the connections again */ \
+	X(OFFER, "offer")           /* offer the device to the supervisor that asks */ \
+	X(KEEP, "keep")             /* not given away: look at the connections again */ \
 	X(BUSY, "busy")             /* answer that a detach is under way, or not yet possible */ \
 	X(END_FAILED, "end-failed") /* end: nothing is attached, and the error says why */ \
 	X(END_QUIT, "end-quit")     /* end: asked to before anything was attached */ \
 	X(END_DONE, "end-done")     /* end: detached as asked */ \
 	X(END_LEFT, "end-left")     /* end: the device stays attached, because it is in use */ \
+	X(END_GIVEN, "end-given")   /* end: another supervisor is in charge */ \
 	X(END_TAKEN, "end-taken")   /* end: the device is no longer ours */
 
 #define FSM_ITEM(item, name) FSM_##item,

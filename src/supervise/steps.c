@@ -28,6 +28,7 @@ static const char *reason(const struct supervisor *s, enum fsm_state to, const s
 	case FSM_ATTACHED:
 	case FSM_HEALING:
 	case FSM_EXPIRED:
+	case FSM_GIVING:
 	case FSM_DETACHING:
 	case FSM_LEAVING:
 	case FSM_ENDED:
@@ -54,7 +55,8 @@ static void step(struct supervisor *s, const struct event *e)
 	log_debug("%s: %s -> %s, %s", fsm_state_name(s->state), fsm_event_name(e->event),
 		  fsm_state_name(step.next), fsm_action_name(step.action));
 	/* After a refused detach, "attached" is only a step on the way to "lost". */
-	if (step.next != s->state && (step.action != FSM_RECHECK || links_alive(s->links) > 0))
+	if (step.next != s->state && s->state != FSM_GIVING && step.next != FSM_GIVING &&
+	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
 		report_change(s->report, s->state, step.next, reason(s, step.next, e));
 	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
 	s->state = step.next;
@@ -81,7 +83,7 @@ static void empty_queue(void *arg)
 	}
 	if (s->hurry_due)
 		reconnect_hurry(s->reconnect, TAKE_PTR(s->hurry_due));
-	if (s->touched && s->state != FSM_ENDED)
+	if (s->touched && s->state != FSM_ENDED && s->state != FSM_GIVING)
 		report_write(s->report, s->state);
 	if (s->touched)
 		report_tell(s->report, s->state, watch_cause(s->watch));

@@ -7,6 +7,7 @@
 #define SUPERVISE_SUPERVISOR_PRIVATE_H
 
 #include "captive/captive.h"
+#include "runtime/given.h"
 #include "supervise/attach/attach.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/detach/detach.h"
@@ -22,6 +23,7 @@
 #include "supervise/report/serving.h"
 #include "supervise/requests/requests.h"
 #include "supervise/resize/resize.h"
+#include "supervise/succession/giving.h"
 #include "supervise/supervisor.h"
 #include "supervise/timeouts.h"
 #include "supervise/watch/watch.h"
@@ -50,6 +52,8 @@ struct supervisor {
 	struct requests *requests;
 	struct report *report;
 	struct alarm *alarm;
+	struct given given;    /* descriptors of a supervisor before this one */
+	struct giving *giving; /* NULL: no other supervisor asks for the device */
 
 	struct captive *captive; /* NULL: the server is not ours */
 	struct helpers *helpers; /* of the first server */
@@ -93,6 +97,17 @@ void supervisor_adopt(struct supervisor *s, const struct event *e);
 int supervisor_prepare_detach(struct supervisor *s, struct err *err);
 /* The device and its partitions are ready. */
 void supervisor_ready(struct supervisor *s);
+
+/* succeeding.c: another supervisor asks for the device by this version of the protocol. */
+void supervisor_give(struct supervisor *s, unsigned version);
+void supervisor_offer(struct supervisor *s, const struct event *e);
+void supervisor_keep(struct supervisor *s, const struct event *e);
+void supervisor_end_given(struct supervisor *s, const struct event *e);
+/*
+ * Before anything is locked: takes the device from the supervisor that is in charge, if there is
+ * one that hands it over; s->at.index then tells. 0, or -errno with *err: the device stays there.
+ */
+int supervisor_succeed(struct supervisor *s, struct err *err);
 
 /* watching.c: makes the watch. 0 or -ENOMEM. */
 int supervisor_prepare_watch(struct supervisor *s);

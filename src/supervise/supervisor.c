@@ -133,7 +133,7 @@ static int take_name(struct supervisor *s, struct err *err)
 	struct rundir_path path;
 	char what[96];
 
-	if (!s->cfg.name)
+	if (!s->cfg.name || s->at.name_lock >= 0)
 		return 0;
 	path = rundir_name(s->cfg.name);
 	snprintf(what, sizeof(what), "a device named %s", s->cfg.name);
@@ -143,6 +143,8 @@ static int take_name(struct supervisor *s, struct err *err)
 /* Finds the device if it is given, or attached already: then s->at.index is set, to adopt it. */
 static int find_device(struct supervisor *s, struct err *err)
 {
+	if (s->at.device_lock >= 0)
+		return 0; /* another supervisor has handed it over */
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s, err);
 	return s->cfg.backend != KERNEL_BACKEND_IOCTL
@@ -218,6 +220,8 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = rundir_make(err);
 	if (ret == 0)
+		ret = supervisor_succeed(s, err);
+	if (ret == 0)
 		ret = take_name(s, err);
 	if (ret == 0)
 		ret = find_device(s, err);
@@ -235,6 +239,7 @@ static bool done(struct supervisor *s)
 		state_remove(s->at.index);
 		marks_remove(s->at.index);
 	}
+	giving_free(s->giving);
 	detach_free(s->detach);
 	resize_stop(s->resize); /* it may have to answer a command */
 	requests_send(s->requests);

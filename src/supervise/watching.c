@@ -18,7 +18,10 @@ static void gone(void *arg)
 
 static void doubt(void *arg)
 {
-	takeover_probe(((struct supervisor *)arg)->takeover);
+	struct supervisor *s = arg;
+
+	if (s->state != FSM_GIVING)
+		takeover_probe(s->takeover);
 }
 
 static void slept(uint64_t ms, void *arg)

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(control_parse(again, &back));
 		require(back.verb == request.verb && back.force == request.force);
 		require(back.prepared == request.prepared && back.accept == request.accept);
-		require(back.grace == request.grace);
+		require(back.grace == request.grace && back.version == request.version);
 	}
 	free(text);
 	return 0;

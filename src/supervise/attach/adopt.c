@@ -141,7 +141,7 @@ void adopt_work(struct adopt *a)
 		a->ret = refuse_zombie(a);
 	if (a->ret < 0)
 		return;
-	a->probe = adopt_probe(a->kernel, a->index, a->identifier);
+	a->probe = a->given ? ADOPT_ALIVE : adopt_probe(a->kernel, a->index, a->identifier);
 	if (!(a->plan.flags & NBD_TX_READ_ONLY))
 		a->rival = rival_find(a->kernel, a->index, a->identifier);
 }

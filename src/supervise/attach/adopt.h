@@ -31,6 +31,7 @@ struct adopt {
 	uint64_t dead_timeout;	/* seconds, set anew. The request timeout is left alone: sending it
 				   resets io_timeout, which cannot be written while requests wait */
 	unsigned connections;	/* the user's number, if no state file has it */
+	bool given;		/* the former supervisor has handed all connections over */
 	struct state *state;	/* the caller's room for the state file */
 
 	int ret;		/* out: 0 or -errno with err */

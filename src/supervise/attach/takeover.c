@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
+#include "runtime/linkname.h"
 #include "runtime/rundir.h"
 #include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
@@ -72,6 +74,38 @@ void takeover_free(struct takeover *t)
 	free(t);
 }
 
+/* The next connection that the former supervisor has handed over; -1: there is none left. */
+static int next_given(struct given *g)
+{
+	struct linkname name;
+
+	for (size_t i = 0; g && i < g->n; i++)
+		if (g->item[i].certain && linkname_read(g->item[i].name, &name))
+			return given_take_at(g, i);
+	return -1;
+}
+
+static void use_given(struct takeover *t)
+{
+	int fd;
+
+	while ((fd = next_given(t->cfg.given)) >= 0)
+		if (links_add(t->cfg.links, fd) < 0)
+			close(fd);
+	if (links_watch(t->cfg.links) < 0)
+		log_warning("/dev/nbd%d: cannot watch its connections", t->env->at->index);
+}
+
+static bool has_given(const struct given *g)
+{
+	struct linkname name;
+
+	for (size_t i = 0; g && i < g->n; i++)
+		if (g->item[i].certain && linkname_read(g->item[i].name, &name))
+			return true;
+	return false;
+}
+
 /* Enters the result of the job into the attachment and its connections. */
 static void note(struct takeover *t)
 {
@@ -84,6 +118,7 @@ static void note(struct takeover *t)
 	at->known.size = a->plan.size;
 	at->known.flags = a->plan.flags;
 	at->known.max_block = a->max_payload;
+	use_given(t);
 	adopt_links(a, links);
 	links_probe_ends(links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
@@ -148,6 +183,7 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 	    .identifier = at->identifier,
 	    .dead_timeout = dead_timeout,
 	    .connections = t->cfg.connections,
+	    .given = has_given(t->cfg.given),
 	    .state = t->state,
 	};
 	at->taken_over = true;

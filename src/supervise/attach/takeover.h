@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "endpoint/address.h"
+#include "runtime/given.h"
 #include "runtime/state.h"
 #include "supervise/part.h"
 #include "supervise/watch/links.h"
@@ -20,6 +21,7 @@ struct takeover;
 struct takeover_config {
 	struct attachment *at; /* that of the env; borrowed */
 	struct links *links;   /* gets the device's connections; borrowed */
+	struct given *given;   /* of the former supervisor; taken out of it; borrowed */
 	unsigned connections;  /* the user's number, if no state file has it */
 };
 

@@ -63,6 +63,8 @@ void turns_free(struct reconnect *r);
  * Finds the server in use after a takeover. 0, or -errno with *err: it is not one of those given.
  */
 int turns_adopt(struct reconnect *r, const struct state *state, struct err *err);
+/* The same question without its consequences. */
+int turns_may_adopt(struct reconnect *r, const struct state *state, struct err *err);
 /* Records which one serves. */
 void turns_note(struct reconnect *r);
 struct helpers *turns_helpers(const struct reconnect *r, size_t i);

@@ -214,6 +214,11 @@ int reconnect_adopt(struct reconnect *r, const struct state *state,
 	return make_redial(r, addresses, err);
 }
 
+int reconnect_may_adopt(struct reconnect *r, const struct state *state, struct err *err)
+{
+	return turns_may_adopt(r, state, err);
+}
+
 void reconnect_prefer(struct reconnect *r, const struct address *peer)
 {
 	redial_prefer(r->redial, peer);

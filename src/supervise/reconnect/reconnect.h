@@ -98,6 +98,8 @@ int reconnect_know(struct reconnect *r, const struct address_list *addresses,
  */
 int reconnect_adopt(struct reconnect *r, const struct state *state,
 		    const struct address_list *addresses, struct err *err);
+/* The same question without its consequences. */
+int reconnect_may_adopt(struct reconnect *r, const struct state *state, struct err *err);
 /* Sets the address to dial first; an unknown one is ignored. */
 void reconnect_prefer(struct reconnect *r, const struct address *peer);
 

@@ -113,6 +113,13 @@ static int find_serving(struct reconnect *r, const struct state *state, int *ret
 		       r->env->at->index, uri);
 }
 
+int turns_may_adopt(struct reconnect *r, const struct state *state, struct err *err)
+{
+	int serving;
+
+	return find_serving(r, state, &serving, err);
+}
+
 int turns_adopt(struct reconnect *r, const struct state *state, struct err *err)
 {
 	int serving, ret = find_serving(r, state, &serving, err);

@@ -103,6 +103,8 @@ static const char *opening(enum fsm_state state)
 		return "The server is refused, I/O waits";
 	case FSM_EXPIRED:
 		return "The server is lost, I/O fails";
+	case FSM_GIVING:
+		return "Handing the device over to another supervisor";
 	case FSM_DETACHING:
 	case FSM_LEAVING:
 		return "Detaching";

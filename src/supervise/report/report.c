@@ -183,6 +183,11 @@ void report_usable(struct report *r)
 	tell_ready(r);
 }
 
+bool report_is_usable(const struct report *r)
+{
+	return r->usable;
+}
+
 void report_lost(struct report *r, bool lost)
 {
 	udev_tell(r->udev, lost);

@@ -59,6 +59,8 @@ void report_change(struct report *r, enum fsm_state from, enum fsm_state to, con
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);
+/* That was said: nobody waits for it any more. */
+bool report_is_usable(const struct report *r);
 /* Tells udev whether the device can be read. */
 void report_lost(struct report *r, bool lost);
 /* The supervisor is about to end. */

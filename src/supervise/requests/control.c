@@ -30,6 +30,8 @@ struct control {
 	int caller_fd; /* -1: no command waits */
 	struct loop_io *caller_io;
 	bool asked;
+	bool lent; /* the connection of one who asked is in other hands */
+	bool left; /* the name is another process's */
 };
 
 static int address(const char *path, struct sockaddr_un *ret_sa)
@@ -70,6 +72,28 @@ void control_answer(struct control *c, int status, const char *sentence)
 	drop_caller(c);
 }
 
+int control_lend(struct control *c)
+{
+	int fd = c->caller_fd;
+
+	if (fd < 0)
+		return -1;
+	c->caller_fd = -1;
+	drop_caller(c);
+	c->lent = true;
+	return fd;
+}
+
+void control_unlend(struct control *c)
+{
+	c->lent = false;
+}
+
+void control_leave(struct control *c)
+{
+	c->left = true;
+}
+
 bool control_parse(const char *text, struct control_request *ret_request)
 {
 	struct control_request request = {.verb = CONTROL_DETACH};
@@ -91,6 +115,8 @@ bool control_parse(const char *text, struct control_request *ret_request)
 		request.verb = CONTROL_RECONNECT;
 	else if (sscanf(text, "grace %" SCNu32 "%n", &request.grace, &end) == 1 && !text[end])
 		request.verb = CONTROL_GRACE;
+	else if (sscanf(text, "give %u%n", &request.version, &end) == 1 && !text[end])
+		request.verb = CONTROL_GIVE;
 	else if (strcmp(text, "detach") != 0)
 		return false;
 	*ret_request = request;
@@ -118,6 +144,9 @@ void control_format(const struct control_request *request, char *buf, size_t siz
 		break;
 	case CONTROL_FAIL_NOW:
 		snprintf(buf, size, "fail");
+		break;
+	case CONTROL_GIVE:
+		snprintf(buf, size, "give %u", request->version);
 		break;
 	}
 }
@@ -183,7 +212,7 @@ static void on_connection(int listen_fd, uint32_t events, void *arg)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
 		return;
-	if (c->caller_fd >= 0) {
+	if (c->caller_fd >= 0 || c->lent) {
 		turn_away(fd);
 		return;
 	}
@@ -240,7 +269,8 @@ void control_free(struct control *c)
 	drop_caller(c);
 	loop_io_free(c->listen_io);
 	if (c->listen_fd >= 0) {
-		unlink(c->path);
+		if (!c->left)
+			unlink(c->path);
 		close(c->listen_fd);
 	}
 	free(c);

@@ -6,8 +6,9 @@
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
  * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
- * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage); `STATUS
- * SENTENCE`, STATUS being the exit status to end with.
+ * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage), `give VERSION`
+ * (another supervisor asks for the device: succession/messages.h); `STATUS SENTENCE`, STATUS being
+ * the exit status to end with.
  */
 #ifndef SUPERVISE_REQUESTS_CONTROL_H
 #define SUPERVISE_REQUESTS_CONTROL_H
@@ -26,15 +27,17 @@ enum control_verb {
 	CONTROL_REFRESH,
 	CONTROL_GRACE,
 	CONTROL_RESIZE,
-	CONTROL_FAIL_NOW
+	CONTROL_FAIL_NOW,
+	CONTROL_GIVE
 };
 
 struct control_request {
 	enum control_verb verb;
-	bool force;	 /* detach */
-	bool prepared;	 /* detach */
-	unsigned accept; /* reconnect */
-	uint32_t grace;	 /* grace: seconds, or GRACE_NONE (runtime/grace.h) */
+	bool force;	  /* detach */
+	bool prepared;	  /* detach */
+	unsigned accept;  /* reconnect */
+	uint32_t grace;	  /* grace: seconds, or GRACE_NONE (runtime/grace.h) */
+	unsigned version; /* give */
 };
 
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a
@@ -46,6 +49,16 @@ typedef void control_fn(const struct control_request *request, void *arg);
 int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 		struct control **ret_control, struct err *err);
 void control_answer(struct control *c, int status, const char *sentence);
+
+/*
+ * Takes the connection out, which is the caller's from now on; other callers are turned away until
+ * control_unlend(). -1: the caller has gone.
+ */
+int control_lend(struct control *c);
+void control_unlend(struct control *c);
+/* Another process listens under the socket's name from now on: control_free() leaves it alone. */
+void control_leave(struct control *c);
+
 /* Accepts NULL; an unanswered caller sees the connection close. Removes the socket's name. */
 void control_free(struct control *c);
 

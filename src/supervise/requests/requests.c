@@ -110,3 +110,18 @@ void requests_send(struct requests *r)
 		control_answer(r->control, r->status, r->sentence);
 	r->answered = false;
 }
+
+int requests_lend(struct requests *r)
+{
+	return control_lend(r->control);
+}
+
+void requests_unlend(struct requests *r)
+{
+	control_unlend(r->control);
+}
+
+void requests_leave(struct requests *r)
+{
+	control_leave(r->control);
+}

@@ -34,4 +34,9 @@ int requests_listen(struct requests *r, struct err *err);
 void requests_answer(struct requests *r, int status, const char *sentence);
 void requests_send(struct requests *r); /* accepts NULL; there may be nothing to send */
 
+/* The connection of the one that asks, as control_lend(); it is over; the name is another's. */
+int requests_lend(struct requests *r);
+void requests_unlend(struct requests *r);
+void requests_leave(struct requests *r);
+
 #endif

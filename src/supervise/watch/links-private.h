@@ -35,6 +35,7 @@ struct links {
 	unsigned presumed;	  /* dead ones among those that cannot be examined */
 	int untold;		  /* known deaths that the kernel has yet to report */
 	uint64_t untold_at;	  /* when that last changed */
+	bool frozen;
 	bool probing;
 	unsigned held_back; /* reports of the kernel during a probe */
 	uint64_t last_death;

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 static void hung_up(int fd, uint32_t events, void *arg)
 {
 	struct links *l = arg;
@@ -19,6 +21,10 @@ static void hung_up(int fd, uint32_t events, void *arg)
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->fd[i] != fd)
 			continue;
+		if (l->frozen) {
+			loop_io_free(TAKE_PTR(l->link[i].io));
+			return;
+		}
 		if (!ended_by_server(fd)) {
 			snprintf(why, sizeof(why), "the driver has ended the connection");
 			links_take_out(l, i);
@@ -71,6 +77,19 @@ int links_watch(struct links *l)
 	}
 	l->wanted = (unsigned)l->n;
 	return 0;
+}
+
+void links_freeze(struct links *l)
+{
+	l->frozen = true;
+}
+
+void links_thaw(struct links *l)
+{
+	l->frozen = false;
+	for (size_t i = l->n; i-- > 0;)
+		if (!l->link[i].foreign && !l->link[i].io)
+			hung_up(l->fd[i], EPOLLRDHUP, l);
 }
 
 /* Cuts a connection whose host has vanished. False: that is impossible, so it stays alive. */

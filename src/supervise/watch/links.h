@@ -141,6 +141,13 @@ struct link_facts {
 /* 0 <= i < links_alive(). */
 void links_facts(const struct links *l, size_t i, struct link_facts *ret_facts);
 
+/*
+ * Another supervisor is offered the connections: until links_thaw(), nothing is done about one that
+ * ends. What has ended by then is found dead at once.
+ */
+void links_freeze(struct links *l);
+void links_thaw(struct links *l);
+
 /* Ends every connection at once: the kernel's blocked sends and receives return. */
 void links_shutdown(struct links *l);
 

@@ -247,6 +247,30 @@ static void adopting_touches_nothing(void **unused)
 		assert_int_not_equal(fsm_step(FSM_ADOPTING, e).action, FSM_RELEASE);
 }
 
+/* From the offer on nothing is done to the device, and what comes meanwhile is not forgotten. */
+static void giving_does_nothing_else(void **unused)
+{
+	(void)unused;
+	for (int s = 0; s < FSM_STATES; s++)
+		for (int e = 0; e < FSM_EVENTS; e++)
+			if (fsm_step(s, e).next == FSM_GIVING && s != FSM_GIVING)
+				assert_true(s == FSM_ATTACHED && e == FSM_GIVE);
+	for (int e = 0; e < FSM_EVENTS; e++) {
+		struct fsm_step step = fsm_step(FSM_GIVING, e);
+
+		if (e == FSM_GIVEN)
+			assert_int_equal(step.action, FSM_END_GIVEN);
+		else if (e == FSM_KEPT)
+			assert_true(step.next == FSM_ATTACHED && step.action == FSM_KEEP);
+		else
+			assert_true(step.next == FSM_GIVING &&
+				    (step.action == FSM_NOTHING || step.action == FSM_REMEMBER ||
+				     step.action == FSM_BUSY));
+	}
+	assert_int_equal(fsm_step(FSM_GIVING, FSM_TAKEN).action, FSM_REMEMBER);
+	assert_int_equal(fsm_step(FSM_GIVING, FSM_TERMINATE).action, FSM_REMEMBER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +281,7 @@ int main(void)
 	    cmocka_unit_test(attached_devices_end_through_release),
 	    cmocka_unit_test(io_states_end_by_release_or_taken_only),
 	    cmocka_unit_test(io_fails_only_when_the_patience_is_over),
+	    cmocka_unit_test(giving_does_nothing_else),
 	    cmocka_unit_test(healing_begins_with_a_connection),
 	    cmocka_unit_test(a_hand_over_counts_whenever_it_ends),
 	    cmocka_unit_test(every_waiting_state_leads_back),

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Supervisors come and go: the one in charge of a device hands it over to another one, with all
+ * that it holds, and never is a lock free or a connection without its descriptor.
+ */
+#include "supervise/supervisor-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "kernel/sysfs.h"
+#include "runtime/linkname.h"
+#include "runtime/lock.h"
+#include "runtime/rundir.h"
+#include "supervise/attach/adopt.h"
+#include "supervise/succession/taking.h"
+
+#define AUTO_DEVICES 256
+#define TRIES	     10	       /* questions to a supervisor that has something else to do */
+#define PAUSE_NS     500000000 /* between two of them */
+
+#define NAME_DEVICE	"lock-device"
+#define NAME_IDENTIFIER "lock-identifier"
+#define NAME_NAME	"lock-name"
+#define NAME_MARK	"mark"
+
+/* --- the one in charge gives ------------------------------------------------------------------ */
+
+/* Why the device stays here, for good (FAILED, BUSY) or at this moment (RETRY); NULL: it does not.
+ */
+static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind)
+{
+	*ret_kind = ERR_FAILED;
+	if (s->cfg.foreground)
+		return "a supervisor that runs in the foreground keeps its device, because who "
+		       "started it would start it again";
+	*ret_kind = ERR_BUSY;
+	if (s->captive)
+		return "its supervisor has started the server, and keeps both";
+	if (helpers_relay(s->helpers) || s->serving.tls.relay)
+		return "its data passes a relay process, which belongs to its supervisor";
+	if (!kernel_can_change(s->env.kernel))
+		return "it is attached by ioctl, and would end with its supervisor";
+	if (!links_may_end(s->links))
+		return "its supervisor has no descriptors of its connections, because one before "
+		       "it "
+		       "died";
+	*ret_kind = ERR_RETRY;
+	if (s->state != FSM_ATTACHED || links_graves(s->links))
+		return "not every connection is alive: try again when the server is back";
+	if (!offload_is_idle(s->env.offload) || resize_is_due(s->resize) ||
+	    !report_is_usable(s->report))
+		return "its supervisor is busy with it: try again";
+	return NULL;
+}
+
+void supervisor_give(struct supervisor *s, unsigned version)
+{
+	enum err_kind kind;
+	const char *why = hindrance(s, &kind);
+
+	if (version != MESSAGES_VERSION)
+		requests_answer(s->requests, err_exit_status(ERR_BUSY),
+				"its supervisor is of another version, and keeps the device");
+	else if (why)
+		requests_answer(s->requests, err_exit_status(kind), why);
+	else
+		supervisor_post(s, FSM_GIVE, NULL);
+}
+
+/* A giving_events function: what came meanwhile was deferred, and is carried out here. */
+static bool ready(void *arg)
+{
+	const struct supervisor *s = arg;
+
+	return s->queue.n == 0 && s->queue.n_deferred == 0 && !attachment_is_gone(&s->at);
+}
+
+static void given(void *arg)
+{
+	supervisor_post(arg, FSM_GIVEN, NULL);
+}
+
+static void kept(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_KEPT, err);
+}
+
+static void add(struct offer *o, int *fds, const char *name, int fd)
+{
+	if (fd < 0 || o->n == MESSAGES_FDS_MAX)
+		return;
+	snprintf(o->name[o->n], sizeof(o->name[0]), "%s", name);
+	fds[o->n++] = fd;
+}
+
+static void fill(const struct supervisor *s, struct offer *o, int *fds)
+{
+	struct linkname name = {.attachment = sysfs_attachment(s->at.index)};
+	char text[LINKNAME_MAX];
+	const int *link;
+	size_t n;
+
+	*o = (struct offer){
+	    .index = s->at.index,
+	    .attachment = name.attachment,
+	    .size = s->at.plan.size,
+	    .flags = s->at.plan.flags,
+	    .suspects = handover_fails_io(s->handover),
+	};
+	add(o, fds, NAME_DEVICE, s->at.device_lock);
+	add(o, fds, NAME_IDENTIFIER, s->at.identifier_lock);
+	add(o, fds, NAME_NAME, s->at.name_lock);
+	add(o, fds, NAME_MARK, s->at.mark);
+	link = links_fds(s->links, &n);
+	for (size_t i = 0; i < n; i++) {
+		name.serial = i + 1;
+		linkname_write(&name, text);
+		add(o, fds, text, link[i]);
+	}
+}
+
+void supervisor_offer(struct supervisor *s, const struct event *e)
+{
+	static const struct giving_events events = {.ready = ready, .given = given, .kept = kept};
+	int fds[MESSAGES_FDS_MAX], fd = requests_lend(s->requests);
+	struct offer o;
+	struct err err;
+
+	(void)e;
+	watch_pause(s->watch);
+	links_freeze(s->links);
+	supervisor_stop_dialling(s);
+	resize_stop(s->resize);
+	/* What the other one does not learn from the offer it reads there. */
+	report_write(s->report, FSM_ATTACHED);
+	fill(s, &o, fds);
+	err_set(&err, ERR_FAILED, ECONNRESET, "the other supervisor has ended");
+	if (fd >= 0)
+		s->giving = giving_new(&s->env, fd, &events, s);
+	if (!s->giving || giving_offer(s->giving, &o, fds, &err) < 0)
+		supervisor_post(s, FSM_KEPT, &err);
+}
+
+void supervisor_keep(struct supervisor *s, const struct event *e)
+{
+	giving_free(TAKE_PTR(s->giving));
+	requests_unlend(s->requests);
+	log_notice("/dev/nbd%d: not handed over: %s", s->at.index, e->err.message);
+	links_thaw(s->links);
+	watch_start(s->watch, resize_is_due(s->resize));
+	resize_watch(s->resize);
+	watch_look(s->watch);
+}
+
+void supervisor_end_given(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	log_notice("/dev/nbd%d: handed over to another supervisor", s->at.index);
+	requests_leave(s->requests);
+	s->left = true;
+	loop_stop(s->env.loop, 0);
+}
+
+/* --- the new one takes ------------------------------------------------------------------------ */
+
+static bool is_held(int index)
+{
+	struct rundir_path path = rundir_device(index, "lock");
+
+	return lock_holder(path.text) != 0;
+}
+
+/* The device of ours that another supervisor is in charge of; -1: there is none. */
+static int find(const struct supervisor *s)
+{
+	int first = s->cfg.index, end = first + 1;
+
+	if (!s->cfg.foreground || s->captive || s->cfg.backend == KERNEL_BACKEND_IOCTL)
+		return -1;
+	if (first == SUPERVISOR_INDEX_AUTO) {
+		first = 0;
+		end = AUTO_DEVICES;
+	}
+	for (int i = first; i < end; i++)
+		if (adopt_possible(i, s->at.identifier) && is_held(i))
+			return i;
+	return -1;
+}
+
+static int refuse(const struct taking *t, struct err *err, const char *what)
+{
+	return err_set(err, ERR_BUSY, EBUSY, "/dev/nbd%d is attached already, and %s",
+		       t->offer.index, what);
+}
+
+/* A lock that came with the offer, and the file that it should be of. */
+static int inherit(const struct taking *t, const char *name, const char *path)
+{
+	for (size_t i = 0; i < t->given.n; i++)
+		if (strcmp(t->given.item[i].name, name) == 0)
+			return lock_inherit(path, t->given.item[i].fd);
+	return -ENOENT;
+}
+
+/* The former supervisor's, if it has the same name; else it is taken. */
+static int check_name(struct supervisor *s, const struct taking *t, struct err *err)
+{
+	struct rundir_path path = rundir_name(s->cfg.name ? s->cfg.name : "");
+
+	if (!s->cfg.name || s->at.name_lock >= 0 || inherit(t, NAME_NAME, path.text) == 0)
+		return 0;
+	return lock_take(path.text, s->cfg.name, &s->at.name_lock, err);
+}
+
+static int check_locks(struct supervisor *s, const struct taking *t, struct err *err)
+{
+	struct rundir_path device = rundir_device(t->offer.index, "lock");
+	struct rundir_path identifier = rundir_identifier(s->at.identifier);
+
+	if (inherit(t, NAME_DEVICE, device.text) < 0)
+		return refuse(t, err, "its supervisor does not hold its lock");
+	if (!(t->offer.flags & NBD_TX_READ_ONLY) &&
+	    inherit(t, NAME_IDENTIFIER, identifier.text) < 0)
+		return refuse(t, err, "its supervisor does not hold the lock of its identifier");
+	return check_name(s, t, err);
+}
+
+/* What would be found wrong later, when nobody else would be in charge any more. */
+static int check_servers(struct supervisor *s, const struct taking *t, struct state *state,
+			 struct err *err)
+{
+	int ret;
+
+	if (state_read(t->offer.index, state, err) < 0 ||
+	    state->attachment != t->offer.attachment ||
+	    strcmp(state->identifier, s->at.identifier) != 0)
+		return refuse(t, err, "its state file is missing");
+	s->at.plan.flags = t->offer.flags;
+	ret = reconnect_may_adopt(s->reconnect, state, err);
+	return ret < 0 ? ret : reconnect_check(s->reconnect, err);
+}
+
+static int check(struct supervisor *s, const struct taking *t, int index, struct err *err)
+{
+	const struct offer *o = &t->offer;
+	struct state *state;
+	int ret;
+
+	if (o->index != index || o->attachment == 0 || sysfs_attachment(index) != o->attachment ||
+	    !adopt_possible(index, s->at.identifier))
+		return refuse(t, err, "its supervisor speaks of another attachment");
+	if (s->cfg.read_only && !(o->flags & NBD_TX_READ_ONLY))
+		return refuse(t, err, "writable: detach it first, to attach it read-only");
+	ret = check_locks(s, t, err);
+	if (ret < 0)
+		return ret;
+	state = calloc(1, sizeof(*state));
+	ret = state ? check_servers(s, t, state, err)
+		    : err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	free(state);
+	return ret;
+}
+
+static void sign(int fd)
+{
+	if (fd >= 0 && lock_sign(fd) < 0)
+		log_warning("cannot write this process's number into a lock file");
+}
+
+static void own(struct supervisor *s, struct taking *t)
+{
+	s->at.index = t->offer.index;
+	s->at.device_lock = given_take(&t->given, NAME_DEVICE);
+	s->at.identifier_lock = given_take(&t->given, NAME_IDENTIFIER);
+	if (s->cfg.name && s->at.name_lock < 0)
+		s->at.name_lock = given_take(&t->given, NAME_NAME);
+	s->at.mark = given_take(&t->given, NAME_MARK);
+	sign(s->at.device_lock);
+	sign(s->at.identifier_lock);
+	sign(s->at.name_lock);
+	while (t->given.n) {
+		struct given_fd g = t->given.item[0];
+
+		given_add(&s->given, g.name, given_take_at(&t->given, 0), true);
+	}
+	if (t->offer.suspects)
+		handover_restore(s->handover);
+}
+
+/* One question. 0: the device is ours, or there is nobody to ask. */
+static int take(struct supervisor *s, int index, struct err *err)
+{
+	char why[ERR_MESSAGE_MAX / 2];
+	struct taking t;
+	int ret = taking_ask(&t, index, err);
+
+	if (ret < 0 && ret != -ENOENT) {
+		snprintf(why, sizeof(why), "%.500s", err->message);
+		err_set(err, err->kind, -ret,
+			"/dev/nbd%d is attached already, and not handed over: %s", index, why);
+	}
+	if (ret == 0)
+		ret = check(s, &t, index, err);
+	if (ret == 0)
+		ret = taking_commit(&t, err);
+	if (ret == 0)
+		own(s, &t);
+	taking_done(&t);
+	return ret;
+}
+
+int supervisor_succeed(struct supervisor *s, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int index = find(s), ret;
+
+	if (index < 0)
+		return 0;
+	/* After the last word nothing may fail that can fail before. */
+	ret = supervisor_open_kernel(s, err);
+	if (ret < 0)
+		return ret;
+	ret = take(s, index, err);
+	for (int i = 1; i < TRIES && ret < 0 && ret != -ENOENT && err->kind == ERR_RETRY; i++) {
+		nanosleep(&pause, NULL);
+		ret = take(s, index, err);
+	}
+	/* The ordinary way to the device, which may be free by now, and else says who has it. */
+	if (ret == -ENOENT || (ret < 0 && !is_held(index)))
+		return 0;
+	return ret;
+}

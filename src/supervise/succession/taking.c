@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/succession/taking.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "runtime/rundir.h"
+
+#define END_MS 2000 /* ms: how long a process may take to end after its connection has ended */
+
+static int connect_to(int index)
+{
+	const struct timeval limit = {.tv_sec = TAKING_LIMIT_MS / 1000};
+	struct rundir_path path = rundir_device(index, "control");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(path.text) >= sizeof(sa.sun_path))
+		return -ENOENT;
+	strcpy(sa.sun_path, path.text);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return errno == ECONNREFUSED ? -ENOENT : -errno;
+	return TAKE_FD(fd);
+}
+
+/* Who listens there must be of our user: it is sent nothing, but believed. */
+static int check_peer(struct taking *t)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(t->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	if (peer.uid != geteuid())
+		return -EPERM;
+	/* The connection is open, so that the number is still that process's. */
+	t->pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return 0;
+}
+
+static void take_fds(struct msghdr *msg, int *fds, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < more; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (n < MESSAGES_FDS_MAX)
+				fds[n++] = fd;
+			else
+				close(fd);
+		}
+	}
+	*ret_n = n;
+}
+
+/* The next packet; its length, 0 at the end of the connection, or -errno. */
+static ssize_t receive(int fd, int flags, uint8_t *packet, int *fds, size_t *ret_n)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(MESSAGES_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = packet, .iov_len = MESSAGES_MAX};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.space,
+	    .msg_controllen = sizeof(control.space),
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	*ret_n = 0;
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	take_fds(&msg, fds, ret_n);
+	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : n;
+}
+
+/* `STATUS SENTENCE`, as a command is answered. */
+static int refused(const uint8_t *packet, size_t len, struct err *err)
+{
+	char text[MESSAGES_MAX + 1], *sentence;
+	enum err_kind kind = ERR_BUSY;
+
+	memcpy(text, packet, len);
+	text[len] = '\0';
+	sentence = strchr(text, ' ');
+	/*
+	 * One of an earlier version does not know the question, and answers with 2. One in the
+	 * foreground never hands over, and answers with 1: the lock tells how it is stopped.
+	 */
+	if (!sentence || atoi(text) == err_exit_status(ERR_USAGE) ||
+	    atoi(text) == err_exit_status(ERR_FAILED))
+		return -ENOENT;
+	if (atoi(text) == err_exit_status(ERR_RETRY))
+		kind = ERR_RETRY;
+	return err_set(err, kind, EBUSY, "%.500s", sentence + 1);
+}
+
+static int take_offer(struct taking *t, const uint8_t *packet, size_t len, const int *fds, size_t n,
+		      struct err *err)
+{
+	enum message_type type;
+	int ret;
+
+	if (!messages_is_one(packet, len) && n == 0)
+		return refused(packet, len, err);
+	ret = messages_read(packet, len, n, &type, &t->offer);
+	if (ret == 0 && type != MESSAGE_OFFER)
+		ret = -EBADMSG;
+	for (size_t i = 0; i < n; i++) {
+		if (ret < 0)
+			close(fds[i]);
+		else if (given_add(&t->given, t->offer.name[i], fds[i], true) < 0)
+			ret = -EBADMSG;
+	}
+	if (ret < 0)
+		return err_set(err, ERR_BUSY, -ret,
+			       "the supervisor in charge sent a message that is not known: it may "
+			       "be of another version");
+	return 0;
+}
+
+int taking_ask(struct taking *t, int index, struct err *err)
+{
+	uint8_t packet[MESSAGES_MAX];
+	int fds[MESSAGES_FDS_MAX], ret;
+	char question[32];
+	ssize_t len;
+	size_t n;
+
+	*t = TAKING_NONE;
+	ret = connect_to(index);
+	if (ret < 0)
+		return ret == -ENOENT
+			   ? ret
+			   : err_errno(err, ERR_RETRY, -ret, "cannot ask the supervisor in charge");
+	t->fd = ret;
+	ret = check_peer(t);
+	if (ret < 0)
+		return err_errno(err, ERR_BUSY, -ret, "cannot ask the supervisor in charge");
+	snprintf(question, sizeof(question), "give %u", MESSAGES_VERSION);
+	(void)!send(t->fd, question, strlen(question), MSG_NOSIGNAL);
+	len = receive(t->fd, 0, packet, fds, &n);
+	if (len <= 0) {
+		for (size_t i = 0; i < n; i++)
+			close(fds[i]);
+		return err_errno(err, ERR_RETRY, len < 0 ? (int)-len : ECONNRESET,
+				 "the supervisor in charge does not answer");
+	}
+	return take_offer(t, packet, (size_t)len, fds, n, err);
+}
+
+/*
+ * The one in charge has closed the connection. If it lives, it keeps the device. If it has ended,
+ * it had not begun anything new since its offer, its locks are ours alone, and nobody is in charge
+ * but us.
+ */
+static bool has_ended(const struct taking *t)
+{
+	struct pollfd p = {.fd = t->pidfd, .events = POLLIN};
+
+	return t->pidfd >= 0 && poll(&p, 1, END_MS) == 1;
+}
+
+static bool is_commit(const uint8_t *packet, ssize_t len, size_t n)
+{
+	enum message_type type;
+	struct offer offer;
+
+	return len > 0 && messages_read(packet, (size_t)len, n, &type, &offer) == 0 &&
+	       type == MESSAGE_COMMIT;
+}
+
+int taking_commit(struct taking *t, struct err *err)
+{
+	uint8_t packet[MESSAGES_MAX];
+	int fds[MESSAGES_FDS_MAX];
+	ssize_t len = (ssize_t)messages_write(MESSAGE_READY, NULL, packet);
+	size_t n;
+
+	(void)!send(t->fd, packet, (size_t)len, MSG_NOSIGNAL);
+	len = receive(t->fd, 0, packet, fds, &n);
+	if (len == -ETIMEDOUT) {
+		/* From here on nothing can be added to the queue; a COMMIT may be in it. */
+		shutdown(t->fd, SHUT_RD);
+		len = receive(t->fd, MSG_DONTWAIT, packet, fds, &n);
+	}
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	if (is_commit(packet, len, n))
+		return 0;
+	if ((len == 0 || len == -ECONNRESET) && has_ended(t))
+		return 0;
+	if (len > 0 && !messages_is_one(packet, (size_t)len) &&
+	    refused(packet, (size_t)len, err) != -ENOENT)
+		return -EBUSY;
+	return err_set(err, ERR_RETRY, EBUSY, "the supervisor in charge has kept the device");
+}
+
+void taking_done(struct taking *t)
+{
+	close_fdp(&t->fd);
+	close_fdp(&t->pidfd);
+	given_close(&t->given);
+	*t = TAKING_NONE;
+}
