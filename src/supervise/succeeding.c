@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Supervisors come and go: the one in charge of a device hands it over to another one, with all
- * that it holds, and never is a lock free or a connection without its descriptor.
+ * The supervisor in charge of a device hands it over to a new one, with everything that it holds.
+ * At no time is a lock free, or a connection without its descriptor.
  */
 #include "supervise/supervisor-private.h"
 
@@ -21,7 +21,7 @@
 #include "supervise/succession/taking.h"
 
 #define AUTO_DEVICES 256
-#define TRIES	     10	       /* questions to a supervisor that has something else to do */
+#define TRIES	     10	       /* requests to a supervisor that is busy */
 #define PAUSE_NS     500000000 /* between two of them */
 
 #define NAME_DEVICE	"lock-device"
@@ -29,9 +29,14 @@
 #define NAME_NAME	"lock-name"
 #define NAME_MARK	"mark"
 
-/* --- the one in charge gives ------------------------------------------------------------------ */
+/*
+ * --- the supervisor in charge hands over
+ * ------------------------------------------------------------------
+ */
 
-/* Why the device stays here, for good (FAILED, BUSY) or at this moment (RETRY); NULL: it does not.
+/*
+ * The reason why this supervisor keeps the device, always (FAILED, BUSY) or now (RETRY); NULL:
+ * none.
  */
 static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind)
 {
@@ -73,7 +78,7 @@ void supervisor_give(struct supervisor *s, unsigned version)
 		supervisor_post(s, FSM_GIVE, NULL);
 }
 
-/* A giving_events function: what came meanwhile was deferred, and is carried out here. */
+/* A giving_events function: deferred events are carried out here. */
 static bool ready(void *arg)
 {
 	const struct supervisor *s = arg;
@@ -137,7 +142,7 @@ void supervisor_offer(struct supervisor *s, const struct event *e)
 	links_freeze(s->links);
 	supervisor_stop_dialling(s);
 	resize_stop(s->resize);
-	/* What the other one does not learn from the offer it reads there. */
+	/* The new supervisor reads there what the offer does not contain. */
 	report_write(s->report, FSM_ATTACHED);
 	fill(s, &o, fds);
 	err_set(&err, ERR_FAILED, ECONNRESET, "the other supervisor has ended");
@@ -176,7 +181,7 @@ static bool is_held(int index)
 	return lock_holder(path.text) != 0;
 }
 
-/* The device of ours that another supervisor is in charge of; -1: there is none. */
+/* Our device, if another supervisor is in charge of it; -1: none. */
 static int find(const struct supervisor *s)
 {
 	int first = s->cfg.index, end = first + 1;
@@ -199,7 +204,7 @@ static int refuse(const struct taking *t, struct err *err, const char *what)
 		       t->offer.index, what);
 }
 
-/* A lock that came with the offer, and the file that it should be of. */
+/* A lock that came with the offer, and the file to which it should belong. */
 static int inherit(const struct taking *t, const char *name, const char *path)
 {
 	for (size_t i = 0; i < t->given.n; i++)
@@ -208,7 +213,7 @@ static int inherit(const struct taking *t, const char *name, const char *path)
 	return -ENOENT;
 }
 
-/* The former supervisor's, if it has the same name; else it is taken. */
+/* The former supervisor's lock, if it has the same name; otherwise takes the lock. */
 static int check_name(struct supervisor *s, const struct taking *t, struct err *err)
 {
 	struct rundir_path path = rundir_name(s->cfg.name ? s->cfg.name : "");
@@ -231,7 +236,7 @@ static int check_locks(struct supervisor *s, const struct taking *t, struct err 
 	return check_name(s, t, err);
 }
 
-/* What would be found wrong later, when nobody else would be in charge any more. */
+/* Checks what would otherwise fail later, when no other supervisor is in charge any more. */
 static int check_servers(struct supervisor *s, const struct taking *t, struct state *state,
 			 struct err *err)
 {
@@ -293,7 +298,7 @@ static void own(struct supervisor *s, struct taking *t)
 		handover_restore(s->handover);
 }
 
-/* One question. 0: the device is ours, or there is nobody to ask. */
+/* One request. 0: the device is ours, or no supervisor is in charge. */
 static int take(struct supervisor *s, int index, struct err *err)
 {
 	char why[ERR_MESSAGE_MAX / 2];
@@ -322,7 +327,7 @@ int supervisor_succeed(struct supervisor *s, struct err *err)
 
 	if (index < 0)
 		return 0;
-	/* After the last word nothing may fail that can fail before. */
+	/* After the commit, no step may fail that could be done before. */
 	ret = supervisor_open_kernel(s, err);
 	if (ret < 0)
 		return ret;
@@ -331,7 +336,10 @@ int supervisor_succeed(struct supervisor *s, struct err *err)
 		nanosleep(&pause, NULL);
 		ret = take(s, index, err);
 	}
-	/* The ordinary way to the device, which may be free by now, and else says who has it. */
+	/*
+	 * The ordinary way to the device: it may be free by now; otherwise the error says who has
+	 * it.
+	 */
 	if (ret == -ENOENT || (ret < 0 && !is_held(index)))
 		return 0;
 	return ret;

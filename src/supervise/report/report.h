@@ -59,7 +59,7 @@ void report_change(struct report *r, enum fsm_state from, enum fsm_state to, con
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);
-/* That was said: nobody waits for it any more. */
+/* True if report_usable() was called: no command waits for the partitions any more. */
 bool report_is_usable(const struct report *r);
 /* Tells udev whether the device can be read. */
 void report_lost(struct report *r, bool lost);

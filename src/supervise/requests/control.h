@@ -51,8 +51,8 @@ int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 void control_answer(struct control *c, int status, const char *sentence);
 
 /*
- * Takes the connection out, which is the caller's from now on; other callers are turned away until
- * control_unlend(). -1: the caller has gone.
+ * Hands out the connection of the present request, which then belongs to the callee; other callers
+ * are refused until control_unlend(). -1: it is closed.
  */
 int control_lend(struct control *c);
 void control_unlend(struct control *c);

@@ -12,7 +12,7 @@ struct giving {
 	const struct giving_events *events;
 	void *arg;
 	int fd;
-	struct loop_io *io; /* NULL: it is over, and how it ended has been said */
+	struct loop_io *io; /* NULL: it is over, and its result was reported */
 	struct loop_timer *limit;
 };
 
@@ -35,8 +35,8 @@ static void late(void *arg)
 }
 
 /*
- * The packet is in the other one's queue or it is not: the kernel refuses it if the other one has
- * ended, or has said with shutdown(2) that it no longer reads.
+ * The packet is either in the other one's queue or refused: the kernel refuses it if the other one
+ * has ended, or has used shutdown(2) to stop reading.
  */
 static void commit(struct giving *g)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Part of the supervisor in charge: hands its device over to another supervisor, which has asked
- * for it (messages.h). Owns the connection to that one, and the time that it has. From the offer
- * on, the supervisor does nothing to the device until this part says how it ended: given, and then
- * only the other one acts, or kept. Nothing blocks.
+ * for it (messages.h). Owns the connection to that one, and its time limit. After the offer, the
+ * supervisor does nothing with the device until this part reports the result: given, so that only
+ * the other one acts, or kept. Nothing blocks.
  */
 #ifndef SUPERVISE_SUCCESSION_GIVING_H
 #define SUPERVISE_SUCCESSION_GIVING_H
@@ -20,15 +20,18 @@ struct giving;
 
 /* Called from the loop. None of them may free the part. */
 struct giving_events {
-	/* The other one has everything. True: nothing has happened meanwhile, and it may begin. */
+	/*
+	 * The other one has everything. Return true if nothing has happened meanwhile, so that it
+	 * may begin.
+	 */
 	bool (*ready)(void *arg);
-	/* It has been told so. It is in charge. */
+	/* The commit was sent: the other one is in charge. */
 	void (*given)(void *arg);
-	/* It has not been told so, and never will be. */
+	/* The commit was not sent, and will not be. */
 	void (*kept)(const struct err *err, void *arg);
 };
 
-/* Takes ownership of fd, the connection to the one that asks, even on failure. NULL: errno. */
+/* Takes ownership of fd, the connection to the new supervisor, even on failure. NULL: errno. */
 struct giving *giving_new(const struct part_env *env, int fd, const struct giving_events *events,
 			  void *arg);
 void giving_free(struct giving *g); /* accepts NULL; closes the connection */

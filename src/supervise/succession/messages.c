@@ -12,7 +12,7 @@
  * (2). Offer: index (4), flags of the offer (2), NBD_TX_* (2), attachment (8), size (8), then for
  * each descriptor the length of its name (1) and the name.
  */
-#define MAGIC	   0x4e424467u /* "NBDg": no sentence begins so, because that begins with a digit */
+#define MAGIC	   0x4e424467u /* "NBDg"; an answer in text begins with a digit */
 #define HEADER_LEN 16
 #define OFFER_LEN  24
 #define SUSPECTS   1u /* a flag of the offer */

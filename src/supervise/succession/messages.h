@@ -36,7 +36,7 @@ struct offer {
 	char name[MESSAGES_FDS_MAX][MESSAGES_NAME_MAX];
 };
 
-/* False: the packet is a sentence, or nothing that is known. */
+/* False: the packet is an answer in text, or unknown. */
 bool messages_is_one(const uint8_t *packet, size_t len);
 
 /* Writes one; `offer` is for MESSAGE_OFFER, and else NULL. The packet has room for MESSAGES_MAX;
@@ -45,7 +45,7 @@ size_t messages_write(enum message_type type, const struct offer *offer, uint8_t
 
 /*
  * Reads one that came with n_fds descriptors. 0 with *ret_type, and *ret_offer for MESSAGE_OFFER;
- * -EPROTONOSUPPORT for another version, -EBADMSG if it is no such message to the last byte.
+ * -EPROTONOSUPPORT for another version, -EBADMSG if it is not exactly such a message.
  */
 int messages_read(const uint8_t *packet, size_t len, size_t n_fds, enum message_type *ret_type,
 		  struct offer *ret_offer);

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "runtime/rundir.h"
 
-#define END_MS 2000 /* ms: how long a process may take to end after its connection has ended */
+#define END_MS 2000 /* ms: the limit for a process to end after its connection has ended */
 
 static int connect_to(int index)
 {
@@ -36,7 +36,7 @@ static int connect_to(int index)
 	return TAKE_FD(fd);
 }
 
-/* Who listens there must be of our user: it is sent nothing, but believed. */
+/* The listener must belong to our user: we send it nothing, but trust its answers. */
 static int check_peer(struct taking *t)
 {
 	struct ucred peer;
@@ -46,7 +46,7 @@ static int check_peer(struct taking *t)
 		return -errno;
 	if (peer.uid != geteuid())
 		return -EPERM;
-	/* The connection is open, so that the number is still that process's. */
+	/* The connection is open, so the process ID still belongs to that process. */
 	t->pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
 	return 0;
 }
@@ -99,7 +99,7 @@ static ssize_t receive(int fd, int flags, uint8_t *packet, int *fds, size_t *ret
 	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : n;
 }
 
-/* `STATUS SENTENCE`, as a command is answered. */
+/* `STATUS SENTENCE`, like the answer to a command. */
 static int refused(const uint8_t *packet, size_t len, struct err *err)
 {
 	char text[MESSAGES_MAX + 1], *sentence;
@@ -109,8 +109,9 @@ static int refused(const uint8_t *packet, size_t len, struct err *err)
 	text[len] = '\0';
 	sentence = strchr(text, ' ');
 	/*
-	 * One of an earlier version does not know the question, and answers with 2. One in the
-	 * foreground never hands over, and answers with 1: the lock tells how it is stopped.
+	 * A supervisor of an earlier version does not know the request, and answers with 2. One in
+	 * the foreground never hands over, and answers with 1: the lock's error says how to stop
+	 * it.
 	 */
 	if (!sentence || atoi(text) == err_exit_status(ERR_USAGE) ||
 	    atoi(text) == err_exit_status(ERR_FAILED))
@@ -176,8 +177,7 @@ int taking_ask(struct taking *t, int index, struct err *err)
 
 /*
  * The one in charge has closed the connection. If it lives, it keeps the device. If it has ended,
- * it had not begun anything new since its offer, its locks are ours alone, and nobody is in charge
- * but us.
+ * it has begun nothing new since its offer, only we have its locks, and only we are in charge.
  */
 static bool has_ended(const struct taking *t)
 {
@@ -205,7 +205,7 @@ int taking_commit(struct taking *t, struct err *err)
 	(void)!send(t->fd, packet, (size_t)len, MSG_NOSIGNAL);
 	len = receive(t->fd, 0, packet, fds, &n);
 	if (len == -ETIMEDOUT) {
-		/* From here on nothing can be added to the queue; a COMMIT may be in it. */
+		/* From here on no packet can be added to the queue; a COMMIT may be in it. */
 		shutdown(t->fd, SHUT_RD);
 		len = receive(t->fd, MSG_DONTWAIT, packet, fds, &n);
 	}

@@ -23,15 +23,15 @@ struct taking {
 #define TAKING_NONE ((struct taking){.fd = -1, .pidfd = -1})
 
 /*
- * Asks. 0 with the offer; -ENOENT: nobody is in charge of that device, or one that never hands a
- * device over; other -errno with *err: the one in charge keeps the device, and says why. The
- * error's kind is RETRY if a later moment may suit it.
+ * Sends the request. 0 with the offer; -ENOENT: no supervisor is in charge of that device, or it
+ * never hands a device over; other -errno with *err: the one in charge keeps the device, and gives
+ * the reason. The error's kind is RETRY if a later moment may suit it.
  */
 int taking_ask(struct taking *t, int index, struct err *err);
 
 /*
- * Everything is ready: asks for the word. 0: the device is ours, and the other one does nothing
- * more. -errno with *err: it is not; what came with the offer has to be dropped.
+ * Everything is ready: requests the commit. 0: the device is ours, and the other one does nothing
+ * more. -errno with *err: it is not ours; the contents of the offer must be dropped.
  */
 int taking_commit(struct taking *t, struct err *err);
 

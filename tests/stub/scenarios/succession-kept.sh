@@ -50,33 +50,33 @@ check "it attaches" attach
 load
 old=$(supervisor_pid 0)
 check "another version is refused" prints 'another version, and keeps' asker version
-check "no version is no request" prints 'does not know that request' asker no-number
+check "a request without a version is refused" prints 'does not know that request' asker no-number
 for how in gone other-word other-version short nonsense; do
 	check "$how: it offers the device" prints '^4 NBDg' asker "$how"
-	check "$how: and keeps it" within 10 same "$old"
+	check "$how: it keeps the device" within 10 same "$old"
 	check "$how: the load gets on" loading 10 10
 done
-check "nothing was given away" bash -c '! grep "handed over to" "$1"' - "$N/stub/log"
+check "no device was handed over" bash -c '! grep "handed over to" "$1"' - "$N/stub/log"
 
 # An outage that begins after the offer is dealt with as soon as that is over.
 start asker late
 asking=$pid
 check "it has offered the device" within 10 grep -q NBDg "$scratch/log"
-check "other commands are turned away" expect_status 3 'another command' nbd_attach --reconnect nbd0
+check "other commands are refused" expect_status 3 'another command' nbd_attach --reconnect nbd0
 crash
 serve_again
-check "the time is over" wait_for 20 gone "$asking"
+check "the offer expires" wait_for 20 gone "$asking"
 check "it heals" within 15 state_has RECONNECTS '^1$'
 check "it is in charge" within 10 same "$old"
 check "the load gets on" loading 20 10
 
-# The same for a signal: the one who is ready does not get the word.
+# The same for a signal: the new supervisor is ready, but gets no commit.
 start asker late-ready
 check "it has offered the device again" within 10 grep -q NBDg "$scratch/log"
 kill -TERM "$old"
 check "it ends" wait_for 20 gone "$old"
-check "and leaves the device in use" told_is configured 1
-check "and has not given it away" logged 'not handed over: something else happened meanwhile'
+check "it leaves the device in use" told_is configured 1
+check "it has not handed it over" logged 'not handed over: something else happened meanwhile'
 check "it is taken over" attach
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach

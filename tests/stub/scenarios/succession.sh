@@ -27,7 +27,7 @@ heals() {
 		loading 20 10
 }
 
-# Both supervisors have their part of a conversation that is watched.
+# Traces the messages of both supervisors.
 between() { # PHASE VICTIM
 	rm -f "$N/between"
 	python3 "$top/tests/stub/between.py" "$N/nbd0.control" "$@" >"$N/between" 2>&1 </dev/null &
@@ -40,7 +40,7 @@ said() { # WORD
 	grep -q "$1" "$N/between"
 }
 
-# In the background again, whoever is in charge, and with descriptors of its connections.
+# Restarts the supervisor in the background, with descriptors of its connections.
 back() {
 	rm -f "$N/nbd0.control.real"
 	kill_supervisor && attach && heals
@@ -54,9 +54,9 @@ between none 0
 succeed --name data
 check "the new one takes over" within 10 in_charge "$new"
 check "the old one has ended" wait_for 10 gone "$old"
-check "by the whole conversation" said commit
+check "all messages were exchanged" said commit
 check "locks, mark and connection were passed" said 'offer .* 5 '
-check "the state is told" within 5 state_is attached
+check "the state is attached" within 5 state_is attached
 check "it says so" logged 'handed over to another supervisor'
 check "the load gets on" loading 20 10
 check "no connection was replaced" told_is taken 0
@@ -72,7 +72,7 @@ for victim in asked offer ready commit; do
 	between "$victim" "$old"
 	succeed
 	check "the old one is killed at $victim: the new one is in charge" within 15 in_charge "$new"
-	check "the conversation had come to that" said "^$victim"
+	check "the messages had reached that point" said "^$victim"
 	check "it heals" heals
 done
 
@@ -85,10 +85,10 @@ for victim in asked offer ready; do
 	# It writes its number before it becomes the program.
 	start bash -c 'echo $$ >"$1/new"; exec "${@:2}"' - "$N" "${nbd_attach[@]}" -n nbd0 -u "$sock"
 	check "the new one is killed at $victim" wait_for 15 gone "$pid"
-	check "the conversation had come to that" said "^$victim"
+	check "the messages had reached that point" said "^$victim"
 	check "the old one is in charge" within 10 in_charge "$old"
 	mv "$N/nbd0.control.real" "$N/nbd0.control"
-	check "it is well" within 10 state_is attached
+	check "it is attached" within 10 state_is attached
 	check "it heals" heals
 done
 check "nothing failed, nothing is lost" unload
