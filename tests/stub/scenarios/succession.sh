@@ -70,9 +70,12 @@ for victim in asked offer ready commit; do
 	check "$victim: in the background again" back
 	old=$(supervisor_pid 0)
 	between "$victim" "$old"
+	before=$(told offered)
 	succeed
 	check "the old one is killed at $victim: the new one is in charge" within 15 in_charge "$new"
 	check "the messages had reached that point" said "^$victim"
+	# A takeover without descriptors asks the driver with a socket that leads nowhere.
+	[[ $victim = asked ]] || check "it has the descriptors" told_is offered "$before"
 	check "it heals" heals
 done
 
