@@ -51,6 +51,13 @@ check-long:
 	@$(MAKE) --no-print-directory all kernel-try fault
 	@tests/check-kernels -l
 
+# The transcript and the plot of the README, from one run in a guest.
+.PHONY: readme-figures
+readme-figures: all fault
+	@mkdir -p $(BUILD)
+	@tests/readme/outage.sh >$(BUILD)/readme-figures || { cat $(BUILD)/readme-figures; exit 1; }
+	@tests/readme/update $(BUILD)/readme-figures
+
 check-kernels:
 	@tests/deps check
 	@$(MAKE) --no-print-directory all kernel-try fault security
