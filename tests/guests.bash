@@ -20,7 +20,7 @@
 #   # Alone: REASON
 
 : "${here:?}"
-guests=${GUESTS:-$(nproc)}
+guests=${GUESTS:-$((($(nproc) * 3 + 1) / 2))}
 [[ ${GUESTS:-} ]] || ((guests <= 4)) || guests=4
 declare -A name_of=() begun=()
 
