@@ -8,7 +8,7 @@
 #
 # The output of a script is kept until it ends, and is then shown as a whole.
 #
-#   GUESTS=N       the number of scripts at a time: by default one for each processor, at most four
+#   GUESTS=N       the number of scripts at a time: by default three for two processors, at most four
 #   RESULTS=FILE   a line for each script that has ended is added there. Those that have a line of this
 #                  commit, kernel and suite are not run again (with RETRY=1 those that failed are), so
 #                  that a long run can be made in parts
