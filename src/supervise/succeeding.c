@@ -29,10 +29,7 @@
 #define NAME_NAME	"lock-name"
 #define NAME_MARK	"mark"
 
-/*
- * --- the supervisor in charge hands over
- * ------------------------------------------------------------------
- */
+/* --- the supervisor in charge hands over ------------------------------------------------------ */
 
 /*
  * The reason why this supervisor keeps the device, always (FAILED, BUSY) or now (RETRY); NULL:
@@ -52,9 +49,8 @@ static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind
 	if (!kernel_can_change(s->env.kernel))
 		return "it is attached by ioctl, and would end with its supervisor";
 	if (!links_may_end(s->links))
-		return "its supervisor has no descriptors of its connections, because one before "
-		       "it "
-		       "died";
+		return "its supervisor has no descriptors of its connections, because it took them "
+		       "over from one that died";
 	*ret_kind = ERR_RETRY;
 	if (s->state != FSM_ATTACHED || links_graves(s->links))
 		return "not every connection is alive: try again when the server is back";
