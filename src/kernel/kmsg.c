@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -42,38 +44,127 @@ int kmsg_open(void)
 	return TAKE_FD(fd);
 }
 
+struct kmsg {
+	pthread_mutex_t mutex; /* for all of the rest */
+	int fd, index;
+	bool reconnected; /* since that was asked for */
+	struct kmsg_errors errors;
+};
+
+struct kmsg *kmsg_new(int fd, int index)
+{
+	struct kmsg *k = fd < 0 ? NULL : calloc(1, sizeof(*k));
+
+	if (!k) {
+		close_fdp(&fd);
+		return NULL;
+	}
+	*k = (struct kmsg){.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = fd, .index = index};
+	return k;
+}
+
+void kmsg_free(struct kmsg *k)
+{
+	if (!k)
+		return;
+	close(k->fd);
+	free(k);
+}
+
+int kmsg_fd(const struct kmsg *k)
+{
+	return k->fd;
+}
+
 /*
  * Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. Lines that other
- * programs write there have a facility, so that their priority is 8 or more.
+ * programs write there have a facility, so that their priority is 8 or more. The driver's have
+ * "block nbd0: " before them, by dev_info() and dev_err() of the gendisk. NULL: another record.
  */
-bool kmsg_is_reconnect(const char *record, int index)
+static const char *words_of(const char *record, int index)
 {
 	const char *text = strchr(record, ';');
-	char wanted[64];
+	char device[32];
 	int len;
 
 	if (!text || record[0] < '0' || record[0] > '7' || record[1] != ',')
-		return false;
-	/* dev_info() of the gendisk: "block nbd0: ". */
-	len = snprintf(wanted, sizeof(wanted), "block nbd%d: reconnected socket", index);
-	return strncmp(text + 1, wanted, (size_t)len) == 0;
+		return NULL;
+	len = snprintf(device, sizeof(device), "block nbd%d: ", index);
+	return strncmp(text + 1, device, (size_t)len) == 0 ? text + 1 + len : NULL;
 }
 
-bool kmsg_reconnected(int fd, int index)
+bool kmsg_is_reconnect(const char *record, int index)
+{
+	static const char wanted[] = "reconnected socket";
+	const char *words = words_of(record, index);
+
+	return words && strncmp(words, wanted, sizeof(wanted) - 1) == 0;
+}
+
+/* The driver prints the number with %d. */
+bool kmsg_is_error(const char *record, int index, unsigned *ret_error)
+{
+	const char *words = words_of(record, index);
+	int error, end = 0;
+
+	if (!words || sscanf(words, "Other side returned error (%d)%n", &error, &end) != 1 || !end)
+		return false;
+	*ret_error = (unsigned)error;
+	return true;
+}
+
+static void note(struct kmsg *k, const char *record)
+{
+	unsigned error;
+
+	if (kmsg_is_reconnect(record, k->index)) {
+		k->reconnected = true;
+	} else if (kmsg_is_error(record, k->index, &error)) {
+		k->errors.count++;
+		k->errors.leaving += error == KMSG_LEAVING;
+		k->errors.last = error;
+	}
+}
+
+static void read_all(struct kmsg *k)
 {
 	char record[RECORD_MAX];
-	bool found = false;
 	ssize_t n;
 
-	if (fd < 0)
-		return false;
 	for (;;) {
-		n = read(fd, record, sizeof(record) - 1);
+		n = read(k->fd, record, sizeof(record) - 1);
 		if (n > 0) {
 			record[n] = '\0';
-			found |= kmsg_is_reconnect(record, index);
-		} else if (n == 0 || (errno != EINTR && errno != EPIPE)) {
-			return found; /* EPIPE: records were overwritten, go on with the next */
+			note(k, record);
+		} else if (n < 0 && errno == EPIPE) {
+			k->errors.missed = true; /* they were overwritten: go on with the next */
+		} else if (n == 0 || errno != EINTR) {
+			return;
 		}
 	}
+}
+
+bool kmsg_reconnected(struct kmsg *k)
+{
+	bool found;
+
+	if (!k)
+		return false;
+	pthread_mutex_lock(&k->mutex);
+	read_all(k);
+	found = k->reconnected;
+	k->reconnected = false;
+	pthread_mutex_unlock(&k->mutex);
+	return found;
+}
+
+bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors)
+{
+	if (!k)
+		return false;
+	pthread_mutex_lock(&k->mutex);
+	read_all(k);
+	*ret_errors = k->errors;
+	pthread_mutex_unlock(&k->mutex);
+	return true;
 }

@@ -1,14 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds out from the kernel's log whether the driver uses a new socket. RECONFIGURE reports success
- * in either case, but only if the driver uses the socket, it logs "reconnected socket" for the
- * device (seen on 5.10, 6.1, 6.12 and 7.2, before the command returns). If the kernel's log cannot
- * be read, this is unknown.
+ * The kernel's log of one NBD device. It tells two things that nothing else does:
+ *  - whether the driver uses a new socket. RECONFIGURE reports success in either case, but only if
+ *    the driver uses the socket, it logs "reconnected socket" for the device (seen on 5.10, 6.1,
+ *    6.12 and 7.2, before the command returns);
+ *  - that the server answered a request with an error ("Other side returned error (5)"), which the
+ *    driver turns into EIO whatever it was.
+ * A record is read once. Everybody who waits for one therefore asks the same struct, which keeps
+ * what a read finds until it is asked for. If the log cannot be read, both are unknown.
  */
 #ifndef KERNEL_KMSG_H
 #define KERNEL_KMSG_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+struct kmsg;
+
+/* The answers that were errors, since the log was opened. */
+struct kmsg_errors {
+	uint64_t count;	  /* all of them */
+	uint64_t leaving; /* of these with KMSG_LEAVING */
+	unsigned last;	  /* the number of the last one, as the server sent it */
+	bool missed;	  /* records were overwritten before they were read: there may be more */
+};
+
+/* NBD_ESHUTDOWN: the server is shutting down, and the client is to disconnect. */
+#define KMSG_LEAVING 108
 
 /*
  * /dev/kmsg, positioned after the existing records; non-blocking; the caller closes it. If it
@@ -17,13 +35,24 @@
  */
 int kmsg_open(void);
 
-/*
- * True if a line since the last call says that nbd`index` uses a new socket. Reads to the end;
- * never blocks. False also for fd -1.
- */
-bool kmsg_reconnected(int fd, int index);
+/* Takes fd, of kmsg_open(), for /dev/nbd`index`. NULL: fd is -1, or there is no memory. */
+struct kmsg *kmsg_new(int fd, int index);
+void kmsg_free(struct kmsg *k); /* accepts NULL */
+/* To be polled for EPOLLIN; borrowed. */
+int kmsg_fd(const struct kmsg *k);
 
-/* The same for one record of /dev/kmsg, terminated. */
+/*
+ * The rest may be called on every thread, accepts NULL, reads to the end of the log, and never
+ * blocks.
+ */
+
+/* True if a line since the last call says that the device uses a new socket. */
+bool kmsg_reconnected(struct kmsg *k);
+/* False: the log cannot be read. */
+bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors);
+
+/* What one record of /dev/kmsg, terminated, says of a device. */
 bool kmsg_is_reconnect(const char *record, int index);
+bool kmsg_is_error(const char *record, int index, unsigned *ret_error);
 
 #endif

@@ -61,6 +61,27 @@ static void print_tls(const struct state_tls *tls, FILE *out)
 	print_expiry("ours", "", tls->own_expires, out);
 }
 
+static void print_errors(const struct state *s, FILE *out)
+{
+	time_t seconds = (time_t)s->error_at;
+	char date[64] = "?";
+	struct tm tm;
+
+	if (s->leaving)
+		fprintf(out, "  %-12s server leaving: it says that it is shutting down\n",
+			"errors");
+	if (s->errors == 0 || s->pid == 0)
+		return;
+	if (s->errors < 0) {
+		fprintf(out, "  %-12s unknown: the kernel's log cannot be read\n", "errors");
+		return;
+	}
+	if (localtime_r(&seconds, &tm))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+	fprintf(out, "  %-12s %" PRId64 "%s, the last %s at %s\n", "errors", s->errors,
+		s->errors_missed ? " or more" : "", s->error_name, date);
+}
+
 void state_print(const struct state *s, FILE *out)
 {
 	char value[STATE_TEXT_MAX], size[64], since[64] = "";
@@ -91,6 +112,7 @@ void state_print(const struct state *s, FILE *out)
 	if (s->uncounted)
 		fprintf(out, "  %-12s unknown: queue/iostats is 0, so requests are not counted\n",
 			"stalled");
+	print_errors(s, out);
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		print_link(&s->link[i], out);
 	print_tls(&s->tls, out);

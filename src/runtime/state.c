@@ -43,6 +43,12 @@ const struct state_field state_fields[] = {
 		  NULL_NEGATIVE),
     SUPERVISED("STALLED", "stalled", NULL, FIELD_BOOL, stalled),
     SUPERVISED("IN_FLIGHT", "in-flight", NULL, FIELD_U32, in_flight),
+    ROW("ERRORS", "error-replies", NULL, FIELD_I64, errors, NULL_NEGATIVE, true),
+    SUPERVISED("ERRORS_MISSED", "error-replies-missed", NULL, FIELD_BOOL, errors_missed),
+    SUPERVISED("ERROR_REPLY", "last-error-reply", NULL, FIELD_TEXT, error_name),
+    FIELD_OR_NULL("ERROR_REPLY_AT", "last-error-reply-unix-seconds", NULL, FIELD_I64, error_at,
+		  NULL_ZERO),
+    SUPERVISED("SERVER_LEAVING", "server-leaving", NULL, FIELD_BOOL, leaving),
     SUPERVISED("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
     SUPERVISED("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
     SUPERVISED("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),
@@ -211,7 +217,8 @@ void state_parse(int index, FILE *f, struct state *ret_state)
 	memset(ret_state, 0, sizeof(*ret_state));
 	ret_state->index = index;
 	ret_state->peer_uid = -1; /* 0 is a real user */
-	ret_state->flush = true;  /* an older version did not write what it is */
+	ret_state->errors = -1;
+	ret_state->flush = true; /* an older version did not write what it is */
 	while (fgets(line, sizeof(line), f)) {
 		char *value = strchr(line, '=');
 		bool rest = cut;

@@ -70,6 +70,11 @@ struct state {
 	uint64_t last_outage_ms; /* the present one's, if there is one */
 	uint64_t downtime_ms;	 /* of all outages */
 	int64_t next_try;	 /* seconds since 1970; 0: none is planned */
+	int64_t errors;		 /* requests that the server answered with one; -1: not known */
+	bool errors_missed;	 /* there may have been more */
+	int64_t error_at;	 /* seconds since 1970: the last of them; 0: none */
+	char error_name[16];	 /* the last one's, "EIO" */
+	bool leaving;		 /* the server says that it is shutting down */
 	char outage_cause[128];	 /* of the present or last outage */
 	char error[ERR_MESSAGE_MAX];  /* why the last attempt failed */
 	char addresses[2048];	      /* of the server, known at attach, with spaces between */

@@ -211,6 +211,8 @@ static void end_outage(struct supervisor *s)
 
 	if (!outage_end(o, loop_now()))
 		return;
+	supervisor_look_at_errors(s); /* what is in the log is of the old connections */
+	errors_renewed(&s->errors);
 	s->fail_now = false;
 	loop_timer_cancel(s->expiry);
 	alarm_end(s->alarm);

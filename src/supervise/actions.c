@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "kernel/kmsg.h"
 #include "supervise/background.h"
 #include "supervise/watch/ended.h"
 #include "base/protect.h"
@@ -79,7 +78,6 @@ static void get_ready(struct supervisor *s)
 {
 	struct err err;
 
-	s->at.kmsg = kmsg_open();
 	protect_memory();
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &err) < 0)
@@ -143,6 +141,8 @@ static void announce(struct supervisor *s, const struct event *e)
 	struct attach_facts facts;
 
 	(void)e;
+	attachment_open_log(&s->at);
+	supervisor_look_at_errors(s);
 	report_write(s->report,
 		     s->state); /* a program that waits for the device may read it at once */
 	watch_note_writes(s->watch);

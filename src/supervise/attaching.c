@@ -168,6 +168,7 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 		not_adopted(&err, s);
 		return;
 	}
+	attachment_open_log(&s->at);
 	supervisor_start_thread(s);
 	takeover_start(s->takeover, timeouts_dead(&s->cfg));
 }

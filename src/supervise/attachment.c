@@ -14,7 +14,6 @@ void attachment_init(struct attachment *a, const char *identifier)
 	    .index = -1,
 	    .identifier = identifier,
 	    .mark = -1,
-	    .kmsg = -1,
 	    .device_lock = -1,
 	    .identifier_lock = -1,
 	    .name_lock = -1,
@@ -27,7 +26,7 @@ void attachment_close(struct attachment *a)
 	close_fdp(&a->identifier_lock);
 	close_fdp(&a->name_lock);
 	close_fdp(&a->mark);
-	close_fdp(&a->kmsg);
+	kmsg_free(TAKE_PTR(a->kmsg));
 }
 
 int attachment_lock_identifier(struct attachment *a, struct err *err)
@@ -52,4 +51,10 @@ int attachment_open_mark(struct attachment *a, struct err *err)
 		return err_errno(err, ERR_FAILED, -a->mark, "/dev/nbd%d disappeared again",
 				 a->index);
 	return 0;
+}
+
+void attachment_open_log(struct attachment *a)
+{
+	if (!a->kmsg)
+		a->kmsg = kmsg_new(kmsg_open(), a->index);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "nbd/export.h"
 #include "supervise/attach/plan.h"
@@ -17,7 +18,7 @@ struct attachment {
 	int index;		/* of /dev/nbdN; -1 until it is known */
 	const char *identifier; /* for the kernel's `backend`; borrowed */
 	int mark;		/* sysfs_mark() of the attachment; -1: not attached yet */
-	int kmsg;		/* kmsg_open(); -1: the kernel's log cannot be read */
+	struct kmsg *kmsg;	/* NULL: the kernel's log cannot be read, or is not open yet */
 	struct plan plan;
 	struct nbd_export known; /* the export as it was attached */
 	char server[256];	 /* the address of the server in use, as text */
@@ -34,6 +35,8 @@ void attachment_close(struct attachment *a);
 int attachment_lock_identifier(struct attachment *a, struct err *err);
 /* The device is attached: from now on its mark shows when it is detached. 0 or -errno with *err. */
 int attachment_open_mark(struct attachment *a, struct err *err);
+/* The kernel's log of the device, from now on; again: nothing. */
+void attachment_open_log(struct attachment *a);
 
 /* True if our attachment has ended; another program may have attached the device again. */
 static inline bool attachment_is_gone(const struct attachment *a)

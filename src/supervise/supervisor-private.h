@@ -11,6 +11,7 @@
 #include "supervise/attach/attach.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/detach/detach.h"
+#include "supervise/errors.h"
 #include "supervise/handover/handover.h"
 #include "supervise/outage.h"
 #include "supervise/part.h"
@@ -60,6 +61,7 @@ struct supervisor {
 	struct spares spares;
 	struct serving serving;
 	struct outage outage;
+	struct errors errors;
 	struct loop_timer *meanwhile, *expiry;
 	unsigned alive_said;  /* live connections at the last log line about them */
 	bool fail_now;	      /* I/O must fail in this outage before the dead timeout */
@@ -111,6 +113,8 @@ int supervisor_succeed(struct supervisor *s, struct err *err);
 
 /* watching.c: makes the watch. 0 or -ENOMEM. */
 int supervisor_prepare_watch(struct supervisor *s);
+/* Reads of the kernel's log what requests the server has answered with an error. */
+void supervisor_look_at_errors(struct supervisor *s);
 
 /* growing.c: makes the part resize/. 0 or -errno with *err. */
 int supervisor_prepare_resize(struct supervisor *s, struct err *err);

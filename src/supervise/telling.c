@@ -11,6 +11,7 @@ static void fill(struct state *ret_state, void *arg)
 	watch_report(s->watch, ret_state);
 	if (s->captive && !s->cfg.swap) /* it reads files, and with --swap that is not allowed */
 		captive_report(s->captive, ret_state);
+	errors_report(&s->errors, ret_state);
 	outage_report(&s->outage, loop_now(), time(NULL), ret_state);
 	handover_report(s->handover, ret_state);
 	reconnect_report(s->reconnect, ret_state);

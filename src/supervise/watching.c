@@ -3,11 +3,42 @@
 #include "supervise/supervisor-private.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/log.h"
 
+void supervisor_look_at_errors(struct supervisor *s)
+{
+	struct kmsg_errors seen;
+	struct errors *e = &s->errors;
+	uint64_t before = e->seen.count;
+	char number[16];
+
+	if (!kmsg_errors(s->at.kmsg, &seen))
+		return;
+	if (seen.count != before)
+		supervisor_touch(s);
+	switch (errors_look(e, &seen, loop_now(), time(NULL))) {
+	case ERRORS_NOTHING:
+		break;
+	case ERRORS_COUNT:
+		log_warning("/dev/nbd%d: %s has answered %llu requests with an error, the last "
+			    "with %s: the kernel reports an I/O error for each of them",
+			    s->at.index, s->at.server, (unsigned long long)seen.count,
+			    errors_name(seen.last, number, sizeof(number)));
+		break;
+	case ERRORS_LEAVING:
+		log_warning("/dev/nbd%d: %s says that it is shutting down and answers requests "
+			    "with an error, for each of which the kernel reports an I/O error; "
+			    "it may wait for this device before it ends",
+			    s->at.index, s->at.server);
+		break;
+	}
+}
+
 static void died(unsigned alive, void *arg)
 {
+	supervisor_look_at_errors(arg); /* it may have said that it is leaving */
 	supervisor_post(arg, alive == 0 ? FSM_LINKS_DEAD : FSM_LINK_DEAD, NULL);
 }
 
@@ -41,6 +72,7 @@ static bool looked(bool quiet, void *arg)
 	if (s->state == FSM_ATTACHED && s->cfg.reconnect &&
 	    spares_tend(&s->spares, s->helpers, loop_now(), &err) < 0)
 		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
+	supervisor_look_at_errors(s);
 	if (quiet)
 		resize_grow_when_idle(s->resize);
 	return resize_is_due(s->resize);

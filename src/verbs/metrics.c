@@ -93,6 +93,8 @@ FIGURE(size, s->size)
 FIGURE(connections, s->connections)
 FIGURE(alive, s->alive)
 FIGURE(stalled, s->stalled)
+FIGURE(leaving, s->leaving)
+FIGURE(errors, s->errors)
 FIGURE(outage, s->outage_since ? (double)s->last_outage_ms / 1000 : 0)
 FIGURE(outages, s->outages)
 FIGURE(downtime, (double)s->downtime_ms / 1000)
@@ -101,7 +103,7 @@ FIGURE(failovers, s->failovers)
 FIGURE(expiry, s->tls.peer_expires)
 
 /* Where a figure has a meaning. Elsewhere it has no row: 0 would be a statement. */
-enum presence { ALWAYS, SUPERVISED, CERTIFIED };
+enum presence { ALWAYS, SUPERVISED, LOGGED, CERTIFIED };
 
 static bool is_present(enum presence presence, const struct state *s)
 {
@@ -110,6 +112,8 @@ static bool is_present(enum presence presence, const struct state *s)
 		return true;
 	case SUPERVISED:
 		return s->pid != 0;
+	case LOGGED:
+		return s->pid != 0 && s->errors >= 0;
 	case CERTIFIED:
 		return s->tls.peer_expires != 0;
 	}
@@ -127,6 +131,10 @@ static const struct {
     {"connections_alive", "gauge", NULL, "", "Those of them that are alive.", alive, SUPERVISED},
     {"stalled", "gauge", NULL, "", "1 if requests wait for a server that is connected.", stalled,
      SUPERVISED},
+    {"server_leaving", "gauge", NULL, "", "1 if the server says that it is shutting down.", leaving,
+     LOGGED},
+    {"error_replies", "counter", NULL, "_total", "Requests that the server answered with an error.",
+     errors, LOGGED},
     {"outage_seconds", "gauge", "seconds", "", "How long no connection has been alive; 0: one is.",
      outage, SUPERVISED},
     {"outages", "counter", NULL, "_total", "Times without a connection.", outages, SUPERVISED},

@@ -30,8 +30,12 @@ static void close_dirp(DIR **d)
 
 static bool is_lost(struct heal *h)
 {
-	return sysfs_mark_valid(h->mark) &&
-	       adopt_probe(h->kernel, h->index, h->identifier) == ADOPT_DEAD;
+	struct kmsg *log = kmsg_new(kmsg_open(), h->index);
+	bool lost = sysfs_mark_valid(h->mark) &&
+		    adopt_probe(h->kernel, log, h->index, h->identifier) == ADOPT_DEAD;
+
+	kmsg_free(log);
+	return lost;
 }
 
 /*

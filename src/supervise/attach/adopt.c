@@ -8,7 +8,6 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
 #include "supervise/attach/rival.h"
@@ -102,22 +101,23 @@ static int refuse_zombie(struct adopt *a)
 		       a->index, who ? ": " : "", who ? usage.sentence : "");
 }
 
-enum adopt_probe adopt_probe(struct kernel *kernel, int index, const char *identifier)
+enum adopt_probe adopt_probe(struct kernel *kernel, struct kmsg *log, int index,
+			     const char *identifier)
 {
 	struct kernel_change change = {.index = index, .identifier = identifier};
-	int kmsg = kmsg_open(), pair[2];
+	int pair[2];
 	enum adopt_probe answer = ADOPT_UNKNOWN;
 
-	if (kmsg < 0)
+	if (!log)
 		return ADOPT_UNKNOWN;
+	kmsg_reconnected(log); /* discards earlier records */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
 		close(pair[1]);
 		change.fd = pair[0];
 		if (kernel_change(kernel, &change, NULL) == 0)
-			answer = kmsg_reconnected(kmsg, index) ? ADOPT_DEAD : ADOPT_ALIVE;
+			answer = kmsg_reconnected(log) ? ADOPT_DEAD : ADOPT_ALIVE;
 		close(pair[0]);
 	}
-	close(kmsg);
 	return answer;
 }
 
@@ -141,7 +141,7 @@ void adopt_work(struct adopt *a)
 		a->ret = refuse_zombie(a);
 	if (a->ret < 0)
 		return;
-	a->probe = a->given ? ADOPT_ALIVE : adopt_probe(a->kernel, a->index, a->identifier);
+	a->probe = a->given ? ADOPT_ALIVE : adopt_probe(a->kernel, a->log, a->index, a->identifier);
 	if (!(a->plan.flags & NBD_TX_READ_ONLY))
 		a->rival = rival_find(a->kernel, a->index, a->identifier);
 }

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "kernel/kernel.h"
+#include "kernel/kmsg.h"
 #include "runtime/state.h"
 #include "supervise/watch/links.h"
 #include "supervise/attach/plan.h"
@@ -26,6 +27,7 @@ enum adopt_probe {
 
 struct adopt {
 	struct kernel *kernel; /* borrowed */
+	struct kmsg *log;      /* of the device; borrowed */
 	int index;
 	const char *identifier; /* borrowed */
 	uint64_t dead_timeout;	/* seconds, set anew. The request timeout is left alone: sending it
@@ -69,9 +71,10 @@ void adopt_work(struct adopt *a);
 /*
  * Asks the driver whether it knows of a dead connection, by offering it a socket that leads
  * nowhere. The driver accepts and logs it only if it can replace a dead one; otherwise it drops it.
- * For the helper thread.
+ * For the helper thread, where no hand-over waits for the same record.
  */
-enum adopt_probe adopt_probe(struct kernel *kernel, int index, const char *identifier);
+enum adopt_probe adopt_probe(struct kernel *kernel, struct kmsg *log, int index,
+			     const char *identifier);
 
 /*
  * Enters the result into `links`, on the loop: the connections, dead or alive, as far as they are

@@ -179,6 +179,7 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 	}
 	t->adopt = (struct adopt){
 	    .kernel = t->env->kernel,
+	    .log = at->kmsg,
 	    .index = at->index,
 	    .identifier = at->identifier,
 	    .dead_timeout = dead_timeout,
@@ -197,7 +198,7 @@ static void probe_work(void *arg)
 	const struct attachment *at = t->env->at;
 
 	t->probe = sysfs_mark_valid(at->mark)
-		       ? adopt_probe(t->env->kernel, at->index, at->identifier)
+		       ? adopt_probe(t->env->kernel, at->kmsg, at->index, at->identifier)
 		       : ADOPT_UNKNOWN;
 }
 

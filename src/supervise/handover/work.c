@@ -55,7 +55,7 @@ static int offer(struct heal *h, int fd)
 /* 0: adopted; -EAGAIN: the driver knew of no dead connection. */
 static int hand_over(struct heal *h, int fd)
 {
-	int offers = h->connections > 1 ? 1 : h->kmsg < 0 ? OFFERS_BLIND : OFFERS;
+	int offers = h->connections > 1 ? 1 : !h->kmsg ? OFFERS_BLIND : OFFERS;
 	int ret;
 
 	for (int i = 0; i < offers; i++) {
@@ -64,14 +64,14 @@ static int hand_over(struct heal *h, int fd)
 		ret = offer(h, fd);
 		if (ret < 0)
 			return ret;
-		if (kmsg_reconnected(h->kmsg, h->index))
+		if (kmsg_reconnected(h->kmsg))
 			return 0;
 	}
 	/*
 	 * With several connections: one socket in two slots would corrupt the stream, so it is
 	 * never offered twice. After NOTICE_MS the driver has almost certainly accepted it.
 	 */
-	if (h->kmsg < 0)
+	if (!h->kmsg)
 		return 0;
 	h->declined = true;
 	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not accept the new connection");
@@ -85,7 +85,7 @@ void heal_work(struct heal *h)
 
 	if (h->last_death && now - h->last_death < NOTICE_MS)
 		usleep((useconds_t)(NOTICE_MS - (now - h->last_death)) * 1000);
-	kmsg_reconnected(h->kmsg, h->index); /* discards earlier records */
+	kmsg_reconnected(h->kmsg); /* discards earlier records */
 	for (size_t i = 0; i < h->n && !h->gone; i++) {
 		ret = hand_over(h, h->fd[i]);
 		h->adopted[i] = ret == 0;

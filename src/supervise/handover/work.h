@@ -20,7 +20,7 @@ struct heal {
 	int index;
 	const char *identifier;		/* borrowed */
 	int mark;			/* sysfs_mark(); borrowed */
-	int kmsg;			/* kmsg_open(), or -1; borrowed */
+	struct kmsg *kmsg;		/* NULL: the log cannot be read; borrowed */
 	unsigned connections;		/* of the device */
 	uint64_t last_death;		/* monotonic ms: the driver needs a moment to notice */
 	bool restore;			/* also set the timeouts (after heal_fail_work()) */

@@ -84,34 +84,75 @@ static void only_the_kernels_word_counts(void **state)
 static void it_reads_to_the_end(void **state)
 {
 	static const char *const other = "6,1,2,-;block nbd2: reconnected socket\n";
+	struct kmsg *k;
 	int p[2];
 
 	(void)state;
-	assert_false(kmsg_reconnected(-1, 1));
+	assert_null(kmsg_new(-1, 1));
+	assert_false(kmsg_reconnected(NULL));
 	assert_int_equal(pipe2(p, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
-	assert_false(kmsg_reconnected(p[0], 1));
+	k = kmsg_new(p[0], 1);
+	assert_false(kmsg_reconnected(k));
 	assert_true(write(p[1], other, strlen(other)) > 0);
 	assert_true(write(p[1], real, strlen(real)) > 0);
 	assert_true(write(p[1], other, strlen(other)) > 0);
-	assert_true(kmsg_reconnected(p[0], 1));
-	assert_false(kmsg_reconnected(p[0], 1));
-	assert_false(kmsg_reconnected(p[0], 2));
+	assert_true(kmsg_reconnected(k));
+	assert_false(kmsg_reconnected(k));
 	close(p[1]);
-	assert_false(kmsg_reconnected(p[0], 1)); /* its end is no reason to wait */
-	close(p[0]);
+	assert_false(kmsg_reconnected(k)); /* it does not wait for more */
+	kmsg_free(k);
+}
+
+/* Two ask the same log, and neither takes a record away from the other. */
+static void errors_are_counted(void **state)
+{
+	static const char *const records[] = {
+	    "3,1,2,-;block nbd1: Other side returned error (5)\n",
+	    real,
+	    "3,2,2,-;block nbd1: Other side returned error (108)\n",
+	    "3,3,2,-;block nbd2: Other side returned error (108)\n",
+	    "12,4,2,-;block nbd1: Other side returned error (108)\n",
+	    "3,5,2,-;block nbd1: Other side returned error\n",
+	};
+	struct kmsg_errors errors;
+	struct kmsg *k;
+	int p[2];
+
+	(void)state;
+	assert_false(kmsg_errors(NULL, &errors));
+	assert_int_equal(pipe2(p, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
+	k = kmsg_new(p[0], 1);
+	assert_true(kmsg_errors(k, &errors));
+	assert_int_equal(errors.count, 0);
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
+		assert_true(write(p[1], records[i], strlen(records[i])) > 0);
+	assert_true(kmsg_errors(k, &errors));
+	assert_int_equal(errors.count, 2);
+	assert_int_equal(errors.leaving, 1);
+	assert_int_equal(errors.last, KMSG_LEAVING);
+	assert_false(errors.missed);
+	assert_true(kmsg_reconnected(k));
+	assert_true(write(p[1], records[0], strlen(records[0])) > 0);
+	assert_false(kmsg_reconnected(k));
+	assert_true(kmsg_errors(k, &errors));
+	assert_int_equal(errors.count, 3);
+	close(p[1]);
+	kmsg_free(k);
 }
 
 static void it_opens_behind_what_is_there(void **state)
 {
 	int fd = kmsg_open();
+	struct kmsg *k;
 
 	(void)state;
 	if (fd < 0)
 		skip_because("a container may hide it");
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	assert_false(kmsg_reconnected(fd, 1048575));
-	close(fd);
+	k = kmsg_new(fd, 1048575);
+	assert_false(kmsg_reconnected(k));
+	kmsg_free(k);
 }
 
 int main(void)
@@ -122,6 +163,7 @@ int main(void)
 	    cmocka_unit_test(other_text_does_not_count),
 	    cmocka_unit_test(only_the_kernels_word_counts),
 	    cmocka_unit_test(it_reads_to_the_end),
+	    cmocka_unit_test(errors_are_counted),
 	    cmocka_unit_test(it_opens_behind_what_is_there),
 	};
 

@@ -143,7 +143,7 @@ static int setup(void **state)
 	f->at.mark = memfd_create("mark", MFD_CLOEXEC);
 	assert_int_equal(write(f->at.mark, "1", 1), 1);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, kmsg), 0);
-	f->at.kmsg = kmsg[0];
+	f->at.kmsg = kmsg_new(kmsg[0], 7);
 	f->log_fd = kmsg[1];
 	f->env = (struct part_env){.loop = loop_new(), .kernel = &f->kernel, .at = &f->at};
 	f->env.offload = offload_new(f->env.loop);
