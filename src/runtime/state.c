@@ -26,6 +26,7 @@ const struct state_field state_fields[] = {
     FIELD_OR_NULL("PID", "pid", "supervisor", FIELD_INT, pid, NULL_ZERO),
     FIELD("NAME", "name", "name", FIELD_TEXT, stable_name),
     FIELD("CONFIG", "config", "configured", FIELD_TEXT, config),
+    FIELD("OPTIONS", NULL, NULL, FIELD_TEXT, options),
     FIELD("URI", "uri", "export", FIELD_TEXT, uri),
     FIELD("SERVING", "serving", "served by", FIELD_TEXT, serving),
     FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),

@@ -46,6 +46,7 @@ struct state {
 	int64_t since;	      /* seconds since 1970 */
 	char stable_name[65]; /* in /dev/disk/by-nbd; "" if it has none */
 	char config[65];      /* of the configuration, `data` or `nbd0`; "" if there was none */
+	char options[2048];   /* which it has, each with a digest of its value; "" if unknown */
 	char uri[STATE_TEXT_MAX];
 	char identifier[STATE_TEXT_MAX];
 	char address[256];   /* the server's, in use */

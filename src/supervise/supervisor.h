@@ -27,6 +27,7 @@ struct supervisor_config {
 	const char *identifier;		    /* for the kernel's `backend` */
 	const char *name;      /* unique, safe as a file's name and for udev; NULL: none */
 	const char *config;    /* the configuration's name, for the state file; NULL: none */
+	const char *options;   /* for the state file: what a second attachment is compared with */
 	const char *source;    /* NULL: any */
 	const uid_t *peer_uid; /* the user who must own the server; NULL: any user */
 	bool read_only;

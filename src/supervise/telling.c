@@ -24,6 +24,7 @@ int supervisor_prepare_report(struct supervisor *s, struct err *err)
 	const struct report_config cfg = {
 	    .name = s->cfg.name,
 	    .config = s->cfg.config,
+	    .options = s->cfg.options,
 	    .on_change = s->cfg.on_change,
 	    .dead_timeout_s = s->cfg.dead_timeout_s,
 	    .swap = s->cfg.swap,

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "verbs/same.h"
 #include "verbs/verbs.h"
 #include "cli/server-captive.h"
 #include "runtime/rundir.h"
@@ -85,6 +86,11 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 
 static int start(struct supervisor_config *cfg, bool plain_status, struct err *err)
 {
+	int status = cfg->foreground || plain_status ? -1 : same_attached(cfg, err);
+
+	if (status >= 0)
+		return status;
+	err->message[0] = '\0';
 	if (!cfg->foreground && background_start(plain_status, &cfg->report_fd, err) < 0)
 		return err_exit_status(err->kind);
 	return supervisor_run(cfg);
@@ -111,7 +117,7 @@ int cmd_attach(const struct options *o)
 {
 	char **image = NULL;
 	struct captive_spec captive;
-	_cleanup_free_ char *identifier = NULL;
+	_cleanup_free_ char *identifier = NULL, *described = NULL;
 	struct supervisor_config cfg = {.report_fd = -1};
 	struct err err = {.message = ""};
 	int status;
@@ -122,7 +128,9 @@ int cmd_attach(const struct options *o)
 		status = err_exit_status(err.kind);
 	} else {
 		cfg.captive = captive_wanted(o) ? &captive : NULL;
-		status = start(&cfg, o->plain_status, &err);
+		cfg.options = described = same_options(&cfg);
+		status =
+		    described ? start(&cfg, o->plain_status, &err) : err_exit_status(ERR_SYSTEM);
 	}
 	captive_words_free(image);
 	if (err.message[0])

@@ -36,7 +36,8 @@ adopts() { # NAME KIND CONNECTIONS BETWEEN...: runs BETWEEN while no supervisor 
 	check "$name: attached" "$attached"
 	check "$name: has a supervisor" supervised "$device"
 	pause 2
-	check "$name: a second one is refused" expect_status 3 already start_over -C "$n"
+	check "$name: a second one is content" expect_status 0 already start_over -C "$n"
+	check "$name: a different one is refused" expect_status 3 already start_over -t 9 -C "$n"
 	# The new supervisor must also heal the next outage.
 	check "$name: then killed, and back after 1 s" outage 1
 	check "$name: attached again" healed

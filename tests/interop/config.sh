@@ -30,7 +30,8 @@ check "nbd3.conf: the file's option holds" state_says nbd3 DEAD_TIMEOUT=-1
 check "nbd3.conf: gives no name" state_says nbd3 NAME=
 check "nbd3.conf: the state file names it as the source" state_says nbd3 CONFIG=nbd3
 check "nbd3.conf: works" writes_and_verifies /dev/nbd3
-check "nbd3.conf: a second attach is refused" expect_status 3 'nbd3.*already' nbd_attach nbd3
+check "nbd3.conf: a second attach is content" expect_status 0 'nbd3 is already' nbd_attach nbd3
+check "nbd3.conf: a different one is refused" expect_status 3 'nbd3.*already' nbd_attach -r nbd3
 check "nbd3.conf: detaches" nbd_attach --detach nbd3
 check "nbd3.conf: /dev/nbd3, overridden" \
 	nbd_attach /dev/nbd3 --dead-timeout 7 --name "short" --read-only
@@ -54,7 +55,10 @@ check "data.conf: its name" status_is data name data
 check "data.conf: its configuration" status_is data config data
 check "data.conf: --check" nbd_attach --check data
 check "data.conf: --reconnect" nbd_attach --reconnect data
-check "data.conf: a second attach is refused" expect_status 3 'named data.*already' nbd_attach data
+check "data.conf: a second attach is content" expect_status 0 'nbd0 is already' nbd_attach data
+check "data.conf: it prints the device" is "$(cat "$scratch/stdout")" /dev/nbd0
+check "data.conf: a different one is refused" \
+	expect_status 3 'named data.*already' nbd_attach -t 9 data
 check "data.conf: its name is refused for another device" \
 	expect_status 3 'named data.*already' nbd_attach nbd5 localhost --name data
 check "data.conf: nbd5 was left alone" detached nbd5

@@ -42,8 +42,10 @@ check "background: has a supervisor" running "$(supervisor nbd0)"
 check "background: the supervisor has no terminal" \
 	is "$(without_a_terminal "$(supervisor nbd0)")" ''
 check "background: the state is attached" status_is nbd0 state attached
-check "background: a second attach is refused" \
-	expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock"
+check "background: a second attach is content" \
+	expect_status 0 'nbd0 is already' nbd_attach nbd0 -u "$sock"
+check "background: a different one is refused" \
+	expect_status 3 'nbd0.*already' nbd_attach nbd0 -r -u "$sock"
 check "background: --check" nbd_attach --check nbd0
 check "background: the same export on another device is refused" \
 	expect_status 3 'already' nbd_attach nbd1 -u "$sock"

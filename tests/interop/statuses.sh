@@ -81,7 +81,10 @@ usage 'check|detach|verb|one' --check --detach nbd0
 
 # 3: tests/interop/detach.sh has more cases
 check "3: attaches" nbd_attach nbd0 -u "$sock"
-check "3: already attached" expect_status 3 'nbd0.*already' nbd_attach nbd0 -u "$sock"
+check "0: the same is attached already" expect_status 0 'nbd0 is already attached to nbd' \
+	nbd_attach nbd0 -u "$sock"
+check "3: already attached" expect_status 3 'nbd0 is attached already.*options differ: dead-timeout$' \
+	nbd_attach nbd0 --dead-timeout 7 -u "$sock"
 exec 5</dev/nbd0
 check "3: in use" expect_status 3 "$$" nbd_attach --detach nbd0
 exec 5<&-

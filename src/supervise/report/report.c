@@ -116,6 +116,7 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 	snprintf(t->identifier, sizeof(t->identifier), "%s", at->identifier);
 	snprintf(t->stable_name, sizeof(t->stable_name), "%s", r->cfg.name ? r->cfg.name : "");
 	snprintf(t->config, sizeof(t->config), "%s", r->cfg.config ? r->cfg.config : "");
+	snprintf(t->options, sizeof(t->options), "%s", r->cfg.options ? r->cfg.options : "");
 	snprintf(t->backend, sizeof(t->backend), "%s", r->env->kernel->ops->name);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct state;
 struct report_config {
 	const char *name;	 /* of the device; NULL: none */
 	const char *config;	 /* the configuration's name; NULL: none */
+	const char *options;	 /* of the attachment, for the state file; NULL: not known */
 	const char *on_change;	 /* a command; NULL: none */
 	uint64_t dead_timeout_s; /* REPORT_FOREVER */
 	bool swap;		 /* nothing is written in an outage, when memory may be short */

@@ -19,6 +19,6 @@ check "the lock is held" wait_for 5 eval '! flock -n "$N/nbd0.lock" true'
 (pause 0.7; kill -KILL "$holder") &
 check "it is taken over nevertheless" attach
 check "it is attached" state_is attached
-check "a live supervisor is a reason" expect_status 3 'attached already' attach
+check "a live supervisor is a reason" expect_status 3 'attached already' attach -r
 check "it detaches" detach
 finish

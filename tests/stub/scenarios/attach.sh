@@ -20,7 +20,7 @@ check "no request times out" told_is timeout 0
 check "requests are checked each second" is "$(<"$N/stub/sys/block/nbd0/queue/io_timeout")" 1000
 check "the size is the export's" told_is size 1048576
 check "the identifier is the URI" told_is identifier "nbd+unix:///?socket=$sock"
-check "attached already" expect_status 3 'attached already' attach
+check "attached already" expect_status 3 'attached already' attach -r
 truncate -s 2M "$N/other"
 start nbdkit -f -U "$N/other.sock" file "$N/other" >>"$N/server.said" 2>&1
 wait_for 10 listening "$N/other.sock"

@@ -143,7 +143,7 @@ $ nbd1 -u sock
 "nbd+unix:///?socket=DIR/sock" is attached already as /dev/nbd0, by the nbd-attach process PID: `nbd-attach --detach nbd0` detaches it
 $ nbd0 -u other.sock
 3
-/dev/nbd0 is attached already, by the nbd-attach process PID: `nbd-attach --detach nbd0` detaches it
+/dev/nbd0 is attached already, by the nbd-attach process PID: `nbd-attach --detach nbd0` detaches it; these options differ: server, identifier
 $ nbd1 --tls localhost
 2
 TLS needs something to verify the server with: give --tls-ca FILE, --tls-certificates DIRECTORY or --tls-psk FILE; --tls-verify-peer 0 trusts any server

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "verbs/same.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "kernel/sysfs.h"
+#include "runtime/lock.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
+#include "supervise/fsm.h"
+#include "supervise/requests/control.h"
+
+#define AUTO_DEVICES	 256
+#define LOOK_MS		 100
+#define REQUEST_LIMIT_MS 1000
+
+static void add(FILE *f, const char *name, const char *value)
+{
+	char text[DIGEST_TEXT_MAX];
+	struct digest d;
+
+	digest_init(&d);
+	digest_add(&d, name, strlen(name) + 1);
+	digest_add(&d, value ? value : "", value ? strlen(value) + 1 : 0);
+	fprintf(f, "%s%s=%.16s", ftell(f) ? " " : "", name, digest_text(&d, text));
+}
+
+static void add_number(FILE *f, const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	add(f, name, text);
+}
+
+static int add_server(FILE *f, const struct supervisor_config *cfg)
+{
+	const struct endpoint *e = cfg->endpoint;
+	_cleanup_free_ char *uri = endpoint_whole_uri(e);
+
+	if (!uri)
+		return -ENOMEM;
+	add(f, "server", uri);
+	add(f, "identifier", cfg->identifier);
+	add(f, "tls-ca", e->tls_ca);
+	add(f, "tls-crl", e->tls_crl);
+	add(f, "tls-cert", e->tls_cert);
+	add(f, "tls-key", e->tls_key);
+	add(f, "tls-priority", e->tls_priority);
+	add(f, "user", cfg->captive ? cfg->captive->user : NULL);
+	add(f, "source", cfg->source);
+	add_number(f, "peer-uid", cfg->peer_uid ? UINT64_C(1) + *cfg->peer_uid : 0);
+	return 0;
+}
+
+static int add_others(FILE *f, const struct supervisor_config *cfg)
+{
+	_cleanup_free_ char *list = NULL;
+	size_t len;
+	FILE *others = open_memstream(&list, &len);
+	int ret = others ? 0 : -ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < cfg->n_failover; i++) {
+		const struct supervisor_config one = {.endpoint = &cfg->failover[i],
+						      .identifier = ""};
+
+		ret = add_server(others, &one);
+	}
+	if (others && fclose(others) != 0)
+		ret = -ENOMEM;
+	if (ret < 0)
+		return ret;
+	add(f, "failover", list);
+	add_number(f, "failback", cfg->failback);
+	add(f, "fence", cfg->failover_unfenced ? "none" : cfg->fence);
+	return 0;
+}
+
+static void add_device(FILE *f, const struct supervisor_config *cfg)
+{
+	add(f, "name", cfg->name);
+	add_number(f, "read-only", cfg->read_only);
+	add_number(f, "block-size", cfg->block_size);
+	add_number(f, "connections", cfg->connections);
+	add_number(f, "timeout", cfg->timeout);
+	add_number(f, "backend", cfg->backend);
+	add_number(f, "relay", cfg->relay);
+	add_number(f, "watch-size", cfg->watch_size_s);
+}
+
+static void add_outage(FILE *f, const struct supervisor_config *cfg)
+{
+	add_number(f, "no-reconnect", !cfg->reconnect);
+	add_number(f, "dead-timeout", cfg->dead_timeout_s);
+	add_number(f, "peer-timeout", cfg->peer_timeout_ms);
+	add_number(f, "follow-dns", cfg->follow_dns);
+	add_number(f, "accept", cfg->accept);
+	add_number(f, "same-content", cfg->same_content);
+	add(f, "on-change", cfg->on_change);
+	add_number(f, "swap", cfg->swap);
+}
+
+char *same_options(const struct supervisor_config *cfg)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int ret;
+
+	if (!f)
+		return NULL;
+	ret = add_server(f, cfg);
+	if (ret == 0)
+		ret = add_others(f, cfg);
+	add_device(f, cfg);
+	add_outage(f, cfg);
+	if (fclose(f) != 0 || ret < 0)
+		free(TAKE_PTR(text));
+	return text;
+}
+
+/* The state of a device whose supervisor lives and says which options it has. */
+static bool is_supervised(int index, struct state *s)
+{
+	struct rundir_path lock = rundir_device(index, "lock");
+	int holder = lock_holder(lock.text);
+
+	return holder && state_read(index, s, NULL) == 0 && s->pid == holder && s->options[0];
+}
+
+/* For `auto` only a writable device that is the same in everything is meant. */
+static int find(const struct supervisor_config *cfg, struct state *s)
+{
+	if (cfg->index != SUPERVISOR_INDEX_AUTO)
+		return is_supervised(cfg->index, s) ? cfg->index : -1;
+	for (int i = 0; i < AUTO_DEVICES && !cfg->read_only; i++)
+		if (is_supervised(i, s) && strcmp(s->options, cfg->options) == 0)
+			return i;
+	return -1;
+}
+
+/* The names of the options that are not the same, with commas between them. */
+static void name_differences(const char *mine, const char *theirs, struct text *t)
+{
+	for (size_t len; (len = strcspn(mine, " ")) > 0; mine += len + (mine[len] == ' ')) {
+		_cleanup_free_ char *one = strndup(mine, len);
+		const char *at = one ? strstr(theirs, one) : NULL;
+
+		if (!one || (at && (at == theirs || at[-1] == ' ')))
+			continue;
+		one[strcspn(one, "=")] = '\0';
+		text_str(t, t->len ? ", " : "");
+		text_str(t, one);
+	}
+}
+
+static int refuse(int index, const struct supervisor_config *cfg, const struct state *s,
+		  struct err *err)
+{
+	struct rundir_path lock = rundir_device(index, "lock");
+	_cleanup_fd_ int fd = -1;
+	char what[32], names[256];
+	struct text t;
+
+	text_init(&t, names, sizeof(names));
+	name_differences(cfg->options, s->options, &t);
+	snprintf(what, sizeof(what), "/dev/nbd%d", index);
+	if (lock_take(lock.text, what, &fd, err) != -EBUSY)
+		return -1;
+	text_init(&t, err->message + strlen(err->message),
+		  sizeof(err->message) - strlen(err->message));
+	text_str(&t, "; these options differ: ");
+	text_str(&t, names);
+	return err_exit_status(ERR_BUSY);
+}
+
+/* Waits for the end of an outage, as for a server at the first attachment. */
+static int await(int index, const struct supervisor_config *cfg, struct state *s, struct err *err)
+{
+	const struct control_request now = {.verb = CONTROL_RECONNECT};
+	uint64_t limit = cfg->wait_ms ? cfg->wait_ms : cfg->connect_timeout_ms;
+	uint64_t end = limit == SUPERVISOR_FOREVER ? UINT64_MAX : loop_now() + limit;
+	int status;
+
+	if (strcmp(s->name, fsm_state_name(FSM_ATTACHED)) != 0)
+		control_ask(index, &now, REQUEST_LIMIT_MS, &status, err);
+	while (is_supervised(index, s)) {
+		if (strcmp(s->name, fsm_state_name(FSM_ATTACHED)) == 0)
+			return 0;
+		if (loop_now() >= end) {
+			err_set(err, ERR_RETRY, ETIMEDOUT,
+				"/dev/nbd%d is attached already, in the state %s%s%s", index,
+				s->name, s->error[0] ? ": " : "", s->error);
+			return err_exit_status(ERR_RETRY);
+		}
+		usleep(LOOK_MS * 1000);
+	}
+	return -1;
+}
+
+int same_attached(const struct supervisor_config *cfg, struct err *err)
+{
+	struct state *s = malloc(sizeof(*s));
+	int index = s ? find(cfg, s) : -1, status = -1;
+
+	if (index >= 0 && strcmp(s->options, cfg->options) != 0)
+		status = refuse(index, cfg, s, err);
+	else if (index >= 0)
+		status = await(index, cfg, s, err);
+	if (status == 0 && !sysfs_attached(index))
+		status = -1;
+	if (status == 0) {
+		log_notice("/dev/nbd%d is already attached to %s", index, s->uri);
+		if (cfg->index == SUPERVISOR_INDEX_AUTO)
+			printf("/dev/nbd%d\n", index);
+	}
+	free(s);
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same attachment asked for again, which is success. A supervisor's state file has each option
+ * by name with a digest of its value, so that a difference can be named and no value is published.
+ */
+#ifndef VERBS_SAME_H
+#define VERBS_SAME_H
+
+#include "supervise/supervisor.h"
+
+/* The options of an attachment as `NAME=DIGEST NAME=DIGEST ...`: all but those that matter only
+ * while it begins. The caller frees it; NULL: no memory. */
+char *same_options(const struct supervisor_config *cfg);
+
+/*
+ * If a living supervisor has such a device, the exit status: 0 when it is attached, after waiting
+ * as a first attachment would while it reconnects; 4 when it does not get there; 3, naming what
+ * differs. -1: there is none, or it is not certain, so attaching has to find out. *err is set if
+ * the status is not 0. Blocks.
+ */
+int same_attached(const struct supervisor_config *cfg, struct err *err);
+
+#endif

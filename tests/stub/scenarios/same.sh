@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The same attachment asked for again is success, and only that.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+differs() { # NAMES OPTION...
+	expect_status 3 "^nbd-attach: /dev/nbd0 is attached already.*these options differ: $1$" attach "${@:2}"
+}
+
+serve
+check "it attaches" attach --name data --dead-timeout 60 --on-change true
+check "the same again" expect_status 0 '^nbd-attach: /dev/nbd0 is already attached to nbd.unix:' \
+	attach --name data --dead-timeout 1m --on-change true
+check "it says nothing else" is "$(<"$scratch/stdout")" ''
+check "auto finds it, too" expect_status 0 'nbd0 is already attached' \
+	nbd_attach auto --name data --dead-timeout 60 --on-change true -u "$sock"
+check "auto prints it" is "$(<"$scratch/stdout")" /dev/nbd0
+check "the pauses make no difference" expect_status 0 'already' \
+	attach --name data --dead-timeout 60 --on-change true --retry-delay 1 --wait=3 --connect-timeout 2
+check "read-only" differs read-only --name data --dead-timeout 60 --on-change true -r
+check "another dead timeout, no command" differs 'dead-timeout, on-change' --name data
+check "another name" differs name --name other --dead-timeout 60 --on-change true
+check "another server" differs 'server, identifier' --name data --dead-timeout 60 --on-change true -- \
+	-u "$N/other"
+check "another identifier" differs identifier --name data --dead-timeout 60 --on-change true -i x
+check "another device" expect_status 3 'already' nbd_attach nbd1 --name data --dead-timeout 60 \
+	--on-change true -u "$sock"
+check "no value is published" refuses grep -q 'on-change=true' "$N/nbd0.state"
+check "the device is as before" told_is configured 1
+
+# While it has no connection, the command waits as for a first attachment.
+crash
+check "it is lost" within 10 state_is lost
+check "the same, and no server" expect_status 4 'nbd0 is attached already, in the state lost' \
+	attach --name data --dead-timeout 60 --on-change true --connect-timeout 0.5
+attach --wait=60 --name data --dead-timeout 60 --on-change true &
+waiting=$!
+started+=("$waiting")
+pause 0.5
+check "it waits" kill -0 "$waiting"
+serve_again
+check "it ends when the server is back" wait_for 30 gone "$waiting"
+check "it is attached" state_is attached
+
+# Without a supervisor that can say which options it has, attaching decides.
+kill_supervisor
+check "it is taken over" attach --name data --dead-timeout 60
+check "the new options count" expect_status 0 'already' attach --name data --dead-timeout 60
+check "the old ones do not" differs on-change --name data --dead-timeout 60 --on-change true
+check "it detaches" detach
+finish
