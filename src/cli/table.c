@@ -606,7 +606,7 @@ const struct option_def options_table[] = {
      .verbs = ATTACH,
      .shown = "COMMAND",
      .help = "run this command at each change of state, with NBD_DEVICE, NBD_STATE, NBD_OLD_STATE, "
-	     "NBD_SERVER and NBD_REASON in its environment",
+	     "NBD_SERVER, NBD_REASON, NBD_NAME and NBD_OUTAGE_MS in its environment",
      .set = option_set_text,
      .field = FIELD(on_change)},
     {.name = "swap",

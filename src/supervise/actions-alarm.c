@@ -40,7 +40,8 @@ static void due(const char *users, void *arg)
 		s->at.server, (unsigned long long)seconds, why[0] ? why : s->outage.cause, limit,
 		s->at.index, users[0] ? "; " : "", users);
 	log_warning("/dev/nbd%d: %s", s->at.index, text.message);
-	report_change(s->report, s->state, s->state, text.message);
+	report_change(s->report, s->state, s->state, text.message,
+		      outage_lasts(&s->outage, loop_now()));
 }
 
 int supervisor_prepare_alarm(struct supervisor *s, struct err *err)

@@ -73,6 +73,11 @@ bool outage_becomes_usual(const struct outage *o)
 	return o->flaps == USUAL_FLAPS;
 }
 
+uint64_t outage_lasts(const struct outage *o, uint64_t now)
+{
+	return o->since && now > o->since ? now - o->since : 0;
+}
+
 void outage_report(const struct outage *o, uint64_t now, int64_t wall, struct state *ret_state)
 {
 	uint64_t present = o->since ? now - o->since : 0;

@@ -50,6 +50,9 @@ bool outage_is_usual(const struct outage *o);
 /* True if this is the first outage of that kind. */
 bool outage_becomes_usual(const struct outage *o);
 
+/* How long the present outage has lasted; 0: there is none. */
+uint64_t outage_lasts(const struct outage *o, uint64_t now);
+
 /* Fills what the status says of outages; `wall` is the same moment in seconds since 1970. */
 void outage_report(const struct outage *o, uint64_t now, int64_t wall, struct state *ret_state);
 

@@ -57,7 +57,8 @@ static void step(struct supervisor *s, const struct event *e)
 	/* After a refused detach, "attached" is only a step on the way to "lost". */
 	if (step.next != s->state && s->state != FSM_GIVING && step.next != FSM_GIVING &&
 	    (step.action != FSM_RECHECK || links_alive(s->links) > 0))
-		report_change(s->report, s->state, step.next, reason(s, step.next, e));
+		report_change(s->report, s->state, step.next, reason(s, step.next, e),
+			      outage_lasts(&s->outage, loop_now()));
 	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
 	s->state = step.next;
 	assert(!s->stepping);

@@ -2,6 +2,7 @@
 #include "supervise/report/announce.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 
 struct change {
 	int index;
-	const char *from, *to;
+	const char *from, *to, *name;
+	uint64_t outage_ms;
 	char address[256], reason[256];
 };
 
@@ -54,7 +56,7 @@ void announce_free(struct announce *a)
 /* In the child: becomes the command. */
 static _Noreturn void run(const char *command, const struct change *c)
 {
-	char device[32];
+	char device[32], outage[32];
 
 	snprintf(device, sizeof(device), "/dev/nbd%d", c->index);
 	setenv("NBD_DEVICE", device, 1);
@@ -62,6 +64,9 @@ static _Noreturn void run(const char *command, const struct change *c)
 	setenv("NBD_STATE", c->to, 1);
 	setenv("NBD_SERVER", c->address, 1);
 	setenv("NBD_REASON", c->reason, 1);
+	setenv("NBD_NAME", c->name, 1);
+	snprintf(outage, sizeof(outage), "%" PRIu64, c->outage_ms);
+	setenv("NBD_OUTAGE_MS", outage, 1);
 	child_shell(command);
 }
 
@@ -123,7 +128,13 @@ void announce_change(struct announce *a, const struct announce_change *change)
 			 "which was skipped");
 	}
 	c = &a->waiting[a->n++];
-	*c = (struct change){.index = change->index, .from = change->from, .to = change->to};
+	*c = (struct change){
+	    .index = change->index,
+	    .from = change->from,
+	    .to = change->to,
+	    .name = change->name,
+	    .outage_ms = change->outage_ms,
+	};
 	snprintf(c->address, sizeof(c->address), "%s", change->address);
 	snprintf(c->reason, sizeof(c->reason), "%s", change->reason);
 	next(a);

@@ -7,6 +7,8 @@
 #ifndef SUPERVISE_REPORT_ANNOUNCE_H
 #define SUPERVISE_REPORT_ANNOUNCE_H
 
+#include <stdint.h>
+
 #include "base/loop.h"
 
 struct announce;
@@ -16,6 +18,8 @@ struct announce_change {
 	const char *from, *to; /* names of states; literals */
 	const char *address;   /* the server's; copied */
 	const char *reason;    /* "" or a sentence; copied */
+	const char *name;      /* of the device, or ""; borrowed */
+	uint64_t outage_ms;    /* how long the present outage has lasted; 0: there is none */
 };
 
 /* command: for /bin/sh -c; borrowed. NULL: no memory. */

@@ -164,7 +164,8 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause)
 	manager_status(r->manager, &status);
 }
 
-void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason)
+void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason,
+		   uint64_t outage_ms)
 {
 	const struct announce_change change = {
 	    .index = r->env->at->index,
@@ -172,6 +173,8 @@ void report_change(struct report *r, enum fsm_state from, enum fsm_state to, con
 	    .to = fsm_state_name(to),
 	    .address = r->env->at->server,
 	    .reason = reason,
+	    .name = r->cfg.name ? r->cfg.name : "",
+	    .outage_ms = outage_ms,
 	};
 
 	if (r->announce && r->env->at->index >= 0)

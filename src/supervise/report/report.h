@@ -56,7 +56,8 @@ void report_write(struct report *r, enum fsm_state state);
 /* Tells the service manager the same; `cause` is why the last connection died. */
 void report_tell(struct report *r, enum fsm_state state, const char *cause);
 /* Runs the command of --on-change, if there is one and a device. */
-void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason);
+void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason,
+		   uint64_t outage_ms);
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);

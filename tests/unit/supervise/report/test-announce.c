@@ -38,7 +38,14 @@ static void await_lines(const char *name, unsigned n)
 static void change(struct announce *a, const char *from, const char *to, const char *reason)
 {
 	const struct announce_change c = {
-	    .index = 12, .from = from, .to = to, .address = "127.0.0.1:10809", .reason = reason};
+	    .index = 12,
+	    .from = from,
+	    .to = to,
+	    .address = "127.0.0.1:10809",
+	    .reason = reason,
+	    .name = "data",
+	    .outage_ms = 1500,
+	};
 
 	announce_change(a, &c);
 }
@@ -64,8 +71,10 @@ static int teardown(void **state)
 /* A reason is foreign text: it is passed in the environment, where no shell parses it. */
 static void the_environment_tells_what_happened(void **state)
 {
-	struct announce *a = announce_new(
-	    loop, "echo \"$NBD_DEVICE|$NBD_OLD_STATE|$NBD_STATE|$NBD_SERVER|$NBD_REASON\" >>out");
+	struct announce *a =
+	    announce_new(loop, "echo "
+			       "\"$NBD_DEVICE|$NBD_OLD_STATE|$NBD_STATE|$NBD_SERVER|$NBD_REASON|$"
+			       "NBD_NAME|$NBD_OUTAGE_MS\" >>out");
 	char reason[] = "it's \"$(touch gate)\" `touch gate`; touch gate";
 
 	(void)state;
@@ -77,8 +86,8 @@ static void the_environment_tells_what_happened(void **state)
 	await_lines("out", 2);
 	assert_string_equal(contents("out"),
 			    "/dev/nbd12|attached|lost|127.0.0.1:10809|it's \"$(touch gate)\" "
-			    "`touch gate`; touch gate\n"
-			    "/dev/nbd12|lost|attached|127.0.0.1:10809|\n");
+			    "`touch gate`; touch gate|data|1500\n"
+			    "/dev/nbd12|lost|attached|127.0.0.1:10809||data|1500\n");
 	assert_int_equal(access("gate", F_OK), -1);
 	announce_flush(a, 5000);
 	announce_free(a);

@@ -163,7 +163,7 @@ static void no_device_no_file(void **state)
 	f.at.index = -1;
 	make((struct report_config){.on_change = "exit 1"});
 	report_write(f.r, FSM_STARTING);
-	report_change(f.r, FSM_STARTING, FSM_JOINING, "");
+	report_change(f.r, FSM_STARTING, FSM_JOINING, "", 0);
 	assert_int_equal(f.filled, 0);
 	assert_int_equal(state_read(INDEX, &s, NULL), -ENOENT);
 }
@@ -232,7 +232,7 @@ static void the_command_is_waited_for(void **state)
 	snprintf(command, sizeof(command), "echo \"$NBD_OLD_STATE $NBD_STATE\" >%s", path);
 	make((struct report_config){.on_change = command});
 	open_report();
-	report_change(f.r, FSM_ATTACHED, FSM_LOST, "it has died");
+	report_change(f.r, FSM_ATTACHED, FSM_LOST, "it has died", 0);
 	report_end(f.r, 10000);
 	file = fopen(path, "r");
 	assert_non_null(file);
