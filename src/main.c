@@ -35,6 +35,8 @@ static int run(const struct options *o)
 		return cmd_info(o);
 	case VERB_CHECK_CONFIG:
 		return cmd_check_config(o);
+	case VERB_ATTACH_ALL:
+		return cmd_attach_all(o);
 	case VERB_SHUTDOWN:
 		return cmd_shutdown(o);
 	case VERB_IMPORT:

@@ -34,6 +34,7 @@ enum verb {
 	VERB_CHECK_CONFIG,
 	VERB_IMPORT,
 	VERB_SHUTDOWN,
+	VERB_ATTACH_ALL,
 	VERB_HELP,
 	VERB_VERSION,
 	VERB_COMPLETION, /* hidden: print the bash completion */

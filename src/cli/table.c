@@ -46,6 +46,12 @@ static const char *const backends[] = {
 };
 
 const struct option_def options_table[] = {
+    {.name = "attach-all",
+     .group = GROUP_VERB,
+     .verbs = ALL,
+     .help = "attach every configuration in /etc/nbd-attach, side by side",
+     .set = option_set_verb,
+     .verb = VERB_ATTACH_ALL},
     {.name = "detach",
      .letter = 'd',
      .group = GROUP_VERB,

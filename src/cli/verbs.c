@@ -17,6 +17,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_CHECK_CONFIG] = {.option = "--check-config", .takes_file = true},
     [VERB_IMPORT] = {.option = "--import-nbdtab", .takes_file = true, .file_optional = true},
     [VERB_SHUTDOWN] = {.option = "--shutdown"},
+    [VERB_ATTACH_ALL] = {.option = "--attach-all"},
     [VERB_HELP] = {.option = "--help"},
     [VERB_VERSION] = {.option = "--version"},
     [VERB_COMPLETION] = {.option = "--completion"},

@@ -12,6 +12,7 @@
 #define CMD_JSON_VERSION 1
 
 int cmd_attach(const struct options *o);
+int cmd_attach_all(const struct options *o);
 /* Says, with -v, which defaults of the machine do not fit. */
 void cmd_tell_left_out(const struct options *o);
 int cmd_show_config(const struct options *o); /* attach with --show-config */

@@ -190,6 +190,29 @@ check "--detach: its device is attached to something else" \
 	'echo device = nbd3 >>data.conf; "$@" --detach data'
 check "the other one detaches" nbd_attach -q --detach nbd3
 
+# Every configuration.
+check "--attach-all: none" says '^nbd-attach: there is no configuration in /etc/nbd-attach.status 0$' \
+	'rm *.conf; "$@" --attach-all'
+each() {
+	rm -r /etc/nbd-attach/*
+	echo "unix = $2" >one.conf
+	printf '%s\n' "unix = $2" 'device = nbd2' 'read-only = yes' >two.conf
+	echo 'unix = /nosuch' >three.conf
+	echo 'connections = 3' >defaults.conf
+	"${@:3}" --attach-all
+}
+export -f each
+export sock
+check "--attach-all: each, and the worst status counts" \
+	says '/etc/nbd-attach/three.conf is not attached: exit status 4.*status 4$' \
+	'each - "$sock" "$@"'
+check "--attach-all: one is attached" eval 'nbd_attach --check one && json_is connections 3'
+check "--attach-all: the other is, too" eval 'nbd_attach --check two && nbd_attach --check nbd2'
+check "--attach-all: again" says 'nbd0 is already attached.*status 0$' \
+	'each - "$sock" true; rm three.conf; "$@" --attach-all'
+check "--attach-all: nothing follows" says 'one word too many.*status 2$' '"$@" --attach-all data'
+check "all detach" nbd_attach -q --detach one two
+
 check "--no-OPTION and the option" says 'swap and --no-swap cannot be combined.*status 2$' \
 	'"$@" --swap --no-swap data'
 check "--no-OPTION of a verb" says 'no-swap cannot be combined with --detach.*status 2$' \

@@ -139,6 +139,7 @@ static const struct {
     {"-s nbd-1", VERB_STATUS, "nbd-1", SUPERVISOR_INDEX_AUTO, NULL},
     {"--reconnect a.b_c", VERB_RECONNECT, "a.b_c", SUPERVISOR_INDEX_AUTO, NULL},
     {"--check-config f", VERB_CHECK_CONFIG, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--attach-all", VERB_ATTACH_ALL, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--shutdown", VERB_SHUTDOWN, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--shutdown --grace 60", VERB_SHUTDOWN, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--grace=infinity --shutdown", VERB_SHUTDOWN, NULL, SUPERVISOR_INDEX_AUTO, NULL},
