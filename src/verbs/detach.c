@@ -264,7 +264,8 @@ static int explain_absent(const struct options *o, struct err *err)
 		return err_exit_status(err->kind);
 	if (index < 0) {
 		err_set(err, ERR_FAILED, ENOENT,
-			"no attached device is known by the name of the configuration %s",
+			"no attached device is called %s, and the configuration of that name "
+			"does not say which device is meant",
 			o->device);
 	} else if (sysfs_attached(index) || lock_holder(rundir_device(index, "lock").text)) {
 		err_set(err, ERR_FAILED, ENOENT,

@@ -179,7 +179,7 @@ check "... given" says 'identifier = y.*status 0$' \
 # A configuration that is not attached.
 check "--detach: its device is not attached" says '^nbd-attach: data: /dev/nbd3 is not attached.status 0$' \
 	'echo device = nbd3 >>data.conf; "$@" --detach data'
-check "--detach: its device is not known" says 'known by the name of the configuration data.status 1$' \
+check "--detach: its device is not known" says 'no attached device is called data, and the configuration of that name.*status 1$' \
 	'"$@" --detach data'
 check "--detach: no configuration has that name" says 'no attached device is called other.status 1$' \
 	'"$@" --detach other'
