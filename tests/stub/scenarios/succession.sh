@@ -18,12 +18,13 @@ in_charge() { # PID
 	[[ $p = "$1" ]] && ! gone "$1" && ! flock -n "$N/nbd0.lock" true
 }
 
+# Uses the driver's count: a new supervisor counts from 0, and the state file can be the old one's.
 heals() {
 	local before
-	before=$(state_value RECONNECTS)
+	before=$(told taken)
 	crash
 	serve_again
-	within 15 state_has RECONNECTS "^$((before + 1))\$" && within 5 state_is attached &&
+	within 20 told_at_least taken $((before + 1)) && within 10 state_is attached &&
 		loading 20 10
 }
 
