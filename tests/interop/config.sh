@@ -91,7 +91,7 @@ check "killed, detached: by name" nbd_attach --detach data
 cp /run/nbd-attach/nbd1.state "$scratch/stale"
 check "detached: --check says so" expect_status 1 '' nbd_attach --check data
 check "detached: --status says so" expect_status 1 '' nbd_attach --status data
-check "detached: --detach says so" expect_status 1 'no attached device is known by the name of the configuration data' \
+check "detached: --detach says so" expect_status 1 'no attached device is called data' \
 	nbd_attach --detach data
 check "the other device detaches by its name" nbd_attach --detach other
 sed 's/^NAME=.*/NAME=stale/' "$scratch/stale" >/run/nbd-attach/nbd1.state
