@@ -322,8 +322,12 @@ static void the_address_that_answered_goes_first(void **state)
 	(void)state;
 	redial_want(r, 1, false, false);
 	await_taken(1);
-	redial_want(r, 1, true, false);
-	await_taken(2);
+	/* On a busy machine one or two attempts may have begun before that answer. */
+	for (unsigned n = 2; n <= 4 && (n == 2 || !address_equal(got.last.addresses.item, &good));
+	     n++) {
+		redial_want(r, 1, true, false);
+		await_taken(n);
+	}
 	assert_int_equal(got.last.addresses.n, 2);
 	assert_true(address_equal(&got.last.addresses.item[0], &good));
 	assert_true(address_equal(&got.last.addresses.item[1], &dead));
