@@ -112,6 +112,7 @@ static void note(struct takeover *t)
 	const struct adopt *a = &t->adopt;
 	struct attachment *at = t->cfg.at;
 	struct links *links = t->cfg.links;
+	unsigned earlier = a->known ? a->state->alive : a->plan.connections;
 
 	at->plan = a->plan;
 	at->guessed = !a->counted;
@@ -123,6 +124,8 @@ static void note(struct takeover *t)
 	links_probe_ends(links, a->probe == ADOPT_DEAD);
 	if (a->known && a->state->unsettled)
 		links_inherit(links, a->state->unproved);
+	else if (links_alive(links) < earlier)
+		links_inherit(links, false); /* no supervisor told how a connection has ended */
 }
 
 static int take(struct takeover *t, struct err *err)
