@@ -199,7 +199,11 @@ each() {
 	printf '%s\n' "unix = $2" 'device = nbd2' 'read-only = yes' >two.conf
 	echo 'unix = /nosuch' >three.conf
 	echo 'connections = 3' >defaults.conf
-	"${@:3}" --attach-all
+	# Instrumented workers keep standard error, so no pipe would end here.
+	"${@:3}" --attach-all >"$2.said" 2>&1
+	set -- "$?" "$2"
+	cat "$2.said"
+	return "$1"
 }
 export -f each
 export sock
