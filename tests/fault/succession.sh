@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2154,SC2317 # check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 200 "$@"
-begin 15
+begin 16
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -52,7 +52,8 @@ check "attaches" attach
 check "load" load -r 500
 pause 1
 check "the new one takes over" takes
-check "a second one is refused" expect_status 3 already attach
+check "the same command again finds it attached" expect_status 0 'already attached' attach
+check "another one is refused" expect_status 3 '' attach -C 3
 check "an outage of 1 s" outage 1
 check "attached again" healed
 check "its supervisor is killed" ends
