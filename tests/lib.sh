@@ -199,6 +199,26 @@ asleep() { # PID: it waits for something to happen
 	[[ $process_state = S ]]
 }
 
+# PID: it is asleep, and its processor time stands still for half a second. nbd-server listens, then
+# generates a prime for TLS (gnutls_dh_params_generate2), and only then accepts clients. That takes
+# less than a second or more than ten, and it may sleep for a moment meanwhile.
+idles() {
+	local before
+	asleep "$1" || return
+	processor_time "$1"
+	before=$processor_time
+	sleep 0.5
+	processor_time "$1"
+	[[ $before && $processor_time = "$before" ]] && asleep "$1"
+}
+
+processor_time() { # PID: sets $processor_time to its clock ticks in user and in kernel mode
+	local line='' fields=()
+	{ read -rd '' line <"/proc/$1/stat"; } 2>/dev/null
+	read -ra fields <<<"${line##*) }"
+	processor_time=${fields[*]:11:2}
+}
+
 gone() { # PID
 	! running "$1"
 }

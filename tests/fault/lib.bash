@@ -97,8 +97,7 @@ serve_again() { # with ${server_options[@]} and $image as they are now; sets $se
 		wait_for 5 test -s "$scratch/nbd-server.pid" || return
 		server=$(<"$scratch/nbd-server.pid")
 		started+=("$server")
-		# It listens, generates a prime, and only then serves.
-		wait_for 30 asleep "$server"
+		wait_for 120 idles "$server" || return
 		listening=$("$fault" now)
 	}
 }

@@ -146,12 +146,12 @@ stop "$pid"
 truncate -s 32M "$image"
 printf '%s\n' '[generic]' 'allowlist = true' "unixsock = $scratch/nbd-server.sock" '[disk]' \
 	"exportname = $image" >"$scratch/conf"
-# nbd-server serves only one client unless it goes to the background. It first generates a prime.
+# nbd-server serves only one client unless it goes to the background.
 nbd-server -C "$scratch/conf" -p "$scratch/nbd-server.pid"
 wait_for 10 test -s "$scratch/nbd-server.pid"
 server=$(<"$scratch/nbd-server.pid")
 started+=("$server")
-wait_for 60 asleep "$server"
+wait_for 120 idles "$server"
 check "one of two lost: attaches" nbd_attach -q nbd0 -u "$scratch/nbd-server.sock" -C 2 disk
 check "one of two lost: two connections are alive" status_is nbd0 connections-alive 2
 truncate -s 36M "$image"

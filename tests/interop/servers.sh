@@ -63,9 +63,7 @@ nbd_server() { # PATH or PORT, GENERIC-SETTING; sets $pid
 	pid=$(cat "$scratch/nbd-server.pid")
 	started+=("$pid")
 	wait_for 10 listening "$1"
-	# It listens, but generates a prime for TLS (gnutls_dh_params_generate2) before it accepts
-	# clients. By chance that takes less than a second or more than ten seconds.
-	wait_for 60 asleep "$pid"
+	wait_for 120 idles "$pid"
 }
 nbd_server "$scratch/nbd-server.sock" "unixsock = $scratch/nbd-server.sock"
 serves "nbd-server, Unix socket" -u "$scratch/nbd-server.sock" one

@@ -278,7 +278,7 @@ wait_for 10 test -s "$scratch/nbd-server.pid"
 pid=$(cat "$scratch/nbd-server.pid")
 started+=("$pid")
 wait_for 10 listening $port
-wait_for 120 asleep "$pid" # it first generates a prime: see servers.sh
+wait_for 120 idles "$pid"
 serves "nbd-server, client certificate" localhost:$port "${mutual[@]}" disk
 refused "nbd-server: no such export" 'nothing' localhost:$port "${mutual[@]}" nothing
 stop "$pid"
