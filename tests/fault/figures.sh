@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The figures: how soon a device works again, how many log lines an outage causes, and how often an
 # idle supervisor wakes up.
+# Alone: it measures times, which another guest would spoil.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 590 "$@"

@@ -3,6 +3,7 @@
 # Compares nbd-attach with other clients in one guest: the same outages under the same loads. Prints
 # failed requests, lost blocks and the lag of each. Only nbd-attach can fail a check, and only with
 # --ours.
+# Alone: it measures times, which another guest would spoil.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 590 "$@"
