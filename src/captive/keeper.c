@@ -11,8 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +20,7 @@
 #include "base/text.h"
 #include "captive/keeper-log.h"
 #include "runtime/lock.h"
+#include "runtime/rundir-socket.h"
 #include "captive/strays.h"
 #include "captive/command.h"
 
@@ -330,21 +329,11 @@ static void steady(void *arg)
 static int listen_at(struct keeper *k, struct err *err)
 {
 	struct rundir_path path = captive_path(k->id, "sock");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int ret;
+	int ret = rundir_listen(path.text, SOCK_STREAM, BACKLOG);
 
-	if (strlen(path.text) >= sizeof(sa.sun_path))
-		return err_set(err, ERR_SYSTEM, ENAMETOOLONG, "%s is too long for a socket",
-			       path.text);
-	memcpy(sa.sun_path, path.text, strlen(path.text));
-	unlink(path.text);
-	k->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mask = umask(0177);
-	ret = k->listen_fd < 0 ? -1 : bind(k->listen_fd, (void *)&sa, sizeof(sa));
-	umask(mask);
-	if (ret < 0 || listen(k->listen_fd, BACKLOG) < 0)
-		return err_errno(err, ERR_SYSTEM, errno, "cannot listen at %s", path.text);
+	if (ret < 0)
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot listen at %s", path.text);
+	k->listen_fd = ret;
 	return 0;
 }
 

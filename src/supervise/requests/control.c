@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "runtime/rundir.h"
+#include "runtime/rundir-socket.h"
 
 #define RESETS_MAX \
 	50 /* times 20 ms: a helper of a killed supervisor may keep its socket for this time */
@@ -33,17 +31,6 @@ struct control {
 	bool lent; /* the connection of one who asked is in other hands */
 	bool left; /* the name is another process's */
 };
-
-static int address(const char *path, struct sockaddr_un *ret_sa)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(sa.sun_path, path);
-	*ret_sa = sa;
-	return 0;
-}
 
 static void drop_caller(struct control *c)
 {
@@ -226,30 +213,17 @@ int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 {
 	struct rundir_path path = rundir_device(index, "control");
 	struct control *c = calloc(1, sizeof(*c));
-	struct sockaddr_un sa;
-	mode_t mask;
 	int ret;
 
 	if (!c)
 		return err_errno(err, ERR_SYSTEM, ENOMEM, "cannot listen on %s", path.text);
 	*c = (struct control){.loop = loop, .fn = fn, .arg = arg, .listen_fd = -1, .caller_fd = -1};
 	memcpy(c->path, path.text, sizeof(c->path));
-	ret = address(path.text, &sa);
+	/* A socket there was left by a killed supervisor: we hold the device's lock. */
+	ret = rundir_listen(path.text, SOCK_SEQPACKET, 4);
 	if (ret < 0)
 		goto fail;
-	/*
-	 * The socket was left by a killed supervisor: we hold the device's lock, which proves that.
-	 */
-	unlink(path.text);
-	c->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mask = umask(0177);
-	ret = c->listen_fd < 0 ? -errno : 0;
-	if (ret == 0 && (bind(c->listen_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-			 listen(c->listen_fd, 4) < 0))
-		ret = -errno;
-	umask(mask);
-	if (ret < 0)
-		goto fail;
+	c->listen_fd = ret;
 	c->listen_io = loop_io_new(loop, c->listen_fd, EPOLLIN, on_connection, c);
 	if (!c->listen_io) {
 		ret = -errno;
@@ -281,31 +255,20 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 	       struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "control");
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000L};
+	_cleanup_fd_ int fd = rundir_connect(path.text, limit_ms);
 	char text[32], answer[ERR_MESSAGE_MAX + 16];
-	struct sockaddr_un sa;
 	char *sentence;
 	bool unsent;
 	ssize_t n;
-	int ret = fd < 0 ? -errno : address(path.text, &sa);
 
-	if (ret == 0) {
-		/* A stopped supervisor makes connect(2) block as soon as other callers wait. */
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	}
-	if (ret == 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return -ENOENT;
-		if (errno == EACCES)
-			return err_set(
-			    err, ERR_SYSTEM, EACCES,
-			    "nbd-attach needs root to talk to the supervisor of /dev/nbd%d", index);
-		ret = -errno;
-	}
-	if (ret < 0)
-		return err_errno(err, ERR_SYSTEM, -ret, "cannot reach the supervisor at %s",
+	if (fd == -ENOENT)
+		return -ENOENT;
+	if (fd == -EACCES)
+		return err_set(err, ERR_SYSTEM, EACCES,
+			       "nbd-attach needs root to talk to the supervisor of /dev/nbd%d",
+			       index);
+	if (fd < 0)
+		return err_errno(err, ERR_SYSTEM, -fd, "cannot reach the supervisor at %s",
 				 path.text);
 	control_format(request, text, sizeof(text));
 	/* EPIPE: the caller was refused, and the answer says why. */

@@ -8,33 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "runtime/rundir.h"
+#include "runtime/rundir-socket.h"
 
 #define END_MS 2000 /* ms: the limit for a process to end after its connection has ended */
-
-static int connect_to(int index)
-{
-	const struct timeval limit = {.tv_sec = TAKING_LIMIT_MS / 1000};
-	struct rundir_path path = rundir_device(index, "control");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (strlen(path.text) >= sizeof(sa.sun_path))
-		return -ENOENT;
-	strcpy(sa.sun_path, path.text);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return errno == ECONNREFUSED ? -ENOENT : -errno;
-	return TAKE_FD(fd);
-}
 
 /* The listener must belong to our user: we send it nothing, but trust its answers. */
 static int check_peer(struct taking *t)
@@ -154,7 +133,7 @@ int taking_ask(struct taking *t, int index, struct err *err)
 	size_t n;
 
 	*t = TAKING_NONE;
-	ret = connect_to(index);
+	ret = rundir_connect(rundir_device(index, "control").text, TAKING_LIMIT_MS);
 	if (ret < 0)
 		return ret == -ENOENT
 			   ? ret
