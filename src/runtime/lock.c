@@ -323,6 +323,13 @@ int lock_holder(const char *path)
 	return listed_holder(path);
 }
 
+int lock_live_holder(const char *path)
+{
+	int holder = lock_holder(path);
+
+	return has_ended(holder) ? 0 : holder;
+}
+
 /* The holder according to the kernel; 0: none. */
 static int identified_holder(const char *path, int fd)
 {

@@ -45,6 +45,12 @@ int lock_identify(int fd);
 int lock_holder(const char *path);
 
 /*
+ * The same, but 0 if that process has ended or belongs to another PID namespace. A helper that a
+ * killed process was just starting may hold its lock for a moment.
+ */
+int lock_live_holder(const char *path);
+
+/*
  * A pidfd, the caller's to close, of the process that holds the lock, or -1 if there is none. The
  * kernel says which process that is; the number in the file is not asked.
  */

@@ -133,7 +133,7 @@ char *same_options(const struct supervisor_config *cfg)
 static bool is_supervised(int index, struct state *s)
 {
 	struct rundir_path lock = rundir_device(index, "lock");
-	int holder = lock_holder(lock.text);
+	int holder = lock_live_holder(lock.text);
 
 	return holder && state_read(index, s, NULL) == 0 && s->pid == holder && s->options[0];
 }

@@ -71,6 +71,7 @@ check "it is in charge" within 10 same "$old"
 check "the load gets on" loading 20 10
 
 # The same for a signal: the new supervisor is ready, but gets no commit.
+rm -f "$scratch/log" # which has the earlier offer until the new one's shell has begun
 start asker late-ready
 check "it has offered the device again" within 10 grep -q NBDg "$scratch/log"
 kill -TERM "$old"

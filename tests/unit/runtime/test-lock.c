@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -413,6 +414,37 @@ static bool leads_to(int pidfd, pid_t pid)
 	return info.si_pid == pid;
 }
 
+/* Its helper has the lock for a moment longer, which is no reason to say that it is in charge. */
+static void a_holder_that_has_ended(void **state)
+{
+	int started[2], fd;
+	struct err err;
+	pid_t pid;
+	char byte;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, started), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(started[0]);
+		if (lock_take(path, "it", &fd, &err) < 0)
+			_exit(1);
+		if (fork() == 0) { /* the helper */
+			(void)!write(started[1], "", 1);
+			(void)!read(started[1], &byte, 1);
+			_exit(0);
+		}
+		pause();
+	}
+	close(started[1]);
+	assert_int_equal(read(started[0], &byte, 1), 1);
+	assert_int_equal(lock_live_holder(path), pid);
+	end(pid);
+	assert_int_equal(lock_holder(path), pid);
+	assert_int_equal(lock_live_holder(path), 0);
+	close(started[0]);
+}
+
 static void a_number_in_the_file_is_not_believed(void **state)
 {
 	pid_t innocent = fork(), holder;
@@ -508,6 +540,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_file_removed_while_it_is_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(looking_takes_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_stranger_sees_the_holder, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_holder_that_has_ended, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_number_in_the_file_is_not_believed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_identified_holder_is_found, setup, teardown),
 	    cmocka_unit_test(nobody_else_writes_in_the_directory),
