@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a default fits is found out by trial: the options are made again with it and without it.
- * So there is no second list of allowed combinations that could differ from the options' own
- * checks.
+ * Tries out whether a default fits: it makes the options with the default and without it. The
+ * options' own checks decide, so that no list of allowed combinations is needed here.
  */
 #include "cli/defaults.h"
 

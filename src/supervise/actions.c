@@ -13,8 +13,8 @@
 #include "base/text.h"
 #include "captive/command.h"
 
-#define SWAP_SPARES \
-	4 /* workers, in addition to one for each connection: each failed handshake uses one up */
+/* Workers, in addition to one for each connection: each failed handshake uses one up. */
+#define SWAP_SPARES 4
 
 /* Names the export, so that a mistyped name shows, and the address if that differs. */
 static void describe_export(const struct supervisor *s, struct text *t)
@@ -143,8 +143,8 @@ static void announce(struct supervisor *s, const struct event *e)
 	(void)e;
 	attachment_open_log(&s->at);
 	supervisor_look_at_errors(s);
-	report_write(s->report,
-		     s->state); /* a program that waits for the device may read it at once */
+	/* A program that waits for the device may read it at once. */
+	report_write(s->report, s->state);
 	watch_note_writes(s->watch);
 	warn(s);
 	if (s->at.taken_over)

@@ -9,8 +9,8 @@
 #include "runtime/marks.h"
 #include "supervise/handover/work.h"
 
-#define CUT_MS \
-	500 /* a disconnect that takes longer is blocked by the peer: the connection is cut */
+/* ms: a disconnect that takes longer is blocked by the peer, and the connection is cut. */
+#define CUT_MS		500
 #define CUT_FORCE_MS	200
 #define KERNEL_MS	10000 /* after this time, the kernel blocks the helper thread */
 #define KERNEL_FORCE_MS 1500
@@ -114,9 +114,9 @@ void release_disconnect(struct release *r)
 /*
  * The thread may sit in a call that waits for the server: since 6.9 a change of the device's size
  * freezes its queue, and a peer that does not read blocks the driver's disconnect request. No other
- * command can run, since the driver allows one at a time. Once live connections with requests under
- * way have been ended, there is no way back: another connection would carry out requests that the
- * server of this one may still carry out.
+ * command can run, since the driver allows one at a time. After live connections with requests
+ * under way have been ended, the detach cannot be undone: a new connection would send requests
+ * again that the server of the old one may still carry out.
  */
 static void cut(struct release *r)
 {

@@ -47,8 +47,8 @@ struct release_config {
  * -errno, and the device stays attached: BUSY (in use: the sentence names by whom), RETRY (the
  * server does not confirm the flush), others. It may free r.
  *
- * Before that it may be called once with -EINPROGRESS: the kernel's disconnect takes so long that a
- * caller needs an answer. The device is detached as soon as the kernel goes on.
+ * It may be called once before that, with -EINPROGRESS, if the kernel's disconnect takes so long
+ * that the caller needs an answer. The kernel then detaches the device later.
  */
 typedef void release_fn(int ret, const struct err *err, void *arg);
 

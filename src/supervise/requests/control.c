@@ -15,8 +15,8 @@
 #include "runtime/rundir.h"
 #include "runtime/rundir-socket.h"
 
-#define RESETS_MAX \
-	50 /* times 20 ms: a helper of a killed supervisor may keep its socket for this time */
+/* Times 20 ms: a helper of a killed supervisor may keep its socket for this time. */
+#define RESETS_MAX 50
 
 struct control {
 	struct loop *loop;
