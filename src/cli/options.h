@@ -159,6 +159,8 @@ void options_init(struct options *o);
  * COMPLETION nothing but the verb counts, and the rest of the command line is not looked at.
  */
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *err);
+/* The same for the command line `--config PATH`. */
+int options_parse_config(const char *path, struct options *ret_options, struct err *err);
 void options_done(struct options *o);
 
 /* Remembers an option that counts; file: NULL for the command line. -errno with *err: no memory. */

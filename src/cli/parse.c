@@ -289,3 +289,11 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	*ret_options = c.options;
 	return 0;
 }
+
+int options_parse_config(const char *path, struct options *ret_options, struct err *err)
+{
+	char program[] = "nbd-attach", option[] = "--config";
+	char *argv[] = {program, option, (char *)path, NULL};
+
+	return options_parse((int)ARRAY_SIZE(argv) - 1, argv, ret_options, err);
+}

@@ -6,8 +6,8 @@
  *    6.12 and 7.2, before the command returns);
  *  - that the server answered a request with an error ("Other side returned error (5)"), which the
  *    driver turns into EIO whatever it was.
- * A record is read once. Everybody who waits for one therefore asks the same struct, which keeps
- * what a read finds until it is asked for. If the log cannot be read, both are unknown.
+ * Each record can be read only once. So a device has one struct kmsg, which all its readers share:
+ * it remembers what it has read until a reader asks. If the log cannot be read, both are unknown.
  */
 #ifndef KERNEL_KMSG_H
 #define KERNEL_KMSG_H
@@ -35,11 +35,12 @@ struct kmsg_errors {
  */
 int kmsg_open(void);
 
-/* Takes fd, of kmsg_open(), for /dev/nbd`index`. NULL: fd is -1, or there is no memory. */
+/*
+ * The log of /dev/nbd`index`. Owns fd, which is the result of kmsg_open(), from now on. Returns
+ * NULL if fd is -1 or there is no memory.
+ */
 struct kmsg *kmsg_new(int fd, int index);
 void kmsg_free(struct kmsg *k); /* accepts NULL */
-/* To be polled for EPOLLIN; borrowed. */
-int kmsg_fd(const struct kmsg *k);
 
 /*
  * The rest may be called on every thread, accepts NULL, reads to the end of the log, and never

@@ -14,6 +14,9 @@
 #include "nbd/export.h"
 #include "supervise/attach/plan.h"
 
+/* `auto` looks at this many devices: far more than a machine attaches. */
+#define ATTACHMENT_AUTO_DEVICES 256
+
 struct attachment {
 	int index;		/* of /dev/nbdN; -1 until it is known */
 	const char *identifier; /* for the kernel's `backend`; borrowed */

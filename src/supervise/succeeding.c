@@ -20,9 +20,8 @@
 #include "supervise/attach/adopt.h"
 #include "supervise/succession/taking.h"
 
-#define AUTO_DEVICES 256
-#define TRIES	     10	       /* requests to a supervisor that is busy */
-#define PAUSE_NS     500000000 /* between two of them */
+#define TRIES	 10	   /* requests to a supervisor that is busy */
+#define PAUSE_NS 500000000 /* between two of them */
 
 #define NAME_DEVICE	"lock-device"
 #define NAME_IDENTIFIER "lock-identifier"
@@ -186,7 +185,7 @@ static int find(const struct supervisor *s)
 		return -1;
 	if (first == SUPERVISOR_INDEX_AUTO) {
 		first = 0;
-		end = AUTO_DEVICES;
+		end = ATTACHMENT_AUTO_DEVICES;
 	}
 	for (int i = first; i < end; i++)
 		if (adopt_possible(i, s->at.identifier) && is_held(i))

@@ -30,15 +30,13 @@ static int is_config(const struct dirent *d)
 }
 
 /* In the child: what main() does with `--config PATH`. */
-static int attach(const struct options *all, char *path)
+static int attach(const struct options *all, const char *path)
 {
-	char program[] = "nbd-attach", option[] = "--config";
-	char *argv[] = {program, option, path, NULL};
 	struct options o;
 	struct err err;
 	int status;
 
-	if (options_parse((int)ARRAY_SIZE(argv) - 1, argv, &o, &err) < 0) {
+	if (options_parse_config(path, &o, &err) < 0) {
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);
 	}

@@ -105,12 +105,10 @@ static int check_files(const struct options *o)
 /* The file, its drop-ins and the defaults, combined as for attaching. */
 static int check_together(const char *path, struct err *err)
 {
-	char program[] = "nbd-attach", option[] = "--config";
-	char *argv[] = {program, option, (char *)path, NULL};
 	struct options o;
 	int status, command;
 
-	if (options_parse((int)ARRAY_SIZE(argv) - 1, argv, &o, err) < 0) {
+	if (options_parse_config(path, &o, err) < 0) {
 		log_error("%s", err->message);
 		return err_exit_status(err->kind);
 	}

@@ -17,10 +17,10 @@
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "runtime/state.h"
+#include "supervise/attachment.h"
 #include "supervise/fsm.h"
 #include "supervise/requests/control.h"
 
-#define AUTO_DEVICES	 256
 #define LOOK_MS		 100
 #define REQUEST_LIMIT_MS 1000
 
@@ -96,10 +96,6 @@ static void add_device(FILE *f, const struct supervisor_config *cfg)
 	add_number(f, "backend", cfg->backend);
 	add_number(f, "relay", cfg->relay);
 	add_number(f, "watch-size", cfg->watch_size_s);
-}
-
-static void add_outage(FILE *f, const struct supervisor_config *cfg)
-{
 	add_number(f, "no-reconnect", !cfg->reconnect);
 	add_number(f, "dead-timeout", cfg->dead_timeout_s);
 	add_number(f, "peer-timeout", cfg->peer_timeout_ms);
@@ -123,7 +119,6 @@ char *same_options(const struct supervisor_config *cfg)
 	if (ret == 0)
 		ret = add_others(f, cfg);
 	add_device(f, cfg);
-	add_outage(f, cfg);
 	if (fclose(f) != 0 || ret < 0)
 		free(TAKE_PTR(text));
 	return text;
@@ -143,7 +138,7 @@ static int find(const struct supervisor_config *cfg, struct state *s)
 {
 	if (cfg->index != SUPERVISOR_INDEX_AUTO)
 		return is_supervised(cfg->index, s) ? cfg->index : -1;
-	for (int i = 0; i < AUTO_DEVICES && !cfg->read_only; i++)
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
 		if (is_supervised(i, s) && strcmp(s->options, cfg->options) == 0)
 			return i;
 	return -1;

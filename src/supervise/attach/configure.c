@@ -16,11 +16,11 @@
 #include "runtime/rundir.h"
 #include "runtime/lock.h"
 #include "supervise/attach/rival.h"
+#include "supervise/attachment.h"
 
 #define BUSY_LIMIT_MS 3000
 #define BUSY_PAUSE_MS 20
 #define FORGET_MS     2000 /* for the kernel to forget the partitions of the previous disk */
-#define AUTO_DEVICES  256  /* far more than any machine attaches; nbd.ko makes nodes on demand */
 
 int configure_attached_already(int index, struct err *err)
 {
@@ -81,7 +81,7 @@ static int attach_any(struct configure *c)
 	char what[32];
 	int ret = -EBUSY, i;
 
-	for (i = 0; i < AUTO_DEVICES && ret == -EBUSY; i++) {
+	for (i = 0; i < ATTACHMENT_AUTO_DEVICES && ret == -EBUSY; i++) {
 		if (sysfs_attached(i))
 			continue;
 		path = rundir_device(i, "lock");

@@ -14,8 +14,6 @@
 #include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
 
-#define AUTO_DEVICES 256
-
 /* Several devices may read an export, so another one's lock does not matter then. */
 static bool may_pass_over(bool read_only, int index)
 {
@@ -30,7 +28,7 @@ int takeover_find_own(struct attachment *at, bool read_only, struct err *err)
 	char what[32];
 	int ret;
 
-	for (int i = 0; i < AUTO_DEVICES; i++) {
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++) {
 		if (!adopt_possible(i, at->identifier))
 			continue;
 		path = rundir_device(i, "lock");
@@ -74,36 +72,29 @@ void takeover_free(struct takeover *t)
 	free(t);
 }
 
-/* The next connection that the former supervisor has handed over; -1: there is none left. */
-static int next_given(struct given *g)
+/* The next connection that the former supervisor has handed over, if there is one. */
+static bool find_given(const struct given *g, size_t *ret_i)
 {
 	struct linkname name;
 
-	for (size_t i = 0; g && i < g->n; i++)
-		if (g->item[i].certain && linkname_read(g->item[i].name, &name))
-			return given_take_at(g, i);
-	return -1;
+	for (*ret_i = 0; g && *ret_i < g->n; (*ret_i)++)
+		if (g->item[*ret_i].certain && linkname_read(g->item[*ret_i].name, &name))
+			return true;
+	return false;
 }
 
 static void use_given(struct takeover *t)
 {
+	size_t i;
 	int fd;
 
-	while ((fd = next_given(t->cfg.given)) >= 0)
+	while (find_given(t->cfg.given, &i)) {
+		fd = given_take_at(t->cfg.given, i);
 		if (links_add(t->cfg.links, fd) < 0)
 			close(fd);
+	}
 	if (links_watch(t->cfg.links) < 0)
 		log_warning("/dev/nbd%d: cannot watch its connections", t->env->at->index);
-}
-
-static bool has_given(const struct given *g)
-{
-	struct linkname name;
-
-	for (size_t i = 0; g && i < g->n; i++)
-		if (g->item[i].certain && linkname_read(g->item[i].name, &name))
-			return true;
-	return false;
 }
 
 /* Enters the result of the job into the attachment and its connections. */
@@ -173,6 +164,7 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 {
 	struct attachment *at = t->cfg.at;
 	struct err err;
+	size_t first;
 
 	t->state = calloc(1, sizeof(*t->state));
 	if (!t->state) {
@@ -187,7 +179,7 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 	    .identifier = at->identifier,
 	    .dead_timeout = dead_timeout,
 	    .connections = t->cfg.connections,
-	    .given = has_given(t->cfg.given),
+	    .given = find_given(t->cfg.given, &first),
 	    .state = t->state,
 	};
 	at->taken_over = true;
