@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What two supervisors say to each other when one hands its device over to the other, on a
+ * The messages between two supervisors when one hands its device over to the other, on a
  * connection to the control socket (requests/control.h) after the request `give VERSION`:
  *
  *   OFFER   from the one in charge: which attachment, and the name of each descriptor that comes
