@@ -157,13 +157,6 @@ static int apply_entries(struct merge *m, const struct config *config, struct er
 	return 0;
 }
 
-static int is_part(const struct dirent *d)
-{
-	size_t len = strlen(d->d_name);
-
-	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0;
-}
-
 int config_each_drop_in(const char *path, int (*fn)(const char *file, void *arg, struct err *err),
 			void *arg, struct err *err)
 {
@@ -172,7 +165,7 @@ int config_each_drop_in(const char *path, int (*fn)(const char *file, void *arg,
 	int n, r = 0;
 
 	snprintf(directory, sizeof(directory), "%s.d", path);
-	n = scandir(directory, &part, is_part, alphasort);
+	n = scandir(directory, &part, config_is_file, alphasort);
 	if (n < 0 && errno != ENOENT && errno != ENOTDIR)
 		return err_errno(err, ERR_USAGE, errno, "cannot read %s", directory);
 	for (int i = n - 1; i >= 0; i--) {

@@ -29,6 +29,13 @@ const char *config_name_of(const char *path, size_t *ret_len)
 	return name;
 }
 
+int config_is_file(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0;
+}
+
 void config_path(const char *name, char *path, size_t size)
 {
 	snprintf(path, size, CONFIG_DIR "/%s.conf", name);

@@ -3,6 +3,7 @@
 #ifndef CLI_NAME_H
 #define CLI_NAME_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,6 +18,9 @@
  * anything that starts as a device's name does (`nbd0`).
  */
 bool config_is_name(const char *s, size_t len);
+
+/* For scandir(3): the name of a file ends with `.conf`, and it is not hidden. */
+int config_is_file(const struct dirent *d);
 
 /* The name in `DIR/NAME.conf`: len bytes at the result. */
 const char *config_name_of(const char *path, size_t *ret_len);

@@ -23,10 +23,7 @@ struct one {
 
 static int is_config(const struct dirent *d)
 {
-	size_t len = strlen(d->d_name);
-
-	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0 &&
-	       strcmp(d->d_name, strrchr(CONFIG_DEFAULTS, '/') + 1) != 0;
+	return config_is_file(d) && strcmp(d->d_name, strrchr(CONFIG_DEFAULTS, '/') + 1) != 0;
 }
 
 /* In the child: what main() does with `--config PATH`. */
