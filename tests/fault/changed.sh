@@ -83,9 +83,7 @@ no_such_export() {
 	rm -f "$sock" "$scratch/listening" "$scratch/nbd-server.pid"
 	"$fault" serve "$sock" "$scratch/listening" nbd-server -C "$scratch/other.conf" \
 		-p "$scratch/nbd-server.pid" >>"$scratch/log" 2>&1 </dev/null &
-	wait_for 20 test -s "$scratch/listening" && wait_for 5 test -s "$scratch/nbd-server.pid" || return
-	server=$(<"$scratch/nbd-server.pid")
-	started+=("$server")
+	wait_for 20 test -s "$scratch/listening" && nbd_server_serves
 }
 
 # Not an NBD server: MODE says what it does with a connection. See hostile.py in tests/interop.

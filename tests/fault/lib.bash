@@ -93,13 +93,15 @@ serve_again() { # with ${server_options[@]} and $image as they are now; sets $se
 	fi
 	listening=$(<"$scratch/listening")
 	# The process has changed and has its own session, so its group can still be killed.
-	[[ $server_kind != nbd-server ]] || {
-		wait_for 5 test -s "$scratch/nbd-server.pid" || return
-		server=$(<"$scratch/nbd-server.pid")
-		started+=("$server")
-		wait_for 120 idles "$server" || return
-		listening=$("$fault" now)
-	}
+	[[ $server_kind != nbd-server ]] || nbd_server_serves
+}
+
+nbd_server_serves() { # it has written its process ID, and accepts clients; sets $server, $listening
+	wait_for 20 test -s "$scratch/nbd-server.pid" || return
+	server=$(<"$scratch/nbd-server.pid")
+	started+=("$server")
+	wait_for 120 idles "$server" || return
+	listening=$("$fault" now)
 }
 
 stop_server() { # the server stops answering; its sockets stay open

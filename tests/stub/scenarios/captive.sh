@@ -21,10 +21,11 @@ check "the server ends" wait_for 5 gone "$pid"
 # A server whose image does not exist yet ends at once; --wait waits for it as for any other.
 check "without --wait: 5" expect_status 5 'ended with exit status' \
 	attach -- -- [ nbdkit -f file "$N/late" ]
+rm "$N/attach.said"
 attach --wait=60 -- -- [ nbdkit -f file "$N/late" ] &
 waiting=$!
 started+=("$waiting")
-check "it has made an attempt" within 10 logged 'nbdkit.*ended with exit status'
+check "it has made an attempt" within 10 grep 'nbdkit.*trying again' "$N/attach.said"
 check "it waits" kill -0 "$waiting"
 truncate -s 1M "$N/late"
 check "it attaches when the image exists" wait_for 30 gone "$waiting"

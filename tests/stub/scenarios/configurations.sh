@@ -258,6 +258,10 @@ shown() { # REGEX STATUS WORD...
 	echo "$said"
 	return 1
 }
+check "a URI keeps its user and its key" shown 'target = nbds://al%20ice@host:5/x\?tls-psk-file=/k%20ey' 0 \
+	nbd0 'nbds://al%20ice@host:5/x?tls-psk-file=/k%20ey'
+check "another server's, too" shown 'failover = nbds://x@b/\?tls-psk-file=/k' 0 \
+	nbd0 --failover 'nbds://x@b/?tls-psk-file=/k' --fence none 'nbds://x@h/?tls-psk-file=/k'
 check "blanks at the end cannot be shown" shown 'does not keep blanks at the ends' 1 --on-change 'a ' nbd0 h
 check "nor can a new line" shown 'a configuration file cannot say this' 1 --on-change $'a\nb' nbd0 h
 finish

@@ -56,6 +56,20 @@ for how in gone other-word other-version short nonsense; do
 	check "$how: it keeps the device" within 10 same "$old"
 	check "$how: the load gets on" loading 10 10
 done
+# The new supervisor checks everything that could fail before the old one may end.
+refused() { # STATUS REGEX [OPTION...]
+	expect_status "$1" "$2" "${nbd_attach[@]}" -n "${@:3}"
+}
+lock=$(echo "$N"/id-*.lock)
+mv "$lock" "$N/aside"
+check "the lock of its identifier was replaced: refused" \
+	refused 3 'not hold the lock of its identifier' nbd0 -u "$sock"
+mv "$N/aside" "$lock"
+check "its server is not among those given: refused" \
+	refused 2 'not one of the servers given' -i "nbd+unix:///?socket=$sock" --fence none \
+	--failover "nbd+unix:///?socket=$N/third" nbd0 -u "$N/other"
+check "it keeps the device again" within 10 same "$old"
+
 check "no device was handed over" bash -c '! grep "handed over to" "$1"' - "$N/stub/log"
 
 # An outage that begins after the offer is dealt with as soon as that is over.

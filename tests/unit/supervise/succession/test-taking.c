@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* supervise/succession/taking.c: who is in charge after each end of a conversation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "skip.h"
+#include "supervise/succession/taking.h"
+
+#define LIMIT_US 200000
+
+static struct taking t;
+static int other;	/* the end of the one in charge */
+static pid_t in_charge; /* its process */
+
+static int setup(void **state)
+{
+	const struct timeval limit = {.tv_usec = LIMIT_US};
+	int pair[2];
+
+	(void)state;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	t = TAKING_NONE;
+	t.fd = pair[0];
+	other = pair[1];
+	in_charge = fork();
+	if (in_charge == 0) {
+		pause();
+		_exit(0);
+	}
+	t.pidfd = (int)syscall(SYS_pidfd_open, in_charge, 0);
+	return setsockopt(t.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	taking_done(&t);
+	if (other >= 0)
+		close(other);
+	kill(in_charge, SIGKILL);
+	return waitpid(in_charge, NULL, 0) == in_charge ? 0 : -1;
+}
+
+static void answer(const void *packet, size_t len)
+{
+	assert_int_equal(send(other, packet, len, MSG_NOSIGNAL), len);
+}
+
+static void hang_up(void)
+{
+	close(other);
+	other = -1;
+}
+
+static void it_is_committed(void **state)
+{
+	uint8_t packet[MESSAGES_MAX];
+	enum message_type type;
+	struct offer offer;
+	struct err err;
+	ssize_t len;
+
+	(void)state;
+	answer(packet, messages_write(MESSAGE_COMMIT, NULL, packet));
+	assert_int_equal(taking_commit(&t, &err), 0);
+	len = recv(other, packet, sizeof(packet), 0);
+	assert_int_equal(messages_read(packet, (size_t)len, 0, &type, &offer), 0);
+	assert_int_equal(type, MESSAGE_READY);
+}
+
+static void it_is_kept(void **state)
+{
+	struct err err;
+
+	(void)state;
+	answer("4 not now", 9);
+	assert_true(taking_commit(&t, &err) < 0);
+	assert_int_equal(err.kind, ERR_RETRY);
+	assert_string_equal(err.message, "not now");
+}
+
+static void another_message_is_no_commit(void **state)
+{
+	uint8_t packet[MESSAGES_MAX];
+	struct err err;
+
+	(void)state;
+	answer(packet, messages_write(MESSAGE_READY, NULL, packet));
+	assert_true(taking_commit(&t, &err) < 0);
+}
+
+/* It lives, so that it keeps the device. */
+static void it_hangs_up(void **state)
+{
+	struct err err;
+
+	(void)state;
+	hang_up();
+	assert_true(taking_commit(&t, &err) < 0);
+	assert_int_equal(err.kind, ERR_RETRY);
+}
+
+/* Its locks are open here as well, and nobody else has them. */
+static void it_is_killed_after_its_offer(void **state)
+{
+	struct err err;
+
+	(void)state;
+	if (t.pidfd < 0)
+		skip_because("the kernel has no pidfds");
+	hang_up();
+	kill(in_charge, SIGKILL);
+	assert_int_equal(taking_commit(&t, &err), 0);
+}
+
+/* After the time-out no COMMIT can be sent that nobody would read: both would be out of charge. */
+static void it_is_too_late(void **state)
+{
+	uint8_t packet[MESSAGES_MAX];
+	size_t len = messages_write(MESSAGE_COMMIT, NULL, packet);
+	struct err err;
+
+	(void)state;
+	assert_true(taking_commit(&t, &err) < 0);
+	assert_int_equal(send(other, packet, len, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(it_is_committed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(it_is_kept, setup, teardown),
+	    cmocka_unit_test_setup_teardown(another_message_is_no_commit, setup, teardown),
+	    cmocka_unit_test_setup_teardown(it_hangs_up, setup, teardown),
+	    cmocka_unit_test_setup_teardown(it_is_killed_after_its_offer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(it_is_too_late, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
