@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports a long outage to the log and to the command of --on-change. */
-#include "supervise/supervisor-private.h"
+#include "supervise/actions-alarm.h"
 
 #include <stdio.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/alarm.h"
+#include "supervise/report/report.h"
 
 /* When waiting I/O begins to fail, as a clause. */
 static void limit_text(const struct supervisor *s, char *buf, size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/actions-outage.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,19 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "supervise/attach/takeover.h"
+#include "supervise/core.h"
+#include "supervise/finding.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/alarm.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/timeouts.h"
+#include "supervise/watch/watch.h"
+#include "supervise/watching.h"
 
 static unsigned missing(const struct supervisor *s)
 {

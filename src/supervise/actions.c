@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/actions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,11 +7,26 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "supervise/background.h"
-#include "supervise/watch/ended.h"
 #include "base/protect.h"
 #include "base/text.h"
+#include "captive/captive.h"
 #include "captive/command.h"
+#include "supervise/actions-outage.h"
+#include "supervise/attach/attach.h"
+#include "supervise/attaching.h"
+#include "supervise/background.h"
+#include "supervise/core.h"
+#include "supervise/detach/detach.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/succeeding.h"
+#include "supervise/watch/ended.h"
+#include "supervise/watch/watch.h"
+#include "supervise/watching.h"
 
 /* Workers, in addition to one for each connection: each failed handshake uses one up. */
 #define SWAP_SPARES 4

@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests of other processes, and what the supervisor does. */
-#include "supervise/supervisor-private.h"
+#include "supervise/asking.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#include "supervise/actions-outage.h"
+#include "supervise/attach/takeover.h"
+#include "supervise/core.h"
+#include "supervise/finding.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/succeeding.h"
+#include "supervise/watch/watch.h"
 
 static void reconnect(struct supervisor *s, unsigned accept)
 {

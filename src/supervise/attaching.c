@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of the parts that attach the device or take it over, and what the supervisor does. */
-#include "supervise/supervisor-private.h"
+#include "supervise/attaching.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#include "captive/captive.h"
+#include "supervise/actions.h"
+#include "supervise/attach/attach.h"
+#include "supervise/attach/takeover.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/steps.h"
+#include "supervise/timeouts.h"
+#include "supervise/watch/watch.h"
 
 static void dialled(void *arg)
 {

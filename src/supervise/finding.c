@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of reconnect/, and what the supervisor does. */
-#include "supervise/supervisor-private.h"
+#include "supervise/finding.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "captive/captive.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
 
 bool supervisor_dials(const struct supervisor *s)
 {

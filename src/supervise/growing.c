@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of the part that follows the export's size, and what the supervisor does. */
-#include "supervise/supervisor-private.h"
+#include "supervise/growing.h"
 
 #include <errno.h>
 
 #include "base/log.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/identity.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/timeouts.h"
+#include "supervise/watch/watch.h"
 
 static void look(struct resize_view *ret_view, void *arg)
 {

@@ -4,12 +4,19 @@
  * emptied, step by step. Then the status is computed, written and reported, and a command is
  * answered.
  */
-#include "supervise/supervisor-private.h"
+#include "supervise/steps.h"
 
 #include <assert.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "supervise/actions-outage.h"
+#include "supervise/actions.h"
+#include "supervise/core.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/watch/watch.h"
 
 /* The states to which a loss, a refusal or an error leads. */
 static const char *reason(const struct supervisor *s, enum fsm_state to, const struct event *e)

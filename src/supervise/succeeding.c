@@ -3,7 +3,7 @@
  * The supervisor in charge of a device hands it over to a new one, with everything that it holds.
  * At no time is a lock free, or a connection without its descriptor.
  */
-#include "supervise/supervisor-private.h"
+#include "supervise/succeeding.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,18 @@
 #include "runtime/linkname.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
+#include "supervise/actions-outage.h"
 #include "supervise/attach/adopt.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/succession/giving.h"
 #include "supervise/succession/taking.h"
+#include "supervise/watch/watch.h"
 
 #define TRIES	 10	   /* requests to a supervisor that is busy */
 #define PAUSE_NS 500000000 /* between two of them */

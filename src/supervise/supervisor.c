@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/supervisor-private.h"
+#include "supervise/supervisor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,14 +9,38 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/protect.h"
+#include "captive/captive.h"
 #include "kernel/sysfs.h"
-#include "runtime/rundir.h"
-#include "supervise/attach/adopt.h"
-#include "supervise/attach/configure.h"
-#include "supervise/background.h"
 #include "runtime/lock.h"
 #include "runtime/marks.h"
-#include "base/protect.h"
+#include "runtime/rundir.h"
+#include "supervise/actions-alarm.h"
+#include "supervise/actions-outage.h"
+#include "supervise/actions.h"
+#include "supervise/asking.h"
+#include "supervise/attach/adopt.h"
+#include "supervise/attach/attach.h"
+#include "supervise/attach/configure.h"
+#include "supervise/attach/takeover.h"
+#include "supervise/attaching.h"
+#include "supervise/background.h"
+#include "supervise/core.h"
+#include "supervise/detach/detach.h"
+#include "supervise/finding.h"
+#include "supervise/growing.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/alarm.h"
+#include "supervise/report/report.h"
+#include "supervise/requests/requests.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/succeeding.h"
+#include "supervise/succession/giving.h"
+#include "supervise/telling.h"
+#include "supervise/watch/watch.h"
+#include "supervise/watching.h"
 
 #define MEANWHILE_MS	  1    /* enough time to connect to a near server */
 #define ANNOUNCE_LIMIT_MS 2000 /* for the last command of --on-change at the end */

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Collects the status from the parts. */
-#include "supervise/supervisor-private.h"
+#include "supervise/telling.h"
 
 #include <time.h>
+
+#include "captive/captive.h"
+#include "supervise/core.h"
+#include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
+#include "supervise/watch/watch.h"
 
 static void fill(struct state *ret_state, void *arg)
 {

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of the watch, and what the supervisor does. */
-#include "supervise/supervisor-private.h"
+#include "supervise/watching.h"
 
 #include <errno.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "supervise/attach/takeover.h"
+#include "supervise/core.h"
+#include "supervise/resize/resize.h"
+#include "supervise/steps.h"
+#include "supervise/watch/watch.h"
 
 void supervisor_look_at_errors(struct supervisor *s)
 {

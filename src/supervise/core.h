@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor, for the files of its core: no part knows it. It holds the parts and what belongs
+ * to no part. Each file of the core has a header of its own, with what the others may call.
+ */
+#ifndef SUPERVISE_CORE_H
+#define SUPERVISE_CORE_H
+
+#include "runtime/given.h"
+#include "supervise/attachment.h"
+#include "supervise/errors.h"
+#include "supervise/fsm.h"
+#include "supervise/outage.h"
+#include "supervise/part.h"
+#include "supervise/queue.h"
+#include "supervise/reconnect/spares.h"
+#include "supervise/report/serving.h"
+#include "supervise/supervisor.h"
+
+struct supervisor {
+	struct supervisor_config cfg;
+	struct attachment at;
+	struct part_env env;
+
+	/* The steps. */
+	enum fsm_state state;
+	struct queue queue;
+	bool stepping;	       /* an action is being carried out */
+	bool touched;	       /* the status must be reported when the queue is empty */
+	const char *hurry_due; /* reconnect_hurry() is called then, for this reason */
+
+	/* The parts. Each file includes the headers of those that it uses. */
+	struct attach *attach;
+	struct takeover *takeover; /* NULL: the device was not attached before */
+	struct watch *watch;
+	struct links *links; /* those of the watch */
+	struct reconnect *reconnect;
+	struct handover *handover;
+	struct resize *resize;
+	struct detach *detach;
+	struct requests *requests;
+	struct report *report;
+	struct alarm *alarm;
+	struct given given;    /* descriptors of a supervisor before this one */
+	struct giving *giving; /* NULL: no other supervisor asks for the device */
+
+	struct captive *captive; /* NULL: the server is not ours */
+	struct helpers *helpers; /* of the first server */
+	struct spares spares;
+	struct serving serving;
+	struct outage outage;
+	struct errors errors;
+	struct loop_timer *meanwhile, *expiry;
+	unsigned alive_said;  /* live connections at the last log line about them */
+	bool fail_now;	      /* I/O must fail in this outage before the dead timeout */
+	bool force, prepared; /* of the current detach */
+	bool left;	      /* the device stays attached when we end */
+};
+
+/* supervisor.c: opens the kernel's interface, if it is not open. 0 or -errno with *err. */
+int supervisor_open_kernel(struct supervisor *s, struct err *err);
+
+/*
+ * supervisor.c: makes the helpers for handshakes with a server, with that number of workers ready.
+ * 0 or -errno with *err; to be freed by helpers_free().
+ */
+int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
+			    struct helpers **ret_helpers, struct err *err);
+
+#endif
