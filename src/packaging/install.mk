@@ -23,9 +23,14 @@ UNITS       := $(wildcard systemd/*.service systemd/*.target systemd/*.socket sy
 SYSUSERS    := $(wildcard systemd/*.sysusers)
 RULES       := $(wildcard udev/*.rules)
 EXAMPLES    := $(wildcard systemd/*.example)
+PAGES       := nbd-attach.8 $(wildcard src/man/*.[1-8])
 COMPLETION  := $(BUILD)/nbd-attach.completion
 
-INSTALLED    = $(sbindir)/nbd-attach $(mandir)/man8/nbd-attach.8 $(bashcompdir)/nbd-attach \
+# Where a page of the manual is installed: nbd-attach.8 in man8.
+page_path    = $(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+
+INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(page))) \
+	$(bashcompdir)/nbd-attach \
 	$(UNITS:systemd/%=$(unitdir)/%) $(RULES:udev/%=$(rulesdir)/%) \
 	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
 	$(EXAMPLES:systemd/%=$(docdir)/examples/%) \
@@ -39,7 +44,7 @@ $(COMPLETION): $(BUILD)/nbd-attach src/cli/completion/nbd-attach.bash
 install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
 	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DESTDIR)$(sbindir)/nbd-client')
-	@install -D -m 644 nbd-attach.8 '$(DESTDIR)$(mandir)/man8/nbd-attach.8'
+	@$(foreach page,$(PAGES),install -D -m 644 $(page) '$(DESTDIR)$(call page_path,$(page))' &&) true
 	@install -D -m 644 $(COMPLETION) '$(DESTDIR)$(bashcompdir)/nbd-attach'
 	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
 		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(sysconfdir)/nbd-attach'

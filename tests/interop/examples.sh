@@ -1,17 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs the manual's EXAMPLES, each block unchanged. `server` is this machine. Devices that a block
+# Runs the EXAMPLES of each page of the manual, each block unchanged. `server` is this machine. Devices that a block
 # leaves attached are detached before the next block.
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
-begin 23
+begin 24
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
 
 PATH=$(dirname "${nbd_attach[0]}"):$PATH
-page=$top/nbd-attach.8
 examples() {
-	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page"
+	local page
+	for page in "$top/nbd-attach.8" "$top"/src/man/*.[1-8]; do
+		sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page"
+	done
 }
 
 # Block N: the lines between the N-th .Bd and its .Ed, with roff's \e replaced by a backslash.

@@ -38,7 +38,10 @@ files "$dest" >"$scratch/found"
 run_make installed prefix=/p "${dirs[@]}" | sort >"$scratch/listed"
 check "install: the files are as listed" same "$scratch/listed" "$scratch/found"
 check "install: the program runs" "$dest/p/sbin/nbd-attach" --version
-check "install: the manual" cmp nbd-attach.8 "$dest/p/share/man/man8/nbd-attach.8"
+for page in nbd-attach.8 src/man/*; do
+	check "install: the manual: ${page##*/}" cmp "$page" \
+		"$dest/p/share/man/man${page##*.}/${page##*/}"
+done
 check "install: every unit" is "$(names_in "$dest/u/units")" \
 	"$(sources systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)"
 check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.rules)"
@@ -85,7 +88,7 @@ check "deb: two builds are the same" \
 dpkg-deb --extract "$deb" "$scratch/root"
 dpkg-deb --control "$deb" "$scratch/control"
 run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions |
-	sed 's,/nbd-attach\.8$,&.gz,' >"$scratch/listed"
+	sed 's,/man[1-8]/.*,&.gz,' >"$scratch/listed"
 printf '/usr/share/doc/nbd-attach/%s\n' README changelog.gz copyright >>"$scratch/listed"
 echo /usr/share/lintian/overrides/nbd-attach >>"$scratch/listed"
 files "$scratch/root" >"$scratch/found"
