@@ -40,4 +40,14 @@ int given_take_at(struct given *g, size_t i);
 /* Closes all that are left. */
 void given_close(struct given *g);
 
+/*
+ * Adds the descriptors that the service manager passes to this process (sd_listen_fds(3)), and
+ * removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so that no child process
+ * uses them. The descriptors are named `unknown` if the manager gives no names.
+ */
+void given_from_manager(struct given *g);
+
+/* The same from the values of the variables, for tests. `first` is the first descriptor. */
+void given_from_words(struct given *g, const char *count, const char *names, int first);
+
 #endif

@@ -171,7 +171,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	s->alive_said = links_alive(s->links);
 	/* Here the driver itself may cut a live server, as warn() says. */
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
-		links_set_driver_limit(s->links, ENDED_SETTLE_MS);
+		links_driver_may_cut(s->links);
 	supervisor_start_thread(s);
 	outage_set_grace(&s->outage, loop_now(), grace_read());
 	report_lost(s->report, links_alive(s->links) == 0);

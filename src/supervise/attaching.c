@@ -170,6 +170,7 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 	    .links = s->links,
 	    .given = &s->given,
 	    .connections = s->cfg.connections,
+	    .times_out = s->cfg.timeout != 0,
 	};
 	struct err err;
 

@@ -294,6 +294,7 @@ static bool done(struct supervisor *s)
 	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
+	given_close(&s->given);
 	attachment_close(&s->at);
 	return true;
 }
@@ -310,6 +311,8 @@ int supervisor_run(const struct supervisor_config *cfg)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	s->cfg = *cfg;
+	if (cfg->foreground)
+		given_from_manager(&s->given);
 	attachment_init(&s->at, cfg->identifier);
 	s->env.at = &s->at;
 	outage_init(&s->outage, cfg->dead_timeout_s);

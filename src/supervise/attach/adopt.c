@@ -132,6 +132,7 @@ void adopt_work(struct adopt *a)
 	};
 
 	a->rival = -1;
+	a->attachment = sysfs_attachment(a->index);
 	read_state(a);
 	a->ret = read_device(a);
 	if (a->ret < 0)
@@ -141,7 +142,8 @@ void adopt_work(struct adopt *a)
 		a->ret = refuse_zombie(a);
 	if (a->ret < 0)
 		return;
-	a->probe = a->given ? ADOPT_ALIVE : adopt_probe(a->kernel, a->log, a->index, a->identifier);
+	a->probe =
+	    a->vouched ? ADOPT_ALIVE : adopt_probe(a->kernel, a->log, a->index, a->identifier);
 	if (!(a->plan.flags & NBD_TX_READ_ONLY))
 		a->rival = rival_find(a->kernel, a->index, a->identifier);
 }

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "kernel/kernel.h"
 #include "kernel/kmsg.h"
+#include "runtime/given.h"
 #include "runtime/state.h"
 #include "supervise/watch/links.h"
 #include "supervise/attach/plan.h"
@@ -33,12 +34,14 @@ struct adopt {
 	uint64_t dead_timeout;	/* seconds, set anew. The request timeout is left alone: sending it
 				   resets io_timeout, which cannot be written while requests wait */
 	unsigned connections;	/* the user's number, if no state file has it */
-	bool given;		/* the former supervisor has handed all connections over */
+	bool times_out;		/* the user lets the driver cut a slow server */
+	bool vouched;		/* the former supervisor has handed all connections over */
 	struct state *state;	/* the caller's room for the state file */
 
 	int ret;		/* out: 0 or -errno with err */
 	struct err err;		/* out */
 	bool known;		/* out: *state belongs to this attachment */
+	uint64_t attachment;	/* out: sysfs_attachment() */
 	bool counted;		/* out: plan.connections is known, not guessed */
 	struct plan plan;	/* out: what the device is */
 	uint32_t max_payload;	/* out: the largest request it sends, in bytes */
@@ -78,9 +81,10 @@ enum adopt_probe adopt_probe(struct kernel *kernel, struct kmsg *log, int index,
 
 /*
  * Enters the result into `links`, on the loop: the connections, dead or alive, as far as they are
- * known.
+ * known. Takes every socket with the name of a connection out of `given`. Those that are
+ * connections of the device become connections with a descriptor; the others are closed.
  */
-void adopt_links(const struct adopt *a, struct links *links);
+void adopt_links(const struct adopt *a, struct given *given, struct links *links);
 
 /* The server's addresses from the state file; empty if it has none. */
 void adopt_addresses(const struct adopt *a, struct address_list *ret_list);

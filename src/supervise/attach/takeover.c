@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -72,29 +71,15 @@ void takeover_free(struct takeover *t)
 	free(t);
 }
 
-/* The next connection that the former supervisor has handed over, if there is one. */
-static bool find_given(const struct given *g, size_t *ret_i)
+/* The former supervisor vouches for the sockets that it has handed over. */
+static bool has_vouched(const struct given *given)
 {
 	struct linkname name;
 
-	for (*ret_i = 0; g && *ret_i < g->n; (*ret_i)++)
-		if (g->item[*ret_i].certain && linkname_read(g->item[*ret_i].name, &name))
+	for (size_t i = 0; i < given->n; i++)
+		if (given->item[i].certain && linkname_read(given->item[i].name, &name))
 			return true;
 	return false;
-}
-
-static void use_given(struct takeover *t)
-{
-	size_t i;
-	int fd;
-
-	while (find_given(t->cfg.given, &i)) {
-		fd = given_take_at(t->cfg.given, i);
-		if (links_add(t->cfg.links, fd) < 0)
-			close(fd);
-	}
-	if (links_watch(t->cfg.links) < 0)
-		log_warning("/dev/nbd%d: cannot watch its connections", t->env->at->index);
 }
 
 /* Enters the result of the job into the attachment and its connections. */
@@ -103,20 +88,14 @@ static void note(struct takeover *t)
 	const struct adopt *a = &t->adopt;
 	struct attachment *at = t->cfg.at;
 	struct links *links = t->cfg.links;
-	unsigned earlier = a->known ? a->state->alive : a->plan.connections;
 
 	at->plan = a->plan;
 	at->guessed = !a->counted;
 	at->known.size = a->plan.size;
 	at->known.flags = a->plan.flags;
 	at->known.max_block = a->max_payload;
-	use_given(t);
-	adopt_links(a, links);
+	adopt_links(a, t->cfg.given, links);
 	links_probe_ends(links, a->probe == ADOPT_DEAD);
-	if (a->known && a->state->unsettled)
-		links_inherit(links, a->state->unproved);
-	else if (links_alive(links) < earlier)
-		links_inherit(links, false); /* no supervisor told how a connection has ended */
 }
 
 static int take(struct takeover *t, struct err *err)
@@ -164,7 +143,6 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 {
 	struct attachment *at = t->cfg.at;
 	struct err err;
-	size_t first;
 
 	t->state = calloc(1, sizeof(*t->state));
 	if (!t->state) {
@@ -179,7 +157,8 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 	    .identifier = at->identifier,
 	    .dead_timeout = dead_timeout,
 	    .connections = t->cfg.connections,
-	    .given = find_given(t->cfg.given, &first),
+	    .times_out = t->cfg.times_out,
+	    .vouched = has_vouched(t->cfg.given),
 	    .state = t->state,
 	};
 	at->taken_over = true;

@@ -21,8 +21,9 @@ struct takeover;
 struct takeover_config {
 	struct attachment *at; /* that of the env; borrowed */
 	struct links *links;   /* gets the device's connections; borrowed */
-	struct given *given;   /* of the former supervisor; taken out of it; borrowed */
+	struct given *given;   /* of the former supervisor; its sockets are taken out; borrowed */
 	unsigned connections;  /* the user's number, if no state file has it */
+	bool times_out;	       /* the user lets the driver cut a slow server */
 };
 
 /* Further findings; borrowed. */

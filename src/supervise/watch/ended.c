@@ -209,6 +209,46 @@ bool ended_by_server(int fd)
 	}
 }
 
+/*
+ * A Unix socket: either side was shut down, or the peer is gone, and nothing shows which was first.
+ */
+static enum ended_look look_at_unix(int fd)
+{
+	socklen_t len = sizeof(int);
+	struct diag_socket id;
+	struct tcp_info none;
+	int domain = 0;
+
+	/* Other families, such as vsock, show only a hang-up. */
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX)
+		return hung_up(fd) ? ENDED_LOOK_CLOSED : ENDED_LOOK_OPEN;
+	if (unix_closing(fd) == CLOSING_FIN)
+		return ENDED_LOOK_CLOSED;
+	if (diag_describe(fd, &id) == 0 && diag_ask(&id, &none) == DIAG_DEAD)
+		return ENDED_LOOK_HERE;
+	return hung_up(fd) ? ENDED_LOOK_CLOSED : ENDED_LOOK_OPEN;
+}
+
+enum ended_look ended_look(int fd)
+{
+	struct tcp_info info;
+	socklen_t len;
+
+	if (!facts(fd, &info, &len))
+		return look_at_unix(fd);
+	switch (info.tcpi_state) {
+	case PEER_TCP_ESTABLISHED:
+		return ENDED_LOOK_OPEN;
+	case PEER_TCP_CLOSE_WAIT:
+	case PEER_TCP_LAST_ACK:
+		return ENDED_LOOK_SERVER;
+	case PEER_TCP_CLOSE:
+		return ENDED_LOOK_CLOSED;
+	default:
+		return ENDED_LOOK_HERE;
+	}
+}
+
 void ended_close(struct ended *e)
 {
 	close_fdp(&e->fd);

@@ -89,6 +89,16 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms);
  */
 bool ended_by_server(int fd);
 
+/* The state of a socket that this process has not watched until now. */
+enum ended_look {
+	ENDED_LOOK_OPEN,
+	ENDED_LOOK_SERVER, /* the server's FIN came first */
+	ENDED_LOOK_HERE,   /* shut down at our side first, wholly or for sending */
+	ENDED_LOOK_CLOSED, /* it has ended, and nothing shows which side was first */
+};
+
+enum ended_look ended_look(int fd);
+
 void ended_close(struct ended *e);
 
 #endif

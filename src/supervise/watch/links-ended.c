@@ -23,9 +23,9 @@ struct ended *links_bury(struct links *l, int fd, enum ended_how how, uint32_t l
 	return e;
 }
 
-void links_set_driver_limit(struct links *l, uint32_t limit_ms)
+void links_driver_may_cut(struct links *l)
 {
-	l->driver_limit_ms = limit_ms;
+	l->driver_limit_ms = ENDED_SETTLE_MS;
 }
 
 bool links_settled(struct links *l, uint64_t now)

@@ -30,7 +30,7 @@ struct links {
 	unsigned given_up;	  /* since the last call of links_given_up() */
 	unsigned uncut;		  /* connections that cannot be cut, though their peer is silent */
 	uint32_t peer_timeout_ms; /* of the latest sample */
-	uint32_t driver_limit_ms; /* see links_set_driver_limit() */
+	uint32_t driver_limit_ms; /* see links_driver_may_cut(); 0: never */
 	unsigned wanted;	  /* 0 before links_watch() */
 	unsigned presumed;	  /* dead ones among those that cannot be examined */
 	int untold;		  /* known deaths that the kernel has yet to report */
@@ -54,6 +54,9 @@ int links_untold(struct links *l, int change);
 int links_take_out(struct links *l, size_t i);
 /* Connection i is foreign and dead: removes it and calls the links_fn. */
 void links_found_dead(struct links *l, size_t i);
+
+/* links-watch.c: watches connection i, which has a descriptor, for its end. 0 or -errno. */
+int links_watch_one(struct links *l, size_t i);
 
 /* links-ended.c: remembers a connection that was ended at our side; fd becomes the list's, or is
  * -1. NULL: there is no room. */

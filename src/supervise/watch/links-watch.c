@@ -42,7 +42,7 @@ static void hung_up(int fd, uint32_t events, void *arg)
 	l->fn(links_alive(l), why, l->arg);
 }
 
-static int watch(struct links *l, size_t i)
+int links_watch_one(struct links *l, size_t i)
 {
 	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
 	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
@@ -58,7 +58,7 @@ int links_add(struct links *l, int fd)
 	l->fd[l->n] = fd;
 	l->link[l->n] = (struct link){.io = NULL};
 	if (l->wanted) {
-		ret = watch(l, l->n);
+		ret = links_watch_one(l, l->n);
 		if (ret < 0)
 			return ret;
 	}
@@ -71,7 +71,7 @@ int links_watch(struct links *l)
 	int ret;
 
 	for (size_t i = 0; i < l->n; i++) {
-		ret = watch(l, i);
+		ret = links_watch_one(l, i);
 		if (ret < 0)
 			return ret;
 	}

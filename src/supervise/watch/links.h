@@ -47,6 +47,44 @@ void links_expect(struct links *l, unsigned wanted);
 /* The number of live connections that cannot be examined: only the kernel reports their end. */
 unsigned links_blind(const struct links *l);
 
+/* The state of a socket that a former supervisor left. */
+enum links_health {
+	LINKS_LIVES,
+	LINKS_ENDED_BY_SERVER, /* its server's FIN came before any shutdown at our side */
+	LINKS_ENDED_HERE,      /* it was shut down at our side, by a supervisor or by the driver */
+	LINKS_CLOSED,	       /* it is closed, and nothing shows which side was first */
+	LINKS_NO_SOCKET,
+};
+
+/* Also sets the socket's inode, unless fd is not a socket. */
+enum links_health links_examine(int fd, uint64_t *ret_inode);
+
+/*
+ * For a device that is taken over, before links_expect(): adds a live connection with its
+ * descriptor, which is watched at once. Takes ownership of fd. 0, or -errno (then fd is still the
+ * caller's).
+ */
+int links_add_given(struct links *l, int fd);
+
+/* The same for a connection that has died. The driver may notice that only now. */
+void links_given_dead(struct links *l);
+
+/* How the end of a connection that was ended at our side is waited for. */
+enum links_end {
+	LINKS_END_UNPROVED, /* until it is proved */
+	LINKS_END_TIMED,    /* for the settling time */
+	LINKS_END_DRIVER,   /* as for a connection that the driver has ended just now */
+};
+
+/* The same for a connection whose end has to be waited for. Takes ownership of fd. */
+void links_inherit_socket(struct links *l, int fd, enum links_end end);
+
+/*
+ * The descriptors, borrowed, of the live connections and of those that have not settled. fds has
+ * room for 2 * LINKS_MAX. Returns their number.
+ */
+size_t links_kept(const struct links *l, int *fds);
+
 /*
  * The kernel says that none is dead: then connections whose end only the kernel had reported,
  * without naming them, are alive after all.
@@ -94,10 +132,10 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
 unsigned links_uncut(const struct links *l);
 
 /*
- * If the driver itself may cut a live server (a request timeout, several connections): ms after
- * which an old connection that it has shut down is given up. 0, the default: never.
+ * The driver itself may cut a live server (a request timeout, several connections): an old
+ * connection that it has shut down is given up after the settling time, even without a proof.
  */
-void links_set_driver_limit(struct links *l, uint32_t limit_ms);
+void links_driver_may_cut(struct links *l);
 
 /*
  * Before new connections are used: true if no request of a connection that ended at our side can be

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include <errno.h>
@@ -13,6 +14,9 @@
 #include <unistd.h>
 
 #include "runtime/given.h"
+#include "runtime/linkname.h"
+
+#define FIRST 200 /* no other descriptor of the test is as high */
 
 static int new_fd(void)
 {
@@ -77,11 +81,113 @@ static void refused_ones_are_closed(void **state)
 	assert_int_equal(g.n, 0);
 }
 
+static void make_several(int n)
+{
+	for (int i = 0; i < n; i++) {
+		int fd = new_fd();
+
+		assert_int_equal(dup2(fd, FIRST + i), FIRST + i);
+		close(fd);
+	}
+}
+
+static void names_of_connections(void **state)
+{
+	static const struct linkname good[] = {
+	    {0, 0}, {1, 2}, {4711, 0}, {UINT64_MAX, UINT64_MAX}, {0, UINT64_MAX},
+	};
+	static const char *const bad[] = {
+	    "",
+	    "link",
+	    "link-",
+	    "link-1",
+	    "link-1-",
+	    "link--1",
+	    "link-1-2-3",
+	    "link-1-2 ",
+	    " link-1-2",
+	    "Link-1-2",
+	    "link-01-2",
+	    "link-1-02",
+	    "link-+1-2",
+	    "link-1-0x2",
+	    "link-18446744073709551616-1",
+	    "link-1-18446744073709551616",
+	    "link-1-99999999999999999999999999999999999999",
+	    "stored",
+	};
+	struct linkname name = {7, 8};
+	char buf[LINKNAME_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		linkname_write(&good[i], buf);
+		assert_true(linkname_read(buf, &name));
+		assert_int_equal(name.attachment, good[i].attachment);
+		assert_int_equal(name.serial, good[i].serial);
+	}
+	assert_string_equal(buf, "link-0-18446744073709551615");
+	name = (struct linkname){7, 8};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(linkname_read(bad[i], &name));
+	assert_int_equal(name.attachment, 7);
+	assert_int_equal(name.serial, 8);
+}
+
+static void words_of_the_environment(void **state)
+{
+	struct given g = {.n = 0};
+
+	(void)state;
+	make_several(4);
+	given_from_words(&g, "4", "link-1-2::link-1-3", FIRST);
+	assert_int_equal(g.n, 4);
+	assert_string_equal(g.item[0].name, "link-1-2");
+	assert_string_equal(g.item[1].name, "unknown");
+	assert_string_equal(g.item[2].name, "link-1-3");
+	assert_string_equal(g.item[3].name, "unknown");
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(g.item[i].fd, FIRST + i);
+		assert_false(g.item[i].certain);
+	}
+	given_close(&g);
+
+	given_from_words(&g, "", "a", FIRST);
+	given_from_words(&g, "0", "a", FIRST);
+	given_from_words(&g, "-1", "a", FIRST);
+	given_from_words(&g, "1x", "a", FIRST);
+	given_from_words(&g, "99999999999999999999", "a", FIRST);
+	given_from_words(&g, "1", "a", FIRST); /* there is no such descriptor */
+	assert_int_equal(g.n, 0);
+}
+
+static void descriptors_of_another_process(void **state)
+{
+	struct given g = {.n = 0};
+
+	(void)state;
+	/* Those of another process are not ours: it may be our parent. */
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "link-1-2", 1);
+	given_from_manager(&g);
+	assert_int_equal(g.n, 0);
+	assert_null(getenv("LISTEN_PID"));
+	assert_null(getenv("LISTEN_FDS"));
+	assert_null(getenv("LISTEN_FDNAMES"));
+	assert_true(is_open(STDERR_FILENO));
+	given_from_manager(&g);
+	assert_int_equal(g.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(taken_by_name),
 	    cmocka_unit_test(refused_ones_are_closed),
+	    cmocka_unit_test(names_of_connections),
+	    cmocka_unit_test(words_of_the_environment),
+	    cmocka_unit_test(descriptors_of_another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * supervise/attach/adopt.c: finds a device's connections from a state file and the driver's answer.
+ * Long: all tests share the sockets and the state file of one device.
  */
 #include "transport-fixture.h"
 
+#include "runtime/linkname.h"
 #include "supervise/attach/adopt.h"
 
 static struct loop *loop;
 static struct links *links;
 static struct state known;
 static struct adopt adopt;
+static struct given given;
 
 /* Our ends and theirs: 0 and 1 are TCP, 2 is a Unix socket. */
 static int ours[3], theirs[3];
@@ -73,6 +76,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	given_close(&given);
 	links_free(links);
 	loop_free(loop);
 	for (int i = 0; i < 3; i++) {
@@ -101,7 +105,7 @@ static void assert_links(unsigned alive, unsigned by_name)
 	struct link_facts facts;
 	unsigned n = 0;
 
-	adopt_links(&adopt, links);
+	adopt_links(&adopt, &given, links);
 	assert_int_equal(links_alive(links), alive);
 	assert_int_equal(links_wanted(links), adopt.plan.connections);
 	for (unsigned i = 0; i < alive; i++) {
@@ -198,6 +202,176 @@ static void addresses_come_from_the_file(void **state)
 	assert_int_equal(list.n, 0);
 }
 
+static void give(int i, uint64_t attachment, uint64_t serial)
+{
+	const struct linkname name = {.attachment = attachment, .serial = serial};
+	char text[LINKNAME_MAX];
+	int copy = fcntl(ours[i], F_DUPFD_CLOEXEC, 3);
+
+	linkname_write(&name, text);
+	assert_true(copy >= 0);
+	assert_int_equal(given_add(&given, text, copy, false), 0);
+}
+
+/* The list owns this number of descriptors, of live connections and of those that are ending. */
+static void assert_kept(size_t kept)
+{
+	int fds[2 * LINKS_MAX];
+
+	assert_int_equal(links_kept(links, fds), kept);
+}
+
+/* Sockets that the service manager kept: those that the device uses have a descriptor again. */
+static void given_sockets_are_links(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	give(0, 9, 1);
+	give(1, 0, 2);
+	give(2, 9, 3);
+	assert_int_equal(given_add(&given, "lock", dup(0), false), 0);
+	give(0, 8, 4); /* of an earlier attachment */
+	adopt_links(&adopt, &given, links);
+	assert_int_equal(links_alive(links), 3);
+	assert_int_equal(links_blind(links), 0);
+	assert_true(links_may_end(links));
+	assert_kept(3);
+	assert_int_equal(given.n, 1); /* only sockets of connections are taken out */
+	assert_string_equal(given.item[0].name, "lock");
+	links_clear(links);
+	given_close(&given);
+	/* They were closed and not shut down. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send(ours[i], "x", 1, MSG_NOSIGNAL), 1);
+}
+
+static void given_and_listed_ones(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	give(1, 9, 1);
+	adopt_links(&adopt, &given, links);
+	assert_int_equal(links_alive(links), 3);
+	assert_false(links_may_end(links));
+	assert_kept(1);
+	links_clear(links);
+
+	/* One server has ended its connection: nothing takes its place, and the end is proved. */
+	give(0, 9, 1);
+	give(1, 9, 1);
+	give(2, 9, 3);
+	hang_up(1);
+	adopt.probe = ADOPT_DEAD;
+	adopt_links(&adopt, &given, links);
+	assert_int_equal(links_alive(links), 2);
+	assert_int_equal(links_wanted(links), 3);
+	assert_int_equal(links_blind(links), 0);
+	assert_true(links_last_death(links) > 0);
+	assert_kept(2);
+	assert_false(links_graves(links));
+}
+
+/* One that was ended at our side while no supervisor ran, and one that was waited for before. */
+static void given_ones_that_are_ending(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	adopt.plan.connections = 1;
+	known.connections = known.alive = 1;
+	shutdown(ours[0], SHUT_WR);
+	give(0, 9, 1);
+	adopt_links(&adopt, &given, links);
+	assert_true(links_graves(links));
+	assert_kept(1);
+	links_clear(links);
+
+	known.alive = 0;
+	known.unsettled = known.unproved = true;
+	adopt.probe = ADOPT_DEAD;
+	give(0, 9, 1);
+	adopt_links(&adopt, &given, links);
+	assert_true(links_unproved(links));
+	assert_kept(1);
+	/*
+	 * Proved as by the former supervisor: the device holds no request, and replies could still
+	 * come.
+	 */
+	links_seen_idle(links);
+	assert_false(links_unclean(links));
+	close_fdp(&theirs[0]);
+	usleep(20000);
+	assert_true(links_settled(links, loop_now()));
+	links_clear(links);
+
+	/* Without a descriptor, it is only known that there is such a connection. */
+	adopt_links(&adopt, &given, links);
+	assert_true(links_unproved(links));
+	assert_kept(0);
+}
+
+/* Both sides have ended it, and nobody saw which was first: it settles by time alone. */
+static void a_given_one_that_is_closed(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	adopt.plan.connections = known.connections = known.alive = 1;
+	adopt.probe = ADOPT_DEAD;
+	shutdown(ours[0], SHUT_RDWR);
+	hang_up(0);
+	give(0, 9, 1);
+	adopt_links(&adopt, &given, links);
+	assert_int_equal(links_alive(links), 0);
+	assert_kept(1);
+	assert_true(links_unclean(links));
+	assert_false(links_unproved(links));
+	assert_false(links_settled(links, loop_now()));
+	links_settled(links, loop_now() + 60000);
+	assert_false(links_graves(links));
+	assert_int_equal(links_given_up(links), 1); /* once */
+}
+
+/* Two connections were waited for, and the socket of only one was kept. */
+static void one_of_two_that_are_ending(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	adopt.plan.connections = known.connections = 2;
+	known.alive = 0;
+	known.unsettled = known.unproved = true;
+	adopt.probe = ADOPT_DEAD;
+	shutdown(ours[0], SHUT_WR);
+	give(0, 9, 1);
+	adopt_links(&adopt, &given, links);
+	links_seen_idle(links);
+	close_fdp(&theirs[0]);
+	usleep(20000);
+	assert_false(links_settled(links, loop_now()));
+	assert_true(links_unproved(links));
+	assert_kept(0);
+}
+
+/* One was kept and its server has ended it; the other was not kept, and has ended unseen. */
+static void an_end_that_no_descriptor_tells(void **state)
+{
+	(void)state;
+	adopt.attachment = 9;
+	adopt.plan.connections = known.connections = known.alive = 2;
+	adopt.probe = ADOPT_DEAD;
+	hang_up(0);
+	hang_up(1);
+	give(0, 9, 1);
+	adopt_links(&adopt, &given, links);
+	assert_int_equal(links_alive(links), 0);
+	assert_true(links_graves(links));
+	links_clear(links);
+
+	/* If it was kept, too, both ends are proved. */
+	give(0, 9, 1);
+	give(1, 9, 2);
+	adopt_links(&adopt, &given, links);
+	assert_false(links_graves(links));
+}
+
 /* No such device: nothing to take over. */
 static void a_device_that_is_not_there(void **state)
 {
@@ -216,6 +390,12 @@ int main(void)
 	    WITH_SOCKETS(without_a_state_file),
 	    WITH_SOCKETS(a_state_file_that_says_nonsense),
 	    WITH_SOCKETS(addresses_come_from_the_file),
+	    WITH_SOCKETS(given_sockets_are_links),
+	    WITH_SOCKETS(given_and_listed_ones),
+	    WITH_SOCKETS(given_ones_that_are_ending),
+	    WITH_SOCKETS(a_given_one_that_is_closed),
+	    WITH_SOCKETS(one_of_two_that_are_ending),
+	    WITH_SOCKETS(an_end_that_no_descriptor_tells),
 	    cmocka_unit_test(a_device_that_is_not_there),
 	};
 

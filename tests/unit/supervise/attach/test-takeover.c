@@ -21,6 +21,7 @@
 struct fixture {
 	struct kernel kernel;
 	struct attachment at;
+	struct given given;
 	struct part_env env;
 	struct links *links;
 	struct takeover *t;
@@ -76,7 +77,7 @@ static int setup(void **state)
 	static const struct takeover_events events = {
 	    .found = found, .adopted = adopted, .failed = failed};
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct takeover_config cfg = {.at = &f->at, .connections = 2};
+	struct takeover_config cfg = {.at = &f->at, .given = &f->given, .connections = 2};
 
 	f->kernel.ops = &ops;
 	attachment_init(&f->at, "here");

@@ -978,7 +978,7 @@ static void the_end_of_the_driver_can_be_limited(void **state)
 	uint64_t asked;
 
 	(void)state;
-	links_set_driver_limit(links, 2000);
+	links_driver_may_cut(links);
 	tcp_pair("127.0.0.1", &ours, &theirs);
 	copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
 	assert_int_equal(links_add(links, ours), 0);
@@ -991,6 +991,69 @@ static void the_end_of_the_driver_can_be_limited(void **state)
 	assert_true(links_settled(links, asked + 2000));
 	close(theirs);
 	close(copy);
+}
+
+static void assert_health(int fd, enum links_health health)
+{
+	uint64_t inode = 0;
+
+	assert_int_equal(links_examine(fd, &inode), health);
+	assert_true((inode != 0) == (health != LINKS_NO_SOCKET));
+}
+
+/* The state of sockets that nobody has watched until now. */
+static void sockets_are_examined(void **state)
+{
+	int ours, theirs;
+
+	(void)state;
+	assert_health(STDIN_FILENO, LINKS_NO_SOCKET);
+	assert_health(-1, LINKS_NO_SOCKET);
+	for (int tcp = 0; tcp < 2; tcp++) {
+		tcp ? tcp_pair("127.0.0.1", &ours, &theirs) : unix_pair(&ours, &theirs);
+		assert_health(ours, LINKS_LIVES);
+		assert_int_equal(shutdown(ours, SHUT_WR), 0);
+		assert_health(ours, LINKS_ENDED_HERE);
+		close(theirs);
+		usleep(20000);
+		/* Neither TCP nor a Unix socket remembers which side was first. */
+		assert_health(ours, LINKS_CLOSED);
+		close(ours);
+
+		tcp ? tcp_pair("::1", &ours, &theirs) : unix_pair(&ours, &theirs);
+		close(theirs);
+		usleep(20000);
+		assert_health(ours, tcp ? LINKS_ENDED_BY_SERVER : LINKS_CLOSED);
+		close(ours);
+	}
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	reset(theirs);
+	usleep(20000);
+	assert_health(ours, LINKS_CLOSED);
+	close(ours);
+}
+
+/* Those of a device that was taken over, with their descriptors: watched as one's own. */
+static void given_ones_are_watched(void **state)
+{
+	int ours[2], theirs[2], fds[2 * LINKS_MAX];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		tcp_pair("127.0.0.1", &ours[i], &theirs[i]);
+		assert_int_equal(links_add_given(links, ours[i]), 0);
+	}
+	links_expect(links, 2);
+	assert_int_equal(links_blind(links), 0);
+	assert_true(links_may_end(links));
+	assert_int_equal(links_kept(links, fds), 2);
+	close(theirs[0]);
+	await_deaths(1);
+	assert_int_equal(died.alive, 1);
+	assert_string_equal(died.why, "the server closed the connection");
+	assert_int_equal(links_kept(links, fds), 1);
+	assert_int_equal(fds[0], ours[1]);
+	close(theirs[1]);
 }
 
 /* A connection without a descriptor that cannot be cut counts as alive. */
@@ -1076,6 +1139,8 @@ int main(void)
 	    WITH_LINKS(the_end_of_the_driver_is_not_the_servers),
 	    WITH_LINKS(the_end_of_the_driver_can_be_limited),
 	    WITH_LINKS(what_cannot_be_cut_is_kept),
+	    WITH_LINKS(sockets_are_examined),
+	    WITH_LINKS(given_ones_are_watched),
 	    WITH_LINKS(renewing_is_for_links_with_a_descriptor),
 	};
 
