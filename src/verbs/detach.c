@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/offload.h"
+#include "verbs/abreast.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
@@ -279,13 +280,12 @@ static int explain_absent(const struct options *o, struct err *err)
 	return err_exit_status(err->kind);
 }
 
-static int detach_one(const struct options *o, void *arg)
+static int detach_named(const struct options *o)
 {
 	struct err err = {.message = ""};
 	int index, status, ret;
 	bool was;
 
-	(void)arg;
 	ret = cmd_device(o, &index, &err);
 	if (ret < 0) {
 		status = ret == -ENOENT ? explain_absent(o, &err) : err_exit_status(err.kind);
@@ -298,6 +298,49 @@ static int detach_one(const struct options *o, void *arg)
 	return status;
 }
 
+/* o for the device that was named in this place on the command line. Owns nothing. */
+static struct options nth(const struct options *o, size_t place)
+{
+	struct options one = *o;
+
+	if (place) {
+		one.device = o->more[place - 1].device;
+		one.index = o->more[place - 1].index;
+	}
+	return one;
+}
+
+static bool named_before(const struct options *o, size_t place)
+{
+	struct options this = nth(o, place), other;
+
+	for (size_t i = 0; i < place; i++) {
+		other = nth(o, i);
+		if (this.index >= 0 ? this.index == other.index
+				    : strcmp(this.device, other.device) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* For abreast_start(). */
+static int detach_nth(int place, void *arg)
+{
+	struct options one = nth(arg, (size_t)place);
+
+	return detach_named(&one);
+}
+
+static int detach_several(const struct options *o)
+{
+	struct options copy = *o; /* owns nothing */
+
+	for (size_t i = 0; i <= o->n_more; i++)
+		if (!named_before(o, i))
+			abreast_start(detach_nth, (int)i, &copy);
+	return abreast_wait();
+}
+
 static int is_lock(const struct dirent *d)
 {
 	int index, end = 0;
@@ -305,33 +348,44 @@ static int is_lock(const struct dirent *d)
 	return sscanf(d->d_name, "nbd%d.lock%n", &index, &end) == 1 && end && !d->d_name[end];
 }
 
-/* Every device that has a supervisor, one after the other; the worst exit status counts. */
-static int detach_all(bool force)
+/* For abreast_start(): one of all devices. */
+static int detach_index(int index, void *arg)
 {
+	const struct options *o = arg;
+	struct err err = {.message = ""};
+	bool was;
+	int status = detach_patiently(index, o->force, &was, &err);
+
+	say(status, index, was, err.message);
+	return status;
+}
+
+/* Every device that has a supervisor; the worst exit status counts. */
+static int detach_all(const struct options *o)
+{
+	struct options copy = *o; /* owns nothing */
 	struct dirent **lock;
-	int index, status, worst = 0, n = scandir(rundir(), &lock, is_lock, versionsort);
-	bool any = false, was;
+	int index, n = scandir(rundir(), &lock, is_lock, versionsort);
+	bool any = false;
 
 	for (int i = 0; i < n; i++) {
-		struct err err = {.message = ""};
-
 		sscanf(lock[i]->d_name, "nbd%d", &index);
 		free(lock[i]);
 		if (!lock_holder(rundir_device(index, "lock").text))
 			continue;
 		any = true;
-		status = detach_patiently(index, force, &was, &err);
-		say(status, index, was, err.message);
-		worst = status > worst ? status : worst;
+		abreast_start(detach_index, index, &copy);
 	}
 	if (n >= 0)
 		free(lock);
 	if (!any)
 		log_notice("no device has a supervisor");
-	return worst;
+	return abreast_wait();
 }
 
 int cmd_detach(const struct options *o)
 {
-	return o->all ? detach_all(o->force) : options_each_device(o, detach_one, NULL);
+	if (o->all)
+		return detach_all(o);
+	return o->n_more ? detach_several(o) : detach_named(o);
 }

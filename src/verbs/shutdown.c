@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "verbs/abreast.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
@@ -88,8 +88,10 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	return 0;
 }
 
-static int bound(int index, uint32_t grace)
+/* For abreast_start(): arg is the grace in seconds. */
+static int bound(int index, void *arg)
 {
+	uint32_t grace = *(const uint32_t *)arg;
 	const struct control_request request = {.verb = CONTROL_GRACE, .grace = grace};
 	struct err err = {.message = ""};
 	int status = 0;
@@ -104,22 +106,12 @@ static int bound(int index, uint32_t grace)
 	return status;
 }
 
-/* One process a device, so that none waits for another. */
-static void start(int index, uint32_t grace)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(bound(index, grace));
-	if (pid < 0)
-		bound(index, grace);
-}
-
 int cmd_shutdown(const struct options *o)
 {
 	_cleanup_(close_dirp) DIR *d = opendir(rundir());
 	struct err err = {.message = ""};
-	int worst = 0, status, index;
+	uint32_t grace = o->grace;
+	int worst = 0, others, index;
 	struct dirent *e;
 
 	if (!d)
@@ -131,10 +123,8 @@ int cmd_shutdown(const struct options *o)
 	while ((e = readdir(d))) {
 		index = state_file_index(e->d_name);
 		if (index >= 0 && sysfs_attached(index))
-			start(index, o->grace);
+			abreast_start(bound, index, &grace);
 	}
-	while (wait(&status) > 0)
-		if (status)
-			worst = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-	return worst;
+	others = abreast_wait();
+	return others > worst ? others : worst;
 }
