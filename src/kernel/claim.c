@@ -54,6 +54,9 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const char *no
 		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
 	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
 		report.sync_error = errno;
+	/* udev may have held a lock of its own at first. */
+	if (fd >= 0 && !c->look)
+		flock(fd, LOCK_EX | LOCK_NB);
 	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
 	if (c->look)
 		_exit(0);

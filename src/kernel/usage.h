@@ -17,8 +17,9 @@
 #include "base/err.h"
 
 struct usage {
-	unsigned n;  /* users found */
-	bool unsure; /* some processes could not be examined: there may be more users */
+	unsigned n;	  /* users found */
+	unsigned passing; /* those of n that are udev's processes, which soon close the device */
+	bool unsure;	  /* some processes could not be examined: there may be more users */
 	char sentence[ERR_MESSAGE_MAX -
 		      256]; /* a sentence that names the first few users; "" if n is 0 */
 };

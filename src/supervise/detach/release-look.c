@@ -8,6 +8,12 @@
 
 #define STALL_MS       10000 /* after this time without a completed request, the flush has failed */
 #define STALL_FORCE_MS 1000
+#define PASSING_MS     50 /* between two looks for udev's processes */
+/*
+ * A program that udev has started may claim the device for itself, and be gone when we look. Then
+ * the claim is repeated, but not for long: a user in the kernel that we cannot see stays.
+ */
+#define CLAIMS 5
 
 static uint64_t completed_requests(int index)
 {
@@ -32,6 +38,32 @@ void release_look_work(void *arg)
 	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
 }
 
+static bool is_stuck(const struct release *r)
+{
+	return release_lost(r) && waiting_requests(r->cfg.index);
+}
+
+/* The look will be repeated: `looked` is called then. */
+static void pass_by(struct release *r, offload_fn *looked)
+{
+	r->looked = looked;
+	release_enter(r, STEP_PASSING);
+	loop_timer_set(r->tick, PASSING_MS);
+}
+
+/* All users that were found are udev's, and there is time to wait for them. */
+static bool only_passing(const struct release *r)
+{
+	return r->look_ret == 0 && r->usage.n && r->usage.passing == r->usage.n && !is_stuck(r) &&
+	       loop_now() < r->patience_end;
+}
+
+void release_tick_passing(struct release *r)
+{
+	release_enter(r, r->claim.pid ? STEP_LOOK_AGAIN : STEP_LOOK);
+	release_run(r, release_look_work, r->looked);
+}
+
 /* 0, or -EBUSY with r->err. */
 static int in_use(struct release *r)
 {
@@ -52,6 +84,10 @@ static void looked_again(void *arg)
 
 	if (!release_job_done(r))
 		return;
+	if (only_passing(r)) {
+		pass_by(r, looked_again);
+		return;
+	}
 	ret = in_use(r);
 	if (ret < 0)
 		release_finish(r, ret);
@@ -70,6 +106,9 @@ static void flushed(int fd, uint32_t events, void *arg)
 	r->claim_io = NULL;
 	if (r->cfg.force) {
 		release_disconnect(r);
+	} else if (ret == -EBUSY && ++r->claims < CLAIMS) {
+		claim_release(&r->claim);
+		pass_by(r, release_looked);
 	} else if (ret < 0) {
 		release_finish(r, ret);
 	} else {
@@ -118,7 +157,7 @@ static void finish_lost(struct release *r)
 
 void release_look_at_prepared(struct release *r)
 {
-	if (!r->cfg.force && release_lost(r) && waiting_requests(r->cfg.index))
+	if (!r->cfg.force && is_stuck(r))
 		release_finish(
 		    r, err_set(&r->err, ERR_BUSY, EBUSY,
 			       "/dev/nbd%d has requests waiting for the server, so it is in "
@@ -140,10 +179,14 @@ void release_looked(void *arg)
 		(release_lost(r) ? release_disconnect : flush)(r);
 		return;
 	}
+	if (only_passing(r)) {
+		pass_by(r, release_looked);
+		return;
+	}
 	ret = in_use(r);
 	if (ret < 0) {
 		release_finish(r, ret);
-	} else if (release_lost(r) && waiting_requests(r->cfg.index)) {
+	} else if (is_stuck(r)) {
 		/* This also counts a process that hangs in open(2) and has no descriptor yet. */
 		ret = err_set(&r->err, ERR_BUSY, EBUSY,
 			      "/dev/nbd%d has requests waiting for the server, so it is in use: "

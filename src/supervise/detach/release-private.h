@@ -13,6 +13,7 @@
 
 enum step {
 	STEP_LOOK,	 /* the helper thread looks for users of the device */
+	STEP_PASSING,	 /* waits for udev to close the device, and then looks again */
 	STEP_FLUSH,	 /* the claim's process opens the device exclusively and calls fsync */
 	STEP_LOOK_AGAIN, /* the helper thread looks for other users */
 	STEP_DISCONNECT, /* on the helper thread */
@@ -44,6 +45,9 @@ struct release {
 	bool late;	     /* the owner was told that the kernel is still busy */
 	int look_ret;	     /* of the helper thread */
 	struct usage usage;
+	uint64_t patience_end; /* until then it waits for users that soon close the device */
+	offload_fn *looked;    /* of the look that STEP_PASSING repeats */
+	unsigned claims;       /* claims that were tried */
 	bool gone; /* of the helper thread: another program has ended the attachment */
 	bool dead; /* for the helper thread: no connection is alive */
 	int detach_ret;
@@ -73,6 +77,7 @@ void release_look_work(void *arg);
 void release_looked(void *arg);
 /* Used instead if the caller has checked for users and has flushed the device. */
 void release_look_at_prepared(struct release *r);
+void release_tick_passing(struct release *r);
 void release_tick_flush(struct release *r);
 
 /* release-disconnect.c */

@@ -21,6 +21,9 @@ static void tick(void *arg)
 	case STEP_DISCONNECT:
 		release_tick_busy(r);
 		break;
+	case STEP_PASSING:
+		release_tick_passing(r);
+		break;
 	case STEP_FLUSH:
 		release_tick_flush(r);
 		break;
@@ -47,6 +50,7 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 		free(TAKE_PTR(r));
 		return NULL;
 	}
+	r->patience_end = loop_now() + RELEASE_PATIENCE_MS;
 	release_enter(r, STEP_LOOK);
 	if (cfg->prepared)
 		loop_timer_set(r->tick, 0);

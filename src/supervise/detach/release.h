@@ -5,6 +5,10 @@
  * not a process that simply opens the device), disconnects (on the helper thread), and waits until
  * it is really free. Never blocks the loop; every step has a bound.
  *
+ * udev opens the device after each change of it, and after each program that has written to it. Its
+ * processes are waited for, at most RELEASE_PATIENCE_MS, unless requests wait for a lost server: then
+ * udev waits as well.
+ *
  * A flush may take as long as it makes progress: the bound counts from the last completed
  * request.
  */
@@ -20,6 +24,8 @@
 #include "supervise/watch/links.h"
 
 struct release;
+
+#define RELEASE_PATIENCE_MS 10000
 
 struct release_config {
 	int index;

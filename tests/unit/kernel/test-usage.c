@@ -257,6 +257,51 @@ static void what_only_looks_does_not_count(void **state)
 	users_are(0, "");
 }
 
+static void status(int pid, const char *name, int parent, unsigned uid)
+{
+	char path[64], text[128];
+
+	snprintf(path, sizeof(path), "proc/%d/status", pid);
+	snprintf(text, sizeof(text), "Name:\t%s\nPPid:\t%d\nUid:\t%u\t0\t0\t0\n", name, parent,
+		 uid);
+	file(path, text);
+}
+
+static void passing_are(unsigned passing, unsigned n)
+{
+	struct usage u;
+
+	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+	assert_int_equal(u.n, n);
+	assert_int_equal(u.passing, passing);
+}
+
+/* Workers of udev and their children soon close the device. Others may only have their name. */
+static void udev_passes_by(void **state)
+{
+	(void)state;
+	process(123, "(udev-worker)\n");
+	link_to("proc/123/fd/5", "/dev/null");
+	passing_are(0, 1);
+	status(123, "(udev-worker)", 100, 0);
+	passing_are(1, 1);
+	process(124, "blkid\n");
+	link_to("proc/124/fd/5", "/dev/full");
+	status(124, "blkid", 125, 0);
+	status(125, "sh", 123, 0);
+	passing_are(2, 2);
+	process(126, "fio\n");
+	link_to("proc/126/fd/5", "/dev/full");
+	status(126, "fio", 1, 0);
+	passing_are(2, 3);
+	status(123, "(udev-worker)", 100, 1000);
+	passing_are(0, 3);
+	status(123, "systemd-udevd", 100, 0);
+	passing_are(2, 3);
+	status(125, "sh", 124, 0); /* a circle, as after numbers were used again */
+	passing_are(1, 3);
+}
+
 static void mappings(void **state)
 {
 	(void)state;
@@ -380,6 +425,7 @@ int main(void)
 	    CASE(open_descriptors),
 	    CASE(ourselves_do_not_count),
 	    CASE(what_only_looks_does_not_count),
+	    CASE(udev_passes_by),
 	    CASE(mappings),
 	    CASE(other_mount_namespaces),
 	    CASE(private_file_systems),
