@@ -15,10 +15,14 @@
  * their own namespaces.
  */
 #define USAGE_SPACES 1024
+/* Devices on top of the disk: the logical volumes of a group can be many, but few are named. */
+#define USAGE_HOLDERS	 32
+#define USAGE_LABEL_SIZE 160
 
 struct usage_node {
 	dev_t dev;
 	int part;     /* 0: the disk */
+	int holder;   /* the place in `labels` of a device on top of the disk; -1: it is none */
 	bool mounted; /* named already as mounted */
 };
 
@@ -29,7 +33,9 @@ struct usage_scan {
 	struct usage *usage;
 	struct text text; /* of usage->sentence */
 	size_t n_nodes;
-	struct usage_node nodes[USAGE_NODES];
+	struct usage_node nodes[USAGE_NODES + USAGE_HOLDERS];
+	int n_holders;
+	char labels[USAGE_HOLDERS][USAGE_LABEL_SIZE]; /* "the logical volume vg/data" */
 	size_t n_spaces;
 	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
 	bool types_read;
@@ -38,6 +44,15 @@ struct usage_scan {
 
 /* The disk or partition with this number, or NULL. */
 struct usage_node *usage_node_of(struct usage_scan *s, dev_t dev);
+
+/* Adds the device with this directory in sysfs. False: it has no number, or there are too many. */
+bool usage_add_node(struct usage_scan *s, const char *directory, int part, int holder);
+
+/*
+ * Finds the devices that are built on a node, and those built on these: each is a user, and is
+ * added as a node, so that its own users are found too.
+ */
+void usage_holders(struct usage_scan *s, const struct usage_node *node);
 
 /* Counts a user and starts its clause: `/dev/nbd0p1 is `. False: enough are named. */
 bool usage_begin(struct usage_scan *s, const struct usage_node *node);

@@ -29,13 +29,17 @@ struct usage_node *usage_node_of(struct usage_scan *s, dev_t dev)
 	return NULL;
 }
 
-static void put_node(struct text *t, int index, int part)
+static void put_node(struct usage_scan *s, const struct usage_node *node)
 {
-	text_str(t, "/dev/nbd");
-	text_u64(t, (uint64_t)index);
-	if (part) {
-		text_str(t, "p");
-		text_u64(t, (uint64_t)part);
+	if (node->holder >= 0) {
+		text_str(&s->text, s->labels[node->holder]);
+		return;
+	}
+	text_str(&s->text, "/dev/nbd");
+	text_u64(&s->text, (uint64_t)s->index);
+	if (node->part) {
+		text_str(&s->text, "p");
+		text_u64(&s->text, (uint64_t)node->part);
 	}
 }
 
@@ -45,7 +49,7 @@ bool usage_begin(struct usage_scan *s, const struct usage_node *node)
 		return false;
 	if (s->usage->n > 1)
 		text_str(&s->text, "; ");
-	put_node(&s->text, s->index, node->part);
+	put_node(s, node);
 	text_str(&s->text, " is ");
 	return true;
 }
@@ -174,24 +178,6 @@ static void find_swaps(struct usage_scan *s)
 		usage_swaps(s, f);
 }
 
-/* Every entry of a directory of sysfs that says who is built on a node. */
-static void find_holders(struct usage_scan *s, const struct usage_node *node)
-{
-	char path[USAGE_PATH_MAX], part[64] = "";
-	_cleanup_(close_dirp) DIR *d = NULL;
-	struct dirent *e;
-
-	if (node->part)
-		snprintf(part, sizeof(part), "nbd%dp%d/", s->index, node->part);
-	snprintf(path, sizeof(path), "%s/block/nbd%d/%sholders", s->sys, s->index, part);
-	d = opendir(path);
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.' && usage_begin(s, node)) {
-			text_str(&s->text, "part of ");
-			text_escape(&s->text, e->d_name, strlen(e->d_name), 60);
-		}
-}
-
 /* A file system on several devices names only one of them as its mount's source. */
 static void find_btrfs(struct usage_scan *s, const struct usage_node *node)
 {
@@ -240,7 +226,7 @@ static void find_loops(struct usage_scan *s)
 	}
 }
 
-static bool add_node(struct usage_scan *s, const char *directory, int part)
+bool usage_add_node(struct usage_scan *s, const char *directory, int part, int holder)
 {
 	char path[USAGE_PATH_MAX], text[32];
 	_cleanup_file_ FILE *f = NULL;
@@ -252,7 +238,8 @@ static bool add_node(struct usage_scan *s, const char *directory, int part)
 	f = fopen(path, "re");
 	if (!f || !fgets(text, sizeof(text), f) || sscanf(text, "%u:%u", &major, &minor) != 2)
 		return false;
-	s->nodes[s->n_nodes++] = (struct usage_node){.dev = makedev(major, minor), .part = part};
+	s->nodes[s->n_nodes++] =
+	    (struct usage_node){.dev = makedev(major, minor), .part = part, .holder = holder};
 	return true;
 }
 
@@ -266,14 +253,14 @@ static int find_nodes(struct usage_scan *s)
 
 	snprintf(disk, sizeof(disk), "%s/block/nbd%d", s->sys, s->index);
 	len = snprintf(prefix, sizeof(prefix), "nbd%dp", s->index);
-	if (!add_node(s, disk, 0))
+	if (!usage_add_node(s, disk, 0, -1))
 		return errno ? -errno : -ENODEV;
 	d = opendir(disk);
 	while (d && (e = readdir(d))) {
 		if (strncmp(e->d_name, prefix, (size_t)len) != 0 ||
 		    snprintf(path, sizeof(path), "%s/%s", disk, e->d_name) >= (int)sizeof(path))
 			continue;
-		add_node(s, path, atoi(e->d_name + len));
+		usage_add_node(s, path, atoi(e->d_name + len), -1);
 	}
 	return 0;
 }
@@ -282,12 +269,13 @@ static int look(struct usage_scan *s, struct err *err)
 {
 	char path[USAGE_PATH_MAX];
 	int ret = find_nodes(s);
+	size_t n = s->n_nodes;
 
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret,
 				 "cannot tell who uses /dev/nbd%d: sysfs cannot be read", s->index);
-	for (size_t i = 0; i < s->n_nodes; i++) {
-		find_holders(s, &s->nodes[i]);
+	for (size_t i = 0; i < n; i++) {
+		usage_holders(s, &s->nodes[i]);
 		find_btrfs(s, &s->nodes[i]);
 	}
 	find_swaps(s);

@@ -49,7 +49,7 @@ swapoff /dev/nbd0
 unused "swap"
 
 dmsetup create held --noudevsync --noudevrules --table '0 2048 linear /dev/nbd0 0'
-held "device mapper" "/dev/nbd0 is part of dm-0"
+held "device mapper" "/dev/nbd0 is part of the device-mapper device held"
 dmsetup remove --noudevsync held
 unused "device mapper"
 

@@ -48,8 +48,8 @@ struct release {
 	uint64_t patience_end; /* until then it waits for users that soon close the device */
 	offload_fn *looked;    /* of the look that STEP_PASSING repeats */
 	unsigned claims;       /* claims that were tried */
-	bool gone; /* of the helper thread: another program has ended the attachment */
-	bool dead; /* for the helper thread: no connection is alive */
+	bool gone;	       /* of the helper thread: another program has ended the attachment */
+	bool dead;	       /* for the helper thread: no connection is alive */
 	int detach_ret;
 	struct err err;
 	struct err forget_err; /* of the helper thread: "" if no partition is left */

@@ -6,8 +6,8 @@
  * it is really free. Never blocks the loop; every step has a bound.
  *
  * udev opens the device after each change of it, and after each program that has written to it. Its
- * processes are waited for, at most RELEASE_PATIENCE_MS, unless requests wait for a lost server: then
- * udev waits as well.
+ * processes are waited for, at most RELEASE_PATIENCE_MS, unless requests wait for a lost server:
+ * then udev waits as well.
  *
  * A flush may take as long as it makes progress: the bound counts from the last completed
  * request.

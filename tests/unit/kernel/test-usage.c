@@ -163,8 +163,51 @@ static void swap_and_holders(void **state)
 	file("proc/swaps", "Filename\tType\n/dev/full   partition 1 0 -2\n/swapfile file 1 0 -2\n");
 	file("sys/block/nbd0/holders/dm-0", "");
 	file("sys/block/nbd0/nbd0p1/holders/md127", "");
-	users_are(3, "/dev/nbd0 is part of dm-0; /dev/nbd0p1 is part of md127; "
+	users_are(3, "/dev/nbd0 is part of dm-0; /dev/nbd0p1 is part of the RAID md127; "
 		     "/dev/nbd0p1 is used for swap");
+}
+
+static void holder(const char *on, const char *dm, const char *number, const char *name,
+		   const char *uuid)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "sys/block/%s/holders/%s", on, dm);
+	file(path, "");
+	snprintf(path, sizeof(path), "sys/block/%s/dev", dm);
+	file(path, number);
+	snprintf(path, sizeof(path), "sys/block/%s/dm/name", dm);
+	file(path, name);
+	snprintf(path, sizeof(path), "sys/block/%s/dm/uuid", dm);
+	file(path, uuid);
+}
+
+/* What is on a device on top of the disk is on the disk. */
+static void holders_by_name(void **state)
+{
+	(void)state;
+	holder("nbd0", "dm-3", "253:3\n", "safe\n", "CRYPT-LUKS2-1f\n");
+	holder("dm-3", "dm-4", "253:4\n", "my--group-the--data\n", "LVM-abc\n");
+	holder("dm-4", "dm-5", "253:5\n", "plain\n", "CRYPT-PLAIN-plain\n");
+	holder("dm-5", "dm-6", "253:6\n", "other\n", "\n");
+	file("proc/self/mountinfo", "22 1 253:4 / /mnt rw - ext4 /dev/mapper/x rw\n");
+	users_are(5, "/dev/nbd0 is part of the LUKS device safe; "
+		     "the LUKS device safe is part of the logical volume my-group/the-data; "
+		     "the logical volume my-group/the-data is part of the encrypted device plain; "
+		     "the encrypted device plain is part of the device-mapper device other; "
+		     "the logical volume my-group/the-data is mounted on \"/mnt\"");
+}
+
+/* A volume on two partitions is mounted once. */
+static void a_holder_of_several(void **state)
+{
+	(void)state;
+	holder("nbd0", "dm-3", "253:3\n", "vg-a\n", "LVM-abc\n");
+	holder("nbd0/nbd0p1", "dm-3", "253:3\n", "vg-a\n", "LVM-abc\n");
+	file("proc/self/mountinfo", "22 1 253:3 / /mnt rw - ext4 /dev/mapper/x rw\n");
+	users_are(3, "/dev/nbd0 is part of the logical volume vg/a; "
+		     "/dev/nbd0p1 is part of the logical volume vg/a; "
+		     "the logical volume vg/a is mounted on \"/mnt\"");
 }
 
 /* The kernel writes a blank in a path as \\040. */
@@ -425,6 +468,8 @@ int main(void)
 	    CASE(open_descriptors),
 	    CASE(ourselves_do_not_count),
 	    CASE(what_only_looks_does_not_count),
+	    CASE(holders_by_name),
+	    CASE(a_holder_of_several),
 	    CASE(udev_passes_by),
 	    CASE(mappings),
 	    CASE(other_mount_namespaces),
