@@ -3,6 +3,8 @@
  * kernel/usage.c on simulated /proc and /sys trees. A null device stands for the disk and /dev/full
  * for its partition, so that links to them stand for descriptors. Nothing is mounted; needs no
  * root.
+ *
+ * Long: all cases share the functions that make these trees.
  */
 #include <setjmp.h>
 #include <stdarg.h>
