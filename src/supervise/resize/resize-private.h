@@ -3,7 +3,7 @@
 #ifndef SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 #define SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 
-#include "supervise/resize/quiet.h"
+#include "kernel/quiet.h"
 #include "supervise/resize/resize.h"
 
 struct resize {

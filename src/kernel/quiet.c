@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise/resize/quiet.h"
+#include "kernel/quiet.h"
 
 void quiet_restart(struct quiet *q)
 {

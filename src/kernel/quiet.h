@@ -7,8 +7,8 @@
  * reply is lost as well, I/O waits for a proof that may never come, and nbdkit may answer it with
  * an error. After QUIET_MS without a request that is unlikely. A busy device never reaches that.
  */
-#ifndef SUPERVISE_RESIZE_QUIET_H
-#define SUPERVISE_RESIZE_QUIET_H
+#ifndef KERNEL_QUIET_H
+#define KERNEL_QUIET_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "supervise/resize/quiet.h"
+#include "kernel/quiet.h"
 
 struct look {
 	uint64_t now, completed;
