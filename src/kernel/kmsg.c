@@ -71,6 +71,11 @@ void kmsg_free(struct kmsg *k)
 	free(k);
 }
 
+int kmsg_fd(const struct kmsg *k)
+{
+	return k->fd;
+}
+
 /*
  * Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,TIME,FLAGS[,...];TEXT`. Lines that other
  * programs write there have a facility, so that their priority is 8 or more. The driver's have

@@ -41,6 +41,8 @@ int kmsg_open(void);
  */
 struct kmsg *kmsg_new(int fd, int index);
 void kmsg_free(struct kmsg *k); /* accepts NULL */
+/* The descriptor, borrowed, for epoll(7): ready when a record of any device was added. */
+int kmsg_fd(const struct kmsg *k);
 
 /*
  * The rest may be called on every thread, accepts NULL, reads to the end of the log, and never

@@ -37,6 +37,7 @@ struct supervisor {
 	struct reconnect *reconnect;
 	struct handover *handover;
 	struct resize *resize;
+	struct farewell *farewell;
 	struct detach *detach;
 	struct requests *requests;
 	struct report *report;
@@ -50,6 +51,8 @@ struct supervisor {
 	struct serving serving;
 	struct outage outage;
 	struct errors errors;
+	struct loop_io *log_io; /* the kernel's log has a new record; NULL: not followed now */
+	struct loop_timer *log_pause; /* until it is read */
 	struct loop_timer *meanwhile, *expiry;
 	unsigned alive_said;  /* live connections at the last log line about them */
 	bool fail_now;	      /* I/O must fail in this outage before the dead timeout */

@@ -4,17 +4,15 @@
 
 #include <errno.h>
 
-#include "base/log.h"
 #include "supervise/core.h"
 #include "supervise/handover/handover.h"
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
-#include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
 #include "supervise/resize/resize.h"
 #include "supervise/steps.h"
-#include "supervise/timeouts.h"
 #include "supervise/watch/watch.h"
+#include "supervise/watching.h"
 
 static void look(struct resize_view *ret_view, void *arg)
 {
@@ -48,16 +46,6 @@ static void connected(const struct attempt_result *result, void *arg)
 			 result->relay);
 }
 
-/*
- * ms: the limit for the server's end. The device is healthy, and its I/O must not fail meanwhile.
- */
-static uint32_t close_limit(const struct supervisor *s)
-{
-	uint64_t half = timeouts_dead(&s->cfg) * 1000 / 2;
-
-	return half < UINT32_MAX ? (uint32_t)half : UINT32_MAX;
-}
-
 /* There is no outage, so no other socket is ready. */
 static void renew(const int *fd, size_t n, void *arg)
 {
@@ -65,13 +53,7 @@ static void renew(const int *fd, size_t n, void *arg)
 
 	for (size_t i = 0; i < n; i++)
 		handover_add(s->handover, fd[i]);
-	links_renew(s->links, close_limit(s), "it is replaced for the export's new size");
-	report_write(s->report, s->state); /* for a supervisor that takes over at this moment */
-	if (!handover_ended_clean(s->handover))
-		log_warning("/dev/nbd%d: a request was sent to %s at the moment when its "
-			    "connection was closed: I/O waits until it is answered",
-			    s->at.index, s->at.server);
-	watch_look(s->watch);
+	supervisor_end_connections(s, "it is replaced for the export's new size");
 	supervisor_post(s, FSM_REDIALLED, NULL);
 }
 

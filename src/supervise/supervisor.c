@@ -27,6 +27,7 @@
 #include "supervise/background.h"
 #include "supervise/core.h"
 #include "supervise/detach/detach.h"
+#include "supervise/farewell/farewell.h"
 #include "supervise/finding.h"
 #include "supervise/growing.h"
 #include "supervise/handover/handover.h"
@@ -242,6 +243,8 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = supervisor_prepare_resize(s, err);
 	if (ret == 0)
+		ret = supervisor_prepare_farewell(s, err);
+	if (ret == 0)
 		ret = rundir_make(err);
 	if (ret == 0)
 		ret = supervisor_succeed(s, err);
@@ -288,9 +291,12 @@ static bool done(struct supervisor *s)
 	report_free(s->report);
 	attach_free(s->attach);
 	resize_free(s->resize);
+	farewell_free(s->farewell);
 	takeover_free(s->takeover);
 	watch_free(s->watch);
 	captive_free(s->captive);
+	loop_io_free(s->log_io);
+	loop_timer_free(s->log_pause);
 	loop_timer_free(s->meanwhile);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);

@@ -3,6 +3,7 @@
 #ifndef SUPERVISE_WATCHING_H
 #define SUPERVISE_WATCHING_H
 
+struct err;
 struct supervisor;
 
 /* Makes the watch. 0 or -ENOMEM. */
@@ -10,5 +11,14 @@ int supervisor_prepare_watch(struct supervisor *s);
 
 /* Reads of the kernel's log what requests the server has answered with an error. */
 void supervisor_look_at_errors(struct supervisor *s);
+
+/* Makes the part that ends the connections of a leaving server. 0 or -errno with *err. */
+int supervisor_prepare_farewell(struct supervisor *s, struct err *err);
+
+/*
+ * At a moment without requests: ends all connections, for the reason `why` (a clause). It is an
+ * outage then.
+ */
+void supervisor_end_connections(struct supervisor *s, const char *why);
 
 #endif
