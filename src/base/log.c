@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/held.h"
 
 static struct {
 	const char *name;
@@ -33,14 +34,16 @@ void log_init(const char *name, enum log_sink sink, int level)
  */
 static int dev_log(void)
 {
-	const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	/* Where systemd runs, the first is a link to the second: no way in an empty root. */
+	static const char *const path[] = {"/dev/log", "/run/systemd/journal/dev-log"};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+	for (size_t i = 0; fd >= 0 && i < sizeof(path) / sizeof(path[0]); i++)
+		if (held_connect(fd, path[i]) == 0)
+			return fd;
+	if (fd >= 0)
 		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return -1;
 }
 
 void log_set_sink(enum log_sink sink)

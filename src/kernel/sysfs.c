@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 
 #define SYSFS_PATH_MAX 512
 /*
@@ -37,7 +38,7 @@ static bool is_partition(const char *name)
 
 static int read_file(const char *path, char *buf, size_t size)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = held_open(path, O_RDONLY, 0);
 	ssize_t len;
 
 	if (fd < 0)
@@ -100,7 +101,7 @@ int sysfs_write_at(const char *root, int index, const char *attribute, const cha
 
 	if (ret < 0)
 		return ret;
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC); /* as a shell does; sysfs has no length */
+	fd = held_open(path, O_WRONLY | O_TRUNC, 0); /* as a shell does; sysfs has no length */
 	if (fd < 0)
 		return -errno;
 	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
@@ -110,7 +111,7 @@ bool sysfs_attached_at(const char *root, int index)
 {
 	char path[SYSFS_PATH_MAX];
 
-	return attribute_path(path, root, index, "pid") == 0 && access(path, F_OK) == 0;
+	return attribute_path(path, root, index, "pid") == 0 && held_access(path) == 0;
 }
 
 bool sysfs_device_free_at(const char *root, int index)
@@ -205,7 +206,7 @@ unsigned sysfs_queues(int index)
 
 	if (attribute_path(path, sysfs_root(), index, "mq") < 0)
 		return 0;
-	dir = opendir(path);
+	dir = held_opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));)
 		n += d->d_name[0] >= '0' && d->d_name[0] <= '9';
 	if (dir)
@@ -226,7 +227,7 @@ int sysfs_mark(int index)
 	if (ret < 0)
 		return ret;
 	/* The attribute is made at CONNECT and removed at the end: kernfs answers ENODEV then. */
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = held_open(path, O_RDONLY, 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -237,12 +238,19 @@ bool sysfs_mark_valid(int fd)
 	return pread(fd, &byte, 1, 0) == 1;
 }
 
+uint64_t sysfs_mark_attachment(int fd)
+{
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
 uint64_t sysfs_attachment(int index)
 {
 	char path[SYSFS_PATH_MAX];
 	struct stat st;
 
-	if (attribute_path(path, sysfs_root(), index, "pid") < 0 || stat(path, &st) < 0)
+	if (attribute_path(path, sysfs_root(), index, "pid") < 0 || held_stat(path, &st) < 0)
 		return 0;
 	return st.st_ino;
 }
@@ -257,7 +265,7 @@ int sysfs_announce_at(const char *root, int index, const char *action, const cha
 	snprintf(event, sizeof(event), "%s " EVENTS_UUID " NBDSTATE=%s", action, state);
 	first = sysfs_write_at(root, index, "uevent", event);
 	ret = attribute_path(path, root, index, "");
-	d = ret < 0 ? NULL : opendir(path);
+	d = ret < 0 ? NULL : held_opendir(path);
 	while (d && (e = readdir(d))) {
 		if (!is_partition(e->d_name))
 			continue;
@@ -281,7 +289,7 @@ int sysfs_announce_holder(const char *holder, const char *action, const char *st
 
 	snprintf(path, sizeof(path), "%s/block/%s/uevent", sysfs_root(), holder);
 	snprintf(event, sizeof(event), "%s " EVENTS_UUID " NBDSTATE=%s", action, state);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = held_open(path, O_WRONLY, 0);
 	return fd < 0 || write(fd, event, strlen(event)) < 0 ? -errno : 0;
 }
 
@@ -296,7 +304,7 @@ static void holders_of(const char *root, const char *dir, const char *slave, int
 	if (depth == HOLDERS_DEPTH ||
 	    snprintf(path, sizeof(path), "%s/block/%s/holders", root, dir) >= (int)sizeof(path))
 		return;
-	d = opendir(path);
+	d = held_opendir(path);
 	while (d && (e = readdir(d))) {
 		if (strncmp(e->d_name, "dm-", 3) != 0)
 			continue;
@@ -314,7 +322,7 @@ void sysfs_holders_at(const char *root, int index, sysfs_holder_fn *fn, void *ar
 
 	snprintf(disk, sizeof(disk), "nbd%d", index);
 	holders_of(root, disk, disk, 0, fn, arg);
-	d = attribute_path(path, root, index, "") < 0 ? NULL : opendir(path);
+	d = attribute_path(path, root, index, "") < 0 ? NULL : held_opendir(path);
 	while (d && (e = readdir(d))) {
 		if (!is_partition(e->d_name))
 			continue;
@@ -345,7 +353,7 @@ bool sysfs_module_present(void)
 	char path[SYSFS_PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/module/nbd", sysfs_root());
-	return access(path, F_OK) == 0;
+	return held_access(path) == 0;
 }
 
 bool sysfs_kernel_since(unsigned major, unsigned minor)

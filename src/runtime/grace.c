@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "runtime/rundir.h"
 
 static struct rundir_path file(void)
@@ -25,11 +26,11 @@ int grace_write(uint32_t seconds, struct err *err)
 	_cleanup_fd_ int fd = -1;
 
 	if (seconds == GRACE_NONE) {
-		if (unlink(path.text) == 0 || errno == ENOENT)
+		if (held_unlink(path.text) == 0 || errno == ENOENT)
 			return 0;
 		return err_errno(err, ERR_SYSTEM, errno, "cannot remove %s", path.text);
 	}
-	fd = open(path.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	fd = held_open(path.text, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0 || dprintf(fd, "%u\n", seconds) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot write %s", path.text);
 	return 0;
@@ -38,7 +39,7 @@ int grace_write(uint32_t seconds, struct err *err)
 uint32_t grace_read(void)
 {
 	struct rundir_path path = file();
-	_cleanup_fd_ int fd = open(path.text, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = held_open(path.text, O_RDONLY, 0);
 	char text[16];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	unsigned long value;

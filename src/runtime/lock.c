@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 
 /*
  * The lock is that of flock(2). The holder of such a lock can only be found by trying to take it,
@@ -75,7 +76,7 @@ static int listed_holder(const char *path)
 	char line[256];
 	int pid;
 
-	if (!f || stat(path, &st) < 0)
+	if (!f || held_stat(path, &st) < 0)
 		return 0;
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_id, &minor_id,
@@ -110,7 +111,7 @@ static int lock_directory(const char *path)
 	_cleanup_fd_ int fd = -1;
 
 	snprintf(text, sizeof(text), "%.*sreplace.lock", slash ? (int)(slash - path) + 1 : 0, path);
-	fd = open(text, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = held_open(text, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += STEP_MS) {
@@ -144,20 +145,20 @@ static int replace(const char *path, int fd)
 		return directory;
 	if (fstat(fd, &old) < 0)
 		return -errno;
-	if (stat(path, &now) < 0 || !same_file(&old, &now))
+	if (held_stat(path, &now) < 0 || !same_file(&old, &now))
 		return 0; /* another process has done it */
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_ours(path))
 		return -EBUSY;
 	snprintf(temp, sizeof(temp), "%s.new", path);
-	unlink(temp);
-	new_fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return new_fd < 0 || rename(temp, path) < 0 ? -errno : 0;
+	held_unlink(temp);
+	new_fd = held_open(temp, O_RDWR | O_CREAT | O_EXCL, 0600);
+	return new_fd < 0 || held_rename(temp, path) < 0 ? -errno : 0;
 }
 
 /* 0 with *ret_fd; -EBUSY with *ret_holder; -ESTALE: the file was replaced, try again; others. */
 static int try_take(const char *path, int *ret_fd, int *ret_holder)
 {
-	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_fd_ int fd = held_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	struct flock held = one_byte(BYTE_HELD);
 	struct stat mine, now;
 	int ret;
@@ -171,7 +172,7 @@ static int try_take(const char *path, int *ret_fd, int *ret_holder)
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (stat(path, &now) < 0 || !same_file(&mine, &now))
+	if (held_stat(path, &now) < 0 || !same_file(&mine, &now))
 		return -ESTALE;
 	ret = sign(fd);
 	/* Last, so that a process that finds the lock held also finds the number. */
@@ -207,7 +208,7 @@ static void close_dirp(DIR **d)
 static int device_of(const char *path, int pid)
 {
 	_cleanup_free_ char *directory = strndup(path, (size_t)(strrchr(path, '/') - path + 1));
-	_cleanup_(close_dirp) DIR *d = directory ? opendir(directory) : NULL;
+	_cleanup_(close_dirp) DIR *d = directory ? held_opendir(directory) : NULL;
 	int index, end;
 
 	for (struct dirent *e; d && (e = readdir(d));) {
@@ -291,7 +292,7 @@ int lock_inherit(const char *path, int fd)
 {
 	struct stat mine, now;
 
-	if (fstat(fd, &mine) < 0 || stat(path, &now) < 0)
+	if (fstat(fd, &mine) < 0 || held_stat(path, &now) < 0)
 		return -errno;
 	if (!same_file(&mine, &now))
 		return -ESTALE;
@@ -315,7 +316,7 @@ int lock_identify(int fd)
 
 int lock_holder(const char *path)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fd_ int fd = held_open(path, O_RDONLY | O_NOFOLLOW, 0);
 	struct flock held = one_byte(BYTE_HELD);
 
 	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
@@ -342,7 +343,7 @@ static int identified_holder(const char *path, int fd)
 
 int lock_pidfd(const char *path)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fd_ int fd = held_open(path, O_RDONLY | O_NOFOLLOW, 0);
 	_cleanup_fd_ int pidfd = -1;
 	int pid = fd < 0 ? 0 : identified_holder(path, fd);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "runtime/rundir.h"
 
 #define UNIT_MAX  255
@@ -41,7 +42,7 @@ static void close_dirp(DIR **d)
 
 static void remove_others(int index, int pid)
 {
-	_cleanup_(close_dirp) DIR *d = opendir(rundir());
+	_cleanup_(close_dirp) DIR *d = held_opendir(rundir());
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
@@ -57,11 +58,11 @@ static int replace(const struct rundir_path *path, const char *text)
 	size_t len = strlen(text);
 
 	snprintf(new_path, sizeof(new_path), "%s.new", path->text);
-	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	fd = held_open(new_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, len) != (ssize_t)len || rename(new_path, path->text) < 0) {
-		unlink(new_path);
+	if (write(fd, text, len) != (ssize_t)len || held_rename(new_path, path->text) < 0) {
+		held_unlink(new_path);
 		return -EIO;
 	}
 	return 0;
@@ -69,7 +70,7 @@ static int replace(const struct rundir_path *path, const char *text)
 
 static bool has_text(const struct rundir_path *path, const char *text)
 {
-	_cleanup_fd_ int fd = open(path->text, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = held_open(path->text, O_RDONLY, 0);
 	char buf[1024];
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
 
@@ -80,7 +81,7 @@ int marks_set(const struct marks *m, bool *ret_changed)
 {
 	struct rundir_path udev = path_of(m->index, m->pid, "udev");
 	struct rundir_path lost = path_of(m->index, m->pid, "lost");
-	bool was_lost = access(lost.text, F_OK) == 0, changed = was_lost != m->lost;
+	bool was_lost = held_access(lost.text) == 0, changed = was_lost != m->lost;
 	char text[640];
 	int ret = 0;
 
@@ -96,7 +97,7 @@ int marks_set(const struct marks *m, bool *ret_changed)
 	if (m->lost && !was_lost && ret == 0)
 		ret = replace(&lost, m->backend);
 	else if (!m->lost && was_lost)
-		unlink(lost.text);
+		held_unlink(lost.text);
 	if (ret < 0)
 		return ret;
 	*ret_changed = changed;
@@ -112,7 +113,7 @@ int marks_holder(const struct marks *m, const char *holder, const char *slave)
 	    (int)sizeof(path.text))
 		return -ENAMETOOLONG;
 	if (!m->lost)
-		return unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
+		return held_unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
 	snprintf(text, sizeof(text),
 		 "NBD_ATTACH_SLAVE=%s\nNBD_ATTACH_DISK=nbd%d\nNBD_ATTACH_PID=%d\n", slave, m->index,
 		 m->pid);

@@ -2,6 +2,7 @@
 #include "runtime/state-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/text.h"
 #include "runtime/rundir.h"
 
@@ -162,7 +164,7 @@ int state_write(const struct state *s)
 	struct rundir_path path = rundir_device(s->index, "state");
 	struct rundir_path temp = rundir_device(s->index, "state.new");
 	char value[STATE_TEXT_MAX];
-	FILE *f = fopen(temp.text, "we");
+	FILE *f = held_fopen(temp.text, O_WRONLY | O_CREAT | O_TRUNC);
 	int ret = 0;
 
 	if (!f)
@@ -174,9 +176,9 @@ int state_write(const struct state *s)
 	}
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		write_link(&s->link[i], i, f);
-	if (fflush(f) == EOF || rename(temp.text, path.text) < 0) {
+	if (fflush(f) == EOF || held_rename(temp.text, path.text) < 0) {
 		ret = -errno;
-		unlink(temp.text);
+		held_unlink(temp.text);
 	}
 	fclose(f);
 	return ret;
@@ -239,7 +241,7 @@ void state_parse(int index, FILE *f, struct state *ret_state)
 int state_read(int index, struct state *ret_state, struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "state");
-	_cleanup_file_ FILE *f = fopen(path.text, "re");
+	_cleanup_file_ FILE *f = held_fopen(path.text, O_RDONLY);
 
 	if (!f && errno == ENOENT)
 		return -ENOENT;
@@ -253,7 +255,7 @@ void state_remove(int index)
 {
 	struct rundir_path path = rundir_device(index, "state");
 
-	unlink(path.text);
+	held_unlink(path.text);
 }
 
 int state_file_index(const char *name)

@@ -79,6 +79,11 @@ void supervisor_give(struct supervisor *s, unsigned version)
 				"its supervisor is of another version, and keeps the device");
 	else if (why)
 		requests_answer(s->requests, err_exit_status(kind), why);
+	/* The new supervisor reads there what the offer does not contain. */
+	else if (report_write(s->report, s->state) < 0)
+		requests_answer(s->requests, err_exit_status(ERR_BUSY),
+				"its supervisor cannot write the state file, which has become "
+				"wrong");
 	else
 		supervisor_post(s, FSM_GIVE, NULL);
 }
@@ -111,7 +116,7 @@ static void add(struct offer *o, int *fds, const char *name, int fd)
 
 static void fill(const struct supervisor *s, struct offer *o, int *fds)
 {
-	struct linkname name = {.attachment = sysfs_attachment(s->at.index)};
+	struct linkname name = {.attachment = sysfs_mark_attachment(s->at.mark)};
 	char text[LINKNAME_MAX];
 	const int *link;
 	size_t n;
@@ -138,7 +143,8 @@ static void fill(const struct supervisor *s, struct offer *o, int *fds)
 void supervisor_offer(struct supervisor *s, const struct event *e)
 {
 	static const struct giving_events events = {.ready = ready, .given = given, .kept = kept};
-	int fds[MESSAGES_FDS_MAX], fd = requests_lend(s->requests);
+	_cleanup_fd_ int fd = requests_lend(s->requests);
+	int fds[MESSAGES_FDS_MAX], ret;
 	struct offer o;
 	struct err err;
 
@@ -147,12 +153,12 @@ void supervisor_offer(struct supervisor *s, const struct event *e)
 	links_freeze(s->links);
 	supervisor_stop_dialling(s);
 	resize_stop(s->resize);
-	/* The new supervisor reads there what the offer does not contain. */
-	report_write(s->report, FSM_ATTACHED);
+	ret = report_write(s->report, FSM_ATTACHED); /* as of now, when nothing changes any more */
 	fill(s, &o, fds);
-	err_set(&err, ERR_FAILED, ECONNRESET, "the other supervisor has ended");
-	if (fd >= 0)
-		s->giving = giving_new(&s->env, fd, &events, s);
+	err_set(&err, ERR_FAILED, ECONNRESET,
+		ret < 0 ? "the state file could not be written" : "the other supervisor has ended");
+	if (fd >= 0 && ret == 0)
+		s->giving = giving_new(&s->env, TAKE_FD(fd), &events, s);
 	if (!s->giving || giving_offer(s->giving, &o, fds, &err) < 0)
 		supervisor_post(s, FSM_KEPT, &err);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/log.h"
 #include "base/protect.h"
 #include "captive/captive.h"
@@ -152,6 +153,28 @@ static int lock_device(struct supervisor *s, struct err *err)
 	return 0;
 }
 
+/*
+ * In the initramfs this process's paths end when the real root takes over, while the file systems
+ * move there.
+ */
+static int keep_directories(struct err *err)
+{
+	const char *const dir[] = {rundir(), sysfs_root()};
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dir); i++) {
+		ret = held_keep(dir[i]);
+		if (ret < 0)
+			return err_errno(err, ERR_SYSTEM, -ret, "cannot open %s", dir[i]);
+	}
+	/* Only the log is there; it may come later than this process. */
+	if (protect_root()) {
+		held_keep("/run");
+		held_keep("/dev");
+	}
+	return 0;
+}
+
 /* Two devices with one name would compete for /dev/disk/by-nbd/NAME. */
 static int take_name(struct supervisor *s, struct err *err)
 {
@@ -246,6 +269,8 @@ static int prepare(struct supervisor *s, struct err *err)
 		ret = supervisor_prepare_farewell(s, err);
 	if (ret == 0)
 		ret = rundir_make(err);
+	if (ret == 0)
+		ret = keep_directories(err);
 	if (ret == 0)
 		ret = supervisor_succeed(s, err);
 	if (ret == 0)

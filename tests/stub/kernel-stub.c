@@ -263,6 +263,9 @@ void __wrap_background_detach(void)
 	close(null);
 	if (log >= 0)
 		close(log);
+	/* As after the change from an initramfs to the real root: no path leads anywhere. */
+	if (wanted("empty-root") && chroot(stub_path("empty-root").text) < 0)
+		_exit(EXIT_FAILURE);
 }
 
 /*

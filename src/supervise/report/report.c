@@ -121,14 +121,14 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 	return 0;
 }
 
-void report_write(struct report *r, enum fsm_state state)
+int report_write(struct report *r, enum fsm_state state)
 {
 	const char *name = fsm_state_name(state);
 	struct state *t = &r->state;
 	int ret;
 
 	if (r->env->at->index < 0)
-		return;
+		return 0;
 	if (strcmp(t->name, name) != 0)
 		t->since = time(NULL);
 	snprintf(t->name, sizeof(t->name), "%s", name);
@@ -137,10 +137,11 @@ void report_write(struct report *r, enum fsm_state state)
 	r->events->fill(t, r->arg);
 	/* --swap: writing a file, even of a file system in memory, takes new memory. */
 	if (r->cfg.swap && t->outage_since)
-		return;
+		return 0;
 	ret = state_write(t);
 	if (ret < 0)
 		log_warning("cannot write the state file: %s", strerror(-ret));
+	return ret;
 }
 
 void report_tell(struct report *r, enum fsm_state state, const char *cause)

@@ -51,8 +51,11 @@ void report_free(struct report *r); /* both accept NULL. No job may be under way
  */
 int report_open(struct report *r, const struct endpoint *e, bool reconnects, struct err *err);
 
-/* Computes the status and writes it to its file, if there is a device. */
-void report_write(struct report *r, enum fsm_state state);
+/*
+ * Computes the status and writes it to its file, if there is a device. -errno: the file says what
+ * was true before, as the log does.
+ */
+int report_write(struct report *r, enum fsm_state state);
 /* Tells the service manager the same; `cause` is why the last connection died. */
 void report_tell(struct report *r, enum fsm_state state, const char *cause);
 /* Runs the command of --on-change, if there is one and a device. */

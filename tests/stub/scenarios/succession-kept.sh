@@ -68,6 +68,10 @@ mv "$N/aside" "$lock"
 check "its server is not among those given: refused" \
 	refused 2 'not one of the servers given' -i "nbd+unix:///?socket=$sock" --fence none \
 	--failover "nbd+unix:///?socket=$N/third" nbd0 -u "$N/other"
+mkdir "$N/nbd0.state.new"
+check "its state file is out of date, because it cannot be written: refused" \
+	refused 3 'cannot write the state file' nbd0 -u "$sock"
+rmdir "$N/nbd0.state.new"
 check "it keeps the device again" within 10 same "$old"
 
 check "no device was handed over" bash -c '! grep "handed over to" "$1"' - "$N/stub/log"
