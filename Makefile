@@ -89,6 +89,19 @@ $(FILTERS): $(FILTERS_GEN)
 
 $(BUILD)/src/worker/seccomp-filter.o: $(FILTERS)
 
+# The completion scripts as strings, so that the program can print them.
+SHELL_FILES := $(wildcard src/cli/completion/nbd-attach.*)
+SCRIPTS     := $(GENERATED)/cli/completion-scripts.h
+
+$(SCRIPTS): $(SHELL_FILES) Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	@for file in $(SHELL_FILES); do \
+		echo "static const char completion_script_$${file##*.}[] ="; \
+		sed 's/[\\"]/\\&/g; s/.*/    "&\\n"/' "$$file"; echo "    ;"; done >$@.new && mv $@.new $@
+
+$(BUILD)/src/cli/completion/script.o: $(SCRIPTS)
+
 $(BUILD)/libnbd-attach.a: $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^
 

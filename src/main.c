@@ -50,7 +50,7 @@ static int run(const struct options *o)
 		printf("nbd-attach %s\n", VERSION);
 		return 0;
 	case VERB_COMPLETION:
-		options_completion(stdout);
+		options_completion(stdout, o->shell);
 		return 0;
 	}
 	return err_exit_status(ERR_FAILED);

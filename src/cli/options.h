@@ -37,9 +37,12 @@ enum verb {
 	VERB_ATTACH_ALL,
 	VERB_HELP,
 	VERB_VERSION,
-	VERB_COMPLETION, /* hidden: print the bash completion */
-	VERB_KEEP,	 /* hidden: be the keeper of a captive server */
+	VERB_COMPLETION,
+	VERB_KEEP, /* hidden: be the keeper of a captive server */
 };
+
+/* In the order of completion_shells[]. */
+enum completion_shell { SHELL_BASH, SHELL_ZSH, SHELL_FISH };
 
 #define OPTIONS_CONNECT_TIMEOUT	 10000 /* ms */
 #define OPTIONS_DEAD_TIMEOUT	 600   /* s */
@@ -141,6 +144,8 @@ struct options {
 	char *unix_path;
 	char *config_file;
 
+	enum completion_shell shell; /* completion */
+
 	char *file;   /* keep: the ID; check-config; import: NULL for the default */
 	char *output; /* import: a directory; NULL for the default */
 	struct options_tls {
@@ -184,8 +189,8 @@ int options_each_device(const struct options *o, int (*fn)(const struct options 
 
 void options_help(FILE *f);
 
-/* The table as a bash function; with cli/completion/nbd-attach.bash in front it is the completion.
- */
-void options_completion(FILE *f);
+extern const char *const completion_shells[];
+/* A script for the shell. */
+void options_completion(FILE *f, enum completion_shell shell);
 
 #endif

@@ -45,6 +45,13 @@ static const char *const backends[] = {
     NULL,
 };
 
+const char *const completion_shells[] = {
+    [SHELL_BASH] = "bash",
+    [SHELL_ZSH] = "zsh",
+    [SHELL_FISH] = "fish",
+    NULL,
+};
+
 const struct option_def options_table[] = {
     {.name = "attach-all",
      .group = GROUP_VERB,
@@ -149,12 +156,14 @@ const struct option_def options_table[] = {
      .set = option_set_verb,
      .verb = VERB_VERSION},
     {.name = "completion",
-     .hidden = true,
+     .value = VALUE_REQUIRED,
      .group = GROUP_VERB,
      .verbs = ALL,
-     .help = "print the bash completion and exit",
-     .set = option_set_verb,
-     .verb = VERB_COMPLETION},
+     .shown = "bash|zsh|fish",
+     .help = "print a script that completes words in this shell, and exit",
+     .set = option_set_completion,
+     .verb = VERB_COMPLETION,
+     .choices = completion_shells},
     {.name = "keep-captive",
      .hidden = true,
      .group = GROUP_VERB,

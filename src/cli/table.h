@@ -59,12 +59,13 @@ struct option_def {
 extern const struct option_def options_table[];
 extern const size_t options_count;
 
-option_set_fn option_set_verb, option_set_flag, option_set_text, option_set_number, option_set_size,
-    option_set_whole_seconds, option_set_power, option_set_seconds, option_set_backend,
-    option_set_identifier, option_set_name, option_set_source, option_set_user, option_set_wait,
-    option_set_patience, option_set_accept, option_set_zero_one, option_set_failover,
-    option_set_failback, option_set_fence, option_set_image, option_set_retry_delay,
-    option_set_same_content, option_set_verbose, option_set_quiet;
+option_set_fn option_set_verb, option_set_completion, option_set_flag, option_set_text,
+    option_set_number, option_set_size, option_set_whole_seconds, option_set_power,
+    option_set_seconds, option_set_backend, option_set_identifier, option_set_name,
+    option_set_source, option_set_user, option_set_wait, option_set_patience, option_set_accept,
+    option_set_zero_one, option_set_failover, option_set_failback, option_set_fence,
+    option_set_image, option_set_retry_delay, option_set_same_content, option_set_verbose,
+    option_set_quiet;
 
 /* Options that contradict each other. */
 struct option_pair {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks an option's value completely, then stores it in struct options. */
+/* Checks an option's value completely, then stores it in struct options. Long: a list of functions,
+ * one for each kind of value. */
 #include "cli/table.h"
 
 #include <errno.h>
@@ -32,6 +33,16 @@ static int store_text(struct options *o, const struct option_def *def, const cha
 	return 0;
 }
 
+/* The place of the value among the choices, or -errno. */
+static int choice(const struct option_def *def, const char *value, struct err *err)
+{
+	for (int i = 0; def->choices[i]; i++)
+		if (strcmp(value, def->choices[i]) == 0)
+			return i;
+	return part_bad(err, "--%s must be one of %s, not %s", def->name, def->shown,
+			quoted_str(value).text);
+}
+
 int option_set_verb(struct options *o, const struct option_def *def, const char *value,
 		    struct err *err)
 {
@@ -41,6 +52,17 @@ int option_set_verb(struct options *o, const struct option_def *def, const char 
 				verb_name(def->verb));
 	o->verb = def->verb;
 	return 0;
+}
+
+int option_set_completion(struct options *o, const struct option_def *def, const char *value,
+			  struct err *err)
+{
+	int i = choice(def, value, err);
+
+	if (i < 0)
+		return i;
+	o->shell = (enum completion_shell)i;
+	return option_set_verb(o, def, value, err);
 }
 
 int option_set_flag(struct options *o, const struct option_def *def, const char *value,
@@ -284,14 +306,12 @@ int option_set_zero_one(struct options *o, const struct option_def *def, const c
 int option_set_backend(struct options *o, const struct option_def *def, const char *value,
 		       struct err *err)
 {
-	for (unsigned i = 0; def->choices[i]; i++) {
-		if (strcmp(value, def->choices[i]) == 0) {
-			o->backend = (enum kernel_backend)i;
-			return 0;
-		}
-	}
-	return part_bad(err, "--%s must be one of %s, not %s", def->name, def->shown,
-			quoted_str(value).text);
+	int i = choice(def, value, err);
+
+	if (i < 0)
+		return i;
+	o->backend = (enum kernel_backend)i;
+	return 0;
 }
 
 /* One line in sysfs, compared byte by byte at each reconnect. */

@@ -17,6 +17,8 @@ unitdir     ?= $(call named,systemd,systemdsystemunitdir,/usr/lib/systemd/system
 sysusersdir ?= $(call named,systemd,sysusersdir,/usr/lib/sysusers.d)
 rulesdir    ?= $(call named,udev,udevdir,/usr/lib/udev)/rules.d
 bashcompdir ?= $(call named,bash-completion,completionsdir,$(prefix)/share/bash-completion/completions)
+zshcompdir  ?= $(prefix)/share/zsh/site-functions
+fishcompdir ?= $(call named,fish,completionsdir,$(prefix)/share/fish/vendor_completions.d)
 endif
 
 UNITS       := $(wildcard systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)
@@ -24,20 +26,20 @@ SYSUSERS    := $(wildcard systemd/*.sysusers)
 RULES       := $(wildcard udev/*.rules)
 EXAMPLES    := $(wildcard systemd/*.example)
 PAGES       := nbd-attach.8 $(wildcard src/man/*.[1-8])
-COMPLETION  := $(BUILD)/nbd-attach.completion
+COMPLETION  := $(foreach shell,bash zsh fish,$(BUILD)/completion.$(shell))
 
 # Where a page of the manual is installed: nbd-attach.8 in man8.
 page_path    = $(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 
 INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(page))) \
-	$(bashcompdir)/nbd-attach \
+	$(bashcompdir)/nbd-attach $(zshcompdir)/_nbd-attach $(fishcompdir)/nbd-attach.fish \
 	$(UNITS:systemd/%=$(unitdir)/%) $(RULES:udev/%=$(rulesdir)/%) \
 	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
 	$(EXAMPLES:systemd/%=$(docdir)/examples/%) \
 	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
-$(COMPLETION): $(BUILD)/nbd-attach src/cli/completion/nbd-attach.bash
-	@{ cat src/cli/completion/nbd-attach.bash && $(RUN) $< --completion; } >$@.new && mv $@.new $@
+$(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
+	@$(RUN) $< --completion $* >$@.new && mv $@.new $@
 
 # Units say /usr/sbin in the tree.
 .PHONY: install
@@ -45,7 +47,9 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
 	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DESTDIR)$(sbindir)/nbd-client')
 	@$(foreach page,$(PAGES),install -D -m 644 $(page) '$(DESTDIR)$(call page_path,$(page))' &&) true
-	@install -D -m 644 $(COMPLETION) '$(DESTDIR)$(bashcompdir)/nbd-attach'
+	@install -D -m 644 $(BUILD)/completion.bash '$(DESTDIR)$(bashcompdir)/nbd-attach'
+	@install -D -m 644 $(BUILD)/completion.zsh '$(DESTDIR)$(zshcompdir)/_nbd-attach'
+	@install -D -m 644 $(BUILD)/completion.fish '$(DESTDIR)$(fishcompdir)/nbd-attach.fish'
 	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
 		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(sysconfdir)/nbd-attach'
 	@for unit in $(notdir $(UNITS)); do \
@@ -82,7 +86,8 @@ deb: $(BUILD)/nbd-attach $(COMPLETION)
 	@rm -rf $(BUILD)/deb
 	@$(MAKE) --no-print-directory install DESTDIR='$(CURDIR)/$(BUILD)/deb/root' prefix=/usr \
 		sbindir=/usr/sbin mandir=/usr/share/man docdir=/usr/share/doc/nbd-attach sysconfdir=/etc \
-		bashcompdir=/usr/share/bash-completion/completions
+		bashcompdir=/usr/share/bash-completion/completions \
+		zshcompdir=/usr/share/zsh/vendor-completions fishcompdir=/usr/share/fish/vendor_completions.d
 	@CC='$(CC)' src/packaging/deb $(BUILD) $(DEB_VERSION)
 
 # build/nbd-attach-nbd-client_VERSION_all.deb, which takes the place of Debian's nbd-client.

@@ -23,6 +23,7 @@ $(FUZZ_DIR)/src/%.o: src/%.c Makefile
 	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 $(FUZZ_DIR)/src/worker/seccomp-filter.o: $(FILTERS)
+$(FUZZ_DIR)/src/cli/completion/script.o: $(SCRIPTS)
 
 $(FUZZ_DIR)/libnbd-attach.a: $(FUZZ_OBJ)
 	@rm -f $@; ar rcs $@ $^

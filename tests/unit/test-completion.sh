@@ -1,15 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks what the bash completion offers, in a few situations.
-# usage: test-completion.sh PROGRAM, whose --completion prints the table of options
+# usage: test-completion.sh PROGRAM
 here=$(cd "$(dirname "$0")" && pwd)
-table=$("$1" --completion) || exit 1
+script=$("$1" --completion bash) || exit 1
 passed=0
 failed=0
 
-# shellcheck disable=SC1091
-. "$here/../../src/cli/completion/nbd-attach.bash"
-eval "$table"
+eval "$script"
 
 if [[ ${2:-} == hostile ]]; then
     # shellcheck source=tests/unit/completion-hostile.sh
@@ -76,7 +74,7 @@ offers()
 
 # the options of a verb
 offers '--|' '+ --export --connections --wait --backend --detach --status --help --version'
-offers '--|' '- --force --json --completion'
+offers '--|' '- --force --json'
 offers '--det|' '--detach'
 offers '--rea|' '--read-only'
 offers '--re|' '--read-only --relay --retry-delay --reconnect --resize'
@@ -101,6 +99,8 @@ offers '-v --ver|' '--verbose --version'
 
 # values
 offers '--backend |' 'auto netlink ioctl'
+offers '--completion |' 'bash zsh fish'
+offers '--completion = z|' 'zsh'
 offers '--backend n|' 'netlink'
 offers '--backend = n|' 'netlink'
 offers '--backend =|' 'auto netlink ioctl'

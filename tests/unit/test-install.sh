@@ -8,7 +8,8 @@ begin
 cd "$top" || exit 1
 
 dest=$scratch/dest
-dirs=(unitdir=/u/units rulesdir=/u/rules sysusersdir=/u/sysusers bashcompdir=/u/completion)
+dirs=(unitdir=/u/units rulesdir=/u/rules sysusersdir=/u/sysusers bashcompdir=/u/completion
+	zshcompdir=/u/zsh fishcompdir=/u/fish)
 
 run_make() { # TARGET [ARGUMENT...]
 	make --no-print-directory "$@"
@@ -55,6 +56,9 @@ check "install: systemd accepts that file" systemd-sysusers --root="$scratch" --
 check "install: the completion" bash -c '
 	. "$1" && complete -p nbd-attach && COMP_WORDS=(nbd-attach --deta) COMP_CWORD=1 &&
 	_nbd_attach && [[ ${COMPREPLY[*]} = --detach ]]' bash "$dest/u/completion/nbd-attach"
+check "install: the completion for zsh" grep -qx '#compdef nbd-attach' "$dest/u/zsh/_nbd-attach"
+check "install: the completion for fish" grep -q '^complete -c nbd-attach .* -l detach' \
+	"$dest/u/fish/nbd-attach.fish"
 check "install: the example is valid" "${nbd_attach[@]}" --check-config \
 	"$dest/p/share/doc/nbd-attach/examples/nbd-attach.conf.example"
 check "install: a directory for configurations" is "$(names_in "$dest/etc/nbd-attach")" ''
@@ -87,7 +91,8 @@ check "deb: two builds are the same" \
 	eval 'cp "$deb" "$scratch/first.deb" && run_make deb && cmp "$deb" "$scratch/first.deb"'
 dpkg-deb --extract "$deb" "$scratch/root"
 dpkg-deb --control "$deb" "$scratch/control"
-run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions |
+run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions \
+	zshcompdir=/usr/share/zsh/vendor-completions fishcompdir=/usr/share/fish/vendor_completions.d |
 	sed 's,/man[1-8]/.*,&.gz,' >"$scratch/listed"
 printf '/usr/share/doc/nbd-attach/%s\n' README changelog.gz copyright >>"$scratch/listed"
 echo /usr/share/lintian/overrides/nbd-attach >>"$scratch/listed"

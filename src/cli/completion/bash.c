@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of options for nbd-attach.bash, as a function that fills its caller's variables. */
-#include "cli/options.h"
-
-#include "cli/table.h"
+#include "cli/completion/completion.h"
 
 static const char *kind(const struct option_def *def)
 {
@@ -65,27 +62,21 @@ static void print_verbs(FILE *f)
 			fprintf(f, " --no-%s", options_table[i].name);
 	fputs(" '\n", f);
 	for (unsigned v = 0; v < OPTIONS_VERBS; v++) {
-		const struct verb_def *def = &options_verbs[v];
-		const char *name = def->option ? def->option : "attach";
+		const char *name = options_verbs[v].option ? options_verbs[v].option : "attach";
+		char words[64];
 
-		if (v == VERB_HELP || v == VERB_VERSION || v == VERB_COMPLETION || v == VERB_KEEP)
-			continue; /* nothing follows */
+		if (!completion_has_more(v))
+			continue;
 		fprintf(f, "\toptions[%s]='", name);
 		print_names(f, false, 1U << v);
-		fprintf(f, " '\n\twords[%s]='%s%s%s%s'\n", name, def->takes_file ? " file" : "",
-			def->several	    ? " devices"
-			: def->takes_device ? " device"
-					    : "",
-			def->takes_server ? " host" : "", def->takes_export ? " export" : "");
+		fprintf(f, " '\n\twords[%s]='%s'\n", name,
+			completion_words(v, words, sizeof(words)));
 	}
 }
 
-void options_completion(FILE *f)
+void completion_bash(FILE *f)
 {
-	fputs("# The option table, printed by `nbd-attach --completion`.\n"
-	      "_nbd_attach_table()\n"
-	      "{\n",
-	      f);
+	fputs("\n_nbd_attach_table()\n{\n", f);
 	print_values(f);
 	print_verbs(f);
 	fputs("}\n", f);

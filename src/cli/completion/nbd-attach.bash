@@ -2,8 +2,8 @@
 # Bash completion for nbd-attach (bash 4.3 or later). Pressing Tab runs a program in one case only:
 # for EXPORT, it runs nbd-attach, which asks the server for its exports, for at most two seconds.
 #
-# The table of options is not in this file: `nbd-attach --completion` prints it as a function,
-# _nbd_attach_table, and the build appends that function to this file.
+# The table of options is not in this file: `nbd-attach --completion bash` prints it as the function
+# _nbd_attach_table after this file.
 
 # Offers those of the words after $1 that begin with $1. The names of a server's exports, of an
 # interface or of a configuration are chosen by others, and bash runs `$(...)` in such a name: in

@@ -127,7 +127,7 @@ static const struct {
 	const char *says; /* all errors, each after the file's path and with a newline */
 } bad[] = {
     {"target = h\nfoo = 1\n", ":2: there is no option \"foo\"\n"},
-    {"target = h\ncompletion = yes\n", ":2: there is no option \"completion\"\n"},
+    {"target = h\ncompletion = yes\n", ":2: completion is for the command line only\n"},
     {"detach = yes\ntarget = h\n", ":1: detach is for the command line only\n"},
     {"target = h\nforeground = yes\n", ":2: foreground is for the command line only\n"},
     {"target = h\njson = no\n", ":2: json is for the command line only\n"},

@@ -150,7 +150,8 @@ static const struct {
     {"--help nbd0 host --nonsense", VERB_HELP, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"-V", VERB_VERSION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
     {"--version", VERB_VERSION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
-    {"--completion", VERB_COMPLETION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--completion zsh", VERB_COMPLETION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
+    {"--completion=fish --nonsense", VERB_COMPLETION, NULL, SUPERVISOR_INDEX_AUTO, NULL},
 };
 
 static void test_good(void **state)
@@ -705,6 +706,8 @@ static const struct {
     {"--read-only=yes nbd0 h", "--read-only takes no value; try nbd-attach --help"},
     {"--detach=nbd0", "--detach takes no value; try nbd-attach --help"},
     {"nbd0 h -C", "--connections needs a value: N; try nbd-attach --help"},
+    {"--completion", "--completion needs a value: bash|zsh|fish; try nbd-attach --help"},
+    {"--completion ksh", "--completion must be one of bash|zsh|fish, not \"ksh\""},
     {"nbd0 h --backend", "--backend needs a value: auto|netlink|ioctl; try nbd-attach --help"},
 
     {"--force nbd0 h", "--force belongs to --detach or --import-nbdtab; try nbd-attach --help"},
@@ -1059,20 +1062,33 @@ static void test_help(void **state)
 	}
 }
 
-/* test-completion.sh runs the completion; this checks that it has every option. */
+/* test-completion.sh and test-shells.sh run the completions; this checks that they have every
+ * option. */
 static void test_completion(void **state)
 {
-	_cleanup_free_ char *table = NULL;
-	char want[64];
+	static const char *const before[] = {
+	    [SHELL_BASH] = " --", [SHELL_ZSH] = "[--", [SHELL_FISH] = " -l "};
+	static const char *const after[] = {
+	    [SHELL_BASH] = " ", [SHELL_ZSH] = "]='", [SHELL_FISH] = " "};
 
 	(void)state;
-	print_to(options_completion, &table);
-	for (size_t i = 0; i < options_count; i++) {
-		const struct option_def *def = &options_table[i];
+	for (unsigned shell = 0; completion_shells[shell]; shell++) {
+		_cleanup_free_ char *script = NULL;
+		size_t size;
+		FILE *f = open_memstream(&script, &size);
 
-		snprintf(want, sizeof(want), " --%s ", def->name);
-		if (!strstr(table, want) != def->hidden)
-			fail_msg("--completion and %s", def->name);
+		options_completion(f, (enum completion_shell)shell);
+		fclose(f);
+		for (size_t i = 0; i < options_count; i++) {
+			const struct option_def *def = &options_table[i];
+			char want[64];
+
+			snprintf(want, sizeof(want), "%s%s%s", before[shell], def->name,
+				 after[shell]);
+			if (!strstr(script, want) != def->hidden)
+				fail_msg("--completion %s and %s", completion_shells[shell],
+					 def->name);
+		}
 	}
 }
 
