@@ -13,6 +13,7 @@
 #include "supervise/core.h"
 #include "supervise/finding.h"
 #include "supervise/handover/handover.h"
+#include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/alarm.h"
 #include "supervise/report/report.h"
@@ -157,6 +158,7 @@ static void begins(void *arg)
 	reconnect_hand_over(s->reconnect);
 	/* Before the kernel has the sockets: a later supervisor must know which server serves. */
 	report_write(s->report, s->state);
+	supervisor_keep_sockets(s);
 }
 
 static void ended(unsigned taken, bool declined, void *arg)

@@ -11,6 +11,7 @@
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
 #include "supervise/handover/handover.h"
+#include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
@@ -26,6 +27,11 @@ static void dialled(void *arg)
 static void joined(void *arg)
 {
 	supervisor_post(arg, FSM_JOINED, NULL);
+}
+
+static void begins(void *arg)
+{
+	supervisor_keep_sockets(arg);
 }
 
 static void configured(void *arg)
@@ -192,6 +198,7 @@ int supervisor_prepare_attach(struct supervisor *s, struct err *err)
 	static const struct attach_events events = {
 	    .dialled = dialled,
 	    .joined = joined,
+	    .begins = begins,
 	    .configured = configured,
 	    .again = again,
 	    .failed = failed,

@@ -13,6 +13,7 @@
 #include "supervise/actions-outage.h"
 #include "supervise/actions.h"
 #include "supervise/core.h"
+#include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
@@ -96,6 +97,7 @@ static void empty_queue(void *arg)
 	if (s->touched)
 		report_tell(s->report, s->state, watch_cause(s->watch));
 	s->touched = false;
+	supervisor_keep_sockets(s);
 	requests_send(s->requests);
 }
 

@@ -32,6 +32,7 @@
 #include "supervise/finding.h"
 #include "supervise/growing.h"
 #include "supervise/handover/handover.h"
+#include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/alarm.h"
 #include "supervise/report/report.h"
@@ -246,6 +247,8 @@ static int prepare(struct supervisor *s, struct err *err)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot start the event loop");
 	ret = supervisor_prepare_report(s, err); /* first: it clears the environment */
 	if (ret == 0)
+		supervisor_find_sockets(s);
+	if (ret == 0)
 		ret = supervisor_prepare_handover(s, err);
 	if (ret == 0)
 		ret = supervisor_prepare_alarm(s, err);
@@ -307,6 +310,7 @@ static bool done(struct supervisor *s)
 		helpers_end_relays(s->helpers);
 	helpers_free(s->helpers);
 	watch_stop_listening(s->watch);
+	supervisor_end_sockets(s);
 	report_end(s->report, ANNOUNCE_LIMIT_MS);
 	alarm_free(s->alarm);
 	if (!offload_free(s->env.offload))
@@ -354,6 +358,8 @@ int supervisor_run(const struct supervisor_config *cfg)
 		s->left = true;
 	} else {
 		s->state = s->at.index >= 0 ? FSM_ADOPTING : FSM_STARTING;
+		if (s->at.index < 0)
+			supervisor_forget_sockets(s);
 		supervisor_begin(s, s->at.index >= 0 ? FSM_ADOPT : FSM_DIAL);
 		loop_timer_set(s->meanwhile, MEANWHILE_MS);
 		status = loop_run(s->env.loop);

@@ -181,8 +181,8 @@ static void log_given(const struct adopt *a, const struct links *links)
 	int fds[2 * LINKS_MAX];
 
 	if (links_kept(links, fds))
-		log_info("/dev/nbd%d: an earlier supervisor has left %zu of its sockets", a->index,
-			 links_kept(links, fds));
+		log_notice("/dev/nbd%d: an earlier supervisor has left %zu of its sockets",
+			   a->index, links_kept(links, fds));
 }
 
 void adopt_links(const struct adopt *a, struct given *given, struct links *links)

@@ -183,6 +183,7 @@ void attach_configure(struct attach *a, uint64_t dead_timeout)
 	c->max_payload = dialler_export(a->dialler)->max_block;
 	c->io_timeout = c->attach.n_fds == 1 ? a->cfg.io_timeout : a->cfg.io_timeout_several;
 	c->lock_fd = at->device_lock;
+	a->events->begins(a->arg);
 	offload_run(a->env->offload, work, configured, a);
 }
 

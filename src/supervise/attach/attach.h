@@ -54,6 +54,8 @@ struct attach_events {
 	void (*dialled)(void *arg);
 	/* The other connections are made. */
 	void (*joined)(void *arg);
+	/* The kernel is about to get the connections. */
+	void (*begins)(void *arg);
 	/* The device is attached, and its connections are watched. */
 	void (*configured)(void *arg);
 	/* It has failed, but there is time for another attempt after attach_pause(). */

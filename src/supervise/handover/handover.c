@@ -105,6 +105,15 @@ unsigned handover_under_way(const struct handover *h)
 	return handover_is_handing_over(h) ? (unsigned)h->job.n : 0;
 }
 
+size_t handover_fds(const struct handover *h, int *fds)
+{
+	size_t n = handover_under_way(h);
+
+	if (n)
+		memcpy(fds, h->job.fd, n * sizeof(fds[0]));
+	return n;
+}
+
 void handover_keep(struct handover *h, unsigned most)
 {
 	while (h && h->n_fresh > most)

@@ -56,6 +56,8 @@ bool handover_has_room(const struct handover *h);
 void handover_add(struct handover *h, int fd); /* there must be room; the part owns fd then */
 unsigned handover_ready(const struct handover *h);
 unsigned handover_under_way(const struct handover *h);
+/* The sockets that are being handed over, borrowed; fds has room for KERNEL_CONNECTIONS_MAX. */
+size_t handover_fds(const struct handover *h, int *fds);
 /* Closes ready sockets until at most `most` are left. */
 void handover_keep(struct handover *h, unsigned most);
 

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/text.h"
 #include "supervise/report/notify.h"
+#include "supervise/report/stored.h"
 
 #define LINE_MAX_BYTES 400
 #define DAY	       86400
@@ -17,6 +19,7 @@ struct manager {
 	struct notify notify;
 	struct loop_timer *alive;
 	char last[LINE_MAX_BYTES];
+	struct stored stored;
 };
 
 static void sign_of_life(void *arg)
@@ -64,6 +67,48 @@ void manager_stopping(struct manager *m)
 {
 	if (m)
 		notify_send(&m->notify, "STOPPING=1");
+}
+
+void manager_found(struct manager *m, const char *name, int fd)
+{
+	struct stored_socket s;
+	struct stat st;
+
+	if (!m || !linkname_read(name, &s.name) || fstat(fd, &st) < 0)
+		return;
+	s.inode = st.st_ino;
+	stored_found(&m->stored, &s);
+}
+
+static size_t make_wishes(const int *fds, size_t n, struct stored_wish *ret_wishes)
+{
+	struct stat st;
+	size_t used = 0;
+
+	for (size_t i = 0; i < n && used < STORED_MAX; i++)
+		if (fstat(fds[i], &st) == 0)
+			ret_wishes[used++] = (struct stored_wish){.inode = st.st_ino, .fd = fds[i]};
+	return used;
+}
+
+void manager_keep(struct manager *m, const int *fds, size_t n, uint64_t attachment)
+{
+	struct stored_wish wishes[STORED_MAX];
+	char text[STORED_TEXT_MAX];
+	struct stored_message msg;
+
+	if (!m)
+		return;
+	n = make_wishes(fds, n, wishes);
+	for (;;) {
+		msg = stored_next(&m->stored, wishes, n, attachment);
+		if (msg.verb == STORED_NOTHING)
+			return;
+		stored_text(&msg, text);
+		if (!notify_send_fd(&m->notify, text, msg.fd))
+			return;
+		stored_sent(&m->stored, &msg);
+	}
 }
 
 /* `12:00:01`, with the date unless it is within about a day. */

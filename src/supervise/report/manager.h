@@ -7,6 +7,7 @@
 #ifndef SUPERVISE_REPORT_MANAGER_H
 #define SUPERVISE_REPORT_MANAGER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/loop.h"
@@ -31,6 +32,15 @@ void manager_free(struct manager *m); /* accepts NULL, as all of these */
 
 void manager_ready(struct manager *m);
 void manager_stopping(struct manager *m);
+
+/*
+ * Makes the manager keep the sockets of `fds` for a later supervisor, and no others of ours
+ * (report/stored.h). Sends only changes; the next call repeats what the manager did not accept.
+ */
+void manager_keep(struct manager *m, const int *fds, size_t n, uint64_t attachment);
+
+/* A socket that the manager has kept for an earlier supervisor. */
+void manager_found(struct manager *m, const char *name, int fd);
 
 /* Sends only changes. */
 void manager_status(struct manager *m, const struct manager_status *status);

@@ -62,8 +62,29 @@ void notify_close(struct notify *n)
 	n->fd = -1;
 }
 
+bool notify_send_fd(const struct notify *n, const char *lines, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.space = ""};
+	struct iovec text = {.iov_base = (char *)lines, .iov_len = strlen(lines)};
+	struct msghdr msg = {.msg_iov = &text, .msg_iovlen = 1};
+
+	if (n->fd < 0)
+		return false;
+	if (fd >= 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof(control.space);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	return sendmsg(n->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 void notify_send(const struct notify *n, const char *lines)
 {
-	if (n->fd >= 0)
-		(void)!send(n->fd, lines, strlen(lines), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!notify_send_fd(n, lines, -1);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages of a service to its manager: the datagrams of sd_notify(3), without libsystemd. Never
- * blocks: a message that the manager does not accept at once is lost, and the next one repeats its
- * content.
+ * blocks: a message that the manager does not accept at once is lost. The next one repeats its
+ * content, or the caller sends it again.
  */
 #ifndef SUPERVISE_REPORT_NOTIFY_H
 #define SUPERVISE_REPORT_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct notify {
@@ -23,5 +24,8 @@ void notify_close(struct notify *n);
 
 /* Sends lines such as "READY=1\nSTATUS=...". Does nothing without a listener. */
 void notify_send(const struct notify *n, const char *lines);
+
+/* The same with a descriptor, -1: none. False: the manager has not got the message. */
+bool notify_send_fd(const struct notify *n, const char *lines, int fd);
 
 #endif

@@ -182,6 +182,16 @@ void report_change(struct report *r, enum fsm_state from, enum fsm_state to, con
 		announce_change(r->announce, &change);
 }
 
+void report_keep(struct report *r, const int *fds, size_t n)
+{
+	manager_keep(r->manager, fds, n, r->env->at->index < 0 ? 0 : r->state.attachment);
+}
+
+void report_found(struct report *r, const char *name, int fd)
+{
+	manager_found(r->manager, name, fd);
+}
+
 void report_usable(struct report *r)
 {
 	r->usable = true;

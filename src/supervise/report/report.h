@@ -9,6 +9,7 @@
 #define SUPERVISE_REPORT_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "endpoint/endpoint.h"
@@ -61,6 +62,14 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause);
 /* Runs the command of --on-change, if there is one and a device. */
 void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason,
 		   uint64_t outage_ms);
+
+/*
+ * Makes the service manager keep these sockets for a supervisor after this one, and no others:
+ * those that the kernel has or is about to get, and those whose end is waited for. Borrowed.
+ */
+void report_keep(struct report *r, const int *fds, size_t n);
+/* The service manager has given this socket to us, and keeps it. */
+void report_found(struct report *r, const char *name, int fd);
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);

@@ -26,7 +26,7 @@ static struct {
 	int refuses;
 	bool kernel_refuses;
 	/* The requests and events. */
-	unsigned attached, detached, n_fds, again, failed, due, dialled, joined, configured;
+	unsigned attached, detached, n_fds, again, failed, due, dialled, joined, begun, configured;
 	uint64_t dead_timeout;
 	struct err err;
 } f;
@@ -59,6 +59,17 @@ static void joined(void *arg)
 {
 	(void)arg;
 	f.joined++;
+}
+
+/* The list has the connections before the kernel gets them. */
+static void begins(void *arg)
+{
+	int fds[2 * LINKS_MAX];
+
+	(void)arg;
+	assert_int_equal(f.begun, f.attached);
+	assert_int_equal(links_kept(f.links, fds), f.at.plan.connections);
+	f.begun++;
 }
 
 static void configured(void *arg)
@@ -158,6 +169,7 @@ static void make_at(uint16_t port, struct attach_config cfg)
 	static const struct attach_events events = {
 	    .dialled = dialled,
 	    .joined = joined,
+	    .begins = begins,
 	    .configured = configured,
 	    .again = again,
 	    .failed = failed,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages to systemd and udev: datagrams on a real socket, marks and grace in a real directory. */
+/*
+ * Messages to systemd and udev: datagrams on a real socket, marks and grace in a real directory.
+ * Long: the tests share the manager's end of the socket.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -168,6 +172,92 @@ static void a_manager_hears_of_life(void **unused)
 	loop_free(loop);
 }
 
+/* Receives a message with a descriptor, and returns the inode of that. */
+static ino_t assert_gets_fd(int fd, const char *text)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char buf[1024] = "";
+	struct iovec to = {.iov_base = buf, .iov_len = sizeof(buf) - 1};
+	struct msghdr msg = {.msg_iov = &to,
+			     .msg_iovlen = 1,
+			     .msg_control = control.space,
+			     .msg_controllen = sizeof(control.space)};
+	struct stat st;
+	int got;
+
+	assert_true(recvmsg(fd, &msg, 0) > 0);
+	assert_string_equal(buf, text);
+	assert_int_equal(msg.msg_controllen, sizeof(control.space));
+	assert_int_equal(control.header.cmsg_type, SCM_RIGHTS);
+	memcpy(&got, CMSG_DATA(&control.header), sizeof(got));
+	assert_int_equal(fstat(got, &st), 0);
+	close(got);
+	return st.st_ino;
+}
+
+static ino_t inode(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+/* Sends until the manager's queue is full. */
+static void fill(const char *path)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	memcpy(sa.sun_path, path, strlen(path));
+	while (sendto(fd, "STATUS=full", 11, 0, (struct sockaddr *)&sa, sizeof(sa)) > 0)
+		;
+}
+
+/* The manager keeps sockets, and what it did not accept is sent again. */
+static void sockets_are_kept(void **unused)
+{
+	struct loop *loop = loop_new();
+	struct manager *m;
+	char path[128], buf[100];
+	int fd, pair[2];
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = listen_at(path);
+	m = manager_new(loop);
+	assert_non_null(m);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	manager_found(m, "link-5-7", pair[0]);
+	manager_found(m, "another", pair[1]);
+	manager_keep(m, pair, 1, 5); /* it has that one */
+	assert_silent(fd);
+	manager_keep(m, pair, 2, 5);
+	assert_int_equal(assert_gets_fd(fd, "FDSTORE=1\nFDPOLL=0\nFDNAME=link-5-8"),
+			 inode(pair[1]));
+	assert_silent(fd);
+
+	fill(path);
+	manager_keep(m, pair + 1, 1, 6);
+	while (recv(fd, buf, sizeof(buf), 0) > 0)
+		assert_memory_equal(buf, "STATUS=full", 11);
+	manager_keep(m, pair + 1, 1, 6);
+	assert_told(fd, "FDSTOREREMOVE=1\nFDNAME=link-5-7");
+	assert_told(fd, "FDSTOREREMOVE=1\nFDNAME=link-5-8");
+	assert_int_equal(assert_gets_fd(fd, "FDSTORE=1\nFDPOLL=0\nFDNAME=link-6-9"),
+			 inode(pair[1]));
+	manager_keep(m, pair + 1, 1, 6);
+	assert_silent(fd);
+	manager_free(m);
+	close(fd);
+	close(pair[0]);
+	close(pair[1]);
+	loop_free(loop);
+}
+
 static void without_a_manager_nobody_is_told(void **unused)
 {
 	struct loop *loop = loop_new();
@@ -177,6 +267,8 @@ static void without_a_manager_nobody_is_told(void **unused)
 	assert_null(manager_new(loop));
 	manager_ready(NULL);
 	manager_stopping(NULL);
+	manager_keep(NULL, NULL, 0, 0);
+	manager_found(NULL, "link-1-1", 0);
 	manager_status(NULL, NULL);
 	manager_free(NULL);
 	loop_free(loop);
@@ -354,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(without_a_listener_nothing_happens),
 	    cmocka_unit_test(the_watchdog_is_ours_or_not),
 	    cmocka_unit_test(a_manager_hears_of_life),
+	    cmocka_unit_test(sockets_are_kept),
 	    cmocka_unit_test(without_a_manager_nobody_is_told),
 	    cmocka_unit_test(sentences_are_for_people),
 	    cmocka_unit_test(marks_follow_the_device),
