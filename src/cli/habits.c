@@ -47,6 +47,7 @@ static const struct {
     {"detach", "write nbd-attach --detach DEVICE"},
     {"disconnect", "write nbd-attach --detach DEVICE"},
     {"fail-now", "write nbd-attach --fail-now DEVICE"},
+    {"report", "write nbd-attach --report DEVICE"},
     {"help", "write nbd-attach --help"},
     {"info", "write nbd-attach --info HOST EXPORT"},
     {"list", "write nbd-attach --list HOST for the exports of a server, or nbd-attach --status "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/kmsg.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -167,4 +168,41 @@ bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors)
 	*ret_errors = k->errors;
 	pthread_mutex_unlock(&k->mutex);
 	return true;
+}
+
+bool kmsg_names(const char *text, int index)
+{
+	char name[32];
+	size_t len = (size_t)snprintf(name, sizeof(name), "nbd%d", index);
+
+	for (const char *p = strstr(text, name); p; p = strstr(p + 1, name))
+		if ((p == text || !isalnum((unsigned char)p[-1])) &&
+		    !isdigit((unsigned char)p[len]))
+			return true;
+	return false;
+}
+
+int kmsg_lines(int index, kmsg_line_fn *fn, void *arg)
+{
+	_cleanup_fd_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char record[RECORD_MAX + 1];
+	unsigned long long usec;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, record, RECORD_MAX)) > 0 || (n < 0 && errno == EPIPE)) {
+		char *text;
+
+		if (n < 0)
+			continue; /* records were overwritten meanwhile; the next one is there */
+		record[n] = '\0';
+		text = strchr(record, ';');
+		if (!text || sscanf(record, "%*u,%*u,%llu", &usec) != 1)
+			continue;
+		text[1 + strcspn(text + 1, "\n")] = '\0'; /* further lines are its dictionary */
+		if (kmsg_names(text + 1, index))
+			fn((double)usec / 1e6, text + 1, arg);
+	}
+	return n < 0 && errno != EAGAIN ? -errno : 0;
 }

@@ -54,6 +54,15 @@ bool kmsg_reconnected(struct kmsg *k);
 /* False: the log cannot be read. */
 bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors);
 
+/*
+ * The kernel's log as it is now: `fn` gets each line that names /dev/nbd`index` or a partition of
+ * it, with the seconds since the kernel started. 0 or -errno: the log cannot be read.
+ */
+typedef void kmsg_line_fn(double seconds, const char *text, void *arg);
+int kmsg_lines(int index, kmsg_line_fn *fn, void *arg);
+/* True if the text names that device or a partition of it. */
+bool kmsg_names(const char *text, int index);
+
 /* What one record of /dev/kmsg, terminated, says of a device. */
 bool kmsg_is_reconnect(const char *record, int index);
 bool kmsg_is_error(const char *record, int index, unsigned *ret_error);

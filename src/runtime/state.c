@@ -25,6 +25,7 @@ const struct state_field state_fields[] = {
 #define SUPERVISED(k, j, l, t, member)	     ROW(k, j, l, t, member, NULL_NEVER, true)
     FIELD("STATE", "state", "state", FIELD_TEXT, name),
     FIELD_OR_NULL("SINCE", "since-unix-seconds", NULL, FIELD_I64, since, NULL_ZERO),
+    FIELD("HISTORY", NULL, NULL, FIELD_TEXT, history),
     FIELD_OR_NULL("PID", "pid", "supervisor", FIELD_INT, pid, NULL_ZERO),
     FIELD("NAME", "name", "name", FIELD_TEXT, stable_name),
     FIELD("CONFIG", "config", "configured", FIELD_TEXT, config),

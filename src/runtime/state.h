@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "runtime/history.h"
 
 #define STATE_TEXT_MAX 16384 /* a canonical URI: 4096 bytes, each as %XX, and the rest */
 
@@ -40,13 +41,14 @@ struct state_tls {
 #define STATE_EXPIRY_WARNING INT64_C(1209600) /* seconds: two weeks */
 
 struct state {
-	int index;	      /* of /dev/nbdN */
-	int pid;	      /* the supervisor; 0: none */
-	char name[16];	      /* of the state: fsm.h, or "unsupervised" */
-	int64_t since;	      /* seconds since 1970 */
-	char stable_name[65]; /* in /dev/disk/by-nbd; "" if it has none */
-	char config[65];      /* of the configuration, `data` or `nbd0`; "" if there was none */
-	char options[2048];   /* which it has, each with a digest of its value; "" if unknown */
+	int index;		   /* of /dev/nbdN */
+	int pid;		   /* the supervisor; 0: none */
+	char name[16];		   /* of the state: fsm.h, or "unsupervised" */
+	int64_t since;		   /* seconds since 1970 */
+	char history[HISTORY_MAX]; /* its latest states */
+	char stable_name[65];	   /* in /dev/disk/by-nbd; "" if it has none */
+	char config[65];    /* of the configuration, `data` or `nbd0`; "" if there was none */
+	char options[2048]; /* which it has, each with a digest of its value; "" if unknown */
 	char uri[STATE_TEXT_MAX];
 	char identifier[STATE_TEXT_MAX];
 	char address[256];   /* the server's, in use */

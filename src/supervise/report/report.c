@@ -129,8 +129,10 @@ int report_write(struct report *r, enum fsm_state state)
 
 	if (r->env->at->index < 0)
 		return 0;
-	if (strcmp(t->name, name) != 0)
+	if (strcmp(t->name, name) != 0) {
 		t->since = time(NULL);
+		history_add(t->history, t->since, name);
+	}
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	t->size = r->env->at->plan.size;
 	snprintf(t->address, sizeof(t->address), "%s", r->env->at->server);

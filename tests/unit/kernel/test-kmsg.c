@@ -155,6 +155,20 @@ static void it_opens_behind_what_is_there(void **state)
 	kmsg_free(k);
 }
 
+static void a_line_names_a_device(void **state)
+{
+	(void)state;
+	assert_true(kmsg_names("block nbd1: Receive control failed", 1));
+	assert_true(kmsg_names("I/O error, dev nbd1, sector 8", 1));
+	assert_true(kmsg_names(" nbd1: nbd1p1 nbd1p2", 1));
+	assert_true(kmsg_names("EXT4-fs (nbd1p2): mounted", 1));
+	assert_true(kmsg_names("nbd10 and nbd1", 1));
+	assert_false(kmsg_names("block nbd10: reconnected socket", 1));
+	assert_false(kmsg_names("xnbd1: another driver's", 1));
+	assert_false(kmsg_names("block nbd0: ", 1));
+	assert_false(kmsg_names("", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +178,7 @@ int main(void)
 	    cmocka_unit_test(only_the_kernels_word_counts),
 	    cmocka_unit_test(it_reads_to_the_end),
 	    cmocka_unit_test(errors_are_counted),
+	    cmocka_unit_test(a_line_names_a_device),
 	    cmocka_unit_test(it_opens_behind_what_is_there),
 	};
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replaces names that a bug report need not tell: the same name gets the same mark everywhere, so
+ * that a reader can follow it. Pure.
+ */
+#ifndef BASE_REDACT_H
+#define BASE_REDACT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define REDACT_MAX 64 /* names; further ones are not replaced, see redact_add() */
+
+struct redact {
+	struct {
+		char *name;
+		char mark[24]; /* "<address 2>" */
+	} item[REDACT_MAX];
+	size_t n;
+};
+
+/*
+ * From now on this name becomes "<KIND NUMBER>", the number counted for each kind. "" and a name
+ * that is known already: nothing. 0, or -ENOMEM: no memory, or too many names.
+ */
+int redact_add(struct redact *r, const char *kind, const char *name);
+
+/* Prints the text. Of two names that begin at one place, the longer one is replaced. */
+void redact_print(const struct redact *r, const char *text, FILE *out);
+
+void redact_done(struct redact *r);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* --report: one text with what a bug report needs. Reads only; works whatever state a device is in.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/redact.h"
+#include "endpoint/uri.h"
+#include "kernel/kmsg.h"
+#include "kernel/root.h"
+#include "kernel/sysfs.h"
+#include "runtime/state.h"
+#include "verbs/device.h"
+#include "verbs/verbs.h"
+
+#define LINES_MAX 200 /* of the kernel's log; the latest */
+
+struct report {
+	struct redact redact;
+	struct state state;
+	FILE *out;
+	char *line[LINES_MAX]; /* a ring */
+	size_t n_lines;	       /* of all that were found */
+};
+
+static void section(struct report *r, const char *title)
+{
+	fprintf(r->out, "\n== %s\n", title);
+}
+
+static void show_time(struct report *r, int64_t when, const char *what)
+{
+	time_t seconds = (time_t)when;
+	struct tm tm;
+	char text[32];
+
+	if (gmtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm))
+		fprintf(r->out, "%s  %s\n", text, what);
+}
+
+static void machine(struct report *r)
+{
+	struct utsname u;
+
+	section(r, "versions");
+	fprintf(r->out, "nbd-attach %s\n", VERSION);
+	if (uname(&u) == 0)
+		fprintf(r->out, "%s %s, %s\n", u.sysname, u.release, u.machine);
+	fprintf(r->out, "user: %s; systemd: %s\n", geteuid() == 0 ? "root" : "not root",
+		access("/run/systemd/system", F_OK) == 0 ? "yes" : "no");
+}
+
+/* `127.0.0.1:40000`, `[::1]:40000`: what stands before the port. */
+static int hide_address(struct report *r, const char *text)
+{
+	char copy[256];
+	char *colon;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	colon = strrchr(copy, ':');
+	if (colon)
+		*colon = '\0';
+	return redact_add(&r->redact, "address", copy);
+}
+
+static int hide_uri(struct report *r, const char *uri)
+{
+	struct endpoint e;
+	struct err err;
+	int ret;
+
+	if (uri_parse(uri, &e, &err) < 0)
+		return redact_add(&r->redact, "identifier", uri);
+	ret = e.host ? redact_add(&r->redact, "host", e.host) : 0;
+	if (ret == 0)
+		ret = redact_add(&r->redact, "export", e.export_name);
+	if (ret == 0 && e.path && e.path[0])
+		ret = redact_add(&r->redact, "path", e.path);
+	endpoint_done(&e);
+	return ret;
+}
+
+/* Everything that the state file and the kernel know of names. */
+static int hide_names(struct report *r)
+{
+	const struct state *s = &r->state;
+	struct utsname u;
+	int ret = hide_uri(r, s->uri);
+
+	if (ret == 0)
+		ret = hide_uri(r, s->serving);
+	if (ret == 0)
+		ret = hide_uri(r, s->identifier);
+	if (ret == 0)
+		ret = hide_address(r, s->address);
+	for (size_t i = 0; ret == 0 && i < STATE_LINKS_MAX; i++) {
+		ret = hide_address(r, s->link[i].local);
+		if (ret == 0)
+			ret = hide_address(r, s->link[i].peer);
+	}
+	if (ret == 0)
+		ret = redact_add(&r->redact, "name", s->stable_name);
+	if (ret == 0)
+		ret = redact_add(&r->redact, "name", s->config);
+	if (ret == 0)
+		ret = redact_add(&r->redact, "certificate", s->tls.peer);
+	if (ret == 0 && uname(&u) == 0)
+		ret = redact_add(&r->redact, "machine", u.nodename);
+	return ret;
+}
+
+static void history(struct report *r)
+{
+	char copy[HISTORY_MAX];
+	char *rest = copy, *entry;
+
+	section(r, "history of states");
+	snprintf(copy, sizeof(copy), "%s", r->state.history);
+	while ((entry = strsep(&rest, ","))) {
+		char *name;
+		int64_t when = strtoll(entry, &name, 10);
+
+		if (*name == ' ')
+			show_time(r, when, name + 1);
+	}
+}
+
+static void status(struct report *r)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	section(r, "status");
+	if (!f)
+		return;
+	state_print(&r->state, f);
+	if (fclose(f) == 0)
+		redact_print(&r->redact, text, r->out);
+	if (r->state.addresses[0])
+		fprintf(r->out, "  %-12s %s\n", "addresses", "known");
+}
+
+static void kernel(struct report *r, int index)
+{
+	static const char *const attribute[] = {
+	    "size",
+	    "ro",
+	    "pid",
+	    "backend",
+	    "stat",
+	    "inflight",
+	    "queue/scheduler",
+	    "queue/io_timeout",
+	    "queue/iostats",
+	    "queue/nr_requests",
+	    "queue/max_sectors_kb",
+	    "queue/logical_block_size",
+	    "queue/write_cache",
+	    "queue/fua",
+	    "queue/rotational",
+	    "queue/discard_max_bytes",
+	};
+	char value[512];
+
+	section(r, "the kernel's device");
+	for (size_t i = 0; i < ARRAY_SIZE(attribute); i++) {
+		if (sysfs_read_at(sysfs_root(), index, attribute[i], value, sizeof(value)) < 0)
+			continue;
+		fprintf(r->out, "%s: ", attribute[i]);
+		redact_print(&r->redact, value, r->out);
+		fputc('\n', r->out);
+	}
+}
+
+static void keep_line(double seconds, const char *text, void *arg)
+{
+	struct report *r = arg;
+	char **line = &r->line[r->n_lines++ % LINES_MAX];
+
+	free(*line);
+	if (asprintf(line, "[%.6f] %s", seconds, text) < 0)
+		*line = NULL;
+}
+
+static void log_lines(struct report *r, int index)
+{
+	int ret = kmsg_lines(index, keep_line, r);
+	size_t first = r->n_lines > LINES_MAX ? r->n_lines - LINES_MAX : 0;
+
+	section(r, "the kernel's log of the device");
+	if (ret < 0)
+		fprintf(r->out, "cannot be read: %s%s\n", strerror(-ret),
+			ret == -EPERM || ret == -EACCES ? ": run it as root" : "");
+	for (size_t i = first; i < r->n_lines; i++) {
+		redact_print(&r->redact, r->line[i % LINES_MAX] ? r->line[i % LINES_MAX] : "?",
+			     r->out);
+		fputc('\n', r->out);
+	}
+	for (size_t i = 0; i < LINES_MAX; i++)
+		free(r->line[i]);
+}
+
+/* The names of the options that were given, without their values. */
+static void options(struct report *r)
+{
+	const char *p = r->state.options;
+
+	section(r, "options");
+	while (*p) {
+		size_t len = strcspn(p, "= ");
+
+		if (len)
+			fprintf(r->out, "%.*s\n", (int)len, p);
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+}
+
+static int print(struct report *r, int index, struct err *err)
+{
+	char title[64];
+	int ret = state_read(index, &r->state, err);
+
+	if (ret < 0 && ret != -ENOENT)
+		return ret;
+	if (hide_names(r) < 0)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	snprintf(title, sizeof(title), "nbd-attach --report of /dev/nbd%d", index);
+	show_time(r, time(NULL), title);
+	fputs("Names of hosts, exports, paths and users have marks in their place. Read it before\n"
+	      "you send it: it may contain what only you can recognise.\n",
+	      r->out);
+	machine(r);
+	if (ret == -ENOENT) {
+		section(r, "status");
+		fprintf(r->out, "no supervisor of nbd-attach, or it left no state\n");
+	} else {
+		status(r);
+		history(r);
+		options(r);
+	}
+	kernel(r, index);
+	log_lines(r, index);
+	return 0;
+}
+
+int cmd_report(const struct options *o)
+{
+	struct report r = {.out = stdout};
+	struct err err;
+	int index, ret = cmd_device(o, &index, &err);
+
+	if (ret == 0 && cmd_device_missing(index, &err))
+		ret = -ENODEV;
+	if (ret == 0)
+		ret = print(&r, index, &err);
+	redact_done(&r.redact);
+	if (ret == 0)
+		return 0;
+	log_error("%s", err.message);
+	return err_exit_status(err.kind);
+}

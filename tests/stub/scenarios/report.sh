@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --report: what a bug report needs, in every state, and without names.
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+reports() { # REGEX
+	nbd_attach --report nbd0 >"$N/report" || return
+	cat "$N/report"
+	grep -qE -- "$1" "$N/report"
+}
+
+tells_nothing() { # STRING: it is not in the last report
+	! grep -F -- "$1" "$N/report"
+}
+
+check "before it is attached" reports 'no supervisor of nbd-attach'
+serve nbdkit -f -U "$sock" -e secretexport file "$image"
+check "it attaches" attach --name secretname -- -u "$sock" secretexport
+check "the state" reports '^.dev.nbd0: attached since'
+check "the option is named" reports '^name$'
+check "a mark for the name" reports '<name 1>'
+check "one for the socket" reports '<path 1>'
+check "no name" tells_nothing secretname
+check "no export" tells_nothing secretexport
+check "no path" tells_nothing "$sock"
+check "no machine" tells_nothing "$(uname -n)"
+crash
+check "the loss is noticed" within 5 state_is lost
+check "the history has it" reports '20..-..-.. ..:..:.. UTC  lost'
+check "the error has no path" tells_nothing "$sock"
+serve_again
+check "it heals" within 15 state_is attached
+check "so does the history" eval 'reports "UTC  attached" && (($(grep -c "UTC  attached" "$N/report") >= 2))'
+check "it detaches" detach
+check "a device that does not exist" expect_status 2 'nbd4000' nbd_attach --report nbd4000
+check "a name that nobody has" expect_status 1 'nobody' nbd_attach --report nobody
+finish
