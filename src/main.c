@@ -16,7 +16,7 @@ static int run(const struct options *o)
 {
 	switch (o->verb) {
 	case VERB_ATTACH:
-		return o->show_config ? cmd_show_config(o) : cmd_attach(o);
+		return o->show_config ? cmd_show_config(o) : o->exec ? cmd_exec(o) : cmd_attach(o);
 	case VERB_DETACH:
 		return cmd_detach(o);
 	case VERB_CHECK:
@@ -46,7 +46,7 @@ static int run(const struct options *o)
 	case VERB_KEEP:
 		return cmd_keep(o);
 	case VERB_HELP:
-		options_help(stdout);
+		options_help(stdout, o->all);
 		return 0;
 	case VERB_VERSION:
 		printf("nbd-attach %s\n", VERSION);

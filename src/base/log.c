@@ -80,7 +80,8 @@ static void to_stderr(int priority, const char *line)
 	if (logger.prefix)
 		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
 	else
-		dprintf(STDERR_FILENO, "%s: %s\n", logger.name, line);
+		dprintf(STDERR_FILENO, "%s: %s%s\n", logger.name,
+			priority == LOG_WARNING ? "warning: " : "", line);
 }
 
 void log_line(int priority, const char *format, ...)

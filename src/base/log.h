@@ -3,7 +3,8 @@
  * One line per message, to stderr or to the system's log (syslog(3)'s /dev/log). Never blocks: a
  * line that cannot be written at once is lost, because the process that reads the log may itself
  * wait for our device. Under systemd (JOURNAL_STREAM) stderr lines carry the sd-daemon(3) priority
- * prefix. Foreign text must arrive escaped (base/text.h).
+ * prefix; elsewhere "warning: " stands before warnings. Foreign text must arrive escaped
+ * (base/text.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -47,7 +47,31 @@ static void print_wrapped(FILE *f, const char *s, size_t column)
 	}
 }
 
-void options_help(FILE *f)
+static void print_option(FILE *f, const struct option_def *def)
+{
+	char left[COLUMNS + 1];
+	size_t len = left_side(def, left, sizeof(left));
+
+	fputs(left, f);
+	if (len + 2 > HELP_COLUMN) {
+		fputc('\n', f);
+		len = 0;
+	}
+	print_wrapped(f, def->help, len);
+}
+
+static void print_group(FILE *f, unsigned group, bool all)
+{
+	fprintf(f, "\n%s:\n", options_groups[group]);
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option_def *def = &options_table[i];
+
+		if (def->group == group && !def->hidden && (all || def->common))
+			print_option(f, def);
+	}
+}
+
+void options_help(FILE *f, bool all)
 {
 	fputs("Usage: nbd-attach [OPTION]... DEVICE HOST [EXPORT]\n"
 	      "       nbd-attach [OPTION]... DEVICE URI\n"
@@ -67,29 +91,17 @@ void options_help(FILE *f)
 	      "  COMMAND  a server to start, by socket activation; each bracket is an argument\n"
 	      "  EXPORT   the name of the export; the default is the empty name\n",
 	      f);
-	for (unsigned g = 0; g < OPTION_GROUPS; g++) {
-		fprintf(f, "\n%s:\n", options_groups[g]);
-		for (size_t i = 0; i < options_count; i++) {
-			const struct option_def *def = &options_table[i];
-			char left[COLUMNS + 1];
-			size_t len;
-
-			if (def->group != g || def->hidden)
-				continue;
-			len = left_side(def, left, sizeof(left));
-			fputs(left, f);
-			if (len + 2 > HELP_COLUMN) {
-				fputc('\n', f);
-				len = 0;
-			}
-			print_wrapped(f, def->help, len);
-		}
-	}
+	for (unsigned g = 0; g < OPTION_GROUPS; g++)
+		print_group(f, g, all);
+	fputs(
+	    all ? "\n"
+		  "SECONDS may end with ms, s, m or h, and BYTES with K, M or G (powers of 1024).\n"
+		  "--no-OPTION takes back an option that a configuration file sets.\n"
+		  "With --unix PATH, --list and --info take no HOST.\n"
+		: "\n"
+		  "nbd-attach --help all shows every option.\n",
+	    f);
 	fputs("\n"
-	      "SECONDS may end with ms, s, m or h, and BYTES with K, M or G (powers of 1024).\n"
-	      "--no-OPTION takes back an option that a configuration file sets.\n"
-	      "With --unix PATH, --list and --info take no HOST.\n"
-	      "\n"
 	      "Exit status: 0 success, 1 failure, 2 wrong usage, 3 the device is in use,\n"
 	      "4 the server cannot be reached, 5 the server refuses, 6 this system does not\n"
 	      "support it.\n"

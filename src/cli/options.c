@@ -53,6 +53,7 @@ void options_done(struct options *o)
 	free(o->source);
 	free(o->identifier);
 	free(o->on_change);
+	free(o->exec);
 	failover_done(o);
 	free(o->export_name);
 	free(o->port);

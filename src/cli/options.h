@@ -121,12 +121,13 @@ struct options {
 	enum kernel_backend backend; /* attach, detach */
 	bool force;		     /* detach, import */
 	uint32_t grace;		     /* shutdown: s; OPTIONS_FOREVER */
-	bool all;		     /* detach, status: no DEVICE; info: no EXPORT */
-	bool json;		     /* status, list, info */
-	bool follow;		     /* status */
-	bool openmetrics;	     /* status */
-	int log_level;		     /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
+	bool all;	  /* detach, status: no DEVICE; info: no EXPORT; help: every option */
+	bool json;	  /* status, list, info */
+	bool follow;	  /* status */
+	bool openmetrics; /* status */
+	int log_level;	  /* syslog(3); LOG_NOTICE unless -v, -vv or -q */
 
+	char *exec;	  /* attach: run this command, and then detach; NULL: none */
 	bool show_config; /* attach: print what the settings below make, and do nothing */
 	struct options_setting {
 		const struct option_def *def;
@@ -188,7 +189,8 @@ void options_explain_origin(const struct options *o, struct err *err);
 int options_each_device(const struct options *o, int (*fn)(const struct options *o, void *arg),
 			void *arg);
 
-void options_help(FILE *f);
+/* all: every option, or else those that most people need. */
+void options_help(FILE *f, bool all);
 
 extern const char *const completion_shells[];
 /* A script for the shell. */

@@ -187,8 +187,10 @@ static int read_command(struct command *c, int argc, char **argv, struct err *er
 			break;
 		}
 		r = apply(c, value, argv[at], err);
-		if (r < 0 || is_last_word(c->options.verb))
+		if (r < 0 || is_last_word(c->options.verb)) {
+			c->options.all = optind < argc && strcmp(argv[optind], "all") == 0;
 			return r;
+		}
 	}
 	if (bracket == 0 && at < argc) {
 		bracket = optind; /* behind -- */

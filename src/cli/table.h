@@ -42,6 +42,7 @@ struct option_def {
 	enum option_hint hint;
 	enum option_group group;
 	bool hidden;
+	bool common;	    /* in the short --help */
 	bool in_file;	    /* may stand in a configuration file: what belongs to a device */
 	bool repeats;	    /* ... more than once: the values add up */
 	unsigned verbs;	    /* 1 << VERB_*: where it means something */

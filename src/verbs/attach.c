@@ -84,14 +84,16 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	return 0;
 }
 
-static int start(struct supervisor_config *cfg, bool plain_status, struct err *err)
+static int start(struct supervisor_config *cfg, const struct options *o, struct err *err)
 {
-	int status = cfg->foreground || plain_status ? -1 : same_attached(cfg, err);
+	/* --exec must not detach what it has not attached. */
+	bool may_be_same = !cfg->foreground && !o->plain_status && !o->exec;
+	int status = may_be_same ? same_attached(cfg, err) : -1;
 
 	if (status >= 0)
 		return status;
 	err->message[0] = '\0';
-	if (!cfg->foreground && background_start(plain_status, &cfg->report_fd, err) < 0)
+	if (!cfg->foreground && background_start(o->plain_status, &cfg->report_fd, err) < 0)
 		return err_exit_status(err->kind);
 	return supervisor_run(cfg);
 }
@@ -129,8 +131,7 @@ int cmd_attach(const struct options *o)
 	} else {
 		cfg.captive = captive_wanted(o) ? &captive : NULL;
 		cfg.options = described = same_options(&cfg);
-		status =
-		    described ? start(&cfg, o->plain_status, &err) : err_exit_status(ERR_SYSTEM);
+		status = described ? start(&cfg, o, &err) : err_exit_status(ERR_SYSTEM);
 	}
 	captive_words_free(image);
 	if (err.message[0])

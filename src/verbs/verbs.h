@@ -16,6 +16,7 @@ int cmd_attach_all(const struct options *o);
 /* Says, with -v, which defaults of the machine do not fit. */
 void cmd_tell_left_out(const struct options *o);
 int cmd_show_config(const struct options *o); /* attach with --show-config */
+int cmd_exec(const struct options *o);	      /* attach with --exec */
 int cmd_detach(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_reconnect(const struct options *o);

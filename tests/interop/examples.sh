@@ -4,7 +4,7 @@
 # leaves attached are detached before the next block.
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
-begin 24
+begin 25
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
 

@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 170
-begin 71
+begin 72
 
 sock=$scratch/sock
 chmod 755 "$scratch"
@@ -26,7 +26,8 @@ chmod 666 "$sock"
 # 0
 check "0: --version" eval 'expect_status 0 "" nbd_attach --version && grep -q "[0-9]" "$scratch/stdout"'
 check "0: --help" eval 'expect_status 0 "" nbd_attach --help && grep -q -- --detach "$scratch/stdout"'
-check "0: --help is complete" is "$(for o in export port unix connections read-only block-size \
+check "0: --help all" expect_status 0 "" nbd_attach --help all
+check "0: --help all is complete" is "$(for o in export port unix connections read-only block-size \
 	timeout foreground identifier connect-timeout wait backend source detach force check status \
 	list info json verbose quiet help version; do
 	grep -q -- "--$o" "$scratch/stdout" || echo "$o"

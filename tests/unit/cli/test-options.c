@@ -1029,29 +1029,29 @@ static void test_table(void **state)
 	}
 }
 
-static void print_to(void (*print)(FILE *f), char **ret_text)
-{
-	size_t len;
-	FILE *f = open_memstream(ret_text, &len);
-
-	assert_non_null(f);
-	print(f);
-	fclose(f);
-}
-
 static void test_help(void **state)
 {
-	_cleanup_free_ char *help = NULL;
+	_cleanup_free_ char *help = NULL, *brief = NULL;
 	char want[64];
 
 	(void)state;
-	print_to(options_help, &help);
+	FILE *f;
+	size_t size;
+
+	f = open_memstream(&help, &size);
+	options_help(f, true);
+	fclose(f);
+	f = open_memstream(&brief, &size);
+	options_help(f, false);
+	fclose(f);
 	for (size_t i = 0; i < options_count; i++) {
 		const struct option_def *def = &options_table[i];
 
 		snprintf(want, sizeof(want), def->letter ? " -%c, --%s" : "     %c--%s",
 			 def->letter ? def->letter : ' ', def->name);
 		if (!strstr(help, want) != def->hidden)
+			fail_msg("--help all and %s", def->name);
+		if (!strstr(brief, want) != !def->common)
 			fail_msg("--help and %s", def->name);
 	}
 	for (char *line = help, *end; *line; line = end + 1) {
