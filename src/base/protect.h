@@ -15,7 +15,10 @@
  */
 void protect_early(void);
 
-/* Marks the process as protect_early() does in an initramfs, because the user asked for it. */
+/*
+ * Marks the process as protect_early() does in an initramfs, because the user asked for it. Before
+ * any thread or process is started.
+ */
 void protect_mark(void);
 
 /* True in an initramfs, after protect_early(), and after protect_mark(): the device may be the root

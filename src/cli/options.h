@@ -107,6 +107,7 @@ struct options {
 	unsigned accept; /* enum identity_accept; also reconnect */
 	char *on_change; /* NULL: none */
 	bool swap;
+	bool root;
 	bool relay;
 
 	/* attach: other servers of the export (cli/server-failover.h) */

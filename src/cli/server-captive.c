@@ -235,6 +235,10 @@ int captive_apply(struct options *o, const char *export_name, struct err *err)
 		return part_bad(err,
 				"--swap cannot be combined with a server command: a server on this "
 				"machine may need memory that is waiting to be swapped out to it");
+	if (o->root)
+		return part_bad(err,
+				"--root cannot be combined with a server command: a server on this "
+				"machine needs files, which may be on the device that is lost");
 	if (o->command && o->connections > 1)
 		return part_bad(err,
 				"--command allows one connection only: leave out --connections");

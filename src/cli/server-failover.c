@@ -130,6 +130,11 @@ int failover_check(const struct options *o, struct err *err)
 	if (captive_wanted(o))
 		return part_bad(err, "--failover cannot be combined with a server command or "
 				     "--image: nbd-attach starts such a server again when it ends");
+	if (o->root && o->fence)
+		return part_bad(err,
+				"--root and --fence cannot be combined: the command's file may "
+				"be on the device that is lost; --fence none allows other "
+				"servers");
 	if (o->backend == KERNEL_BACKEND_IOCTL)
 		return part_bad(err, "--failover needs netlink: with --backend ioctl a device ends "
 				     "with its connection");

@@ -97,11 +97,10 @@ static void get_ready(struct supervisor *s)
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
-	if (s->cfg.swap) {
+	if (s->cfg.swap)
 		reconnect_listen(s->reconnect);
-		if (helpers_tls_files(s->helpers))
-			tls_files_keep(helpers_tls_files(s->helpers));
-	}
+	if ((s->cfg.swap || protect_root()) && helpers_tls_files(s->helpers))
+		tls_files_keep(helpers_tls_files(s->helpers));
 }
 
 /* No command waits any more. Keeps what an outage needs from the first handshake. */

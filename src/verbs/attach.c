@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/protect.h"
 #include "verbs/same.h"
 #include "verbs/verbs.h"
 #include "cli/server-captive.h"
@@ -125,6 +126,8 @@ int cmd_attach(const struct options *o)
 	int status;
 
 	cmd_tell_left_out(o);
+	if (o->root)
+		protect_mark();
 	if (prepare(o, &identifier, &cfg, &err) < 0 ||
 	    choose_server(o, &image, &captive, &err) < 0) {
 		status = err_exit_status(err.kind);

@@ -20,8 +20,8 @@ no_lost_mark() { ! lost_mark; }
 
 mkdir "$N/stub/empty-root"
 serve_tcp
-# So is a process named that systemd has to let live when the root changes.
-check "it attaches" bash -c 'exec -a "@$1" "${@:2}"' - "${nbd_attach[@]}" "${nbd_attach[@]}" nbd0 127.0.0.1 -p "$port"
+check "it attaches" attach --root -- 127.0.0.1 -p "$port"
+check "systemd would let it live" grep -qz '^@' "/proc/$(supervisor_pid 0)/cmdline"
 check "its root directory is empty" root_is_empty
 load
 for n in 1 2 3; do

@@ -644,6 +644,11 @@ static const struct {
      "--peer-uid is for servers on this machine, so no --failover server can use vsock"},
     {"nbd0 --swap [ a ]", "--swap cannot be combined with a server command: a server on this "
 			  "machine may need memory that is waiting to be swapped out to it"},
+    {"nbd0 --root [ a ]", "--root cannot be combined with a server command: a server on this "
+			  "machine needs files, which may be on the device that is lost"},
+    {"nbd0 h --root --failover nbd://b --fence true",
+     "--root and --fence cannot be combined: the command's file may be on the device that is lost; "
+     "--fence none allows other servers"},
     {"nbd0 --tls [ a ]",
      "--tls cannot be combined with a server command: that server runs on this machine"},
     {"nbd0 --command -C 2 [ a ]", "--command allows one connection only: leave out --connections"},
@@ -891,6 +896,12 @@ static const struct {
     {"--swap --on-change true nbd0 h",
      "--swap and --on-change cannot be combined: running a command during an outage needs memory "
      "that may be swapped out"},
+    {"--root --on-change true nbd0 h",
+     "--root and --on-change cannot be combined: the command's file may be on the device that is "
+     "lost"},
+    {"--root --follow-dns nbd0 h", "--root and --follow-dns cannot be combined: resolving a name "
+				   "needs files, which may be on the "
+				   "device that is lost"},
     {"--swap --follow-dns nbd0 h",
      "--swap and --follow-dns cannot be combined: resolving a name during an outage needs files, "
      "and memory that may be swapped out"},

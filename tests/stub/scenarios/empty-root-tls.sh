@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The supervisor of the root file system with TLS: when the files of the initramfs are gone, the keys
+# are those that were read before.
+# shellcheck source=tests/stub/net.bash disable=SC2016,SC2317
+. "$(dirname "$0")/../net.bash"
+# shellcheck source=tests/stub/lib.bash
+. "$(dirname "$0")/../lib.bash"
+
+secure() {
+	nbdkit -f -i 127.0.0.1 --tls=require --tls-psk="$N/psk" file "$image" >>"$N/server.said" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 10 listening 10809
+}
+
+mkdir "$N/stub/empty-root"
+echo "me:0123456789abcdef0123456789abcdef" >"$N/psk"
+chmod 600 "$N/psk"
+secure
+check "it attaches" attach --root --tls --tls-psk "$N/psk" --tls-username me -- 127.0.0.1
+load
+for n in 1 2; do
+	check "outage $n: I/O goes on before" loading 20 10
+	crash
+	check "outage $n: it is noticed" within 10 state_is lost
+	secure
+	check "outage $n: it heals" within 20 state_is attached
+	check "outage $n: I/O goes on" loading 20 10
+done
+check "no file was missed" bash -c '! grep -E "read before|cannot read|cannot open" "$1"' - "$N/stub/log"
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+finish
