@@ -8,6 +8,7 @@
 #define BASE_LIBRARY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -20,6 +21,27 @@ struct library_symbol {
 	{                                               \
 		.name = (symbol), .address = &(pointer) \
 	}
+
+/*
+ * Notes in the program that it may load `soname`, for what makes initramfs images and packages
+ * (uapi-group.org/specifications: ELF dlopen metadata). Once for each library, in a .c file.
+ */
+#define LIBRARY_NOTE(soname, feature, description)                                                \
+	static const struct {                                                                     \
+		uint32_t name_size, text_size, type;                                              \
+		char name[4];                                                                     \
+		_Alignas(                                                                         \
+		    uint32_t) char text[sizeof(LIBRARY_NOTE_TEXT(soname, feature, description))]; \
+	} library_note __attribute__((used, aligned(4), section(".note.dlopen"))) = {             \
+	    .name_size = 4,                                                                       \
+	    .text_size = sizeof(LIBRARY_NOTE_TEXT(soname, feature, description)),                 \
+	    .type = 0x407c0c0a,                                                                   \
+	    .name = "FDO",                                                                        \
+	    .text = LIBRARY_NOTE_TEXT(soname, feature, description)}
+
+#define LIBRARY_NOTE_TEXT(soname, feature, description)                                            \
+	"[{\"soname\":[\"" soname "\"],\"feature\":\"" feature "\",\"description\":\"" description \
+	"\",\"priority\":\"recommended\"}]"
 
 /*
  * Loads `soname`, which stays until the process ends, and sets the n pointers; a second call finds

@@ -16,6 +16,7 @@ ifneq ($(filter install uninstall installed deb,$(MAKECMDGOALS)),)
 unitdir     ?= $(call named,systemd,systemdsystemunitdir,/usr/lib/systemd/system)
 sysusersdir ?= $(call named,systemd,sysusersdir,/usr/lib/sysusers.d)
 rulesdir    ?= $(call named,udev,udevdir,/usr/lib/udev)/rules.d
+initramfsdir ?= /usr/share/initramfs-tools
 bashcompdir ?= $(call named,bash-completion,completionsdir,$(prefix)/share/bash-completion/completions)
 zshcompdir  ?= $(prefix)/share/zsh/site-functions
 fishcompdir ?= $(call named,fish,completionsdir,$(prefix)/share/fish/vendor_completions.d)
@@ -36,6 +37,8 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 	$(UNITS:systemd/%=$(unitdir)/%) $(RULES:udev/%=$(rulesdir)/%) \
 	$(SYSUSERS:systemd/%.sysusers=$(sysusersdir)/%.conf) \
 	$(EXAMPLES:systemd/%=$(docdir)/examples/%) \
+	$(initramfsdir)/hooks/nbd-attach $(initramfsdir)/scripts/local-top/nbd-attach \
+	$(docdir)/examples/initramfs-tools.conf.example \
 	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
@@ -63,6 +66,11 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 			exit 1; done
 	@for example in $(EXAMPLES); do \
 		install -m 644 "$$example" '$(DESTDIR)$(docdir)/examples' || exit 1; done
+	@install -D -m 755 src/packaging/initramfs-tools/hook '$(DESTDIR)$(initramfsdir)/hooks/nbd-attach'
+	@install -D -m 755 src/packaging/initramfs-tools/local-top \
+		'$(DESTDIR)$(initramfsdir)/scripts/local-top/nbd-attach'
+	@install -D -m 644 src/packaging/initramfs-tools/conf.example \
+		'$(DESTDIR)$(docdir)/examples/initramfs-tools.conf.example'
 	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
 		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload")
 

@@ -65,6 +65,47 @@ check "install: a directory for configurations" is "$(names_in "$dest/etc/nbd-at
 check "install: does not install the name nbd-client by default" test ! -e "$dest/p/sbin/nbd-client"
 check "install: a second time" run_make install DESTDIR="$dest" prefix=/p "${dirs[@]}"
 
+# What the hook copies besides the libraries that the program is linked with.
+check "install: the program names the libraries that it loads" is \
+	"$(grep -ao '"soname":\["[^"]*"' "$dest/p/sbin/nbd-attach" | cut -d '"' -f 4 | sort -u | tr '\n' ' ')" \
+	"$(grep -rhoE '"lib[a-z0-9+-]+\.so\.[0-9]+"' src | tr -d '"' | sort -u | tr '\n' ' ')"
+
+initramfs=$dest/usr/share/initramfs-tools
+mkdir -p "$scratch/bin" "$scratch/scripts/local-top" "$scratch/conf"
+printf '#!/bin/sh\necho "$*" >"%s"\nexit "$(cat "%s")"\n' "$scratch/words" "$scratch/status" >"$scratch/bin/nbd-attach"
+printf '#!/bin/sh\necho 0 >"%s"\n' "$scratch/status" >"$scratch/bin/sleep"
+ln -s /bin/true "$scratch/bin/modprobe"
+chmod 755 "$scratch"/bin/*
+for f in wait_for_udev configure_networking log_warning_msg log_failure_msg; do
+	echo "$f() { echo $f \"\$@\"; }"
+done >"$scratch/scripts/functions"
+
+boots() { # STATUS of nbd-attach, LINE of the kernel, WORDS of nbd-attach, ROOT
+	rm -f "$scratch/words" "$scratch/conf/param.conf"
+	echo "$1" >"$scratch/status"
+	echo "$2" >"$scratch/cmdline"
+	cmdline=$scratch/cmdline scripts=$scratch/scripts conf=$scratch/conf PATH=$scratch/bin:$PATH \
+		sh "$initramfs/scripts/local-top/nbd-attach" || return
+	cat "$scratch/words" "$scratch/conf/param.conf"
+	[[ $(cat "$scratch/words" 2>/dev/null) = "$3" && $(cat "$scratch/conf/param.conf" 2>/dev/null) = "$4" ]]
+}
+check "initramfs: another root is left alone" boots 0 'root=/dev/sda1 ro nbd-attach.read-only' '' ''
+check "initramfs: a URI" boots 0 'ro root=nbd://h:1/x?a=b&c quiet' \
+	'--root --wait nbd0 nbd://h:1/x?a=b&c' ROOT=/dev/nbd0
+check "initramfs: TLS, options and a device" boots 0 \
+	'root=nbds://[::1]/* nbd-attach.read-only nbd-attach.relay=yes nbd-attach.name=r nbddev=/dev/nbd3' \
+	'--root --wait --read-only --relay --name=r nbd3 nbds://[::1]/*' ROOT=/dev/nbd3
+check "initramfs: a URI, and a partition" boots 0 'nbdroot=nbd://h/x root=/dev/nbd2p1' \
+	'--root --wait nbd2 nbd://h/x' ''
+check "initramfs: nbd-client's way" boots 0 'nbdroot=h,x,nbd4 root=UUID=1' \
+	'--root --wait nbd4 h x' ''
+check "initramfs: a server that is not there is tried again" boots 4 'root=nbd://h/' \
+	'--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
+check "initramfs: what never works is not" boots 2 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ''
+touch "$scratch/scripts/local-top/nbd"
+check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nbdroot=h,x,nbd4' '' ''
+check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
+
 echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
 touch "$dest/u/rules/mine.rules"
 check "uninstall" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"

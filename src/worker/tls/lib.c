@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/library.h"
 
 #define OLDEST "3.6.3" /* TLS 1.3 */
+
+LIBRARY_NOTE(TLS_LIB_NAME, "tls", "TLS");
 
 int tls_lib_load(struct tls_lib *ret_lib, struct err *err)
 {
