@@ -47,7 +47,7 @@ check:
 
 # The long fault suites, the figures and the comparison with others; MINUTES=n runs a part.
 check-long:
-	@tests/deps check
+	@tests/deps boot
 	@$(MAKE) --no-print-directory all kernel-try fault
 	@tests/check-kernels -l
 
