@@ -117,7 +117,7 @@ int cmd_exec(const struct options *o)
 {
 	struct options detached = *o; /* owns nothing */
 	char name[16];
-	int status, index, left;
+	int status, index = o->index, left;
 
 	catch_signals();
 	status = attach(o, &index);
