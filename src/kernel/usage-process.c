@@ -15,11 +15,11 @@
 
 #include "base/cleanup.h"
 #include "kernel/claim.h"
+#include "kernel/udev.h"
 #include "kernel/usage-private.h"
 
 /* include/linux/proc_ns.h, PROC_PID_INIT_INO: the first PID namespace's number. */
 #define INIT_PID_SPACE 0xeffffffcu
-#define ANCESTORS_MAX  16 /* parents that are looked at; udev's children have one or two */
 
 struct process {
 	struct usage_scan *scan;
@@ -162,34 +162,6 @@ static void find_mounts(const struct process *p)
 	usage_mounts(p->scan, f, where);
 }
 
-/* Of /proc/PID/status. */
-struct status {
-	char name[64];
-	int parent;
-	unsigned uid;
-};
-
-static bool read_status(int dir, struct status *ret_status)
-{
-	_cleanup_fd_ int fd = openat(dir, "status", O_RDONLY | O_CLOEXEC);
-	char text[1024];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *uid, *parent;
-
-	if (n < 0)
-		return false;
-	text[n] = '\0';
-	uid = strstr(text, "\nUid:");
-	parent = strstr(text, "\nPPid:");
-	*ret_status = (struct status){.parent = 0};
-	if (sscanf(text, "Name:\t%63[^\n]", ret_status->name) != 1 || !uid ||
-	    sscanf(uid, " Uid: %u", &ret_status->uid) != 1)
-		return false;
-	if (parent)
-		sscanf(parent, " PPid: %d", &ret_status->parent);
-	return true;
-}
-
 /*
  * A process of a supervisor that reads the partition table, or waits for the server to do so: it
  * does not use the device. Processes of other users are not ignored, because any process can take
@@ -197,37 +169,18 @@ static bool read_status(int dir, struct status *ret_status)
  */
 static bool only_looks(const struct process *p)
 {
-	struct status status;
+	_cleanup_fd_ int fd = openat(p->dir, "status", O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *uid;
+	unsigned real;
 
-	return read_status(p->dir, &status) && strcmp(status.name, CLAIM_LOOKS) == 0 &&
-	       (status.uid == 0 || status.uid == geteuid());
-}
-
-/*
- * A worker of udev, or a process that one has started. Such a process opens the device after each
- * change, and after each program that has written to it, and closes it when it has read it. udev
- * has several names: systemd's worker since its version 252, before that, and eudev's.
- */
-static bool passes_by(const struct process *p)
-{
-	static const char *const names[] = {"(udev-worker)", "systemd-udevd", "udevd"};
-	char path[USAGE_PATH_MAX];
-	int pid = p->pid;
-
-	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
-		_cleanup_fd_ int dir = -1;
-		struct status status;
-
-		snprintf(path, sizeof(path), "%s/%d", p->scan->proc, pid);
-		dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || !read_status(dir, &status))
-			return false;
-		for (size_t j = 0; status.uid == 0 && j < ARRAY_SIZE(names); j++)
-			if (strcmp(status.name, names[j]) == 0)
-				return true;
-		pid = status.parent;
-	}
-	return false;
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	uid = strstr(text, "\nUid:");
+	return strncmp(text, "Name:\t" CLAIM_LOOKS "\n", strlen("Name:\t" CLAIM_LOOKS "\n")) == 0 &&
+	       uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
 }
 
 static void look_into(struct usage_scan *s, int pid, int dir)
@@ -242,7 +195,11 @@ static void look_into(struct usage_scan *s, int pid, int dir)
 	if (!node)
 		node = find_mapped(&p);
 	if (node && !only_looks(&p)) {
-		s->usage->passing += passes_by(&p);
+		/*
+		 * udev opens the device after each change, and after each program that has written
+		 * to it, and closes it when it has read it.
+		 */
+		s->usage->passing += udev_started(s->proc, p.pid);
 		if (usage_begin(s, node)) {
 			text_str(&s->text, "open in ");
 			put_process(&s->text, &p);

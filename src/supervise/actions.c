@@ -73,7 +73,6 @@ void supervisor_ready(struct supervisor *s)
 		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}
-	report_usable(s->report);
 	if (s->cfg.foreground)
 		return;
 	background_report(TAKE_FD(s->cfg.report_fd), 0);
@@ -162,7 +161,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	watch_note_writes(s->watch);
 	warn(s);
 	if (s->at.taken_over)
-		supervisor_ready(s);
+		report_usable(s->report);
 	else
 		attach_read_table(s->attach);
 	if (attach_facts(s->attach, &facts))

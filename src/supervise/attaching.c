@@ -56,7 +56,9 @@ static void due(void *arg)
 
 static void ready(void *arg)
 {
-	supervisor_ready(arg);
+	const struct supervisor *s = arg;
+
+	report_usable(s->report);
 }
 
 static int open_kernel(struct err *err, void *arg)

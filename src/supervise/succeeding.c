@@ -64,7 +64,7 @@ static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind
 	if (s->state != FSM_ATTACHED || links_graves(s->links))
 		return "not every connection is alive: try again when the server is back";
 	if (!offload_is_idle(s->env.offload) || resize_is_due(s->resize) ||
-	    !report_is_usable(s->report))
+	    !report_is_ready(s->report))
 		return "its supervisor is busy with it: try again";
 	return NULL;
 }

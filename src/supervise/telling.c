@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "captive/captive.h"
+#include "supervise/actions.h"
 #include "supervise/core.h"
 #include "supervise/handover/handover.h"
 #include "supervise/reconnect/reconnect.h"
@@ -25,9 +26,14 @@ static void fill(struct state *ret_state, void *arg)
 	serving_report(&s->serving, ret_state);
 }
 
+static void ready(void *arg)
+{
+	supervisor_ready(arg);
+}
+
 int supervisor_prepare_report(struct supervisor *s, struct err *err)
 {
-	static const struct report_events events = {.fill = fill};
+	static const struct report_events events = {.fill = fill, .ready = ready};
 	const struct report_config cfg = {
 	    .name = s->cfg.name,
 	    .config = s->cfg.config,

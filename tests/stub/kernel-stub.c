@@ -220,6 +220,15 @@ const char *__wrap_sysfs_root(void)
 	return path.text;
 }
 
+const char *__wrap_udev_root(void);
+const char *__wrap_udev_root(void)
+{
+	static struct stub_path path;
+
+	path = stub_path("udev");
+	return path.text;
+}
+
 /* The driver imitates 6.12, unless the file `release` names another version. */
 bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor);
 bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)

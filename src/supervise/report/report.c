@@ -26,8 +26,8 @@ struct report {
 	struct announce *announce; /* NULL: no --on-change */
 	struct udev *udev;
 	bool usable;	/* the partitions exist, as far as possible */
-	bool udev_told; /* udev knows of the device, or must not be told */
-	bool ready;	/* the service manager knows that the device is ready */
+	bool udev_told; /* udev has made the names, or is not waited for */
+	bool ready;	/* both, and all who wait for the device were told */
 };
 
 static void tell_ready(struct report *r)
@@ -35,6 +35,7 @@ static void tell_ready(struct report *r)
 	if (r->ready || !r->udev_told || !r->usable)
 		return;
 	r->ready = true;
+	r->events->ready(r->arg);
 	manager_ready(r->manager);
 }
 
@@ -200,9 +201,9 @@ void report_usable(struct report *r)
 	tell_ready(r);
 }
 
-bool report_is_usable(const struct report *r)
+bool report_is_ready(const struct report *r)
 {
-	return r->usable;
+	return r->ready;
 }
 
 void report_lost(struct report *r, bool lost)

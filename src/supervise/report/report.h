@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Part of the supervisor: reports the status of the device to the state file, the service manager,
- * udev, and the command of --on-change. It decides nothing. The status is computed from the parts
- * each time it is reported. Owns all of these, and decides when the service manager is told that
- * the device is ready.
+ * udev, and the command of --on-change. The status is computed from the parts each time it is
+ * reported. Owns all of these, and decides one thing: when the device is ready to be used, because
+ * its partitions exist, and its names.
  */
 #ifndef SUPERVISE_REPORT_REPORT_H
 #define SUPERVISE_REPORT_REPORT_H
@@ -32,10 +32,11 @@ struct report_config {
 	bool service;		 /* a service manager may wait for the device */
 };
 
-/* Called from report_write(). */
 struct report_events {
-	/* Fills in the status of the parts. */
+	/* Called from report_write(): fills in the status of the parts. */
 	void (*fill)(struct state *ret_state, void *arg);
+	/* Called once, perhaps from report_usable() or report_lost(): the device can be used. */
+	void (*ready)(void *arg);
 };
 
 /* 0 or -errno with *err. env, and what it points to, is borrowed. */
@@ -73,8 +74,8 @@ void report_found(struct report *r, const char *name, int fd);
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);
-/* True if report_usable() was called: no command waits for the partitions any more. */
-bool report_is_usable(const struct report *r);
+/* True if the event was sent: no command waits for the device any more. */
+bool report_is_ready(const struct report *r);
 /* Tells udev whether the device can be read. */
 void report_lost(struct report *r, bool lost);
 /* The supervisor is about to end. */

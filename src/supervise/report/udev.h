@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Part of the supervisor: tells udev that the device is ready, or that it must not be read now. The
+ * Part of the supervisor: tells udev that the device is ready, or that it must not be read now, and
+ * waits until udev has made the names of the device and its partitions, at most 5 seconds. The
  * helper thread writes the files for the udev rules (runtime/marks.h), one job at a time; changes
  * that come meanwhile are written when the job is over.
  */
@@ -19,7 +20,10 @@ struct udev_config {
 };
 
 struct udev_events {
-	/* udev knows of the device, or must not be told. Called once, perhaps from udev_tell(). */
+	/*
+	 * The names exist, or udev does not make them in time, or is not waited for. Called once,
+	 * perhaps from udev_tell().
+	 */
 	void (*told)(void *arg);
 };
 

@@ -35,8 +35,14 @@ static struct {
 	/* The parts' status. */
 	int64_t outage_since;
 	const char *error;
-	unsigned filled;
+	unsigned filled, ready;
 } f;
+
+static void ready(void *arg)
+{
+	assert_ptr_equal(arg, &f);
+	f.ready++;
+}
 
 static void fill(struct state *ret_state, void *arg)
 {
@@ -109,7 +115,7 @@ static int teardown(void **state)
 
 static void make(struct report_config cfg)
 {
-	static const struct report_events events = {.fill = fill};
+	static const struct report_events events = {.fill = fill, .ready = ready};
 	struct err err;
 
 	cfg.service = true;
@@ -214,9 +220,12 @@ static void ready_after_both(void **state)
 	open_report();
 	report_usable(f.r);
 	assert_null(strstr(hear(), "READY=1"));
+	assert_int_equal(f.ready, 0);
 	report_lost(f.r, true); /* with --swap udev is not notified in an outage */
 	assert_non_null(strstr(hear(), "READY=1"));
+	assert_int_equal(f.ready, 1);
 	report_usable(f.r);
+	assert_int_equal(f.ready, 1);
 	assert_null(strstr(hear(), "READY=1"));
 	report_stopping(f.r);
 	assert_non_null(strstr(hear(), "STOPPING=1"));
