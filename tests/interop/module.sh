@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 export NBD_VM_NO_NBD=1
 in_guest 120
-begin 14
+begin 16
 
 sock=$scratch/sock
 start_server "$sock" nbdkit -f -U "$sock" memory 16M
@@ -30,6 +30,9 @@ check "one device: ioctl finds no second one" expect_status 3 'nbds_max' \
 check "one device: netlink makes a second one" nbd_attach auto -u "$sock" --identifier other
 check "one device: the second one detaches" nbd_attach --detach nbd1
 check "one device: the first one detaches" nbd_attach --detach nbd0
+
+check "max_part=0: the module is loaded" eval 'rmmod nbd && modprobe nbd max_part=0'
+check "max_part=0: said" eval 'nbd_attach nbd0 -u "$sock" 2>&1 | grep max_part=0 && nbd_attach --detach nbd0'
 
 stop "$server"
 finish

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240
-begin 37
+begin 39
 echo "# kernel $(uname -r)"
 
 mkdir "$scratch/disks"
@@ -101,8 +101,11 @@ nbd_attach -q -d nbd0
 # Nothing can open a device without a node.
 attach one >/dev/null
 mv /dev/nbd0 /dev/elsewhere
-check "no node: --detach --force" expect_status 0 'detached; .* shows partitions .* nbd0p1, nbd0p2' \
-	nbd_attach -d --force nbd0
+check "no node: auto takes a device that has one" eval '
+	[[ $(nbd_attach -q auto -u "$sock" bare --identifier other) = /dev/nbd1 ]]'
+check "no node: auto: detaches" nbd_attach -d nbd1
+check "no node: --detach of a device that nobody wrote to" expect_status 0 'detached; .* shows partitions .* nbd0p1, nbd0p2' \
+	nbd_attach -d nbd0
 check "no node: attach names the old partitions" eval 'attach two; cat "$scratch/said";
 	grep "nbd0: .* shows partitions .* nbd0p1, nbd0p2: cannot open /dev/nbd0" "$scratch/said"'
 nbd_attach -q -d --force nbd0

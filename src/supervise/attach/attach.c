@@ -148,6 +148,11 @@ void attach_read_table(struct attach *a)
 	uint64_t max_part = 1;
 
 	sysfs_module_parameter("max_part", &max_part);
+	if (!max_part)
+		log_notice(
+		    "/dev/nbd%d: the nbd module is loaded with max_part=0, so the device can "
+		    "have no partitions: `rmmod nbd; modprobe nbd max_part=15` changes that",
+		    a->env->at->index);
 	if (max_part)
 		a->table = table_new(a->env->loop, a->env->at->index, table_read, a);
 	if (!a->table)

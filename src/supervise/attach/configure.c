@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "kernel/device.h"
 #include "kernel/partitions.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
@@ -75,25 +76,37 @@ static int attach_one(struct configure *c, int index, unsigned limit_ms)
 	return ret;
 }
 
+/* -EBUSY: it is in use, or another process takes it now. */
+static int attach_if_free(struct configure *c, int index)
+{
+	struct rundir_path path = rundir_device(index, "lock");
+	char what[32];
+	int ret;
+
+	if (sysfs_attached(index))
+		return -EBUSY;
+	snprintf(what, sizeof(what), "/dev/nbd%d", index);
+	ret = lock_take(path.text, what, &c->lock_fd, &c->err);
+	if (ret < 0)
+		return ret;
+	ret = attach_one(c, index, 0);
+	if (ret < 0)
+		close(TAKE_FD(c->lock_fd));
+	return ret;
+}
+
+/*
+ * First those that have a node: where no udev and no devtmpfs make one, as in a container, a device
+ * without a node is of no use. A service sees no nodes at all, and takes the first free device.
+ */
 static int attach_any(struct configure *c)
 {
-	struct rundir_path path;
-	char what[32];
-	int ret = -EBUSY, i;
+	int ret = -EBUSY, i = 0;
 
-	for (i = 0; i < ATTACHMENT_AUTO_DEVICES && ret == -EBUSY; i++) {
-		if (sysfs_attached(i))
-			continue;
-		path = rundir_device(i, "lock");
-		snprintf(what, sizeof(what), "/dev/nbd%d", i);
-		ret = lock_take(path.text, what, &c->lock_fd, &c->err);
-		if (ret < 0)
-			continue;
-		ret = attach_one(c, i, 0);
-		if (ret == 0)
-			return 0;
-		close(TAKE_FD(c->lock_fd));
-	}
+	for (int pass = 0; pass < 2 && ret == -EBUSY; pass++)
+		for (i = 0; i < ATTACHMENT_AUTO_DEVICES && ret == -EBUSY; i++)
+			if ((access(device_node(i).text, F_OK) == 0) == (pass == 0))
+				ret = attach_if_free(c, i);
 	if (ret == -EBUSY)
 		err_set(&c->err, ERR_BUSY, EBUSY, "no free NBD device: %d were tried", i);
 	else if (ret == -ENOENT && i > 1) /* ioctl has only the devices made when nbd was loaded */

@@ -39,7 +39,7 @@ struct release_config {
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */
 	bool prepared;		 /* the caller has checked for users, and has flushed the device */
 	bool lost;		 /* without `links`: no connection is alive */
-	bool clean;		 /* of a lost device: no written data needs a flush */
+	bool clean; /* no written data needs a flush, if the device is lost or has no node */
 	/*
 	 * Replaces the kernel's disconnect for a caller that is not the supervisor; called on the
 	 * helper thread. NULL: `kernel` is used.
