@@ -42,13 +42,16 @@ ifneq ($(shell echo __i386__ | $(CC) -E -P - 2>/dev/null),__i386__)
 $(error i386 is not supported: the filters that confine the helpers cannot tell socket calls apart there)
 endif
 
+# What loads the kernel's modules, where /proc/sys/kernel/modprobe cannot be read.
+MODPROBE    ?= /sbin/modprobe
+
 GENERATED   := $(BUILD)/generated
 
 OPT         := $(if $(COV),-O0,-O2)
 CFLAGS      ?= -g
 ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) \
-	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DMODPROBE='"$(MODPROBE)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
 	$(if $(COV),$(COV_CFLAGS)) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),$(COV_LDFLAGS)) $(LDFLAGS)

@@ -7,9 +7,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/capability.h"
 #include "base/cleanup.h"
@@ -18,10 +21,29 @@
 #include "kernel/netlink.h"
 #include "kernel/sysfs.h"
 
-#define MODPROBE "/sbin/modprobe"
+#define COMING_LOOKS	500
+#define COMING_PAUSE_MS 10 /* between two looks whether the module has been loaded */
+
+struct program {
+	char path[256];
+};
+
+/*
+ * The program that the kernel itself would run, or the one that was named at build time: a service
+ * does not see /proc/sys. "": the administrator does not want modules to be loaded on demand.
+ */
+static struct program modprobe(void)
+{
+	struct program p = {MODPROBE};
+	_cleanup_file_ FILE *f = fopen("/proc/sys/kernel/modprobe", "re");
+
+	if (f && fgets(p.path, sizeof(p.path), f))
+		p.path[strcspn(p.path, "\n")] = '\0';
+	return p;
+}
 
 /* True if modprobe could be run; sysfs shows whether it has loaded the module. */
-static bool run_modprobe(char *module)
+static bool run_modprobe(const char *program, char *module)
 {
 	static char name[] = "modprobe", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char *argv[] = {name, module, NULL}, *envp[] = {path, NULL};
@@ -41,7 +63,7 @@ static bool run_modprobe(char *module)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	ret = posix_spawn(&pid, MODPROBE, &files, &attr, argv, envp);
+	ret = posix_spawn(&pid, program, &files, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	if (ret != 0)
@@ -51,22 +73,33 @@ static bool run_modprobe(char *module)
 	return true;
 }
 
+void kernel_await_module(void)
+{
+	for (int i = 0; i < COMING_LOOKS && sysfs_module_coming(); i++)
+		usleep(COMING_PAUSE_MS * 1000);
+}
+
 static int load_module(struct err *err)
 {
 	static char module[] = "nbd";
+	struct program program = modprobe();
 	struct utsname u = {.release = "?"};
-	bool ran;
+	bool ran = false;
 
-	if (sysfs_module_present())
-		return 0;
-	ran = run_modprobe(module);
+	if (!sysfs_module_present() && program.path[0])
+		ran = run_modprobe(program.path, module);
+	kernel_await_module();
 	if (sysfs_module_present())
 		return 0;
 	uname(&u);
+	if (!program.path[0])
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "the nbd module is not loaded, and /proc/sys/kernel/modprobe is "
+			       "empty, which forbids to load it now: load it by hand");
 	if (!ran)
 		return err_set(err, ERR_SYSTEM, ENOENT,
 			       "the nbd module is not loaded and %s cannot be run: load it by hand",
-			       MODPROBE);
+			       program.path);
 	return err_set(
 	    err, ERR_SYSTEM, ENODEV,
 	    "the nbd module of kernel %s cannot be loaded: `modprobe nbd` says why (is the "
@@ -105,9 +138,10 @@ static bool has_tls(void)
 int kernel_check_tls(struct err *err)
 {
 	static char module[] = "tls";
+	struct program program = modprobe();
 	struct utsname u = {.release = "?"};
 
-	if (has_tls() || (run_modprobe(module) && has_tls()))
+	if (has_tls() || (program.path[0] && run_modprobe(program.path, module) && has_tls()))
 		return 0;
 	uname(&u);
 	return err_set(err, ERR_SYSTEM, EPROTONOSUPPORT,

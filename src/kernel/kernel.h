@@ -90,7 +90,13 @@ struct kernel {
  */
 int kernel_check(struct err *err);
 
-/* The same for the kernel's TLS (the module tls). */
+/*
+ * While another process loads the nbd module, waits until its devices are there, at most 5 seconds.
+ * Otherwise returns at once.
+ */
+void kernel_await_module(void);
+
+/* As kernel_check(), for the kernel's TLS (the module tls). */
 int kernel_check_tls(struct err *err);
 
 /*

@@ -356,6 +356,21 @@ bool sysfs_module_present(void)
 	return held_access(path) == 0;
 }
 
+bool sysfs_module_coming_at(const char *root)
+{
+	char path[SYSFS_PATH_MAX], state[16] = "";
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "%s/module/nbd/initstate", root);
+	f = fopen(path, "re");
+	return f && fgets(state, sizeof(state), f) && strcmp(state, "coming\n") == 0;
+}
+
+bool sysfs_module_coming(void)
+{
+	return sysfs_module_coming_at(sysfs_root());
+}
+
 bool sysfs_kernel_since(unsigned major, unsigned minor)
 {
 	unsigned its_major = 0, its_minor = 0;

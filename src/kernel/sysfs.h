@@ -121,6 +121,13 @@ int sysfs_module_parameter(const char *name, uint64_t *ret_value);
 /* True if the nbd module is there, loaded or built in. */
 bool sysfs_module_present(void);
 
+/*
+ * True while the module is being loaded: its directory is there, and udev is told of it, before the
+ * first device and the netlink interface are.
+ */
+bool sysfs_module_coming(void);
+bool sysfs_module_coming_at(const char *root);
+
 /* True if the running kernel calls itself this version or a later one. */
 bool sysfs_kernel_since(unsigned major, unsigned minor);
 

@@ -7,6 +7,9 @@ sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/nbd-attach
 sysconfdir  ?= /etc
+# Programs that units and rules run.
+SYSTEMCTL   ?= /bin/systemctl
+KILL        ?= /bin/kill
 # yes: scripts that call nbd-client get nbd-attach.
 NBD_CLIENT  ?= no
 
@@ -44,7 +47,10 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
 	@$(RUN) $< --completion $* >$@.new && mv $@.new $@
 
-# Units say /usr/sbin in the tree.
+# Units and rules have other paths in the tree.
+paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g; \
+	s,=/bin/kill ,=$(KILL) ,g'
+
 .PHONY: install
 install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
@@ -56,10 +62,10 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
 		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(sysconfdir)/nbd-attach'
 	@for unit in $(notdir $(UNITS)); do \
-		sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g' "systemd/$$unit" | \
+		$(paths) "systemd/$$unit" | \
 			install -m 644 /dev/stdin '$(DESTDIR)$(unitdir)'/"$$unit" || exit 1; done
 	@for rule in $(notdir $(RULES)); do \
-		sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g' "udev/$$rule" | \
+		$(paths) "udev/$$rule" | \
 			install -m 644 /dev/stdin '$(DESTDIR)$(rulesdir)'/"$$rule" || exit 1; done
 	@for users in $(notdir $(SYSUSERS:.sysusers=)); do \
 		install -m 644 "systemd/$$users.sysusers" '$(DESTDIR)$(sysusersdir)'/"$$users.conf" || \

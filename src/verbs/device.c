@@ -160,6 +160,7 @@ bool cmd_device_missing(int index, struct err *err)
 {
 	char path[512];
 
+	kernel_await_module();
 	snprintf(path, sizeof(path), "%s/block/nbd0", sysfs_root());
 	if (access(path, F_OK) < 0)
 		return false;

@@ -48,6 +48,11 @@ check "install: every unit" is "$(names_in "$dest/u/units")" \
 check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.rules)"
 check "install: units name the program's path" eval '
 	! grep -rn /usr/sbin/nbd-attach "$dest/u"'
+check "install: to other places" run_make install DESTDIR="$scratch/other" prefix=/p "${dirs[@]}" \
+	SYSTEMCTL=/sw/systemctl KILL=/sw/kill
+check "install: units and rules name the programs' paths" eval '
+	grep -rq "=/sw/kill -HUP" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
+	"$scratch/other/u/rules" && ! grep -rnE "/bin/(systemctl|kill)" "$scratch/other/u"'
 check "install: workers use the account" grep -q \
 	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \
 	"$dest/u/sysusers/nbd-attach.conf"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # --status: a table, details, JSON, JSON lines, OpenMetrics; several devices in one call.
-# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 says() { # STATUS REGEX COMMAND...: the regex is for all that it prints
@@ -98,6 +98,18 @@ check "--follow begins with the current state" within 10 eval '
 	grep -q attached "$N/data.lines" && grep -q nbd1 "$N/all.lines"'
 check "--follow of a device that is not attached" says 1 '/dev/nbd2: not attached' --status --follow nbd2
 check "--detach of several" says 0 '(nbd1: detached.*nbd3 is not attached|nbd3 is not attached.*nbd1: detached)' --detach data nbd3
+module=$N/stub/sys/module/nbd
+mkdir -p "$module"
+echo coming >"$module/initstate"
+start "${nbd_attach[@]}" --check nbd7
+pause 1
+check "the module is being loaded: a device that is not there yet is waited for" running "$pid"
+mkdir "$N/stub/sys/block/nbd7"
+echo live >"$module/initstate"
+check "... and found" wait_for 5 gone "$pid"
+wait "$pid"
+check "... not attached" is $? 1
+rmdir "$N/stub/sys/block/nbd7"
 check "--detach of one that does not exist" says 2 'there is no device /dev/nbd77' --detach nbd77
 check "--follow ends when its device is detached" wait_for 10 gone "$data"
 lines() {
