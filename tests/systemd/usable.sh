@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Attached means usable, and detach does not lose against udev: scripts and units that go on at once.
+# --no-scan: udev makes the name and reads nothing.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+if [[ ${1:-} = prepare ]]; then
+	mkdir -p "$2/etc/nbd-attach" "$2/spot"
+	printf '%s\n' 'device = nbd5' 'target = nbd://127.0.0.1:10830/disk' \
+		>"$2/etc/nbd-attach/spot.conf"
+	exit
+fi
+
+rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
+begin $((rounds * 2 + 8))
+mkdir "$scratch/disks"
+truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
+printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
+mkfs.ext4 -q -L stranger "$scratch/disks/other"
+start_server 10830 nbdkit -f -i 127.0.0.1 -p 10830 file dir="$scratch/disks"
+modprobe nbd
+udevadm settle
+
+# One after the other, without a pause: a script's usual steps.
+short_use() {
+	nbd_attach nbd6 127.0.0.1:10830 bare --name bare && [[ -b /dev/disk/by-nbd/bare ]] &&
+		mkfs.ext4 -q -F /dev/disk/by-nbd/bare && nbd_attach --detach bare
+}
+
+unit_use() {
+	systemctl start nbd-attach@spot &&
+		mount /dev/disk/by-nbd/spot-part1 /spot && echo round >>/spot/rounds &&
+		umount /spot && systemctl stop nbd-attach@spot && detached nbd5
+}
+
+labelled() { udevadm info -q property /dev/nbd6 | grep "$1"; }
+
+for ((i = 1; i <= rounds; i++)); do
+	check "attach, mkfs, detach: round $i" short_use
+done
+nbd_attach -q nbd5 127.0.0.1:10830 disk && mkfs.ext4 -q /dev/nbd5p1 && nbd_attach -q -d nbd5
+for ((i = 1; i <= rounds; i++)); do
+	check "start, mount, umount, stop: round $i" unit_use
+done
+
+check "with a scan: attaches" nbd_attach nbd6 127.0.0.1:10830 other --name other
+check "with a scan: the label is found" labelled ID_FS_LABEL=stranger
+check "with a scan: detaches" nbd_attach -d other
+check "--no-scan: attaches" nbd_attach nbd6 127.0.0.1:10830 other --name other --no-scan
+check "--no-scan: the name is there" linked other nbd6
+udevadm settle
+udevadm trigger --settle /dev/nbd6
+check "--no-scan: nothing was read" refuses labelled ID_FS
+check "--no-scan: no link but the name" refuses test -e /dev/disk/by-label/stranger
+check "--no-scan: detaches" nbd_attach -d other
+finish
