@@ -109,6 +109,7 @@ struct options {
 	bool swap;
 	bool root;
 	bool relay;
+	bool no_scan;
 
 	/* attach: other servers of the export (cli/server-failover.h) */
 	struct endpoint failover[FAILOVER_MAX];

@@ -86,9 +86,9 @@ int marks_set(const struct marks *m, bool *ret_changed)
 	int ret = 0;
 
 	remove_others(m->index, m->pid);
-	snprintf(text, sizeof(text), "NBD_ATTACH_NAME=%s\nNBD_ATTACH_PID=%d\n%s%s%s", m->name,
-		 m->pid, m->unit ? "NBD_ATTACH_UNIT=" : "", m->unit ? m->unit : "",
-		 m->unit ? "\n" : "");
+	snprintf(text, sizeof(text), "NBD_ATTACH_NAME=%s\nNBD_ATTACH_PID=%d\n%s%s%s%s", m->name,
+		 m->pid, m->no_scan ? "NBD_ATTACH_NOSCAN=1\n" : "",
+		 m->unit ? "NBD_ATTACH_UNIT=" : "", m->unit ? m->unit : "", m->unit ? "\n" : "");
 	if (!has_text(&udev, text)) {
 		changed = true;
 		ret = replace(&udev, text);
@@ -120,8 +120,18 @@ int marks_holder(const struct marks *m, const char *holder, const char *slave)
 	return replace(&path, text);
 }
 
+int marks_expect(int index, bool no_scan)
+{
+	struct rundir_path path = rundir_device(index, "noscan");
+
+	if (no_scan)
+		return replace(&path, "");
+	return unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 void marks_remove(int index)
 {
+	marks_expect(index, false);
 	remove_others(index, KEEP_NONE);
 }
 

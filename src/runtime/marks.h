@@ -9,6 +9,9 @@
  * names. It is another one for each attachment, so a file that was left behind means nothing to
  * whatever is attached next.
  *
+ *   nbdN.noscan    while a device is being attached that udev must not read: udev may look at it
+ *                  before its PID is known. Afterwards nbdN.PID.udev says so
+ *
  * and, for each device-mapper device that lies on a lost one,
  *
  *   dm-N.holder    properties that say so; they mean nothing without the nbdN.PID.lost they name
@@ -26,6 +29,7 @@ struct marks {
 	const char *name;    /* for /dev/disk/by-nbd; safe for udev */
 	const char *unit;    /* the systemd unit to restart; NULL: none */
 	const char *backend; /* the device's identifier */
+	bool no_scan;	     /* udev must not read it */
 	bool lost;
 };
 
@@ -37,6 +41,12 @@ int marks_set(const struct marks *m, bool *ret_changed);
 
 /* Writes or, if lost is false, removes the file of `holder`, which lies on `slave`. 0 or -errno. */
 int marks_holder(const struct marks *m, const char *holder, const char *slave);
+
+/*
+ * Writes nbdN.noscan, or removes what a supervisor that died has left of it. 0 or -errno; it is no
+ * error if there is none.
+ */
+int marks_expect(int index, bool no_scan);
 
 /*
  * Removes all of them, before a deliberate detach, so that the udev rules do not attach the device

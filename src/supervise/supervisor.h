@@ -50,8 +50,9 @@ struct supervisor_config {
 	bool failover_unfenced; /* no fence is needed */
 	uint32_t same_content;	/* bytes to compare before a connection is used; 0: none */
 	const char *on_change;	/* a command for each change of state; NULL: none */
-	bool swap;  /* the device is under swap: no fork, no file, no new memory in an outage */
-	bool relay; /* put a process between the kernel and the server */
+	bool swap;    /* the device is under swap: no fork, no file, no new memory in an outage */
+	bool relay;   /* put a process between the kernel and the server */
+	bool no_scan; /* udev must not read the device */
 	enum kernel_backend backend;
 	bool foreground; /* report to our caller, not to a waiting parent process */
 	int report_fd;	 /* background: for background_report(); owned */

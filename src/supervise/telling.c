@@ -41,6 +41,7 @@ int supervisor_prepare_report(struct supervisor *s, struct err *err)
 	    .on_change = s->cfg.on_change,
 	    .dead_timeout_s = s->cfg.dead_timeout_s,
 	    .swap = s->cfg.swap,
+	    .no_scan = s->cfg.no_scan,
 	    .service = s->cfg.foreground,
 	};
 

@@ -78,6 +78,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .on_change = o->on_change,
 	    .swap = o->swap,
 	    .relay = o->relay,
+	    .no_scan = o->no_scan,
 	    .backend = o->backend,
 	    .foreground = o->foreground,
 	    .report_fd = -1,

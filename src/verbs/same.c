@@ -104,6 +104,8 @@ static void add_device(FILE *f, const struct supervisor_config *cfg)
 	add_number(f, "same-content", cfg->same_content);
 	add(f, "on-change", cfg->on_change);
 	add_number(f, "swap", cfg->swap);
+	if (cfg->no_scan) /* an earlier version did not write it */
+		add_number(f, "no-scan", 1);
 }
 
 char *same_options(const struct supervisor_config *cfg)

@@ -55,4 +55,5 @@ udevadm trigger --settle /dev/nbd6
 check "--no-scan: nothing was read" refuses labelled ID_FS
 check "--no-scan: no link but the name" refuses test -e /dev/disk/by-label/stranger
 check "--no-scan: detaches" nbd_attach -d other
+exec 2>/dev/null # hides bash's message for the server that tidy_up() ends
 finish

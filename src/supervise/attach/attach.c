@@ -148,12 +148,12 @@ void attach_read_table(struct attach *a)
 	uint64_t max_part = 1;
 
 	sysfs_module_parameter("max_part", &max_part);
-	if (!max_part)
+	if (!max_part && !a->cfg.no_scan)
 		log_notice(
 		    "/dev/nbd%d: the nbd module is loaded with max_part=0, so the device can "
 		    "have no partitions: `rmmod nbd; modprobe nbd max_part=15` changes that",
 		    a->env->at->index);
-	if (max_part)
+	if (max_part && !a->cfg.no_scan)
 		a->table = table_new(a->env->loop, a->env->at->index, table_read, a);
 	if (!a->table)
 		a->events->ready(a->arg);
@@ -188,6 +188,7 @@ void attach_configure(struct attach *a, uint64_t dead_timeout)
 	c->max_payload = dialler_export(a->dialler)->max_block;
 	c->io_timeout = c->attach.n_fds == 1 ? a->cfg.io_timeout : a->cfg.io_timeout_several;
 	c->lock_fd = at->device_lock;
+	c->no_scan = a->cfg.no_scan;
 	a->events->begins(a->arg);
 	offload_run(a->env->offload, work, configured, a);
 }

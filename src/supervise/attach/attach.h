@@ -32,9 +32,10 @@ struct attach_config {
 	uint64_t wait_ms; /* time to keep trying; 0: one attempt; ATTACH_FOREVER */
 	int index;	  /* of /dev/nbdN; negative: any free one */
 	bool read_only;
-	uint32_t block_size;			 /* bytes; 0: the server's minimum */
-	unsigned connections;			 /* at least 1 */
-	uint64_t timeout;			 /* seconds for a request; 0: forever */
+	bool no_scan;	      /* udev must not read the device, and partitions are not waited for */
+	uint32_t block_size;  /* bytes; 0: the server's minimum */
+	unsigned connections; /* at least 1 */
+	uint64_t timeout;     /* seconds for a request; 0: forever */
 	uint32_t io_timeout, io_timeout_several; /* ms, for one connection and for several */
 };
 

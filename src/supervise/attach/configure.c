@@ -14,6 +14,7 @@
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "kernel/usage.h"
+#include "runtime/marks.h"
 #include "runtime/rundir.h"
 #include "runtime/lock.h"
 #include "supervise/attach/rival.h"
@@ -62,11 +63,18 @@ static int attach_one(struct configure *c, int index, unsigned limit_ms)
 		if (!looked)
 			forget_partitions(c, index);
 		looked = true;
+		/* udev looks at the device at once. */
+		ret = marks_expect(index, c->no_scan);
+		if (ret < 0)
+			return err_errno(&c->err, ERR_SYSTEM, -ret,
+					 "cannot tell udev not to read /dev/nbd%d", index);
 		ret = kernel_attach(c->kernel, &a, &c->err);
 		if (ret != -EBUSY || loop_now() >= end)
 			break;
 		usleep(BUSY_PAUSE_MS * 1000);
 	}
+	if (ret < 0)
+		marks_expect(index, false);
 	if (ret == -EBUSY && !sysfs_attached(index)) {
 		struct usage usage;
 

@@ -17,6 +17,7 @@ struct configure {
 	struct kernel_attach attach; /* attach.index negative: any free device */
 	uint32_t max_payload;	     /* the server's, in bytes; 0: undeclared */
 	uint32_t io_timeout;	     /* ms */
+	bool no_scan;		     /* udev must not read the device */
 	int lock_fd;		     /* the device's lock, if held already; else -1 */
 
 	int ret;	   /* out: 0 or -errno with err */

@@ -52,7 +52,8 @@ int report_new(const struct part_env *env, const struct report_config *cfg,
 	       struct err *err)
 {
 	static const struct udev_events udev_events = {.told = told};
-	const struct udev_config udev = {.name = cfg->name, .swap = cfg->swap};
+	const struct udev_config udev = {
+	    .name = cfg->name, .swap = cfg->swap, .no_scan = cfg->no_scan};
 	struct report *r = calloc(1, sizeof(*r));
 
 	if (!r)

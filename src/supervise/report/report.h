@@ -29,6 +29,7 @@ struct report_config {
 	const char *on_change;	 /* a command; NULL: none */
 	uint64_t dead_timeout_s; /* REPORT_FOREVER */
 	bool swap;		 /* nothing is written in an outage, when memory may be short */
+	bool no_scan;		 /* udev must not read the device */
 	bool service;		 /* a service manager may wait for the device */
 };
 

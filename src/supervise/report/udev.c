@@ -130,6 +130,7 @@ static void work(void *arg)
 	    .name = name.text,
 	    .unit = u->unit[0] ? u->unit : NULL,
 	    .backend = at->identifier,
+	    .no_scan = u->cfg.no_scan,
 	    .lost = job->lost,
 	};
 	struct sysfs_device device;
@@ -144,6 +145,9 @@ static void work(void *arg)
 		return; /* detached meanwhile */
 	m.pid = job->pid = device.pid;
 	job->ret = marks_set(&m, &changed);
+	if (job->ret == 0)
+		marks_expect(at->index,
+			     false); /* its place is taken by the file of this attachment */
 	if (job->ret < 0 || !(changed || job->first))
 		return;
 	if (!job->first || job->lost)
@@ -180,7 +184,7 @@ static void look(void *arg)
 
 	if (u->pid)
 		seen = udev_seen(u->env->at->index, u->pid, name.text);
-	if (seen == UDEV_ALL) {
+	if (seen == UDEV_ALL || (seen == UDEV_DISK && u->cfg.no_scan)) {
 		say_told(u);
 		return;
 	}

@@ -16,6 +16,7 @@ struct udev;
 
 struct udev_config {
 	const char *name; /* of the device, for /dev/disk/by-nbd; NULL: nbdN. Borrowed */
+	bool no_scan;	  /* udev must not read the device; partitions are not waited for */
 	bool swap;	  /* tells nothing in an outage, when memory may be short */
 };
 

@@ -12,9 +12,9 @@ entry() { # NUMBER LINK
 	printf 'S:disk/by-nbd/%s\nE:NBD_ATTACH_PID=%s\n' "$2" "$(<"$sys/pid")" >"$N/stub/udev/data/b$1"
 }
 
-begins() { # starts the command, and waits until the kernel has the device
+begins() { # [OPTION...]; starts the command, and waits until the kernel has the device
 	rm -f "$N/stub/udev/data/"*
-	start "${nbd_attach[@]}" nbd0 -u "$sock" --name data
+	start "${nbd_attach[@]}" nbd0 -u "$sock" --name data "$@"
 	within 10 state_is attached && within 5 told_is configured 1
 }
 
@@ -38,7 +38,18 @@ check "late: begins" begins
 check "late: the command succeeds" ends
 check "late: it says what is missing" grep 'udev has not made /dev/disk/by-nbd/data' "$scratch/log"
 check "late: detaches" detach
+check "--no-scan: begins" begins --no-scan
+entry "$number" data
+mkdir "$sys/nbd0p1"
+check "--no-scan: waits for no partition" ends
+check "--no-scan: no warning" refuses grep 'within 5 s' "$scratch/log"
+check "--no-scan: udev is told" grep -qx NBD_ATTACH_NOSCAN=1 "$N"/nbd0.*.udev
+check "--no-scan: ... and needs no other file" test ! -e "$N/nbd0.noscan"
+rmdir "$sys/nbd0p1"
+check "--no-scan: detaches" detach
+touch "$N/nbd0.noscan"
 check "outage: begins" begins
+check "outage: what another supervisor left counts no longer" test ! -e "$N/nbd0.noscan"
 crash
 check "outage: the command succeeds" ends
 serve_again
