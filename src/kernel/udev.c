@@ -64,8 +64,8 @@ bool udev_started(const char *proc, int pid)
 	/* systemd's worker since its version 252, before that, and eudev's. */
 	static const char *const names[] = {"(udev-worker)", "systemd-udevd", "udevd"};
 	char name[64];
-	int parent;
-	unsigned uid;
+	int parent = 0;
+	unsigned uid = 0;
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
 		if (!read_status(proc, pid, name, &parent, &uid))
