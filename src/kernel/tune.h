@@ -33,7 +33,8 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 /*
  * Sets queue/io_timeout (ms), which the driver resets with every timeout that it gets, in a
  * separate process that is not a child of ours: from 6.12 on, writing it waits until no request is
- * under way, and a process that has to reconnect must not wait for that. The process keeps no
+ * under way, and a process that has to reconnect must not wait for that. The process writes at a
+ * moment without requests, or, if there is none within ten minutes, not at all. It keeps no
  * descriptor of its caller. Best effort; does not block.
  */
 void tune_io_timeout_apart(int index, uint32_t ms);

@@ -343,26 +343,36 @@ static bool becomes(int fd, short events)
 	return poll(&p, 1, 5000) == 1 && p.revents & events;
 }
 
-/* On a frozen queue, writing blocks, like opening a FIFO without a reader. */
+/*
+ * On a frozen queue, writing blocks, like opening a FIFO without a reader. It is not begun while a
+ * request is under way.
+ */
 static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 {
 	char path[256], text[8] = "";
-	bool let_go, waited;
+	struct pollfd early = {.events = POLLIN};
+	bool let_go, waited, too_early;
 	int held[2], fd;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/block/nbd0/queue/io_timeout", root);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+	write_attr("queue/iostats", "1\n");
+	write_attr("inflight", "       0        1\n");
 	tune_io_timeout_apart_at(root, 0, 1000);
 	close(held[1]);
 	let_go = becomes(held[0], POLLHUP);
 	/* The process still exists, and ends when the FIFO is read. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	early.fd = fd;
+	too_early = poll(&early, 1, 300) == 1 && early.revents & POLLIN;
+	write_attr("inflight", "       0        0\n");
 	waited = becomes(fd, POLLIN) && read(fd, text, sizeof(text) - 1) == 4;
 	close(fd);
 	close(held[0]);
 	assert_true(let_go);
+	assert_false(too_early);
 	assert_true(waited);
 	assert_string_equal(text, "1000");
 }
