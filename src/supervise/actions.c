@@ -11,6 +11,9 @@
 #include "base/text.h"
 #include "captive/captive.h"
 #include "captive/command.h"
+#include "kernel/root.h"
+#include "kernel/sysfs.h"
+#include "kernel/tune.h"
 #include "supervise/actions-outage.h"
 #include "supervise/attach/attach.h"
 #include "supervise/attaching.h"
@@ -24,6 +27,7 @@
 #include "supervise/resize/resize.h"
 #include "supervise/steps.h"
 #include "supervise/succeeding.h"
+#include "supervise/timeouts.h"
 #include "supervise/watch/ended.h"
 #include "supervise/watch/watch.h"
 #include "supervise/watching.h"
@@ -149,6 +153,20 @@ static void warn(const struct supervisor *s)
 			    s->at.index);
 }
 
+/*
+ * The supervisor before this one may have been killed after the driver had set its own value. Until
+ * the right one is written, requests in flight are sent again up to 30 s after an outage.
+ */
+static void correct_io_timeout(const struct supervisor *s)
+{
+	uint32_t wanted = timeouts_io(&s->cfg, links_wanted(s->links));
+	uint64_t is;
+
+	if (sysfs_number_at(sysfs_root(), s->at.index, "queue/io_timeout", &is) == 0 &&
+	    is != wanted)
+		tune_io_timeout_apart(s->at.index, wanted);
+}
+
 static void announce(struct supervisor *s, const struct event *e)
 {
 	struct attach_facts facts;
@@ -160,10 +178,12 @@ static void announce(struct supervisor *s, const struct event *e)
 	report_write(s->report, s->state);
 	watch_note_writes(s->watch);
 	warn(s);
-	if (s->at.taken_over)
+	if (s->at.taken_over) {
+		correct_io_timeout(s);
 		report_usable(s->report);
-	else
+	} else {
 		attach_read_table(s->attach);
+	}
 	if (attach_facts(s->attach, &facts))
 		keep_facts(s, &facts);
 	s->alive_said = links_alive(s->links);

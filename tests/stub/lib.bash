@@ -269,10 +269,12 @@ has_closed() { # PID: the process has ended, and the driver knows it
 	! compgen -G "$N/stub/proc/$1/fd/*" >/dev/null
 }
 
-unload() { # [SECONDS]: ends the load: no error, no lost or stale block on the device or in the image
+# Ends the load: no error, no lost or stale block on the device or in the image. A request that began
+# when io_timeout was the driver's own is sent again 30 s later.
+unload() { # [SECONDS]
 	local status
 	kill -TERM "$loader" 2>/dev/null
-	wait_for "${1:-25}" gone "$loader" || {
+	wait_for "${1:-50}" gone "$loader" || {
 		echo "the load hangs: $(cat "$N/load.said")"
 		ctl show 0
 		return 1

@@ -24,6 +24,7 @@ check "the status says so" within 5 state_is expired
 ctl decline 0 0
 serve_again
 check "it heals" within 20 state_is attached
+check "io_timeout is set again" within 10 grep -x 1000 "$N/stub/sys/block/nbd0/queue/io_timeout"
 check "the load gets on" loading 20 10
 crash
 check "the next loss is noticed" within 5 state_is lost

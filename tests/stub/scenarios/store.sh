@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The service manager keeps the sockets of a supervisor. Whenever that is killed, the next one gets
-# them back, heals the device, and has the manager drop what is not used any more. The load is in the
-# guest's test of the same name.
+# them back, heals the device, and has the manager drop what is not used any more.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -38,7 +37,7 @@ heals() {
 	crash
 	serve_again
 	within 20 told_at_least taken $((before + 1)) && within 10 state_is attached &&
-		within 5 keeps 1
+		loading 20 10 && within 5 keeps 1
 }
 
 check "the manager listens" wait_for 10 test -p "$N/start"
@@ -47,6 +46,8 @@ begin_supervisor
 check "it attaches" within 10 state_is attached
 check "the manager keeps its socket, named after the attachment" within 5 keeps 1
 check "it got the socket before there was an attachment" grep -q 'FDSTORE=1 FDPOLL=0 FDNAME=link-0-1' "$N/told"
+load
+check "the load gets on" loading 20 5
 
 kill_it
 check "the manager still keeps the socket" keeps 1
@@ -66,6 +67,7 @@ serve_again
 begin_supervisor
 check "the next supervisor has the dead one" within 10 takes_over 1
 check "it heals" within 20 state_is attached
+check "the load gets on" loading 20 10
 check "the manager keeps the new socket alone" within 5 keeps 1
 
 # In an outage nothing is kept.
@@ -77,6 +79,7 @@ begin_supervisor
 check "the next supervisor gets nothing" within 10 takes_over 0
 serve_again
 check "it heals" within 20 state_is attached
+check "the load gets on" loading 20 10
 
 # The kernel gets a new socket, and the supervisor is killed before it knows that.
 ctl mute 0 on
@@ -105,6 +108,7 @@ kill_it
 ctl unblock
 begin_supervisor
 check "the next supervisor attaches it" within 20 state_is attached
+check "the load gets on" loading 20 10
 check "the manager keeps one socket" within 5 keeps 1
 check "it heals" heals
 
@@ -116,6 +120,7 @@ kill_it
 begin_supervisor
 check "and once more" within 10 takes_over 1
 check "it heals" heals
+check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 check "the manager keeps nothing" within 5 keeps 0
 
