@@ -19,8 +19,8 @@ rm -f "$N/nbd0.state"
 check "it is taken over" attach -C 2
 check "all live" within 5 state_is attached
 ctl block
-ctl event 0
-ctl event 0
+# Both at once: if the first one were answered alone, its hand-over would keep the other one waiting.
+printf 'event 0\nevent 0\n' | ctl - >"$N/events"
 check "both are taken for dead" within 5 state_is healing
 check "two others are made" within 10 clients 4
 ctl unblock
