@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "captive/captive.h"
 #include "captive/command.h"
-#include "kernel/root.h"
-#include "kernel/sysfs.h"
 #include "kernel/tune.h"
 #include "supervise/actions-outage.h"
 #include "supervise/attach/attach.h"
@@ -155,16 +153,16 @@ static void warn(const struct supervisor *s)
 
 /*
  * The supervisor before this one may have been killed after the driver had set its own value. Until
- * the right one is written, requests in flight are sent again up to 30 s after an outage.
+ * the right one is written, requests in flight are sent again up to 30 s after an outage. In an
+ * outage it is not written: a kernel that freezes the queue for it would wait for requests that
+ * wait for a connection. Nor is it read: a reader waits with such a writer.
  */
 static void correct_io_timeout(const struct supervisor *s)
 {
-	uint32_t wanted = timeouts_io(&s->cfg, links_wanted(s->links));
-	uint64_t is;
+	unsigned wanted = links_wanted(s->links);
 
-	if (sysfs_number_at(sysfs_root(), s->at.index, "queue/io_timeout", &is) == 0 &&
-	    is != wanted)
-		tune_io_timeout_apart(s->at.index, wanted);
+	if (links_alive(s->links) == wanted && links_blind(s->links) == 0)
+		tune_io_timeout_apart(s->at.index, timeouts_io(&s->cfg, wanted));
 }
 
 static void announce(struct supervisor *s, const struct event *e)
