@@ -199,6 +199,9 @@ int claim_finish(struct claim *c, struct err *err)
 	struct report report;
 	ssize_t n = recv(c->fd, &report, sizeof(report), MSG_DONTWAIT);
 
+	/* The kernel looks for a message before it looks for the end, and both may come between. */
+	if (n == 0)
+		n = recv(c->fd, &report, sizeof(report), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n != sizeof(report))

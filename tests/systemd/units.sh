@@ -53,7 +53,9 @@ stays_off() {
 
 # Warnings of systemd and udev about the installed units and rules.
 complaints() {
-	journalctl -b --no-pager -o cat | grep -iE 'ordering cycle|nbd-attach.*\.(rules|service|target):[0-9]'
+	# systemd before 254 does not know this setting, which nbd-attach-systemd(7) says.
+	journalctl -b --no-pager -o cat | grep -v "Unknown key 'FileDescriptorStorePreserve'" |
+		grep -iE 'ordering cycle|nbd-attach.*\.(rules|service|target):[0-9]'
 }
 
 attached_anew() { # PID of the earlier supervisor

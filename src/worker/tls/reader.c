@@ -348,6 +348,11 @@ int tls_reader_receive(int fd, unsigned *ret_present, struct err *err)
 	_cleanup_fd_ int contents = -1;
 	struct cmsghdr *c;
 
+	/* An end is one only if it is seen twice: see worker_receive(). */
+	if (n == 0) {
+		msg.msg_controllen = CMSG_LEN(sizeof(int));
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	/* What is too many the kernel closes. */
