@@ -6,6 +6,7 @@
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,13 @@ static inline void close_filep(FILE **f)
 		fclose(*f);
 }
 
+static inline void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+#define _cleanup_dir_  _cleanup_(close_dirp)
 #define _cleanup_fd_   _cleanup_(close_fdp)
 #define _cleanup_free_ _cleanup_(free_charp)
 #define _cleanup_file_ _cleanup_(close_filep)

@@ -22,12 +22,6 @@
 #define EVENTS_UUID   "0b6c9f0e-7d55-4b1c-9b36-6d1a5d0f6e64"
 #define HOLDERS_DEPTH 8 /* LVM on LUKS on LVM and so on */
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* `nbd0p1` */
 static bool is_partition(const char *name)
 {
@@ -258,7 +252,7 @@ uint64_t sysfs_attachment(int index)
 int sysfs_announce_at(const char *root, int index, const char *action, const char *state)
 {
 	char path[SYSFS_PATH_MAX], attribute[300], event[128];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 	int ret, first;
 
@@ -298,7 +292,7 @@ static void holders_of(const char *root, const char *dir, const char *slave, int
 		       sysfs_holder_fn *fn, void *arg)
 {
 	char path[SYSFS_PATH_MAX], next[SYSFS_PATH_MAX];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 
 	if (depth == HOLDERS_DEPTH ||
@@ -317,7 +311,7 @@ static void holders_of(const char *root, const char *dir, const char *slave, int
 void sysfs_holders_at(const char *root, int index, sysfs_holder_fn *fn, void *arg)
 {
 	char path[SYSFS_PATH_MAX], disk[32], part[300];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 
 	snprintf(disk, sizeof(disk), "nbd%d", index);

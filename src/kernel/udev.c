@@ -16,12 +16,6 @@
 #define ANCESTORS_MAX 16 /* parents that are looked at; udev's children have one or two */
 #define RULES	      "59-nbd-attach.rules"
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 bool udev_runs(void)
 {
 	static const char *const places[] = {"/etc/udev", "/usr/local/lib/udev", "/usr/lib/udev",
@@ -113,7 +107,7 @@ static enum entry entry_of(const char *device, int pid, const char *link)
 static unsigned missing(int index, int pid, const char *name, bool prod)
 {
 	char path[PATH_SIZE], link[PATH_SIZE], device[64];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 	unsigned found = 0;
 	enum entry entry;

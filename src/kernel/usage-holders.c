@@ -7,12 +7,6 @@
 #include "base/cleanup.h"
 #include "kernel/usage-private.h"
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static bool read_line(const struct usage_scan *s, const char *holder, const char *name, char *buf,
 		      size_t size)
 {
@@ -77,7 +71,7 @@ static void describe(const struct usage_scan *s, const char *holder, char *label
 static void look_at(struct usage_scan *s, const char *directory, const struct usage_node *node)
 {
 	char path[USAGE_PATH_MAX];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 
 	if (snprintf(path, sizeof(path), "%s/block/%s/holders", s->sys, directory) >=

@@ -27,12 +27,6 @@ struct process {
 	int pid;
 };
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* `process 123 ("fio")` */
 static void put_process(struct text *t, const struct process *p)
 {
@@ -91,7 +85,7 @@ static DIR *open_dir(int dir, const char *name)
 /* Returns -errno if the process cannot be examined. */
 static int find_open(const struct process *p, const struct usage_node **ret_node)
 {
-	_cleanup_(close_dirp) DIR *d = open_dir(p->dir, "fd");
+	_cleanup_dir_ DIR *d = open_dir(p->dir, "fd");
 	struct dirent *e;
 
 	if (!d)
@@ -211,7 +205,7 @@ static void look_into(struct usage_scan *s, int pid, int dir)
 
 int usage_processes(struct usage_scan *s)
 {
-	_cleanup_(close_dirp) DIR *d = opendir(s->proc);
+	_cleanup_dir_ DIR *d = opendir(s->proc);
 	char path[USAGE_PATH_MAX];
 	struct stat st;
 	struct dirent *e;

@@ -15,12 +15,6 @@
 
 #define NAMED_MAX 6 /* users that the sentence names */
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 struct usage_node *usage_node_of(struct usage_scan *s, dev_t dev)
 {
 	for (size_t i = 0; i < s->n_nodes; i++)
@@ -182,7 +176,7 @@ static void find_swaps(struct usage_scan *s)
 static void find_btrfs(struct usage_scan *s, const struct usage_node *node)
 {
 	char path[USAGE_PATH_MAX], name[64];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 
 	snprintf(name, sizeof(name), node->part ? "nbd%dp%d" : "nbd%d", s->index, node->part);
@@ -202,7 +196,7 @@ static void find_btrfs(struct usage_scan *s, const struct usage_node *node)
 static void find_loops(struct usage_scan *s)
 {
 	char path[USAGE_PATH_MAX], file[4096];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	const struct usage_node *node;
 	struct dirent *e;
 
@@ -247,7 +241,7 @@ bool usage_add_node(struct usage_scan *s, const char *directory, int part, int h
 static int find_nodes(struct usage_scan *s)
 {
 	char disk[USAGE_PATH_MAX / 2], path[USAGE_PATH_MAX], prefix[32];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
 	int len;
 

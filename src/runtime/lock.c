@@ -198,17 +198,11 @@ static bool has_ended(int pid)
 	return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'Z';
 }
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* The device whose lock in this directory the process has; -1: none. */
 static int device_of(const char *path, int pid)
 {
 	_cleanup_free_ char *directory = strndup(path, (size_t)(strrchr(path, '/') - path + 1));
-	_cleanup_(close_dirp) DIR *d = directory ? held_opendir(directory) : NULL;
+	_cleanup_dir_ DIR *d = directory ? held_opendir(directory) : NULL;
 	int index, end;
 
 	for (struct dirent *e; d && (e = readdir(d));) {

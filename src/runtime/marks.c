@@ -34,15 +34,9 @@ static bool is_stale(const char *name, int index, int pid)
 	return strcmp(name + end, "udev") == 0 || strcmp(name + end, "lost") == 0;
 }
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static void remove_others(int index, int pid)
 {
-	_cleanup_(close_dirp) DIR *d = held_opendir(rundir());
+	_cleanup_dir_ DIR *d = held_opendir(rundir());
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))

@@ -22,12 +22,6 @@
 #define LOCK_PAUSE_MS	100
 #define IDENTIFIER_MAX	4096 /* a page of sysfs */
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static bool is_lost(struct heal *h)
 {
 	struct kmsg *log = kmsg_new(kmsg_open(), h->index);
@@ -108,7 +102,7 @@ static int bound(int index, void *arg)
 
 int cmd_shutdown(const struct options *o)
 {
-	_cleanup_(close_dirp) DIR *d = opendir(rundir());
+	_cleanup_dir_ DIR *d = opendir(rundir());
 	struct err err = {.message = ""};
 	uint32_t grace = o->grace;
 	int worst = 0, others, index;

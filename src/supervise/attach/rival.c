@@ -20,12 +20,6 @@
 #define YIELD_MS 2000 /* the device with the lower index waits this long for the other's end */
 #define PAUSE_MS 20
 
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /*
  * A device that was disconnected while a process has it open keeps its identifier, but writes
  * nothing. The kernel shows that: a RECONFIGURE without changes fails. Over ioctl that is
@@ -60,7 +54,7 @@ static bool is_rival(struct kernel *kernel, int index, const char *identifier)
 int rival_find(struct kernel *kernel, int index, const char *identifier)
 {
 	char path[PATH_MAX];
-	_cleanup_(close_dirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	int first = -1, i, end;
 
 	snprintf(path, sizeof(path), "%s/block", sysfs_root());
