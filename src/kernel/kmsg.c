@@ -127,22 +127,30 @@ static void note(struct kmsg *k, const char *record)
 	}
 }
 
+/*
+ * Reads one record, terminated. *missed: records before it were overwritten; otherwise unchanged.
+ * Returns 1, 0 (there is none now), or -errno.
+ */
+static int next_record(int fd, char record[RECORD_MAX], bool *missed)
+{
+	ssize_t n;
+
+	while ((n = read(fd, record, RECORD_MAX - 1)) < 0) {
+		if (errno == EPIPE)
+			*missed = true;
+		else if (errno != EINTR)
+			return errno == EAGAIN ? 0 : -errno;
+	}
+	record[n] = '\0';
+	return n > 0;
+}
+
 static void read_all(struct kmsg *k)
 {
 	char record[RECORD_MAX];
-	ssize_t n;
 
-	for (;;) {
-		n = read(k->fd, record, sizeof(record) - 1);
-		if (n > 0) {
-			record[n] = '\0';
-			note(k, record);
-		} else if (n < 0 && errno == EPIPE) {
-			k->errors.missed = true; /* they were overwritten: go on with the next */
-		} else if (n == 0 || errno != EINTR) {
-			return;
-		}
-	}
+	while (next_record(k->fd, record, &k->errors.missed) > 0)
+		note(k, record);
 }
 
 bool kmsg_reconnected(struct kmsg *k)
@@ -185,24 +193,21 @@ bool kmsg_names(const char *text, int index)
 int kmsg_lines(int index, kmsg_line_fn *fn, void *arg)
 {
 	_cleanup_fd_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char record[RECORD_MAX + 1];
+	char record[RECORD_MAX];
 	unsigned long long usec;
-	ssize_t n;
+	bool missed = false;
+	int ret;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, record, RECORD_MAX)) > 0 || (n < 0 && errno == EPIPE)) {
-		char *text;
+	while ((ret = next_record(fd, record, &missed)) > 0) {
+		char *text = strchr(record, ';');
 
-		if (n < 0)
-			continue; /* records were overwritten meanwhile; the next one is there */
-		record[n] = '\0';
-		text = strchr(record, ';');
 		if (!text || sscanf(record, "%*u,%*u,%llu", &usec) != 1)
 			continue;
 		text[1 + strcspn(text + 1, "\n")] = '\0'; /* further lines are its dictionary */
 		if (kmsg_names(text + 1, index))
 			fn((double)usec / 1e6, text + 1, arg);
 	}
-	return n < 0 && errno != EAGAIN ? -errno : 0;
+	return ret;
 }

@@ -36,8 +36,8 @@ struct kmsg_errors {
 int kmsg_open(void);
 
 /*
- * The log of /dev/nbd`index`. Owns fd, which is the result of kmsg_open(), from now on. Returns
- * NULL if fd is -1 or there is no memory.
+ * The log of /dev/nbd`index`. Takes ownership of fd, which is the result of kmsg_open(). NULL: fd
+ * is -1, or memory is short.
  */
 struct kmsg *kmsg_new(int fd, int index);
 void kmsg_free(struct kmsg *k); /* accepts NULL */
