@@ -273,6 +273,18 @@ static int kill_as(const struct process *p)
 	return ret;
 }
 
+ssize_t process_receive(int fd, struct msghdr *msg, int flags)
+{
+	const size_t room = msg->msg_controllen;
+	ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT);
+
+	if (n == 0 && !(msg->msg_flags & MSG_TRUNC)) {
+		msg->msg_controllen = room;
+		n = recvmsg(fd, msg, flags | MSG_DONTWAIT);
+	}
+	return n;
+}
+
 int process_kill(const struct process *p)
 {
 	if (p->pid == 0 || watch_kill(p->pid, p->pidfd) == 0 || errno == ESRCH)

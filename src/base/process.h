@@ -105,6 +105,15 @@ int process_die_with(pid_t parent);
  */
 int process_kill(const struct process *p);
 
+struct msghdr;
+/*
+ * recvmsg(2) on a SOCK_SEQPACKET socket, without waiting. The kernel looks for a message first and
+ * for the end of the other side afterwards (net/unix/af_unix.c, __unix_dgram_recvmsg()): a message
+ * and the end that come between these two looks would be reported as an end. So an end is reported
+ * only after a second look. A message of no bytes is passed over for the next one.
+ */
+ssize_t process_receive(int fd, struct msghdr *msg, int flags);
+
 struct process_end {
 	bool exited; /* false: killed by a signal */
 	int value;   /* exit status or signal */

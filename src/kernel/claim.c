@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "kernel/device.h"
 
 struct report {
@@ -197,11 +198,9 @@ int claim_finish(struct claim *c, struct err *err)
 {
 	struct device_name node = device_node(c->index);
 	struct report report;
-	ssize_t n = recv(c->fd, &report, sizeof(report), MSG_DONTWAIT);
-
-	/* The kernel looks for a message before it looks for the end, and both may come between. */
-	if (n == 0)
-		n = recv(c->fd, &report, sizeof(report), MSG_DONTWAIT);
+	struct iovec iov = {&report, sizeof(report)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n = process_receive(c->fd, &msg, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n != sizeof(report))

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "base/text.h"
 
 int worker_send_job(int fd, const struct worker_job *job, const struct worker_fds *fds)
@@ -47,27 +48,17 @@ int worker_receive(int fd, void *buf, size_t size)
 	struct iovec iov = {buf, size};
 	/* Without room for control data the kernel drops descriptors that were sent along. */
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	unsigned ends = 0;
 	ssize_t n;
 
-	/*
-	 * The kernel looks for a message first and for the end afterwards: an end is one only if it
-	 * is seen twice, because the last message and the end may come between these two looks
-	 * (net/unix/af_unix.c, __unix_dgram_recvmsg()).
-	 */
-again:
 	/* ECONNRESET tells once that the helper ended with a job unread; what it had said before
 	 * follows. */
 	do
-		n = recvmsg(fd, &msg, MSG_DONTWAIT);
+		n = process_receive(fd, &msg, 0);
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return -errno;
-	if (n == 0 && !(msg.msg_flags & MSG_TRUNC)) {
-		if (ends++ == 0)
-			goto again;
+	if (n == 0 && !(msg.msg_flags & MSG_TRUNC))
 		return 0;
-	}
 	if ((size_t)n != size || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return -EPROTO;
 	return 1;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "transport/tls-files.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -344,15 +345,10 @@ int tls_reader_receive(int fd, unsigned *ret_present, struct err *err)
 	    .msg_control = &control,
 	    .msg_controllen = CMSG_LEN(sizeof(int)), /* the padding would be room for two */
 	};
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = process_receive(fd, &msg, MSG_CMSG_CLOEXEC);
 	_cleanup_fd_ int contents = -1;
 	struct cmsghdr *c;
 
-	/* An end is one only if it is seen twice: see worker_receive(). */
-	if (n == 0) {
-		msg.msg_controllen = CMSG_LEN(sizeof(int));
-		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	/* What is too many the kernel closes. */

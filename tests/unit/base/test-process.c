@@ -14,6 +14,7 @@
 #include <string.h>
 #include <stdbool.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,10 +132,33 @@ static void helper_of_another_account(void **state)
 	assert_int_equal(chances, 0);
 }
 
+/* The end is reported when nothing is left before it. (Two looks: a message of no bytes looks like
+ * it.) */
+static void an_end_is_looked_for_twice(void **state)
+{
+	char byte = 'a';
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(process_receive(pair[0], &msg, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(send(pair[1], "", 0, 0), 0);
+	assert_int_equal(send(pair[1], "b", 1, 0), 1);
+	close(pair[1]);
+	assert_int_equal(process_receive(pair[0], &msg, 0), 1);
+	assert_int_equal(byte, 'b');
+	assert_int_equal(process_receive(pair[0], &msg, 0), 0);
+	close(pair[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(helper_of_another_account),
+	    cmocka_unit_test(an_end_is_looked_for_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
