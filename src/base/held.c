@@ -99,7 +99,8 @@ int held_connect(int sock, const char *path)
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(sa.sun_path, path);
-	/* There is no connectat(2). */
+	/* connect(2) takes no directory: a relative path is looked up from the working directory.
+	 */
 	if (dir != AT_FDCWD) {
 		before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (before < 0 || fchdir(dir) < 0)

@@ -9,8 +9,8 @@
 #define HISTORY_MAX 768 /* bytes: about 30 states */
 
 /*
- * Adds `SECONDS STATE` (seconds since 1970), with a comma before it; the oldest states are dropped
- * if there is no room.
+ * Adds `SECONDS STATE` (seconds since 1970), with a comma before it. Drops the oldest states to
+ * make room for it.
  */
 void history_add(char history[HISTORY_MAX], int64_t when, const char *state);
 

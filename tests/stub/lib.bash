@@ -286,6 +286,16 @@ unload() { # [SECONDS]
 	return "$status"
 }
 
+# The server crashes and is back: the kernel gets a new connection, and the load gets on within SECONDS.
+# By the driver's count: a new supervisor counts from 0, and the state file can be the old one's.
+heals() { # SECONDS
+	local before
+	before=$(told taken)
+	crash
+	serve_again
+	within 20 told_at_least taken $((before + 1)) && within 10 state_is attached && loading 20 "$1"
+}
+
 loading() { # COUNT SECONDS: COUNT more requests are answered
 	local value before
 	ask 'done'

@@ -53,8 +53,8 @@ struct release_config {
  * -errno, and the device stays attached: BUSY (in use: the sentence names by whom), RETRY (the
  * server does not confirm the flush), others. It may free r.
  *
- * It may be called once before that, with -EINPROGRESS, if the kernel's disconnect takes so long
- * that the caller needs an answer. The kernel then detaches the device later.
+ * If the kernel's disconnect takes very long, one call with -EINPROGRESS comes first, so that the
+ * caller can answer its user. The kernel detaches the device later.
  */
 typedef void release_fn(int ret, const struct err *err, void *arg);
 

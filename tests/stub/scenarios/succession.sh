@@ -18,16 +18,6 @@ in_charge() { # PID
 	[[ $p = "$1" ]] && ! gone "$1" && ! flock -n "$N/nbd0.lock" true
 }
 
-# Uses the driver's count: a new supervisor counts from 0, and the state file can be the old one's.
-heals() {
-	local before
-	before=$(told taken)
-	crash
-	serve_again
-	within 20 told_at_least taken $((before + 1)) && within 10 state_is attached &&
-		loading 20 10
-}
-
 # Traces the messages of both supervisors.
 between() { # PHASE VICTIM
 	rm -f "$N/between"
@@ -44,7 +34,7 @@ said() { # WORD
 # Restarts the supervisor in the background, with descriptors of its connections.
 back() {
 	rm -f "$N/nbd0.control.real"
-	kill_supervisor && attach && heals
+	kill_supervisor && attach && heals 10
 }
 
 serve
@@ -64,7 +54,7 @@ check "no connection was replaced" told_is taken 0
 check "a foreground supervisor keeps its device" \
 	expect_status 3 'is attached already, by the nbd-attach process' "${nbd_attach[@]}" -n nbd0 -u "$sock"
 check "it is in charge" in_charge "$new"
-check "it heals" heals
+check "it heals" heals 10
 check "a command is answered" nbd_attach --reconnect nbd0
 
 for victim in asked offer ready commit; do
@@ -77,7 +67,7 @@ for victim in asked offer ready commit; do
 	check "the messages had reached that point" said "^$victim"
 	# A takeover without descriptors asks the driver with a socket that leads nowhere.
 	[[ $victim = asked ]] || check "it has the descriptors" told_is offered "$before"
-	check "it heals" heals
+	check "it heals" heals 10
 done
 
 # The new one's number is known after its start only.
@@ -93,7 +83,7 @@ for victim in asked offer ready; do
 	check "the old one is in charge" within 10 in_charge "$old"
 	mv "$N/nbd0.control.real" "$N/nbd0.control"
 	check "it is attached" within 10 state_is attached
-	check "it heals" heals
+	check "it heals" heals 10
 done
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
