@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests that make a tree of files. */
+/* For tests that make a tree of files. After cmocka.h. */
 #ifndef TREE_FIXTURE_H
 #define TREE_FIXTURE_H
 
@@ -19,6 +19,19 @@ static inline int tree_remove_one(const char *path, const struct stat *st, int t
 static inline int tree_remove(const char *root)
 {
 	return nftw(root, tree_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Writes a file of the tree; its directory must exist. */
+static inline void tree_put(const char *root, const char *path, const char *text)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	f = fopen(full, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
 }
 
 #endif

@@ -44,17 +44,14 @@ const char *sysfs_root(void)
 static void attribute(const char *name, const char *value)
 {
 	char path[192];
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/block/nbd3/%s", root, name);
-	if (!value) {
+	if (value) {
+		snprintf(path, sizeof(path), "block/nbd3/%s", name);
+		tree_put(root, path, value);
+	} else {
+		snprintf(path, sizeof(path), "%s/block/nbd3/%s", root, name);
 		unlink(path);
-		return;
 	}
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(value, f);
-	fclose(f);
 }
 
 static void note(const char *word, unsigned long number)

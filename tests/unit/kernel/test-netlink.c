@@ -189,13 +189,9 @@ int nl_recvmsgs(struct nl_sock *sock, struct nl_cb *cb)
 static void attribute(const char *name, const char *value)
 {
 	char path[192];
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/block/nbd3/%s", root, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(value, f);
-	fclose(f);
+	snprintf(path, sizeof(path), "block/nbd3/%s", name);
+	tree_put(root, path, value);
 }
 
 static int set_up(void **state)

@@ -25,13 +25,9 @@ static char root[64];
 static void write_attr(const char *name, const char *value)
 {
 	char path[256];
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/block/nbd0/%s", root, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(value, f);
-	fclose(f);
+	snprintf(path, sizeof(path), "block/nbd0/%s", name);
+	tree_put(root, path, value);
 }
 
 static void remove_attr(const char *name)

@@ -34,7 +34,6 @@ const char *udev_root(void)
 static void file(const char *path, const char *text)
 {
 	char full[256];
-	FILE *f;
 
 	snprintf(full, sizeof(full), "%s/%s", top, path);
 	for (char *p = strchr(full + strlen(top) + 1, '/'); p; p = strchr(p + 1, '/')) {
@@ -43,10 +42,7 @@ static void file(const char *path, const char *text)
 			assert_int_equal(errno, EEXIST);
 		*p = '/';
 	}
-	f = fopen(full, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	tree_put(top, path, text);
 }
 
 static const char *content(const char *path)

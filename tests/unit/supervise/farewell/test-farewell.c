@@ -42,13 +42,9 @@ const char *sysfs_root(void)
 static void put(const char *name, const char *text)
 {
 	char path[128];
-	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/block/nbd7/%s", root, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	snprintf(path, sizeof(path), "block/nbd7/%s", name);
+	tree_put(root, path, text);
 }
 
 static void requests(unsigned completed, unsigned in_flight)
