@@ -22,7 +22,7 @@ set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 read -ra nbd_attach <<<"${NBD_ATTACH:-$top/build/nbd-attach}"
-passed=0 failed=0 skipped=0 planned=0 pid='' scratch='' started=()
+passed=0 failed=0 skipped=0 absent=0 planned=0 pid='' scratch='' started=()
 
 # A descriptor that never has data to read: `read -t` on it pauses without starting a process.
 exec {never}<> <(:)
@@ -55,7 +55,7 @@ tidy_up() {
 }
 
 all_made() {
-	local made=$((passed + failed + skipped))
+	local made=$((passed + failed + skipped + absent))
 	((planned || skipped)) || planned=$(grep -c '^check ' "$0")
 	((made >= planned)) || not_ok "all checks are made" <<<"$made of $planned"
 }
@@ -82,10 +82,12 @@ not_ok() { # NAME, the reason on stdin
 	((failed++)) || true
 }
 
-# A check that cannot run here: it is counted and printed. A group of checks counts as one.
-skip() { # NAME REASON
+# A check that cannot run here: it is counted and printed. A group of checks counts as one, but for
+# the plan, which is told how many checks it has.
+skip() { # NAME REASON [CHECKS]
 	echo "skipped - $1: $2"
 	((skipped++)) || true
+	((absent += ${3:-1} - 1)) || true
 }
 
 # The command runs in this shell, so that a function may set variables. Output is shown on failure.

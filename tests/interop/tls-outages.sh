@@ -48,17 +48,20 @@ pause 1
 nbdkit_file "$d"
 wait_for 20 status_is nbd0 state attached >"$scratch/log"
 check "outage: heals" status_is nbd0 outages 1
-check "outage: the kernel encrypts the new connection" in_kernel
+check "outage: the new connection is encrypted" encrypted
 check "the status: the version" status_is nbd0 tls-version TLS1.3
 check "the status: the cipher" status_is nbd0 tls-cipher CHACHA20-POLY1305
-check "the status: no relay encrypts" status_is nbd0 relay False
+by=kernel relay=False
+[[ $kernel_tls = yes ]] || by=relay relay=True
+check "the status: whether a relay encrypts" status_is nbd0 relay $relay
 check "the status: the server" status_is nbd0 tls-peer 'CN=Test Server'
 nbd_attach --status nbd0 >"$scratch/status"
 shown() { # REGEX
 	cat "$scratch/status"
 	grep -qE "$1" "$scratch/status"
 }
-check "the status: all in one line" shown 'TLS +TLS1\.3, CHACHA20-POLY1305, by the kernel'
+check "the status: all in one line" shown \
+	"TLS +TLS1\.3, CHACHA20-POLY1305, by (the|a) $by"
 check "the status: the end of validity" shown \
 	'certificate +CN=Test Server, until 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
 check "the status: the end of validity of the client's certificate" shown 'ours +until 20'
@@ -133,13 +136,18 @@ calm() { # detaches the device, if it is attached, and ends the server
 	! attached nbd0 || nbd_attach -q --detach --force nbd0
 	stop "$server"
 }
-check "new keys during I/O: heals" eval '
-	unruly key-update 1.3 CHACHA20-POLY1305 && ((outages > 0))'
-calm
+if [[ $kernel_tls = yes ]]; then
+	check "new keys during I/O: heals" eval '
+		unruly key-update 1.3 CHACHA20-POLY1305 && ((outages > 0))'
+	calm
+	check "another handshake during I/O: heals" eval '
+		unruly handshake 1.2 AES-256-GCM && ((outages > 0))'
+	calm
+else
+	skip "new keys during I/O: heals" "the kernel has no TLS"
+	skip "another handshake during I/O: heals" "the kernel has no TLS"
+fi
 check "TLS ends during I/O: heals" eval 'unruly bye 1.3 CHACHA20-POLY1305 && ((outages > 0))'
-calm
-check "another handshake during I/O: heals" eval '
-	unruly handshake 1.2 AES-256-GCM && ((outages > 0))'
 calm
 check "new keys during I/O, with a relay: goes on" eval '
 	unruly key-update 1.3 AES-256-GCM --relay && ((outages == 0))'
