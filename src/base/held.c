@@ -112,6 +112,29 @@ int held_connect(int sock, const char *path)
 	return ret;
 }
 
+/* The lowest descriptor to be left open that is not below `from`; -1: none. */
+static int next_left_open(int from, int fd)
+{
+	int next = fd >= from ? fd : -1;
+
+	for (size_t i = 0; i < n_held; i++)
+		if (held[i].fd >= from && (next < 0 || held[i].fd < next))
+			next = held[i].fd;
+	return next;
+}
+
+void held_close_others(int fd)
+{
+	int from = 0, next;
+
+	while ((next = next_left_open(from, fd)) >= 0) {
+		for (; from < next; from++)
+			close(from);
+		from = next + 1;
+	}
+	closefrom(from);
+}
+
 FILE *held_fopen(const char *path, int flags)
 {
 	int fd = held_open(path, flags, 0666);

@@ -34,6 +34,12 @@ int held_rename(const char *from, const char *to);
  */
 int held_connect(int sock, const char *path);
 
+/*
+ * For a child that may be left behind: closes every descriptor but those of the kept directories,
+ * and `fd` (-1: none).
+ */
+void held_close_others(int fd);
+
 /* To read or, with `flags` of open(2), to write. The caller's to close. NULL: errno. */
 FILE *held_fopen(const char *path, int flags);
 DIR *held_opendir(const char *path);

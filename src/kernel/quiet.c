@@ -10,10 +10,10 @@ void quiet_restart(struct quiet *q)
 bool quiet_look(struct quiet *q, const struct sysfs_progress *seen, uint64_t unseen_at,
 		uint64_t now)
 {
-	bool idle = seen->counted && seen->in_flight == 0;
+	bool idle = sysfs_is_idle(seen), uncounted = !seen->counted && !seen->unknown;
 
-	q->uncounted = !seen->counted;
-	if (!seen->counted)
+	q->uncounted = uncounted;
+	if (uncounted)
 		q->uncounted_at = now;
 	if (!idle)
 		q->since = 0;

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "kernel/queue-reader.h"
 
 #define SYSFS_PATH_MAX 512
 /*
@@ -71,12 +72,22 @@ static int attribute_path(char *path, const char *root, int index, const char *a
 	return len < SYSFS_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size)
+int sysfs_read_within_at(const char *root, int index, const char *attribute, char *buf, size_t size,
+			 int wait_ms)
 {
 	char path[SYSFS_PATH_MAX];
 	int ret = attribute_path(path, root, index, attribute);
 
-	return ret < 0 ? ret : read_file(path, buf, size);
+	if (ret < 0)
+		return ret;
+	if (strncmp(attribute, "queue/", 6) != 0 || queue_reader_is_forgotten())
+		return read_file(path, buf, size);
+	return queue_reader_read(path, buf, size, wait_ms);
+}
+
+int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size)
+{
+	return sysfs_read_within_at(root, index, attribute, buf, size, QUEUE_READER_WAIT_MS);
 }
 
 int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t *ret_value)
@@ -119,20 +130,35 @@ bool sysfs_device_free_at(const char *root, int index)
 
 int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device)
 {
-	uint64_t pid, sectors, block, ro;
+	uint64_t pid, sectors, ro;
 	int ret = sysfs_number_at(root, index, "pid", &pid);
 
 	if (ret < 0)
 		return ret == -ENOENT ? -ENODEV : ret;
 	if ((ret = sysfs_number_at(root, index, "size", &sectors)) < 0 ||
-	    (ret = sysfs_number_at(root, index, "queue/logical_block_size", &block)) < 0 ||
 	    (ret = sysfs_number_at(root, index, "ro", &ro)) < 0)
 		return ret;
-	if (pid > INT32_MAX || sectors > UINT64_MAX / 512 || block > UINT32_MAX)
+	if (pid > INT32_MAX || sectors > UINT64_MAX / 512)
 		return -EINVAL;
-	*ret_device = (struct sysfs_device){
-	    .pid = (int)pid, .size = sectors * 512, .block_size = (uint32_t)block, .read_only = ro};
+	*ret_device =
+	    (struct sysfs_device){.pid = (int)pid, .size = sectors * 512, .read_only = ro};
 	return 0;
+}
+
+int sysfs_block_size_at(const char *root, int index, uint32_t *ret_bytes)
+{
+	uint64_t bytes;
+	int ret = sysfs_number_at(root, index, "queue/logical_block_size", &bytes);
+
+	if (ret < 0 || bytes > UINT32_MAX)
+		return ret < 0 ? ret : -EINVAL;
+	*ret_bytes = (uint32_t)bytes;
+	return 0;
+}
+
+int sysfs_block_size(int index, uint32_t *ret_bytes)
+{
+	return sysfs_block_size_at(sysfs_root(), index, ret_bytes);
 }
 
 bool sysfs_attached(int index)
@@ -148,48 +174,6 @@ bool sysfs_device_free(int index)
 int sysfs_device(int index, struct sysfs_device *ret_device)
 {
 	return sysfs_device_at(sysfs_root(), index, ret_device);
-}
-
-int sysfs_progress(int index, struct sysfs_progress *ret_progress)
-{
-	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
-	struct sysfs_progress p = {.in_flight = 0};
-	uint64_t iostats = 0;
-	char stat[512];
-	int ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &iostats);
-
-	/* Requests are counted last, because the caller may act on the figure. */
-	if (ret == 0)
-		ret = sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat));
-	if (ret < 0)
-		return ret;
-	/* Flushes came with 5.5; a kernel without them has fewer columns. */
-	if (sscanf(stat, "%llu %*u %*u %*u %llu %*u %*u %*u %u %*u %*u %llu %*u %*u %*u %llu",
-		   &reads, &writes, &p.in_flight, &discards, &flushes) < 3)
-		return -EBADMSG;
-	p.completed = reads + writes + discards + flushes;
-	p.counted = iostats != 0;
-	*ret_progress = p;
-	return 0;
-}
-
-int sysfs_written(int index, uint64_t *ret_requests)
-{
-	unsigned long long writes = 0, discards = 0;
-	uint64_t counts = 0;
-	char stat[512];
-	int ret = sysfs_number_at(sysfs_root(), index, "queue/iostats", &counts);
-
-	if (ret == 0)
-		ret = counts ? sysfs_read_at(sysfs_root(), index, "stat", stat, sizeof(stat))
-			     : -ENODATA;
-	if (ret < 0)
-		return ret;
-	if (sscanf(stat, "%*u %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %llu", &writes, &discards) <
-	    1)
-		return -EBADMSG;
-	*ret_requests = writes + discards;
-	return 0;
 }
 
 unsigned sysfs_queues(int index)

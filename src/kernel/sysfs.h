@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads the sysfs attributes of an NBD device, and sets a few of them. Reading opens no device and
- * never blocks; writing a queue attribute can wait until the queue's requests are done, for as long
- * as the peer is dead: never on an event loop's thread.
+ * never blocks: an attribute in queue/ is read by another process, for a limited time
+ * (kernel/queue-reader). Writing one of these can wait until the queue's requests are done, for as
+ * long as the peer is dead: never on an event loop's thread.
  *
  * Functions whose name ends in _at take the root of the tree ("/sys"), so that tests can give
  * another.
@@ -18,8 +19,15 @@
 #include "kernel/root.h"
 #include "nbd/export.h"
 
-/* An attribute of /sys/block/nbdN, as text without the newline: 0, -ENOENT, -E2BIG, or others. */
+/*
+ * An attribute of /sys/block/nbdN, as text without the newline: 0, -ENOENT, -E2BIG,
+ * -EAGAIN (in queue/: another program's write has not ended for some seconds), or others.
+ */
 int sysfs_read_at(const char *root, int index, const char *attribute, char *buf, size_t size);
+
+/* The same, but waits at most `wait_ms` for an attribute in queue/. */
+int sysfs_read_within_at(const char *root, int index, const char *attribute, char *buf, size_t size,
+			 int wait_ms);
 
 /* The same as a number: also -EINVAL. */
 int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t *ret_value);
@@ -38,9 +46,8 @@ bool sysfs_device_free_at(const char *root, int index);
 
 /* The kernel's data about an attached device. */
 struct sysfs_device {
-	int pid;	     /* of who attached it (stale for netlink; a thread's for ioctl) */
-	uint64_t size;	     /* bytes */
-	uint32_t block_size; /* bytes */
+	int pid;       /* of who attached it (stale for netlink; a thread's for ioctl) */
+	uint64_t size; /* bytes */
 	bool read_only;
 };
 
@@ -52,6 +59,10 @@ bool sysfs_attached(int index);
 bool sysfs_device_free(int index);
 int sysfs_device(int index, struct sysfs_device *ret_device);
 
+/* In bytes. 0, -EAGAIN (see sysfs_read_at()), or another -errno. */
+int sysfs_block_size_at(const char *root, int index, uint32_t *ret_bytes);
+int sysfs_block_size(int index, uint32_t *ret_bytes);
+
 /*
  * The number of requests that a device has completed and has in flight
  * (Documentation/block/stat.rst).
@@ -61,14 +72,23 @@ struct sysfs_progress {
 	unsigned
 	    in_flight; /* sent to the server; those that wait for a connection are not counted */
 	bool counted;  /* false: queue/iostats is 0, and all of the above stands still */
+	bool unknown;  /* whether they are counted: then `counted` is false */
 };
 
 /* 0 or -errno. */
 int sysfs_progress(int index, struct sysfs_progress *ret_progress);
+int sysfs_progress_at(const char *root, int index, struct sysfs_progress *ret_progress);
+
+/* Surely no request is in flight. */
+static inline bool sysfs_is_idle(const struct sysfs_progress *p)
+{
+	return p->counted && p->in_flight == 0;
+}
 
 /*
  * The number of write and discard requests since the device was created; a later attachment does
- * not reset it. 0, -ENODATA (queue/iostats is 0: the kernel does not count), or another -errno.
+ * not reset it. 0, -ENODATA (queue/iostats is 0: the kernel does not count), -EAGAIN
+ * (whether it does is unknown), or another -errno.
  */
 int sysfs_written(int index, uint64_t *ret_requests);
 

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/held.h"
+#include "kernel/queue-reader.h"
 #include "kernel/sysfs.h"
 
 /* proto.md, "Block size constraints": the maximum payload to assume if the server declares none. */
@@ -151,21 +153,16 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 #define IDLE_MS	   20	 /* between two looks for a moment without requests */
 #define IDLE_LOOKS 30000 /* ten minutes */
 
-/* No request is under way. False if that is unknown: with queue/iostats 0, none is counted. */
 static bool is_idle(const char *root, int index)
 {
-	unsigned reads = 0, writes = 0;
-	uint64_t counts = 0;
-	char text[64];
+	struct sysfs_progress p;
 
-	return sysfs_number_at(root, index, "queue/iostats", &counts) == 0 && counts &&
-	       sysfs_read_at(root, index, "inflight", text, sizeof(text)) == 0 &&
-	       sscanf(text, "%u %u", &reads, &writes) == 2 && reads + writes == 0;
+	return sysfs_progress_at(root, index, &p) == 0 && sysfs_is_idle(&p);
 }
 
 /*
  * In a child of a child, so that no process has to wait for it. It may be blocked for as long as
- * the server is stalled, so it closes every descriptor first: a lock or a control socket that it
+ * the server is stalled, so it closes its descriptors first: a lock or a control socket that it
  * kept would prevent another supervisor from taking the device over.
  *
  * It waits for a moment without requests: a new value does not reach those under way, and while the
@@ -174,7 +171,8 @@ static bool is_idle(const char *root, int index)
 __attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text)
 {
 	prctl(PR_SET_NAME, "nbd-io-timeout");
-	closefrom(0);
+	held_close_others(-1);
+	queue_reader_forget();
 	for (int i = 0; i < IDLE_LOOKS && !is_idle(root, index); i++)
 		usleep(IDLE_MS * 1000);
 	if (is_idle(root, index))

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/protect.h"
 #include "captive/captive.h"
+#include "kernel/queue-reader.h"
 #include "kernel/sysfs.h"
 #include "runtime/lock.h"
 #include "runtime/marks.h"
@@ -176,6 +177,13 @@ static int keep_directories(struct err *err)
 	return 0;
 }
 
+static int start_queue_reader(struct err *err)
+{
+	int ret = queue_reader_start();
+
+	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot start a process") : 0;
+}
+
 /* Two devices with one name would compete for /dev/disk/by-nbd/NAME. */
 static int take_name(struct supervisor *s, struct err *err)
 {
@@ -274,6 +282,8 @@ static int prepare(struct supervisor *s, struct err *err)
 		ret = rundir_make(err);
 	if (ret == 0)
 		ret = keep_directories(err);
+	if (ret == 0)
+		ret = start_queue_reader(err);
 	if (ret == 0)
 		ret = supervisor_succeed(s, err);
 	if (ret == 0)

@@ -36,7 +36,7 @@ static void from_kernel(int index, struct state *s)
 	if (sysfs_device(index, &device) == 0) {
 		s->size = device.size;
 		s->read_only = device.read_only;
-		s->block_size = device.block_size;
+		sysfs_block_size(index, &s->block_size);
 		s->flush = adopt_flushes(index);
 	}
 	adopt_identifier(index, backend, sizeof(backend));

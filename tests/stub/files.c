@@ -67,11 +67,12 @@ void files_set(struct driver *d, const struct device *dev, const char *name, con
 	write_file(path_of(d, dev, name).text, text);
 }
 
-/* A writer may just have emptied it. */
+/* A writer may just have emptied it, and a scenario may have put a FIFO in its place. */
 uint64_t files_number(struct driver *d, const struct device *dev, const char *name,
 		      uint64_t otherwise)
 {
-	FILE *f = fopen(path_of(d, dev, name).text, "re");
+	int fd = open(path_of(d, dev, name).text, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	unsigned long long value;
 
 	if (!f)

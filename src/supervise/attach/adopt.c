@@ -74,13 +74,29 @@ static void count_connections(struct adopt *a)
 static int read_device(struct adopt *a)
 {
 	struct sysfs_device device;
+	uint32_t block_size = 0;
 	uint64_t kib = 0;
 	int ret = sysfs_device(a->index, &device);
 
+	/* It cannot be read while a write to queue/ waits for the connection that we shall make. */
+	if (ret == 0)
+		ret = sysfs_block_size(a->index, &block_size);
+	if (ret == -EAGAIN && a->known && a->state->attachment == a->attachment &&
+	    a->state->block_size) {
+		block_size = a->state->block_size;
+		ret = 0;
+	}
+	if (ret == -EAGAIN)
+		return err_set(
+		    &a->err, ERR_RETRY, -ret,
+		    "cannot take over /dev/nbd%d: a program that writes a file in "
+		    "/sys/block/nbd%d/queue keeps it locked until requests end: end that "
+		    "program, or detach with --force",
+		    a->index, a->index);
 	if (ret < 0)
 		return err_errno(&a->err, ERR_FAILED, -ret, "cannot take over /dev/nbd%d",
 				 a->index);
-	a->plan = (struct plan){.size = device.size, .block_size = device.block_size};
+	a->plan = (struct plan){.size = device.size, .block_size = block_size};
 	count_connections(a);
 	a->plan.flags = a->known ? (uint16_t)a->state->flags
 				 : flags_in_use(a->index, device.read_only, a->plan.connections);

@@ -198,8 +198,7 @@ bool handover_ended_clean(struct handover *h)
 	struct links *links = h->cfg.links;
 	struct sysfs_progress p;
 
-	if (links_unclean(links) && sysfs_progress(h->env->at->index, &p) == 0 && p.counted &&
-	    p.in_flight == 0)
+	if (links_unclean(links) && sysfs_progress(h->env->at->index, &p) == 0 && sysfs_is_idle(&p))
 		links_seen_idle(links);
 	return !links_unclean(links);
 }

@@ -96,7 +96,7 @@ void resize_grow_when_idle(struct resize *z)
 	if (!view.attached || z->growing || view.busy || view.stalled || !resize_is_due(z))
 		return;
 	if (loop_now() - view.recovered < GROW_WAIT_MS ||
-	    sysfs_progress(z->env->at->index, &p) < 0 || !p.counted || p.in_flight > 0)
+	    sysfs_progress(z->env->at->index, &p) < 0 || !sysfs_is_idle(&p))
 		return;
 	resize_grow(z);
 }

@@ -8,8 +8,9 @@ bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64
 {
 	bool stalled = p->stalled, uncounted = p->uncounted;
 
-	p->uncounted = !seen->counted;
-	if (!seen->counted) {
+	if (!seen->unknown)
+		p->uncounted = !seen->counted;
+	if (p->uncounted) {
 		p->uncounted_at = now;
 		p->completed_at = 0; /* a device whose requests are not counted is not stalled */
 	}

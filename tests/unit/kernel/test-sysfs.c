@@ -83,12 +83,14 @@ static int tear_down(void **state)
 static void reads_a_device(void **state)
 {
 	struct sysfs_device d;
+	uint32_t block_size;
 
 	(void)state;
 	assert_int_equal(sysfs_device_at(root, 0, &d), 0);
 	assert_int_equal(d.pid, 4711);
 	assert_int_equal(d.size, 32768 * 512);
-	assert_int_equal(d.block_size, 4096);
+	assert_int_equal(sysfs_block_size_at(root, 0, &block_size), 0);
+	assert_int_equal(block_size, 4096);
 	assert_false(d.read_only);
 	write_attr("ro", "1\n");
 	assert_int_equal(sysfs_device_at(root, 0, &d), 0);
@@ -355,7 +357,7 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
 	write_attr("queue/iostats", "1\n");
-	write_attr("inflight", "       0        1\n");
+	write_attr("stat", "0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0\n");
 	tune_io_timeout_apart_at(root, 0, 1000);
 	close(held[1]);
 	let_go = becomes(held[0], POLLHUP);
@@ -363,7 +365,7 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	early.fd = fd;
 	too_early = poll(&early, 1, 300) == 1 && early.revents & POLLIN;
-	write_attr("inflight", "       0        0\n");
+	write_attr("stat", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
 	waited = becomes(fd, POLLIN) && read(fd, text, sizeof(text) - 1) == 4;
 	close(fd);
 	close(held[0]);
