@@ -37,17 +37,18 @@ static void forget_export(struct nego *n)
 
 /*
  * INFO and GO: the name, and the information requests. A client that requests NBD_INFO_BLOCK_SIZE
- * must respect the block sizes.
+ * must respect the block sizes. To attach, nothing else has to be known beyond the size and the
+ * flags, which come unasked; a server that refuses the name or the description works all the same.
  */
 static void send_info(struct nego *n, uint32_t type)
 {
 	static const uint16_t wanted[] = {
+	    NBD_INFO_BLOCK_SIZE,
 	    NBD_INFO_EXPORT,
 	    NBD_INFO_NAME,
 	    NBD_INFO_DESCRIPTION,
-	    NBD_INFO_BLOCK_SIZE,
 	};
-	const size_t count = sizeof(wanted) / sizeof(wanted[0]);
+	const size_t count = n->goal == NEGO_GOAL_GO ? 1 : sizeof(wanted) / sizeof(wanted[0]);
 
 	forget_export(n);
 	option(n, type, (uint32_t)(4 + n->name_len + 2 + 2 * count));

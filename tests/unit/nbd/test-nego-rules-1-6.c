@@ -196,6 +196,22 @@ static void test_rule_04_block_sizes_are_asked_for_and_kept(void **state)
 	assert_true(out.export.max_block == UINT32_MAX);
 }
 
+/* Servers may refuse what they do not know, and a name or a description decides nothing. */
+static void test_rule_04_nothing_else_is_asked_for_to_attach(void **state)
+{
+	const uint8_t *data;
+	uint32_t len = 0;
+
+	(void)state;
+	greet(FIXED);
+	say_accept(NBD_OPT_GO);
+	run(GO, "foo");
+	assert_done();
+	sent_option(0, &data, &len);
+	assert_int_equal(len, 4 + 3 + 2 + 2);
+	assert_int_equal(asks_for(data, len, NBD_INFO_BLOCK_SIZE), 1);
+}
+
 static void test_rule_04_undeclared_block_sizes_are_zero(void **state)
 {
 	(void)state;
@@ -307,8 +323,8 @@ static void test_rule_05_no_info_is_listed_twice(void **state)
 
 	(void)state;
 	greet(FIXED);
-	say_accept(NBD_OPT_GO);
-	run(GO, "foo");
+	say_accept(NBD_OPT_INFO);
+	run(INFO, "foo");
 	sent_option(0, &data, &len);
 	assert_int_equal(get_be32(data), 3);
 	assert_memory_equal(data + 4, "foo", 3);
@@ -390,6 +406,7 @@ int main(void)
 	    cmocka_unit_test(test_rule_03_go_has_no_padding),
 	    cmocka_unit_test(test_rule_03_the_zeroes_are_taken_exactly),
 	    cmocka_unit_test(test_rule_04_block_sizes_are_asked_for_and_kept),
+	    cmocka_unit_test(test_rule_04_nothing_else_is_asked_for_to_attach),
 	    cmocka_unit_test(test_rule_04_undeclared_block_sizes_are_zero),
 	    cmocka_unit_test(test_rule_04_impossible_block_sizes_are_refused),
 	    cmocka_unit_test(test_rule_04_insisting_on_block_sizes_is_final),
