@@ -22,11 +22,18 @@ static void say(const struct err *err, void *arg)
 	log_error("%s", err->message);
 }
 
-/* A configuration's NAME instead of its file, if there is no file with that name here. */
+/* A configuration's NAME, or NAME.conf, instead of its file, if there is no file with that name
+ * here. */
 static void find_file(const char *word, char *path, size_t size)
 {
+	size_t len;
+	const char *start = config_name_of(word, &len);
+	_cleanup_free_ char *name = strndup(start, len);
 	int index;
 
+	config_path(word, path, size);
+	if (name && start == word && access(word, F_OK) < 0 && access(path, F_OK) < 0)
+		word = name;
 	if ((config_is_name(word, strlen(word)) || device_parse(word, "", &index, NULL) == 0) &&
 	    !strchr(word, '/') && access(word, F_OK) < 0)
 		config_path(word, path, size);

@@ -112,7 +112,7 @@ static int by_path(const char *path, int *ret_index, struct err *err)
 	return place_device(real, ret_index, err);
 }
 
-int cmd_device(const struct options *o, int *ret_index, struct err *err)
+static int find(const struct options *o, int *ret_index, struct err *err)
 {
 	struct search s = {.name = o->device};
 	int ret;
@@ -134,6 +134,23 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err)
 	free(s.state);
 	if (ret == 0)
 		*ret_index = s.index;
+	return ret;
+}
+
+int cmd_device(const struct options *o, int *ret_index, struct err *err)
+{
+	int ret = find(o, ret_index, err);
+	const char *name;
+	size_t len;
+
+	if (ret != -ENOENT)
+		return ret;
+	name = config_name_of(o->device, &len);
+	if (name[len])
+		err_set(err, ERR_FAILED, ENOENT,
+			"no attached device is called %s: if the configuration of that file is "
+			"meant, write %.*s",
+			o->device, (int)len, name);
 	return ret;
 }
 
@@ -160,6 +177,8 @@ bool cmd_device_missing(int index, struct err *err)
 {
 	char path[512];
 
+	if (sysfs_check(err) < 0)
+		return true;
 	kernel_await_module();
 	snprintf(path, sizeof(path), "%s/block/nbd0", sysfs_root());
 	if (access(path, F_OK) < 0)

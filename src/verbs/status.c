@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/name.h"
 #include "verbs/device.h"
 #include "verbs/metrics.h"
 #include "verbs/table.h"
@@ -116,12 +117,17 @@ static int fail(struct view *v, const struct options *o)
 static int show_absence(struct view *v, const struct options *o)
 {
 	const char *prefix = o->index < 0 ? "" : "/dev/";
+	size_t len;
+	/* cmd_device() has a sentence for that. */
+	bool is_file = o->index < 0 && config_name_of(o->device, &len)[len];
 
 	if (v->json) {
 		err_set(&v->error, ERR_FAILED, ENODEV, "%s%s: not attached", prefix, o->device);
 		return fail(v, o);
 	}
-	if (!v->metrics)
+	if (!v->metrics && is_file)
+		puts(v->error.message);
+	else if (!v->metrics)
 		printf("%s%s: not attached\n", prefix, o->device);
 	return err_exit_status(ERR_FAILED);
 }
@@ -134,12 +140,13 @@ static int show_one(const struct options *o, void *arg)
 
 	if (ret < 0 && ret != -ENOENT)
 		return fail(v, o);
+	if (ret == 0 && describe(index, v->state) == 0) {
+		show(v);
+		return 0;
+	}
 	if (ret == 0 && cmd_device_missing(index, &v->error))
 		return fail(v, o);
-	if (ret < 0 || describe(index, v->state) < 0)
-		return show_absence(v, o);
-	show(v);
-	return 0;
+	return show_absence(v, o);
 }
 
 static int is_nbd(const struct dirent *d)
@@ -155,6 +162,10 @@ static int show_all(struct view *v)
 	struct dirent **disk;
 	int index, n;
 
+	if (sysfs_check(&v->error) < 0) {
+		log_error("%s", v->error.message);
+		return err_exit_status(v->error.kind);
+	}
 	snprintf(path, sizeof(path), "%s/block", sysfs_root());
 	n = scandir(path, &disk, is_nbd, versionsort);
 	if (n < 0) {

@@ -240,6 +240,18 @@ there is no device /dev/nbd77
 $ -d nosuch
 1
 no attached device is called nosuch
+$ -d data.conf
+1
+no attached device is called data.conf: if the configuration of that file is meant, write data
+$ -d /etc/nbd-attach/data.conf
+1
+no attached device is called /etc/nbd-attach/data.conf: if the configuration of that file is meant, write data
+$ -s data.conf
+1
+no attached device is called data.conf: if the configuration of that file is meant, write data
+$ --check-config data2.conf
+2
+/etc/nbd-attach/data2.conf: this file cannot be read: No such file or directory
 $ -d /nosuch
 1
 nothing is mounted at "/nosuch": name a device, its name, or a mount point
