@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,16 @@ int capability_effective(int capability)
 	if (ret < 0)
 		return ret;
 	return (s.word[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+/* The kernel's PROC_USER_INIT_INO, include/linux/proc_ns.h: the same on every machine. */
+#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
+
+bool capability_in_user_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != FIRST_USER_NAMESPACE;
 }
 
 int capability_empty_bounding_set(void)

@@ -62,6 +62,10 @@ int process_seed_open(struct process_seed *ret_seed, struct err *err)
 				 "cannot open this program's file (/proc/self/exe), from which "
 				 "helper processes are started");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 && errno == ENOENT)
+		return err_set(err, ERR_SYSTEM, ENOENT,
+			       "there is no /dev/null, which helper processes need: mount devtmpfs "
+			       "on /dev, or in a chroot or container the machine's own /dev");
 	if (null < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot open /dev/null");
 	*ret_seed = (struct process_seed){.exe = TAKE_FD(exe), .null = TAKE_FD(null)};

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/capability.h"
 #include "kernel/device.h"
 #include "kernel/sysfs.h"
 
@@ -48,6 +50,16 @@ int attach_check(const struct kernel_attach *a, struct err *err)
 
 int privilege_explain(struct err *err)
 {
+	if (capability_in_user_namespace())
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "nbd-attach runs in a user namespace, as in a rootless container, "
+			       "where even root has no rights to the machine's devices: run it as "
+			       "root outside of the namespace");
+	if (geteuid() == 0)
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "nbd-attach needs CAP_SYS_ADMIN, which root does not have here: a "
+			       "container or the settings of a unit (CapabilityBoundingSet=) have "
+			       "taken it away");
 	return err_set(err, ERR_SYSTEM, EPERM, "nbd-attach needs root (CAP_SYS_ADMIN)");
 }
 

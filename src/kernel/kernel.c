@@ -111,12 +111,14 @@ static int load_module(struct err *err)
 static bool privileged(void)
 {
 	/* If the capabilities cannot be read, the kernel's own check decides later. */
-	return capability_effective(CAP_SYS_ADMIN) != 0;
+	return capability_effective(CAP_SYS_ADMIN) != 0 && !capability_in_user_namespace();
 }
 
 int kernel_check(struct err *err)
 {
-	return privileged() ? load_module(err) : privilege_explain(err);
+	if (!privileged())
+		return privilege_explain(err);
+	return sysfs_check(err) < 0 ? -ENODEV : load_module(err);
 }
 
 /*

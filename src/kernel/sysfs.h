@@ -35,6 +35,10 @@ int sysfs_number_at(const char *root, int index, const char *attribute, uint64_t
 /* Writes an attribute. May block (see above). 0 or -errno. */
 int sysfs_write_at(const char *root, int index, const char *attribute, const char *value);
 
+/* 0, or -ENODEV with an ERR_SYSTEM sentence: sysfs is not there, so that every device would look as
+ * if it were not attached. */
+int sysfs_check(struct err *err);
+
 /* True if the device is configured: its attribute `pid` exists only while it is. */
 bool sysfs_attached_at(const char *root, int index);
 

@@ -21,7 +21,9 @@ static int ask(const struct options *o, void *arg)
 
 	if (ret == 0) {
 		ret = control_ask(index, q->request, q->limit_ms, &status, &err);
-		if (ret == -ENOENT && !sysfs_attached(index))
+		if (ret == -ENOENT && sysfs_check(&err) < 0)
+			ret = -ENODEV;
+		else if (ret == -ENOENT && !sysfs_attached(index))
 			err_set(&err, ERR_FAILED, ENODEV, "/dev/nbd%d is not attached", index);
 		else if (ret == -ENOENT)
 			err_set(&err, ERR_FAILED, ENOENT,

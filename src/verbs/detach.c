@@ -385,6 +385,13 @@ static int detach_all(const struct options *o)
 
 int cmd_detach(const struct options *o)
 {
+	struct err err;
+
+	/* The users of a device are found by sysfs, too. */
+	if (sysfs_check(&err) < 0) {
+		log_error("%s", err.message);
+		return err_exit_status(err.kind);
+	}
 	if (o->all)
 		return detach_all(o);
 	return o->n_more ? detach_several(o) : detach_named(o);

@@ -22,7 +22,8 @@ int cmd_device_configured(const char *name, int *ret_index);
 
 /*
  * True, with an ERR_USAGE sentence, if the kernel has NBD devices, but none of this number. Without
- * the nbd module there are none at all, and then no number is wrong.
+ * the nbd module there are none at all, and then no number is wrong. Also true, with an ERR_SYSTEM
+ * sentence, if there is no sysfs to look at.
  */
 bool cmd_device_missing(int index, struct err *err);
 
