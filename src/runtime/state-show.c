@@ -33,20 +33,28 @@ static void print_link(const struct state_link *l, FILE *out)
 			l->retransmits, l->sent, l->received);
 }
 
-static void print_expiry(const char *label, const char *subject, int64_t when, FILE *out)
+char *expiry_text(int64_t when, char *buf, size_t len)
 {
 	time_t seconds = (time_t)when;
 	char date[64] = "?";
 	struct tm tm;
 
-	if (!when)
-		return;
 	if (localtime_r(&seconds, &tm))
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "  %-12s %s%suntil %s%s\n", label, subject, subject[0] ? ", " : "", date,
-		when < time(NULL)			   ? ", EXPIRED"
-		: when - time(NULL) < STATE_EXPIRY_WARNING ? ", EXPIRES SOON"
-							   : "");
+	snprintf(buf, len, "until %s%s", date,
+		 when < time(NULL)			    ? ", EXPIRED"
+		 : when - time(NULL) < STATE_EXPIRY_WARNING ? ", EXPIRES SOON"
+							    : "");
+	return buf;
+}
+
+static void print_expiry(const char *label, const char *subject, int64_t when, FILE *out)
+{
+	char text[96];
+
+	if (when)
+		fprintf(out, "  %-12s %s%s%s\n", label, subject, subject[0] ? ", " : "",
+			expiry_text(when, text, sizeof(text)));
 }
 
 static void print_tls(const struct state_tls *tls, FILE *out)

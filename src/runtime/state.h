@@ -115,6 +115,9 @@ void state_print(const struct state *s, FILE *out);
 struct json;
 void state_json(const struct state *s, struct json *j);
 
+/* `until 2027-01-01 12:00:00, EXPIRES SOON`: a certificate's end, in local time. Returns buf. */
+char *expiry_text(int64_t when, char *buf, size_t len);
+
 /* `10 GiB`, `41472 bytes`: exact when it is a whole number of units. Returns buf. */
 char *size_text(uint64_t bytes, char *buf, size_t len);
 

@@ -60,6 +60,31 @@ static void print_sizes(const struct nbd_export *e, FILE *out)
 		fprintf(out, "%-18s %" PRIu32 "\n", "maximum payload", e->max_block);
 }
 
+static void print_certificate(const char *label, const char *subject, int64_t when, FILE *out)
+{
+	char text[sizeof(((struct tls_facts *)NULL)->peer) + 96], end[96];
+
+	if (!when)
+		return;
+	snprintf(text, sizeof(text), "%s%s%s", subject, subject[0] ? ", " : "",
+		 expiry_text(when, end, sizeof(end)));
+	foreign_line(out, label, text);
+}
+
+static void print_tls(const struct export_view *v, FILE *out)
+{
+	const struct tls_facts *f = v->tls;
+
+	if (!v->endpoint->tls) {
+		line(out, "tls", "no");
+		return;
+	}
+	fprintf(out, "%-18s %s, %s%s\n", "tls", f->version, f->cipher,
+		endpoint_warning(v->endpoint) ? ", but the server is not verified" : "");
+	print_certificate("certificate", f->peer, f->peer_expires, out);
+	print_certificate("our certificate", "", f->own_expires, out);
+}
+
 void export_print(const struct export_view *v, FILE *out)
 {
 	_cleanup_free_ char *uri = endpoint_uri(v->endpoint);
@@ -78,10 +103,7 @@ void export_print(const struct export_view *v, FILE *out)
 	if (uri)
 		foreign_line(out, "uri", uri);
 	line(out, "protocol", export_style(e->style));
-	line(out, "tls",
-	     !v->endpoint->tls		     ? "no"
-	     : endpoint_warning(v->endpoint) ? "yes, but the server is not verified"
-					     : "yes");
+	print_tls(v, out);
 	fprintf(out, "%-18s %s (%" PRIu64 " bytes)\n", "size",
 		size_text(e->size, size, sizeof(size)), e->size);
 	fprintf(out, "%-18s", "flags");
@@ -92,6 +114,30 @@ void export_print(const struct export_view *v, FILE *out)
 	if (!(e->flags & (NBD_TX_SEND_FLUSH | NBD_TX_READ_ONLY)))
 		line(out, "no flush", "fsync succeeds without telling the server");
 	print_sizes(e, out);
+}
+
+/* A string, or null if there is none. */
+static void text_json(struct json *j, const char *key, const char *text)
+{
+	json_string(j, key, text[0] ? text : NULL);
+}
+
+/* Seconds since 1970, or null if there is no certificate. */
+static void expiry_json(struct json *j, const char *key, int64_t when)
+{
+	if (when)
+		json_i64(j, key, when);
+	else
+		json_string(j, key, NULL);
+}
+
+static void tls_json(const struct tls_facts *f, struct json *j)
+{
+	text_json(j, "tls-version", f->version);
+	text_json(j, "tls-cipher", f->cipher);
+	text_json(j, "tls-peer", f->peer);
+	expiry_json(j, "tls-peer-expires-unix-seconds", f->peer_expires);
+	expiry_json(j, "tls-own-expires-unix-seconds", f->own_expires);
 }
 
 void export_json(const struct export_view *v, struct json *j)
@@ -122,4 +168,5 @@ void export_json(const struct export_view *v, struct json *j)
 		json_u64(j, "preferred-block-size", e->pref_block);
 		json_u64(j, "maximum-payload", e->max_block);
 	}
+	tls_json(v->tls, j);
 }

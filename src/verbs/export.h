@@ -6,6 +6,7 @@
 #include "nbd/export.h"
 #include "base/json.h"
 #include "endpoint/endpoint.h"
+#include "worker/tls/values.h"
 
 struct export_view {
 	const struct nbd_export *export; /* NULL: it could not be described */
@@ -13,6 +14,7 @@ struct export_view {
 	const char *description;	 /* "": none */
 	const struct endpoint *endpoint; /* where it is: its URI and whether there is TLS */
 	const char *server;		 /* the address that answered */
+	const struct tls_facts *tls;	 /* the session's, version "" without TLS */
 };
 
 /* On a terminal in bold what leads a paragraph, unless NO_COLOR or TERM=dumb is set. */

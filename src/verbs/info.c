@@ -50,8 +50,7 @@ static void listing_done(struct listing *l)
 
 struct sink {
 	struct json *json; /* NULL: text */
-	struct nbd_export *export;
-	char address[256];
+	struct probe_answer *answer;
 	bool any;
 	struct err err;
 };
@@ -59,21 +58,22 @@ struct sink {
 /* Asks for one export and prints it, even if the server lists it but does not describe it. */
 static int describe(const struct options *o, const struct listed *listed, struct sink *s)
 {
-	int status = probe(o, NEGO_GOAL_INFO, NULL, NULL, s->export, s->address, sizeof(s->address),
-			   &s->err);
+	int status = probe(o, NEGO_GOAL_INFO, NULL, NULL, s->answer, &s->err);
+	const struct nbd_export *export = &s->answer->export;
 	const char *asked = o->endpoint.export_name ? o->endpoint.export_name : "";
 	struct export_view v = {
-	    .export = status == 0 ? s->export : NULL,
-	    .name = status == 0 && !listed && s->export->name[0] ? s->export->name : asked,
+	    .export = status == 0 ? export : NULL,
+	    .name = status == 0 && !listed && export->name[0] ? export->name : asked,
 	    .endpoint = &o->endpoint,
-	    .server = s->address,
+	    .server = s->answer->address,
+	    .tls = &s->answer->tls,
 	    .description = "",
 	};
 
 	if (status && !listed)
 		return status;
 	if (status == 0)
-		v.description = s->export->description;
+		v.description = export->description;
 	if (!v.description[0] && listed)
 		v.description = listed->description;
 	if (s->json) {
@@ -99,8 +99,7 @@ static bool goes_on(int status)
 static int describe_all(const struct options *o, struct sink *s)
 {
 	struct listing l = {.n = 0};
-	int status =
-	    probe(o, NEGO_GOAL_LIST, add, &l, s->export, s->address, sizeof(s->address), &s->err);
+	int status = probe(o, NEGO_GOAL_LIST, add, &l, s->answer, &s->err);
 	int worst = status;
 
 	if (status == 0 && l.no_memory) {
@@ -110,7 +109,7 @@ static int describe_all(const struct options *o, struct sink *s)
 	if (status == 0 && s->json) {
 		json_object(s->json, NULL);
 		json_u64(s->json, "version", CMD_JSON_VERSION);
-		json_string(s->json, "server", s->address);
+		json_string(s->json, "server", s->answer->address);
 		json_array(s->json, "exports");
 	}
 	for (size_t i = 0; status == 0 && i < l.n && goes_on(worst); i++) {
@@ -131,9 +130,9 @@ static int describe_all(const struct options *o, struct sink *s)
 
 int cmd_info(const struct options *o)
 {
-	struct nbd_export *export = calloc(1, sizeof(*export));
+	struct probe_answer *answer = calloc(1, sizeof(*answer));
 	_cleanup_free_ char *text = NULL;
-	struct sink s = {.export = export};
+	struct sink s = {.answer = answer};
 	size_t len = 0;
 	/*
 	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
@@ -142,11 +141,11 @@ int cmd_info(const struct options *o)
 	struct json j;
 	int status;
 
-	if (!export || !memory) {
+	if (!answer || !memory) {
 		log_error("out of memory");
 		if (memory)
 			fclose(memory);
-		free(export);
+		free(answer);
 		return err_exit_status(ERR_SYSTEM);
 	}
 	probe_warn(o);
@@ -159,6 +158,8 @@ int cmd_info(const struct options *o)
 		fputs(text, stdout);
 	else if (o->json)
 		probe_fail_json(&s.err, status);
-	free(export);
+	if (s.any)
+		probe_warn_of_expiry(&answer->tls);
+	free(answer);
 	return status;
 }

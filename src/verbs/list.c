@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "verbs/export.h"
 #include "verbs/probe.h"
@@ -46,8 +48,8 @@ static void print_json(const char *name, const char *description, void *arg)
 
 int cmd_list(const struct options *o)
 {
-	struct nbd_export *export = calloc(1, sizeof(*export));
-	char address[256], *text = NULL;
+	struct probe_answer *answer = calloc(1, sizeof(*answer));
+	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	/*
 	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
@@ -57,8 +59,11 @@ int cmd_list(const struct options *o)
 	struct json j;
 	int status;
 
-	if (!export || !memory) {
-		free(export);
+	if (!answer || !memory) {
+		log_error("out of memory");
+		if (memory)
+			fclose(memory);
+		free(answer);
 		return err_exit_status(ERR_SYSTEM);
 	}
 	probe_warn(o);
@@ -66,11 +71,10 @@ int cmd_list(const struct options *o)
 	json_object(&j, NULL);
 	json_u64(&j, "version", CMD_JSON_VERSION);
 	json_array(&j, "exports");
-	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, export, address,
-		       sizeof(address), &err);
+	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, answer, &err);
 	json_end_array(&j);
 	if (status == 0) {
-		json_string(&j, "server", address);
+		json_string(&j, "server", answer->address);
 		/* Only a server that knows options can list. */
 		json_string(&j, "protocol", export_style(NBD_STYLE_FIXED_NEW));
 		json_bool(&j, "tls", o->endpoint.tls);
@@ -83,7 +87,8 @@ int cmd_list(const struct options *o)
 		fputs(text, stdout);
 	else if (o->json)
 		probe_fail_json(&err, status);
-	free(text);
-	free(export);
+	if (status == 0)
+		probe_warn_of_expiry(&answer->tls);
+	free(answer);
 	return status;
 }

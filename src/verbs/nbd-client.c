@@ -37,21 +37,20 @@ int cmd_check_pid(const struct options *o)
 int cmd_check_size(const struct options *o, uint64_t size)
 {
 	struct err err;
-	struct nbd_export *export = calloc(1, sizeof(*export));
-	char address[256];
+	struct probe_answer *answer = calloc(1, sizeof(*answer));
 	int status;
 
-	if (!export) {
+	if (!answer) {
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
-	status = probe(o, NEGO_GOAL_INFO, NULL, NULL, export, address, sizeof(address), &err);
-	if (status == 0 && export->size != size) {
+	status = probe(o, NEGO_GOAL_INFO, NULL, NULL, answer, &err);
+	if (status == 0 && answer->export.size != size) {
 		log_error("the export holds %llu bytes, and -size says %llu: a device has the size "
 			  "of its export, so leave -size out",
-			  (unsigned long long)export->size, (unsigned long long)size);
+			  (unsigned long long)answer->export.size, (unsigned long long)size);
 		status = err_exit_status(ERR_PERMANENT);
 	}
-	free(export);
+	free(answer);
 	return status;
 }

@@ -4,15 +4,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/log.h"
+#include "runtime/state.h"
 #include "verbs/verbs.h"
+
+#define DAY INT64_C(86400) /* seconds */
 
 struct outcome {
 	struct loop *loop;
-	struct nbd_export export;
-	char address[256];
+	struct probe_answer answer;
 	struct err err;
 };
 
@@ -28,8 +31,9 @@ static void ended(struct attempt *a, int ret, struct attempt_result *result, con
 		loop_stop(out->loop, err_exit_status(err->kind));
 		return;
 	}
-	out->export = result->export;
-	address_describe(&result->peer, out->address, sizeof(out->address));
+	out->answer.export = result->export;
+	out->answer.tls = result->tls;
+	address_describe(&result->peer, out->answer.address, sizeof(out->answer.address));
 	loop_stop(out->loop, 0);
 }
 
@@ -55,8 +59,25 @@ void probe_warn(const struct options *o)
 		log_warning("%s", warning);
 }
 
+static void warn_of_expiry(const char *whose, int64_t when)
+{
+	int64_t left = when - time(NULL);
+
+	if (when && left < 0)
+		log_warning("%s certificate has expired: renew it", whose);
+	else if (when && left < STATE_EXPIRY_WARNING)
+		log_warning("%s certificate expires in %lld days: renew it", whose,
+			    (long long)(left / DAY));
+}
+
+void probe_warn_of_expiry(const struct tls_facts *tls)
+{
+	warn_of_expiry("the server's", tls->peer_expires);
+	warn_of_expiry("our", tls->own_expires);
+}
+
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
-	  struct nbd_export *ret_export, char *address, size_t address_size, struct err *ret_err)
+	  struct probe_answer *ret_answer, struct err *ret_err)
 {
 	struct attempt_config cfg = {
 	    .endpoint = &o->endpoint,
@@ -83,12 +104,10 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 		attempt_free(attempt);
 	}
 	loop_free(p.outcome.loop);
-	if (ret == 0) {
-		*ret_export = p.outcome.export;
-		snprintf(address, address_size, "%s", p.outcome.address);
-	} else {
+	if (ret == 0)
+		*ret_answer = p.outcome.answer;
+	else
 		*ret_err = p.outcome.err;
-	}
 	return ret;
 }
 

@@ -6,18 +6,26 @@
 #include "cli/options.h"
 #include "transport/attempt.h"
 
+struct probe_answer {
+	struct nbd_export export; /* of INFO */
+	char address[256];	  /* the server's, as for people */
+	struct tls_facts tls;
+};
+
 /*
- * Blocks at most --connect-timeout. Returns 0 with *ret_export and the peer's address (as for
- * people) in `address`, or the exit status with *ret_err, the error being logged. `listed` and its
- * argument as in attempt_new(), NULL for INFO.
+ * Blocks at most --connect-timeout. Returns 0 with *ret_answer, or the exit status with *ret_err,
+ * the error being logged. `listed` and its argument as in attempt_new(), NULL for INFO.
  */
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
-	  struct nbd_export *ret_export, char *address, size_t address_size, struct err *ret_err);
+	  struct probe_answer *ret_answer, struct err *ret_err);
 
 /* The answer of --json when there is nothing else to print. */
 void probe_fail_json(const struct err *err, int status);
 
 /* Warns if TLS is used without verifying the server. */
 void probe_warn(const struct options *o);
+
+/* Warns of a certificate that has expired or expires soon. */
+void probe_warn_of_expiry(const struct tls_facts *tls);
 
 #endif

@@ -233,7 +233,7 @@ static void go_localhost(void **state)
 	(void)state;
 	tcp_endpoint(&e, "localhost", address_port(&at));
 	cfg.endpoint = &e;
-	cfg.timeout_ms = 1000;
+	cfg.timeout_ms = 8000;
 	o = attempt(&cfg);
 	assert_int_equal(o.ret, 0);
 	close(o.fd);
