@@ -161,6 +161,16 @@ static const char *opening(enum fsm_state state)
 	return "";
 }
 
+/* The reason may name the device, which the sentence has named already. */
+static void put_kept(struct text *t, const struct manager_status *s)
+{
+	char device[40];
+	size_t len = (size_t)snprintf(device, sizeof(device), "/dev/nbd%d is ", s->index);
+
+	text_str(t, "Still attached, without a supervisor: ");
+	text_str(t, s->kept + (strncmp(s->kept, device, len) == 0 ? len : 0));
+}
+
 void manager_sentence(const struct manager_status *s, int64_t now, char *buf, size_t size)
 {
 	struct text t;
@@ -170,6 +180,10 @@ void manager_sentence(const struct manager_status *s, int64_t now, char *buf, si
 		text_str(&t, "/dev/nbd");
 		text_u64(&t, (uint64_t)s->index);
 		text_str(&t, ": ");
+	}
+	if (s->kept && s->state == FSM_ENDED) {
+		put_kept(&t, s);
+		return;
 	}
 	text_str(&t, opening(s->state));
 	if (s->address[0]) {

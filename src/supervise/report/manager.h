@@ -20,6 +20,7 @@ struct manager_status {
 	int64_t since;	     /* of the state, seconds since 1970; 0: not known */
 	const char *address; /* the server's; "" if not known */
 	const char *reason;  /* the reason of the state; "" */
+	const char *kept;    /* why the device stays attached without us; NULL: it does not */
 	int64_t next_try;    /* seconds since 1970; 0: none is planned */
 	int64_t fails_at;    /* when I/O begins to fail, seconds since 1970; 0: never, or unknown */
 	int index;	     /* of /dev/nbdN; negative: not known */

@@ -25,9 +25,10 @@ struct report {
 	struct manager *manager;   /* NULL: none */
 	struct announce *announce; /* NULL: no --on-change */
 	struct udev *udev;
-	bool usable;	/* the partitions exist, as far as possible */
-	bool udev_told; /* udev has made the names, or is not waited for */
-	bool ready;	/* both, and all who wait for the device were told */
+	char kept[ERR_MESSAGE_MAX]; /* report_kept(); "": not called */
+	bool usable;		    /* the partitions exist, as far as possible */
+	bool udev_told;		    /* udev has made the names, or is not waited for */
+	bool ready;		    /* both, and all who wait for the device were told */
 };
 
 static void tell_ready(struct report *r)
@@ -156,6 +157,7 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause)
 	    .since = t->since,
 	    .address = r->env->at->server,
 	    .reason = state == FSM_ATTACHED ? "" : t->error,
+	    .kept = r->kept[0] ? r->kept : NULL,
 	    .next_try = t->next_try,
 	    .index = r->env->at->index,
 	};
@@ -210,6 +212,11 @@ bool report_is_ready(const struct report *r)
 void report_lost(struct report *r, bool lost)
 {
 	udev_tell(r->udev, lost);
+}
+
+void report_kept(struct report *r, const char *why)
+{
+	snprintf(r->kept, sizeof(r->kept), "%s", why);
 }
 
 void report_stopping(struct report *r)

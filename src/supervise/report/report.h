@@ -79,6 +79,8 @@ void report_usable(struct report *r);
 bool report_is_ready(const struct report *r);
 /* Tells udev whether the device can be read. */
 void report_lost(struct report *r, bool lost);
+/* The supervisor will end, and the device stays attached: the reason. */
+void report_kept(struct report *r, const char *why);
 /* The supervisor is about to end. */
 void report_stopping(struct report *r);
 

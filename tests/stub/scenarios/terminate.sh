@@ -21,4 +21,21 @@ kill_now "$opener"
 check "it is taken over again" attach
 check "unused, the supervisor ends" kill_supervisor TERM
 check "unused, the device is detached" told_is configured 0
+
+# What systemctl status shows of a unit that was stopped.
+start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -n nbd0 -u "$sock"
+check "the manager listens" wait_for 10 test -p "$N/start"
+echo >"$N/start"
+check "it attaches for a service manager" within 10 state_is attached
+start "$stub" open nbd0
+opener=$pid
+check "it is open" within 5 told_is openers 1
+supervisor=$(supervisor_pid 0)
+kill -TERM "$supervisor"
+check "stopped while in use: it ends" wait_for 10 gone "$supervisor"
+check "... and its last status says why the device is still attached" eval "
+	grep ^STATUS= $N/told | tail -n 1 | tee /dev/stderr |
+		grep -q '^STATUS=/dev/nbd0: Still attached, without a supervisor: open in process '"
+kill_now "$opener"
+check "it detaches" detach
 finish

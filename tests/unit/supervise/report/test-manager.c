@@ -296,6 +296,13 @@ static void sentences_are_for_people(void **unused)
 	      .index = 12},
 	     "/dev/nbd12: The server is lost, I/O waits, server 10.0.0.1:10809, since 1970-01-11 "
 	     "10:00, until 13:56:40, next try 13:46:45: it died"},
+	    {{.state = FSM_ENDED,
+	      .address = "10.0.0.1:10809",
+	      .reason = "",
+	      .kept = "/dev/nbd12 is mounted on \"/data\"",
+	      .since = 900000,
+	      .index = 12},
+	     "/dev/nbd12: Still attached, without a supervisor: mounted on \"/data\""},
 	};
 	char text[400];
 
