@@ -169,6 +169,8 @@ void nego_refused(struct nego *n)
 		nego_send_export_name(n);
 		return;
 	}
+	if (number == NBD_ERR_INVALID && nego_ask_for_less(n))
+		return;
 	if (number == NBD_ERR_TLS_REQD && n->tls_up) {
 		nego_violation(n, "it requires TLS although TLS is in use");
 		return;

@@ -37,18 +37,18 @@ static void forget_export(struct nego *n)
 
 /*
  * INFO and GO: the name, and the information requests. A client that requests NBD_INFO_BLOCK_SIZE
- * must respect the block sizes. To attach, nothing else has to be known beyond the size and the
- * flags, which come unasked; a server that refuses the name or the description works all the same.
+ * must respect the block sizes. To attach, only these and the export's own name, which shows a
+ * change of disk, have to be known: the size and the flags come unasked. The description is for
+ * people. A server that calls this request invalid is asked for the block sizes alone.
  */
 static void send_info(struct nego *n, uint32_t type)
 {
 	static const uint16_t wanted[] = {
 	    NBD_INFO_BLOCK_SIZE,
-	    NBD_INFO_EXPORT,
 	    NBD_INFO_NAME,
 	    NBD_INFO_DESCRIPTION,
 	};
-	const size_t count = n->goal == NEGO_GOAL_GO ? 1 : sizeof(wanted) / sizeof(wanted[0]);
+	const size_t count = n->frugal ? 1 : n->goal == NEGO_GOAL_GO ? 2 : 3;
 
 	forget_export(n);
 	option(n, type, (uint32_t)(4 + n->name_len + 2 + 2 * count));
@@ -58,6 +58,15 @@ static void send_info(struct nego *n, uint32_t type)
 	for (size_t i = 0; i < count; i++)
 		nego_put16(n, wanted[i]);
 	await_reply(n);
+}
+
+bool nego_ask_for_less(struct nego *n)
+{
+	if (n->frugal || (n->option != NBD_OPT_GO && n->option != NBD_OPT_INFO))
+		return false;
+	n->frugal = true;
+	send_info(n, n->option);
+	return true;
 }
 
 void nego_send_export_name(struct nego *n)

@@ -111,6 +111,7 @@ struct nego {
 	bool tls_up;	    /* nego_tls_started() was called */
 	bool transmission;  /* the server has entered the transmission phase */
 	bool padded;	    /* the reply to EXPORT_NAME ends with 124 zeroes */
+	bool frugal;	    /* asks for the block sizes alone */
 	bool has_export;    /* NBD_INFO_EXPORT has come */
 	unsigned int state; /* enum nego_state: the message that is awaited */
 	uint32_t option;    /* NBD_OPT_* in flight */

@@ -95,7 +95,7 @@ static inline void run_check_sent(const struct nego_config *cfg, const struct ou
 {
 	const uint8_t *p = o->sent;
 	size_t left = o->sent_len;
-	uint32_t option = 0, len, seen = 0;
+	uint32_t option = 0, len, seen = 0, before = 0;
 
 	if (!left || run_is_disc(p, left))
 		return;
@@ -115,7 +115,10 @@ static inline void run_check_sent(const struct nego_config *cfg, const struct ou
 		RUN_CHECK(option != NBD_OPT_PEEK_EXPORT);
 		if (option == NBD_OPT_STARTTLS || option == NBD_OPT_LIST || option == NBD_OPT_ABORT)
 			RUN_CHECK(len == 0);
-		RUN_CHECK(!(seen & 1u << option)); /* no option needs to be sent twice */
+		/* Only what asks for information may be sent again, once, with less in it. */
+		RUN_CHECK(!(seen & 1u << option) ||
+			  ((option == NBD_OPT_GO || option == NBD_OPT_INFO) && len < before));
+		before = len;
 		RUN_CHECK(!cfg->tls || seen || option == NBD_OPT_STARTTLS);
 		RUN_CHECK(cfg->tls || option != NBD_OPT_STARTTLS);
 		seen |= 1u << option;

@@ -74,8 +74,13 @@ static void check_refusals(enum nego_goal goal, bool tls, uint32_t option, const
 
 	for (; r->sentence; r++) {
 		enum err_kind kind = r->error == NBD_ERR_SHUTDOWN ? ERR_RETRY : ERR_PERMANENT;
+		/* A request that is called invalid is repeated with less in it. */
+		bool twice =
+		    r->error == NBD_ERR_INVALID && (option == NBD_OPT_GO || option == NBD_OPT_INFO);
 
 		greet(FIXED);
+		if (twice)
+			reply(option, ERR(r->error), 0);
 		reply(option, ERR(r->error), 0);
 		run_config(&cfg);
 		assert_failed(kind, r->sentence);
@@ -83,6 +88,8 @@ static void check_refusals(enum nego_goal goal, bool tls, uint32_t option, const
 		assert_int_equal(out.consumed, server.len);
 
 		greet(FIXED);
+		if (twice)
+			reply(option, ERR(r->error), 0);
 		reply_text(option, ERR(r->error), "not today");
 		run_config(&cfg);
 		snprintf(with_text, sizeof(with_text), "%s (it says \"not today\")", r->sentence);

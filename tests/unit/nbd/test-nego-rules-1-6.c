@@ -128,10 +128,15 @@ static void test_rule_03_only_unsup_falls_back(void **state)
 	for (uint32_t error = 2; error <= 12; error++) {
 		greet(FIXED);
 		reply(NBD_OPT_GO, ERR(error), 0);
+		if (error == NBD_ERR_INVALID) /* the request is repeated with less in it */
+			reply(NBD_OPT_GO, ERR(error), 0);
 		export_named(MIB, FLAGS, true);
 		run(GO, "foo");
 		assert_int_equal(out.status, NEGO_FAILED);
-		assert_options(NBD_OPT_GO, NBD_OPT_ABORT);
+		if (error == NBD_ERR_INVALID)
+			assert_options(NBD_OPT_GO, NBD_OPT_GO, NBD_OPT_ABORT);
+		else
+			assert_options(NBD_OPT_GO, NBD_OPT_ABORT);
 	}
 }
 
@@ -196,8 +201,8 @@ static void test_rule_04_block_sizes_are_asked_for_and_kept(void **state)
 	assert_true(out.export.max_block == UINT32_MAX);
 }
 
-/* Servers may refuse what they do not know, and a name or a description decides nothing. */
-static void test_rule_04_nothing_else_is_asked_for_to_attach(void **state)
+/* A description decides nothing; a name shows that this is another disk than before. */
+static void test_rule_04_attaching_asks_for_little(void **state)
 {
 	const uint8_t *data;
 	uint32_t len = 0;
@@ -208,8 +213,33 @@ static void test_rule_04_nothing_else_is_asked_for_to_attach(void **state)
 	run(GO, "foo");
 	assert_done();
 	sent_option(0, &data, &len);
-	assert_int_equal(len, 4 + 3 + 2 + 2);
+	assert_int_equal(len, 4 + 3 + 2 + 2 * 2);
 	assert_int_equal(asks_for(data, len, NBD_INFO_BLOCK_SIZE), 1);
+	assert_int_equal(asks_for(data, len, NBD_INFO_NAME), 1);
+}
+
+static void test_rule_04_a_server_may_refuse_all_but_the_block_sizes(void **state)
+{
+	static const struct {
+		uint32_t option;
+		enum nego_goal goal;
+	} cases[] = {{NBD_OPT_GO, GO}, {NBD_OPT_INFO, INFO}};
+	const uint8_t *data = NULL;
+	uint32_t len = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		greet(FIXED);
+		reply(cases[i].option, ERR(NBD_ERR_INVALID), 0);
+		info_block_size(cases[i].option, 4096, 65536, UINT32_MAX);
+		say_accept(cases[i].option);
+		run(cases[i].goal, "foo");
+		assert_done();
+		assert_int_equal(sent_option(1, &data, &len), cases[i].option);
+		assert_int_equal(len, 4 + 3 + 2 + 2);
+		assert_int_equal(asks_for(data, len, NBD_INFO_BLOCK_SIZE), 1);
+		assert_int_equal(out.export.min_block, 4096);
+	}
 }
 
 static void test_rule_04_undeclared_block_sizes_are_zero(void **state)
@@ -328,9 +358,9 @@ static void test_rule_05_no_info_is_listed_twice(void **state)
 	sent_option(0, &data, &len);
 	assert_int_equal(get_be32(data), 3);
 	assert_memory_equal(data + 4, "foo", 3);
-	for (uint16_t type = 0; type < 4; type++)
+	for (uint16_t type = NBD_INFO_NAME; type <= NBD_INFO_BLOCK_SIZE; type++)
 		assert_int_equal(asks_for(data, len, type), 1);
-	assert_int_equal(len, 4 + 3 + 2 + 4 * 2);
+	assert_int_equal(len, 4 + 3 + 2 + 3 * 2);
 }
 
 static void test_rule_05_ack_without_info_export_is_a_violation(void **state)
@@ -406,7 +436,8 @@ int main(void)
 	    cmocka_unit_test(test_rule_03_go_has_no_padding),
 	    cmocka_unit_test(test_rule_03_the_zeroes_are_taken_exactly),
 	    cmocka_unit_test(test_rule_04_block_sizes_are_asked_for_and_kept),
-	    cmocka_unit_test(test_rule_04_nothing_else_is_asked_for_to_attach),
+	    cmocka_unit_test(test_rule_04_attaching_asks_for_little),
+	    cmocka_unit_test(test_rule_04_a_server_may_refuse_all_but_the_block_sizes),
 	    cmocka_unit_test(test_rule_04_undeclared_block_sizes_are_zero),
 	    cmocka_unit_test(test_rule_04_impossible_block_sizes_are_refused),
 	    cmocka_unit_test(test_rule_04_insisting_on_block_sizes_is_final),
