@@ -110,6 +110,7 @@ struct options {
 	bool root;
 	bool relay;
 	bool no_scan;
+	bool no_trim, no_write_zeroes;
 
 	/* attach: other servers of the export (cli/server-failover.h) */
 	struct endpoint failover[FAILOVER_MAX];

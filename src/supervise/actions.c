@@ -122,6 +122,10 @@ static void keep_facts(struct supervisor *s, const struct attach_facts *facts)
 /* Warns of what cannot be guaranteed while the command still waits. */
 static void warn(const struct supervisor *s)
 {
+	if (s->at.plan.flags & s->cfg.without)
+		log_warning("/dev/nbd%d was attached without --no-trim or --no-write-zeroes, and "
+			    "the kernel cannot change that: detach it and attach it again",
+			    s->at.index);
 	if (!attachment_flushes(&s->at) && !attachment_is_read_only(&s->at))
 		log_warning("/dev/nbd%d: the server does not support flush: fsync succeeds without "
 			    "telling the server, so data that the server has not written to its "

@@ -224,6 +224,7 @@ int supervisor_prepare_attach(struct supervisor *s, struct err *err)
 	    .wait_ms = s->cfg.wait_ms,
 	    .index = s->cfg.index,
 	    .read_only = s->cfg.read_only,
+	    .without = s->cfg.without,
 	    .no_scan = s->cfg.no_scan,
 	    .block_size = s->cfg.block_size,
 	    .connections = s->cfg.connections,

@@ -31,6 +31,7 @@ struct supervisor_config {
 	const char *source;    /* NULL: any */
 	const uid_t *peer_uid; /* the user who must own the server; NULL: any user */
 	bool read_only;
+	uint16_t without;	     /* NBD_TX_* that the kernel must not be told of */
 	uint32_t block_size;	     /* bytes; 0: the server's minimum */
 	unsigned connections;	     /* 1 to KERNEL_CONNECTIONS_MAX */
 	uint64_t timeout;	     /* seconds for a request; 0: forever */

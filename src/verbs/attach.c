@@ -50,6 +50,8 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .source = o->source,
 	    .peer_uid = o->owned ? &o->peer_uid : NULL,
 	    .read_only = o->read_only,
+	    .without = (uint16_t)((o->no_trim ? NBD_TX_SEND_TRIM : 0) |
+				  (o->no_write_zeroes ? NBD_TX_SEND_WRITE_ZEROES : 0)),
 	    .block_size = o->block_size,
 	    .connections = o->connections,
 	    .timeout = o->timeout,

@@ -104,8 +104,13 @@ static void add_device(FILE *f, const struct supervisor_config *cfg)
 	add_number(f, "same-content", cfg->same_content);
 	add(f, "on-change", cfg->on_change);
 	add_number(f, "swap", cfg->swap);
-	if (cfg->no_scan) /* an earlier version did not write it */
+	/* An earlier version did not write these. */
+	if (cfg->no_scan)
 		add_number(f, "no-scan", 1);
+	if (cfg->without & NBD_TX_SEND_TRIM)
+		add_number(f, "no-trim", 1);
+	if (cfg->without & NBD_TX_SEND_WRITE_ZEROES)
+		add_number(f, "no-write-zeroes", 1);
 }
 
 char *same_options(const struct supervisor_config *cfg)

@@ -47,6 +47,7 @@ static int make_plan(struct attach *a, struct err *err)
 {
 	struct plan_wish wish = {
 	    .read_only = a->cfg.read_only,
+	    .without = a->cfg.without,
 	    .block_size = a->cfg.block_size,
 	    .connections = a->cfg.connections,
 	    .kernel_block = sysfs_kernel_block_max(),

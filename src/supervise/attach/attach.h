@@ -32,6 +32,7 @@ struct attach_config {
 	uint64_t wait_ms; /* time to keep trying; 0: one attempt; ATTACH_FOREVER */
 	int index;	  /* of /dev/nbdN; negative: any free one */
 	bool read_only;
+	uint16_t without;     /* NBD_TX_* that the kernel must not be told of */
 	bool no_scan;	      /* udev must not read the device, and partitions are not waited for */
 	uint32_t block_size;  /* bytes; 0: the server's minimum */
 	unsigned connections; /* at least 1 */

@@ -53,7 +53,7 @@ int plan_make(const struct nbd_export *e, const struct plan_wish *wish, struct p
 			       "the export holds %llu bytes, less than one block of %u: there is "
 			       "nothing to attach",
 			       (unsigned long long)e->size, plan.block_size);
-	plan.flags = e->flags & KERNEL_FLAGS;
+	plan.flags = e->flags & KERNEL_FLAGS & (uint16_t)~wish->without;
 	if (wish->read_only)
 		plan.flags |= NBD_TX_HAS_FLAGS | NBD_TX_READ_ONLY;
 	if (e->flags & NBD_TX_CAN_MULTI_CONN)

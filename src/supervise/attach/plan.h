@@ -14,6 +14,7 @@
 
 struct plan_wish {
 	bool read_only;
+	uint16_t without;      /* NBD_TX_* that the kernel must not be told of */
 	uint32_t block_size;   /* bytes; 0: the server's minimum, 512 at least */
 	unsigned connections;  /* at least 1 */
 	uint32_t kernel_block; /* the largest block size this kernel takes, in bytes */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Options that are passed to the kernel, which keeps them over an outage.
-# shellcheck source=tests/stub/lib.bash disable=SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve
@@ -19,4 +19,31 @@ check "it heals" within 10 state_is attached
 check "the timeout stays" told_is timeout 7
 check "the dead timeout stays" told_is dead-timeout 30
 check "it detaches" detach
+
+# What the server supports, and what the kernel is told of it.
+queue() { # ATTRIBUTE
+	cat "$N/stub/sys/block/nbd0/queue/$1"
+}
+has_flag() { # WORD
+	nbd_attach --status --json nbd0 | grep -q "\"$1\""
+}
+check "trim and write-zeroes: it attaches" attach
+check "... and the kernel uses both" eval 'has_flag trim && has_flag write-zeroes &&
+	(($(queue discard_max_bytes) > 0))'
+kill_supervisor
+taken_over=$N/taken-over
+attach --no-trim 2>"$taken_over"
+check "a device that was attached with trim: taken over with a warning" \
+	grep -q 'attached without --no-trim .*: detach it and attach it again' "$taken_over"
+check "it detaches" detach
+check "--no-trim: it attaches" attach --no-trim
+check "... and the kernel does not use it" eval 'refuses has_flag trim && has_flag write-zeroes &&
+	is "$(queue discard_max_bytes)" 0'
+crash
+serve_again
+check "... and it heals" within 10 state_is attached
+check "--no-trim: it detaches" detach
+check "--no-write-zeroes: it attaches" attach --no-write-zeroes
+check "... and the kernel does not use it" eval 'has_flag trim && refuses has_flag write-zeroes'
+check "--no-write-zeroes: it detaches" detach
 finish

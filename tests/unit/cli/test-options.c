@@ -196,6 +196,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.peer_timeout_ms, 10000);
 	assert_int_equal(o.retry_delay_ms, 500);
 	assert_int_equal(o.retry_delay_late_ms, 5000);
+	assert_false(o.no_trim || o.no_write_zeroes);
 	assert_false(o.no_scan || o.no_reconnect || o.follow_dns || o.swap || o.follow);
 	assert_int_equal(o.accept, 0);
 	assert_null(o.on_change);
@@ -296,14 +297,14 @@ static void test_outage(void **state)
 	assert_int_equal(o.accept, 0);
 
 	parse_right("--dead-timeout=0 --peer-timeout=3600 --accept=name,read-only,features,smaller "
-		    "--swap --no-scan nbd0 host",
+		    "--swap --no-scan --no-trim --no-write-zeroes nbd0 host",
 		    &o);
 	assert_int_equal(o.dead_timeout, 0);
 	assert_int_equal(o.peer_timeout_ms, 3600000);
 	assert_int_equal(o.accept,
 			 ACCEPT_SMALLER | ACCEPT_READ_ONLY | ACCEPT_FEATURES | ACCEPT_NAME);
 	assert_true(o.swap);
-	assert_true(o.no_scan);
+	assert_true(o.no_scan && o.no_trim && o.no_write_zeroes);
 	options_done(&o);
 
 	parse_right("nbd0 host 10809", &o);
