@@ -331,13 +331,12 @@ int sysfs_check(struct err *err)
 	char path[SYSFS_PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/block", sysfs_root());
-	if (held_access(path) == 0)
-		return 0;
-	return err_set(
-	    err, ERR_SYSTEM, ENODEV,
-	    "there is no %s, so it is unknown which devices are attached: mount sysfs on "
-	    "%s",
-	    path, sysfs_root());
+	return held_access(path) == 0
+		   ? 0
+		   : err_set(err, ERR_SYSTEM, ENODEV,
+			     "there is no %s, so it is unknown which devices are attached: mount "
+			     "sysfs on %s",
+			     path, sysfs_root());
 }
 
 bool sysfs_module_present(void)

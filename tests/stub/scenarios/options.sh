@@ -20,7 +20,7 @@ check "the timeout stays" told_is timeout 7
 check "the dead timeout stays" told_is dead-timeout 30
 check "it detaches" detach
 
-# What the server supports, and what the kernel is told of it.
+# The flags of the server can be hidden from the kernel.
 queue() { # ATTRIBUTE
 	cat "$N/stub/sys/block/nbd0/queue/$1"
 }
