@@ -3,6 +3,16 @@
 
 #include <linux/tcp.h>
 
+#define TRIES	    2	   /* unanswered packets: one alone may just have been lost */
+#define JITTER_MS   50	   /* of two looks at the same time of the last answer */
+#define RTO_MAX_MS  120000 /* TCP_RTO_MAX: a longer timeout is not doubled */
+#define DOUBLED_MAX 16
+
+static unsigned doubled(const struct tcp_info *info)
+{
+	return info->tcpi_retransmits > DOUBLED_MAX ? DOUBLED_MAX : info->tcpi_retransmits;
+}
+
 /*
  * The minimum time that the oldest unacknowledged segment has waited: each retransmission doubles
  * the timeout (RFC 6298 section 5.5), so r of them took (2^r - 1) times the first one.
@@ -10,9 +20,48 @@
 static uint64_t waited_ms(const struct tcp_info *info)
 {
 	uint64_t rto = info->tcpi_rto / 1000;
-	unsigned doubled = info->tcpi_backoff > 16 ? 16 : info->tcpi_backoff;
 
-	return rto - (rto >> doubled);
+	return rto - (rto >> doubled(info));
+}
+
+/*
+ * How many retransmissions were surely sent since the peer was heard: the last one is no older than
+ * the present timeout, and the one before it no older than that and half of it.
+ */
+static unsigned sure_tries(const struct tcp_info *info, uint64_t heard)
+{
+	uint64_t rto = info->tcpi_rto / 1000;
+	uint64_t before = rto < RTO_MAX_MS ? rto + rto / 2 : 2 * rto;
+	unsigned tries = heard < rto ? 0 : heard < before ? 1 : 2;
+
+	return tries < doubled(info) ? tries : doubled(info);
+}
+
+/*
+ * A peer that has no memory for a segment answers each retransmission, with a window of zero, and
+ * acknowledges nothing; the timeout grows up to two minutes, while tcpi_retransmits stays at 0
+ * (seen on 6.18; net/ipv4/tcp_timer.c, tcp_retransmit_timer()). So its silence between two
+ * retransmissions is longer than the limit, although it owes no answer: what counts is what it did
+ * not answer.
+ */
+static unsigned unanswered(struct peer *p, const struct tcp_info *info, uint64_t now,
+			   uint64_t heard)
+{
+	uint64_t heard_at = now - heard;
+	bool retried = info->tcpi_total_retrans != p->retransmitted;
+	unsigned sure = sure_tries(info, heard);
+
+	if (p->silent_since == 0 || heard_at > p->heard_at + JITTER_MS) {
+		p->heard_at = heard_at;
+		p->tries = 0;
+	} else if (retried) {
+		p->tries++;
+	}
+	p->retransmitted = info->tcpi_total_retrans;
+	if (p->tries < sure)
+		p->tries = sure;
+	/* An answer resets the number of probes. */
+	return info->tcpi_probes > p->tries ? info->tcpi_probes : p->tries;
 }
 
 enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t now,
@@ -22,19 +71,20 @@ enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t
 			     ? info->tcpi_last_ack_recv
 			     : info->tcpi_last_data_recv;
 	uint64_t waited;
+	unsigned tries;
 
 	if (info->tcpi_unacked == 0 && info->tcpi_probes == 0) {
-		p->silent_since = 0;
+		*p = (struct peer){.silent_since = 0};
 		return PEER_WELL;
 	}
+	tries = unanswered(p, info, now, heard);
 	if (p->silent_since == 0) {
 		waited = waited_ms(info);
 		p->silent_since = now - (waited < heard ? waited : heard);
 	} else if (heard < now - p->silent_since) {
 		p->silent_since = now - heard;
 	}
-	/* Without a retransmission or a probe, the peer had nothing to answer. */
-	if (info->tcpi_retransmits == 0 && info->tcpi_probes == 0 && info->tcpi_backoff == 0)
+	if (tries < TRIES)
 		return PEER_SILENT;
 	return now - p->silent_since >= limit_ms ? PEER_DEAD : PEER_SILENT;
 }

@@ -16,7 +16,10 @@ struct tcp_info;
 
 /* The state between two checks; initially all zeroes. */
 struct peer {
-	uint64_t silent_since; /* monotonic ms; 0: no data waits for an acknowledgement */
+	uint64_t silent_since;	/* monotonic ms; 0: no data waits for an acknowledgement */
+	uint64_t heard_at;	/* monotonic ms: the last answer, as of the last look */
+	uint32_t retransmitted; /* segments since the connection began, at the last look */
+	unsigned tries;		/* packets since the last answer that were not answered */
 };
 
 /* tcp_info.tcpi_state; <netinet/tcp.h> has the names, but not the newer fields. */
@@ -34,7 +37,7 @@ enum peer_tcp {
 enum peer_state {
 	PEER_WELL,
 	PEER_SILENT, /* some data is unacknowledged: check again soon */
-	PEER_DEAD,   /* neither data nor probes were acknowledged for limit_ms */
+	PEER_DEAD,   /* nothing was acknowledged for limit_ms, and several packets had no answer */
 };
 
 enum peer_state peer_judge(struct peer *p, const struct tcp_info *info, uint64_t now,

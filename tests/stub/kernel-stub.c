@@ -295,7 +295,7 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (f && fscanf(f, "%u", &ms) == 1) {
 		info->tcpi_last_ack_recv = info->tcpi_last_data_recv = ms;
 		info->tcpi_probes = 3;
-		info->tcpi_backoff = 10;
+		info->tcpi_retransmits = info->tcpi_backoff = 10;
 		info->tcpi_rto = 1000 * ms;
 	}
 	if (f)

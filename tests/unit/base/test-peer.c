@@ -7,6 +7,10 @@
 #include <cmocka.h>
 
 #include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/peer.h"
 
@@ -58,9 +62,10 @@ static void an_idle_hour_is_no_silence(void **state)
 	(void)state;
 	info.tcpi_unacked = 1;
 	assert_int_equal(peer_judge(&p, &info, 5000000, LIMIT), PEER_SILENT);
-	info.tcpi_retransmits = info.tcpi_backoff = 1;
-	info.tcpi_rto = 408000;
 	for (uint64_t t = 1000; t < LIMIT; t += 1000) {
+		info.tcpi_retransmits = info.tcpi_backoff = t < 3000 ? 2 : t < 6200 ? 4 : 5;
+		info.tcpi_total_retrans = info.tcpi_retransmits;
+		info.tcpi_rto = 204000u << info.tcpi_retransmits;
 		info.tcpi_last_ack_recv = info.tcpi_last_data_recv = 3600000 + (uint32_t)t;
 		assert_int_equal(peer_judge(&p, &info, 5000000 + t, LIMIT), PEER_SILENT);
 	}
@@ -124,7 +129,7 @@ static void unanswered_probes_are_death(void **state)
 /* After a sleep or a takeover, the time that TCP has waited in vain counts. */
 static void a_late_first_look_gives_credit(void **state)
 {
-	struct tcp_info info = heard(13000);
+	struct tcp_info info = heard(20000);
 	struct peer p = {0};
 
 	(void)state;
@@ -147,7 +152,7 @@ static void a_late_first_look_gives_credit(void **state)
 	/* Never more than the silence itself. */
 	p = (struct peer){0};
 	info.tcpi_last_ack_recv = 1500;
-	info.tcpi_backoff = 30; /* such a number must not be used as a shift */
+	info.tcpi_retransmits = 30; /* such a number must not be used as a shift */
 	info.tcpi_rto = 120000000;
 	assert_int_equal(peer_judge(&p, &info, 1000000, LIMIT), PEER_SILENT);
 	assert_int_equal(p.silent_since, 998500);
@@ -189,6 +194,74 @@ static void an_answer_ends_the_count(void **state)
 	assert_int_equal(peer_judge(&p, &info, 119000, LIMIT), PEER_SILENT);
 }
 
+/* A host without memory for the data answers every retransmission, ever more rarely. */
+static void whoever_answers_retransmissions_lives(void **state)
+{
+	struct tcp_info info = heard(0);
+	struct peer p = {0};
+	uint64_t now = 1000000;
+
+	(void)state;
+	info.tcpi_unacked = 1;
+	info.tcpi_last_data_recv = 3600000;
+	for (unsigned n = 1; n < 20; n++) {
+		info.tcpi_total_retrans = n;
+		info.tcpi_backoff = (uint8_t)n;
+		info.tcpi_rto = 204000u << (n < 9 ? n : 9);
+		for (uint32_t t = 10; t < info.tcpi_rto / 1000; t += 1000) {
+			info.tcpi_last_ack_recv = t;
+			assert_int_equal(peer_judge(&p, &info, now + t, LIMIT), PEER_SILENT);
+		}
+		now += info.tcpi_rto / 1000;
+	}
+	/* One packet may be lost, and two are not. */
+	for (uint32_t t = 10; t < 200000; t += 1000) {
+		info.tcpi_last_ack_recv = 104448 + t;
+		info.tcpi_total_retrans = t < 104448 ? 20 : 21;
+		assert_int_equal(peer_judge(&p, &info, now + t, LIMIT),
+				 t < 104448 ? PEER_SILENT : PEER_DEAD);
+	}
+}
+
+/* The same with a real connection: a receiver whose buffer is smaller than the window it gave. */
+static void a_real_host_without_memory_lives(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	int server, large = 1000000, small = 2048, one = 1;
+	socklen_t len = sizeof(sa);
+	struct tcp_info info;
+	struct peer p = {0};
+	char bytes[28] = "";
+	bool dropped = false;
+
+	(void)state;
+	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &large, sizeof(large)), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&sa, len), 0);
+	server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+	setsockopt(server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(client, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	for (int i = 0; i < 20000 && send(client, bytes, sizeof(bytes), MSG_DONTWAIT) > 0; i++)
+		;
+	for (uint64_t now = 1000; now < 5000; now += 50) {
+		usleep(50000);
+		len = sizeof(info);
+		assert_int_equal(getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+		dropped = dropped || (info.tcpi_unacked && info.tcpi_last_ack_recv > 600);
+		assert_int_not_equal(peer_judge(&p, &info, now, 500), PEER_DEAD);
+	}
+	close(client);
+	close(server);
+	close(listener);
+	if (!dropped)
+		skip(); /* this kernel took all of it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +274,8 @@ int main(void)
 	    cmocka_unit_test(a_late_first_look_gives_credit),
 	    cmocka_unit_test(nothing_asked_is_no_death),
 	    cmocka_unit_test(an_answer_ends_the_count),
+	    cmocka_unit_test(whoever_answers_retransmissions_lives),
+	    cmocka_unit_test(a_real_host_without_memory_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
