@@ -106,4 +106,4 @@ hostile-valgrind:
 		--vgdb=no build/valgrind/nbd-attach -q' \
 		tests/interop/hostile.sh --here --deadline 10
 
--include tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk tests/security/security.mk
+-include tests/herd/herd.mk tests/stub/stub.mk tests/fuzz/fuzz.mk tests/coverage.mk tests/interop/kernel.mk tests/fault/fault.mk tests/security/security.mk

@@ -9,6 +9,11 @@
 
 #include <stdint.h>
 
+/* The supervisor's constants; `make herd` shows what many clients of one server do with them. */
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_BASE_MS	 20
+#define BACKOFF_FAST_MS	 (5 * 60 * 1000)
+
 struct backoff_config {
 	uint32_t first_ms;    /* ms: the bound of the first delay */
 	uint32_t base_ms;     /* ms: the bound of the second delay; doubles with each attempt */

@@ -13,7 +13,6 @@
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
 
-#define RETRY_FAST_MS  (5 * 60 * 1000) /* --retry-delay: first value, then second */
 #define IDENTIFIER_MAX 1024	       /* as for --identifier */
 
 /*
@@ -63,10 +62,10 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .dead_timeout_s =
 		o->dead_timeout == OPTIONS_FOREVER ? SUPERVISOR_FOREVER : o->dead_timeout,
 	    .peer_timeout_ms = o->peer_timeout_ms,
-	    .backoff = {.first_ms = 100,
-			.base_ms = 20,
+	    .backoff = {.first_ms = BACKOFF_FIRST_MS,
+			.base_ms = BACKOFF_BASE_MS,
 			.cap_ms = o->retry_delay_ms,
-			.fast_ms = RETRY_FAST_MS,
+			.fast_ms = BACKOFF_FAST_MS,
 			.late_cap_ms = o->retry_delay_late_ms},
 	    .watch_size_s = o->watch_size,
 	    .follow_dns = o->follow_dns,

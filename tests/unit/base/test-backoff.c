@@ -15,8 +15,11 @@
 #define MOST UINT32_MAX
 
 /* The supervisor's defaults. */
-static const struct backoff_config config = {
-    .first_ms = 100, .base_ms = 20, .cap_ms = 500, .fast_ms = 300000, .late_cap_ms = 5000};
+static const struct backoff_config config = {.first_ms = BACKOFF_FIRST_MS,
+					     .base_ms = BACKOFF_BASE_MS,
+					     .cap_ms = 500,
+					     .fast_ms = BACKOFF_FAST_MS,
+					     .late_cap_ms = 5000};
 
 static void each_delay_has_its_bound(void **state)
 {
