@@ -215,7 +215,7 @@ static void options(struct report *r)
 
 	section(r, "options");
 	while (*p) {
-		size_t len = strcspn(p, "= ");
+		size_t len = strcspn(p, "=: "); /* `=` is an earlier version's */
 
 		if (len)
 			fprintf(r->out, "%.*s\n", (int)len, p);

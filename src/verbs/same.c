@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/siphash.h"
 #include "base/text.h"
 #include "kernel/sysfs.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
+#include "runtime/secret.h"
 #include "runtime/state.h"
 #include "supervise/attachment.h"
 #include "supervise/fsm.h"
@@ -24,109 +25,124 @@
 #define LOOK_MS		 100
 #define REQUEST_LIMIT_MS 1000
 
-static void add(FILE *f, const char *name, const char *value)
-{
-	char text[DIGEST_TEXT_MAX];
-	struct digest d;
+/* Where options are described. */
+struct description {
+	FILE *f;
+	uint8_t key[SIPHASH_KEY_SIZE];
+};
 
-	digest_init(&d);
-	digest_add(&d, name, strlen(name) + 1);
-	digest_add(&d, value ? value : "", value ? strlen(value) + 1 : 0);
-	fprintf(f, "%s%s=%.16s", ftell(f) ? " " : "", name, digest_text(&d, text));
+/* The name is part of what is digested, so that two options with the same value look different. */
+static void add(const struct description *d, const char *name, const char *value)
+{
+	_cleanup_free_ char *text = NULL;
+	int len = asprintf(&text, "%s%s%s", name, value ? "=" : "", value ? value : "");
+
+	if (len < 0)
+		text = NULL;
+	else
+		fprintf(d->f, "%s%s:%016" PRIx64, ftell(d->f) ? " " : "", name,
+			siphash(d->key, text, (size_t)len));
 }
 
-static void add_number(FILE *f, const char *name, uint64_t value)
+static void add_number(const struct description *d, const char *name, uint64_t value)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	add(f, name, text);
+	add(d, name, text);
 }
 
-static int add_server(FILE *f, const struct supervisor_config *cfg)
+static int add_server(const struct description *d, const struct supervisor_config *cfg)
 {
 	const struct endpoint *e = cfg->endpoint;
 	_cleanup_free_ char *uri = endpoint_whole_uri(e);
 
 	if (!uri)
 		return -ENOMEM;
-	add(f, "server", uri);
-	add(f, "identifier", cfg->identifier);
-	add(f, "tls-ca", e->tls_ca);
-	add(f, "tls-crl", e->tls_crl);
-	add(f, "tls-cert", e->tls_cert);
-	add(f, "tls-key", e->tls_key);
-	add(f, "tls-priority", e->tls_priority);
-	add(f, "user", cfg->captive ? cfg->captive->user : NULL);
-	add(f, "source", cfg->source);
-	add_number(f, "peer-uid", cfg->peer_uid ? UINT64_C(1) + *cfg->peer_uid : 0);
+	add(d, "server", uri);
+	add(d, "identifier", cfg->identifier);
+	add(d, "tls-ca", e->tls_ca);
+	add(d, "tls-crl", e->tls_crl);
+	add(d, "tls-cert", e->tls_cert);
+	add(d, "tls-key", e->tls_key);
+	add(d, "tls-priority", e->tls_priority);
+	add(d, "user", cfg->captive ? cfg->captive->user : NULL);
+	add(d, "source", cfg->source);
+	add_number(d, "peer-uid", cfg->peer_uid ? UINT64_C(1) + *cfg->peer_uid : 0);
 	return 0;
 }
 
-static int add_others(FILE *f, const struct supervisor_config *cfg)
+static int add_others(const struct description *d, const struct supervisor_config *cfg)
 {
 	_cleanup_free_ char *list = NULL;
 	size_t len;
-	FILE *others = open_memstream(&list, &len);
-	int ret = others ? 0 : -ENOMEM;
+	struct description others = *d;
+	int ret = 0;
+
+	others.f = open_memstream(&list, &len);
+	if (!others.f)
+		return -ENOMEM;
 
 	for (size_t i = 0; ret == 0 && i < cfg->n_failover; i++) {
 		const struct supervisor_config one = {.endpoint = &cfg->failover[i],
 						      .identifier = ""};
 
-		ret = add_server(others, &one);
+		ret = add_server(&others, &one);
 	}
-	if (others && fclose(others) != 0)
+	if (fclose(others.f) != 0)
 		ret = -ENOMEM;
 	if (ret < 0)
 		return ret;
-	add(f, "failover", list);
-	add_number(f, "failback", cfg->failback);
-	add(f, "fence", cfg->failover_unfenced ? "none" : cfg->fence);
+	add(d, "failover", list);
+	add_number(d, "failback", cfg->failback);
+	add(d, "fence", cfg->failover_unfenced ? "none" : cfg->fence);
 	return 0;
 }
 
-static void add_device(FILE *f, const struct supervisor_config *cfg)
+static void add_device(const struct description *d, const struct supervisor_config *cfg)
 {
-	add(f, "name", cfg->name);
-	add_number(f, "read-only", cfg->read_only);
-	add_number(f, "block-size", cfg->block_size);
-	add_number(f, "connections", cfg->connections);
-	add_number(f, "timeout", cfg->timeout);
-	add_number(f, "backend", cfg->backend);
-	add_number(f, "relay", cfg->relay);
-	add_number(f, "watch-size", cfg->watch_size_s);
-	add_number(f, "no-reconnect", !cfg->reconnect);
-	add_number(f, "dead-timeout", cfg->dead_timeout_s);
-	add_number(f, "peer-timeout", cfg->peer_timeout_ms);
-	add_number(f, "follow-dns", cfg->follow_dns);
-	add_number(f, "accept", cfg->accept);
-	add_number(f, "same-content", cfg->same_content);
-	add(f, "on-change", cfg->on_change);
-	add_number(f, "swap", cfg->swap);
+	add(d, "name", cfg->name);
+	add_number(d, "read-only", cfg->read_only);
+	add_number(d, "block-size", cfg->block_size);
+	add_number(d, "connections", cfg->connections);
+	add_number(d, "timeout", cfg->timeout);
+	add_number(d, "backend", cfg->backend);
+	add_number(d, "relay", cfg->relay);
+	add_number(d, "watch-size", cfg->watch_size_s);
+	add_number(d, "no-reconnect", !cfg->reconnect);
+	add_number(d, "dead-timeout", cfg->dead_timeout_s);
+	add_number(d, "peer-timeout", cfg->peer_timeout_ms);
+	add_number(d, "follow-dns", cfg->follow_dns);
+	add_number(d, "accept", cfg->accept);
+	add_number(d, "same-content", cfg->same_content);
+	add(d, "on-change", cfg->on_change);
+	add_number(d, "swap", cfg->swap);
 	/* An earlier version did not write these. */
 	if (cfg->no_scan)
-		add_number(f, "no-scan", 1);
+		add_number(d, "no-scan", 1);
 	if (cfg->without & NBD_TX_SEND_TRIM)
-		add_number(f, "no-trim", 1);
+		add_number(d, "no-trim", 1);
 	if (cfg->without & NBD_TX_SEND_WRITE_ZEROES)
-		add_number(f, "no-write-zeroes", 1);
+		add_number(d, "no-write-zeroes", 1);
 }
 
 char *same_options(const struct supervisor_config *cfg)
 {
+	struct description d;
 	char *text = NULL;
 	size_t len;
-	FILE *f = open_memstream(&text, &len);
 	int ret;
 
-	if (!f)
+	if (secret_read(d.key) < 0)
+		return strdup("");
+	d.f = open_memstream(&text, &len);
+	if (!d.f)
 		return NULL;
-	ret = add_server(f, cfg);
+	ret = add_server(&d, cfg);
 	if (ret == 0)
-		ret = add_others(f, cfg);
-	add_device(f, cfg);
-	if (fclose(f) != 0 || ret < 0)
+		ret = add_others(&d, cfg);
+	add_device(&d, cfg);
+	if (fclose(d.f) != 0 || ret < 0)
 		free(TAKE_PTR(text));
 	return text;
 }
@@ -137,7 +153,9 @@ static bool is_supervised(int index, struct state *s)
 	struct rundir_path lock = rundir_device(index, "lock");
 	int holder = lock_live_holder(lock.text);
 
-	return holder && state_read(index, s, NULL) == 0 && s->pid == holder && s->options[0];
+	/* Without a colon, they are an earlier version's digests, which had no key. */
+	return holder && state_read(index, s, NULL) == 0 && s->pid == holder &&
+	       strchr(s->options, ':');
 }
 
 /* For `auto` only a writable device that is the same in everything is meant. */
@@ -160,7 +178,7 @@ static void name_differences(const char *mine, const char *theirs, struct text *
 
 		if (!one || (at && (at == theirs || at[-1] == ' ')))
 			continue;
-		one[strcspn(one, "=")] = '\0';
+		one[strcspn(one, ":")] = '\0';
 		text_str(t, t->len ? ", " : "");
 		text_str(t, one);
 	}
@@ -213,7 +231,7 @@ static int await(int index, const struct supervisor_config *cfg, struct state *s
 int same_attached(const struct supervisor_config *cfg, struct err *err)
 {
 	struct state *s = malloc(sizeof(*s));
-	int index = s ? find(cfg, s) : -1, status = -1;
+	int index = s && cfg->options[0] ? find(cfg, s) : -1, status = -1;
 
 	if (index >= 0 && strcmp(s->options, cfg->options) != 0)
 		status = refuse(index, cfg, s, err);

@@ -2,14 +2,17 @@
 /*
  * The same attachment asked for again, which is success. A supervisor's state file has each option
  * by name with a digest of its value, so that a difference can be named and no value is published.
+ * A value may be a command with a password: the digest needs a key that only root can read.
  */
 #ifndef VERBS_SAME_H
 #define VERBS_SAME_H
 
 #include "supervise/supervisor.h"
 
-/* The options of an attachment as `NAME=DIGEST NAME=DIGEST ...`: all but those that matter only
- * while it begins. The caller frees it; NULL: no memory. */
+/*
+ * The options of an attachment as `NAME:DIGEST NAME:DIGEST ...`: all but those that matter only
+ * while it begins. The caller frees it; "": the key cannot be read; NULL: no memory.
+ */
 char *same_options(const struct supervisor_config *cfg);
 
 /*

@@ -27,6 +27,8 @@ check "another identifier" differs identifier --name data --dead-timeout 60 --on
 check "another device" expect_status 3 'already' nbd_attach nbd1 --name data --dead-timeout 60 \
 	--on-change true -u "$sock"
 check "no value is published" refuses grep -q 'on-change=true' "$N/nbd0.state"
+check "no digest can be guessed: its key is root's" is "$(stat -c %a "$N/secret")" 600
+digests=$(state_value OPTIONS)
 check "the device is as before" told_is configured 1
 
 # While it has no connection, the command waits as for a first attachment.
@@ -48,5 +50,11 @@ kill_supervisor
 check "it is taken over" attach --name data --dead-timeout 60
 check "the new options count" expect_status 0 'already' attach --name data --dead-timeout 60
 check "the old ones do not" differs on-change --name data --dead-timeout 60 --on-change true
+check "it detaches" detach
+
+rm "$N/secret"
+check "it attaches with another key" attach --name data --dead-timeout 60 --on-change true
+check "the same options have other digests" refuses is "$(state_value OPTIONS)" "$digests"
+check "the same again" expect_status 0 'already' attach --name data --dead-timeout 60 --on-change true
 check "it detaches" detach
 finish
