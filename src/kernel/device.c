@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "kernel/sysfs.h"
@@ -16,6 +19,24 @@ struct device_name device_node(int index)
 
 	snprintf(name.text, sizeof(name.text), "/dev/nbd%d", index);
 	return name;
+}
+
+void device_make_node_at(const char *dev, const char *sys, int index)
+{
+	unsigned major = 0, minor = 0;
+	char path[256], number[32];
+
+	snprintf(path, sizeof(path), "%s/nbd%d", dev, index);
+	if (access(path, F_OK) == 0 ||
+	    sysfs_read_at(sys, index, "dev", number, sizeof(number)) < 0 ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2)
+		return;
+	(void)!mknod(path, S_IFBLK | 0600, makedev(major, minor));
+}
+
+void device_make_node(int index)
+{
+	device_make_node_at("/dev", sysfs_root(), index);
 }
 
 struct shown {

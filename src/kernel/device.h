@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of NBD devices, in the forms that people and the system use. Nothing here blocks or opens a
- * device.
+ * Names of NBD devices, in the forms that people and the system use, and their nodes. Nothing here
+ * blocks or opens a device.
  */
 #ifndef KERNEL_DEVICE_H
 #define KERNEL_DEVICE_H
@@ -18,6 +18,14 @@ struct device_name {
 
 /* "/dev/nbd7" */
 struct device_name device_node(int index);
+
+/*
+ * Makes the node of an existing device if it has none, for root alone: in a container neither
+ * devtmpfs nor udev may do it. Best effort: a service sees no nodes, and may not make them.
+ */
+void device_make_node(int index);
+/* The same with other directories than "/dev" and "/sys", for tests. */
+void device_make_node_at(const char *dev, const char *sys, int index);
 
 /*
  * Reads "/dev/nbd7" or "nbd7". Errors: ERR_USAGE, with -EINVAL, for partitions, other devices and

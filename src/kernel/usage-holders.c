@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "kernel/usage-private.h"
@@ -44,6 +45,34 @@ static void put_volume(struct text *t, char *name)
 	text_escape(t, name, strlen(name), 100);
 }
 
+/* Names a RAID by its link, as in "/dev/md/data"; without one, by its number. */
+static void put_raid(const struct usage_scan *s, struct text *t, const char *holder)
+{
+	char path[USAGE_PATH_MAX], target[USAGE_PATH_MAX];
+	_cleanup_dir_ DIR *d = opendir(s->md);
+	struct dirent *e;
+	ssize_t len;
+
+	text_str(t, "the RAID ");
+	while (d && (e = readdir(d))) {
+		const char *base;
+
+		if (snprintf(path, sizeof(path), "%s/%s", s->md, e->d_name) >= (int)sizeof(path))
+			continue;
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		base = strrchr(target, '/');
+		if (strcmp(base ? base + 1 : target, holder) != 0)
+			continue;
+		text_str(t, "/dev/md/");
+		text_escape(t, e->d_name, strlen(e->d_name), 100);
+		return;
+	}
+	text_escape(t, holder, strlen(holder), 60);
+}
+
 /* Names a device as its user knows it, not as "dm-0". */
 static void describe(const struct usage_scan *s, const char *holder, char *label)
 {
@@ -52,8 +81,10 @@ static void describe(const struct usage_scan *s, const char *holder, char *label
 
 	text_init(&t, label, USAGE_LABEL_SIZE);
 	if (!read_line(s, holder, "dm/name", name, sizeof(name))) {
-		text_str(&t, strncmp(holder, "md", 2) == 0 ? "the RAID " : "");
-		text_escape(&t, holder, strlen(holder), 60);
+		if (strncmp(holder, "md", 2) == 0)
+			put_raid(s, &t, holder);
+		else
+			text_escape(&t, holder, strlen(holder), 60);
 		return;
 	}
 	read_line(s, holder, "dm/uuid", uuid, sizeof(uuid));

@@ -27,7 +27,7 @@ struct usage_node {
 };
 
 struct usage_scan {
-	const char *proc, *sys;
+	const char *proc, *sys, *md; /* md: the directory of the links to RAID devices */
 	int index;
 	pid_t self, skip;
 	struct usage *usage;

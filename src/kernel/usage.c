@@ -292,12 +292,13 @@ static int look(struct usage_scan *s, struct err *err)
 	return ret;
 }
 
-int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, struct usage *ret_usage,
-		  struct err *err)
+int usage_find_at(const char *proc, const char *sys, const char *md, int index, pid_t skip,
+		  struct usage *ret_usage, struct err *err)
 {
 	struct usage usage = {0};
 	struct usage_scan s = {.proc = proc,
 			       .sys = sys,
+			       .md = md,
 			       .index = index,
 			       .self = getpid(),
 			       .skip = skip,
@@ -320,5 +321,5 @@ int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, stru
 
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {
-	return usage_find_at("/proc", sysfs_root(), index, skip, ret_usage, err);
+	return usage_find_at("/proc", sysfs_root(), "/dev/md", index, skip, ret_usage, err);
 }

@@ -32,8 +32,11 @@ struct usage {
  */
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 
-/* The same with other roots than "/proc" and "/sys", for tests. */
-int usage_find_at(const char *proc, const char *sys, int index, pid_t skip, struct usage *ret_usage,
-		  struct err *err);
+/*
+ * The same with other directories than "/proc", "/sys" and "/dev/md" (whose links name RAID
+ * devices), for tests.
+ */
+int usage_find_at(const char *proc, const char *sys, const char *md, int index, pid_t skip,
+		  struct usage *ret_usage, struct err *err);
 
 #endif

@@ -250,12 +250,24 @@ bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {
-	int ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, index, skip,
-				ret_usage, err);
+	int ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
+				index, skip, ret_usage, err);
 
 	if (ret == 0)
 		ret_usage->unsure = wanted("unsure");
 	return ret;
+}
+
+/* No device of this machine is touched. */
+void __wrap_device_make_node(int index);
+void __wrap_device_make_node(int index)
+{
+	FILE *f = fopen(stub_path("nodes").text, "ae");
+
+	if (!f)
+		return;
+	fprintf(f, "nbd%d\n", index);
+	fclose(f);
 }
 
 /* Messages for syslog go to the test's log. */

@@ -27,7 +27,7 @@
 #include "skip.h"
 #include "tree-fixture.h"
 
-static char top[64], proc[80], sys[80];
+static char top[64], proc[80], sys[80], md[80];
 
 /* Makes the directories on the way to `path`, which is below `top`. */
 static void make_parents(const char *path)
@@ -80,6 +80,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(top));
 	snprintf(proc, sizeof(proc), "%s/proc", top);
 	snprintf(sys, sizeof(sys), "%s/sys", top);
+	snprintf(md, sizeof(md), "%s/md", top);
 	file("sys/block/nbd0/dev", "1:3\n");
 	file("sys/block/nbd0/nbd0p1/dev", "1:7\n");
 	file("sys/block/nbd0/holders/.keep", "");
@@ -100,7 +101,7 @@ static void users_are(unsigned n, const char *sentence)
 	struct usage u = {0};
 	struct err err = {.message = ""};
 
-	if (usage_find_at(proc, sys, 0, 0, &u, &err) < 0)
+	if (usage_find_at(proc, sys, md, 0, 0, &u, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_string_equal(u.sentence, sentence);
 	assert_int_equal(u.n, n);
@@ -167,6 +168,19 @@ static void swap_and_holders(void **state)
 	file("sys/block/nbd0/nbd0p1/holders/md127", "");
 	users_are(3, "/dev/nbd0 is part of dm-0; /dev/nbd0p1 is part of the RAID md127; "
 		     "/dev/nbd0p1 is used for swap");
+}
+
+/* mdadm names them by links; the kernel only has a number. */
+static void a_raid_by_its_link(void **state)
+{
+	(void)state;
+	file("sys/block/nbd0/holders/md127", "");
+	file("sys/block/md127/dev", "9:127\n");
+	link_to("md/other", "../md12");
+	link_to("md/data", "../md127");
+	file("proc/self/mountinfo", "22 1 9:127 / /mnt rw - ext4 /dev/md127 rw\n");
+	users_are(2, "/dev/nbd0 is part of the RAID /dev/md/data; "
+		     "the RAID /dev/md/data is mounted on \"/mnt\"");
 }
 
 static void holder(const char *on, const char *dm, const char *number, const char *name,
@@ -257,12 +271,12 @@ static void open_descriptors(void **state)
 	{
 		struct usage u;
 
-		assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+		assert_int_equal(usage_find_at(proc, sys, md, 0, 0, &u, NULL), 0);
 		assert_int_equal(u.n, 2);
 		assert_non_null(strstr(u.sentence, " is open in process 123 (\"fio\")"));
 		assert_non_null(
 		    strstr(u.sentence, "/dev/nbd0p1 is open in process 124 (\"a\\x09b\")"));
-		assert_int_equal(usage_find_at(proc, sys, 0, 123, &u, NULL), 0);
+		assert_int_equal(usage_find_at(proc, sys, md, 0, 123, &u, NULL), 0);
 		assert_int_equal(u.n, 1);
 	}
 }
@@ -316,7 +330,7 @@ static void passing_are(unsigned passing, unsigned n)
 {
 	struct usage u;
 
-	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+	assert_int_equal(usage_find_at(proc, sys, md, 0, 0, &u, NULL), 0);
 	assert_int_equal(u.n, n);
 	assert_int_equal(u.passing, passing);
 }
@@ -384,7 +398,7 @@ static void many_users_are_bounded(void **state)
 		snprintf(path, sizeof(path), "proc/%d/fd/5", pid);
 		link_to(path, "/dev/null");
 	}
-	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, NULL), 0);
+	assert_int_equal(usage_find_at(proc, sys, md, 0, 0, &u, NULL), 0);
 	assert_int_equal(u.n, 100);
 	assert_non_null(strstr(u.sentence, "; and there are 94 more users"));
 }
@@ -395,13 +409,13 @@ static void what_cannot_be_read(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(usage_find_at(proc, sys, 1, 0, &u, &err), -ENOENT);
+	assert_int_equal(usage_find_at(proc, sys, md, 1, 0, &u, &err), -ENOENT);
 	assert_int_equal(err.kind, ERR_SYSTEM);
-	assert_int_equal(usage_find_at("/nonexistent", sys, 0, 0, &u, &err), -ENOENT);
+	assert_int_equal(usage_find_at("/nonexistent", sys, md, 0, 0, &u, &err), -ENOENT);
 	assert_non_null(strstr(err.message, "/proc"));
 	assert_int_equal(u.n, 7);
 	/* This tree does not show its PID namespace. */
-	assert_int_equal(usage_find_at(proc, sys, 0, 0, &u, &err), 0);
+	assert_int_equal(usage_find_at(proc, sys, md, 0, 0, &u, &err), 0);
 	assert_true(u.unsure);
 }
 
@@ -425,7 +439,7 @@ static int doubts_with_fuse(unsigned long flags)
 		    mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ||
 		    mount("x", where, "fuse", flags, options) < 0)
 			_exit(9);
-		_exit(usage_find_at(proc, sys, 0, 0, &u, &err) < 0 ? 8 : u.unsure);
+		_exit(usage_find_at(proc, sys, md, 0, 0, &u, &err) < 0 ? 8 : u.unsure);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	rmdir(where);
@@ -464,6 +478,7 @@ int main(void)
 	    CASE(hostile_mount_points),
 	    CASE(odd_mountinfo),
 	    CASE(swap_and_holders),
+	    CASE(a_raid_by_its_link),
 	    CASE(swap_on_a_path_with_a_blank),
 	    CASE(btrfs_over_several_devices),
 	    CASE(loop_devices),
