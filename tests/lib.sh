@@ -32,10 +32,23 @@ in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless
 	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
+# Most suites have several outages, so in a guest --io-timeout is short unless a script says
+# otherwise.
+short_outages() { # [ROOT]
+	mkdir -p "${1:-}/etc/nbd-attach"
+	echo "io-timeout = 1" >"${1:-}/etc/nbd-attach/defaults.conf"
+}
+
+# The program's own default instead.
+usual_outages() {
+	rm -f /etc/nbd-attach/defaults.conf
+}
+
 # Without CHECKS the minimum is the number of lines that begin with "check ", unless one is skipped.
 begin() { # [CHECKS]
 	planned=${1:-0}
 	scratch=$(mktemp -d) || exit 1
+	[[ ! -d /run/nbd-vm || -e /etc/nbd-attach/defaults.conf ]] || short_outages
 	trap tidy_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

@@ -101,6 +101,7 @@ struct options {
 	bool no_reconnect;
 	uint32_t dead_timeout; /* s that I/O waits for a connection; OPTIONS_FOREVER */
 	uint32_t peer_timeout_ms;
+	uint32_t io_timeout_ms; /* 0: not given */
 	uint32_t retry_delay_ms, retry_delay_late_ms;
 	uint32_t watch_size; /* s between two checks of the export's size; 0: none */
 	bool follow_dns;

@@ -585,6 +585,20 @@ const struct option_def options_table[] = {
      .field = FIELD(peer_timeout_ms),
      .min = 5000,
      .max = 3600 * 1000},
+    {.name = "io-timeout",
+     .value = VALUE_REQUIRED,
+     .group = GROUP_OUTAGE,
+     .in_file = true,
+     .verbs = ATTACH,
+     .shown = "SECONDS",
+     .help =
+	 "with one connection: requests in flight when it dies are sent again within SECONDS of "
+	 "the reconnect, and the kernel logs those that take longer; 1 to 30, default 10, or a "
+	 "tenth of a --dead-timeout below 100",
+     .set = option_set_seconds,
+     .field = FIELD(io_timeout_ms),
+     .min = 1000,
+     .max = 30000},
     {.name = "retry-delay",
      .value = VALUE_REQUIRED,
      .group = GROUP_OUTAGE,

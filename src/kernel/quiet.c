@@ -23,7 +23,7 @@ bool quiet_look(struct quiet *q, const struct sysfs_progress *seen, uint64_t uns
 	if (unseen_at < q->uncounted_at)
 		unseen_at = q->uncounted_at;
 	/* A request that began while requests were not counted is never counted. */
-	if (unseen_at && now - unseen_at < QUIET_UNSEEN_MS)
+	if (unseen_at && now - unseen_at < quiet_unseen_ms(q->unseen_ms))
 		return false;
 	return idle && now - q->since >= QUIET_MS;
 }

@@ -18,15 +18,22 @@
 #define QUIET_MS	100  /* without a request */
 #define QUIET_UNSEEN_MS 8000 /* limit for a request that began while requests were not counted */
 
+/* The same after an outage, if the driver sends such a request again only `resent_ms` later. */
+static inline uint32_t quiet_unseen_ms(uint32_t resent_ms)
+{
+	return resent_ms > QUIET_UNSEEN_MS ? resent_ms : QUIET_UNSEEN_MS;
+}
+
 /* Times are monotonic ms. */
 struct quiet {
 	uint64_t since;	       /* first time at which no request was seen; 0: one was under way */
 	uint64_t completed;    /* requests, at the last check */
 	bool uncounted;	       /* requests were not counted at the last check */
 	uint64_t uncounted_at; /* the last time of that; 0: never */
+	uint32_t unseen_ms;    /* quiet_unseen_ms() */
 };
 
-/* Forgets everything except when requests were not counted. */
+/* Forgets everything except when requests were not counted, and unseen_ms. */
 void quiet_restart(struct quiet *q);
 
 /*

@@ -2,6 +2,8 @@
 #include "kernel/tune.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/held.h"
 #include "kernel/queue-reader.h"
 #include "kernel/sysfs.h"
@@ -145,8 +148,6 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	if (ret == 0)
 		ret = set_number(root, index, "queue/rotational",
 				 !!(tune->flags & NBD_TX_ROTATIONAL), err);
-	if (ret == 0 && tune->io_timeout)
-		ret = set_number(root, index, "queue/io_timeout", tune->io_timeout, err);
 	return ret;
 }
 
@@ -163,15 +164,17 @@ static bool is_idle(const char *root, int index)
 /*
  * In a child of a child, so that no process has to wait for it. It may be blocked for as long as
  * the server is stalled, so it closes its descriptors first: a lock or a control socket that it
- * kept would prevent another supervisor from taking the device over.
+ * kept would prevent another supervisor from taking the device over. It keeps only `end`, the end
+ * of a pipe that belongs to nothing else, so that its own end shows there; -1: none.
  *
  * It waits for a moment without requests: a new value does not reach those under way, and while the
  * writer waits for them, a kernel that freezes the queue holds new ones back.
  */
-__attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text)
+__attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text,
+						int end)
 {
 	prctl(PR_SET_NAME, "nbd-io-timeout");
-	held_close_others(-1);
+	held_close_others(end);
 	queue_reader_forget();
 	for (int i = 0; i < IDLE_LOOKS && !is_idle(root, index); i++)
 		usleep(IDLE_MS * 1000);
@@ -180,7 +183,7 @@ __attribute__((noreturn)) static void set_apart(const char *root, int index, con
 	_exit(0);
 }
 
-void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
+static void begin_apart(const char *root, int index, uint32_t ms, int end)
 {
 	char text[24];
 	pid_t pid;
@@ -189,11 +192,38 @@ void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
 	pid = fork();
 	if (pid == 0) {
 		if (fork() == 0)
-			set_apart(root, index, text);
+			set_apart(root, index, text, end);
 		_exit(0);
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
+{
+	begin_apart(root, index, ms, -1);
+}
+
+void tune_io_timeout_at(const char *root, int index, uint32_t ms)
+{
+	_cleanup_fd_ int near = -1;
+	struct pollfd ended;
+	int end[2];
+
+	if (pipe2(end, O_CLOEXEC) < 0) {
+		begin_apart(root, index, ms, -1);
+		return;
+	}
+	near = end[0];
+	begin_apart(root, index, ms, end[1]);
+	close(end[1]);
+	ended = (struct pollfd){.fd = near, .events = POLLIN};
+	poll(&ended, 1, TUNE_WAIT_MS);
+}
+
+void tune_io_timeout(int index, uint32_t ms)
+{
+	tune_io_timeout_at(sysfs_root(), index, ms);
 }
 
 void tune_io_timeout_apart(int index, uint32_t ms)

@@ -16,7 +16,6 @@
 struct tune {
 	uint32_t max_payload; /* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	uint16_t flags;	      /* NBD_TX_* as given to the kernel */
-	uint32_t io_timeout;  /* ms after which the driver checks a request again */
 };
 
 /*
@@ -39,6 +38,14 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
  */
 void tune_io_timeout_apart(int index, uint32_t ms);
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms);
+
+/*
+ * The same for a device that has just been attached: waits until it is written, but at most
+ * TUNE_WAIT_MS. udev may be reading from a server that does not answer.
+ */
+#define TUNE_WAIT_MS 2000
+void tune_io_timeout(int index, uint32_t ms);
+void tune_io_timeout_at(const char *root, int index, uint32_t ms);
 
 /*
  * True if a detached device has leftovers that the next CONNECT would keep and that cannot be

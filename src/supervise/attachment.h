@@ -26,6 +26,7 @@ struct attachment {
 	struct nbd_export known; /* the export as it was attached */
 	char server[256];	 /* the address of the server in use, as text */
 	bool taken_over;	 /* an earlier supervisor attached it */
+	uint32_t resent_ms;	 /* see timeouts_resent() */
 	bool guessed;		 /* it left no state file: the number of connections is a guess */
 	/* Kept open as long as the device is ours; -1: not held. */
 	int device_lock, identifier_lock, name_lock;

@@ -25,7 +25,7 @@ static void look(struct resize_view *ret_view, void *arg)
 	    .busy = handover_is_busy(s->handover),
 	    .stalled = watch_is_stalled(s->watch),
 	    .recovered = s->outage.recovered,
-	    .uncounted = watch_uncounted_at(s->watch),
+	    .uncounted = supervisor_uncounted_at(s),
 	    .endpoint = reconnect_endpoint(s->reconnect),
 	    .addresses = reconnect_addresses(s->reconnect),
 	    .helpers = reconnect_helpers(s->reconnect),

@@ -43,6 +43,7 @@
 #include "supervise/succeeding.h"
 #include "supervise/succession/giving.h"
 #include "supervise/telling.h"
+#include "supervise/timeouts.h"
 #include "supervise/watch/watch.h"
 #include "supervise/watching.h"
 
@@ -359,6 +360,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	if (cfg->foreground)
 		given_from_manager(&s->given);
 	attachment_init(&s->at, cfg->identifier);
+	s->at.resent_ms = timeouts_resent(cfg);
 	s->env.at = &s->at;
 	outage_init(&s->outage, cfg->dead_timeout_s);
 	protect_early();

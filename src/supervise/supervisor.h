@@ -40,6 +40,7 @@ struct supervisor_config {
 	bool reconnect;		     /* false: I/O fails as soon as the last connection is dead */
 	uint64_t dead_timeout_s;     /* time that I/O waits for a connection; SUPERVISOR_FOREVER */
 	uint32_t peer_timeout_ms;    /* a peer that acknowledges nothing for this time is dead */
+	uint32_t io_timeout_ms;	     /* time between two looks at a request; 0: see timeouts.c */
 	struct backoff_config backoff;
 	uint64_t watch_size_s; /* between two checks of the export's size; 0: never checked */
 	bool follow_dns;       /* resolve the name again when redialling */

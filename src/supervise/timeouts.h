@@ -9,5 +9,10 @@
 uint64_t timeouts_dead(const struct supervisor_config *cfg);
 /* Milliseconds after which it checks a request again. */
 uint32_t timeouts_io(const struct supervisor_config *cfg, unsigned connections);
+/*
+ * Milliseconds from a reconnect until a single connection has got every request that was in flight
+ * on the one before.
+ */
+uint32_t timeouts_resent(const struct supervisor_config *cfg);
 
 #endif

@@ -141,6 +141,14 @@ void supervisor_end_connections(struct supervisor *s, const char *why)
 	watch_look(s->watch);
 }
 
+/* Since the end of an outage the driver may have kept a request that was not counted before it. */
+uint64_t supervisor_uncounted_at(const struct supervisor *s)
+{
+	uint64_t at = watch_uncounted_at(s->watch);
+
+	return at && at < s->outage.recovered ? s->outage.recovered : at;
+}
+
 /* A kernel before 5.8 cannot replace a single connection; ioctl's devices can replace none. */
 static bool can_renew(const struct supervisor *s)
 {
@@ -157,7 +165,7 @@ static void look_before_farewell(struct farewell_view *ret_view, void *arg)
 	    .leaving = s->errors.leaving,
 	    .may = (s->state == FSM_ATTACHED || s->state == FSM_DEGRADED) && can_renew(s) &&
 		   offload_is_idle(s->env.offload) && !handover_ready(s->handover),
-	    .uncounted = watch_uncounted_at(s->watch),
+	    .uncounted = supervisor_uncounted_at(s),
 	};
 }
 

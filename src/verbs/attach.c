@@ -13,7 +13,7 @@
 #include "supervise/background.h"
 #include "supervise/supervisor.h"
 
-#define IDENTIFIER_MAX 1024	       /* as for --identifier */
+#define IDENTIFIER_MAX 1024 /* as for --identifier */
 
 /*
  * The canonical URI, or, where that is longer than a page of sysfs may be, the name of its lock,
@@ -62,6 +62,7 @@ static int prepare(const struct options *o, char **ret_identifier, struct superv
 	    .dead_timeout_s =
 		o->dead_timeout == OPTIONS_FOREVER ? SUPERVISOR_FOREVER : o->dead_timeout,
 	    .peer_timeout_ms = o->peer_timeout_ms,
+	    .io_timeout_ms = o->io_timeout_ms,
 	    .backoff = {.first_ms = BACKOFF_FIRST_MS,
 			.base_ms = BACKOFF_BASE_MS,
 			.cap_ms = o->retry_delay_ms,

@@ -18,6 +18,8 @@ deb() { # VERSION
 
 nbd_attach=(/usr/sbin/nbd-attach)
 sock=$scratch/sock
+usual_outages # no file of anybody else is in /etc/nbd-attach
+rmdir /etc/nbd-attach
 start_server "$sock" nbdkit -f -U "$sock" memory 64M
 server=$pid
 check "installs" dpkg --install "$(deb 0.1)"

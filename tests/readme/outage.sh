@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 in_guest 240 "$@"
 begin
+usual_outages
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 

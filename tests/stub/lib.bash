@@ -178,8 +178,10 @@ crash() { kill_now "$server"; }
 # The device
 #
 
+# Outages end soon: most scenarios have several.
 attach() { # [OPTION...]; the words after -- replace `-u $sock`
 	local where=(-u "$sock") options=()
+	[[ " $* " = *" --io-timeout "* ]] || options+=(--io-timeout 1)
 	while (($#)) && [[ $1 != -- ]]; do
 		options+=("$1")
 		shift

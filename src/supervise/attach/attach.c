@@ -155,7 +155,8 @@ void attach_read_table(struct attach *a)
 		    "have no partitions: `rmmod nbd; modprobe nbd max_part=15` changes that",
 		    a->env->at->index);
 	if (max_part && !a->cfg.no_scan)
-		a->table = table_new(a->env->loop, a->env->at->index, table_read, a);
+		a->table = table_new(a->env->loop, a->env->at->index, a->env->at->resent_ms,
+				     table_read, a);
 	if (!a->table)
 		a->events->ready(a->arg);
 }

@@ -105,7 +105,8 @@ static int attach_if_free(struct configure *c, int index)
 
 /*
  * First those that have a node: where no udev and no devtmpfs make one, as in a container, a device
- * without a node is of no use. A service sees no nodes at all, and takes the first free device.
+ * without a node is of no use unless we may make one. A service sees no nodes at all, and takes the
+ * first free device.
  */
 static int attach_any(struct configure *c)
 {
@@ -152,10 +153,13 @@ void configure_work(struct configure *c)
 	c->ret = attach(c);
 	if (c->ret < 0)
 		return;
-	tune = (struct tune){.max_payload = c->max_payload,
-			     .flags = c->attach.server_flags,
-			     .io_timeout = c->io_timeout};
+	tune = (struct tune){.max_payload = c->max_payload, .flags = c->attach.server_flags};
 	c->ret = tune_device(c->index, &tune, &c->err);
-	if (c->ret < 0)
+	if (c->ret < 0) {
 		kernel_detach(c->kernel, c->index, NULL);
+		return;
+	}
+	device_make_node(c->index);
+	if (c->io_timeout)
+		tune_io_timeout(c->index, c->io_timeout);
 }

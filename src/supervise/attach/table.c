@@ -15,6 +15,7 @@
 struct table {
 	struct loop *loop;
 	int index;
+	uint32_t stall_ms;
 	table_fn *fn;
 	void *arg;
 	struct claim claim;
@@ -76,20 +77,26 @@ static void tick(void *arg)
 	if (p.completed != t->completed)
 		t->since = now;
 	t->completed = p.completed;
-	if (now - t->since < STALL_MS && now - t->began < LIMIT_MS) {
+	if (now - t->since < t->stall_ms && now - t->began < LIMIT_MS) {
 		loop_timer_set(t->tick, TICK_MS);
 		return;
 	}
 	finish(t, err_set(&err, ERR_RETRY, ETIMEDOUT, "the server does not answer"), &err);
 }
 
-struct table *table_new(struct loop *loop, int index, table_fn *fn, void *arg)
+struct table *table_new(struct loop *loop, int index, uint32_t resent_ms, table_fn *fn, void *arg)
 {
 	struct table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
-	*t = (struct table){.loop = loop, .index = index, .fn = fn, .arg = arg};
+	*t = (struct table){
+	    .loop = loop,
+	    .index = index,
+	    .stall_ms = resent_ms > STALL_MS ? resent_ms : STALL_MS,
+	    .fn = fn,
+	    .arg = arg,
+	};
 	claim_init(&t->claim);
 	t->began = t->since = loop_now();
 	t->tick = loop_timer_new(loop, tick, t);

@@ -20,7 +20,7 @@ struct table;
 typedef void table_fn(int ret, const struct err *err, void *arg);
 
 /* NULL: out of memory. */
-struct table *table_new(struct loop *loop, int index, table_fn *fn, void *arg);
+struct table *table_new(struct loop *loop, int index, uint32_t resent_ms, table_fn *fn, void *arg);
 
 /* Accepts NULL. A process that still reads ends by itself. */
 void table_free(struct table *t);

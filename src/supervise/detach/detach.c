@@ -61,6 +61,7 @@ void detach_start(struct detach *d, const struct detach_wish *wish)
 	    .kernel = d->env->kernel,
 	    .offload = d->env->offload,
 	    .links = d->links,
+	    .resent_ms = at->resent_ms,
 	    .read_only = attachment_is_read_only(at),
 	    .force = wish->force,
 	    .cautious = wish->cautious,

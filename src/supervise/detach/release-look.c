@@ -15,6 +15,14 @@
  */
 #define CLAIMS 5
 
+/* After an outage the driver sends requests that were in flight only after a while. */
+static uint64_t stall_limit(const struct release *r)
+{
+	if (r->cfg.force)
+		return STALL_FORCE_MS;
+	return r->cfg.resent_ms > STALL_MS ? r->cfg.resent_ms : STALL_MS;
+}
+
 static uint64_t completed_requests(int index)
 {
 	struct sysfs_progress p = {.completed = 0};
@@ -211,7 +219,7 @@ void release_tick_flush(struct release *r)
 		r->completed = completed;
 		r->since = loop_now();
 	}
-	if (loop_now() - r->since < (r->cfg.force ? STALL_FORCE_MS : STALL_MS)) {
+	if (loop_now() - r->since < stall_limit(r)) {
 		loop_timer_set(r->tick, RELEASE_TICK_MS);
 	} else if (r->cfg.force) {
 		release_disconnect(r);

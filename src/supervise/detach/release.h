@@ -34,6 +34,7 @@ struct release_config {
 	struct kernel *kernel;	 /* borrowed; NULL with `disconnect` */
 	struct offload *offload; /* borrowed; idle */
 	struct links *links;	 /* borrowed; NULL: not known (no supervisor) */
+	uint32_t resent_ms;	 /* see timeouts_resent(); 0: not known */
 	bool read_only;		 /* nothing to flush, and the claim opens for reading */
 	bool force;		 /* used or not, flushed or not */
 	bool cautious;		 /* refuse also when in doubt (SIGTERM) */

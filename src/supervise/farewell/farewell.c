@@ -94,6 +94,7 @@ struct farewell *farewell_new(const struct part_env *env, const struct farewell_
 	if (!f)
 		return NULL;
 	*f = (struct farewell){.env = env, .cfg = *cfg, .events = events, .arg = arg};
+	f->quiet.unseen_ms = env->at->resent_ms;
 	f->look = loop_timer_new(env->loop, look_for_moment, f);
 	if (f->look)
 		return f;

@@ -6,7 +6,8 @@
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
 
-#define GROW_WAIT_MS 2000 /* after an outage: delayed requests have been sent again by then */
+/* After an outage: requests that waited for a connection are sent, and are counted, by then. */
+#define GROW_WAIT_MS 2000
 
 static void grow_work(void *arg)
 {

@@ -6,7 +6,16 @@
 
 #define LOOK_MS	   5	 /* between two checks whether the device is idle */
 #define MOMENT_MS  10000 /* limit of the wait for a moment without requests */
+#define BEYOND_MS  3000	 /* of it, after the time in which an earlier outage can still show */
 #define RENEWAL_MS 60000 /* limit for the hand-over of new connections to the kernel */
+
+/* The wait includes the requests of an outage that has just ended. */
+static uint64_t limit(const struct resize *z)
+{
+	uint32_t resent = z->env->at->resent_ms + BEYOND_MS;
+
+	return resent > MOMENT_MS ? resent : MOMENT_MS;
+}
 
 /*
  * A device that never has a moment without requests keeps its connections. If they were ended with
@@ -83,7 +92,7 @@ void resize_look_for_moment(void *arg)
 		else
 			renew(z);
 		loop_timer_set(z->look, LOOK_MS);
-	} else if (waited < MOMENT_MS && !z->quiet.uncounted) {
+	} else if (waited < limit(z) && !z->quiet.uncounted) {
 		loop_timer_set(z->look, LOOK_MS);
 	} else {
 		no_moment(z);

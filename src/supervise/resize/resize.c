@@ -136,6 +136,7 @@ static void answered(struct resize *z, struct attempt_result *result)
 		return;
 	}
 	z->renewed = false;
+	z->quiet.unseen_ms = z->env->at->resent_ms;
 	quiet_restart(&z->quiet);
 	z->since = loop_now();
 	loop_timer_set(z->look, 0);

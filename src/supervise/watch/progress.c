@@ -20,7 +20,7 @@ bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64
 		p->completed = seen->completed;
 		p->completed_at = now;
 	}
-	p->stalled = now - p->completed_at >= STALL_MS;
+	p->stalled = now - p->completed_at >= STALL_MS && now >= p->late_until;
 	p->in_flight = seen->in_flight;
 	return p->stalled != stalled || p->uncounted != uncounted;
 }
@@ -34,8 +34,9 @@ bool progress_is_quiet(struct progress *p, uint64_t now)
 	return quiet;
 }
 
-void progress_restart(struct progress *p)
+void progress_restart(struct progress *p, uint64_t late_until)
 {
+	p->late_until = late_until;
 	p->completed_at = 0;
 	p->changed_at = 0;
 }

@@ -16,6 +16,7 @@ struct progress {
 	uint64_t completed;    /* requests, at the last check */
 	uint64_t completed_at; /* when that changed, or nothing was under way; 0: not known yet */
 	uint64_t uncounted_at; /* when requests were last seen not to be counted; 0: never */
+	uint64_t late_until;   /* until then the driver may keep requests of a dead connection */
 	uint64_t changed_at;   /* when that changed, or a probe was due; 0: not known yet */
 	unsigned in_flight;
 	bool stalled;
@@ -31,7 +32,11 @@ bool progress_look(struct progress *p, const struct sysfs_progress *seen, uint64
  */
 bool progress_is_quiet(struct progress *p, uint64_t now);
 
-/* Forgets since when nothing has been completed, because the device was not checked for a while. */
-void progress_restart(struct progress *p);
+/*
+ * Forgets since when nothing has been completed, because the device was not checked for a while.
+ * Until `late_until` the driver may keep requests that were in flight on a dead connection, so the
+ * server is not stalled.
+ */
+void progress_restart(struct progress *p, uint64_t late_until);
 
 #endif

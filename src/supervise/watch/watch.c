@@ -224,7 +224,7 @@ void watch_start(struct watch *w, bool soon)
 	w->paused = false;
 	if (!w->wake)
 		w->wake = wake_new(w->env->loop, woke, w);
-	progress_restart(&w->progress);
+	progress_restart(&w->progress, loop_now() + w->env->at->resent_ms);
 	loop_timer_set(w->sample, soon ? SAMPLE_SOON_MS : SAMPLE_MS);
 }
 

@@ -17,7 +17,7 @@ wait "$waiting"
 check "it exits with 0" is $? 0
 check "the dead timeout is the default" told_is dead-timeout 600
 check "no request times out" told_is timeout 0
-check "requests are checked each second" is "$(<"$N/stub/sys/block/nbd0/queue/io_timeout")" 1000
+check "requests are checked every ten seconds" is "$(<"$N/stub/sys/block/nbd0/queue/io_timeout")" 10000
 check "the size is the export's" told_is size 1048576
 check "the identifier is the URI" told_is identifier "nbd+unix:///?socket=$sock"
 check "attached already" expect_status 3 'attached already' attach -r
@@ -26,6 +26,7 @@ start nbdkit -f -U "$N/other.sock" file "$N/other" >>"$N/server.said" 2>&1
 wait_for 10 listening "$N/other.sock"
 auto=$(nbd_attach auto -u "$N/other.sock" 2>"$N/stub/log")
 check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to nbd+unix:///?socket=$N/other.sock, 2 MiB"
+check "both get a node if they have none" is "$(sort -u "$N/stub/nodes" | xargs)" "nbd0 nbd1"
 check "--detach --all ends both" nbd_attach --detach --all
 check "the first is free" told_is configured 0
 check "the second is free" told_is configured 0 1

@@ -14,7 +14,7 @@ check "the same again" expect_status 0 '^nbd-attach: /dev/nbd0 is already attach
 	attach --name data --dead-timeout 1m --on-change true
 check "it says nothing else" is "$(<"$scratch/stdout")" ''
 check "auto finds it, too" expect_status 0 'nbd0 is already attached' \
-	nbd_attach auto --name data --dead-timeout 60 --on-change true -u "$sock"
+	nbd_attach auto --io-timeout 1 --name data --dead-timeout 60 --on-change true -u "$sock"
 check "auto prints it" is "$(<"$scratch/stdout")" /dev/nbd0
 check "the pauses make no difference" expect_status 0 'already' \
 	attach --name data --dead-timeout 60 --on-change true --retry-delay 1 --wait=3 --connect-timeout 2

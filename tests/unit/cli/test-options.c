@@ -297,7 +297,8 @@ static void test_outage(void **state)
 	assert_int_equal(o.accept, 0);
 
 	parse_right("--dead-timeout=0 --peer-timeout=3600 --accept=name,read-only,features,smaller "
-		    "--swap --no-scan --no-trim --no-write-zeroes nbd0 host",
+		    "--swap --no-scan --no-trim --no-write-zeroes "
+		    "--io-timeout=2.5 nbd0 host",
 		    &o);
 	assert_int_equal(o.dead_timeout, 0);
 	assert_int_equal(o.peer_timeout_ms, 3600000);
@@ -305,6 +306,7 @@ static void test_outage(void **state)
 			 ACCEPT_SMALLER | ACCEPT_READ_ONLY | ACCEPT_FEATURES | ACCEPT_NAME);
 	assert_true(o.swap);
 	assert_true(o.no_scan && o.no_trim && o.no_write_zeroes);
+	assert_int_equal(o.io_timeout_ms, 2500);
 	options_done(&o);
 
 	parse_right("nbd0 host 10809", &o);

@@ -92,6 +92,20 @@ static void not_counted(void **state)
 	assert_int_equal(q.uncounted_at, 20000);
 }
 
+/* After an outage the driver may keep it for longer. */
+static void not_counted_in_an_outage(void **state)
+{
+	static const struct look looks[] = {
+	    {20000, 0, 0, true, 9000, false},
+	    {20999, 0, 0, true, 9000, false},
+	    {21000, 0, 0, true, 9000, true},
+	};
+	struct quiet q = {.unseen_ms = 12000};
+
+	(void)state;
+	WALK(&q, looks);
+}
+
 static void from_the_start_again(void **state)
 {
 	static const struct look before[] = {{1000, 1, 0, true, 0, false},
@@ -110,8 +124,11 @@ static void from_the_start_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(idle_for_long_enough), cmocka_unit_test(short_requests),
-	    cmocka_unit_test(one_under_way),	    cmocka_unit_test(not_counted),
+	    cmocka_unit_test(idle_for_long_enough),
+	    cmocka_unit_test(short_requests),
+	    cmocka_unit_test(one_under_way),
+	    cmocka_unit_test(not_counted),
+	    cmocka_unit_test(not_counted_in_an_outage),
 	    cmocka_unit_test(from_the_start_again),
 	};
 

@@ -25,14 +25,34 @@ static void test_dead(void **state)
  */
 static void test_io(void **state)
 {
-	struct supervisor_config cfg = {.timeout = 0};
+	struct supervisor_config cfg = {.io_timeout_ms = 2000};
 
 	(void)state;
-	assert_int_equal(timeouts_io(&cfg, 1), 1000);
+	assert_int_equal(timeouts_io(&cfg, 1), 2000);
+	assert_int_equal(timeouts_resent(&cfg), 4000);
 	assert_int_equal(timeouts_io(&cfg, 2), 30000);
 	cfg.timeout = 5;
 	assert_int_equal(timeouts_io(&cfg, 1), 5000);
 	assert_int_equal(timeouts_io(&cfg, 2), 5000);
+}
+
+/* With a short dead timeout, and where nothing waits for the server, requests fail soon. */
+static void test_io_of_its_own(void **state)
+{
+	struct supervisor_config cfg = {.reconnect = true, .dead_timeout_s = 600};
+
+	(void)state;
+	assert_int_equal(timeouts_io(&cfg, 1), 10000);
+	assert_int_equal(timeouts_resent(&cfg), 12000);
+	cfg.dead_timeout_s = SUPERVISOR_FOREVER;
+	assert_int_equal(timeouts_io(&cfg, 1), 10000);
+	cfg.dead_timeout_s = 30;
+	assert_int_equal(timeouts_io(&cfg, 1), 3000);
+	cfg.dead_timeout_s = 0;
+	assert_int_equal(timeouts_io(&cfg, 1), 1000);
+	cfg.dead_timeout_s = 600;
+	cfg.reconnect = false;
+	assert_int_equal(timeouts_io(&cfg, 1), 1000);
 }
 
 int main(void)
@@ -40,6 +60,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dead),
 	    cmocka_unit_test(test_io),
+	    cmocka_unit_test(test_io_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
