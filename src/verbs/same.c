@@ -119,7 +119,7 @@ static void add_device(const struct description *d, const struct supervisor_conf
 	add_number(d, "swap", cfg->swap);
 	/* An earlier version did not write these. */
 	if (cfg->io_timeout_ms)
-		add_number(f, "io-timeout", cfg->io_timeout_ms);
+		add_number(d, "io-timeout", cfg->io_timeout_ms);
 	if (cfg->no_scan)
 		add_number(d, "no-scan", 1);
 	if (cfg->without & NBD_TX_SEND_TRIM)
