@@ -101,8 +101,8 @@ int kernel_check_tls(struct err *err);
 
 /*
  * kernel_check(), then opens the wanted backend. For AUTO with a missing netlink family,
- * *ret_fallback is set true and the caller warns. Errors: ERR_SYSTEM (no module, no privilege, no
- * family). Free with kernel_free().
+ * *ret_fallback is set true: an ioctl device cannot heal, so only a detach wants it. Errors:
+ * ERR_SYSTEM (no module, no privilege, no family). Free with kernel_free().
  */
 int kernel_new(enum kernel_backend backend, struct kernel **ret_kernel, bool *ret_fallback,
 	       struct err *err);

@@ -271,6 +271,21 @@ static int open_sockets(struct netlink *n)
 	return nl_socket_add_memberships(n->events, group, 0);
 }
 
+int netlink_is_missing(struct err *err)
+{
+	const char *where =
+	    sysfs_kernel_since(6, 4)
+		? ""
+		: ", because before Linux 6.4 there is one only in the first network namespace of "
+		  "the machine: run nbd-attach there";
+
+	return err_set(
+	    err, ERR_SYSTEM, ENOENT,
+	    "the nbd module offers no netlink interface here%s; with --backend ioctl the "
+	    "device can be attached, but it ends when its connection does",
+	    where);
+}
+
 int netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err)
 {
 	struct netlink *n = calloc(1, sizeof(*n));
@@ -287,9 +302,7 @@ int netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err)
 	netlink_free(&n->base);
 	if (ret == -NLE_OBJ_NOTFOUND) {
 		*ret_missing = true;
-		return err_set(err, ERR_SYSTEM, ENOENT,
-			       "this kernel's nbd module offers no netlink interface here (it may "
-			       "be hidden in a network namespace): use --backend ioctl");
+		return netlink_is_missing(err);
 	}
 	return err_set(err, ERR_SYSTEM, EIO, "cannot use the kernel's netlink interface: %s",
 		       nl_geterror(ret));

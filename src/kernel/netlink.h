@@ -17,4 +17,7 @@
  */
 int netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err);
 
+/* Says that it is missing, why, and what can be done: -ENOENT with ERR_SYSTEM. */
+int netlink_is_missing(struct err *err);
+
 #endif

@@ -52,20 +52,22 @@
 
 int supervisor_open_kernel(struct supervisor *s, struct err *err)
 {
-	bool fallback = false;
+	/* A device that heals was asked for, and ioctl cannot make one: only if the user says so.
+	 */
+	enum kernel_backend backend =
+	    s->cfg.backend == KERNEL_BACKEND_AUTO ? KERNEL_BACKEND_NETLINK : s->cfg.backend;
+	bool fallback;
 	int ret;
 
 	if (s->env.kernel)
 		return 0;
-	ret = kernel_new(s->cfg.backend, &s->env.kernel, &fallback, err);
+	ret = kernel_new(backend, &s->env.kernel, &fallback, err);
 	if (ret < 0)
 		return ret;
 	if (!kernel_can_change(s->env.kernel)) {
 		s->cfg.reconnect = false;
-		log_warning(
-		    "%susing ioctl: the device ends with this process or its connection, and "
-		    "cannot be recognised by its identifier",
-		    fallback ? "this kernel's nbd has no netlink interface: " : "");
+		log_warning("using ioctl: the device ends with this process or its connection, and "
+			    "cannot be recognised by its identifier");
 	}
 	if (watch_listen(s->watch) < 0)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");

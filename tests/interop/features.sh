@@ -252,12 +252,14 @@ elsewhere() { # ARGUMENT...
 if kernel_is 6.4; then
 	check "another network namespace: attaches" elsewhere nbd0 -u "$sock"
 	check "another network namespace: by netlink" status_is nbd0 backend netlink
-	skip "no netlink: falls back to ioctl" "from 6.4 on netlink is in every network namespace"
+	skip "no netlink: auto is refused" "from 6.4 on netlink is in every network namespace"
 else
 	check "another network namespace: netlink is missing" expect_status 6 'network namespace' \
 		elsewhere nbd0 -u "$sock" --backend netlink
-	check "no netlink: falls back to ioctl" expect_status 0 '' elsewhere nbd0 -u "$sock"
-	check "no netlink: warns" grep -q 'has no netlink interface: using ioctl' "$scratch/stderr"
+	check "no netlink: auto is refused" expect_status 6 'only in the first network namespace' \
+		elsewhere nbd0 -u "$sock"
+	check "no netlink: ioctl by request" expect_status 0 '' elsewhere nbd0 -u "$sock" --backend ioctl
+	check "no netlink: warns" grep -q 'using ioctl' "$scratch/stderr"
 	check "no netlink: --status says so" status_is nbd0 backend ioctl
 fi
 check "another network namespace: writes and verifies" writes_and_verifies /dev/nbd0

@@ -20,6 +20,7 @@
 #include "base/capability.h"
 #include "kernel/explain.h"
 #include "kernel/kernel.h"
+#include "kernel/netlink.h"
 #include "kernel/sysfs.h"
 #include "kernel/usage.h"
 #include "supervise/watch/diag.h"
@@ -176,9 +177,7 @@ int __wrap_netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err
 {
 	if (wanted("no-netlink")) {
 		*ret_missing = true;
-		return err_set(err, ERR_SYSTEM, ENOENT,
-			       "this kernel's nbd module offers no netlink interface here (it may "
-			       "be hidden in a network namespace): use --backend ioctl");
+		return netlink_is_missing(err);
 	}
 	return stub_new(&netlink_ops, ret_kernel, err);
 }
