@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/held.h"
 #include "base/text.h"
+#include "runtime/outage-mark.h"
 #include "runtime/rundir.h"
 
 const struct state_field state_fields[] = {
@@ -243,12 +244,20 @@ int state_read(int index, struct state *ret_state, struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "state");
 	_cleanup_file_ FILE *f = held_fopen(path.text, O_RDONLY);
+	struct outage outage;
 
 	if (!f && errno == ENOENT)
 		return -ENOENT;
 	if (!f)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
 	state_parse(index, f, ret_state);
+	/* In an outage, the file of a device with --swap is that of the time before. */
+	if (outage_mark_read(index, &outage) && outage.now && outage.attachment &&
+	    outage.attachment == ret_state->attachment) {
+		ret_state->alive = 0;
+		ret_state->unsettled = outage.unsettled;
+		ret_state->unproved = outage.unproved;
+	}
 	return 0;
 }
 
@@ -257,6 +266,7 @@ void state_remove(int index)
 	struct rundir_path path = rundir_device(index, "state");
 
 	held_unlink(path.text);
+	outage_mark_remove(index);
 }
 
 int state_file_index(const char *name)

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
+#include "runtime/outage-mark.h"
 #include "runtime/state.h"
 #include "supervise/report/announce.h"
 #include "supervise/report/manager.h"
@@ -22,10 +23,12 @@ struct report {
 	const struct report_events *events;
 	void *arg;
 	struct state state;
+	struct outage_mark *mark;  /* --swap; NULL: there is none, or not yet */
 	struct manager *manager;   /* NULL: none */
 	struct announce *announce; /* NULL: no --on-change */
 	struct udev *udev;
 	char kept[ERR_MESSAGE_MAX]; /* report_kept(); "": not called */
+	bool wrote;		    /* the state file */
 	bool usable;		    /* the partitions exist, as far as possible */
 	bool udev_told;		    /* udev has made the names, or is not waited for */
 	bool ready;		    /* both, and all who wait for the device were told */
@@ -92,7 +95,20 @@ void report_free(struct report *r)
 	manager_free(r->manager);
 	announce_free(r->announce);
 	udev_free(r->udev);
+	outage_mark_free(r->mark);
 	free(r);
+}
+
+static void open_mark(struct report *r)
+{
+	const int index = r->env->at->index;
+
+	r->mark = outage_mark_new(index);
+	if (!r->mark)
+		log_warning(
+		    "/dev/nbd%d: cannot make a file for outages: %s: if this process dies in "
+		    "an outage, the next one does not know what to wait for",
+		    index, strerror(errno));
 }
 
 int report_open(struct report *r, const struct endpoint *e, bool reconnects, struct err *err)
@@ -121,7 +137,23 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 	snprintf(t->config, sizeof(t->config), "%s", r->cfg.config ? r->cfg.config : "");
 	snprintf(t->options, sizeof(t->options), "%s", r->cfg.options ? r->cfg.options : "");
 	snprintf(t->backend, sizeof(t->backend), "%s", r->env->kernel->ops->name);
+	if (r->cfg.swap && !r->mark)
+		open_mark(r);
 	return 0;
+}
+
+static void set_mark(struct report *r)
+{
+	const struct state *t = &r->state;
+	const struct outage outage = {
+	    .attachment = t->attachment,
+	    .now = t->outage_since != 0,
+	    .unsettled = t->unsettled,
+	    .unproved = t->unproved,
+	};
+
+	if (r->mark)
+		outage_mark_set(r->mark, &outage);
 }
 
 int report_write(struct report *r, enum fsm_state state)
@@ -141,11 +173,18 @@ int report_write(struct report *r, enum fsm_state state)
 	snprintf(t->address, sizeof(t->address), "%s", r->env->at->server);
 	r->events->fill(t, r->arg);
 	/* --swap: writing a file, even of a file system in memory, takes new memory. */
-	if (r->cfg.swap && t->outage_since)
+	if (r->cfg.swap && t->outage_since) {
+		set_mark(r);
 		return 0;
+	}
 	ret = state_write(t);
 	if (ret < 0)
 		log_warning("cannot write the state file: %s", strerror(-ret));
+	/* Until here the mark counts, which may be that of an earlier supervisor. */
+	set_mark(r);
+	if (ret == 0 && !r->cfg.swap && !r->wrote)
+		outage_mark_remove(t->index);
+	r->wrote = r->wrote || ret == 0;
 	return ret;
 }
 
