@@ -12,7 +12,8 @@ FUZZ_BIN     := $(FUZZ:%=$(FUZZ_DIR)/%)
 FUZZ_SRC     := $(filter-out src/main.c src/verbs/%.c,$(SRC))
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(FUZZ_DIR)/%.o)
 FUZZ_CFLAGS   = -std=gnu17 -g -O2 -fno-omit-frame-pointer -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-Isrc -I$(GENERATED) $(PKG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+	-DMODPROBE='"$(MODPROBE)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS   ?= -max_len=8192 -timeout=10 -rss_limit_mb=1024
 REPLAY       := $(FUZZ:%=$(BUILD)/replay/%)
 CORPUS_SAN   ?= address,undefined
