@@ -15,7 +15,6 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "runtime/rundir.h"
-#include "runtime/outage-mark.h"
 #include "runtime/state.h"
 #include "rundir-fixture.h"
 #include "runtime/lock.h"
@@ -358,51 +357,6 @@ static void a_lock_excludes_others_and_names_the_holder(void **unused)
 	unlink(path.text);
 }
 
-/* With --swap the state file is that of before the outage, and the mark has what is different. */
-static void an_outage_mark_corrects_the_state(void **unused)
-{
-	static struct state in, out;
-	struct outage outage = {.attachment = 70, .now = true, .unproved = true};
-	struct outage_mark *mark;
-	struct err err;
-
-	(void)unused;
-	in = (struct state){.index = 6, .attachment = 70, .alive = 2, .connections = 2};
-	assert_int_equal(state_write(&in), 0);
-	mark = outage_mark_new(6);
-	assert_non_null(mark);
-	assert_int_equal(state_read(6, &out, &err), 0);
-	assert_int_equal(out.alive, 2);
-	outage.unsettled = true;
-	outage_mark_set(mark, &outage);
-	assert_int_equal(state_read(6, &out, &err), 0);
-	assert_int_equal(out.alive, 0);
-	assert_true(out.unsettled);
-	assert_true(out.unproved);
-	/* Also of a process that has ended. */
-	outage.unproved = false;
-	outage_mark_set(mark, &outage);
-	outage_mark_free(mark);
-	assert_int_equal(state_read(6, &out, &err), 0);
-	assert_true(out.unsettled);
-	assert_false(out.unproved);
-	/* Another attachment, and no outage. */
-	mark = outage_mark_new(6);
-	assert_non_null(mark);
-	outage.attachment = 71;
-	outage_mark_set(mark, &outage);
-	assert_int_equal(state_read(6, &out, &err), 0);
-	assert_int_equal(out.alive, 2);
-	assert_false(out.unsettled);
-	outage = (struct outage){.attachment = 70, .unsettled = true};
-	outage_mark_set(mark, &outage);
-	assert_int_equal(state_read(6, &out, &err), 0);
-	assert_false(out.unsettled);
-	outage_mark_free(mark);
-	state_remove(6);
-	assert_false(outage_mark_read(6, &outage));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,7 +368,6 @@ int main(void)
 	    cmocka_unit_test(links_are_printable),
 	    cmocka_unit_test(text_says_that_there_is_no_flush),
 	    cmocka_unit_test(overlong_lines_end_where_they_are_cut),
-	    cmocka_unit_test(an_outage_mark_corrects_the_state),
 	    cmocka_unit_test(json_of_a_state_is_json),
 	    cmocka_unit_test(json_is_escaped),
 	    cmocka_unit_test(a_lock_excludes_others_and_names_the_holder),
