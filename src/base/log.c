@@ -12,11 +12,14 @@
 
 #include "base/held.h"
 
+#define ERASE "\r\033[K" /* a terminal's line; the cursor is at its start then */
+
 static struct {
 	const char *name;
 	enum log_sink sink;
 	int level;
 	bool prefix;
+	bool erase;
 	int fd; /* of /dev/log; -1: none */
 } logger = {.name = "nbd-attach", .level = LOG_INFO, .fd = -1};
 
@@ -80,8 +83,24 @@ static void to_stderr(int priority, const char *line)
 	if (logger.prefix)
 		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
 	else
-		dprintf(STDERR_FILENO, "%s: %s%s\n", logger.name,
+		dprintf(STDERR_FILENO, "%s%s: %s%s\n", logger.erase ? ERASE : "", logger.name,
 			priority == LOG_WARNING ? "warning: " : "", line);
+}
+
+bool log_says(int priority)
+{
+	return priority <= logger.level;
+}
+
+void log_set_erase(bool erase)
+{
+	logger.erase = erase;
+}
+
+void log_erase(void)
+{
+	if (logger.erase)
+		(void)!write(STDERR_FILENO, ERASE, sizeof(ERASE) - 1);
 }
 
 void log_line(int priority, const char *format, ...)

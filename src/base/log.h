@@ -9,6 +9,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
 #include <syslog.h>
 
 enum log_sink { LOG_TO_STDERR, LOG_TO_SYSLOG };
@@ -22,6 +23,16 @@ void log_set_sink(enum log_sink sink);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* True if messages of this priority are not dropped. */
+bool log_says(int priority);
+
+/*
+ * A terminal may show what the program waits for (base/progress.h): with `erase`, each line on
+ * standard error erases that first. log_erase() does only that.
+ */
+void log_set_erase(bool erase);
+void log_erase(void);
 
 #define log_error(...)	 log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)

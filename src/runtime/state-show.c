@@ -90,6 +90,29 @@ static void print_errors(const struct state *s, FILE *out)
 		s->errors_missed ? " or more" : "", s->error_name, date);
 }
 
+enum terminal_look state_look(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum terminal_look look;
+	} looks[] = {
+	    {"attached,stalled", TERMINAL_WARNING},
+	    {"attached", TERMINAL_GOOD},
+	    {"lost", TERMINAL_BAD},
+	    {"refused", TERMINAL_BAD},
+	    {"expired", TERMINAL_BAD},
+	    {"degraded", TERMINAL_WARNING},
+	    {"healing", TERMINAL_WARNING},
+	    {"waiting", TERMINAL_WARNING},
+	    {"unsupervised", TERMINAL_WARNING},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		if (strncmp(name, looks[i].name, strlen(looks[i].name)) == 0)
+			return looks[i].look;
+	return TERMINAL_PLAIN;
+}
+
 void state_print(const struct state *s, FILE *out)
 {
 	char value[STATE_TEXT_MAX], size[64], since[64] = "";
@@ -98,7 +121,8 @@ void state_print(const struct state *s, FILE *out)
 
 	if (s->since && localtime_r(&seconds, &tm))
 		strftime(since, sizeof(since), " since %Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "/dev/nbd%d: %s%s\n", s->index, s->name, since);
+	fprintf(out, "/dev/nbd%d: %s%s%s%s\n", s->index, terminal_begin(out, state_look(s->name)),
+		s->name, terminal_end(out, state_look(s->name)), since);
 	fprintf(out, "  %-12s %s\n", "size", size_text(s->size, size, sizeof(size)));
 	if (s->connections)
 		fprintf(out, "  %-12s %u, alive %u\n", "connections", s->connections, s->alive);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/terminal.h"
 #include "runtime/history.h"
 
 #define STATE_TEXT_MAX 16384 /* a canonical URI: 4096 bytes, each as %XX, and the rest */
@@ -109,6 +110,9 @@ void state_remove(int index);
 
 /* The device whose state file, in rundir(), has this name; -1: it is another file. */
 int state_file_index(const char *name);
+
+/* How a terminal shows a state: its name, or the name with more words after it. */
+enum terminal_look state_look(const char *name);
 
 /* One paragraph for people, or one JSON object for programs. */
 void state_print(const struct state *s, FILE *out);

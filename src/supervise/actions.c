@@ -72,6 +72,7 @@ void supervisor_ready(struct supervisor *s)
 		   size_text(s->at.plan.size, size, sizeof(size)),
 		   attachment_is_read_only(&s->at) ? ", read-only" : "");
 	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {
+		log_erase();
 		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}

@@ -9,6 +9,22 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/progress.h"
+#include "base/terminal.h"
+
+#define PHASE 0x80 /* in a byte that is a state, and not an exit status */
+/* Bytes: a pipe takes more, so that the supervisor never waits for a command that is stopped. */
+#define PHASES_MAX 500
+
+/* What a person reads who waits for the command to end. */
+static const char *const phases[FSM_STATES] = {
+    [FSM_STARTING] = "connecting",
+    [FSM_WAITING] = "waiting for the server",
+    [FSM_JOINING] = "connecting",
+    [FSM_CONFIGURING] = "handing the device to the kernel",
+    [FSM_ADOPTING] = "taking the device over",
+    [FSM_ATTACHED] = "attached, waiting for udev to name the device",
+};
 
 static volatile sig_atomic_t child_pid;
 
@@ -25,15 +41,20 @@ static void forward(int signal)
 static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool plain_status)
 {
 	struct sigaction action = {.sa_handler = forward};
-	uint8_t status = 1;
+	uint8_t status = 1, phase;
 	ssize_t n;
 
 	child_pid = child;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	progress_begin(phases[FSM_STARTING]);
 	do {
 		n = read(fd, &status, 1);
-	} while (n < 0 && errno == EINTR);
+		phase = n == 1 && status & PHASE ? status & ~PHASE : FSM_STATES;
+		if (phase < FSM_STATES && phases[phase])
+			progress_change(phases[phase]);
+	} while ((n < 0 && errno == EINTR) || (n == 1 && status & PHASE));
+	progress_end();
 	if (n != 1) {
 		log_error("the supervisor ended before the device was ready");
 		_exit(1);
@@ -55,6 +76,8 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	/* The parent may show there what it waits for. */
+	log_set_erase(terminal_is(STDERR_FILENO) && log_says(LOG_NOTICE));
 	child = fork();
 	if (child < 0) {
 		close(fd[0]);
@@ -69,6 +92,21 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 	setsid();
 	*ret_report_fd = fd[1];
 	return 0;
+}
+
+void background_phase(int report_fd, enum fsm_state state)
+{
+	static enum fsm_state last = FSM_STARTING;
+	static unsigned sent;
+	uint8_t byte = PHASE | (uint8_t)state;
+
+	/* Between two pauses of --wait there are attempts, but the server is waited for. */
+	if (report_fd < 0 || state == last || (state == FSM_STARTING && last == FSM_WAITING) ||
+	    sent == PHASES_MAX)
+		return;
+	last = state;
+	sent++;
+	(void)!write(report_fd, &byte, 1);
 }
 
 void background_report(int report_fd, int status)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "supervise/fsm.h"
 
 /*
  * Forks, before any thread exists and before anything is written to standard output. In the child:
@@ -19,6 +20,9 @@
  * child.
  */
 int background_start(bool plain_status, int *ret_report_fd, struct err *err);
+
+/* Tells the parent what it waits for; nothing if report_fd is negative. Does not block. */
+void background_phase(int report_fd, enum fsm_state state);
 
 /* Tells the parent to end with `status`; closes the descriptor. */
 void background_report(int report_fd, int status);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "supervise/actions-outage.h"
 #include "supervise/actions.h"
+#include "supervise/background.h"
 #include "supervise/core.h"
 #include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
@@ -96,6 +97,8 @@ static void empty_queue(void *arg)
 		report_write(s->report, s->state);
 	if (s->touched)
 		report_tell(s->report, s->state, watch_cause(s->watch));
+	if (s->touched)
+		background_phase(s->cfg.report_fd, s->state);
 	s->touched = false;
 	supervisor_keep_sockets(s);
 	requests_send(s->requests);

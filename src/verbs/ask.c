@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/progress.h"
 #include "verbs/device.h"
 #include "kernel/sysfs.h"
 
@@ -40,6 +41,10 @@ static int ask(const struct options *o, void *arg)
 int cmd_ask(const struct options *o, const struct control_request *request, unsigned limit_ms)
 {
 	struct question q = {request, limit_ms};
+	int status;
 
-	return options_each_device(o, ask, &q);
+	progress_begin("waiting for the supervisor");
+	status = options_each_device(o, ask, &q);
+	progress_end();
+	return status;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/offload.h"
+#include "base/progress.h"
 #include "verbs/abreast.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
@@ -386,13 +387,15 @@ static int detach_all(const struct options *o)
 int cmd_detach(const struct options *o)
 {
 	struct err err;
+	int status;
 
 	/* The users of a device are found by sysfs, too. */
 	if (sysfs_check(&err) < 0) {
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);
 	}
-	if (o->all)
-		return detach_all(o);
-	return o->n_more ? detach_several(o) : detach_named(o);
+	progress_begin("detaching");
+	status = o->all ? detach_all(o) : o->n_more ? detach_several(o) : detach_named(o);
+	progress_end();
+	return status;
 }

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "runtime/state.h"
 
@@ -22,14 +22,6 @@ const char *export_style(enum nbd_style style)
 		return "newstyle-fixed";
 	}
 	return "unknown";
-}
-
-static bool is_plain(FILE *out)
-{
-	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-
-	return !isatty(fileno(out)) || (no_color && no_color[0]) || !term ||
-	       strcmp(term, "dumb") == 0;
 }
 
 static void line(FILE *out, const char *label, const char *text)
@@ -89,12 +81,11 @@ void export_print(const struct export_view *v, FILE *out)
 {
 	_cleanup_free_ char *uri = endpoint_uri(v->endpoint);
 	const struct nbd_export *e = v->export;
-	bool plain = is_plain(out);
 	char size[64];
 
-	fputs(plain ? "" : "\033[1m", out);
+	fputs(terminal_begin(out, TERMINAL_BOLD), out);
 	foreign_line(out, "export", v->name[0] ? v->name : "\"\"");
-	fputs(plain ? "" : "\033[0m", out);
+	fputs(terminal_end(out, TERMINAL_BOLD), out);
 	if (v->description[0])
 		foreign_line(out, "description", v->description);
 	if (!e)

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/progress.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
@@ -73,7 +74,8 @@ static void print_line(const struct follow *f, int index, const char *name)
 
 	if (localtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("%s /dev/nbd%d: %s%s%s\n", when, index, name, why[0] ? ": " : "", why);
+	printf("%s /dev/nbd%d: %s%s%s%s%s\n", when, index, terminal_begin(stdout, state_look(name)),
+	       name, terminal_end(stdout, state_look(name)), why[0] ? ": " : "", why);
 	fflush(stdout);
 }
 
@@ -183,7 +185,9 @@ static int follow(const struct options *o, struct follow *f, int fd)
 		log_error("cannot watch %s: %s", rundir(), strerror(errno));
 		return err_exit_status(ERR_SYSTEM);
 	}
+	progress_begin("waiting until the device is attached");
 	status = o->device ? await(o, f, fd) : 0;
+	progress_end();
 	if (status)
 		return status;
 	for (int i = 0; i < DEVICES_MAX; i++)

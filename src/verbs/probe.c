@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "runtime/state.h"
 #include "verbs/verbs.h"
 
@@ -100,7 +101,9 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 		log_error("%s", p.outcome.err.message);
 		ret = err_exit_status(p.outcome.err.kind);
 	} else {
+		progress_begin("waiting for the server");
 		ret = loop_run(p.outcome.loop);
+		progress_end();
 		attempt_free(attempt);
 	}
 	loop_free(p.outcome.loop);

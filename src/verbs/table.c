@@ -94,6 +94,9 @@ static void print_row(const char *const *cell, const size_t *width, FILE *out)
 
 		if (is_right(c))
 			fprintf(out, "%*s%s", pad, "", cell[c]);
+		else if (c == STATE)
+			fprintf(out, "%s%s%s%*s", terminal_begin(out, state_look(cell[c])), cell[c],
+				terminal_end(out, state_look(cell[c])), pad, "");
 		else
 			fprintf(out, "%s%*s", cell[c], pad, "");
 		fputs(c + 1 < TABLE_COLUMNS ? "  " : "\n", out);
