@@ -87,7 +87,8 @@ static void hurry(void *arg)
 {
 	struct supervisor *s = arg;
 
-	reconnect_hurry(s->reconnect, "SIGHUP");
+	if (!supervisor_renew(s))
+		reconnect_hurry(s->reconnect, "SIGHUP");
 }
 
 static void terminate(void *arg)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The supervisor in charge of a device hands it over to a new one, with everything that it holds.
- * At no time is a lock free, or a connection without its descriptor.
+ * At no time is a lock free, or a connection without its descriptor. Long: the two sides of one
+ * conversation, which share its names.
  */
 #include "supervise/succeeding.h"
 
@@ -27,6 +28,7 @@
 #include "supervise/resize/resize.h"
 #include "supervise/steps.h"
 #include "supervise/succession/giving.h"
+#include "supervise/succession/renewal.h"
 #include "supervise/succession/taking.h"
 #include "supervise/watch/watch.h"
 
@@ -40,16 +42,9 @@
 
 /* --- the supervisor in charge hands over ------------------------------------------------------ */
 
-/*
- * The reason why this supervisor keeps the device, always (FAILED, BUSY) or now (RETRY); NULL:
- * none.
- */
+/* The reason why this supervisor keeps the device, always (BUSY) or now (RETRY); NULL: none. */
 static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind)
 {
-	*ret_kind = ERR_FAILED;
-	if (s->cfg.foreground)
-		return "a supervisor that runs in the foreground keeps its device, because who "
-		       "started it would start it again";
 	*ret_kind = ERR_BUSY;
 	if (s->captive)
 		return "its supervisor has started the server, and keeps both";
@@ -69,11 +64,41 @@ static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind
 	return NULL;
 }
 
+bool supervisor_renew(struct supervisor *s)
+{
+	enum err_kind kind;
+	const char *why;
+	struct err err;
+
+	if (!s->cfg.foreground || !report_has_manager(s->report) || !renewal_is_due())
+		return false;
+	why = hindrance(s, &kind);
+	if (why) {
+		log_notice(
+		    "/dev/nbd%d: the program was replaced, but the earlier version goes on: %s",
+		    s->at.index, why);
+		return false;
+	}
+	if (renewal_start(&s->heir, &err) < 0) {
+		log_warning("/dev/nbd%d: %s: the earlier version goes on", s->at.index,
+			    err.message);
+		return false;
+	}
+	log_notice("/dev/nbd%d: the program was replaced: process %d of the new one takes over",
+		   s->at.index, (int)s->heir);
+	return true;
+}
+
 void supervisor_give(struct supervisor *s, unsigned version)
 {
 	enum err_kind kind;
 	const char *why = hindrance(s, &kind);
 
+	if (s->cfg.foreground && (s->heir == 0 || requests_peer(s->requests) != s->heir)) {
+		kind = ERR_FAILED;
+		why = "a supervisor that runs in the foreground keeps its device, because who "
+		      "started it would start it again";
+	}
 	if (version != MESSAGES_VERSION)
 		requests_answer(s->requests, err_exit_status(ERR_BUSY),
 				"its supervisor is of another version, and keeps the device");
@@ -91,9 +116,16 @@ void supervisor_give(struct supervisor *s, unsigned version)
 /* A giving_events function: deferred events are carried out here. */
 static bool ready(void *arg)
 {
-	const struct supervisor *s = arg;
+	struct supervisor *s = arg;
 
-	return s->queue.n == 0 && s->queue.n_deferred == 0 && !attachment_is_gone(&s->at);
+	if (s->queue.n || s->queue.n_deferred || attachment_is_gone(&s->at))
+		return false;
+	/*
+	 * Before the commit: if we are killed right after it, the manager watches the one in
+	 * charge.
+	 */
+	s->heir_named = s->cfg.foreground && report_succeeded(s->report, s->heir);
+	return s->heir_named || !s->cfg.foreground;
 }
 
 static void given(void *arg)
@@ -135,6 +167,9 @@ static void fill(const struct supervisor *s, struct offer *o, int *fds)
 	link = links_fds(s->links, &n);
 	for (size_t i = 0; i < n; i++) {
 		name.serial = i + 1;
+		/* The heir finds them in the store. One that is not stored has no attachment. */
+		name.attachment = s->cfg.foreground ? 0 : o->attachment;
+		report_name(s->report, link[i], &name);
 		linkname_write(&name, text);
 		add(o, fds, text, link[i]);
 	}
@@ -168,6 +203,13 @@ void supervisor_keep(struct supervisor *s, const struct event *e)
 	giving_free(TAKE_PTR(s->giving));
 	requests_unlend(s->requests);
 	log_notice("/dev/nbd%d: not handed over: %s", s->at.index, e->err.message);
+	/* The manager believes that the heir, which has ended, was in charge, and starts another.
+	 */
+	if (s->heir_named) {
+		s->left = true;
+		loop_stop(s->env.loop, err_exit_status(ERR_FAILED));
+		return;
+	}
 	links_thaw(s->links);
 	watch_start(s->watch, resize_is_due(s->resize));
 	resize_watch(s->resize);
@@ -303,6 +345,8 @@ static void own(struct supervisor *s, struct taking *t)
 	while (t->given.n) {
 		struct given_fd g = t->given.item[0];
 
+		if (s->is_heir)
+			report_found(s->report, g.name, g.fd);
 		given_add(&s->given, g.name, given_take_at(&t->given, 0), true);
 	}
 	if (t->offer.suspects)
@@ -315,6 +359,8 @@ static int take(struct supervisor *s, int index, struct err *err)
 	char why[ERR_MESSAGE_MAX / 2];
 	struct taking t;
 	int ret = taking_ask(&t, index, err);
+
+	t.by_commit_alone = s->is_heir;
 
 	if (ret < 0 && ret != -ENOENT) {
 		snprintf(why, sizeof(why), "%.500s", err->message);
@@ -331,13 +377,22 @@ static int take(struct supervisor *s, int index, struct err *err)
 	return ret;
 }
 
+/*
+ * The one that started us is not in charge, or has ended: the service manager starts another one,
+ * and would not know of us.
+ */
+static int refuse_heir(struct err *err)
+{
+	return err_set(err, ERR_RETRY, ENOENT, "the supervisor that should hand over has ended");
+}
+
 int supervisor_succeed(struct supervisor *s, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int index = find(s), ret;
 
 	if (index < 0)
-		return 0;
+		return s->is_heir ? refuse_heir(err) : 0;
 	/* After the commit, no step may fail that could be done before. */
 	ret = supervisor_open_kernel(s, err);
 	if (ret < 0)
@@ -351,6 +406,8 @@ int supervisor_succeed(struct supervisor *s, struct err *err)
 	 * The ordinary way to the device: it may be free by now; otherwise the error says who has
 	 * it.
 	 */
+	if (s->is_heir)
+		return ret == -ENOENT ? refuse_heir(err) : ret;
 	if (ret == -ENOENT || (ret < 0 && !is_held(index)))
 		return 0;
 	return ret;

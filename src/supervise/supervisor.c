@@ -42,6 +42,7 @@
 #include "supervise/steps.h"
 #include "supervise/succeeding.h"
 #include "supervise/succession/giving.h"
+#include "supervise/succession/renewal.h"
 #include "supervise/telling.h"
 #include "supervise/timeouts.h"
 #include "supervise/watch/watch.h"
@@ -361,6 +362,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	s->cfg = *cfg;
 	if (cfg->foreground)
 		given_from_manager(&s->given);
+	s->is_heir = renewal_is_heir() && cfg->foreground;
 	attachment_init(&s->at, cfg->identifier);
 	s->at.resent_ms = timeouts_resent(cfg);
 	s->env.at = &s->at;

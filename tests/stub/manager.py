@@ -7,7 +7,8 @@ usage: manager.py DIRECTORY COMMAND...
 It listens at DIRECTORY/notify, keeps descriptors as systemd does (FDSTORE=1 with FDNAME= and FDPOLL=0,
 FDSTOREREMOVE=1), and runs COMMAND with them for each line that is written to DIRECTORY/start. A
 descriptor without FDPOLL=0 is dropped when it hangs up, and one that is kept already is ignored.
-DIRECTORY/stored has the names of those that are kept, DIRECTORY/told all messages.
+Only the main process is heard; MAINPID= names another one. DIRECTORY/stored has the names of those
+that are kept, DIRECTORY/told all messages, DIRECTORY/main the main process.
 """
 
 import array
@@ -15,11 +16,13 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 
 FIRST_FD = 3
 directory, command = sys.argv[1], sys.argv[2:]
 kept = []  # (name, descriptor, dropped at its hang-up)
+main_pid = 0
 
 
 def same(a, b):
@@ -31,6 +34,14 @@ def publish():
     with open(directory + "/stored.new", "w", encoding="ascii") as f:
         f.writelines(name + "\n" for name, _, _ in kept)
     os.rename(directory + "/stored.new", directory + "/stored")
+
+
+def set_main(pid):
+    global main_pid
+    main_pid = pid
+    with open(directory + "/main.new", "w", encoding="ascii") as f:
+        f.write(str(pid))
+    os.rename(directory + "/main.new", directory + "/main")
 
 
 def keep(name, fd, polled):
@@ -53,11 +64,18 @@ def hung_up(fd):
 
 
 def receive(notify):
-    text, ancillary, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4 * 16))
+    text, ancillary, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4 * 16) + socket.CMSG_SPACE(12))
     fds = array.array("i")
+    sender = 0
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(data)
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+            sender = struct.unpack("iII", data)[0]
+    if sender != main_pid:
+        for fd in fds:
+            os.close(fd)
+        return
     words = dict(line.split("=", 1) for line in text.decode().splitlines())
     with open(directory + "/told", "a", encoding="utf-8") as f:
         f.write(" ".join(text.decode().splitlines()) + "\n")
@@ -68,12 +86,15 @@ def receive(notify):
             os.close(fd)
     if words.get("FDSTOREREMOVE") == "1":
         drop(lambda item: item[0] == words.get("FDNAME"))
+    if "MAINPID" in words:
+        set_main(int(words["MAINPID"]))
     publish()
 
 
 def start():
     pid = os.fork()
     if pid:
+        set_main(pid)
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(directory + "/stub/log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -93,6 +114,7 @@ def start():
 def main():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     notify.bind(directory + "/notify")
     os.mkfifo(directory + "/start")
     # Open for writing as well, so that it never reports an end.

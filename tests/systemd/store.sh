@@ -49,7 +49,7 @@ heals() {
 	wait_for 30 state_is nbd9 attached && wait_for 10 stored 1
 }
 
-begin 22
+begin 30
 check "it attaches" wait_for 90 eval 'unit_is "$unit" active && state_is nbd9 attached'
 check "the service manager keeps its socket" wait_for 10 stored 1
 load --name=load --filename=/dev/nbd9 --size=16M
@@ -61,6 +61,21 @@ check "its supervisor is killed under load: the next one is in charge" wait_for 
 check "it has the socket" inherited_since 1 0
 check "the service manager keeps one socket" wait_for 10 stored 1
 check "it heals" heals
+
+# The program is replaced, as by an upgrade.
+pid=$(main_pid "$unit")
+cp /usr/sbin/nbd-attach /usr/sbin/new && mv /usr/sbin/new /usr/sbin/nbd-attach
+systemctl reload "$unit"
+check "a reload after an upgrade: the new program is in charge" wait_for 30 restarted "$pid"
+check "the unit was not restarted" is "$(systemctl show -P NRestarts "$unit")" 1
+check "the old supervisor has ended" wait_for 10 gone "$pid"
+check "the service manager keeps one socket" stored 1
+check "it heals" heals
+pid=$(main_pid "$unit")
+kill_it
+check "the new one is killed: systemd notices, and starts another" wait_for 30 restarted "$pid"
+check "it has the socket" inherited_since 1 2
+check "the service manager keeps one socket" wait_for 10 stored 1
 
 # The server ends while no supervisor runs.
 pid=$(main_pid "$unit")

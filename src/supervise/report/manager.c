@@ -111,6 +111,24 @@ void manager_keep(struct manager *m, const int *fds, size_t n, uint64_t attachme
 	}
 }
 
+bool manager_name(const struct manager *m, int fd, struct linkname *ret_name)
+{
+	struct stat st;
+
+	return m && fstat(fd, &st) == 0 && stored_name(&m->stored, st.st_ino, ret_name);
+}
+
+bool manager_succeeded(struct manager *m, pid_t pid)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "MAINPID=%d", (int)pid);
+	if (!m || !notify_send_fd(&m->notify, line, -1))
+		return false;
+	notify_close(&m->notify); /* further messages would be refused */
+	return true;
+}
+
 /* `12:00:01`, with the date unless it is within about a day. */
 static void put_time(struct text *t, int64_t moment, int64_t now)
 {

@@ -7,10 +7,13 @@
 #ifndef SUPERVISE_REPORT_MANAGER_H
 #define SUPERVISE_REPORT_MANAGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/loop.h"
+#include "runtime/linkname.h"
 #include "supervise/fsm.h"
 
 struct manager;
@@ -42,6 +45,15 @@ void manager_keep(struct manager *m, const int *fds, size_t n, uint64_t attachme
 
 /* A socket that the manager has kept for an earlier supervisor. */
 void manager_found(struct manager *m, const char *name, int fd);
+
+/* The name under which the manager keeps this socket. False: it does not keep it. */
+bool manager_name(const struct manager *m, int fd, struct linkname *ret_name);
+
+/*
+ * The process `pid` is about to take our place as the main process of the service: we send nothing
+ * more. False: the manager was not told.
+ */
+bool manager_succeeded(struct manager *m, pid_t pid);
 
 /* Sends only changes. */
 void manager_status(struct manager *m, const struct manager_status *status);

@@ -237,6 +237,21 @@ void report_found(struct report *r, const char *name, int fd)
 	manager_found(r->manager, name, fd);
 }
 
+bool report_name(const struct report *r, int fd, struct linkname *ret_name)
+{
+	return manager_name(r->manager, fd, ret_name);
+}
+
+bool report_has_manager(const struct report *r)
+{
+	return r->manager != NULL;
+}
+
+bool report_succeeded(struct report *r, pid_t pid)
+{
+	return manager_succeeded(r->manager, pid);
+}
+
 void report_usable(struct report *r)
 {
 	r->usable = true;

@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "endpoint/endpoint.h"
+#include "runtime/linkname.h"
 #include "supervise/fsm.h"
 #include "supervise/part.h"
 
@@ -72,6 +74,13 @@ void report_change(struct report *r, enum fsm_state from, enum fsm_state to, con
 void report_keep(struct report *r, const int *fds, size_t n);
 /* The service manager has given this socket to us, and keeps it. */
 void report_found(struct report *r, const char *name, int fd);
+
+/* The name under which it keeps this socket. False: it does not keep it. */
+bool report_name(const struct report *r, int fd, struct linkname *ret_name);
+/* There is a service manager. */
+bool report_has_manager(const struct report *r);
+/* Tells it that this process is about to take our place. False: it was not told. */
+bool report_succeeded(struct report *r, pid_t pid);
 
 /* The device's partitions exist. */
 void report_usable(struct report *r);

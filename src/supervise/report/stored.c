@@ -27,6 +27,15 @@ static const struct stored_socket *find(const struct stored *t, uint64_t inode)
 	return NULL;
 }
 
+bool stored_name(const struct stored *t, uint64_t inode, struct linkname *ret_name)
+{
+	const struct stored_socket *s = find(t, inode);
+
+	if (s)
+		*ret_name = s->name;
+	return s != NULL;
+}
+
 static struct stored_message drop(const struct stored_socket *s)
 {
 	return (struct stored_message){.verb = STORED_DROP, .socket = *s, .fd = -1};

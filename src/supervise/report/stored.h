@@ -45,6 +45,9 @@ struct stored_message {
 /* The manager has kept this socket for an earlier supervisor. */
 void stored_found(struct stored *t, const struct stored_socket *s);
 
+/* The name of a socket that the manager keeps. False: it does not keep it. */
+bool stored_name(const struct stored *t, uint64_t inode, struct linkname *ret_name);
+
 /*
  * The next message that is missing; STORED_NOTHING: none. A socket whose name is of another
  * attachment gets a new name: it is dropped first, because the manager ignores a socket that it

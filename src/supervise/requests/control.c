@@ -71,6 +71,16 @@ int control_lend(struct control *c)
 	return fd;
 }
 
+pid_t control_peer(const struct control *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (c->caller_fd < 0 || getsockopt(c->caller_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return 0;
+	return peer.pid;
+}
+
 void control_unlend(struct control *c)
 {
 	c->lent = false;

@@ -55,6 +55,8 @@ void control_answer(struct control *c, int status, const char *sentence);
  * are refused until control_unlend(). -1: it is closed.
  */
 int control_lend(struct control *c);
+/* The process that asks; 0: none does. */
+pid_t control_peer(const struct control *c);
 void control_unlend(struct control *c);
 /* Another process listens under the socket's name from now on: control_free() leaves it alone. */
 void control_leave(struct control *c);

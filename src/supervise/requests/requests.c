@@ -111,6 +111,11 @@ void requests_send(struct requests *r)
 	r->answered = false;
 }
 
+pid_t requests_peer(const struct requests *r)
+{
+	return control_peer(r->control);
+}
+
 int requests_lend(struct requests *r)
 {
 	return control_lend(r->control);

@@ -36,6 +36,7 @@ void requests_send(struct requests *r); /* accepts NULL; there may be nothing to
 
 /* The connection of the one that asks, as control_lend(); it is over; the name is another's. */
 int requests_lend(struct requests *r);
+pid_t requests_peer(const struct requests *r); /* as control_peer() */
 void requests_unlend(struct requests *r);
 void requests_leave(struct requests *r);
 

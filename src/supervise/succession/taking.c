@@ -192,7 +192,7 @@ int taking_commit(struct taking *t, struct err *err)
 		close(fds[i]);
 	if (is_commit(packet, len, n))
 		return 0;
-	if ((len == 0 || len == -ECONNRESET) && has_ended(t))
+	if ((len == 0 || len == -ECONNRESET) && !t->by_commit_alone && has_ended(t))
 		return 0;
 	if (len > 0 && !messages_is_one(packet, (size_t)len) &&
 	    refused(packet, (size_t)len, err) != -ENOENT)

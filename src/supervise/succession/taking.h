@@ -17,7 +17,8 @@ struct taking {
 	int fd;	   /* the connection; -1: none */
 	int pidfd; /* of the one in charge; -1: the kernel gives none */
 	struct offer offer;
-	struct given given; /* the descriptors, by their names */
+	struct given given;   /* the descriptors, by their names */
+	bool by_commit_alone; /* do not take over if the one in charge ends before its commit */
 };
 
 #define TAKING_NONE ((struct taking){.fd = -1, .pidfd = -1})

@@ -251,6 +251,14 @@ static void sockets_are_kept(void **unused)
 			 inode(pair[1]));
 	manager_keep(m, pair + 1, 1, 6);
 	assert_silent(fd);
+	fill(path);
+	assert_false(manager_succeeded(m, 4711));
+	while (recv(fd, buf, sizeof(buf), 0) > 0)
+		;
+	assert_true(manager_succeeded(m, 4711));
+	assert_told(fd, "MAINPID=4711");
+	manager_keep(m, NULL, 0, 6);
+	assert_silent(fd);
 	manager_free(m);
 	close(fd);
 	close(pair[0]);
@@ -269,6 +277,8 @@ static void without_a_manager_nobody_is_told(void **unused)
 	manager_stopping(NULL);
 	manager_keep(NULL, NULL, 0, 0);
 	manager_found(NULL, "link-1-1", 0);
+	assert_false(manager_succeeded(NULL, 1));
+	assert_false(manager_name(NULL, 0, NULL));
 	manager_status(NULL, NULL);
 	manager_free(NULL);
 	loop_free(loop);

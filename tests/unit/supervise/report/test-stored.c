@@ -94,6 +94,19 @@ static void of_an_earlier_supervisor(void **state)
 	assert_done(7);
 }
 
+static void a_name(void **state)
+{
+	struct linkname name = {1, 1};
+
+	(void)state;
+	stored_found(&table, &(struct stored_socket){5, {7, 4}});
+	assert_false(stored_name(&table, 4, &name));
+	assert_int_equal(name.serial, 1);
+	assert_true(stored_name(&table, 5, &name));
+	assert_int_equal(name.attachment, 7);
+	assert_int_equal(name.serial, 4);
+}
+
 /* The manager removes every descriptor of that name. */
 static void two_of_one_name(void **state)
 {
@@ -127,6 +140,7 @@ int main(void)
 	    cmocka_unit_test_setup(the_life_of_sockets, setup),
 	    cmocka_unit_test_setup(a_message_that_was_not_sent, setup),
 	    cmocka_unit_test_setup(of_an_earlier_supervisor, setup),
+	    cmocka_unit_test_setup(a_name, setup),
 	    cmocka_unit_test_setup(two_of_one_name, setup),
 	    cmocka_unit_test_setup(a_full_table, setup),
 	};

@@ -126,6 +126,19 @@ static void it_is_killed_after_its_offer(void **state)
 	assert_int_equal(taking_commit(&t, &err), 0);
 }
 
+/* Its service manager starts another one, and does not know of an heir that was not committed. */
+static void an_heir_does_not_take_over_then(void **state)
+{
+	struct err err;
+
+	(void)state;
+	t.by_commit_alone = true;
+	hang_up();
+	kill(in_charge, SIGKILL);
+	assert_true(taking_commit(&t, &err) < 0);
+	assert_int_equal(err.kind, ERR_RETRY);
+}
+
 /* After the time-out no COMMIT can be sent that nobody would read: both would be out of charge. */
 static void it_is_too_late(void **state)
 {
@@ -147,6 +160,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(another_message_is_no_commit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(it_hangs_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(it_is_killed_after_its_offer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(an_heir_does_not_take_over_then, setup, teardown),
 	    cmocka_unit_test_setup_teardown(it_is_too_late, setup, teardown),
 	};
 

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The program is replaced while its supervisor runs under a service manager. A reload makes that one
+# start the new program, which takes the device over with every socket; nothing else changes.
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+# A package manager renames the new file over the old one.
+install_program() { # FILE
+	cp "$1" "$N/new" && mv "$N/new" "$N/nbd-attach"
+}
+
+reload() {
+	old=$(<"$N/main")
+	kill -HUP "$old"
+}
+
+# The manager's main process is another one, which is in charge of the device.
+renewed() {
+	local main holder
+	main=$(<"$N/main") holder=$(supervisor_pid 0)
+	echo "main process $main, was $old; $holder is in charge"
+	((main != old && main == holder)) && gone "$old" && ! flock -n "$N/nbd0.lock" true
+}
+
+in_charge() { # PID
+	echo "main process $(<"$N/main"), in charge $(supervisor_pid 0), wanted $1"
+	[[ $(<"$N/main") = "$1" && $(supervisor_pid 0) = "$1" ]] && ! gone "$1"
+}
+
+keeps_one() {
+	cat "$N/stored"
+	(($(wc -l <"$N/stored") == 1))
+}
+
+heals() {
+	local before
+	before=$(told taken)
+	crash
+	serve_again
+	within 20 told_at_least taken $((before + 1)) && within 10 state_is attached &&
+		loading 20 10 && within 5 keeps_one
+}
+
+install_program "${nbd_attach[0]}"
+start env WATCHDOG_USEC=30000000 python3 "$top/tests/stub/manager.py" "$N" "$N/nbd-attach" -v -n nbd0 -u "$sock"
+check "the manager listens" wait_for 10 test -p "$N/start"
+serve
+echo >"$N/start"
+check "it attaches" within 10 state_is attached
+check "the manager keeps its socket" within 5 keeps_one
+load
+check "the load gets on" loading 20 5
+reload
+pause 1
+check "a reload without a new program: the same one stays in charge" in_charge "$old"
+
+for i in first second; do
+	name=$(<"$N/stored") offered=$(told offered)
+	install_program "${nbd_attach[0]}"
+	reload
+	check "$i replacement: the new program is in charge" within 15 renewed
+	check "it is attached" within 5 state_is attached
+	check "the manager has kept the socket all the time" is "$(<"$N/stored")" "$name"
+	check "the kernel was not asked for dead connections" told_is offered "$offered"
+	check "the load gets on" loading 20 10
+	check "it heals" heals
+done
+kill_supervisor
+echo >"$N/start"
+check "killed, it is taken over" within 10 logged 'an earlier supervisor has left 1 of its sockets'
+check "it heals" heals
+
+# Whatever is wrong with the new program, the old one goes on.
+install_program "$(type -P false)"
+reload
+pause 1
+check "a program that fails: the old one stays in charge" in_charge "$old"
+check "it heals" heals
+install_program "${nbd_attach[0]}"
+crash
+check "the loss is noticed" within 10 state_is lost
+reload
+pause 1
+check "in an outage the old one stays in charge" in_charge "$old"
+serve_again
+check "it heals" within 20 state_is attached
+check "no other process gets the device" \
+	expect_status 3 'is attached already, by the nbd-attach process' "${nbd_attach[@]}" -n nbd0 -u "$sock"
+reload
+check "the next reload replaces it" within 15 renewed
+check "the load gets on" loading 20 10
+check "it heals" heals
+check "nothing failed, nothing is lost" unload
+check "it detaches" detach
+check "the manager keeps nothing" within 5 refuses test -s "$N/stored"
+finish
