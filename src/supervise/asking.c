@@ -85,10 +85,15 @@ static void asked(const struct control_request *request, void *arg)
 
 static void hurry(void *arg)
 {
+	reconnect_hurry(((struct supervisor *)arg)->reconnect, "SIGHUP");
+}
+
+static void reload(void *arg)
+{
 	struct supervisor *s = arg;
 
-	if (!supervisor_renew(s))
-		reconnect_hurry(s->reconnect, "SIGHUP");
+	supervisor_renew(s);
+	reconnect_hurry(s->reconnect, "SIGUSR1");
 }
 
 static void terminate(void *arg)
@@ -104,6 +109,7 @@ int supervisor_prepare_requests(struct supervisor *s)
 {
 	static const struct requests_events events = {
 	    .hurry = hurry,
+	    .reload = reload,
 	    .terminate = terminate,
 	    .asked = asked,
 	};

@@ -64,29 +64,27 @@ static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind
 	return NULL;
 }
 
-bool supervisor_renew(struct supervisor *s)
+void supervisor_renew(struct supervisor *s)
 {
-	enum err_kind kind;
+	bool upgraded = renewal_is_upgrade();
 	const char *why;
+	enum err_kind kind;
 	struct err err;
 
-	if (!s->cfg.foreground || !report_has_manager(s->report) || !renewal_is_due())
-		return false;
-	why = hindrance(s, &kind);
-	if (why) {
-		log_notice(
-		    "/dev/nbd%d: the program was replaced, but the earlier version goes on: %s",
-		    s->at.index, why);
-		return false;
-	}
-	if (renewal_start(&s->heir, &err) < 0) {
-		log_warning("/dev/nbd%d: %s: the earlier version goes on", s->at.index,
-			    err.message);
-		return false;
-	}
-	log_notice("/dev/nbd%d: the program was replaced: process %d of the new one takes over",
-		   s->at.index, (int)s->heir);
-	return true;
+	why = !s->cfg.foreground || !report_has_manager(s->report)
+		  ? "no service manager has started this supervisor"
+		  : hindrance(s, &kind);
+	if (!why && renewal_start(&s->heir, &err) < 0)
+		why = err.message;
+	if (why)
+		log_warning("/dev/nbd%d: %s: %s", s->at.index,
+			    upgraded ? "the program was replaced, but the earlier version goes on"
+				     : "the configuration is not read again",
+			    why);
+	else
+		log_notice("/dev/nbd%d: process %d %stakes over, with the configuration as it is "
+			   "now",
+			   s->at.index, (int)s->heir, upgraded ? "of the new program " : "");
 }
 
 void supervisor_give(struct supervisor *s, unsigned version)
@@ -391,8 +389,12 @@ int supervisor_succeed(struct supervisor *s, struct err *err)
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int index = find(s), ret;
 
+	if (index < 0 && s->is_heir)
+		return err_set(err, ERR_BUSY, EBUSY,
+			       "a device that is attached keeps its server, export, identifier and "
+			       "kernel interface: detach it first to change them");
 	if (index < 0)
-		return s->is_heir ? refuse_heir(err) : 0;
+		return 0;
 	/* After the commit, no step may fail that could be done before. */
 	ret = supervisor_open_kernel(s, err);
 	if (ret < 0)

@@ -3,17 +3,15 @@
 #ifndef SUPERVISE_SUCCEEDING_H
 #define SUPERVISE_SUCCEEDING_H
 
-#include <stdbool.h>
-
 struct err;
 struct event;
 struct supervisor;
 
 /*
- * After an upgrade, under a service manager: starts the program that is installed now, which takes
- * the device over from us. False: there is no new one, or this is not the moment.
+ * Under a service manager: starts a supervisor that reads the configuration again and takes the
+ * device over from us. Logs why that is not possible now.
  */
-bool supervisor_renew(struct supervisor *s);
+void supervisor_renew(struct supervisor *s);
 
 /* Another supervisor asks for the device by this version of the protocol. */
 void supervisor_give(struct supervisor *s, unsigned version);

@@ -97,6 +97,8 @@ static int start(struct supervisor_config *cfg, const struct options *o, struct 
 	if (status >= 0)
 		return status;
 	err->message[0] = '\0';
+	if (cfg->foreground)
+		same_tell_fixed(cfg);
 	if (!cfg->foreground && background_start(o->plain_status, &cfg->report_fd, err) < 0)
 		return err_exit_status(err->kind);
 	return supervisor_run(cfg);

@@ -171,19 +171,54 @@ static int find(const struct supervisor_config *cfg, struct state *s)
 	return -1;
 }
 
-/* The names of the options that are not the same, with commas between them. */
-static void name_differences(const char *mine, const char *theirs, struct text *t)
+/* What the kernel was told when the device was attached; a new supervisor cannot change it. */
+static bool is_fixed(const char *name)
+{
+	static const char *const fixed[] = {"read-only", "block-size", "connections",
+					    "timeout",	 "backend",    "relay",
+					    "no-scan",	 "no-trim",    "no-write-zeroes"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (strcmp(name, fixed[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether one of the words of `list` begins with `word`. */
+static bool has_word(const char *list, const char *word)
+{
+	for (const char *at = strstr(list, word); at; at = strstr(at + 1, word))
+		if (at == list || at[-1] == ' ')
+			return true;
+	return false;
+}
+
+/*
+ * Adds the names of those options of `mine` that `theirs` does not have; with `any_value` if it has
+ * them with no value at all.
+ */
+static void name_those_without(const char *mine, const char *theirs, bool any_value,
+			       bool fixed_only, struct text *t)
 {
 	for (size_t len; (len = strcspn(mine, " ")) > 0; mine += len + (mine[len] == ' ')) {
-		_cleanup_free_ char *one = strndup(mine, len);
-		const char *at = one ? strstr(theirs, one) : NULL;
+		size_t name_len = strcspn(mine, ":");
+		_cleanup_free_ char *one = strndup(mine, any_value ? name_len + 1 : len);
 
-		if (!one || (at && (at == theirs || at[-1] == ' ')))
+		if (!one || has_word(theirs, one))
 			continue;
-		one[strcspn(one, ":")] = '\0';
+		one[name_len] = '\0';
+		if (fixed_only && !is_fixed(one))
+			continue;
 		text_str(t, t->len ? ", " : "");
 		text_str(t, one);
 	}
+}
+
+/* The names of the options that are not the same, with commas between them. */
+static void name_differences(const char *mine, const char *theirs, bool fixed_only, struct text *t)
+{
+	name_those_without(mine, theirs, false, fixed_only, t);
+	name_those_without(theirs, mine, true, fixed_only, t);
 }
 
 static int refuse(int index, const struct supervisor_config *cfg, const struct state *s,
@@ -195,7 +230,7 @@ static int refuse(int index, const struct supervisor_config *cfg, const struct s
 	struct text t;
 
 	text_init(&t, names, sizeof(names));
-	name_differences(cfg->options, s->options, &t);
+	name_differences(cfg->options, s->options, false, &t);
 	snprintf(what, sizeof(what), "/dev/nbd%d", index);
 	if (lock_take(lock.text, what, &fd, err) != -EBUSY)
 		return -1;
@@ -248,4 +283,20 @@ int same_attached(const struct supervisor_config *cfg, struct err *err)
 	}
 	free(s);
 	return status;
+}
+
+void same_tell_fixed(const struct supervisor_config *cfg)
+{
+	struct state *s = malloc(sizeof(*s));
+	char names[256];
+	struct text t;
+
+	text_init(&t, names, sizeof(names));
+	if (s && cfg->index >= 0 && is_supervised(cfg->index, s))
+		name_differences(cfg->options, s->options, true, &t);
+	if (t.len)
+		log_warning("/dev/nbd%d: what was given for %s applies when the device is attached "
+			    "again: detach it first",
+			    cfg->index, names);
+	free(s);
 }

@@ -23,4 +23,7 @@ char *same_options(const struct supervisor_config *cfg);
  */
 int same_attached(const struct supervisor_config *cfg, struct err *err);
 
+/* Warns of options of a device with a living supervisor that taking it over cannot change. */
+void same_tell_fixed(const struct supervisor_config *cfg);
+
 #endif

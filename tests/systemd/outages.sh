@@ -178,7 +178,7 @@ check "open, close, blkid: no worker hangs" no_worker_hangs
 check "... and udevadm settle returns" settles 20
 check "... and all links exist" same_names
 check "a network interface appears" ip link add cable type dummy
-check "... and lost servers are dialled at once" wait_for 20 grep -q 'Reloaded nbd-attach@data' \
+check "... and lost servers are dialled at once" wait_for 20 grep -q 'SIGHUP: trying at once' \
 	<(journalctl -b -f -n 100 --no-pager -u nbd-attach@data)
 check "every server is back" start_servers
 check "... udevadm settle returns" settles 30

@@ -51,7 +51,7 @@ check "install: units name the program's path" eval '
 check "install: to other places" run_make install DESTDIR="$scratch/other" prefix=/p "${dirs[@]}" \
 	SYSTEMCTL=/sw/systemctl KILL=/sw/kill
 check "install: units and rules name the programs' paths" eval '
-	grep -rq "=/sw/kill -HUP" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
+	grep -rq "=/sw/kill -USR1" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
 	"$scratch/other/u/rules" && ! grep -rnE "/bin/(systemctl|kill)" "$scratch/other/u"'
 check "install: workers use the account" grep -q \
 	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \

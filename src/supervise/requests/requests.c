@@ -32,6 +32,8 @@ static void signalled(int fd, uint32_t events, void *arg)
 		return;
 	if (info.ssi_signo == SIGHUP)
 		r->events->hurry(r->arg);
+	else if (info.ssi_signo == SIGUSR1)
+		r->events->reload(r->arg);
 	else
 		r->events->terminate(r->arg);
 }
@@ -44,6 +46,7 @@ static int catch_signals(struct requests *r)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

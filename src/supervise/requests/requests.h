@@ -14,6 +14,7 @@ struct requests;
 /* Called from the loop. None of them may free the part. */
 struct requests_events {
 	void (*hurry)(void *arg);     /* SIGHUP: dial at once */
+	void (*reload)(void *arg);    /* SIGUSR1: read the configuration again */
 	void (*terminate)(void *arg); /* SIGTERM or SIGINT */
 	/* A command asks, and waits for requests_answer(). */
 	void (*asked)(const struct control_request *request, void *arg);

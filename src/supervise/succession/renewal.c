@@ -24,22 +24,27 @@ struct program {
 	char arguments[BLOCK_MAX], environment[BLOCK_MAX];
 };
 
-static bool find_path(char *path)
+/* What is installed now at the path of this program. */
+static bool find_path(char *path, bool *ret_replaced)
 {
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	size_t end = strlen(DELETED);
 
-	if (n <= (ssize_t)end || strncmp(path + n - end, DELETED, end) != 0)
+	if (n <= 0)
 		return false;
-	path[(size_t)n - end] = '\0';
+	path[n] = '\0';
+	*ret_replaced = n > (ssize_t)end && strcmp(path + n - end, DELETED) == 0;
+	if (*ret_replaced)
+		path[(size_t)n - end] = '\0';
 	return access(path, X_OK) == 0;
 }
 
-bool renewal_is_due(void)
+bool renewal_is_upgrade(void)
 {
 	char path[PATH_MAX];
+	bool replaced;
 
-	return find_path(path);
+	return find_path(path, &replaced) && replaced;
 }
 
 bool renewal_is_heir(void)
@@ -177,10 +182,11 @@ static int start(struct program *p, pid_t *ret_pid)
 int renewal_start(pid_t *ret_pid, struct err *err)
 {
 	struct program *p = calloc(1, sizeof(*p));
-	int ret = !p ? -ENOMEM : !find_path(p->path) ? -ENOENT : read_program(p);
+	bool replaced;
+	int ret = !p ? -ENOMEM : !find_path(p->path, &replaced) ? -ENOENT : read_program(p);
 
 	if (ret == 0)
 		ret = start(p, ret_pid);
 	free(p);
-	return ret < 0 ? err_errno(err, ERR_FAILED, -ret, "cannot start the new program") : 0;
+	return ret < 0 ? err_errno(err, ERR_FAILED, -ret, "cannot start a new supervisor") : 0;
 }

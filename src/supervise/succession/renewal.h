@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts the program that an upgrade has installed in the place of this one, to take the device
- * over (messages.h). It is not a child of this process but of this process's parent, so that a
- * service manager notices its end later on.
+ * Starts a new supervisor, which reads the configuration again and takes the device over
+ * (messages.h); after an upgrade, from the program that is installed now. It is not a child of this
+ * process but of this process's parent, so that a service manager notices its end later on.
  */
 #ifndef SUPERVISE_SUCCESSION_RENEWAL_H
 #define SUPERVISE_SUCCESSION_RENEWAL_H
@@ -13,10 +13,10 @@
 #include "base/err.h"
 
 /* True if the file of this program was removed, and its path leads to another program. */
-bool renewal_is_due(void);
+bool renewal_is_upgrade(void);
 
 /*
- * Starts that program with the arguments, the environment and the standard descriptors of this one.
+ * Starts the program at the path of this one with the arguments, the environment and the standard descriptors of this one.
  * Waits only for the two processes to be made. 0 or -errno with *err.
  */
 int renewal_start(pid_t *ret_pid, struct err *err);

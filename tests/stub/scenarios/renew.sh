@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The program is replaced while its supervisor runs under a service manager. A reload makes that one
-# start the new program, which takes the device over with every socket; nothing else changes.
+# A reload makes a supervisor under a service manager start another one, which reads the configuration
+# and takes the device over with every socket: after an upgrade, from the new program.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -12,7 +12,7 @@ install_program() { # FILE
 
 reload() {
 	old=$(<"$N/main")
-	kill -HUP "$old"
+	kill -USR1 "$old"
 }
 
 # The manager's main process is another one, which is in charge of the device.
@@ -42,8 +42,13 @@ heals() {
 		loading 20 10 && within 5 keeps_one
 }
 
+configure() { # LINE...
+	printf '%s\n' "unix = $sock" "$@" >"$N/conf"
+}
+
 install_program "${nbd_attach[0]}"
-start env WATCHDOG_USEC=30000000 python3 "$top/tests/stub/manager.py" "$N" "$N/nbd-attach" -v -n nbd0 -u "$sock"
+configure
+start env WATCHDOG_USEC=30000000 python3 "$top/tests/stub/manager.py" "$N" "$N/nbd-attach" -v -n --config "$N/conf" nbd0
 check "the manager listens" wait_for 10 test -p "$N/start"
 serve
 echo >"$N/start"
@@ -51,9 +56,25 @@ check "it attaches" within 10 state_is attached
 check "the manager keeps its socket" within 5 keeps_one
 load
 check "the load gets on" loading 20 5
+
+# The configuration is read again.
+configure "on-change = touch $N/changed" 'connections = 2'
 reload
-pause 1
-check "a reload without a new program: the same one stays in charge" in_charge "$old"
+check "a reload: another process of the program is in charge" within 15 renewed
+check "it says what cannot be changed" logged 'what was given for connections applies when'
+check "the load gets on" loading 20 10
+check "the manager keeps one socket" within 5 keeps_one
+check "it heals" heals
+check "what can be changed has changed" within 5 test -e "$N/changed"
+configure 'dead-timeout = soon'
+reload
+check "a wrong file: the reason is logged" within 10 logged 'dead-timeout.*soon'
+check "the old one stays in charge" in_charge "$old"
+echo 'target = nbd://localhost' >"$N/conf"
+reload
+check "another server: the reason is logged" within 10 logged 'keeps its server, export'
+check "the old one stays in charge" in_charge "$old"
+configure
 
 for i in first second; do
 	name=$(<"$N/stored") offered=$(told offered)

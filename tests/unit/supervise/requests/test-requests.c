@@ -23,7 +23,7 @@ static struct {
 	struct attachment at;
 	struct part_env env;
 	struct requests *r;
-	unsigned hurry, terminate, asked;
+	unsigned hurry, reload, terminate, asked;
 	struct control_request request;
 } f;
 
@@ -31,6 +31,13 @@ static void hurry(void *arg)
 {
 	assert_ptr_equal(arg, &f);
 	f.hurry++;
+	loop_stop(f.loop, 0);
+}
+
+static void reload(void *arg)
+{
+	assert_ptr_equal(arg, &f);
+	f.reload++;
 	loop_stop(f.loop, 0);
 }
 
@@ -52,7 +59,7 @@ static void asked(const struct control_request *request, void *arg)
 static int setup(void **state)
 {
 	static const struct requests_events events = {
-	    .hurry = hurry, .terminate = terminate, .asked = asked};
+	    .hurry = hurry, .reload = reload, .terminate = terminate, .asked = asked};
 	struct err err;
 
 	(void)state;
@@ -79,11 +86,16 @@ static void signals(void **state)
 	assert_int_equal(kill(getpid(), SIGHUP), 0);
 	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.hurry, 1);
+	assert_int_equal(f.reload, 0);
+	assert_int_equal(kill(getpid(), SIGUSR1), 0);
+	loop_run_until_stopped(f.loop);
+	assert_int_equal(f.reload, 1);
 	assert_int_equal(kill(getpid(), SIGTERM), 0);
 	loop_run_until_stopped(f.loop);
 	assert_int_equal(kill(getpid(), SIGINT), 0);
 	loop_run_until_stopped(f.loop);
 	assert_int_equal(f.terminate, 2);
+	assert_int_equal(f.hurry, 1);
 	/* A closed peer makes write(2) fail, and does not end the supervisor. */
 	assert_int_equal(kill(getpid(), SIGPIPE), 0);
 	assert_int_equal(f.asked, 0);
