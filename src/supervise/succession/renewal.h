@@ -16,8 +16,8 @@
 bool renewal_is_upgrade(void);
 
 /*
- * Starts the program at the path of this one with the arguments, the environment and the standard descriptors of this one.
- * Waits only for the two processes to be made. 0 or -errno with *err.
+ * Starts the program at the path of this one with the arguments, the environment and the standard
+ * descriptors of this one. Waits only for the two processes to be made. 0 or -errno with *err.
  */
 int renewal_start(pid_t *ret_pid, struct err *err);
 
