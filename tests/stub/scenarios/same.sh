@@ -47,7 +47,10 @@ check "it is attached" state_is attached
 
 # Without a supervisor that can say which options it has, attaching decides.
 kill_supervisor
-check "it is taken over" attach --name data --dead-timeout 60
+check "it is taken over" attach --name data --dead-timeout 60 --no-trim
+check "an option that is not given now" differs no-trim --name data --dead-timeout 60
+kill_supervisor
+check "it is taken over again" attach --name data --dead-timeout 60
 check "the new options count" expect_status 0 'already' attach --name data --dead-timeout 60
 check "the old ones do not" differs on-change --name data --dead-timeout 60 --on-change true
 check "it detaches" detach
