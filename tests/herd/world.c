@@ -11,8 +11,9 @@
 #include "base/loop.h"
 #include "transport/attempt.h"
 
-#define RESEND_US 1000000 /* the kernel sends a SYN again after that time, then after twice that \
-			   */
+#define RESEND_US                                                                      \
+	1000000 /* the kernel sends a SYN again after that time, then after twice that \
+		 */
 
 struct event {
 	uint64_t at, number; /* in the order of their numbers at the same time */
