@@ -225,7 +225,7 @@ const struct option_def options_table[] = {
      .hint = HINT_IMAGE,
      .group = GROUP_SERVER,
      .in_file = true,
-     .verbs = ATTACH,
+     .verbs = SERVERS,
      .shown = "FORMAT:FILE",
      .help = "start a qemu-nbd that serves this disk image (with a write-through cache) instead of "
 	     "connecting to a HOST; the format, such as raw or qcow2, is never guessed",

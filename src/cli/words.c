@@ -143,7 +143,7 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 				o->all				    ? " after --all"
 				: def->takes_server && o->unix_path ? " after --unix"
 								    : "");
-	if (o->captive && o->verb != VERB_ATTACH && o->verb != VERB_KEEP)
+	if (o->captive && !def->takes_server && o->verb != VERB_KEEP)
 		return part_bad(err, "a COMMAND in brackets cannot be combined with %s" TRY_HELP,
 				verb_name(o->verb));
 	if (def->takes_file && words->n) {

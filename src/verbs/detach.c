@@ -389,8 +389,7 @@ int cmd_detach(const struct options *o)
 	struct err err;
 	int status;
 
-	/* The users of a device are found by sysfs, too. */
-	if (sysfs_check(&err) < 0) {
+	if (sysfs_check(&err) < 0) { /* the users of a device are found by it, too */
 		log_error("%s", err.message);
 		return err_exit_status(err.kind);
 	}

@@ -91,7 +91,7 @@ void export_print(const struct export_view *v, FILE *out)
 	if (!e)
 		return;
 	line(out, "server", v->server);
-	if (uri)
+	if (uri && !v->passing)
 		foreign_line(out, "uri", uri);
 	line(out, "protocol", export_style(e->style));
 	print_tls(v, out);
@@ -142,7 +142,7 @@ void export_json(const struct export_view *v, struct json *j)
 	if (!e)
 		return;
 	json_string(j, "server", v->server);
-	if (uri)
+	if (uri && !v->passing)
 		json_string(j, "uri", uri);
 	json_string(j, "protocol", export_style(e->style));
 	json_bool(j, "tls", v->endpoint->tls);

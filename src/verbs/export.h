@@ -13,6 +13,7 @@ struct export_view {
 	const char *name;		 /* as it was asked for, or as the server calls it */
 	const char *description;	 /* "": none */
 	const struct endpoint *endpoint; /* where it is: its URI and whether there is TLS */
+	bool passing;			 /* the server ends with us, so its URI is of no use */
 	const char *server;		 /* the address that answered */
 	const struct tls_facts *tls;	 /* the session's, version "" without TLS */
 };

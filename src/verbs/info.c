@@ -5,7 +5,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cli/server-captive.h"
 #include "verbs/export.h"
+#include "verbs/passing.h"
 #include "verbs/probe.h"
 #include "verbs/verbs.h"
 
@@ -65,6 +67,7 @@ static int describe(const struct options *o, const struct listed *listed, struct
 	    .export = status == 0 ? export : NULL,
 	    .name = status == 0 && !listed && export->name[0] ? export->name : asked,
 	    .endpoint = &o->endpoint,
+	    .passing = captive_wanted(o),
 	    .server = s->answer->address,
 	    .tls = &s->answer->tls,
 	    .description = "",
@@ -128,7 +131,7 @@ static int describe_all(const struct options *o, struct sink *s)
 	return worst;
 }
 
-int cmd_info(const struct options *o)
+static int info(const struct options *o)
 {
 	struct probe_answer *answer = calloc(1, sizeof(*answer));
 	_cleanup_free_ char *text = NULL;
@@ -162,4 +165,9 @@ int cmd_info(const struct options *o)
 		probe_warn_of_expiry(&answer->tls);
 	free(answer);
 	return status;
+}
+
+int cmd_info(const struct options *o)
+{
+	return passing_run(o, info);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "verbs/export.h"
+#include "verbs/passing.h"
 #include "verbs/probe.h"
 #include "verbs/verbs.h"
 #include "base/json.h"
@@ -46,7 +47,7 @@ static void print_json(const char *name, const char *description, void *arg)
 	json_end_object(j);
 }
 
-int cmd_list(const struct options *o)
+static int list(const struct options *o)
 {
 	struct probe_answer *answer = calloc(1, sizeof(*answer));
 	_cleanup_free_ char *text = NULL;
@@ -91,4 +92,9 @@ int cmd_list(const struct options *o)
 		probe_warn_of_expiry(&answer->tls);
 	free(answer);
 	return status;
+}
+
+int cmd_list(const struct options *o)
+{
+	return passing_run(o, list);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "runtime/state.h"
+#include "verbs/passing.h"
 #include "verbs/verbs.h"
 
 #define DAY INT64_C(86400) /* seconds */
@@ -28,8 +29,9 @@ static void ended(struct attempt *a, int ret, struct attempt_result *result, con
 	(void)a;
 	if (ret < 0) {
 		out->err = *err;
-		log_error("%s", err->message);
-		loop_stop(out->loop, err_exit_status(err->kind));
+		passing_explain(&out->err);
+		log_error("%s", out->err.message);
+		loop_stop(out->loop, err_exit_status(out->err.kind));
 		return;
 	}
 	out->answer.export = result->export;

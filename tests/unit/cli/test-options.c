@@ -133,6 +133,9 @@ static const struct {
     {"-I host", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd://host/"},
     {"--info host x", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd://host/x"},
     {"-I -u s x --json", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///x?socket=s"},
+    {"-l -- [ a ]", VERB_LIST, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///?socket="},
+    {"-I x -- [ a ]", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///x?socket="},
+    {"-I --image raw:f", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///?socket="},
     {"-I -u s", VERB_INFO, NULL, SUPERVISOR_INDEX_AUTO, "nbd+unix:///?socket=s"},
 
     {"-d data", VERB_DETACH, "data", SUPERVISOR_INDEX_AUTO, NULL},
@@ -636,7 +639,6 @@ static const struct {
     {"nbd0 [ a\x1b ]", "\"a\\x1b\" cannot be the name of a command"},
     {"nbd0 a b -- [ c ]", "\"b\" is one word too many; try nbd-attach --help"},
     {"-- [ a ]", "a DEVICE and a server are needed; try nbd-attach --help"},
-    {"-l -- [ a ]", "a COMMAND in brackets cannot be combined with --list; try nbd-attach --help"},
     {"-d nbd0 [ a ]",
      "a COMMAND in brackets cannot be combined with --detach; try nbd-attach --help"},
     {"nbd0 -u s [ a ]", "--unix cannot be combined with a server command"},
@@ -689,7 +691,7 @@ static const struct {
     {"nbd0 --image raw:f --port 5", "--image and --port cannot be combined"},
     {"nbd0 --image raw:f --command", "--image and --command cannot be combined: qemu-nbd "
 				     "cannot serve NBD on its standard input and output"},
-    {"-I --image raw:f", "--image cannot be combined with --info; try nbd-attach --help"},
+    {"-c --image raw:f", "--image cannot be combined with --check; try nbd-attach --help"},
 
     {"host nbd0", "the device comes first: nbd-attach nbd0 \"host\""},
     {"nbd://h/x /dev/nbd0", "the device comes first: nbd-attach /dev/nbd0 \"nbd://h/x\""},

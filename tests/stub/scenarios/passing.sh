@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# --info and --list of an image or of a server command: nothing is attached, and no privilege is
+# needed. The server ends with the command, and nothing stays behind.
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2154,SC2317
+. "$(dirname "$0")/../lib.bash"
+
+# As an ordinary user, with a private directory for sockets.
+chmod 711 "$N"
+mkdir -m 700 "$N/runtime" "$N/home"
+chown nobody "$N/runtime" "$N/home"
+program=$N/nbd-attach
+cp "${nbd_attach[0]}" "$program"
+asking=(setpriv --reuid=nobody --regid=nogroup --clear-groups
+	env "XDG_RUNTIME_DIR=$N/runtime" "$program")
+asks() { # ARGUMENT...
+	"${asking[@]}" "$@"
+}
+
+# The command has ended, and with it the server; no socket is left.
+nothing_is_left() {
+	ls -A "$N/runtime"
+	[[ -z $(ls -A "$N/runtime") ]] && ! grep -alz "^XDG_RUNTIME_DIR=$N/runtime$" /proc/[0-9]*/environ
+}
+
+qemu-img create -q -f qcow2 "$N/disk.qcow2" 10M
+chmod 644 "$N/disk.qcow2" "$image"
+sha256sum "$N/disk.qcow2" >"$N/sums"
+check "an image" eval 'asks --info --image qcow2:"$N/disk.qcow2" | grep -q "^size  *10 MiB"'
+check "... nothing is left" nothing_is_left
+check "... it was not written to" sha256sum --quiet -c "$N/sums"
+check "an image that only root can write" eval 'asks --info --image raw:"$image" |
+	grep -q "^flags  *read-only"'
+check "its URI ends with the server, so it is not shown" eval '
+	! asks --info --json --image raw:"$image" | grep "\"uri\""'
+check "--list of an image" eval 'asks --list --json --image raw:"$image" | grep -q "\"name\": \"\""'
+check "a server command" eval 'asks --info -- [ nbdkit -f memory 3M ] | grep -q "^size  *3 MiB"'
+check "... each of its exports" eval '
+	asks --info --all -- [ nbdkit -f memory 3M ] | grep -q "^size  *3 MiB"'
+check "... one of them" eval '
+	asks --info one -- [ nbdkit -f info exportname ] | grep -q "^size  *3 bytes"'
+check "... nothing is left" nothing_is_left
+check "the wrong format: 5, with the reason" eval '
+	asks --info --image qcow2:"$image" 2>"$N/said"
+	is $? 5 && grep -q "not in qcow2 format" "$N/said" &&
+		grep -q "^nbd-attach: the server qemu-nbd ended with exit status 1$" "$N/said"'
+check "... in JSON" eval 'asks --info --json --image qcow2:"$image" 2>/dev/null |
+	grep -q "\"exit-status\": 5"'
+check "a command that ends at once: 5" \
+	expect_status 5 '^nbd-attach: the server true ended with exit status 0$' \
+	asks --info -- [ true ]
+check "a command that is missing: 6" \
+	expect_status 6 'cannot run nosuchcommand' asks --info -- [ nosuchcommand ]
+check "a command that never answers: 4" expect_status 4 '' \
+	asks --info --connect-timeout 1 -- [ sleep 60 ]
+check "... nothing is left" nothing_is_left
+start "${asking[@]}" --info --connect-timeout 60 -- [ sleep 60 ]
+waiting=$pid
+check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
+kill -TERM "$waiting"
+check "SIGTERM ends it" wait_for 10 gone "$waiting"
+check "... nothing is left" within 10 nothing_is_left
+finish
