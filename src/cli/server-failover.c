@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/ids.h"
 #include "nbd/sample.h"
 #include "cli/server-captive.h"
 #include "cli/table.h"
@@ -63,8 +64,11 @@ int option_set_fence(struct options *o, const struct option_def *def, const char
 int option_set_same_content(struct options *o, const struct option_def *def, const char *value,
 			    struct err *err)
 {
-	o->same_content = SAMPLE_DEFAULT;
-	return value ? option_set_size(o, def, value, err) : 0;
+	o->same_content = value && strcmp(value, "ids") == 0 ? IDS_SAMPLE : SAMPLE_DEFAULT;
+	if (!value || o->same_content == IDS_SAMPLE || option_set_size(o, def, value, err) == 0)
+		return 0;
+	return part_bad(err, "--%s must be ids, or a number from %u to %u, not %s", def->name,
+			def->min, def->max, quoted_str(value).text);
 }
 
 void failover_done(struct options *o)

@@ -624,7 +624,7 @@ const struct option_def options_table[] = {
      .in_file = true,
      .repeats = true,
      .verbs = ATTACH | RECONNECT,
-     .shown = "smaller|read-only|features|name,...",
+     .shown = "smaller|read-only|features|name|content,...",
      .help = "reconnect even if the export has changed in these ways; otherwise I/O waits",
      .set = option_set_accept,
      .choices = identity_words},
@@ -666,9 +666,10 @@ const struct option_def options_table[] = {
      .group = GROUP_OUTAGE,
      .in_file = true,
      .verbs = ATTACH,
-     .shown = "BYTES",
+     .shown = "BYTES|ids",
      .help = "before a read-only device reconnects, compare this many bytes of the export (default "
-	     "1048576) with what was read when it was attached",
+	     "1048576) with what was read when it was attached; ids: for every device, compare the "
+	     "identifiers of its file system and partition table, and hold I/O if they differ",
      .set = option_set_same_content,
      .field = FIELD(same_content),
      .min = SAMPLE_BLOCK,

@@ -23,6 +23,7 @@ static int are_counted(const char *root, int index)
 int sysfs_progress_at(const char *root, int index, struct sysfs_progress *ret_progress)
 {
 	unsigned long long reads = 0, writes = 0, discards = 0, flushes = 0;
+	unsigned long long written = 0, discarded = 0;
 	struct sysfs_progress p = {.in_flight = 0};
 	int counted = are_counted(root, index);
 	char stat[512];
@@ -37,10 +38,11 @@ int sysfs_progress_at(const char *root, int index, struct sysfs_progress *ret_pr
 	if (ret < 0)
 		return ret;
 	/* Flushes came with 5.5; a kernel without them has fewer columns. */
-	if (sscanf(stat, "%llu %*u %*u %*u %llu %*u %*u %*u %u %*u %*u %llu %*u %*u %*u %llu",
-		   &reads, &writes, &p.in_flight, &discards, &flushes) < 3)
+	if (sscanf(stat, "%llu %*u %*u %*u %llu %*u %llu %*u %u %*u %*u %llu %*u %llu %*u %llu",
+		   &reads, &writes, &written, &p.in_flight, &discards, &discarded, &flushes) < 4)
 		return -EBADMSG;
 	p.completed = reads + writes + discards + flushes;
+	p.written = written + discarded;
 	*ret_progress = p;
 	return 0;
 }

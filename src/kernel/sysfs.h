@@ -73,6 +73,8 @@ int sysfs_block_size(int index, uint32_t *ret_bytes);
  */
 struct sysfs_progress {
 	uint64_t completed; /* requests since it was made */
+	uint64_t written;   /* sectors written or discarded; a flush, which the kernel also counts
+			       as a request that writes, adds none */
 	unsigned
 	    in_flight; /* sent to the server; those that wait for a connection are not counted */
 	bool counted;  /* false: queue/iostats is 0, and all of the above stands still */

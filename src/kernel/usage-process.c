@@ -158,23 +158,28 @@ static void find_mounts(const struct process *p)
 
 /*
  * A process of a supervisor that reads the partition table, or waits for the server to do so: it
- * does not use the device. Processes of other users are not ignored, because any process can take
- * this name.
+ * does not use the device. Nor does our own child, which reads identifiers under another account.
+ * Other processes of other users are not ignored, because any process can take this name.
  */
 static bool only_looks(const struct process *p)
 {
 	_cleanup_fd_ int fd = openat(p->dir, "status", O_RDONLY | O_CLOEXEC);
 	char text[1024];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *uid;
+	const char *uid, *ppid;
 	unsigned real;
+	int parent;
 
 	if (n < 0)
 		return false;
 	text[n] = '\0';
+	if (strncmp(text, "Name:\t" CLAIM_LOOKS "\n", strlen("Name:\t" CLAIM_LOOKS "\n")) != 0)
+		return false;
+	ppid = strstr(text, "\nPPid:");
+	if (ppid && sscanf(ppid, " PPid: %d", &parent) == 1 && parent == getpid())
+		return true;
 	uid = strstr(text, "\nUid:");
-	return strncmp(text, "Name:\t" CLAIM_LOOKS "\n", strlen("Name:\t" CLAIM_LOOKS "\n")) == 0 &&
-	       uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
+	return uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
 }
 
 static void look_into(struct usage_scan *s, int pid, int dir)

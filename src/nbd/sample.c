@@ -64,6 +64,17 @@ void sample_init(struct sample *s, uint64_t size, uint32_t max_payload, uint32_t
 	next_block(s);
 }
 
+void sample_init_read(struct sample *s, uint64_t offset, uint32_t len, uint32_t max_payload,
+		      uint8_t *into)
+{
+	memset(s, 0, sizeof(*s));
+	s->max_payload = max_payload;
+	s->into = into;
+	s->offset = offset;
+	s->end = offset + len;
+	request(s);
+}
+
 const uint8_t *sample_send_buf(const struct sample *s, size_t *ret_len)
 {
 	*ret_len = s->len - s->done;
@@ -105,7 +116,12 @@ static void take_header(struct sample *s)
 
 static void take_data(struct sample *s)
 {
-	digest_add(&s->digest, s->buf, s->len);
+	if (s->into) {
+		memcpy(s->into, s->buf, s->len);
+		s->into += s->len;
+	} else {
+		digest_add(&s->digest, s->buf, s->len);
+	}
 	s->left -= (uint32_t)s->len;
 	s->offset += s->len;
 	if (s->left)

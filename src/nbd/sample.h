@@ -46,6 +46,7 @@ struct sample {
 	uint8_t buf[4096];
 	size_t len, done; /* of what is sent or received now */
 	bool in_data;	  /* that is data, not its header */
+	uint8_t *into;	  /* where the data goes; NULL: into the digest */
 };
 
 /*
@@ -54,6 +55,10 @@ struct sample {
  * state is DONE at once.
  */
 void sample_init(struct sample *s, uint64_t size, uint32_t max_payload, uint32_t bytes);
+
+/* Reads that much at `offset` into a buffer of the caller's, instead of a sample. */
+void sample_init_read(struct sample *s, uint64_t offset, uint32_t len, uint32_t max_payload,
+		      uint8_t *into);
 
 /* While it SENDS. */
 const uint8_t *sample_send_buf(const struct sample *s, size_t *ret_len);

@@ -205,7 +205,7 @@ int supervisor_prepare_handover(struct supervisor *s, struct err *err)
 	const struct handover_config cfg = {
 	    .links = s->links,
 	    .timeout = s->cfg.timeout,
-	    .dead_timeout = timeouts_dead(&s->cfg),
+	    .dead_timeout = timeouts_kernel(&s->cfg),
 	    .io_timeout = timeouts_io(&s->cfg, 1),
 	    .io_timeout_several = timeouts_io(&s->cfg, 2),
 	};
@@ -279,7 +279,16 @@ void supervisor_complain(struct supervisor *s, const struct event *e)
 {
 	if (reconnect_is_news(s->reconnect, &e->err))
 		log_error("/dev/nbd%d: %s%s", s->at.index, e->err.message,
-			  s->state == FSM_REFUSED ? " (I/O waits)" : "");
+			  s->state == FSM_HELD	    ? " (on hold: I/O waits, without a time limit)"
+			  : s->state == FSM_REFUSED ? " (I/O waits)"
+						    : "");
+}
+
+void supervisor_hold(struct supervisor *s, const struct event *e)
+{
+	outage_hold(&s->outage);
+	arm_expiry(s);
+	supervisor_complain(s, e);
 }
 
 void supervisor_fail_io(struct supervisor *s, const struct event *e)

@@ -26,6 +26,7 @@ void supervisor_heal(struct supervisor *s, const struct event *e);
 void supervisor_redial(struct supervisor *s, const struct event *e);
 void supervisor_recover(struct supervisor *s, const struct event *e);
 void supervisor_complain(struct supervisor *s, const struct event *e);
+void supervisor_hold(struct supervisor *s, const struct event *e);
 void supervisor_fail_io(struct supervisor *s, const struct event *e);
 
 /* True for an event that cannot be carried out before the helper thread is done. */

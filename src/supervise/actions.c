@@ -110,7 +110,7 @@ static void keep_facts(struct supervisor *s, const struct attach_facts *facts)
 {
 	struct err err;
 
-	if (reconnect_know(s->reconnect, facts->addresses, facts->sample, &err) == 0) {
+	if (reconnect_know(s->reconnect, facts->addresses, facts->sample, facts->ids, &err) == 0) {
 		reconnect_prefer(s->reconnect, facts->peer);
 	} else {
 		log_error("/dev/nbd%d: %s: the device will not be connected again", s->at.index,
@@ -369,6 +369,7 @@ supervisor_action_fn *const supervisor_actions[FSM_ACTIONS] = {
     [FSM_HEAL] = supervisor_heal,
     [FSM_RECOVER] = supervisor_recover,
     [FSM_COMPLAIN] = supervisor_complain,
+    [FSM_HOLD] = supervisor_hold,
     [FSM_FAIL_IO] = supervisor_fail_io,
     [FSM_REMEMBER] = remember,
     [FSM_RELEASE] = release,

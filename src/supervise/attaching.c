@@ -105,7 +105,7 @@ static void explain(struct err *err, void *arg)
 void supervisor_configure(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	attach_configure(s->attach, timeouts_dead(&s->cfg));
+	attach_configure(s->attach, timeouts_kernel(&s->cfg));
 }
 
 /* --- a device that was attached before -------------------------------------------------------- */
@@ -192,7 +192,7 @@ void supervisor_adopt(struct supervisor *s, const struct event *e)
 	}
 	attachment_open_log(&s->at);
 	supervisor_start_thread(s);
-	takeover_start(s->takeover, timeouts_dead(&s->cfg));
+	takeover_start(s->takeover, timeouts_kernel(&s->cfg));
 }
 
 int supervisor_prepare_attach(struct supervisor *s, struct err *err)

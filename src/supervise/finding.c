@@ -18,6 +18,7 @@ bool supervisor_dials(const struct supervisor *s)
 	case FSM_LOST:
 	case FSM_HEALING:
 	case FSM_REFUSED:
+	case FSM_HELD:
 	case FSM_EXPIRED:
 		return true;
 	case FSM_STARTING:
@@ -54,6 +55,11 @@ static void found(struct attempt_result *result, uint64_t size, void *arg)
 static void refused(const struct err *err, void *arg)
 {
 	supervisor_post(arg, FSM_CHANGED, err);
+}
+
+static void differs(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_DIFFERS, err);
 }
 
 static void changed(void *arg)
@@ -94,6 +100,7 @@ int supervisor_prepare_reconnect(struct supervisor *s, struct err *err)
 	static const struct reconnect_events events = {
 	    .found = found,
 	    .refused = refused,
+	    .differs = differs,
 	    .changed = changed,
 	    .explain = explain,
 	    .look = look,

@@ -20,6 +20,7 @@
 	X(LOST, "lost")               /* every connection is dead, I/O waits */ \
 	X(HEALING, "healing")         /* new connections are being handed to the kernel */ \
 	X(REFUSED, "refused")         /* the server is back with another export, or refuses: I/O waits */ \
+	X(HELD, "held")               /* a server answers with another disk: I/O waits for the user */ \
 	X(EXPIRED, "expired")         /* the dead timeout has passed: I/O fails until the server is back */ \
 	X(GIVING, "giving")           /* another supervisor is offered the device: nothing else is done */ \
 	X(DETACHING, "detaching")     /* asked to detach: look for users, flush, disconnect */ \
@@ -38,6 +39,7 @@
 	X(LINKS_DEAD, "links-dead")   /* the last connection died */ \
 	X(REDIALLED, "redialled")     /* a new connection to the same export is ready */ \
 	X(CHANGED, "changed")         /* a server answers, but it is not the same, or it refuses */ \
+	X(DIFFERS, "differs")         /* a server answers, with another disk behind the same export */ \
 	X(HEALED, "healed")           /* a hand-over is over, whenever it began: all are alive */ \
 	X(PART_HEALED, "part-healed") /* some are */ \
 	X(NOT_HEALED, "not-healed")   /* none is */ \
@@ -62,6 +64,7 @@
 	X(HEAL, "heal")             /* hand new connections to the kernel */ \
 	X(RECOVER, "recover")       /* say that it is back; go on dialling for what is missing */ \
 	X(COMPLAIN, "complain")     /* say why the server that answers is not used */ \
+	X(HOLD, "hold")             /* say it, and stop the clock of the dead timeout */ \
 	X(FAIL_IO, "fail-io")       /* make the kernel fail waiting requests */ \
 	X(REMEMBER, "remember")     /* a signal came while the kernel works: raise it again afterwards */ \
 	X(RELEASE, "release")       /* look for users, flush, disconnect */ \

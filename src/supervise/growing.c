@@ -18,7 +18,13 @@ static void look(struct resize_view *ret_view, void *arg)
 {
 	const struct supervisor *s = arg;
 
+	uint64_t sample_size;
+	uint32_t sample;
+
+	reconnect_sample(s->reconnect, &sample, &sample_size);
 	*ret_view = (struct resize_view){
+	    .sample = sample,
+	    .sample_size = sample_size,
 	    .reconnects = s->cfg.reconnect,
 	    .attached = s->state == FSM_ATTACHED,
 	    .leaving = s->state == FSM_DETACHING || s->state == FSM_LEAVING,
@@ -36,6 +42,11 @@ static void look(struct resize_view *ret_view, void *arg)
 static void answer(int status, const char *sentence, void *arg)
 {
 	requests_answer(((struct supervisor *)arg)->requests, status, sentence);
+}
+
+static int check_content(const struct attempt_result *result, struct err *err, void *arg)
+{
+	return reconnect_check_content(((struct supervisor *)arg)->reconnect, result, err);
 }
 
 static void connected(const struct attempt_result *result, void *arg)
@@ -79,6 +90,7 @@ int supervisor_prepare_resize(struct supervisor *s, struct err *err)
 	static const struct resize_events events = {
 	    .look = look,
 	    .answer = answer,
+	    .check_content = check_content,
 	    .connected = connected,
 	    .renew = renew,
 	    .grown = grown,

@@ -17,6 +17,7 @@ bool outage_begin(struct outage *o, uint64_t now, const char *cause)
 		return false;
 	o->flaps = o->recovered && now - o->recovered < FLAP_MS ? o->flaps + 1 : 0;
 	o->since = now;
+	o->held = false;
 	o->count++;
 	snprintf(o->cause, sizeof(o->cause), "%s", cause);
 	return true;
@@ -50,11 +51,16 @@ bool outage_set_grace(struct outage *o, uint64_t now, uint32_t seconds)
 	return news;
 }
 
+void outage_hold(struct outage *o)
+{
+	o->held = true;
+}
+
 uint64_t outage_fails_at(const struct outage *o)
 {
 	uint64_t end = UINT64_MAX, grace_end;
 
-	if (o->dead_timeout_s != OUTAGE_FOREVER)
+	if (o->dead_timeout_s != OUTAGE_FOREVER && !o->held)
 		end = o->since + o->dead_timeout_s * 1000;
 	if (o->grace == GRACE_NONE)
 		return end;

@@ -25,6 +25,7 @@ struct outage {
 	unsigned flaps;	      /* outages in a row that began shortly after a recovery */
 	uint32_t grace;	      /* seconds; GRACE_NONE unless the machine shuts down */
 	uint64_t grace_since; /* when the shutdown began */
+	bool held; /* I/O waits for the user: the dead timeout does not count in this outage */
 	char cause[128];
 };
 
@@ -41,6 +42,9 @@ void outage_slept(struct outage *o, uint64_t ms);
 
 /* The machine shuts down, or GRACE_NONE: the shutdown is cancelled. True if the value is new. */
 bool outage_set_grace(struct outage *o, uint64_t now, uint32_t seconds);
+
+/* The server that answers has another disk: only the user can end the outage. */
+void outage_hold(struct outage *o);
 
 /* When I/O begins to fail in the present outage; UINT64_MAX: never. */
 uint64_t outage_fails_at(const struct outage *o);

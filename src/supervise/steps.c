@@ -28,6 +28,7 @@ static const char *reason(const struct supervisor *s, enum fsm_state to, const s
 	case FSM_LOST:
 		return watch_cause(s->watch);
 	case FSM_REFUSED:
+	case FSM_HELD:
 	case FSM_WAITING:
 		return e->err.message;
 	case FSM_STARTING:

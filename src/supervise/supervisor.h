@@ -11,6 +11,7 @@
 
 #include "base/backoff.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "kernel/kernel.h"
 #include "captive/files.h"
 #include "supervise/reconnect/targets.h"
@@ -50,7 +51,8 @@ struct supervisor_config {
 	enum failback failback;
 	const char *fence;	/* a command, see fence.h; NULL: none */
 	bool failover_unfenced; /* no fence is needed */
-	uint32_t same_content;	/* bytes to compare before a connection is used; 0: none */
+	uint32_t same_content;	/* bytes to compare before a connection is used; 0: none;
+				   IDS_SAMPLE: the identifiers on the disk */
 	const char *on_change;	/* a command for each change of state; NULL: none */
 	bool swap;    /* the device is under swap: no fork, no file, no new memory in an outage */
 	bool relay;   /* put a process between the kernel and the server */

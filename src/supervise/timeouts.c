@@ -20,14 +20,14 @@
 /* The driver looks up to a second late, because the kernel rounds such times up. */
 #define LATE_MS 2000
 
+/*
+ * The driver multiplies it by HZ without an overflow check: 68 years are safe on 64 bits, 24 days
+ * on 32.
+ */
+static const uint64_t most = sizeof(long) == 8 ? INT32_MAX : INT32_MAX / 1000;
+
 uint64_t timeouts_dead(const struct supervisor_config *cfg)
 {
-	/*
-	 * The driver multiplies it by HZ without an overflow check: 68 years are safe on 64 bits,
-	 * 24 days on 32.
-	 */
-	const uint64_t most = sizeof(long) == 8 ? INT32_MAX : INT32_MAX / 1000;
-
 	if (!cfg->reconnect)
 		return 0;
 	return cfg->dead_timeout_s < most ? cfg->dead_timeout_s : most;
@@ -42,6 +42,11 @@ static uint32_t io_of_one(const struct supervisor_config *cfg)
 	if (part < IO_TIMEOUT_LEAST_MS)
 		return IO_TIMEOUT_LEAST_MS;
 	return part < IO_TIMEOUT_MS ? (uint32_t)part : IO_TIMEOUT_MS;
+}
+
+uint64_t timeouts_kernel(const struct supervisor_config *cfg)
+{
+	return cfg->reconnect && cfg->same_content == IDS_SAMPLE ? most : timeouts_dead(cfg);
 }
 
 uint32_t timeouts_io(const struct supervisor_config *cfg, unsigned connections)

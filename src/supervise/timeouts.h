@@ -5,8 +5,14 @@
 
 #include "supervise/supervisor.h"
 
-/* Seconds it lets I/O wait for a connection. */
+/* Seconds that I/O waits for a connection. */
 uint64_t timeouts_dead(const struct supervisor_config *cfg);
+/*
+ * The same for the kernel. It counts for each request from when that began to wait, and nothing
+ * changes it later. If the device may be put on hold, in which I/O must not fail, the kernel waits
+ * without end, and only the supervisor makes I/O fail.
+ */
+uint64_t timeouts_kernel(const struct supervisor_config *cfg);
 /* Milliseconds after which it checks a request again. */
 uint32_t timeouts_io(const struct supervisor_config *cfg, unsigned connections);
 /*

@@ -12,6 +12,7 @@
 #include "supervise/core.h"
 #include "supervise/farewell/farewell.h"
 #include "supervise/handover/handover.h"
+#include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
 #include "supervise/resize/resize.h"
 #include "supervise/steps.h"
@@ -109,6 +110,7 @@ static void slept(uint64_t ms, void *arg)
 static bool looked(bool quiet, void *arg)
 {
 	struct supervisor *s = arg;
+	bool soon = false;
 	struct err err;
 
 	if (s->state == FSM_ATTACHED && s->cfg.reconnect &&
@@ -117,7 +119,9 @@ static bool looked(bool quiet, void *arg)
 	read_log(s);
 	if (quiet)
 		resize_grow_when_idle(s->resize);
-	return resize_is_due(s->resize);
+	if (s->state == FSM_ATTACHED && s->cfg.reconnect)
+		soon = reconnect_look_when_idle(s->reconnect);
+	return soon || resize_is_due(s->resize);
 }
 
 /*

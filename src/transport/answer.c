@@ -136,7 +136,8 @@ static bool answer_valid(struct worker_answer *a, enum nego_goal goal)
 		       terminated(e->description, sizeof(e->description)) && utf8(e->name) &&
 		       utf8(e->description);
 	case WORKER_DONE:
-		return facts_valid(&a->tls) && (goal == NEGO_GOAL_LIST || nbd_export_valid(e));
+		return facts_valid(&a->tls) && ids_valid(&a->ids) &&
+		       (goal == NEGO_GOAL_LIST || nbd_export_valid(e));
 	case WORKER_FAILED:
 		return failure_valid(a);
 	}

@@ -259,6 +259,8 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 	a->result.sampled = told->digest != NULL;
 	if (told->digest)
 		a->result.digest = *told->digest;
+	if (told->ids)
+		a->result.ids = *told->ids;
 	if (a->goal != NEGO_GOAL_GO) {
 		close_fdp(&a->result.fd);
 		a->result.fd = -1;

@@ -19,6 +19,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "base/loop.h"
 #include "nbd/export.h"
 #include "nbd/nego.h"
@@ -38,7 +39,7 @@ struct attempt_config {
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
 	bool thrifty; /* start no worker before there is a connection, because most attempts in an
 			 outage fail */
-	uint32_t sample; /* goal GO: size in bytes of the sample to read from the export; 0: none */
+	uint32_t sample;	 /* goal GO: see struct worker_job */
 	uint64_t sample_size;	 /* ... as if it had this size; 0: its own */
 	struct helpers *helpers; /* borrowed: where processes come from, ready for TLS if the
 				    endpoint wants it; NULL: the attempt has its own, and
@@ -56,8 +57,9 @@ struct attempt_result {
 	bool relay;		       /* fd leads to a relay (relay.h), not to the server */
 	struct tls_facts tls;	       /* version "" without TLS */
 	uid_t unix_uid;		       /* ENDPOINT_UNIX: SO_PEERCRED uid at connect */
-	bool sampled;		       /* digest is that of the sample (nbd/sample.h) */
+	bool sampled;		       /* these two are the sample's (nbd/sample.h) */
 	struct digest digest;
+	struct ids ids;
 };
 
 struct attempt;

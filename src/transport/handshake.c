@@ -57,6 +57,7 @@ static void finish(struct handshake *h, int ret)
 	    .export = h->goal == NEGO_GOAL_LIST ? NULL : &h->answer.export,
 	    .tls = &h->answer.tls,
 	    .digest = h->answer.sampled ? &h->answer.digest : NULL,
+	    .ids = h->answer.sampled ? &h->answer.ids : NULL,
 	};
 	struct err err = h->err;
 

@@ -23,6 +23,7 @@ struct handshake_told {
 	const struct nbd_export *export; /* goals GO and INFO; NULL with LIST */
 	const struct tls_facts *tls;	 /* how that was protected */
 	const struct digest *digest;	 /* of the sample; NULL: none was read */
+	const struct ids *ids;		 /* likewise */
 };
 
 /*

@@ -36,7 +36,7 @@ static const char *reason(const struct state *s, const char *name)
 {
 	if (strcmp(name, "lost") == 0)
 		return s->outage_cause;
-	return strcmp(name, "refused") == 0 ? s->error : "";
+	return strcmp(name, "refused") == 0 || strcmp(name, "held") == 0 ? s->error : "";
 }
 
 /* One object a line, so that a program can read each as it comes. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "worker/look.h"
 #include "worker/resolve.h"
 #include "worker/tls/reader.h"
 #include "worker/worker.h"
@@ -16,10 +17,9 @@ void helper_run(const struct process_call *call)
 		const char *kind;
 		process_fn *run;
 	} kinds[] = {
-	    {HELPER_WORKER, worker_run},
-	    {HELPER_RESOLVER, resolve_run},
-	    {HELPER_ZYGOTE, zygote_run},
-	    {HELPER_KEYS, tls_reader_run},
+	    {HELPER_WORKER, worker_run}, {HELPER_RESOLVER, resolve_run},
+	    {HELPER_ZYGOTE, zygote_run}, {HELPER_KEYS, tls_reader_run},
+	    {HELPER_LOOK, look_run},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

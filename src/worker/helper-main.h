@@ -13,6 +13,7 @@
 #define HELPER_RESOLVER "resolver" /* resolve.h */
 #define HELPER_ZYGOTE	"zygote"   /* zygote.h */
 #define HELPER_KEYS	"keys"	   /* tls/reader.h */
+#define HELPER_LOOK	"look"	   /* look.h */
 
 /* To be called first of all. Returns if the program was not started as a helper. */
 void helper_main(int argc, char *const *argv);

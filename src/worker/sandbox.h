@@ -46,6 +46,8 @@ enum sandbox_profile {
 	/* Has opened the files with certificates and keys: copies them into memory that it has, and
 	 * passes that on. */
 	SANDBOX_KEYS,
+	/* Has opened the device: flushes and reads it, and answers. */
+	SANDBOX_LOOK,
 };
 
 /* What the parent found out: plain values, which the helper is given as they are. */

@@ -32,6 +32,10 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		program.len = ARRAY_SIZE(keys_program);
 		program.filter = (struct sock_filter *)(uintptr_t)keys_program;
 		break;
+	case SANDBOX_LOOK:
+		program.len = ARRAY_SIZE(look_program);
+		program.filter = (struct sock_filter *)(uintptr_t)look_program;
+		break;
 	case SANDBOX_ZYGOTE:
 		return -EINVAL; /* it has none */
 	}

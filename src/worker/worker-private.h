@@ -20,6 +20,7 @@ struct worker {
 	struct worker_answer answer;
 	struct nego nego;
 	struct sample sample;
+	uint8_t block[SAMPLE_BLOCK]; /* of what is read for its identifiers */
 };
 
 /* worker-bytes.c: bytes to and from the server, in plain text or over TLS. */

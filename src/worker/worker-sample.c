@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "nbd/disk.h"
+
 /* One step of the sample. */
 static int move_sample(struct worker *w)
 {
@@ -29,19 +31,13 @@ static int move_sample(struct worker *w)
 	return n < 0 ? (int)n : 0;
 }
 
-int worker_take_sample(struct worker *w)
+/* Reads what the sample asks for. 0 or -errno with the answer's error. */
+static int read_all(struct worker *w)
 {
-	const struct nbd_export *e = nego_export(&w->nego);
-	uint64_t size = w->job.sample_size ? w->job.sample_size : e->size;
 	struct err *err = &w->answer.err;
 	struct sample *s = &w->sample;
 	int ret = 0;
 
-	if (w->job.sample == 0 || e->size < size)
-		return 0;
-	if (e->min_block) /* a read of less may be refused */
-		size -= size % e->min_block;
-	sample_init(s, size, e->max_block, w->job.sample);
 	while (ret == 0 && (s->status == SAMPLE_SENDS || s->status == SAMPLE_RECEIVES))
 		ret = move_sample(w);
 	if (s->status == SAMPLE_BAD)
@@ -53,13 +49,57 @@ int worker_take_sample(struct worker *w)
 			       "the server cannot read the content to compare at byte %llu: it "
 			       "reports error %u",
 			       (unsigned long long)s->offset, s->error);
-	if (ret == 0) {
-		w->answer.sampled = true;
-		w->answer.digest = s->digest;
-		return 0;
-	}
-	if (w->tls && err->message[0])
+	if (ret == 0 || (w->tls && err->message[0]))
 		return ret;
 	return err_errno(err, ERR_RETRY, -ret,
 			 "the connection broke while the content to compare was being read");
+}
+
+/* Reads whole blocks of the server's, as a read of less may be refused. */
+static int take_ids(struct worker *w, uint64_t size)
+{
+	const struct nbd_export *e = nego_export(&w->nego);
+	uint64_t unit = e->min_block > DISK_PAGE ? e->min_block : DISK_PAGE;
+	uint64_t at[DISK_PLACES];
+	size_t n = disk_places(size, at);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t begin = at[i] / unit * unit;
+		uint64_t len = begin + unit < e->size ? unit : e->size - begin;
+		int ret;
+
+		if (e->min_block)
+			len -= len % e->min_block;
+		len -= len % DISK_SECTOR;
+		if (begin + len < at[i] + DISK_PAGE)
+			continue;
+		sample_init_read(&w->sample, begin, (uint32_t)len, e->max_block, w->block);
+		ret = read_all(w);
+		if (ret < 0)
+			return ret;
+		disk_look(at[i], w->block + (at[i] - begin), &w->answer.ids);
+	}
+	w->answer.sampled = true;
+	return 0;
+}
+
+int worker_take_sample(struct worker *w)
+{
+	const struct nbd_export *e = nego_export(&w->nego);
+	uint64_t size = w->job.sample_size ? w->job.sample_size : e->size;
+	int ret;
+
+	if (w->job.sample == IDS_SAMPLE)
+		return take_ids(w, e->size < size ? e->size : size);
+	if (w->job.sample == 0 || e->size < size)
+		return 0;
+	if (e->min_block) /* a read of less may be refused */
+		size -= size % e->min_block;
+	sample_init(&w->sample, size, e->max_block, w->job.sample);
+	ret = read_all(w);
+	if (ret < 0)
+		return ret;
+	w->answer.sampled = true;
+	w->answer.digest = w->sample.digest;
+	return 0;
 }

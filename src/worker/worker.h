@@ -18,6 +18,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "nbd/export.h"
 #include "nbd/nego.h"
 #include "base/process.h"
@@ -31,7 +32,8 @@ struct worker_job {
 	struct tls_job tls;
 	bool relay; /* goal GO: go on as the connection's relay (relay.h) */
 	uint32_t peer_timeout_ms;
-	uint32_t sample; /* goal GO: size in bytes of the sample to read from the export; 0: none */
+	uint32_t sample; /* goal GO: size in bytes of the sample to read from the export; 0: none;
+			    IDS_SAMPLE: the identifiers on it */
 	uint64_t sample_size; /* the size that decides which; 0: the export's */
 };
 
@@ -48,8 +50,9 @@ struct worker_answer {
 	struct err err;
 	struct nbd_export export;
 	struct tls_facts tls; /* with DONE */
-	uint32_t sampled;     /* with DONE: digest is that of the sample */
+	uint32_t sampled;     /* with DONE: this is the sample's: */
 	struct digest digest;
+	struct ids ids; /* of IDS_SAMPLE */
 };
 
 /* What a worker is started with. */

@@ -94,6 +94,7 @@ struct device {
 	uint32_t sequence; /* of handles */
 	struct request *requests;
 	uint64_t done[4]; /* reads, writes, discards, flushes */
+	uint64_t sectors; /* written */
 	int pid_fd;	  /* keeps the inode of the former `pid` from being used again */
 	int stat_fd, inflight_fd;
 	/* Set or read by tests. */

@@ -256,9 +256,12 @@ void files_stat(struct driver *d, struct device *dev)
 	char text[256];
 	int len;
 
-	len = snprintf(text, sizeof(text), "%8llu 0 0 0 %8llu 0 0 0 %8u 0 0 %8llu 0 0 0 %8llu 0\n",
+	/* A flush is counted as a write of nothing, too. */
+	len = snprintf(text, sizeof(text),
+		       "%8llu 0 0 0 %8llu 0 %8llu 0 %8u 0 0 %8llu 0 0 0 %8llu 0\n",
 		       counts ? (unsigned long long)dev->done[0] : 0,
-		       counts ? (unsigned long long)dev->done[1] : 0, counts ? flight : 0,
+		       counts ? (unsigned long long)(dev->done[1] + dev->done[3]) : 0,
+		       counts ? (unsigned long long)dev->sectors : 0, counts ? flight : 0,
 		       counts ? (unsigned long long)dev->done[2] : 0,
 		       counts ? (unsigned long long)dev->done[3] : 0);
 	(void)!pwrite(dev->stat_fd, text, (size_t)len, 0);

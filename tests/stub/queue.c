@@ -62,6 +62,7 @@ static void finish(struct driver *d, struct device *dev, struct request *r, int 
 			dev->slot[i].sending = NULL;
 	}
 	dev->done[column]++;
+	dev->sectors += r->op == STUB_WRITE ? r->length / 512 : 0;
 	dev->failed += error != 0;
 	files_stat(d, dev);
 	driver_reply(r->client, r->id, error, r->data,

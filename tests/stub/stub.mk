@@ -3,10 +3,11 @@
 
 STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root udev_root sysfs_kernel_since usage_find device_make_node \
 	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync \
-	diag_destroy
+	diag_destroy look_set_node look_open
 STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
 STUB_SHARED  := $(BUILD)/tests/stub/client.o
-STUB_ENDS    := $(BUILD)/tests/stub/kernel-stub.o $(BUILD)/tests/stub/clock-stub.o
+STUB_ENDS    := $(BUILD)/tests/stub/kernel-stub.o $(BUILD)/tests/stub/clock-stub.o \
+	$(BUILD)/tests/stub/look-stub.o
 STUB_KERNEL  := $(STUB_ENDS) $(STUB_SHARED)
 STUB_DRIVER  := $(filter-out $(STUB_ENDS),$(STUB_OBJ))
 comma        := ,

@@ -228,6 +228,7 @@ bool attach_facts(const struct attach *a, struct attach_facts *ret_facts)
 	    .addresses = dialler_addresses(d),
 	    .tls = dialler_tls(d),
 	    .sample = dialler_sample(d),
+	    .ids = dialler_ids(d),
 	    .unix_uid = a->cfg.endpoint->type == ENDPOINT_UNIX ? dialler_unix_uid(d) : (uid_t)-1,
 	    .relay = dialler_relay(d),
 	};

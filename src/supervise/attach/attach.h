@@ -46,6 +46,7 @@ struct attach_facts {
 	const struct address_list *addresses;
 	const struct tls_facts *tls;
 	const struct digest *sample; /* NULL: none was read */
+	const struct ids *ids;	     /* likewise */
 	uid_t unix_uid;		     /* of a Unix socket's server; -1: not a Unix socket */
 	bool relay;		     /* the connections lead to relays */
 };

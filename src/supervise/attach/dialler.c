@@ -27,6 +27,7 @@ struct dialler {
 	bool relay;
 	bool sampled;
 	struct digest digest;
+	struct ids ids;
 	struct loop_timer *failed; /* reports an attempt that could not even start */
 	struct err start_err;
 	int start_ret;
@@ -90,6 +91,10 @@ static int same_export(const struct dialler *d, const struct attempt_result *r, 
 		return err_set(err, ERR_PERMANENT, EPROTO,
 			       "the server describes the export differently on another connection: "
 			       "with --connections it must be the same on all of them");
+	if (r->sampled && (ids_differ(&d->ids, &r->ids) || ids_differ(&r->ids, &d->ids)))
+		return err_set(err, ERR_PERMANENT, EPROTO,
+			       "the server gives each connection a disk of its own: their contents "
+			       "differ, so the device cannot have several");
 	if (d->cfg.endpoint->type == ENDPOINT_UNIX && r->unix_uid != d->unix_uid)
 		return err_set(err, ERR_PERMANENT, EPERM,
 			       "another user's server answers on the same socket: uid %u, not %u",
@@ -116,6 +121,7 @@ static void dialled(struct attempt *a, int ret, struct attempt_result *r, const 
 		d->relay = r->relay;
 		d->sampled = r->sampled;
 		d->digest = r->digest;
+		d->ids = r->ids;
 	} else if (ret == 0) {
 		ret = same_export(d, r, &mine);
 		err = &mine;
@@ -140,7 +146,7 @@ static int start(struct dialler *d, const struct address_list *addresses)
 	    .timeout_ms = d->cfg.timeout_ms,
 	    .peer_timeout_ms = d->cfg.peer_timeout_ms,
 	    .helpers = d->cfg.helpers,
-	    .sample = d->n == 0 ? d->cfg.sample : 0,
+	    .sample = d->n == 0 || d->cfg.sample == IDS_SAMPLE ? d->cfg.sample : 0,
 	};
 	size_t slot = 0;
 
@@ -200,6 +206,11 @@ bool dialler_relay(const struct dialler *d)
 const struct digest *dialler_sample(const struct dialler *d)
 {
 	return d->sampled ? &d->digest : NULL;
+}
+
+const struct ids *dialler_ids(const struct dialler *d)
+{
+	return d->sampled ? &d->ids : NULL;
 }
 
 uid_t dialler_unix_uid(const struct dialler *d)

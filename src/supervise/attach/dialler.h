@@ -23,7 +23,8 @@ struct dialler_config {
 	struct helpers *helpers;	 /* borrowed */
 	uint32_t timeout_ms;		 /* for each attempt */
 	uint32_t peer_timeout_ms;
-	uint32_t sample; /* of the first connection; see struct attempt_config */
+	uint32_t sample; /* of the first connection, and identifiers of each; see struct
+			    attempt_config */
 };
 
 /*
@@ -50,6 +51,7 @@ const struct address_list *dialler_addresses(const struct dialler *d);
 const struct tls_facts *dialler_tls(const struct dialler *d);
 bool dialler_relay(const struct dialler *d);		      /* the connections lead to relays */
 const struct digest *dialler_sample(const struct dialler *d); /* NULL: none was read */
+const struct ids *dialler_ids(const struct dialler *d);	      /* likewise */
 uid_t dialler_unix_uid(const struct dialler *d);	      /* of a Unix socket's server */
 
 /* Moves the next connection out: a descriptor for the caller to own, or -1 when none is left. */

@@ -9,7 +9,7 @@
 /* proto.md, "Block size constraints": the default of an undeclared maximum payload. */
 #define DEFAULT_PAYLOAD (32u << 20)
 
-const char *const identity_words[] = {"smaller", "read-only", "features", "name", NULL};
+const char *const identity_words[] = {"smaller", "read-only", "features", "name", "content", NULL};
 
 static int refuse(struct err *err, const char *option, const char *what)
 {

@@ -18,6 +18,7 @@ enum identity_accept {
 	ACCEPT_READ_ONLY = 1 << 1, /* it can no longer be written: writes will fail */
 	ACCEPT_FEATURES = 1 << 2,  /* it lost flush, FUA, trim or zeroes: those requests fail */
 	ACCEPT_NAME = 1 << 3,	   /* the server reports another name */
+	ACCEPT_CONTENT = 1 << 4,   /* another content, where that is compared: see content.c */
 };
 
 /* The words of --accept for each bit, NULL at the end; bit i is words[i]. */

@@ -7,15 +7,20 @@
 #include "supervise/reconnect/fence.h"
 #include "supervise/reconnect/hints.h"
 #include "supervise/reconnect/identity.h"
+#include "supervise/reconnect/idle.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/reconnect/redial.h"
+
+/* The error number of content_check() that means another disk. */
+#define CONTENT_DIFFERS EXDEV
 
 /* The content that --same-content compares with. */
 struct content {
 	bool known;
-	uint32_t bytes;
-	uint64_t size; /* of the export, which decides what is read */
+	uint32_t bytes; /* IDS_SAMPLE: `ids` is compared, otherwise `digest` */
+	uint64_t size;	/* of the export, which decides what is read */
 	struct digest digest;
+	struct ids ids;
 };
 
 struct reconnect {
@@ -29,6 +34,8 @@ struct reconnect {
 	bool not_healed;       /* the last hand-over failed */
 	uid_t unix_uid;	       /* the user who serves the Unix socket in use; -1: not known */
 	struct content content;
+	struct content accepted;     /* of the new connections, with ACCEPT_CONTENT */
+	struct idle *idle;	     /* NULL: no identifiers are read from the device */
 	char error[ERR_MESSAGE_MAX]; /* the error of the last attempt */
 	char addresses[2048];	     /* of the server in use, with spaces between */
 
@@ -82,12 +89,21 @@ void turns_time(struct reconnect *r);
 void turns_healed(struct reconnect *r);
 void turns_stop(struct reconnect *r);
 
-/* content.c: sets the digest that was read when the device was attached; NULL: none. */
-void content_note(struct reconnect *r, const struct digest *digest);
+/* content.c: sets what was read when the device was attached; NULL: nothing. */
+void content_note(struct reconnect *r, const struct digest *digest, const struct ids *ids);
 /* The same from a former supervisor's state file; "": none. */
 void content_adopt(struct reconnect *r, const char *text);
-/* Checks that the content of that connection is the device's. 0 or -errno with *err. */
-int content_check(const struct reconnect *r, const struct attempt_result *result, struct err *err);
+/* What a new connection is asked for: see struct attempt_config. */
+uint32_t content_sample(const struct reconnect *r);
+/*
+ * Checks that the content of that connection is the device's, or accepted. 0 or -errno with *err;
+ * -CONTENT_DIFFERS: it is another disk.
+ */
+int content_check(struct reconnect *r, const struct attempt_result *result, struct err *err);
+/* The kernel has new connections: what was accepted is the device's content from now on. */
+void content_recovered(struct reconnect *r);
+/* An idle_fn. */
+void content_seen(const struct ids *ids, void *arg);
 void content_report(const struct reconnect *r, struct state *ret_state);
 
 /* fencing.c: true if the aimed server may be used only after others were fenced off. */

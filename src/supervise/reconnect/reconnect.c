@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/protect.h"
 #include "base/text.h"
 
 int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg,
@@ -27,6 +27,10 @@ int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg
 	r->accept = cfg->accept;
 	r->unix_uid = (uid_t)-1;
 	ret = turns_prepare(r, err);
+	/* With --swap, and for the root file system, a new process may need what is on the device.
+	 */
+	if (ret == 0 && cfg->same_content == IDS_SAMPLE && !cfg->swap && !protect_root())
+		ret = idle_new(env, helpers_sandbox(cfg->helpers), content_seen, r, &r->idle, err);
 	if (ret < 0)
 		reconnect_free(r);
 	else
@@ -41,6 +45,7 @@ void reconnect_free(struct reconnect *r)
 	redial_free(r->redial);
 	hints_free(r->hints);
 	turns_free(r);
+	idle_free(r->idle);
 	free(r);
 }
 
@@ -73,14 +78,17 @@ static int check(struct reconnect *r, const struct attempt_result *result, uint6
 	return ret < 0 ? ret : content_check(r, result, err);
 }
 
-static void not_connected(struct reconnect *r, const struct err *err)
+static void not_connected(struct reconnect *r, int ret, const struct err *err)
 {
 	struct target *t = targets_aimed(&r->targets);
 	bool news = strcmp(t->said, err->message) != 0;
 
 	snprintf(r->error, sizeof(r->error), "%s", err->message);
 	if (err->kind == ERR_PERMANENT) {
-		r->events->refused(err, r->arg);
+		if (ret == -CONTENT_DIFFERS)
+			r->events->differs(err, r->arg);
+		else
+			r->events->refused(err, r->arg);
 		return;
 	}
 	snprintf(t->said, sizeof(t->said), "%s", err->message);
@@ -119,7 +127,7 @@ static bool redialled(int ret, struct attempt_result *result, const struct err *
 	if (ret < 0) {
 		r->events->explain(&why, r->arg);
 		turns_turn_on(r, why.kind == ERR_PERMANENT);
-		not_connected(r, &why);
+		not_connected(r, ret, &why);
 		return false;
 	}
 	targets_aimed(&r->targets)->unix_uid = result->unix_uid;
@@ -134,11 +142,12 @@ int reconnect_check(const struct reconnect *r, struct err *err)
 {
 	if (r->env->at->plan.flags & NBD_TX_READ_ONLY)
 		return 0;
-	if (r->cfg.same_content)
+	if (r->cfg.same_content && r->cfg.same_content != IDS_SAMPLE)
 		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "--same-content is for read-only devices: on a writable one, data "
 			       "written from here cannot be told from changed content; add "
-			       "--read-only, or leave --same-content out");
+			       "--read-only, or use --same-content=ids, which compares the "
+			       "identifiers of file systems and partition tables");
 	if (r->cfg.n_failover && !r->cfg.fence && !r->cfg.failover_unfenced)
 		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "--failover of a writable device needs --fence COMMAND, so that a "
@@ -175,7 +184,7 @@ static int make_redial(struct reconnect *r, const struct address_list *addresses
 	    .timeout_ms = r->cfg.connect_timeout_ms,
 	    .peer_timeout_ms = r->cfg.peer_timeout_ms,
 	    .follow_dns = r->cfg.follow_dns,
-	    .sample = r->content.known ? r->content.bytes : 0,
+	    .sample = content_sample(r),
 	    .sample_size = r->content.size,
 	};
 
@@ -191,10 +200,10 @@ void reconnect_set_owner(struct reconnect *r, uid_t unix_uid)
 }
 
 int reconnect_know(struct reconnect *r, const struct address_list *addresses,
-		   const struct digest *digest, struct err *err)
+		   const struct digest *digest, const struct ids *ids, struct err *err)
 {
 	turns_note(r);
-	content_note(r, digest);
+	content_note(r, digest, ids);
 	return make_redial(r, addresses, err);
 }
 
@@ -217,6 +226,23 @@ int reconnect_adopt(struct reconnect *r, const struct state *state,
 int reconnect_may_adopt(struct reconnect *r, const struct state *state, struct err *err)
 {
 	return turns_may_adopt(r, state, err);
+}
+
+bool reconnect_look_when_idle(struct reconnect *r)
+{
+	return idle_look(r->idle, r->content.size);
+}
+
+int reconnect_check_content(struct reconnect *r, const struct attempt_result *result,
+			    struct err *err)
+{
+	return content_check(r, result, err);
+}
+
+void reconnect_sample(const struct reconnect *r, uint32_t *ret_sample, uint64_t *ret_size)
+{
+	*ret_sample = content_sample(r);
+	*ret_size = r->content.size;
 }
 
 void reconnect_prefer(struct reconnect *r, const struct address *peer)
@@ -243,6 +269,7 @@ void reconnect_listen(struct reconnect *r)
 bool reconnect_start(struct reconnect *r, unsigned n, bool again, bool beside)
 {
 	reconnect_listen(r);
+	idle_stop(r->idle);
 	if (!turns_may_dial(r))
 		return false;
 	redial_want(r->redial, n, again || r->not_healed, beside);
@@ -274,6 +301,7 @@ bool reconnect_is_news(struct reconnect *r, const struct err *err)
 
 void reconnect_stop(struct reconnect *r)
 {
+	idle_stop(r->idle);
 	turns_stop(r);
 	if (r->redial)
 		redial_want(r->redial, 0, false, false);
@@ -306,6 +334,7 @@ void reconnect_handed_over(struct reconnect *r, bool alive)
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside)
 {
 	turns_healed(r);
+	content_recovered(r);
 	r->accept = r->cfg.accept; /* forgets what was accepted for this outage */
 	r->error[0] = '\0';
 	if (missing == 0 && !r->cfg.swap)
@@ -352,29 +381,4 @@ uid_t reconnect_unix_uid(const struct reconnect *r)
 bool reconnect_is_greeting(const struct reconnect *r)
 {
 	return redial_connected(r->redial);
-}
-
-/* Seconds since 1970 of a moment given in monotonic ms; 0 stays 0. */
-static int64_t calendar(uint64_t moment)
-{
-	return moment ? time(NULL) + ((int64_t)moment - (int64_t)loop_now()) / 1000 : 0;
-}
-
-const char *reconnect_last_error(const struct reconnect *r)
-{
-	return r ? r->error : "";
-}
-
-void reconnect_report(const struct reconnect *r, struct state *ret_state)
-{
-	struct state *t = ret_state;
-
-	t->peer_uid = r->unix_uid == (uid_t)-1 ? -1 : (int64_t)r->unix_uid;
-	t->next_try = r->redial ? calendar(redial_next(r->redial)) : 0;
-	t->failovers = r->failovers;
-	snprintf(t->error, sizeof(t->error), "%s", r->error);
-	snprintf(t->addresses, sizeof(t->addresses), "%s", r->addresses);
-	snprintf(t->serving, sizeof(t->serving), "%s", r->serving);
-	snprintf(t->fence, sizeof(t->fence), "%s", r->fence_text);
-	content_report(r, t);
 }

@@ -16,6 +16,7 @@
 
 #include "base/backoff.h"
 #include "base/digest.h"
+#include "base/ids.h"
 #include "supervise/part.h"
 #include "supervise/reconnect/targets.h"
 #include "transport/attempt.h"
@@ -31,7 +32,8 @@ struct reconnect_config {
 	enum failback failback;
 	const char *fence;	 /* a command, see fence.h; NULL: none */
 	bool failover_unfenced;	 /* no fence is needed */
-	uint32_t same_content;	 /* bytes to compare before a connection is used; 0: none */
+	uint32_t same_content;	 /* bytes to compare before a connection is used; 0: none;
+				    IDS_SAMPLE: the identifiers on the disk */
 	unsigned accept;	 /* enum identity_accept */
 	const char *source;	 /* NULL: any */
 	const uid_t *peer_uid;	 /* the user who must own the server; NULL: any user */
@@ -61,6 +63,8 @@ struct reconnect_events {
 	void (*found)(struct attempt_result *result, uint64_t size, void *arg);
 	/* The server that answers does not have the attached export: the user must act. */
 	void (*refused)(const struct err *err, void *arg);
+	/* The server that answers has another disk: only the user may go on with it. */
+	void (*differs)(const struct err *err, void *arg);
 	/* The status has changed. */
 	void (*changed)(void *arg);
 	/* Adds to an error what is known of the server that was started for the device. */
@@ -89,9 +93,9 @@ void reconnect_end_relays(struct reconnect *r);
 int reconnect_check(const struct reconnect *r, struct err *err);
 /* Sets the user who serves the Unix socket in use; -1: not known. */
 void reconnect_set_owner(struct reconnect *r, uid_t unix_uid);
-/* Sets what is known of the server: its addresses, and the digest of its content (NULL: none). */
+/* Sets what is known of the server: its addresses, and its content (NULL: nothing). */
 int reconnect_know(struct reconnect *r, const struct address_list *addresses,
-		   const struct digest *digest, struct err *err);
+		   const struct digest *digest, const struct ids *ids, struct err *err);
 /*
  * The same after a takeover. `state` is the former supervisor's (NULL: none). 0, or -errno with
  * *err: the device is not connected to one of the servers given.
@@ -100,6 +104,18 @@ int reconnect_adopt(struct reconnect *r, const struct state *state,
 		    const struct address_list *addresses, struct err *err);
 /* The same question without its consequences. */
 int reconnect_may_adopt(struct reconnect *r, const struct state *state, struct err *err);
+/*
+ * Every connection is alive. If the identifiers on the device may have changed, they are read when
+ * it rests. True: that is awaited, so the next call should come soon.
+ */
+bool reconnect_look_when_idle(struct reconnect *r);
+/*
+ * A connection that was made otherwise: checks its content. `sample`, `sample_size`: what it must
+ * be asked for (see struct attempt_config). 0 or -errno with *err.
+ */
+int reconnect_check_content(struct reconnect *r, const struct attempt_result *result,
+			    struct err *err);
+void reconnect_sample(const struct reconnect *r, uint32_t *ret_sample, uint64_t *ret_size);
 /* Sets the address to dial first; an unknown one is ignored. */
 void reconnect_prefer(struct reconnect *r, const struct address *peer);
 

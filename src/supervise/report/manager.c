@@ -164,6 +164,8 @@ static const char *opening(enum fsm_state state)
 		return "The server is back";
 	case FSM_REFUSED:
 		return "The server is refused, I/O waits";
+	case FSM_HELD:
+		return "The server has another disk, I/O waits for --reconnect --accept content";
 	case FSM_EXPIRED:
 		return "The server is lost, I/O fails";
 	case FSM_GIVING:

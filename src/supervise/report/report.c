@@ -205,7 +205,7 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause)
 		return;
 	if (!status.reason[0] && (state == FSM_LOST || state == FSM_DEGRADED))
 		status.reason = cause;
-	if (t->outage_since && r->cfg.dead_timeout_s != REPORT_FOREVER)
+	if (t->outage_since && r->cfg.dead_timeout_s != REPORT_FOREVER && state != FSM_HELD)
 		status.fails_at = t->outage_since + (int64_t)r->cfg.dead_timeout_s;
 	manager_status(r->manager, &status);
 }

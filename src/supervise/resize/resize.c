@@ -91,6 +91,8 @@ static int dial(struct resize *z, enum nego_goal goal, struct err *err)
 	    .peer_timeout_ms = z->cfg.peer_timeout_ms,
 	    .helpers = view.helpers,
 	    .thrifty = true,
+	    .sample = view.sample,
+	    .sample_size = view.sample_size,
 	};
 
 	return attempt_new(z->env->loop, &cfg, connected, NULL, z, &z->attempt, err);
@@ -124,6 +126,10 @@ static void answered(struct resize *z, struct attempt_result *result)
 		    z, err_exit_status(ERR_FAILED),
 		    "the connections were made by a supervisor that has died, and cannot be "
 		    "replaced: the device takes the export's size when it is connected again");
+		return;
+	}
+	if (!first && z->events->check_content(result, &err, z->arg) < 0) {
+		refused(z, result, &err);
 		return;
 	}
 	if (!first) {

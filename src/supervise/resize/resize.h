@@ -44,7 +44,9 @@ struct resize_view {
 	const struct endpoint *endpoint;
 	const struct address_list *addresses; /* the one that answered last comes first */
 	struct helpers *helpers;
-	uid_t unix_uid; /* the user who serves the Unix socket; -1: not known */
+	uid_t unix_uid;	 /* the user who serves the Unix socket; -1: not known */
+	uint32_t sample; /* of each new connection; see struct attempt_config */
+	uint64_t sample_size;
 };
 
 /* Called from the loop, or from resize_ask() and resize_stop(). None of them may free the part. */
@@ -52,6 +54,8 @@ struct resize_events {
 	void (*look)(struct resize_view *ret_view, void *arg);
 	/* The answer for a waiting --resize. */
 	void (*answer)(int status, const char *sentence, void *arg);
+	/* Checks that a connection has the device's content. 0 or -errno with *err. */
+	int (*check_content)(const struct attempt_result *result, struct err *err, void *arg);
 	/* A connection with that result may serve the device. */
 	void (*connected)(const struct attempt_result *result, void *arg);
 	/*

@@ -102,6 +102,15 @@ static const int keys_allowed[] = {
 #endif
 };
 
+/* The device is open: it is read, and one answer is sent. */
+static const int look_allowed[] = {
+    SCMP_SYS(pread64),	       SCMP_SYS(fsync),	       SCMP_SYS(close),
+    SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group),
+#if defined(__SANITIZE_ADDRESS__)
+    SANITIZER_CALLS,	       SCMP_SYS(write),
+#endif
+};
+
 /*
  * getaddrinfo() and the NSS modules behind it: files are read, libraries loaded, sockets of a few
  * families used. All other calls fail with EPERM instead of killing the process, because a module
@@ -285,6 +294,17 @@ static int add_keys(scmp_filter_ctx ctx)
 	return ret;
 }
 
+static int add_look(scmp_filter_ctx ctx)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(look_allowed); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, look_allowed[i], 0);
+	if (ret < 0)
+		return ret;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+}
+
 /* Calls whose arguments decide: a rule for each value that is allowed. */
 static const struct resolve_value {
 	int call;
@@ -453,6 +473,7 @@ int main(void)
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
 	    generate("keys_program", SCMP_ACT_KILL_PROCESS, add_keys) < 0 ||
+	    generate("look_program", SCMP_ACT_KILL_PROCESS, add_look) < 0 ||
 	    generate("resolve_program", SCMP_ACT_TRAP, add_resolve) < 0)
 		return 1;
 	return fflush(stdout) == EOF;

@@ -241,7 +241,7 @@ round_trips() {
 		same nbd0 --failover 'nbd+unix:///?socket=s' --failover nbd://b --failback at-loss --fence 'a; b "c d"' h &&
 		same nbd0 --failover 'nbds://x@b/?tls-psk-file=k' --tls --tls-psk p --fence none h &&
 		same nbd0 --accept smaller --accept name,features --retry-delay 0.2,9 h &&
-		same nbd0 --same-content -r h && same nbd0 --same-content=2M -r h && same nbd0 --no-reconnect h &&
+		same nbd0 --same-content -r h && same nbd0 --same-content=2M -r h && same nbd0 --same-content=ids h && same nbd0 --no-reconnect h &&
 		same nbd0 -i 'an id;x' --name n.1 --relay --follow-dns --watch-size 3 h && same nbd0 -vv h && same nbd0 -q h &&
 		same nbd0 --on-change 'logger "$NBD_STATE"; true' h && same nbd0 --image 'raw:a b' -r &&
 		same nbd0 --image qcow2:/x --user 65534 && same nbd0 -- [ nbdkit -f file 'a b' ] &&

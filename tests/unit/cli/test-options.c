@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/ids.h"
 #include "cli/table.h"
 #include "supervise/reconnect/identity.h"
 
@@ -376,6 +377,9 @@ static void test_units(void **state)
 	assert_int_equal(o.retry_delay_late_ms, 2000);
 	assert_int_equal(o.block_size, 4096);
 	assert_int_equal(o.timeout, 3);
+	options_done(&o);
+	parse_right("nbd0 host --same-content=ids", &o);
+	assert_int_equal(o.same_content, IDS_SAMPLE);
 	options_done(&o);
 	parse_right("nbd0 host --wait=1m -r --same-content=2M", &o);
 	assert_int_equal(o.wait_ms, 60000);
@@ -893,20 +897,20 @@ static const struct {
     {"--retry-delay 1,", RETRY_DELAY("1,")},
     {"--retry-delay 1,2,3", RETRY_DELAY("1,2,3")},
     {"--retry-delay ''", RETRY_DELAY("")},
-    {"--accept bigger",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"bigger\""},
+    {"--accept bigger", "--accept takes smaller|read-only|features|name|content,..., separated by "
+			"commas, not \"bigger\""},
     {"--accept ''",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
+     "--accept takes smaller|read-only|features|name|content,..., separated by commas, not \"\""},
     {"--accept name,",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
+     "--accept takes smaller|read-only|features|name|content,..., separated by commas, not \"\""},
     {"--accept ,name",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"\""},
-    {"--accept name,small",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"small\""},
-    {"--accept names",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"names\""},
-    {"--accept a\x1b",
-     "--accept takes smaller|read-only|features|name,..., separated by commas, not \"a\\x1b\""},
+     "--accept takes smaller|read-only|features|name|content,..., separated by commas, not \"\""},
+    {"--accept name,small", "--accept takes smaller|read-only|features|name|content,..., separated "
+			    "by commas, not \"small\""},
+    {"--accept names", "--accept takes smaller|read-only|features|name|content,..., separated by "
+		       "commas, not \"names\""},
+    {"--accept a\x1b", "--accept takes smaller|read-only|features|name|content,..., separated by "
+		       "commas, not \"a\\x1b\""},
     {"nbd0 h --on-change", "--on-change needs a value: COMMAND; try nbd-attach --help"},
     {"--swap --on-change true nbd0 h",
      "--swap and --on-change cannot be combined: running a command during an outage needs memory "
@@ -958,9 +962,9 @@ static const struct {
     {"nbd0 h --tls --tls-ca /c --failover nbds://b/?tls-verify-peer=0 --tls-verify-peer 1",
      "--failover: --tls-verify-peer 1 contradicts tls-verify-peer=0 of the URI"},
     {"nbd0 h --same-content=1G",
-     "--same-content must be a number from 65536 to 67108864, not \"1G\""},
+     "--same-content must be ids, or a number from 65536 to 67108864, not \"1G\""},
     {"nbd0 h --same-content=18014398509481984K",
-     "--same-content must be a number from 65536 to 67108864, not \"18014398509481984K\""},
+     "--same-content must be ids, or a number from 65536 to 67108864, not \"18014398509481984K\""},
     {"nbd0 h --block-size K", "--block-size must be a power of two from 512 to 65536, not \"K\""},
     {"nbd0 h --connections 1K", "--connections must be a number from 1 to 16, not \"1K\""},
     {"nbd0 h --dead-timeout 1500ms",
@@ -974,7 +978,7 @@ static const struct {
      "not \"100.5ms\""},
     {"nbd0 host --wait 30s", "--wait takes its value after an equals sign: --wait=30s"},
     {"nbd0 h --same-content=65535",
-     "--same-content must be a number from 65536 to 67108864, not \"65535\""},
+     "--same-content must be ids, or a number from 65536 to 67108864, not \"65535\""},
     {"--retry nbd0 h", "there is no option \"--retry\"; options are not abbreviated: is "
 		       "--retry-delay meant?"},
 

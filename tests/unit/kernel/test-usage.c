@@ -308,6 +308,15 @@ static void what_only_looks_does_not_count(void **state)
 		 geteuid() + 1);
 	file("proc/123/status", status);
 	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");
+	snprintf(status, sizeof(status), "Name:\tnbd-look\nPPid:\t%d\nUid:\t%u\t0\t0\t0\n",
+		 getpid() + 1, geteuid() + 1);
+	file("proc/123/status", status);
+	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");
+	/* Our own child reads identifiers under another account. */
+	snprintf(status, sizeof(status), "Name:\tnbd-look\nPPid:\t%d\nUid:\t%u\t0\t0\t0\n",
+		 getpid(), geteuid() + 1);
+	file("proc/123/status", status);
+	users_are(0, "");
 	snprintf(status, sizeof(status), "Name:\tnbd-look2\nUid:\t%u\t0\t0\t0\n", geteuid());
 	file("proc/123/status", status);
 	users_are(1, "/dev/nbd0 is open in process 123 (\"nbd-look\")");

@@ -79,12 +79,12 @@ static void reply(uint32_t magic, uint32_t error, uint64_t cookie)
 	receive(header, sizeof(header), 5);
 }
 
-static void serve(uint64_t size, uint32_t max_payload, uint32_t bytes, size_t step)
+/* Answers everything that is asked for. */
+static void serve_all(uint64_t size, uint32_t max_payload, size_t step)
 {
 	static uint8_t data[SAMPLE_BLOCK];
 
 	n_reads = 0;
-	sample_init(&s, size, max_payload, bytes);
 	while (s.status == SAMPLE_SENDS) {
 		struct read r;
 		uint64_t cookie;
@@ -100,6 +100,12 @@ static void serve(uint64_t size, uint32_t max_payload, uint32_t bytes, size_t st
 		receive(data, r.len, step);
 	}
 	assert_int_equal(s.status, SAMPLE_DONE);
+}
+
+static void serve(uint64_t size, uint32_t max_payload, uint32_t bytes, size_t step)
+{
+	sample_init(&s, size, max_payload, bytes);
+	serve_all(size, max_payload, step);
 }
 
 static int setup(void **state)
@@ -182,6 +188,24 @@ static void test_other_digest(void **state)
 	assert_true(digest_equal(&whole, &s.digest));
 }
 
+/* A read into a buffer, also in requests that are smaller. */
+static void test_read(void **state)
+{
+	static uint8_t data[8192], want[8192];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want); i++)
+		want[i] = content(MIB + i);
+	for (uint32_t max = 0; max <= 4096; max += 4096) {
+		memset(data, 0, sizeof(data));
+		sample_init_read(&s, MIB, sizeof(data), max, data);
+		serve_all(2 * MIB, max, SIZE_MAX);
+		assert_int_equal(n_reads, max ? 2 : 1);
+		assert_int_equal(reads[0].offset, MIB);
+		assert_memory_equal(data, want, sizeof(data));
+	}
+}
+
 static void test_bad_replies(void **state)
 {
 	static const struct {
@@ -242,6 +266,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_small, setup),
 	    cmocka_unit_test_setup(test_same_digest, setup),
 	    cmocka_unit_test_setup(test_other_digest, setup),
+	    cmocka_unit_test_setup(test_read, setup),
 	    cmocka_unit_test_setup(test_bad_replies, setup),
 	    cmocka_unit_test(test_digest),
 	};

@@ -79,8 +79,8 @@ static void requests_are_never_ignored(void **unused)
 /* A device that may be in use is detached only by RELEASE, which looks for users and flushes. */
 static void attached_devices_end_through_release(void **unused)
 {
-	static const enum fsm_state held[] = {FSM_ATTACHED, FSM_DEGRADED, FSM_LOST,
-					      FSM_HEALING,  FSM_REFUSED,  FSM_EXPIRED};
+	static const enum fsm_state held[] = {FSM_ATTACHED, FSM_DEGRADED, FSM_LOST,   FSM_HEALING,
+					      FSM_REFUSED,  FSM_HELD,	  FSM_EXPIRED};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
@@ -96,8 +96,8 @@ static void attached_devices_end_through_release(void **unused)
 }
 
 /* The states of an attached device with a dead connection. */
-static const enum fsm_state hurt[] = {FSM_DEGRADED, FSM_LOST, FSM_HEALING, FSM_REFUSED,
-				      FSM_EXPIRED};
+static const enum fsm_state hurt[] = {FSM_DEGRADED, FSM_LOST, FSM_HEALING,
+				      FSM_REFUSED,  FSM_HELD, FSM_EXPIRED};
 
 /* I/O waits for a server: no action or omission of a server may end that. */
 static void io_states_end_by_release_or_taken_only(void **unused)
@@ -129,6 +129,7 @@ static void io_states_end_by_release_or_taken_only(void **unused)
 			case FSM_LOST:
 			case FSM_HEALING:
 			case FSM_REFUSED:
+			case FSM_HELD:
 			case FSM_EXPIRED:
 				break;
 			default: /* no way back to a device that is not attached yet */
@@ -215,6 +216,29 @@ static void every_waiting_state_leads_back(void **unused)
 	}
 }
 
+/* Another disk: its socket never reaches the kernel, and a device on hold stays on hold. */
+static void another_disk_puts_on_hold(void **unused)
+{
+	(void)unused;
+	for (int s = 0; s < FSM_STATES; s++) {
+		struct fsm_step step = fsm_step(s, FSM_DIFFERS);
+
+		assert_true(step.action == FSM_HOLD || step.action == FSM_COMPLAIN ||
+			    step.action == FSM_NOTHING);
+		assert_int_equal((int)step.next != s, step.action == FSM_HOLD);
+		for (int e = 0; e < FSM_EVENTS; e++)
+			if (fsm_step(s, e).next == FSM_HELD && s != FSM_HELD)
+				assert_int_equal(e, FSM_DIFFERS);
+	}
+	assert_int_equal(fsm_step(FSM_LOST, FSM_DIFFERS).next, FSM_HELD);
+	assert_int_equal(fsm_step(FSM_REFUSED, FSM_DIFFERS).next, FSM_HELD);
+	/* I/O goes over the others, or fails already. */
+	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_DIFFERS).action, FSM_COMPLAIN);
+	assert_int_equal(fsm_step(FSM_EXPIRED, FSM_DIFFERS).action, FSM_COMPLAIN);
+	/* A refusal would let the dead timeout count again. */
+	assert_int_equal(fsm_step(FSM_HELD, FSM_CHANGED).next, FSM_HELD);
+}
+
 /* Every state that loses a connection dials another one. */
 static void losses_are_dialled_for(void **unused)
 {
@@ -285,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(healing_begins_with_a_connection),
 	    cmocka_unit_test(a_hand_over_counts_whenever_it_ends),
 	    cmocka_unit_test(every_waiting_state_leads_back),
+	    cmocka_unit_test(another_disk_puts_on_hold),
 	    cmocka_unit_test(losses_are_dialled_for),
 	    cmocka_unit_test(adopting_touches_nothing),
 	};

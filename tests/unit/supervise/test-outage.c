@@ -76,6 +76,26 @@ static void test_fails_at(void **state)
 	}
 }
 
+/* On hold only a shutdown of the machine limits the wait; the next outage has its limit again. */
+static void test_hold(void **state)
+{
+	struct outage o;
+
+	(void)state;
+	outage_init(&o, 30);
+	outage_begin(&o, 1000, "");
+	outage_hold(&o);
+	assert_int_equal(outage_fails_at(&o), UINT64_MAX);
+	outage_begin(&o, 2000, "the same outage");
+	assert_int_equal(outage_fails_at(&o), UINT64_MAX);
+	outage_set_grace(&o, 5000, 10);
+	assert_int_equal(outage_fails_at(&o), 15000);
+	outage_set_grace(&o, 6000, GRACE_NONE);
+	outage_end(&o, 7000);
+	outage_begin(&o, 8000, "");
+	assert_int_equal(outage_fails_at(&o), 38000);
+}
+
 static void test_grace_is_news(void **state)
 {
 	struct outage o;
@@ -113,9 +133,8 @@ static void test_usual(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_counts),
-	    cmocka_unit_test(test_fails_at),
-	    cmocka_unit_test(test_grace_is_news),
+	    cmocka_unit_test(test_counts), cmocka_unit_test(test_fails_at),
+	    cmocka_unit_test(test_hold),   cmocka_unit_test(test_grace_is_news),
 	    cmocka_unit_test(test_usual),
 	};
 

@@ -20,6 +20,22 @@ static void test_dead(void **state)
 	assert_int_equal(timeouts_dead(&cfg), 0);
 }
 
+/* The kernel's own limit must not end the wait of a device on hold. */
+static void test_kernel(void **state)
+{
+	struct supervisor_config cfg = {.reconnect = true, .dead_timeout_s = 77};
+
+	(void)state;
+	assert_int_equal(timeouts_kernel(&cfg), 77);
+	cfg.same_content = 65536;
+	assert_int_equal(timeouts_kernel(&cfg), 77);
+	cfg.same_content = IDS_SAMPLE;
+	assert_in_range(timeouts_kernel(&cfg), 86400, INT32_MAX);
+	assert_int_equal(timeouts_dead(&cfg), 77);
+	cfg.reconnect = false;
+	assert_int_equal(timeouts_kernel(&cfg), 0);
+}
+
 /*
  * With one connection, requests that were in flight at its death are sent again at the next check.
  */
@@ -59,6 +75,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dead),
+	    cmocka_unit_test(test_kernel),
 	    cmocka_unit_test(test_io),
 	    cmocka_unit_test(test_io_of_its_own),
 	};

@@ -16,7 +16,8 @@
 #define FLAGS                                                                        \
 	(NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH | NBD_TX_SEND_FUA | NBD_TX_SEND_TRIM | \
 	 NBD_TX_SEND_WRITE_ZEROES)
-#define ALL_ACCEPTED (ACCEPT_SMALLER | ACCEPT_READ_ONLY | ACCEPT_FEATURES | ACCEPT_NAME)
+#define ALL_ACCEPTED \
+	(ACCEPT_SMALLER | ACCEPT_READ_ONLY | ACCEPT_FEATURES | ACCEPT_NAME | ACCEPT_CONTENT)
 
 static struct plan plan;
 static struct nbd_export known, now;
@@ -256,6 +257,7 @@ static void each_bit_has_its_word(void **state)
 	assert_string_equal(identity_words[__builtin_ctz(ACCEPT_READ_ONLY)], "read-only");
 	assert_string_equal(identity_words[__builtin_ctz(ACCEPT_FEATURES)], "features");
 	assert_string_equal(identity_words[__builtin_ctz(ACCEPT_NAME)], "name");
+	assert_string_equal(identity_words[__builtin_ctz(ACCEPT_CONTENT)], "content");
 	assert_null(identity_words[__builtin_popcount(ALL_ACCEPTED)]);
 }
 

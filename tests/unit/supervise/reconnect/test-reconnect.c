@@ -25,7 +25,7 @@ static struct {
 	struct reconnect *r;
 	struct reconnect_view view; /* the view that the part gets */
 	/* The events of the part. */
-	unsigned found, refused, changed;
+	unsigned found, refused, differing, changed;
 	uint64_t size;
 	struct err err;
 	struct address peer;
@@ -45,6 +45,13 @@ static void refused(const struct err *err, void *arg)
 {
 	(void)arg;
 	f.refused++;
+	f.err = *err;
+}
+
+static void differs(const struct err *err, void *arg)
+{
+	(void)arg;
+	f.differing++;
 	f.err = *err;
 }
 
@@ -109,6 +116,7 @@ static void make(struct reconnect_config cfg)
 {
 	static const struct reconnect_events events = {.found = found,
 						       .refused = refused,
+						       .differs = differs,
 						       .changed = changed,
 						       .explain = explain,
 						       .look = look,
@@ -131,7 +139,7 @@ static void make_at(const struct address *at, struct reconnect_config cfg)
 
 	tcp_endpoint(&f.endpoint, "nonexistent.invalid", 1);
 	make(cfg);
-	assert_int_equal(reconnect_know(f.r, &list, NULL, &err), 0);
+	assert_int_equal(reconnect_know(f.r, &list, NULL, NULL, &err), 0);
 }
 
 static void await(const unsigned *count)
@@ -276,7 +284,7 @@ static void the_sockets_owner_counts(void **state)
 	make((struct reconnect_config){0});
 	reconnect_set_owner(f.r, getuid() + 1);
 	assert_int_equal(report().peer_uid, getuid() + 1);
-	assert_int_equal(reconnect_know(f.r, &none, NULL, &err), 0);
+	assert_int_equal(reconnect_know(f.r, &none, NULL, NULL, &err), 0);
 	reconnect_start(f.r, 1, false, false);
 	await(&f.refused);
 	assert_non_null(strstr(f.err.message, "another user serves the socket now"));
@@ -292,6 +300,7 @@ static void other_content_is_refused(void **state)
 	struct address at = literal_address("127.0.0.1", 0);
 	const struct address_list list = {.n = 1, .item = {at}};
 	const struct digest digest = {.high = 1, .low = 2};
+	const struct ids ids = {0};
 	struct state former = {.peer_uid = -1}, now;
 	struct err err;
 
@@ -300,7 +309,7 @@ static void other_content_is_refused(void **state)
 	tcp_endpoint(&f.endpoint, "nonexistent.invalid", 1);
 	make((struct reconnect_config){.same_content = 65536});
 	assert_int_equal(reconnect_check(f.r, &err), 0);
-	assert_int_equal(reconnect_know(f.r, &list, &digest, &err), 0);
+	assert_int_equal(reconnect_know(f.r, &list, &digest, &ids, &err), 0);
 	now = report();
 	assert_string_equal(now.content, "65536 1048576 00000000000000010000000000000002");
 	/* A later supervisor uses that. */
@@ -309,6 +318,65 @@ static void other_content_is_refused(void **state)
 	make((struct reconnect_config){.same_content = 65536});
 	assert_int_equal(reconnect_adopt(f.r, &former, &list, &err), 0);
 	assert_string_equal(report().content, now.content);
+}
+
+static struct attempt_result disk_of(const char *uuid)
+{
+	struct attempt_result r = {.fd = -1, .sampled = true};
+
+	snprintf(r.ids.id[IDS_EXT], sizeof(r.ids.id[0]), "%s", uuid);
+	return r;
+}
+
+static void identifiers_are_compared(void **state)
+{
+	const struct address_list none = {.n = 0};
+	const struct attempt_result a = disk_of("aa"), b = disk_of("bb"), unread = {.fd = -1};
+	struct state former = {.peer_uid = -1}, now;
+	uint64_t size;
+	uint32_t sample;
+	struct err err;
+
+	(void)state;
+	tcp_endpoint(&f.endpoint, "nonexistent.invalid", 1);
+	make((struct reconnect_config){.same_content = IDS_SAMPLE});
+	/* A writable device can have them compared. */
+	assert_int_equal(reconnect_check(f.r, &err), 0);
+	assert_int_equal(reconnect_know(f.r, &none, &a.digest, &a.ids, &err), 0);
+	reconnect_sample(f.r, &sample, &size);
+	assert_int_equal(sample, IDS_SAMPLE);
+	assert_int_equal(size, EXPORT_SIZE);
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &b, &err), -EXDEV);
+	assert_int_equal(err.kind, ERR_PERMANENT);
+	assert_non_null(strstr(err.message, "another disk, ext bb instead of aa"));
+	assert_int_equal(reconnect_check_content(f.r, &unread, &err), -EXDEV);
+	/* What is accepted is the device's only when the kernel has it. */
+	reconnect_accept(f.r, ACCEPT_CONTENT);
+	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
+	assert_string_equal(report().content, "ids 1048576 ext:aa");
+	reconnect_recovered(f.r, 0, false, false);
+	assert_string_equal(report().content, "ids 1048576 ext:bb");
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), -EXDEV);
+	/* The device's own disk comes back before the kernel has the accepted one. */
+	reconnect_accept(f.r, ACCEPT_CONTENT);
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
+	reconnect_recovered(f.r, 0, false, false);
+	now = report();
+	assert_string_equal(now.content, "ids 1048576 ext:bb");
+	/* A later supervisor knows it, or knows that it does not. */
+	memcpy(former.content, now.content, sizeof(former.content));
+	reconnect_free(f.r);
+	make((struct reconnect_config){.same_content = IDS_SAMPLE});
+	assert_int_equal(reconnect_adopt(f.r, &former, &none, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), -EXDEV);
+	reconnect_free(f.r);
+	make((struct reconnect_config){.same_content = IDS_SAMPLE});
+	strcpy(former.content, "ids 1048576 ext:../..");
+	assert_int_equal(reconnect_adopt(f.r, &former, &none, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), 0);
+	assert_string_equal(report().content, "");
 }
 
 /* A writable device needs this, so that an old server cannot overwrite data of a new one. */
@@ -321,6 +389,7 @@ static void plans_are_checked(void **state)
 	tcp_endpoint(&f.second, "127.0.0.1", 1);
 	make((struct reconnect_config){.same_content = 65536});
 	assert_int_equal(reconnect_check(f.r, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "--same-content=ids"));
 	reconnect_free(f.r);
 	make((struct reconnect_config){.failover = &f.second, .n_failover = 1});
 	assert_int_equal(reconnect_check(f.r, &err), -EINVAL);
@@ -412,6 +481,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(another_export_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_grown_export_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_sockets_owner_counts, setup, teardown),
+	    cmocka_unit_test_setup_teardown(identifiers_are_compared, setup, teardown),
 	    cmocka_unit_test_setup_teardown(other_content_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(plans_are_checked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_server_takes_over, setup, teardown),

@@ -73,6 +73,16 @@ static int check(const struct nbd_export *e, uint64_t *ret_size, struct err *err
 	return f.refuses ? err_set(err, ERR_PERMANENT, f.refuses, "another export") : 0;
 }
 
+static int content_differs; /* 0 or -errno */
+
+static int check_content(const struct attempt_result *result, struct err *err, void *arg)
+{
+	(void)result;
+	(void)arg;
+	return content_differs ? err_set(err, ERR_PERMANENT, -content_differs, "it is another disk")
+			       : 0;
+}
+
 static void link_died(unsigned alive, const char *why, void *arg)
 {
 	(void)alive;
@@ -85,6 +95,7 @@ static int setup(void **state)
 	static const struct kernel_ops ops = {.name = "test"};
 	static const struct resize_events events = {.look = look,
 						    .answer = answer,
+						    .check_content = check_content,
 						    .connected = connected,
 						    .renew = renew,
 						    .grown = grown,
@@ -197,6 +208,20 @@ static void another_export(void **state)
 	f.refuses = ESTALE;
 	resize_ask(f.z);
 	assert_answer(err_exit_status(ERR_PERMANENT), "another export");
+	server_stop(pid);
+}
+
+/* Not before a connection is made for the device: a question for the size reads nothing. */
+static void another_disk(void **state)
+{
+	pid_t pid = start_server();
+
+	(void)state;
+	content_differs = -EXDEV;
+	resize_ask(f.z);
+	assert_answer(err_exit_status(ERR_PERMANENT), "another disk");
+	assert_int_equal(f.connected + f.renewed, 0);
+	content_differs = 0;
 	server_stop(pid);
 }
 
@@ -315,6 +340,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_size_is_the_same, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_smaller_export, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_export, setup, teardown),
+	    cmocka_unit_test_setup_teardown(another_disk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_server_that_does_not_answer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_larger_export, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_outage_comes_first, setup, teardown),
