@@ -29,7 +29,9 @@ import traceback
 
 MIB = 1 << 20
 CALM_S = 40  # allows for a machine that is busy with other tests
-FDS_MORE = 2  # a helper that is being replaced
+FDS_MORE = 4  # a helper that is being replaced, and one that reads identifiers
+BLOCKS = 16  # of the load, if identifiers follow them
+KEPT = (1, 3, 4)  # exit statuses of a supervisor that does not get the device of another one
 
 
 class Broken(Exception):
@@ -59,9 +61,27 @@ def end(process):
     process.wait()
 
 
+def mark(image, uuid):
+    """Writes what identifies a Btrfs file system."""
+    with open(image, "r+b") as f:
+        f.seek(65536 + 32)
+        f.write(uuid)
+        f.write((65536).to_bytes(8, "little"))
+        f.seek(65536 + 64)
+        f.write(b"_BHRfS_M")
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
 class Round:
     def __init__(self, build, seed):
         self.chance = random.Random(seed)
+        # Steps that came later: the earlier ones of a seed stay as they were.
+        self.more = random.Random(seed + 1)
+        self.later = self.more.random() < 0.5
         self.seed = seed
         self.dir = tempfile.mkdtemp(prefix="soak.")
         self.stub = f"{build}/stub/nbd-stub"
@@ -71,6 +91,8 @@ class Round:
         self.size = MIB
         self.history = []
         self.server = self.attaching = self.load = None
+        self.succeeding = None  # a supervisor that asks another one for the device
+        self.foreground = []
         self.askers = []
         self.stopped = self.blocked = self.odd = False
         self.lethal = True  # a step has ended connections
@@ -88,6 +110,14 @@ class Round:
         self.options = ["-C", str(self.connections), "--dead-timeout", "600"]
         if self.chance.random() < 0.15:
             self.options.append("--relay")
+        self.ids = self.later and self.more.random() < 0.5
+        if self.ids:
+            self.options.append("--same-content=ids")
+            self.other = f"{self.dir}/other"
+            shutil.copy(self.image, self.other)
+            mark(self.image, b"a" * 16)
+            mark(self.other, b"b" * 16)
+            self.other_was = content(self.other)
 
     # Programs
 
@@ -181,6 +211,11 @@ class Round:
             self.odd = True
             self.serve(image=f"{self.dir}/small")
 
+    def give_back_other(self):
+        if not self.server and self.ids:
+            self.odd = True
+            self.serve(image=self.other)
+
     def stop(self):
         # With several connections the driver cuts one whose request takes 30 s.
         if self.server and self.connections == 1:
@@ -245,14 +280,22 @@ class Round:
             self.lethal = True
             self.ask("--resize", "nbd0")
 
+    def succeed(self):
+        """Another supervisor asks for the device, and gets it or not."""
+        if self.attaching or self.succeeding or not self.supervisor():
+            return
+        self.succeeding = self.spawn(
+            "stub/log", self.program, "-v", "-n", *self.options, "nbd0", "-u", self.sock
+        )
+
     def end_supervisor(self, how):
         pid = self.supervisor()
-        if self.attaching or not pid:
+        if self.attaching or self.succeeding or not pid:
             return
         os.kill(pid, how)
         self.wait(30, "the supervisor ends", lambda: gone(pid))
         self.replaced = self.is_replaced(self.state())
-        if self.chance.random() < 0.3 and self.connections == 1:
+        if self.chance.random() < 0.3 and self.connections == 1 and not self.ids:
             try:
                 os.unlink(f"{self.dir}/nbd0.state")
             except OSError:
@@ -275,7 +318,21 @@ class Round:
         (detach_in_use, 2), (resize, 2), (kill_supervisor, 2), (leave, 1),
     ]
 
+    LATER = [(succeed, 3), (give_back_other, 4)]
+
     # Invariants
+
+    def check_succeeding(self):
+        p = self.succeeding
+        if p and self.supervisor() == p.pid:
+            self.foreground.append(p)
+            self.succeeding = self.fds = None
+        elif p and p.poll() is not None:
+            if p.returncode not in KEPT:
+                raise Broken(f"a supervisor that asks for the device ends with {p.returncode}")
+            self.succeeding = None
+            if not self.supervisor():
+                raise Broken("the device has no supervisor after another one has asked for it")
 
     def check_attaching(self):
         if not self.attaching or self.attaching.poll() is None:
@@ -324,9 +381,12 @@ class Round:
 
     def check(self):
         self.check_attaching()
+        self.check_succeeding()
         self.check_askers()
         self.check_load()
         self.check_sanitizers()
+        if self.ids and content(self.other) != self.other_was:
+            raise Broken("something was written to another disk")
         return self.check_driver()
 
     def is_replaced(self, state):
@@ -337,12 +397,13 @@ class Round:
 
     def is_well(self):
         self.check_attaching()
+        self.check_succeeding()
         self.check_load()
         s, f = self.state(), self.figures()
         if (self.is_replaced(s) or f["frozen"] == "1") and time.monotonic() > self.calm_since + 15:
             self.check()
             raise Stuck("the kernel changes the size" if f["frozen"] == "1" else "unsettled")
-        if self.attaching or not self.supervisor():
+        if self.attaching or self.succeeding or not self.supervisor():
             return False
         return s.get("STATE") == "attached" and int(f["alive"]) == self.connections
 
@@ -413,7 +474,8 @@ class Round:
         self.looks = 0
         self.wait(5, "the state file agrees with the driver", self.agrees)
         self.wait(5, "nothing is dialled", lambda: self.clients() == self.connections)
-        if f["timeout"] != "0" or f["dead-timeout"] != "600":
+        dead_timeout = str(0x7FFFFFFF if self.ids else 600)
+        if f["timeout"] != "0" or f["dead-timeout"] != dead_timeout:
             raise Broken(f"time limits {f['timeout']} and {f['dead-timeout']}")
         fds = min(fds, self.open_descriptors())
         if self.fds is not None and fds > self.fds + FDS_MORE:
@@ -441,6 +503,7 @@ class Round:
         self.load = self.spawn(
             "load", self.stub, "load", "nbd0", "-i", self.image, "-d", str(self.chance.choice([1, 4, 16])),
             "-r", "300", "-p", "-s", str(self.chance.randrange(1 << 30)),
+            *(["-b", str(BLOCKS)] if self.ids else []),
         )
         # A step that detaches a device in use must not come before the use.
         self.wait(CALM_S, "the load begins", lambda: self.figures()["done"] != "0")
@@ -448,6 +511,9 @@ class Round:
     def step(self):
         names, weights = zip(*self.STEPS)
         action = self.chance.choices(names, weights)[0]
+        if self.later and self.more.random() < 0.2:
+            names, weights = zip(*self.LATER)
+            action = self.more.choices(names, weights)[0]
         self.history.append(action.__name__)
         action(self)
         time.sleep(self.chance.choice([0, 0.02, 0.1, 0.3, 0.8]))
@@ -503,7 +569,8 @@ class Round:
         pid = self.supervisor()
         if pid:
             os.kill(pid, signal.SIGKILL)
-        rest = [self.server, self.load, self.attaching, getattr(self, "driver", None)]
+        rest = [self.server, self.load, self.attaching, self.succeeding, *self.foreground]
+        rest.append(getattr(self, "driver", None))
         for process in rest + [p for _, p in self.askers]:
             if process:
                 end(process)
