@@ -74,6 +74,7 @@ lint: lint-build
 	@tests/lint/pure $(PURE_OBJ)
 	@tests/lint/style
 	@tests/lint/english
+	@tests/lint/prose
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
