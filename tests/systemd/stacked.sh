@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Powers off with a volume group, an encrypted device and swap on three devices: with their server
+# alive, and dead. Runs on the host, which has the server; each case has its own guest.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.bash"
+
+here=$(dirname "$(readlink -f "$0")")
+grace=10
+
+prepare() { # DIR
+	local name n=3
+	network "$1"
+	mkdir -p "$1/etc/systemd/journald.conf.d" "$1/data" "$1/safe"
+	printf '[Journal]\nForwardToConsole=yes\nTTYPath=/dev/ttyS0\nMaxLevelConsole=info\n' \
+		>"$1/etc/systemd/journald.conf.d/console.conf"
+	for name in group crypt swap; do
+		configure "$1" "$name" "device = nbd$((n++))" "target = nbd://10.0.2.2:$TEST_PORT/$name"
+	done
+	enable "$1" blk-availability.service sysinit.target
+	head -c 64 /dev/urandom >"$1/etc/key"
+	chmod 600 "$1/etc/key"
+	# As systemd-cryptsetup-generator writes it for `_netdev`.
+	cat >"$1/etc/systemd/system/crypt.service" <<-'END'
+		[Unit]
+		DefaultDependencies=no
+		After=remote-fs-pre.target
+		Before=umount.target
+		Conflicts=umount.target
+		IgnoreOnIsolate=yes
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		TimeoutSec=0
+		ExecStart=/lib/systemd/systemd-cryptsetup attach safe /dev/nbd4 /etc/key plain,cipher=aes-xts-plain64,size=512,hash=plain
+		ExecStop=/lib/systemd/systemd-cryptsetup detach safe
+	END
+}
+
+guest() { # CASE
+	exec 2>&1
+	wait_for 150 eval 'state_is nbd3 attached && state_is nbd4 attached && state_is nbd5 attached' || exit 1
+	udevadm settle
+	modprobe dm-crypt
+	pvcreate -q /dev/nbd3 && vgcreate -q stack /dev/nbd3 && lvcreate -q -y -Zn -L 32M -n data stack &&
+		mkfs.ext4 -qF /dev/stack/data && mount -o _netdev /dev/stack/data /data || exit 1
+	systemctl start crypt.service && mkfs.ext4 -qF /dev/mapper/safe &&
+		mount -o _netdev /dev/mapper/safe /safe || exit 1
+	mkswap -q /dev/nbd5 && swapon /dev/nbd5 || exit 1
+	for name in data safe; do
+		yes "$name" 2>/dev/null | head -c 1M >"/$name/file"
+	done
+	if [[ $1 = dead ]]; then
+		echo "end the server"
+		wait_for 30 eval 'state_is nbd3 lost && state_is nbd4 lost && state_is nbd5 lost' || exit 1
+	fi
+	echo poweroff
+	systemctl start --no-block --job-mode=replace-irreversibly poweroff.target
+	sleep 1000
+}
+
+case ${1:-host} in
+prepare)
+	prepare "$2"
+	exit
+	;;
+alive | dead)
+	guest "$1"
+	exit
+	;;
+esac
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Sets $took, the milliseconds from the command to the end, and writes $scratch/console.
+power_off() { # CASE
+	local line began=0 server
+	rm -rf "$scratch/disks"
+	mkdir "$scratch/disks"
+	truncate -s 64M "$scratch/disks/"{group,crypt,swap}
+	TEST_PORT=$(free_port)
+	export TEST_PORT NBD_VM_NET=1 NBD_VM_POWEROFF=1 NBD_VM_CONSOLE=$scratch/console
+	start_server "$TEST_PORT" nbdkit -f -i 127.0.0.1 -p "$TEST_PORT" --filter=log \
+		file dir="$scratch/disks" logfile="$scratch/log.$1" || return
+	server=$pid
+	exec 5< <("$top/tests/vm/boot" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t 240 "$here/stacked.sh" "$1" 2>&1
+		echo "status $?")
+	while read -r -u 5 line; do
+		echo "guest: $line"
+		case $line in
+		"end the server") kill_now "$server" ;;
+		poweroff) began=$(date +%s%3N) ;;
+		"status "*) break ;;
+		esac
+	done
+	took=$(($(date +%s%3N) - began))
+	exec 5<&-
+	[[ $1 != alive ]] || { kill -TERM "$server" && wait_for 5 gone "$server"; }
+	((began > 0)) && [[ $line = "status 0" ]]
+}
+
+detached() { # nbd3...
+	local device
+	for device; do
+		grep -E "/dev/$device: detached" "$scratch/console" || return
+	done
+}
+
+in_order() { # REGEX REGEX: the last lines of the console with these
+	local a b
+	a=$(grep -nE "$1" "$scratch/console" | tail -n 1 | cut -d : -f 1)
+	b=$(grep -nE "$2" "$scratch/console" | tail -n 1 | cut -d : -f 1)
+	echo "$1: line ${a:-none}; $2: line ${b:-none}"
+	((${a:-0} && ${a:-0} < ${b:-0}))
+}
+
+within() { # MS
+	echo "$took ms, at most $1"
+	tail -n 60 "$scratch/console"
+	((took > 0 && took <= $1))
+}
+
+begin 7
+check "power-off with the server alive" power_off alive
+check "... within 40 s" within 40000
+echo "    $took ms"
+healthy=$took
+check "... every device is detached" detached nbd3 nbd4 nbd5
+check "... the volume group is deactivated first" in_order \
+	'Stopped .*Availability of block devices' '/dev/nbd3: detached'
+check "... each server got its disconnect" is "$(grep -c Disconnect "$scratch/log.alive")" 3
+check "power-off with the server dead" power_off dead
+check "... within the grace and 15 s more" within $(((grace + 15) * 1000 + healthy))
+echo "    $took ms"
+finish
