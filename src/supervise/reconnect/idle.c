@@ -32,6 +32,7 @@ struct idle {
 	uint64_t seen;	 /* the same at the last look */
 	uint64_t before; /* the same when the process was started */
 	uint64_t next;	 /* monotonic ms: no process before */
+	bool blind;	 /* no node is visible here, as in the unit */
 };
 
 static void over(void *arg)
@@ -115,6 +116,15 @@ static void take_answer(struct idle *i)
 	if (ret == -EAGAIN)
 		return;
 	loop_io_free(TAKE_PTR(i->answer));
+	if (ret == -ENOENT) {
+		i->blind = true;
+		log_warning(
+		    "/dev/nbd%d: its node is not visible here, so the identifiers of "
+		    "--same-content are not read again: if they were changed, as mkfs does, "
+		    "detach the device and attach it again",
+		    i->env->at->index);
+		return;
+	}
 	if (ret < 0) {
 		log_info("/dev/nbd%d: its identifiers could not be read: %s", i->env->at->index,
 			 strerror(-ret));
@@ -176,7 +186,7 @@ bool idle_look(struct idle *i, uint64_t size)
 	struct err err;
 	bool rested;
 
-	if (!i || !look(i, &now) || now.written == i->known)
+	if (!i || i->blind || !look(i, &now) || now.written == i->known)
 		return false;
 	rested = sysfs_is_idle(&now) && now.written == i->seen;
 	i->seen = now.written;

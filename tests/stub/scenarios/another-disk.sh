@@ -99,6 +99,13 @@ end_load
 check "what is on the device is read when it rests" within 20 state_has CONTENT "btrfs:$c"
 check "so the same disk is connected again" own_disk
 
+touch "$N/stub/no-node"
+load -b 16 -c
+check "the load gets on" loading 20 5
+end_load
+check "where no node is visible, it says that it cannot read them" within 20 logged 'not visible here'
+check "once" test "$(grep -c 'not visible here' "$N/stub/log")" = 1
+rm "$N/stub/no-node"
 check "a new supervisor knows it, too" kill_supervisor
 attach --same-content=ids --dead-timeout 2
 check "it is attached" within 10 state_is attached
