@@ -10,15 +10,15 @@
 #include "base/log.h"
 #include "supervise/watch/links.h"
 
-#define OVERLAP_MS	     1000 /* a server that greets later than this may be stopped */
-#define OVERLAP_MAX_MS	     30000
-#define PATIENCE_MAX_MS	     300000 /* the most time that an attempt gets */
-#define FRESH_MS	     1000 /* a younger attempt may still be under way */
-#define REFUSED_MIN_MS	     1000 /* after a refusal: a new server may not have its exports yet */
-#define REFUSED_MAX_MS	     3000
-#define CRASHES		     3	  /* in a row, after which the pause grows: it may be an attack */
-#define CRASH_PAUSE_MS	     5000 /* the first pause; each is twice the one before */
-#define CRASH_PAUSE_MAX_MS   300000
+#define OVERLAP_MS	   1000 /* a server that greets later than this may be stopped */
+#define OVERLAP_MAX_MS	   30000
+#define PATIENCE_MAX_MS	   300000 /* the most time that an attempt gets */
+#define FRESH_MS	   1000	  /* a younger attempt may still be under way */
+#define REFUSED_MIN_MS	   1000	  /* after a refusal: a new server may not have its exports yet */
+#define REFUSED_MAX_MS	   3000
+#define CRASHES		   3	/* in a row, after which the pause grows: it may be an attack */
+#define CRASH_PAUSE_MS	   5000 /* the first pause; each is twice the one before */
+#define CRASH_PAUSE_MAX_MS 300000
 
 struct
 try {
@@ -142,8 +142,8 @@ static void count_crashes(struct redial *r, int ret, const struct err *err)
  * A server that accepts connections and does not answer may have many clients to serve, and a
  * connection that its client has given up costs it as much time as any other. So each silent
  * connection makes the next one come later, and gives it more time (four times as much). Without
- * this, 10,000 clients keep a server that greets 200 of them a second busy for ever with connections
- * that they have given up (make herd).
+ * this, 10,000 clients keep a server that greets 200 of them a second busy for ever with
+ * connections that they have given up (make herd).
  */
 static uint32_t grown(const struct redial *r, uint32_t ms, uint32_t most)
 {
