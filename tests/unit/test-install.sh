@@ -91,7 +91,7 @@ boots() { # STATUS of nbd-attach, LINE of the kernel, WORDS of nbd-attach, ROOT
 	echo "$2" >"$scratch/cmdline"
 	cmdline=$scratch/cmdline scripts=$scratch/scripts conf=$scratch/conf PATH=$scratch/bin:$PATH \
 		sh "$initramfs/scripts/local-top/nbd-attach" || return
-	cat "$scratch/words" "$scratch/conf/param.conf"
+	cat "$scratch/words" "$scratch/conf/param.conf" 2>/dev/null
 	[[ $(cat "$scratch/words" 2>/dev/null) = "$3" && $(cat "$scratch/conf/param.conf" 2>/dev/null) = "$4" ]]
 }
 check "initramfs: another root is left alone" boots 0 'root=/dev/sda1 ro nbd-attach.read-only' '' ''
@@ -104,6 +104,29 @@ check "initramfs: a URI, and a partition" boots 0 'nbdroot=nbd://h/x root=/dev/n
 	'--root --wait nbd2 nbd://h/x' ''
 check "initramfs: nbd-client's way" boots 0 'nbdroot=h,x,nbd4 root=UUID=1' \
 	'--root --wait nbd4 h x' ''
+check "initramfs: nbd-client's way, and a partition" boots 0 'nbdroot=h,x,nbd4 root=/dev/nbd2p1' \
+	'--root --wait nbd2 h x' ''
+check "initramfs: nbd-client's way, a port" boots 0 'nbdroot=h,2000 root=/dev/nbd0' '--root --wait nbd0 h:2000' ''
+check "initramfs: nbd-client's way, as a URL of NFS" boots 0 'nbdroot=h:/x/y root=LABEL=r nbddev=/dev/nbd1' \
+	'--root --wait nbd1 h /x/y' ''
+check "initramfs: nbd-client's way, a port and an export" boots 0 'nbdroot=h:2000/x root=/dev/nbd0' \
+	'--root --wait nbd0 h:2000 x' ''
+check "initramfs: nbd-client's way, an IPv6 address" boots 0 'nbdroot=[fe80::1%eth0]:/x root=/dev/nbd0' \
+	'--root --wait nbd0 [fe80::1%eth0] /x' ''
+check "initramfs: nbd-client's way, an IPv6 address, a port and an export" boots 0 \
+	'nbdroot=[::1]:2000/x root=/dev/nbd0' '--root --wait nbd0 [::1]:2000 x' ''
+export ROOTPATH=192.0.2.7:2000/d ROOTSERVER=192.0.2.8
+check "initramfs: the root-path of DHCP" boots 0 'nbdroot=dhcp root=/dev/nbd0p1' \
+	'--root --wait nbd0 192.0.2.7:2000 d' ''
+check "initramfs: the root-path of DHCP, by its device alone" boots 0 'root=/dev/nbd5' \
+	'--root --wait nbd5 192.0.2.7:2000 d' ''
+check "initramfs: the server of DHCP" boots 0 'nbdroot=/x root=/dev/nbd0' '--root --wait nbd0 192.0.2.8 /x' ''
+check "initramfs: the server of DHCP, by name" boots 0 'nbdroot=dhcp,x,nbd0' '--root --wait nbd0 192.0.2.8 x' ''
+ROOTPATH=nbds://h/d
+check "initramfs: a URI of DHCP" boots 0 'nbdroot=dhcp root=UUID=1' '--root --wait nbd0 nbds://h/d' ''
+unset ROOTPATH ROOTSERVER
+check "initramfs: no server is an error, and nothing is attached" eval '
+	boots 0 "nbdroot=dhcp root=/dev/nbd0" "" "" | grep "names a server"'
 check "initramfs: a server that is not there is tried again" boots 4 'root=nbd://h/' \
 	'--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
 check "initramfs: what never works is not" boots 2 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ''
