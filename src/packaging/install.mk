@@ -20,6 +20,7 @@ unitdir     ?= $(call named,systemd,systemdsystemunitdir,/usr/lib/systemd/system
 sysusersdir ?= $(call named,systemd,sysusersdir,/usr/lib/sysusers.d)
 rulesdir    ?= $(call named,udev,udevdir,/usr/lib/udev)/rules.d
 initramfsdir ?= /usr/share/initramfs-tools
+dracutdir   ?= $(call named,dracut,dracutmodulesdir,/usr/lib/dracut/modules.d)
 bashcompdir ?= $(call named,bash-completion,completionsdir,$(prefix)/share/bash-completion/completions)
 zshcompdir  ?= $(prefix)/share/zsh/site-functions
 fishcompdir ?= $(call named,fish,completionsdir,$(prefix)/share/fish/vendor_completions.d)
@@ -30,6 +31,7 @@ SYSUSERS    := $(wildcard systemd/*.sysusers)
 RULES       := $(wildcard udev/*.rules)
 EXAMPLES    := $(wildcard systemd/*.example)
 PAGES       := nbd-attach.8 $(wildcard src/man/*.[1-8])
+DRACUT      := $(notdir $(wildcard src/packaging/dracut/*.sh))
 COMPLETION  := $(foreach shell,bash zsh fish,$(BUILD)/completion.$(shell))
 
 # Where a page of the manual is installed: nbd-attach.8 in man8.
@@ -42,6 +44,7 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 	$(EXAMPLES:systemd/%=$(docdir)/examples/%) \
 	$(initramfsdir)/hooks/nbd-attach $(initramfsdir)/scripts/local-top/nbd-attach \
 	$(docdir)/examples/initramfs-tools.conf.example \
+	$(DRACUT:%=$(dracutdir)/95nbd-attach/%) $(docdir)/examples/dracut.conf.example \
 	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
@@ -77,6 +80,11 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 		'$(DESTDIR)$(initramfsdir)/scripts/local-top/nbd-attach'
 	@install -D -m 644 src/packaging/initramfs-tools/conf.example \
 		'$(DESTDIR)$(docdir)/examples/initramfs-tools.conf.example'
+	@for file in $(DRACUT); do \
+		install -D -m 755 "src/packaging/dracut/$$file" \
+			'$(DESTDIR)$(dracutdir)/95nbd-attach'/"$$file" || exit 1; done
+	@install -D -m 644 src/packaging/dracut/conf.example \
+		'$(DESTDIR)$(docdir)/examples/dracut.conf.example'
 	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
 		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload")
 
@@ -84,7 +92,8 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 .PHONY: uninstall
 uninstall:
 	@rm -f $(INSTALLED:%='$(DESTDIR)%')
-	@rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(docdir)' \
+	@rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(dracutdir)/95nbd-attach' \
+		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(docdir)' \
 		'$(DESTDIR)$(sysconfdir)/nbd-attach' 2>/dev/null || true
 
 .PHONY: installed

@@ -134,6 +134,64 @@ touch "$scratch/scripts/local-top/nbd"
 check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nbdroot=h,x,nbd4' '' ''
 check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
 
+dracut=$dest/usr/lib/dracut/modules.d/95nbd-attach
+mkdir -p "$scratch/lib" "$scratch/hooks/mount"
+cat >"$scratch/lib/dracut-lib.sh" <<'END'
+getcmdline() { cat "$cmdline"; }
+getarg() {
+	local word found=1
+	for word in $(cat "$cmdline"); do
+		case $1=$word in
+		*==*) [ "${word#"$1"}" != "$word" ] || continue ;;
+		*) [ "$word" = "$1" ] || continue ;;
+		esac
+		value=${word#"$1"} found=0
+	done
+	[ $found = 1 ] || echo "$value"
+	return $found
+}
+warn() { echo "warning: $*"; }
+need_shutdown() { :; }
+END
+cp "$dracut/words.sh" "$scratch/lib/nbd-attach-words.sh"
+netroot() { # STATUS of nbd-attach, ROOT of the network, LINE of the kernel, WORDS of nbd-attach
+	rm -f "$scratch/words"
+	echo "$1" >"$scratch/status"
+	echo "$3" >"$scratch/cmdline"
+	cmdline=$scratch/cmdline lib=$scratch/lib hookdir=$scratch/hooks PATH=$scratch/bin:$PATH \
+		sh -c 'sed "s/^PATH=.*//" "$1" >"$2"; shift; exec sh "$@"' - "$dracut/nbdroot.sh" \
+		"$scratch/nbdroot" eth0 "$2" /sysroot
+	is "$(cat "$scratch/words" 2>/dev/null)" "$4"
+}
+check "dracut: a URI and options" netroot 0 'nbds://[::1]/*' \
+	'nbd-attach.read-only nbd-attach.relay=yes nbd-attach.name=r nbddev=/dev/nbd93' \
+	'--root --wait --read-only --relay --name=r nbd93 nbds://[::1]/*'
+check "dracut: a host and an export" netroot 0 nbd:h:x 'nbddev=nbd93' '--root --wait nbd93 h x'
+check "dracut: an address, a type, flags, options" netroot 0 \
+	'nbd:[fe80::1%eth0]:x:ext4:noatime:-persist,connections=2,bs=512' 'root=/dev/nbd93p1' \
+	'--root --wait --connections=2 nbd93 [fe80::1%eth0] x'
+check "dracut: a port" netroot 0 nbd:h:2000 nbddev=nbd93 '--root --wait nbd93 h:2000'
+check "dracut: a port and an export" netroot 0 nbd:h:2000/a/b nbddev=nbd93 '--root --wait nbd93 h:2000 a/b'
+check "dracut: a server that is not there is tried again" netroot 4 nbd:h:x nbddev=nbd93 \
+	'--root --wait nbd93 h x'
+check "dracut: what never works is not" eval '! netroot 2 nbd:h:x nbddev=nbd93 ""'
+check "dracut: another network root is left alone" netroot 0 nfs:h:x '' ''
+
+generates() { # LINE of the kernel, TEXT of sysroot.mount
+	rm -rf "$scratch/early"
+	echo "$1" >"$scratch/cmdline"
+	sed "s,/lib/,$scratch/lib/,; 4i . $scratch/lib/dracut-lib.sh" "$dracut/generator.sh" >"$scratch/generator"
+	cmdline=$scratch/cmdline sh "$scratch/generator" "$scratch/normal" "$scratch/early" "$scratch/late" || return
+	is "$(grep -Ev '^#|^$' "$scratch/early/sysroot.mount" 2>/dev/null | tr '\n' ' ')" "$2"
+}
+mount='[Unit] Before=initrd-root-fs.target [Mount] Where=/sysroot What=/dev/nbd0'
+check "dracut: systemd mounts the device" generates 'root=nbd://h/x ro rootfstype=xfs' \
+	"$mount Type=xfs Options=ro "
+check "dracut: with the type and the flags that root= names" generates \
+	'root=nbd:h:x:ext2:errors=panic rw rootfstype=xfs rootflags=noatime' \
+	"$mount Type=ext2 Options=errors=panic,rw "
+check "dracut: systemd mounts no other root" generates 'root=/dev/sda1 netroot=nbd:h:x' ''
+
 echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
 touch "$dest/u/rules/mine.rules"
 check "uninstall" run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}"
