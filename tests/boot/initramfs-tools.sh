@@ -92,12 +92,6 @@ make_initrd() {
 		mv "$scratch/root/initrd" "$scratch/initrd"
 }
 
-outage() {
-	kill_now "$server"
-	pause "${1:-2}"
-	serve "$port"
-}
-
 check "a Debian system gets nbd-attach" make_root
 check "an initramfs is made" make_initrd
 [[ -s $scratch/initrd ]] || finish

@@ -1,10 +1,10 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # the scripts use the variables; scratch is lib.sh's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2120,SC2154 # the scripts use the variables; scratch is lib.sh's
 # SPDX-License-Identifier: MIT
 # Functions for the scripts of tests/boot, which run on this machine: it has the servers, and a
 # guest boots from them. Source this file after ../lib.sh.
 
 boot_here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-guest='' console=''
+guest='' console='' early=yes
 
 # A script that cannot run here counts as one skipped check.
 need_root_file_system() { # NAME; sets $archive, $kernel, $release
@@ -28,7 +28,8 @@ put_modules() { # ROOT
 	cp "$from"/modules.{order,builtin*} "$to/"
 	for part in drivers/block/nbd.ko drivers/net/{virtio_net,net_failover}.ko net/core/failover.ko \
 		drivers/virtio drivers/char/hw_random/{rng-core,virtio-rng}.ko fs/ext4 fs/jbd2 fs/mbcache.ko \
-		net/packet/af_packet.ko net/tls lib crypto arch/x86/crypto; do
+		net/packet/af_packet.ko net/tls lib crypto arch/x86/crypto drivers/md/dm-{mod,crypt}.ko \
+		drivers/dax/dax.ko fs/overlayfs fs/autofs; do
 		[[ ! -e $from/kernel/$part ]] || (cd "$from" && cp -r --parents "kernel/$part" "$to/")
 	done
 	depmod -b "$1" "$release"
@@ -41,7 +42,15 @@ make_root() {
 	put_modules "$scratch/root"
 	make -s -C "$top" install DESTDIR="$scratch/root" prefix=/usr \
 		unitdir=/usr/lib/systemd/system rulesdir=/usr/lib/udev/rules.d \
-		sysusersdir=/usr/lib/sysusers.d initramfsdir=/usr/share/initramfs-tools >/dev/null
+		sysusersdir=/usr/lib/sysusers.d initramfsdir=/usr/share/initramfs-tools \
+		dracutdir=/usr/lib/dracut/modules.d >/dev/null
+}
+
+# Runs a command in the system, with /dev and /proc; they are mounted in a namespace of their own.
+in_root() { # COMMAND [WORD...]
+	unshare --mount --propagation private bash -c '
+		mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" &&
+		exec chroot "$@"' - "$scratch/root" "$@"
 }
 
 # Makes the image with the file system. The scratch directory of the system is removed.
@@ -71,10 +80,23 @@ boot() { # INITRD WORD...: of the kernel's command line
 		-machine q35 -accel tcg,thread=multi -cpu max -m 768 -smp 2 -kernel "$kernel/vmlinux" \
 		-initrd "$1" -append "console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on norandmaps cryptomgr.notests ${*:2}" \
 		-chardev "file,id=console,path=$console,append=on" -serial chardev:console \
-		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
+		-monitor "unix:$scratch/monitor,server=on,wait=off" \
+		-netdev user,id=net -device virtio-net-pci,id=card,netdev=net,romfile= \
 		>"$scratch/qemu" 2>&1 </dev/null &
 	guest=$!
 	started+=("$guest")
+}
+
+# Takes the guest's network away, or gives it back.
+network() { # on|off
+	python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"set_link card %s\n" % sys.argv[2].encode())
+s.settimeout(2)
+try:
+    while s.recv(4096): pass
+except OSError: pass' "$scratch/monitor" "$1"
 }
 
 # Waits for a line of the guest; shows the end of its messages if it does not come.
@@ -100,4 +122,88 @@ powers_off() { # SECONDS
 	wait_for "$1" gone "$guest" && grep -q 'Power down' "$console" && return
 	tail -n 40 "$console" | tr -d '\r'
 	return 1
+}
+
+outage() { # [SECONDS]
+	kill_now "$server"
+	pause "${1:-2}"
+	serve "$port"
+}
+
+# What the guest runs with systemd as process 1, and the unit that takes over there.
+put_load() { # PORT
+	local to=$scratch/root
+	mkdir -p "$to/etc/initramfs-tools/scripts/local-bottom"
+	install -m 755 "$boot_here/guest-load" "$to/usr/sbin/guest-load"
+	cat >"$to/etc/systemd/system/guest-load.service" <<-'END'
+		[Unit]
+		Wants=systemd-udev-settle.service
+		[Service]
+		ExecStart=/usr/sbin/guest-load
+		Type=idle
+		[Install]
+		WantedBy=multi-user.target
+	END
+	mkdir -p "$to/etc/systemd/system/multi-user.target.wants"
+	ln -s ../guest-load.service "$to/etc/systemd/system/multi-user.target.wants/"
+	ln -sf /lib/systemd/system/multi-user.target "$to/etc/systemd/system/default.target"
+	printf 'target = nbd://10.0.2.2:%s/\ndevice = nbd0\nroot = yes\n' "$1" >"$to/etc/nbd-attach/root.conf"
+	chroot "$to" systemd-sysusers >/dev/null 2>&1
+}
+
+# A script of an initramfs that sees an outage before the change of root. In busybox or another sh.
+put_early_outage() { # FILE
+	cat >"$1" <<-'END'
+		#!/bin/sh
+		[ "$1" != prereqs ] || exit 0
+		state=/run/nbd-attach/nbd0.state
+		root=${rootmnt:-$NEWROOT}
+		echo "guest: root is mounted" >/dev/console
+		i=0
+		until grep -q '^STATE=lost' $state || [ $i = 600 ]; do i=$((i + 1)); sleep 0.1; done
+		echo 3 >/proc/sys/vm/drop_caches
+		cat $root/usr/bin/perl >/dev/null && grep '^STATE=' $state
+		echo "guest: read after the first outage" >/dev/console
+	END
+	chmod 755 "$1"
+}
+
+# An initramfs of initramfs-tools for the system with systemd, which has nbd-client's scripts, too.
+make_initrd() {
+	put_load "$port"
+	[[ $early = no ]] || put_early_outage "$scratch/root/etc/initramfs-tools/scripts/local-bottom/outage"
+	echo NBD_ATTACH=yes >"$scratch/root/etc/initramfs-tools/conf.d/nbd-attach"
+	echo CONFIG_RD_GZIP=y >"$scratch/root/boot/config-$release"
+	chroot "$scratch/root" /usr/sbin/mkinitramfs -c gzip -o /initrd "$release" &&
+		mv "$scratch/root/initrd" "$scratch/initrd"
+}
+
+# The rest of a boot with put_load().
+check_load() { # OUTAGES before the unit takes over
+	local n
+	check "the real root runs" says 150 'guest: the real root runs'
+	check "its supervisor is spared by systemd" says 5 'the real root runs, as @'
+	for ((n = 1; n <= $1; n++)); do
+		check "the guest is ready for outage $n" says 90 "guest: ready for outage $n"
+		outage
+		check "outage $n ends" says 90 "guest: outage $n is over"
+	done
+	check "the guest is ready for the last outage" says 90 'guest: ready for the last outage'
+	check "the unit has taken over" says 5 'guest: the unit has taken over'
+	check "the initramfs's supervisor has ended" says 5 "guest: the initramfs's supervisor has ended"
+	outage
+	check "the last outage ends" says 90 'guest: the last outage is over'
+	check "the kernel saw no error" says 60 'guest: the kernel saw no error'
+	check "the root file system stayed writable" says 5 'guest: the root file system is writable'
+	check "the guest powers off" powers_off 120
+	check "no write failed, and no read was wrong" \
+		says_not 'a write failed|a read was wrong|stands still|does not end'
+	check_image
+}
+
+check_image() {
+	kill -TERM "$server"
+	wait_for 5 gone "$server"
+	check "the file system is clean" e2fsck -fn "$scratch/image"
+	check "its last file is complete" eval '[[ $(debugfs -R "cat /done" "$scratch/image" 2>/dev/null) = "done" ]]'
 }
