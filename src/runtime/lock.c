@@ -57,9 +57,15 @@ static int sign(int fd)
 	char pid[16];
 	int len = snprintf(pid, sizeof(pid), "%d\n", getpid());
 
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)len, 0) != len)
-		return -errno;
-	return 0;
+	/*
+	 * Not emptied first: on a full file system, a supervisor that takes over could not get the
+	 * page back. A reader stops at the newline.
+	 */
+	ssize_t n = pwrite(fd, pid, (size_t)len, 0);
+
+	if (n != len)
+		return n < 0 ? -errno : -ENOSPC;
+	return ftruncate(fd, len) < 0 ? -errno : 0;
 }
 
 /*

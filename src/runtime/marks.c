@@ -50,16 +50,21 @@ static int replace(const struct rundir_path *path, const char *text)
 	char new_path[sizeof(path->text) + 4];
 	_cleanup_fd_ int fd = -1;
 	size_t len = strlen(text);
+	ssize_t n;
+	int ret = 0;
 
 	snprintf(new_path, sizeof(new_path), "%s.new", path->text);
 	fd = held_open(new_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, len) != (ssize_t)len || held_rename(new_path, path->text) < 0) {
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		ret = n < 0 ? -errno : -ENOSPC;
+	else if (held_rename(new_path, path->text) < 0)
+		ret = -errno;
+	if (ret < 0)
 		held_unlink(new_path);
-		return -EIO;
-	}
-	return 0;
+	return ret;
 }
 
 static bool has_text(const struct rundir_path *path, const char *text)

@@ -54,8 +54,8 @@ void outage_mark_set(struct outage_mark *m, const struct outage *o)
 {
 	char text[TEXT_SIZE] = "";
 
-	snprintf(text, sizeof(text), "%020" PRIu64 " %d %d %d\n", o->attachment, o->now,
-		 o->unsettled, o->unproved);
+	snprintf(text, sizeof(text), "%020" PRIu64 " %d %d %d %d\n", o->attachment, o->now,
+		 o->unsettled, o->unproved, o->moved);
 	memcpy(m->text, text, sizeof(text));
 }
 
@@ -63,15 +63,19 @@ bool outage_mark_read(int index, struct outage *ret_outage)
 {
 	struct rundir_path path = rundir_device(index, "outage");
 	_cleanup_fd_ int fd = held_open(path.text, O_RDONLY, 0);
-	unsigned now, unsettled, unproved;
+	unsigned now, unsettled, unproved, moved;
 	char text[TEXT_SIZE + 1] = "";
 	uint64_t attachment;
 
 	if (fd < 0 || read(fd, text, TEXT_SIZE) <= 0 ||
-	    sscanf(text, "%" SCNu64 " %1u %1u %1u", &attachment, &now, &unsettled, &unproved) != 4)
+	    sscanf(text, "%" SCNu64 " %1u %1u %1u %1u", &attachment, &now, &unsettled, &unproved,
+		   &moved) != 5)
 		return false;
-	*ret_outage = (struct outage){
-	    .attachment = attachment, .now = now, .unsettled = unsettled, .unproved = unproved};
+	*ret_outage = (struct outage){.attachment = attachment,
+				      .now = now,
+				      .unsettled = unsettled,
+				      .unproved = unproved,
+				      .moved = moved};
 	return true;
 }
 

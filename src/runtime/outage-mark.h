@@ -13,8 +13,9 @@
 struct outage {
 	uint64_t attachment; /* sysfs_attachment() */
 	bool now;	     /* no connection is alive */
-	bool unsettled;	     /* as in struct state */
+	bool unsettled;	     /* as in struct state; if `now` */
 	bool unproved;
+	bool moved; /* with --failover: the state file does not say which server is in use */
 };
 
 struct outage_mark;

@@ -178,8 +178,12 @@ int state_write(const struct state *s)
 	}
 	for (unsigned i = 0; i < s->alive && i < STATE_LINKS_MAX; i++)
 		write_link(&s->link[i], i, f);
-	if (fflush(f) == EOF || held_rename(temp.text, path.text) < 0) {
+	/* What was lost before the last part of the text shows only in the stream's error. */
+	if (fflush(f) == EOF || ferror(f))
+		ret = errno ? -errno : -EIO;
+	else if (held_rename(temp.text, path.text) < 0)
 		ret = -errno;
+	if (ret < 0) {
 		held_unlink(temp.text);
 	}
 	fclose(f);
@@ -240,24 +244,34 @@ void state_parse(int index, FILE *f, struct state *ret_state)
 	}
 }
 
+/* The file may be that of a time before the outage. */
+static void correct(struct state *s)
+{
+	struct outage outage;
+
+	if (!outage_mark_read(s->index, &outage) || outage.attachment == 0 ||
+	    outage.attachment != s->attachment)
+		return;
+	if (outage.now) {
+		s->alive = 0;
+		s->unsettled = outage.unsettled;
+		s->unproved = outage.unproved;
+	}
+	if (outage.moved && s->serving[0])
+		snprintf(s->serving, sizeof(s->serving), "unknown");
+}
+
 int state_read(int index, struct state *ret_state, struct err *err)
 {
 	struct rundir_path path = rundir_device(index, "state");
 	_cleanup_file_ FILE *f = held_fopen(path.text, O_RDONLY);
-	struct outage outage;
 
 	if (!f && errno == ENOENT)
 		return -ENOENT;
 	if (!f)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot read %s", path.text);
 	state_parse(index, f, ret_state);
-	/* In an outage, the file of a device with --swap is that of the time before. */
-	if (outage_mark_read(index, &outage) && outage.now && outage.attachment &&
-	    outage.attachment == ret_state->attachment) {
-		ret_state->alive = 0;
-		ret_state->unsettled = outage.unsettled;
-		ret_state->unproved = outage.unproved;
-	}
+	correct(ret_state);
 	return 0;
 }
 

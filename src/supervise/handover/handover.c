@@ -413,6 +413,10 @@ void handover_check(struct handover *h)
 
 void handover_report(const struct handover *h, struct state *ret_state)
 {
-	if (h)
-		ret_state->reconnects = h->reconnects;
+	if (!h)
+		return;
+	ret_state->reconnects = h->reconnects;
+	/* A connection that the next supervisor does not know may live, and end, meanwhile. */
+	if (handover_is_handing_over(h))
+		ret_state->unsettled = true;
 }

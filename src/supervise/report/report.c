@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "runtime/outage-mark.h"
@@ -23,12 +24,14 @@ struct report {
 	const struct report_events *events;
 	void *arg;
 	struct state state;
-	struct outage_mark *mark;  /* --swap; NULL: there is none, or not yet */
+	struct outage_mark *mark;  /* NULL: there is none, or not yet */
 	struct manager *manager;   /* NULL: none */
 	struct announce *announce; /* NULL: no --on-change */
 	struct udev *udev;
 	char kept[ERR_MESSAGE_MAX]; /* report_kept(); "": not called */
-	bool wrote;		    /* the state file */
+	struct digest serving;	    /* of the server in use, as the state file has it */
+	bool wrote;		    /* the state file, so that `serving` is known */
+	int cannot_write;	    /* the state file, and that was logged: -errno */
 	bool usable;		    /* the partitions exist, as far as possible */
 	bool udev_told;		    /* udev has made the names, or is not waited for */
 	bool ready;		    /* both, and all who wait for the device were told */
@@ -137,19 +140,30 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 	snprintf(t->config, sizeof(t->config), "%s", r->cfg.config ? r->cfg.config : "");
 	snprintf(t->options, sizeof(t->options), "%s", r->cfg.options ? r->cfg.options : "");
 	snprintf(t->backend, sizeof(t->backend), "%s", r->env->kernel->ops->name);
-	if (r->cfg.swap && !r->mark)
+	if (!r->mark)
 		open_mark(r);
 	return 0;
 }
 
+static struct digest serving_digest(const struct report *r)
+{
+	struct digest d;
+
+	digest_init(&d);
+	digest_add(&d, r->state.serving, strlen(r->state.serving));
+	return d;
+}
+
 static void set_mark(struct report *r)
 {
+	const struct digest serving = serving_digest(r);
 	const struct state *t = &r->state;
 	const struct outage outage = {
 	    .attachment = t->attachment,
 	    .now = t->outage_since != 0,
 	    .unsettled = t->unsettled,
 	    .unproved = t->unproved,
+	    .moved = !r->wrote || !digest_equal(&serving, &r->serving),
 	};
 
 	if (r->mark)
@@ -178,13 +192,16 @@ int report_write(struct report *r, enum fsm_state state)
 		return 0;
 	}
 	ret = state_write(t);
-	if (ret < 0)
-		log_warning("cannot write the state file: %s", strerror(-ret));
-	/* Until here the mark counts, which may be that of an earlier supervisor. */
-	set_mark(r);
-	if (ret == 0 && !r->cfg.swap && !r->wrote)
-		outage_mark_remove(t->index);
+	if (ret < 0 && ret != r->cannot_write)
+		log_warning(
+		    "/dev/nbd%d: cannot write the state file: %s: until it can, `nbd-attach "
+		    "-s` shows an earlier state",
+		    t->index, strerror(-ret));
+	r->cannot_write = ret;
+	if (ret == 0)
+		r->serving = serving_digest(r);
 	r->wrote = r->wrote || ret == 0;
+	set_mark(r); /* afterwards: until here that of an earlier supervisor may count */
 	return ret;
 }
 

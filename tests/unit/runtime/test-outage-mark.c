@@ -23,7 +23,8 @@ static void an_outage_mark_corrects_the_state(void **unused)
 	struct err err;
 
 	(void)unused;
-	in = (struct state){.index = 6, .attachment = 70, .alive = 2, .connections = 2};
+	in = (struct state){
+	    .index = 6, .attachment = 70, .alive = 2, .connections = 2, .serving = "nbd://b"};
 	assert_int_equal(state_write(&in), 0);
 	mark = outage_mark_new(6);
 	assert_non_null(mark);
@@ -54,6 +55,12 @@ static void an_outage_mark_corrects_the_state(void **unused)
 	outage_mark_set(mark, &outage);
 	assert_int_equal(state_read(6, &out, &err), 0);
 	assert_false(out.unsettled);
+	assert_string_equal(out.serving, "nbd://b");
+	/* Another server is in use, and the state file could not be written. */
+	outage.moved = true;
+	outage_mark_set(mark, &outage);
+	assert_int_equal(state_read(6, &out, &err), 0);
+	assert_string_equal(out.serving, "unknown");
 	outage_mark_free(mark);
 	state_remove(6);
 	assert_false(outage_mark_read(6, &outage));
