@@ -100,6 +100,7 @@ enum terminal_look state_look(const char *name)
 	    {"attached", TERMINAL_GOOD},
 	    {"lost", TERMINAL_BAD},
 	    {"refused", TERMINAL_BAD},
+	    {"held", TERMINAL_BAD},
 	    {"expired", TERMINAL_BAD},
 	    {"degraded", TERMINAL_WARNING},
 	    {"healing", TERMINAL_WARNING},
