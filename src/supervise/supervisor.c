@@ -181,11 +181,14 @@ static int keep_directories(struct err *err)
 	return 0;
 }
 
-static int start_queue_reader(struct err *err)
+/* Before memory is short; if that fails, each look at the device tries it again. */
+static void start_queue_reader(void)
 {
 	int ret = queue_reader_start();
 
-	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot start a process") : 0;
+	if (ret < 0)
+		log_warning("cannot start the process that reads the device's queue: %s",
+			    strerror(-ret));
 }
 
 /* Two devices with one name would compete for /dev/disk/by-nbd/NAME. */
@@ -287,7 +290,7 @@ static int prepare(struct supervisor *s, struct err *err)
 	if (ret == 0)
 		ret = keep_directories(err);
 	if (ret == 0)
-		ret = start_queue_reader(err);
+		start_queue_reader();
 	if (ret == 0)
 		ret = supervisor_succeed(s, err);
 	if (ret == 0)
