@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One supervisor follows another. Only for the core. */
+/* This supervisor hands its device over to another one. Only for the core. */
 #ifndef SUPERVISE_SUCCEEDING_H
 #define SUPERVISE_SUCCEEDING_H
 
@@ -20,11 +20,5 @@ void supervisor_give(struct supervisor *s, unsigned version);
 void supervisor_offer(struct supervisor *s, const struct event *e);
 void supervisor_keep(struct supervisor *s, const struct event *e);
 void supervisor_end_given(struct supervisor *s, const struct event *e);
-
-/*
- * Before anything is locked: takes the device from the supervisor that is in charge, if there is
- * one that hands it over; s->at.index then tells. 0, or -errno with *err: the device stays there.
- */
-int supervisor_succeed(struct supervisor *s, struct err *err);
 
 #endif

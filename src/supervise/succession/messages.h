@@ -24,6 +24,12 @@
 #define MESSAGES_FDS_MAX  40 /* descriptors: 16 connections, as many that have ended, and others */
 #define MESSAGES_NAME_MAX 64 /* bytes with the NUL, of a descriptor's name */
 
+/* Names of descriptors; those of connections are in runtime/linkname.h. */
+#define GIVEN_DEVICE	 "lock-device"
+#define GIVEN_IDENTIFIER "lock-identifier"
+#define GIVEN_NAME	 "lock-name"
+#define GIVEN_MARK	 "mark"
+
 enum message_type { MESSAGE_OFFER = 1, MESSAGE_READY = 2, MESSAGE_COMMIT = 3 };
 
 struct offer {
