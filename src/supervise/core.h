@@ -44,7 +44,7 @@ struct supervisor {
 	struct alarm *alarm;
 	struct given given;    /* descriptors of a supervisor before this one */
 	struct giving *giving; /* NULL: no other supervisor asks for the device */
-	pid_t heir;	       /* the process that may take the device from us; 0: none */
+	struct renewal *heir;  /* the process that may take the device from us; NULL: none */
 	bool heir_named;       /* the service manager believes that the heir is in charge */
 	bool is_heir;	       /* we are that process of another supervisor */
 

@@ -35,7 +35,8 @@ static int find(const struct supervisor *s)
 {
 	int first = s->cfg.index, end = first + 1;
 
-	if (!s->cfg.foreground || s->captive || s->cfg.backend == KERNEL_BACKEND_IOCTL)
+	if (!s->cfg.foreground || (s->captive && !s->is_heir) ||
+	    s->cfg.backend == KERNEL_BACKEND_IOCTL)
 		return -1;
 	if (first == SUPERVISOR_INDEX_AUTO) {
 		first = 0;

@@ -24,14 +24,10 @@
 #include "supervise/succession/renewal.h"
 #include "supervise/watch/watch.h"
 
-/* The reason why this supervisor keeps the device, always (BUSY) or now (RETRY); NULL: none. */
-static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind)
+/* What the kernel and the connections forbid now (RETRY) or always (BUSY); NULL: nothing. */
+static const char *obstacle(const struct supervisor *s, enum err_kind *ret_kind)
 {
 	*ret_kind = ERR_BUSY;
-	if (s->captive)
-		return "its supervisor has started the server, and keeps both";
-	if (helpers_relay(s->helpers) || s->serving.tls.relay)
-		return "its data passes a relay process, which belongs to its supervisor";
 	if (!kernel_can_change(s->env.kernel))
 		return "it is attached by ioctl, and would end with its supervisor";
 	if (!links_may_end(s->links))
@@ -40,10 +36,62 @@ static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind
 	*ret_kind = ERR_RETRY;
 	if (s->state != FSM_ATTACHED || links_graves(s->links))
 		return "not every connection is alive: try again when the server is back";
+	return NULL;
+}
+
+/* The same, and what is under way at this moment. */
+static const char *hindrance(const struct supervisor *s, enum err_kind *ret_kind)
+{
+	const char *why = obstacle(s, ret_kind);
+
+	if (why)
+		return why;
 	if (!offload_is_idle(s->env.offload) || resize_is_due(s->resize) ||
 	    !report_is_ready(s->report))
 		return "its supervisor is busy with it: try again";
 	return NULL;
+}
+
+static bool asks_as_heir(const struct supervisor *s)
+{
+	return s->heir && requests_peer(s->requests) == renewal_pid(s->heir);
+}
+
+/* The same for the process that asks. A server or a relay of ours stays, with one of our program.
+ */
+static const char *refusal(const struct supervisor *s, enum err_kind *ret_kind)
+{
+	if (asks_as_heir(s))
+		return hindrance(s, ret_kind);
+	*ret_kind = ERR_FAILED;
+	if (s->cfg.foreground)
+		return "a supervisor that runs in the foreground keeps its device, because who "
+		       "started it would start it again";
+	*ret_kind = ERR_BUSY;
+	if (s->captive)
+		return "its supervisor has started the server, and keeps both";
+	if (helpers_relay(s->helpers) || s->serving.tls.relay)
+		return "its data passes a relay process, which belongs to its supervisor";
+	return hindrance(s, ret_kind);
+}
+
+static void heir_ended(void *arg)
+{
+	struct supervisor *s = arg;
+
+	renewal_free(TAKE_PTR(s->heir));
+	if (!s->left)
+		log_warning("/dev/nbd%d: not reloaded: the earlier configuration stays in use, and "
+			    "I/O goes on; the messages of the process that was started say why",
+			    s->at.index);
+}
+
+/* The process that was started before is not the heir any more. */
+static int start_heir(struct supervisor *s, struct err *err)
+{
+	renewal_free(TAKE_PTR(s->heir));
+	s->heir = renewal_start(s->env.loop, heir_ended, s, err);
+	return s->heir ? 0 : -1;
 }
 
 void supervisor_renew(struct supervisor *s)
@@ -53,10 +101,12 @@ void supervisor_renew(struct supervisor *s)
 	enum err_kind kind;
 	struct err err;
 
+	/* What is under way at this moment delays the heir, which asks again. */
 	why = !s->cfg.foreground || !report_has_manager(s->report)
 		  ? "no service manager has started this supervisor"
-		  : hindrance(s, &kind);
-	if (!why && renewal_start(&s->heir, &err) < 0)
+	      : s->giving ? "it is being handed over"
+			  : obstacle(s, &kind);
+	if (!why && start_heir(s, &err) < 0)
 		why = err.message;
 	if (why)
 		log_warning("/dev/nbd%d: %s: %s", s->at.index,
@@ -66,19 +116,15 @@ void supervisor_renew(struct supervisor *s)
 	else
 		log_notice("/dev/nbd%d: process %d %stakes over, with the configuration as it is "
 			   "now",
-			   s->at.index, (int)s->heir, upgraded ? "of the new program " : "");
+			   s->at.index, (int)renewal_pid(s->heir),
+			   upgraded ? "of the new program " : "");
 }
 
 void supervisor_give(struct supervisor *s, unsigned version)
 {
 	enum err_kind kind;
-	const char *why = hindrance(s, &kind);
+	const char *why = refusal(s, &kind);
 
-	if (s->cfg.foreground && (s->heir == 0 || requests_peer(s->requests) != s->heir)) {
-		kind = ERR_FAILED;
-		why = "a supervisor that runs in the foreground keeps its device, because who "
-		      "started it would start it again";
-	}
 	if (version != MESSAGES_VERSION)
 		requests_answer(s->requests, err_exit_status(ERR_BUSY),
 				"its supervisor is of another version, and keeps the device");
@@ -104,7 +150,7 @@ static bool ready(void *arg)
 	 * Before the commit: if we are killed right after it, the manager watches the one in
 	 * charge.
 	 */
-	s->heir_named = s->cfg.foreground && report_succeeded(s->report, s->heir);
+	s->heir_named = s->cfg.foreground && report_succeeded(s->report, renewal_pid(s->heir));
 	return s->heir_named || !s->cfg.foreground;
 }
 

@@ -312,6 +312,7 @@ static bool done(struct supervisor *s)
 		marks_remove(s->at.index);
 	}
 	giving_free(s->giving);
+	renewal_free(s->heir);
 	detach_free(s->detach);
 	resize_stop(s->resize); /* it may have to answer a command */
 	requests_send(s->requests);

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,27 +26,35 @@ struct program {
 	char arguments[BLOCK_MAX], environment[BLOCK_MAX];
 };
 
-/* What is installed now at the path of this program. */
-static bool find_path(char *path, bool *ret_replaced)
+struct renewal {
+	pid_t pid;
+	int pidfd; /* -1: the kernel gives none */
+	struct loop_io *io;
+	renewal_ended_fn *ended;
+	void *arg;
+};
+
+/* What is installed now at the path of this program. 0 or -errno. */
+static int find_path(char *path, bool *ret_replaced)
 {
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	size_t end = strlen(DELETED);
+	ssize_t end = strlen(DELETED);
 
-	if (n <= 0)
-		return false;
-	path[n] = '\0';
-	*ret_replaced = n > (ssize_t)end && strcmp(path + n - end, DELETED) == 0;
+	if (n < 0)
+		return -errno;
+	*ret_replaced = n > end && strncmp(path + n - end, DELETED, (size_t)end) == 0;
 	if (*ret_replaced)
-		path[(size_t)n - end] = '\0';
-	return access(path, X_OK) == 0;
+		n -= end;
+	path[n] = '\0';
+	return access(path, X_OK) < 0 ? -errno : 0;
 }
 
 bool renewal_is_upgrade(void)
 {
 	char path[PATH_MAX];
-	bool replaced;
+	bool replaced = false;
 
-	return find_path(path, &replaced) && replaced;
+	return find_path(path, &replaced) == 0 && replaced;
 }
 
 bool renewal_is_heir(void)
@@ -154,7 +164,7 @@ static void __attribute__((noreturn)) start_between(struct program *p, int fd)
 	_exit(pid > 0 && write(fd, &pid, sizeof(pid)) == (ssize_t)sizeof(pid) ? 0 : 1);
 }
 
-static int start(struct program *p, pid_t *ret_pid)
+static int start_program(struct program *p, pid_t *ret_pid)
 {
 	_cleanup_fd_ int from = -1, to = -1;
 	int fds[2], status = 0;
@@ -179,14 +189,61 @@ static int start(struct program *p, pid_t *ret_pid)
 	return 0;
 }
 
-int renewal_start(pid_t *ret_pid, struct err *err)
+static void ended(int fd, uint32_t events, void *arg)
+{
+	struct renewal *r = arg;
+
+	(void)fd;
+	(void)events;
+	loop_io_free(TAKE_PTR(r->io));
+	r->ended(r->arg);
+}
+
+static int start(struct renewal *r, struct loop *loop)
 {
 	struct program *p = calloc(1, sizeof(*p));
-	bool replaced;
-	int ret = !p ? -ENOMEM : !find_path(p->path, &replaced) ? -ENOENT : read_program(p);
+	bool replaced = false;
+	int ret = p ? find_path(p->path, &replaced) : -ENOMEM;
 
 	if (ret == 0)
-		ret = start(p, ret_pid);
+		ret = read_program(p);
+	if (ret == 0)
+		ret = start_program(p, &r->pid);
 	free(p);
-	return ret < 0 ? err_errno(err, ERR_FAILED, -ret, "cannot start a new supervisor") : 0;
+	if (ret < 0)
+		return ret;
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+	if (r->pidfd >= 0)
+		r->io = loop_io_new(loop, r->pidfd, EPOLLIN, ended, r);
+	return 0;
+}
+
+struct renewal *renewal_start(struct loop *loop, renewal_ended_fn *fn, void *arg, struct err *err)
+{
+	struct renewal *r = calloc(1, sizeof(*r));
+	int ret = -ENOMEM;
+
+	if (r) {
+		*r = (struct renewal){.pidfd = -1, .ended = fn, .arg = arg};
+		ret = start(r, loop);
+	}
+	if (ret == 0)
+		return r;
+	free(r);
+	err_errno(err, ERR_FAILED, -ret, "cannot start a new supervisor");
+	return NULL;
+}
+
+pid_t renewal_pid(const struct renewal *r)
+{
+	return r ? r->pid : 0;
+}
+
+void renewal_free(struct renewal *r)
+{
+	if (!r)
+		return;
+	loop_io_free(r->io);
+	close_fdp(&r->pidfd);
+	free(r);
 }

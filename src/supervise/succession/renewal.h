@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts a new supervisor, which reads the configuration again and takes the device over
- * (messages.h); after an upgrade, from the program that is installed now. It is not a child of this
- * process but of this process's parent, so that a service manager notices its end later on.
+ * Starts this program anew, to take the device over (messages.h): it reads the configuration again,
+ * and after an upgrade it is the new program. It is not a child of this process but of this
+ * process's parent, so that a service manager notices its end later on.
  */
 #ifndef SUPERVISE_SUCCESSION_RENEWAL_H
 #define SUPERVISE_SUCCESSION_RENEWAL_H
@@ -11,15 +11,23 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/loop.h"
+
+struct renewal;
 
 /* True if the file of this program was removed, and its path leads to another program. */
 bool renewal_is_upgrade(void);
 
+/* That process has ended. Called from the loop at most once; may free the part. */
+typedef void renewal_ended_fn(void *arg);
+
 /*
- * Starts the program at the path of this one with the arguments, the environment and the standard
- * descriptors of this one. Waits only for the two processes to be made. 0 or -errno with *err.
+ * Starts the program with the arguments, the environment and the standard descriptors of this one.
+ * Waits only for the two processes to be made. NULL with *err.
  */
-int renewal_start(pid_t *ret_pid, struct err *err);
+struct renewal *renewal_start(struct loop *loop, renewal_ended_fn *fn, void *arg, struct err *err);
+pid_t renewal_pid(const struct renewal *r); /* accepts NULL: 0 */
+void renewal_free(struct renewal *r);	    /* accepts NULL; the process goes on */
 
 /* True if this process was started so; removes the mark from the environment. */
 bool renewal_is_heir(void);

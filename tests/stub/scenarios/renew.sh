@@ -48,7 +48,7 @@ configure() { # LINE...
 
 install_program "${nbd_attach[0]}"
 configure
-start env WATCHDOG_USEC=30000000 python3 "$top/tests/stub/manager.py" "$N" "$N/nbd-attach" -v -n --config "$N/conf" nbd0
+start env WATCHDOG_USEC=30000000 python3 "$top/tests/stub/manager.py" "$N" "$N/nbd-attach" -v -n --io-timeout 1s --config "$N/conf" nbd0
 check "the manager listens" wait_for 10 test -p "$N/start"
 serve
 echo >"$N/start"
@@ -92,11 +92,47 @@ echo >"$N/start"
 check "killed, it is taken over" within 10 logged 'an earlier supervisor has left 1 of its sockets'
 check "it heals" heals
 
+# Holds the supervisor in charge for a moment after each of its messages, until another process is the
+# manager's main process.
+reload_slowly() {
+	install_program "${nbd_attach[0]}"
+	old=$(<"$N/main")
+	start strace -f -o "$N/trace" -e trace=sendmsg -e inject=sendmsg:delay_exit=2000000 -p "$old"
+	wait_for 10 grep -q 'TracerPid:.[1-9]' "/proc/$old/status" || return
+	kill -USR1 "$old"
+	within 20 main_is_new
+}
+
+main_is_new() { [[ $(<"$N/main") != "$old" ]]; }
+
+both_ended() { gone "$old" && gone "$(<"$N/main")"; }
+
+in_charge_again() { in_charge "$(<"$N/main")" && state_is attached; }
+
+# Whichever one is killed between the message to the manager and the commit: the manager sees that its
+# main process has ended, and starts another one.
+for victim in old new; do
+	type -P strace >/dev/null || {
+		echo "skipped - the $victim one is killed before the commit: there is no strace"
+		continue
+	}
+	check "the manager knows the new one, before the commit" reload_slowly
+	case $victim in
+	old) kill -KILL "$old" ;;
+	new) kill -KILL "$(<"$N/main")" ;;
+	esac
+	check "the $victim one is killed: the other one ends as well" within 10 both_ended
+	echo >"$N/start"
+	check "the next one is in charge" within 10 in_charge_again
+	check "it heals" heals
+done
+
 # Whatever is wrong with the new program, the old one goes on.
 install_program "$(type -P false)"
 reload
 pause 1
 check "a program that fails: the old one stays in charge" in_charge "$old"
+check "it says so" logged 'not reloaded: the earlier configuration stays in use'
 check "it heals" heals
 install_program "${nbd_attach[0]}"
 crash
@@ -104,6 +140,7 @@ check "the loss is noticed" within 10 state_is lost
 reload
 pause 1
 check "in an outage the old one stays in charge" in_charge "$old"
+check "it says why" logged 'goes on: not every connection is alive|not read again: not every connection is alive'
 serve_again
 check "it heals" within 20 state_is attached
 check "no other process gets the device" \

@@ -5,7 +5,7 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -v -n --wait=20 nbd0 -u "$sock"
+start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -v -n --wait=20 --io-timeout 1s nbd0 -u "$sock"
 begin_supervisor() { echo >"$N/start"; }
 
 keeps() { # COUNT [ATTACHMENT]: sockets, and the attachment that their names have

@@ -7,7 +7,7 @@
 
 # The new supervisor; it stays in the foreground, as under a service manager.
 succeed() { # [OPTION...]
-	start "${nbd_attach[@]}" -v -n "$@" nbd0 -u "$sock"
+	start "${nbd_attach[@]}" -v -n --io-timeout 1s "$@" nbd0 -u "$sock"
 	new=$pid
 }
 

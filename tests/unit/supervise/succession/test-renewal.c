@@ -44,21 +44,30 @@ static void the_mark(void **state)
 	assert_false(renewal_is_heir());
 }
 
+static void ended(void *arg)
+{
+	loop_stop(arg, 7);
+}
+
 /* It starts the program of this test, which ends at once: see main(). */
 static void the_new_process(void **state)
 {
+	struct loop *loop = loop_new();
+	struct renewal *r;
 	struct err err;
-	pid_t pid = 0;
 
 	(void)state;
 	assert_false(renewal_is_upgrade());
-	assert_int_equal(renewal_start(&pid, &err), 0);
-	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, NULL, 0), -1); /* it is not our child */
+	assert_int_equal(renewal_pid(NULL), 0);
+	r = renewal_start(loop, ended, loop, &err);
+	assert_non_null(r);
+	assert_true(renewal_pid(r) > 0);
+	assert_int_equal(waitpid(renewal_pid(r), NULL, 0), -1); /* it is not our child */
 	assert_int_equal(errno, ECHILD);
-	for (int i = 0; i < 3000 && kill(pid, 0) == 0; i++)
-		usleep(10000);
-	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(loop_run(loop), 7);
+	renewal_free(r);
+	renewal_free(NULL);
+	loop_free(loop);
 }
 
 int main(void)
