@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/held.h"
 
 #define ERASE "\r\033[K" /* a terminal's line; the cursor is at its start then */
@@ -20,7 +22,8 @@ static struct {
 	int level;
 	bool prefix;
 	bool erase;
-	int fd; /* of /dev/log; -1: none */
+	bool kernel; /* to /dev/kmsg if there is no /dev/log */
+	int fd;	     /* of /dev/log; -1: none */
 } logger = {.name = "nbd-attach", .level = LOG_INFO, .fd = -1};
 
 void log_init(const char *name, enum log_sink sink, int level)
@@ -56,6 +59,21 @@ void log_set_sink(enum log_sink sink)
 	logger.sink = sink;
 }
 
+void log_to_kernel_log(void)
+{
+	logger.kernel = true;
+}
+
+static void to_kernel_log(int priority, const char *line)
+{
+	_cleanup_fd_ int fd = held_open("/dev/kmsg", O_WRONLY | O_NONBLOCK, 0);
+
+	/* A record has at most 976 bytes; a longer one is refused. */
+	if (fd >= 0)
+		dprintf(fd, "<%d>%s[%d]: %.900s", LOG_DAEMON | priority, logger.name, getpid(),
+			line);
+}
+
 static void to_syslog(int priority, const char *line)
 {
 	char message[2200];
@@ -70,8 +88,9 @@ static void to_syslog(int priority, const char *line)
 	if (logger.fd >= 0)
 		close(logger.fd);
 	logger.fd = dev_log();
-	if (logger.fd >= 0)
-		send(logger.fd, message, (size_t)len, MSG_NOSIGNAL);
+	if ((logger.fd < 0 || send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) < 0) &&
+	    logger.kernel)
+		to_kernel_log(priority, line);
 }
 
 static void to_stderr(int priority, const char *line)

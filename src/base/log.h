@@ -21,6 +21,12 @@ enum log_sink { LOG_TO_STDERR, LOG_TO_SYSLOG };
 void log_init(const char *name, enum log_sink sink, int level);
 void log_set_sink(enum log_sink sink);
 
+/*
+ * From now on a message for the system's log goes to the kernel's if that one cannot be reached: in
+ * an initramfs there is none yet, and after the change to the real root its path leads nowhere.
+ */
+void log_to_kernel_log(void);
+
 /* priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -30,6 +30,7 @@
 void protect_mark(void)
 {
 	program_invocation_name[0] = '@';
+	log_to_kernel_log();
 }
 
 void protect_early(void)

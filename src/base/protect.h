@@ -16,8 +16,9 @@
 void protect_early(void);
 
 /*
- * Marks the process as protect_early() does in an initramfs, because the user asked for it. Before
- * any thread or process is started.
+ * Marks the process as protect_early() does in an initramfs, because the user asked for it. Its
+ * messages go to the kernel's log where no other one can be reached. Before any thread or process
+ * is started.
  */
 void protect_mark(void);
 

@@ -101,8 +101,8 @@ static void get_ready(struct supervisor *s)
 		log_warning("%s", err.message);
 	if (s->cfg.swap)
 		reconnect_listen(s->reconnect);
-	if ((s->cfg.swap || protect_root()) && helpers_tls_files(s->helpers))
-		tls_files_keep(helpers_tls_files(s->helpers));
+	if (s->cfg.swap || protect_root())
+		reconnect_keep_files(s->reconnect);
 }
 
 /* No command waits any more. Keeps what an outage needs from the first handshake. */

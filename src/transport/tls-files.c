@@ -185,6 +185,10 @@ void tls_files_keep(struct tls_files *f)
 {
 	struct stat st;
 
+	if (!f)
+		return;
+	if (f->fd < 0)
+		tls_files_refresh(f); /* for a server that has not been dialled yet */
 	f->kept = true;
 	if (f->fd < 0 || f->map || fstat(f->fd, &st) < 0 || st.st_size <= 0)
 		return;

@@ -40,7 +40,10 @@ void tls_files_free(struct tls_files *f); /* accepts NULL; before the helpers */
 /* Reads the files, unless that is under way, or they are kept. */
 void tls_files_refresh(struct tls_files *f);
 
-/* From now on what was read stays, locked in memory if possible: no process, no file. */
+/*
+ * From now on what was read stays, locked in memory if possible: no process, no file. If nothing
+ * was read yet, that is done first. Accepts NULL.
+ */
 void tls_files_keep(struct tls_files *f);
 
 /*

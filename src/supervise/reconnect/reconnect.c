@@ -266,6 +266,14 @@ void reconnect_listen(struct reconnect *r)
 		    hints_new(r->env->loop, e->type == ENDPOINT_UNIX ? e->path : NULL, heard, r);
 }
 
+void reconnect_keep_files(struct reconnect *r)
+{
+	tls_files_keep(helpers_tls_files(r->cfg.helpers));
+	for (size_t i = 0; i < TARGETS_MAX; i++)
+		if (r->own[i])
+			tls_files_keep(helpers_tls_files(r->own[i]));
+}
+
 bool reconnect_start(struct reconnect *r, unsigned n, bool again, bool beside)
 {
 	reconnect_listen(r);

@@ -128,6 +128,8 @@ void reconnect_prefer(struct reconnect *r, const struct address *peer);
 bool reconnect_start(struct reconnect *r, unsigned n, bool again, bool beside);
 /* Listens for signs that the server may be back. */
 void reconnect_listen(struct reconnect *r);
+/* Reads the keys of all servers, and from now on opens no file for them. */
+void reconnect_keep_files(struct reconnect *r);
 /* Dials at once, if a connection is wanted. */
 void reconnect_hurry(struct reconnect *r, const char *why);
 /* Accepts further changes in this outage: bits of enum identity_accept. */
