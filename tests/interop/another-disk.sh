@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 180
-begin
+begin 21
 port=10951
 
 value() { sed -n "s/^$2=//p" "/run/nbd-attach/$1.state"; }
