@@ -18,6 +18,10 @@
 #include "captive/command.h"
 #include "cli/server-captive.h"
 
+#define ANY  \
+	"XX" \
+	"XX" \
+	"XX"	      /* letters that mkdtemp(3) replaces */
 #define BACKLOG	 16   /* connections */
 #define END_MS	 5000 /* after this time a server that was asked to end is killed */
 #define PAUSE_MS 10
@@ -54,7 +58,7 @@ static int listen_privately(struct err *err)
 	bool usable = runtime && runtime[0] == '/' && strlen(runtime) < 30;
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(place.directory, sizeof(place.directory), "%s/nbd-attach-XXXXXX",
+	snprintf(place.directory, sizeof(place.directory), "%s/nbd-attach-" ANY,
 		 usable && access(runtime, W_OK) == 0 ? runtime : "/tmp");
 	if (fd < 0 || !mkdtemp(place.directory)) {
 		err_errno(err, ERR_SYSTEM, errno, "cannot make a directory for a socket");
