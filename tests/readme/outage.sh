@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 in_guest 240 "$@"
 begin
+usual_outages
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -49,7 +50,7 @@ during() {
 
 new_image
 serve nbdkit 10809
-run nbd-attach --io-timeout 1 nbd0 localhost
+run nbd-attach nbd0 localhost
 through_an_outage during
 say "\$ nbdkit file disk.img       # $away seconds later"
 run nbd-attach --status
