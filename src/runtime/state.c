@@ -54,6 +54,7 @@ const struct state_field state_fields[] = {
     FIELD_OR_NULL("ERROR_REPLY_AT", "last-error-reply-unix-seconds", NULL, FIELD_I64, error_at,
 		  NULL_ZERO),
     SUPERVISED("SERVER_LEAVING", "server-leaving", NULL, FIELD_BOOL, leaving),
+    FIELD_OR_NULL("FAREWELL_AT", NULL, NULL, FIELD_I64, farewell_at, NULL_ZERO),
     SUPERVISED("UNCOUNTED", "uncounted", NULL, FIELD_BOOL, uncounted),
     SUPERVISED("UNSETTLED", "unsettled", NULL, FIELD_BOOL, unsettled),
     SUPERVISED("UNPROVED", "unproved", NULL, FIELD_BOOL, unproved),

@@ -79,6 +79,7 @@ struct state {
 	int64_t error_at;	 /* seconds since 1970: the last of them; 0: none */
 	char error_name[16];	 /* the last one's, "EIO" */
 	bool leaving;		 /* the server says that it is shutting down */
+	int64_t farewell_at;	 /* seconds since 1970: its connections were ended for that; 0 */
 	char outage_cause[128];	 /* of the present or last outage */
 	char error[ERR_MESSAGE_MAX];  /* why the last attempt failed */
 	char addresses[2048];	      /* of the server, known at attach, with spaces between */

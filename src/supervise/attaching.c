@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "captive/captive.h"
 #include "supervise/actions.h"
 #include "supervise/attach/attach.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
+#include "supervise/farewell/farewell.h"
 #include "supervise/handover/handover.h"
 #include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
@@ -142,6 +144,8 @@ static int found(const struct takeover_found *found, struct err *err, void *arg)
 	if (ret < 0)
 		return ret;
 	prefer_living(s);
+	if (found->state)
+		farewell_inherit(s->farewell, found->state->farewell_at, time(NULL));
 	s->serving.flushes = attachment_flushes(&s->at);
 	if (found->state)
 		s->serving.tls = found->state->tls;

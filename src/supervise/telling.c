@@ -7,6 +7,7 @@
 #include "captive/captive.h"
 #include "supervise/actions.h"
 #include "supervise/core.h"
+#include "supervise/farewell/farewell.h"
 #include "supervise/handover/handover.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
@@ -20,6 +21,7 @@ static void fill(struct state *ret_state, void *arg)
 	if (s->captive && !s->cfg.swap) /* it reads files, and with --swap that is not allowed */
 		captive_report(s->captive, ret_state);
 	errors_report(&s->errors, ret_state);
+	farewell_report(s->farewell, ret_state);
 	outage_report(&s->outage, loop_now(), time(NULL), ret_state);
 	handover_report(s->handover, ret_state);
 	reconnect_report(s->reconnect, ret_state);

@@ -2,6 +2,7 @@
 #include "supervise/farewell/farewell.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@ struct farewell {
 	bool said;	/* that no moment was found */
 	uint64_t since; /* monotonic ms: the last search began; 0: there was none */
 	uint64_t ended; /* the same for the last end of connections */
+	int64_t last;	/* the same in seconds since 1970 */
 };
 
 static bool is_due(const struct farewell *f, uint64_t now)
@@ -58,6 +60,7 @@ static void look_for_moment(void *arg)
 	} else if (is_moment(f, &view)) {
 		f->searching = false;
 		f->ended = now;
+		f->last = time(NULL);
 		f->said = false;
 		f->events->end(f->arg);
 	} else if (now - f->since < f->cfg.moment_ms) {
@@ -84,6 +87,26 @@ void farewell_look(struct farewell *f)
 	f->since = now;
 	quiet_restart(&f->quiet);
 	look_for_moment(f);
+}
+
+void farewell_inherit(struct farewell *f, int64_t last, int64_t wall)
+{
+	uint64_t now = loop_now(), ago = 0;
+
+	if (last <= 0)
+		return;
+	/* If the clock was set back, no pause has passed for certain. */
+	if (last < wall)
+		ago = (uint64_t)(wall - last);
+	if (ago >= f->cfg.pause_ms / 1000 + 1 || ago * 1000 >= now)
+		return;
+	f->ended = now - ago * 1000;
+	f->last = last;
+}
+
+void farewell_report(const struct farewell *f, struct state *ret_state)
+{
+	ret_state->farewell_at = f ? f->last : 0;
 }
 
 struct farewell *farewell_new(const struct part_env *env, const struct farewell_config *cfg,

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/state.h"
 #include "supervise/part.h"
 #include "supervise/watch/links.h"
 
@@ -51,5 +52,13 @@ void farewell_free(struct farewell *f); /* accepts NULL */
 
 /* The kernel's log was read: searches for a moment if the server is leaving. */
 void farewell_look(struct farewell *f);
+
+/*
+ * An earlier supervisor last ended connections at the time `last`, and it is `wall` now; both in
+ * seconds since 1970, and 0 if it never did. The pause since then is kept.
+ */
+void farewell_inherit(struct farewell *f, int64_t last, int64_t wall);
+/* Fills in the state file's field for the next supervisor. */
+void farewell_report(const struct farewell *f, struct state *ret_state); /* accepts NULL */
 
 #endif

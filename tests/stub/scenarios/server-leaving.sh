@@ -32,6 +32,12 @@ check "it heals" within 15 state_is attached
 check "nobody leaves any more" within 5 state_has SERVER_LEAVING no
 check "the count stays" eval '(($(state_value ERRORS) >= 1))'
 check "the load gets on" loading 3 10
+# The next supervisor keeps the pause to the next end.
+ended=$(state_value FAREWELL_AT)
+check "the state file says when connections were ended" eval '((ended > 0))'
+kill_supervisor
+check "another supervisor takes the device over" attach
+check "it knows when connections were ended" within 5 state_has FAREWELL_AT "^$ended\$"
 check "nothing is lost" unload
 check "it detaches" detach
 

@@ -181,6 +181,33 @@ static void the_pause_outlives_the_hint(void **state)
 	assert_int_equal(f.ended, 1);
 }
 
+/* The part is that of a supervisor that has just followed the one that ended connections. */
+static void the_pause_outlives_the_supervisor(void **state)
+{
+	struct state shown = {.farewell_at = 7};
+
+	(void)state;
+	farewell_report(NULL, &shown);
+	assert_int_equal(shown.farewell_at, 0);
+	farewell_inherit(f.part, 0, 1000);
+	farewell_inherit(f.part, 990, 1000); /* longer ago than the pause */
+	farewell_report(f.part, &shown);
+	assert_int_equal(shown.farewell_at, 0);
+	farewell_inherit(f.part, 1000, 1000);
+	farewell_report(f.part, &shown);
+	assert_int_equal(shown.farewell_at, 1000);
+	look_for(300);
+	assert_int_equal(f.ended, 0);
+	farewell_inherit(f.part, 2000, 1000); /* the clock was set back */
+	look_for(300);
+	assert_int_equal(f.ended, 0);
+	farewell_inherit(f.part, 999, 1000);
+	look_for(PAUSE_MS);
+	assert_int_equal(f.ended, 1);
+	farewell_report(f.part, &shown);
+	assert_true(shown.farewell_at > 2000);
+}
+
 static void a_busy_device_keeps_its_connection(void **state)
 {
 	uint64_t began = loop_now();
@@ -246,6 +273,7 @@ int main(void)
 	    TEST(an_idle_device_is_parted_from),
 	    TEST(once_in_a_pause),
 	    TEST(the_pause_outlives_the_hint),
+	    TEST(the_pause_outlives_the_supervisor),
 	    TEST(a_busy_device_keeps_its_connection),
 	    TEST(nobody_is_leaving),
 	    TEST(not_while_others_work_on_it),
