@@ -10,11 +10,12 @@ if [[ ${1:-} = prepare ]]; then
 	mkdir -p "$2/etc/nbd-attach" "$2/spot"
 	printf '%s\n' 'device = nbd5' 'target = nbd://127.0.0.1:10830/disk' \
 		>"$2/etc/nbd-attach/spot.conf"
+	printf '%s\n' 'device = nbd7' 'target = 127.0.0.1:10831' >"$2/etc/nbd-attach/fails.conf"
 	exit
 fi
 
 rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
-begin $((rounds * 2 + 8))
+begin $((rounds * 2 + 13))
 mkdir "$scratch/disks"
 truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
 printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
@@ -55,5 +56,21 @@ udevadm trigger --settle /dev/nbd6
 check "--no-scan: nothing was read" refuses labelled ID_FS
 check "--no-scan: no link but the name" refuses test -e /dev/disk/by-label/stranger
 check "--no-scan: detaches" nbd_attach -d other
+
+# Where only root reads the kernel's log, the unit still counts the replies with an error: it has got
+# the log from the service manager. If it cannot, it does not say that there were none.
+start_server 10831 nbdkit -f -i 127.0.0.1 -p 10831 --filter=error memory 16M error=EIO \
+	error-rate=100% error-file="$scratch/fail"
+check "dmesg_restrict: it is set" sysctl -qw kernel.dmesg_restrict=1
+check "dmesg_restrict: the unit starts" systemctl start nbd-attach@fails
+touch "$scratch/fail"
+check "dmesg_restrict: a read fails" refuses dd if=/dev/nbd7 of=/dev/null bs=4k count=1 iflag=direct
+rm "$scratch/fail"
+errors_are_told() {
+	nbd_attach --status nbd7 | grep -E '^  errors +([1-9]|unknown)'
+}
+check "dmesg_restrict: the error is counted, or unknown" wait_for 15 errors_are_told
+cat "$scratch/check"
+check "dmesg_restrict: the unit stops" systemctl stop nbd-attach@fails
 exec 2>/dev/null # hides bash's message for the server that tidy_up() ends
 finish
