@@ -80,13 +80,12 @@ static void to_syslog(int priority, const char *line)
 	int len = snprintf(message, sizeof(message), "<%d>%s[%d]: %s", LOG_DAEMON | priority,
 			   logger.name, getpid(), line);
 
-	if (logger.fd >= 0 && send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) >= 0)
-		return;
-	if (errno == EAGAIN)
-		return; /* the log has no reader: only this line is lost */
-	/* The log's daemon has been started again, or for the first time. */
-	if (logger.fd >= 0)
+	if (logger.fd >= 0) {
+		if (send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
+			return; /* EAGAIN: the log has no reader, and only this line is lost */
+		/* The log's daemon has been started again. */
 		close(logger.fd);
+	}
 	logger.fd = dev_log();
 	if ((logger.fd < 0 || send(logger.fd, message, (size_t)len, MSG_NOSIGNAL) < 0) &&
 	    logger.kernel)
