@@ -338,7 +338,7 @@ prepare() {
 	printf '%s\n' 'taget = localhost' >typo.conf
 	popd >/dev/null || exit
 	serve
-	attach >/dev/null 2>&1
+	nbd_attach nbd0 -u "$sock" >/dev/null 2>&1
 	sock=$N/other.sock
 	serve nbdkit -f -U "$sock" null 1M
 }
