@@ -144,7 +144,7 @@ check "it says why" logged 'goes on: not every connection is alive|not read agai
 serve_again
 check "it heals" within 20 state_is attached
 check "no other process gets the device" \
-	expect_status 3 'is attached already, by the nbd-attach process' "${nbd_attach[@]}" -n nbd0 -u "$sock"
+	expect_status 3 'is attached already, by the nbd-attach process' timeout -s KILL 20 "${nbd_attach[@]}" -n nbd0 -u "$sock"
 reload
 check "the next reload replaces it" within 15 renewed
 check "the load gets on" loading 20 10
