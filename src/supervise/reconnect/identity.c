@@ -73,6 +73,9 @@ static int check_flags(const struct plan *plan, uint16_t now, unsigned accept, s
 	};
 	uint16_t lost = (uint16_t)(plan->flags & ~now);
 
+	/* The driver refuses to write to such a device, to discard and to write zeroes. */
+	if (plan->flags & NBD_TX_READ_ONLY)
+		lost &= (uint16_t) ~(NBD_TX_SEND_FUA | NBD_TX_SEND_TRIM | NBD_TX_SEND_WRITE_ZEROES);
 	if (now & NBD_TX_READ_ONLY && !(plan->flags & NBD_TX_READ_ONLY) &&
 	    !(accept & ACCEPT_READ_ONLY))
 		return refuse(err, "read-only", "a read-only export");

@@ -130,6 +130,18 @@ static void read_only_has_to_be_accepted(void **state)
 	passes(0, SIZE);
 }
 
+static void a_read_only_device_needs_nothing_of_writers(void **state)
+{
+	(void)state;
+	plan.flags |= NBD_TX_READ_ONLY;
+	now.flags = NBD_TX_HAS_FLAGS | NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH |
+		    (FLAGS & NBD_TX_CAN_MULTI_CONN);
+	passes(0, SIZE);
+	/* fsync(2) works on a descriptor that is open for reading. */
+	now.flags &= (uint16_t)~NBD_TX_SEND_FLUSH;
+	refused(0, "no support for flush");
+}
+
 static void each_lost_feature_has_to_be_accepted(void **state)
 {
 	static const struct {
@@ -270,6 +282,7 @@ int main(void)
 	    cmocka_unit_test_setup(a_smaller_one_has_to_be_accepted, setup),
 	    cmocka_unit_test_setup(an_empty_one_never_passes, setup),
 	    cmocka_unit_test_setup(read_only_has_to_be_accepted, setup),
+	    cmocka_unit_test_setup(a_read_only_device_needs_nothing_of_writers, setup),
 	    cmocka_unit_test_setup(each_lost_feature_has_to_be_accepted, setup),
 	    cmocka_unit_test_setup(many_connections_need_the_promise, setup),
 	    cmocka_unit_test_setup(blocks_may_not_grow, setup),
