@@ -6,6 +6,9 @@
 #   make demo            install what is needed, build, show the main job in a guest
 #   make check           the same for the tests
 #   make SAN=address,undefined ...   any target, instrumented, in a build directory of its own
+#
+# CC, CPPFLAGS, CFLAGS, LDFLAGS and AR are the caller's. BUILD is a directory, here or elsewhere.
+# WERROR=1 makes errors of warnings, as the tests do: a later compiler may warn of more.
 
 CC          ?= cc
 CLANG       ?= clang
@@ -35,7 +38,21 @@ probe        = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x 
 HARDEN      := $(call probe,-fstack-protector-strong) $(call probe,-fstack-clash-protection) \
 	$(call probe,-fcf-protection=full) -fPIE
 HARDEN_LD   := -pie $(call probe,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
-FORTIFY     := $(if $(SAN)$(COV),,$(or $(call probe,-O2 -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
+# Who builds may define it already, as distributions do, in the flags or in the compiler; and
+# without optimization, the C library warns that it has no effect.
+THEIRS      := $(CPPFLAGS) $(CFLAGS)
+FORTIFY     := $(if $(SAN)$(COV)$(findstring _FORTIFY_SOURCE,$(THEIRS))$(filter -O0,$(THEIRS)),,-U_FORTIFY_SOURCE \
+	$(or $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
+# Neither the directory of the source nor that of the build is in the program.
+HERE        := $(call probe,-ffile-prefix-map=$(CURDIR)=.) \
+	$(call probe,-ffile-prefix-map=$(abspath $(BUILD))=build)
+# Only the compiler's own archiver understands objects that are optimized when they are linked.
+ifneq ($(findstring -flto,$(THEIRS) $(LDFLAGS)),)
+ifeq ($(origin AR),default)
+AR          := $(if $(findstring clang,$(shell $(CC) --version)),$(shell $(CC) -print-prog-name=llvm-ar),$(or \
+	$(shell command -v $(shell $(CC) -dumpmachine)-gcc-ar),gcc-ar))
+endif
+endif
 
 # On i386 one system call stands for all calls of sockets, and a filter cannot look at its arguments.
 ifneq ($(shell echo __i386__ | $(CC) -E -P - 2>/dev/null),__i386__)
@@ -49,11 +66,11 @@ GENERATED   := $(BUILD)/generated
 
 OPT         := $(if $(COV),-O0,-O2)
 CFLAGS      ?= -g
-ALL_CFLAGS   = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) \
+ALL_CFLAGS   = -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wformat=2 -Wwrite-strings -Wundef $(OPT) $(FORTIFY) $(HARDEN) $(HERE) \
 	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DMODPROBE='"$(MODPROBE)"' -Isrc -I$(GENERATED) $(PKG_CFLAGS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
-	$(if $(COV),$(COV_CFLAGS)) $(CFLAGS)
+	$(if $(COV),$(COV_CFLAGS)) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),$(COV_LDFLAGS)) $(LDFLAGS)
 
 SRC         := $(sort $(filter-out %/seccomp/generate.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
@@ -92,6 +109,24 @@ $(FILTERS): $(FILTERS_GEN)
 
 $(BUILD)/src/worker/seccomp-filter.o: $(FILTERS)
 
+# The names of the libraries that the program loads by itself, as the linker notes them.
+SONAMES     := $(GENERATED)/base/sonames.h
+READELF     ?= readelf
+
+$(SONAMES): Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	@echo 'int none;' | $(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -x c - -nostdlib -shared -fPIC -o $@.so \
+		-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs $(LAZY_PKGS))
+	@$(READELF) -dW $@.so | sed -n \
+		-e 's/.*(NEEDED).*\[\(libgnutls\..*\)\]/#define SONAME_GNUTLS "\1"/p' \
+		-e 's/.*(NEEDED).*\[\(liburiparser\..*\)\]/#define SONAME_URIPARSER "\1"/p' >$@.new; rm $@.so
+	@test "$$(grep -c define $@.new)" = 2 || { \
+		echo "the names of the libraries $(LAZY_PKGS) cannot be found" >&2; exit 1; }
+	@mv $@.new $@
+
+$(BUILD)/src/worker/tls/lib.o $(BUILD)/src/endpoint/uri-library.o: $(SONAMES)
+
 # The completion scripts as strings, so that the program can print them.
 SHELL_FILES := $(wildcard src/cli/completion/nbd-attach.*)
 SCRIPTS     := $(GENERATED)/cli/completion-scripts.h
@@ -106,7 +141,7 @@ $(SCRIPTS): $(SHELL_FILES) Makefile
 $(BUILD)/src/cli/completion/script.o: $(SCRIPTS)
 
 $(BUILD)/libnbd-attach.a: $(LIB_OBJ)
-	@rm -f $@; ar rcs $@ $^
+	@rm -f $@; $(AR) rcs $@ $^
 
 -include $(OBJ:.o=.d) $(FILTERS_GEN).d
 
@@ -115,4 +150,4 @@ include tests/tests.mk
 
 .PHONY: clean
 clean:
-	rm -rf build
+	rm -rf build $(if $(filter command%,$(origin BUILD)),'$(BUILD)')

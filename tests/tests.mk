@@ -8,7 +8,7 @@ CMOCKA    := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 
 # In two steps, so that a changed library needs only a link.
 .SECONDARY: $(UNIT:=.o)
-$(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS)
+$(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS) $(SONAMES)
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
 	@$(CC) $(ALL_CFLAGS) -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<
@@ -83,6 +83,11 @@ lint: lint-build
 .PHONY: check-cross
 check-cross:
 	@tests/cross
+
+# Other Debian suites, their compilers, and musl, in chroots.
+.PHONY: distcheck
+distcheck:
+	@tests/builds/chroots
 
 .PHONY: states
 states: $(BUILD)/tests/states

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void vset(struct err *err, enum err_kind kind, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void vset(struct err *err, enum err_kind kind,
+						       const char *format, va_list ap)
 {
 	err->kind = kind;
 	vsnprintf(err->message, sizeof(err->message), format, ap);

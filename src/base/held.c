@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 
 #define HELD_MAX 4 /* directories */
 

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/libc.h"
+
 #if !defined(FOR_VALGRIND)
 
 /* This program's file. -1: errno. */

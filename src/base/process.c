@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "base/process-watch.h"
 
 /* Where the helper has its end of the socket pair, after the standard descriptors. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "base/log.h"
 
 #ifndef PR_SET_IO_FLUSHER

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "captive/files.h"

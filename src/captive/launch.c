@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/protect.h"

@@ -3,10 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/library.h"
+#include "base/sonames.h"
 
-#define SONAME "liburiparser.so.1"
-
-LIBRARY_NOTE(SONAME, "uri", "NBD URIs");
+LIBRARY_NOTE(SONAME_URIPARSER, "uri", "NBD URIs");
 
 int uri_library_load(struct uri_library *ret_library, struct err *err)
 {
@@ -16,7 +15,7 @@ int uri_library_load(struct uri_library *ret_library, struct err *err)
 	    LIBRARY_SYMBOL("uriFreeUriMembersA", library.free_members),
 	    LIBRARY_SYMBOL("uriUnescapeInPlaceExA", library.unescape),
 	};
-	int ret = library_load(SONAME, symbols, ARRAY_SIZE(symbols), err);
+	int ret = library_load(SONAME_URIPARSER, symbols, ARRAY_SIZE(symbols), err);
 
 	if (ret == 0)
 		*ret_library = library;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "kernel/claim.h"
 #include "kernel/udev.h"
 #include "kernel/usage-private.h"

@@ -107,7 +107,7 @@ DEB_VERSION ?= $(VERSION)
 .PHONY: deb
 deb: $(BUILD)/nbd-attach $(COMPLETION)
 	@rm -rf $(BUILD)/deb
-	@$(MAKE) --no-print-directory install DESTDIR='$(CURDIR)/$(BUILD)/deb/root' prefix=/usr \
+	@$(MAKE) --no-print-directory install DESTDIR='$(abspath $(BUILD))/deb/root' prefix=/usr \
 		sbindir=/usr/sbin mandir=/usr/share/man docdir=/usr/share/doc/nbd-attach sysconfdir=/etc \
 		bashcompdir=/usr/share/bash-completion/completions \
 		zshcompdir=/usr/share/zsh/vendor-completions fishcompdir=/usr/share/fish/vendor_completions.d

@@ -123,7 +123,7 @@ static int limit_resources(enum sandbox_profile profile, struct err *err)
 			continue;
 
 		/* EPERM: a service manager's filter. What they limit is forbidden below as well. */
-		if (setrlimit((__rlimit_resource_t)limit[i].resource, &value) < 0 && errno != EPERM)
+		if (setrlimit(limit[i].resource, &value) < 0 && errno != EPERM)
 			return err_errno(err, ERR_SYSTEM, errno, "cannot set a resource limit");
 	}
 	return 0;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "worker/relay.h"
 
 /* Stack the handshake may need, touched before it is locked. */
@@ -161,7 +162,7 @@ static void say_goodbye(struct worker *w)
 static int start_tls(struct worker *w)
 {
 	const struct tls_wire wire = {.sock = w->sock, .wait = worker_wait_ready, .arg = w};
-	struct tls *tls;
+	struct tls *tls = NULL;
 	int ret = tls_new(&w->lib, &w->job.tls, w->keys, &wire, &tls, &w->answer.err);
 
 	if (ret < 0)

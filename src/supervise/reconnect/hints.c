@@ -83,11 +83,17 @@ const char *hints_route_news(const void *datagram, size_t len)
 {
 	const struct nlmsghdr *msg = datagram;
 	const char *news = NULL;
-	int left = (int)len;
+	size_t step;
 
-	for (; NLMSG_OK(msg, left); msg = NLMSG_NEXT(msg, left))
+	while (len >= sizeof(*msg) && msg->nlmsg_len >= sizeof(*msg) && msg->nlmsg_len <= len) {
 		if (route_news(msg))
 			news = route_news(msg);
+		step = NLMSG_ALIGN((size_t)msg->nlmsg_len);
+		if (step >= len)
+			break;
+		len -= step;
+		msg = (const void *)((const char *)msg + step);
+	}
 	return news;
 }
 

@@ -27,6 +27,9 @@
 
 #include "base/cleanup.h"
 
+/* The macros of libseccomp leave out the last field of a comparison. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #if defined(__i386__)
 #error \
     "i386 is not supported: there the C library calls the sockets through socketcall(2), whose arguments a system call filter cannot look at"

@@ -29,6 +29,11 @@ union crypto {
 	uint8_t bytes[sizeof(struct tls12_crypto_info_aes_gcm_256)];
 };
 
+/* Linux has it since 5.11; an older kernel refuses the number. */
+#ifndef TLS_CIPHER_CHACHA20_POLY1305
+#define TLS_CIPHER_CHACHA20_POLY1305 54
+#endif
+
 static const struct layout {
 	gnutls_cipher_algorithm_t cipher;
 	uint16_t type;

@@ -8,10 +8,11 @@
 
 #include "base/cleanup.h"
 #include "base/library.h"
+#include "base/sonames.h"
 
 #define OLDEST "3.6.3" /* TLS 1.3 */
 
-LIBRARY_NOTE(TLS_LIB_NAME, "tls", "TLS");
+LIBRARY_NOTE(SONAME_GNUTLS, "tls", "TLS");
 
 int tls_lib_load(struct tls_lib *ret_lib, struct err *err)
 {
@@ -23,7 +24,7 @@ int tls_lib_load(struct tls_lib *ret_lib, struct err *err)
 	    TLS_LIB_FUNCTIONS(X)
 #undef X
 	};
-	void *handle = dlopen(TLS_LIB_NAME, RTLD_NOW | RTLD_LOCAL);
+	void *handle = dlopen(SONAME_GNUTLS, RTLD_NOW | RTLD_LOCAL);
 	uint8_t random;
 
 	if (!handle)

@@ -12,8 +12,6 @@
 
 #include "base/err.h"
 
-#define TLS_LIB_NAME "libgnutls.so.30"
-
 /* clang-format off */
 #define TLS_LIB_FUNCTIONS(X) \
 	X(alert_get) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Long: the simulated kernel is a third of it, and has no other user. */
 /* kernel/netlink.c with a simulated kernel behind libnl's calls, and files instead of sysfs. */
+#undef _FORTIFY_SOURCE /* for clang, recvfrom() would be a name of several functions */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 #include <netinet/tcp.h>
 
+#include "base/sonames.h"
 #include "nbd/wire.h"
 #include "worker/relay.h"
 #include "worker/tls/private.h"
@@ -45,7 +46,7 @@ static int load(void **state)
 	    "gnutls_psk_free_server_credentials",
 	    "gnutls_psk_free_client_credentials",
 	};
-	void *handle = dlopen(TLS_LIB_NAME, RTLD_NOW | RTLD_LOCAL), *f;
+	void *handle = dlopen(SONAME_GNUTLS, RTLD_NOW | RTLD_LOCAL), *f;
 	struct err err;
 
 	(void)state;
