@@ -117,3 +117,11 @@ deb: $(BUILD)/nbd-attach $(COMPLETION)
 .PHONY: deb-nbd-client
 deb-nbd-client:
 	@src/packaging/deb-nbd-client $(BUILD) $(DEB_VERSION)
+
+# build/nbd-attach-VERSION.tar.gz, with its checksum; and the Debian source package of it.
+.PHONY: dist dsc
+dist:
+	@src/packaging/dist '$(BUILD)' $(VERSION)
+
+dsc:
+	@src/packaging/dsc '$(BUILD)' $(VERSION) "$$(src/packaging/dist '$(BUILD)' $(VERSION))"

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "base/protect.h"
 
 #define MARK	  "NBD_ATTACH_HEIR"
