@@ -109,8 +109,6 @@ serve "$port"
 check "the root file system is mounted" says 90 'guest: root is mounted'
 outage 3
 check "an outage before the change of root ends" says 60 'guest: read after the first outage'
-check "without another log, the kernel's has what the supervisor says" \
-	says 5 'nbd-attach\[[0-9]+\]: .*nbd0'
 check "the real root runs" says 90 'guest: the real root runs'
 check "its supervisor is spared by systemd" says 5 'the real root runs, as @'
 for n in second third fourth; do
