@@ -11,7 +11,7 @@ CMOCKA    := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 $(BUILD)/tests/unit/%.o: tests/unit/%.c Makefile | $(FILTERS) $(SONAMES)
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
-	@$(CC) $(ALL_CFLAGS) -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) -Wno-deprecated-declarations -Itests/unit $(shell $(PKG_CONFIG) --cflags cmocka) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libnbd-attach.a
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libnbd-attach.a $(CMOCKA) $(PKG_LIBS) -lpthread -ldl

@@ -16,6 +16,9 @@
 #endif
 
 #if !__GLIBC_PREREQ(2, 34)
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 static inline void closefrom(int first)
 {
 	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
