@@ -18,7 +18,7 @@ lines=(
 	'--backend |auto ioctl netlink'
 	'--backend n|netlink'
 	'--completion |bash fish zsh'
-	'--accept |features name read-only smaller'
+	'--accept |content features name read-only smaller'
 	'--image q|qcow2:'
 	'|auto data /dev/nbd1'
 	'd|data'
