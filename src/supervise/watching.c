@@ -209,7 +209,10 @@ int supervisor_prepare_watch(struct supervisor *s)
 	    .looked = looked,
 	    .changed = changed,
 	};
-	const struct watch_config cfg = {.peer_timeout_ms = s->cfg.peer_timeout_ms};
+	const struct watch_config cfg = {
+	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
+	    .frugal = s->cfg.swap,
+	};
 
 	s->log_pause = loop_timer_new(s->env.loop, read_log, s);
 	s->watch = watch_new(&s->env, &cfg, &events, s);

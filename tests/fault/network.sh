@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The network is cut without a FIN and comes back; the server's host dies and comes back without its
-# old connections.
+# old connections; a server of one client misses the end of that one.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 44
+begin 52
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 # shellcheck source=tests/fault/net.bash
@@ -56,4 +56,29 @@ away "cut 4 s" 1 4 sever mend
 away "cable pulled 15 s" 1 15 unplug plug
 away "host rebooted" 1 15 host_gone host_back
 away "host rebooted at once" 1 3 host_gone host_back
+
+# The reset of a connection without a descriptor is lost in the cut network and never repeated, so a
+# server of one client would keep its dead client, and serve nobody else.
+taken_over_one_client() {
+	local name="one client, taken over" old
+	new_image
+	serve qemu-nbd 10809
+	check "$name: attaches" attach || return
+	old=$(supervisor "$device")
+	kill -KILL "$old"
+	wait_for 10 gone "$old"
+	check "$name: is taken over" attach
+	check "$name: load" load -r 500
+	pause 1
+	sever
+	check "$name: is lost" wait_for 30 eval 'state_is lost || state_is healing'
+	until_gone 20
+	check "$name: the network is back" mend
+	check "$name: attached again" healed
+	pause 3
+	check "$name: nothing failed, nothing lost" unload
+	echo "  $name: $(figures)"
+	check "$name: detaches" release
+}
+taken_over_one_client
 finish

@@ -7,6 +7,7 @@
 
 #include "base/peer.h"
 #include "supervise/watch/ended.h"
+#include "supervise/watch/knock.h"
 #include "supervise/watch/links.h"
 
 struct link {
@@ -35,6 +36,9 @@ struct links {
 	unsigned presumed;	  /* dead ones among those that cannot be examined */
 	int untold;		  /* known deaths that the kernel has yet to report */
 	uint64_t untold_at;	  /* when that last changed */
+	bool knocks;		  /* see links_knock() */
+	size_t n_knocks;
+	struct knock *knock[LINKS_MAX];
 	bool frozen;
 	bool probing;
 	unsigned held_back; /* reports of the kernel during a probe */
@@ -54,6 +58,9 @@ int links_untold(struct links *l, int change);
 int links_take_out(struct links *l, size_t i);
 /* Connection i is foreign and dead: removes it and calls the links_fn. */
 void links_found_dead(struct links *l, size_t i);
+
+/* links.c: a new connection shows that the server is free. */
+void links_end_knocks(struct links *l);
 
 /* links-watch.c: watches connection i, which has a descriptor, for its end. 0 or -errno. */
 int links_watch_one(struct links *l, size_t i);

@@ -55,6 +55,7 @@ int links_add(struct links *l, int fd)
 
 	if (l->n == LINKS_MAX)
 		return -ENOSPC;
+	links_end_knocks(l);
 	l->fd[l->n] = fd;
 	l->link[l->n] = (struct link){.io = NULL};
 	if (l->wanted) {
@@ -92,6 +93,15 @@ void links_thaw(struct links *l)
 			hung_up(l->fd[i], EPOLLRDHUP, l);
 }
 
+/* The network is cut, so the reset does not arrive. */
+static void tell_again(struct links *l, const struct diag_socket *id)
+{
+	struct knock *k = l->n_knocks < LINKS_MAX ? knock_new(l->loop, id) : NULL;
+
+	if (k)
+		l->knock[l->n_knocks++] = k;
+}
+
 /* Cuts a connection whose host has vanished. False: that is impossible, so it stays alive. */
 static bool cut(struct links *l, size_t i)
 {
@@ -101,6 +111,8 @@ static bool cut(struct links *l, size_t i)
 		l->uncut++;
 		return false;
 	}
+	if (l->link[i].foreign && l->knocks)
+		tell_again(l, &l->link[i].id);
 	fd = links_take_out(l, i);
 	if (fd >= 0)
 		shutdown(fd, SHUT_RDWR);

@@ -22,8 +22,20 @@ struct links *links_new(struct loop *loop, links_fn *fn, void *arg)
 	return l;
 }
 
+void links_knock(struct links *l)
+{
+	l->knocks = true;
+}
+
+void links_end_knocks(struct links *l)
+{
+	while (l->n_knocks)
+		knock_free(l->knock[--l->n_knocks]);
+}
+
 void links_clear(struct links *l)
 {
+	links_end_knocks(l);
 	for (size_t i = 0; i < l->n; i++) {
 		loop_io_free(l->link[i].io);
 		close_fdp(&l->fd[i]);

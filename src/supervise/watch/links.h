@@ -132,6 +132,12 @@ bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms);
 unsigned links_uncut(const struct links *l);
 
 /*
+ * From now on, a server whose connection is cut without a descriptor is told again (knock.h), until
+ * a new connection is added. It takes memory and descriptors at that moment.
+ */
+void links_knock(struct links *l);
+
+/*
  * The driver itself may cut a live server (a request timeout, several connections): an old
  * connection that it has shut down is given up after the settling time, even without a proof.
  */

@@ -65,6 +65,8 @@ struct watch *watch_new(const struct part_env *env, const struct watch_config *c
 	w->settle = loop_timer_new(env->loop, settled, w);
 	w->sample = loop_timer_new(env->loop, take_sample, w);
 	w->links = links_new(env->loop, link_died, w);
+	if (w->links && !cfg->frugal)
+		links_knock(w->links);
 	if (w->settle && w->sample && w->links)
 		return w;
 	watch_free(w);

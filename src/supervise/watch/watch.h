@@ -18,6 +18,7 @@ struct state;
 
 struct watch_config {
 	uint32_t peer_timeout_ms; /* a peer that acknowledges nothing for this time is dead */
+	bool frugal;		  /* --swap: take no memory during an outage */
 };
 
 /* Called from the loop, or from watch_look(). None of them may free the part. */
