@@ -55,7 +55,7 @@ check "background: detaches" nbd_attach --detach /dev/nbd0
 check "background: nbd0 is free at once" detached nbd0
 check "background: the supervisor ends" wait_for 5 gone "$held"
 check "background: only the locks are left" \
-	is "$(find /run/nbd-attach -type f ! -name '*.lock' -o -type s)" ''
+	is "$(find /run/nbd-attach -type f ! -name '*.lock' ! -name secret -o -type s)" ''
 check "background: --check says so" expect_status 1 '' nbd_attach --check nbd0
 
 # One export, several devices
