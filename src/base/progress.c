@@ -24,6 +24,7 @@ static struct {
 	int end_fd; /* readable when the wait is over */
 	time_t since;
 	_Atomic(const char *) text;
+	atomic_bool shown;
 } progress = {.end_fd = -1};
 
 static time_t seconds(void)
@@ -41,6 +42,7 @@ static void show(void)
 	int len = snprintf(line, sizeof(line), "\r\033[K%s, %lld s\r", atomic_load(&progress.text),
 			   (long long)(seconds() - progress.since));
 
+	atomic_store(&progress.shown, true);
 	if (len > 0 && (size_t)len < sizeof(line))
 		(void)!write(STDERR_FILENO, line, (size_t)len);
 }
@@ -91,6 +93,7 @@ void progress_end(void)
 	close_fdp(&progress.end_fd);
 	progress.end_fd = -1;
 	progress.runs = false;
-	log_erase();
+	if (atomic_exchange(&progress.shown, false))
+		log_erase();
 	log_set_erase(false);
 }

@@ -9,10 +9,33 @@ esc=$'\033'
 export TERM=xterm
 unset NO_COLOR
 
+# Its end is that of the command: a helper of a build with sanitizers keeps the terminal open.
+cat >"$N/terminal.py" <<'EOF'
+import os, pty, select, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp("env", ["env"] + sys.argv[1:])
+ended = None
+while True:
+    if select.select([fd], [], [], 0.1)[0]:
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            break
+        os.write(1, data)
+    elif ended is not None:
+        break
+    if ended is None:
+        process, status = os.waitpid(pid, os.WNOHANG)
+        ended = status if process else None
+if ended is None:
+    ended = os.waitpid(pid, 0)[1]
+sys.exit(os.waitstatus_to_exitcode(ended))
+EOF
+
 # Runs a command at a terminal of its own; what it shows goes to $N/screen.
 at_terminal() { # [NAME=VALUE...] COMMAND...
-	python3 -c 'import os, pty, sys
-sys.exit(os.waitstatus_to_exitcode(pty.spawn(["env"] + sys.argv[1:])))' "$@" </dev/null >"$N/screen"
+	python3 "$N/terminal.py" "$@" </dev/null >"$N/screen"
 }
 
 shows() { # TEXT
