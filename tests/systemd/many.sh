@@ -18,7 +18,7 @@ prepare() { # DIR
 	done
 	edit "$1" nbd-attach@.service RestartSec=1
 	for i in 1 2; do
-		cp "$top/$(make -s -C "$top" deb DEB_VERSION="0.1-$i" | tail -n 1)" "$1/srv/$i.deb"
+		cp "$(make -s -C "$top" deb DEB_VERSION="0.1-$i" | tail -n 1)" "$1/srv/$i.deb"
 	done
 	# A small database of its own: an emulated machine needs half a minute to read the full one.
 	mkdir -p "$1/srv/dpkg"/{info,updates,triggers}
