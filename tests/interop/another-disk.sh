@@ -5,7 +5,7 @@
 # the device belongs to it.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 180
+in_guest 300
 begin 21
 port=10951
 
@@ -26,6 +26,9 @@ printf '%s\n' '[generic]' 'allowlist = true' "port = $port" 'listenaddr = 127.0.
 	'[data]' "exportname = $scratch/cow" 'copyonwrite = true' 'flush = true' >"$scratch/conf"
 nbd-server -C "$scratch/conf" -p "$scratch/pid" 2>"$scratch/server.said"
 wait_for 20 listening $port
+# It listens before it has a prime for TLS, and serves nobody until then.
+wait_for 10 test -s "$scratch/pid"
+wait_for 120 idles "$(<"$scratch/pid")"
 # The process that serves the connection, a child of the server's.
 end_connection() {
 	local child children
