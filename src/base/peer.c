@@ -25,8 +25,9 @@ static uint64_t waited_ms(const struct tcp_info *info)
 }
 
 /*
- * How many retransmissions were surely sent since the peer was heard: the last one is no older than
- * the present timeout, and the one before it no older than that and half of it.
+ * The least number of retransmissions that were sent since the peer was heard. The latest was sent
+ * at most one timeout ago. The one before was sent half of that earlier, because TCP doubles its
+ * timeout until it reaches the maximum; from then on, a whole timeout earlier.
  */
 static unsigned sure_tries(const struct tcp_info *info, uint64_t heard)
 {

@@ -16,7 +16,7 @@
 /* Bytes: a pipe takes more, so that the supervisor never waits for a command that is stopped. */
 #define PHASES_MAX 500
 
-/* What a person reads who waits for the command to end. */
+/* What the waiting command shows at a terminal, for each state of the supervisor. */
 static const char *const phases[FSM_STATES] = {
     [FSM_STARTING] = "connecting",
     [FSM_WAITING] = "waiting for the server",

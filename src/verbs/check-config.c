@@ -22,8 +22,7 @@ static void say(const struct err *err, void *arg)
 	log_error("%s", err->message);
 }
 
-/* A configuration's NAME, or NAME.conf, instead of its file, if there is no file with that name
- * here. */
+/* `word` is a file. If there is no such file, it is the NAME or NAME.conf of a configuration. */
 static void find_file(const char *word, char *path, size_t size)
 {
 	size_t len;

@@ -21,9 +21,9 @@ int cmd_device(const struct options *o, int *ret_index, struct err *err);
 int cmd_device_configured(const char *name, int *ret_index);
 
 /*
- * True, with an ERR_USAGE sentence, if the kernel has NBD devices, but none of this number. Without
- * the nbd module there are none at all, and then no number is wrong. Also true, with an ERR_SYSTEM
- * sentence, if there is no sysfs to look at.
+ * True and ERR_USAGE in *err if the kernel has NBD devices, but none with this number. Without the
+ * nbd module there are none at all, and then no number is wrong. True and ERR_SYSTEM in *err if
+ * sysfs is not mounted.
  */
 bool cmd_device_missing(int index, struct err *err);
 

@@ -32,7 +32,7 @@ struct reconnect {
 	struct hints *hints;   /* during an outage; with --swap always */
 	unsigned accept;       /* enum identity_accept, in this outage */
 	bool not_healed;       /* the last hand-over failed */
-	uid_t unix_uid;	       /* the user who serves the Unix socket in use; -1: not known */
+	uid_t unix_uid; /* the user ID of the server at the Unix socket in use; -1: not known */
 	struct content content;
 	struct content accepted;     /* of the new connections, with ACCEPT_CONTENT */
 	struct idle *idle;	     /* NULL: no identifiers are read from the device */

@@ -91,7 +91,7 @@ void reconnect_end_relays(struct reconnect *r);
  * compared.
  */
 int reconnect_check(const struct reconnect *r, struct err *err);
-/* Sets the user who serves the Unix socket in use; -1: not known. */
+/* Sets the user ID of the server at the Unix socket in use; -1: not known. */
 void reconnect_set_owner(struct reconnect *r, uid_t unix_uid);
 /* Sets what is known of the server: its addresses, and its content (NULL: nothing). */
 int reconnect_know(struct reconnect *r, const struct address_list *addresses,

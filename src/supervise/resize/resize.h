@@ -44,7 +44,7 @@ struct resize_view {
 	const struct endpoint *endpoint;
 	const struct address_list *addresses; /* the one that answered last comes first */
 	struct helpers *helpers;
-	uid_t unix_uid;	 /* the user who serves the Unix socket; -1: not known */
+	uid_t unix_uid;	 /* the user ID of the server at the Unix socket; -1: not known */
 	uint32_t sample; /* of each new connection; see struct attempt_config */
 	uint64_t sample_size;
 };
