@@ -74,9 +74,10 @@ check "nbdkit: text, one paragraph for each export" \
 check "nbdkit: text of one export" \
 	is "$(nbd_attach --info -u "$sock" one | grep -cE '^(tls +no|description +a test|minimum block +512|uri +nbd.unix:///one)')" 4
 check "no escape sequence in a pipe" eval '! nbd_attach --info -u "$sock" one | grep -q "$(printf "\033")"'
-terminal() { script -qec "${nbd_attach[0]} --info -u $sock one" /dev/null </dev/null | cat -v; }
+# Without what it waits for, which a slow machine shows (-q).
+terminal() { script -qec "${nbd_attach[0]} --info -q -u $sock one" /dev/null </dev/null | cat -v; }
 check "bold on a terminal" eval 'TERM=xterm NO_COLOR= terminal | grep -F "^[[1mexport"'
-check "NO_COLOR: no escape sequence" eval '! TERM=xterm NO_COLOR=1 terminal | grep -E "\^\[\[[0-9;]*m"'
+check "NO_COLOR: no escape sequence" eval '! TERM=xterm NO_COLOR=1 terminal | grep -F "^["'
 check "TERM=dumb: no escape sequence" eval '! TERM=dumb NO_COLOR= terminal | grep -F "^["'
 check "an unknown export" expect_status 5 'none' nbd_attach --info -u "$sock" none
 stop "$pid"
