@@ -17,3 +17,16 @@ ip link set lo up
 cut_network() { ip link set lo down; }
 
 mend_network() { ip link set lo up; }
+
+# Makes a shared key of the user `me`.
+make_key() { # FILE
+	(umask 077 && echo "me:0123456789abcdef0123456789abcdef" >"$1")
+}
+
+# Serves $image with TLS at port 10809, for those who have the key in $N/psk.
+secure() {
+	nbdkit -f -i 127.0.0.1 --tls=require --tls-psk="$N/psk" file "$image" >>"$N/server.said" 2>&1 </dev/null &
+	server=$!
+	started+=("$server")
+	wait_for 10 listening 10809
+}

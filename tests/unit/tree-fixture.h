@@ -5,6 +5,8 @@
 
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 static inline int tree_remove_one(const char *path, const struct stat *st, int type,
 				  struct FTW *ftw)
@@ -32,6 +34,19 @@ static inline void tree_put(const char *root, const char *path, const char *text
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
+}
+
+/* Makes a tree from a template of mkdtemp(3), with the directories that nbd0 has in sysfs. */
+static inline void tree_make_device(char *root)
+{
+	static const char *const directories[] = {"block", "block/nbd0", "block/nbd0/queue"};
+	char path[128];
+
+	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, directories[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
 }
 
 #endif

@@ -7,16 +7,8 @@
 # shellcheck source=tests/stub/lib.bash
 . "$(dirname "$0")/../lib.bash"
 
-secure() {
-	nbdkit -f -i 127.0.0.1 --tls=require --tls-psk="$N/psk" file "$image" >>"$N/server.said" 2>&1 </dev/null &
-	server=$!
-	started+=("$server")
-	wait_for 10 listening 10809
-}
-
 mkdir "$N/stub/empty-root"
-echo "me:0123456789abcdef0123456789abcdef" >"$N/psk"
-chmod 600 "$N/psk"
+make_key "$N/psk"
 secure
 # A sanitizer's search for leaks reads /proc, which is not there: it would never end.
 ASAN_OPTIONS+=:detect_leaks=0

@@ -43,17 +43,9 @@ static void put(const char *name, const char *value)
 
 static int set_up(void **state)
 {
-	char path[128];
-
 	(void)state;
 	strcpy(root, "/tmp/test-queue-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	for (const char *const *d =
-		 (const char *const[]){"block", "block/nbd0", "block/nbd0/queue", NULL};
-	     *d; d++) {
-		snprintf(path, sizeof(path), "%s/%s", root, *d);
-		assert_int_equal(mkdir(path, 0755), 0);
-	}
+	tree_make_device(root);
 	put("queue/iostats", "1\n");
 	put("stat", "1 0 0 0 2 0 0 0 3 0 0 4 0 0 0 5 0\n");
 	return 0;

@@ -31,17 +31,9 @@ static void write_attr(const char *name, const char *value)
 
 static int set_up(void **state)
 {
-	char path[128];
-
 	(void)state;
 	strcpy(root, "/tmp/test-tune-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	for (const char *const *d =
-		 (const char *const[]){"block", "block/nbd0", "block/nbd0/queue", NULL};
-	     *d; d++) {
-		snprintf(path, sizeof(path), "%s/%s", root, *d);
-		assert_int_equal(mkdir(path, 0755), 0);
-	}
+	tree_make_device(root);
 	return 0;
 }
 
