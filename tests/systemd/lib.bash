@@ -146,3 +146,27 @@ network() { # DIR
 	enable "$1" systemd-networkd.service multi-user.target
 	enable "$1" systemd-networkd-wait-online.service network-online.target
 }
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# On the host: runs this script with CASE in a guest, and ends the server when the guest asks for it. Sets
+# $took, the milliseconds from the command that powers off to the end of the guest.
+powers_off() { # SECONDS CASE SERVER
+	local line began=0
+	exec 5< <("$top/tests/vm/boot" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "$2" 2>&1
+		echo "status $?")
+	while read -r -u 5 line; do
+		echo "guest: $line"
+		case $line in
+		"end the server") kill_now "$3" ;;
+		poweroff) began=$(date +%s%3N) ;;
+		"status "*) break ;;
+		esac
+	done
+	# shellcheck disable=SC2034 # for the script
+	took=$(($(date +%s%3N) - began))
+	exec 5<&-
+	((began > 0)) && [[ $line = "status 0" ]]
+}

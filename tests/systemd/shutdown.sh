@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
-here=$(dirname "$(readlink -f "$0")")
+took=0
 grace=10
 
 prepare() { # DIR
@@ -66,10 +66,6 @@ alive | dead | late)
 	;;
 esac
 
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 disk_server() { # NAME PORT; sets $pid
 	truncate -s 64M "$scratch/$1.img"
 	mkfs.ext4 -qF "$scratch/$1.img" && : >"$scratch/$1.log" || return
@@ -79,29 +75,19 @@ disk_server() { # NAME PORT; sets $pid
 
 # Sets $took, the milliseconds from the command to the end, and writes $scratch/console.
 power_off() { # CASE
-	local line began=0 data well
+	local good data well
 	rm -f "$scratch"/*.img
 	TEST_PORT=$(free_port) TEST_WELL_PORT=$(free_port)
 	export TEST_PORT TEST_WELL_PORT NBD_VM_NET=1 NBD_VM_POWEROFF=1
 	export NBD_VM_CONSOLE=$scratch/console
 	disk_server data "$TEST_PORT" && data=$pid || return
 	disk_server well "$TEST_WELL_PORT" && well=$pid || return
-	exec 5< <("$top/tests/vm/boot" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t 200 "$here/shutdown.sh" "$1" 2>&1
-		echo "status $?")
-	while read -r -u 5 line; do
-		echo "guest: $line"
-		case $line in
-		"end the server") kill_now "$data" ;;
-		poweroff) began=$(date +%s%3N) ;;
-		"status "*) break ;;
-		esac
-	done
-	took=$(($(date +%s%3N) - began))
-	exec 5<&-
+	powers_off 200 "$1" "$data"
+	good=$?
 	kill -TERM "$well" 2>/dev/null
 	[[ $1 != alive ]] || kill -TERM "$data"
 	wait_for 5 gone "$well"
-	((began > 0)) && [[ $line = "status 0" ]]
+	((good == 0))
 }
 
 # The console has these lines in this order.

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
-here=$(dirname "$(readlink -f "$0")")
+took=0
 grace=10
 
 prepare() { # DIR
@@ -71,13 +71,9 @@ alive | dead)
 	;;
 esac
 
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # Sets $took, the milliseconds from the command to the end, and writes $scratch/console.
 power_off() { # CASE
-	local line began=0 server
+	local good server
 	rm -rf "$scratch/disks"
 	mkdir "$scratch/disks"
 	truncate -s 64M "$scratch/disks/"{group,crypt,swap}
@@ -86,20 +82,10 @@ power_off() { # CASE
 	start_server "$TEST_PORT" nbdkit -f -i 127.0.0.1 -p "$TEST_PORT" --filter=log \
 		file dir="$scratch/disks" logfile="$scratch/log.$1" || return
 	server=$pid
-	exec 5< <("$top/tests/vm/boot" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t 240 "$here/stacked.sh" "$1" 2>&1
-		echo "status $?")
-	while read -r -u 5 line; do
-		echo "guest: $line"
-		case $line in
-		"end the server") kill_now "$server" ;;
-		poweroff) began=$(date +%s%3N) ;;
-		"status "*) break ;;
-		esac
-	done
-	took=$(($(date +%s%3N) - began))
-	exec 5<&-
+	powers_off 240 "$1" "$server"
+	good=$?
 	[[ $1 != alive ]] || { kill -TERM "$server" && wait_for 5 gone "$server"; }
-	((began > 0)) && [[ $line = "status 0" ]]
+	((good == 0))
 }
 
 detached() { # nbd3...
