@@ -41,7 +41,7 @@ EOF
 
 # Runs a command at a terminal of its own; what it shows goes to $N/screen.
 at_terminal() { # [NAME=VALUE...] COMMAND...
-	python3 "$N/terminal.py" $kept "$@" </dev/null >"$N/screen"
+	python3 "$N/terminal.py" "$kept" "$@" </dev/null >"$N/screen"
 }
 
 shows() { # TEXT
