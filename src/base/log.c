@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,9 @@ static struct {
 	enum log_sink sink;
 	int level;
 	bool prefix;
-	bool erase;
-	bool kernel; /* to /dev/kmsg if there is no /dev/log */
-	int fd;	     /* of /dev/log; -1: none */
+	atomic_bool erase; /* set by the thread that shows a wait */
+	bool kernel;	   /* to /dev/kmsg if there is no /dev/log */
+	int fd;		   /* of /dev/log; -1: none */
 } logger = {.name = "nbd-attach", .level = LOG_INFO, .fd = -1};
 
 void log_init(const char *name, enum log_sink sink, int level)

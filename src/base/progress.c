@@ -24,7 +24,6 @@ static struct {
 	int end_fd; /* readable when the wait is over */
 	time_t since;
 	_Atomic(const char *) text;
-	atomic_bool shown;
 } progress = {.end_fd = -1};
 
 static time_t seconds(void)
@@ -42,7 +41,7 @@ static void show(void)
 	int len = snprintf(line, sizeof(line), "\r\033[K%s, %lld s\r", atomic_load(&progress.text),
 			   (long long)(seconds() - progress.since));
 
-	atomic_store(&progress.shown, true);
+	log_set_erase(true);
 	if (len > 0 && (size_t)len < sizeof(line))
 		(void)!write(STDERR_FILENO, line, (size_t)len);
 }
@@ -76,7 +75,6 @@ void progress_begin(const char *text)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	progress.runs = pthread_create(&progress.thread, NULL, run, NULL) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	log_set_erase(progress.runs);
 }
 
 void progress_change(const char *text)
@@ -93,7 +91,6 @@ void progress_end(void)
 	close_fdp(&progress.end_fd);
 	progress.end_fd = -1;
 	progress.runs = false;
-	if (atomic_exchange(&progress.shown, false))
-		log_erase();
+	log_erase();
 	log_set_erase(false);
 }

@@ -113,4 +113,13 @@ check "it detaches" detach
 crash
 check "-q at a terminal" eval 'at_terminal timeout 4 "${attach[@]}" -q; :'
 check "... shows nothing of the wait" shows_no_escape
+
+# What was never shown is not erased. (A busy machine may show it.)
+serve
+erases_what_it_shows() {
+	cat -v "$N/screen"
+	[[ $(<"$N/screen") != *"${esc}[K"* || $(<"$N/screen") = *' s'$'\r'* ]]
+}
+check "a short command at a terminal" at_terminal "${nbd_attach[@]}" --info -u "$sock"
+check "... erases nothing" erases_what_it_shows
 finish
