@@ -11,11 +11,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "base/loop.h"
 
 #define PATH_ROOM 512
 #define TEXT_ROOM 256
@@ -118,14 +118,6 @@ bool queue_reader_is_forgotten(void)
 	return reader.forgotten;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int ended(void)
 {
 	close_fdp(&reader.fd);
@@ -138,13 +130,13 @@ static int ended(void)
 static int take_answer(struct answer *ret_answer, int64_t end)
 {
 	struct pollfd p = {.fd = reader.fd, .events = POLLIN};
-	int64_t left = end - now_ms();
+	int64_t left = end - (int64_t)loop_now();
 	ssize_t len;
 	int n;
 
 	do {
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
-		left = end - now_ms();
+		left = end - (int64_t)loop_now();
 	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return -EAGAIN;
@@ -198,7 +190,7 @@ int queue_reader_read(const char *path, char *buf, size_t size, int wait_ms)
 {
 	bool look = wait_ms <= QUEUE_READER_LOOK_MS;
 	struct answer a = {.ret = 0};
-	int64_t end = now_ms() + wait_ms;
+	int64_t end = (int64_t)loop_now() + wait_ms;
 	int ret = -EPIPE;
 
 	if (look) {

@@ -7,8 +7,8 @@
  * With one connection and no request timeout, the driver looks at each request in flight once in
  * this time. When it finds that the request's connection has died, it sends the request again, so
  * the last request of an outage continues this late. The driver also logs a line for each request
- * that it finds with a live server: with 1 s, a server that takes 6 s for each of 64 requests
- * filled the log with 70 lines a second, and 10 s are the shortest time at which that ended.
+ * that it finds with a live server. Measured with 64 writes at a server that carries out 16 at a
+ * time, in 6 s each: 1038 lines with 1 s, 96 with 10 s, none with 30 s.
  */
 #define IO_TIMEOUT_MS 10000
 /*

@@ -27,10 +27,9 @@ struct idle {
 	struct process process;
 	struct loop_io *answer, *end;
 	struct loop_timer *limit;
-	uint64_t
-	    known; /* requests that wrote, when the identifiers were known; NEVER: they are not */
-	uint64_t seen;	 /* the same at the last look */
-	uint64_t before; /* the same when the process was started */
+	uint64_t known;	 /* sectors written when they were read; NEVER: they are not known */
+	uint64_t seen;	 /* sectors written at the last look */
+	uint64_t before; /* sectors written when the process was started */
 	uint64_t next;	 /* monotonic ms: no process before */
 	bool blind;	 /* no node is visible here, as in the unit */
 };
