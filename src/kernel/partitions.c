@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 #include "base/text.h"
 #include "kernel/claim.h"
 #include "kernel/sysfs.h"
@@ -52,14 +52,6 @@ unsigned partitions_shown(int index, char *buf, size_t size)
 	return found;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static int look(int index, unsigned limit_ms, struct err *err)
 {
 	struct pollfd p = {.events = POLLIN};
@@ -81,7 +73,7 @@ static int look(int index, unsigned limit_ms, struct err *err)
 
 int partitions_forget(int index, unsigned limit_ms, struct err *err)
 {
-	uint64_t end = now_ms() + limit_ms;
+	uint64_t end = loop_now() + limit_ms;
 	struct err why = {.message = ""};
 	char names[200];
 	int ret;
@@ -91,7 +83,7 @@ int partitions_forget(int index, unsigned limit_ms, struct err *err)
 	ret = look(index, limit_ms, &why);
 	/* A service may see no device node; then udev opens the device. */
 	while (partitions_shown(index, names, sizeof(names))) {
-		if (now_ms() >= end)
+		if (loop_now() >= end)
 			return err_set(
 			    err, ERR_FAILED, EBUSY,
 			    "the kernel still shows partitions of the disk that was "

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "nbd/traffic.h"
+#include "base/loop.h"
 #include "base/peer.h"
 #include "worker/relay-buffer.h"
 #include "worker/tls/stream.h"
@@ -37,14 +37,6 @@ struct relay {
 	/* Without TLS only the first two are in use. */
 	struct relay_buffer up, down, up_sealed, down_sealed;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 struct relay *relay_new(const struct relay_config *cfg)
 {
@@ -77,7 +69,7 @@ static void end(struct relay *r, enum side side, bool broken)
 	r->ended[side] = true;
 	r->broken |= broken;
 	if (!r->limit)
-		r->limit = now_ms() + LAST_WORD_MS;
+		r->limit = loop_now() + LAST_WORD_MS;
 }
 
 static void fill(struct relay *r, enum side side, struct relay_buffer *b)
@@ -126,7 +118,7 @@ static void leave(struct relay *r)
 {
 	r->leaving = true;
 	end(r, SIDE_KERNEL, true);
-	r->limit = now_ms() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
+	r->limit = loop_now() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
 }
 
@@ -233,7 +225,7 @@ static bool look(struct relay *r)
 		r->watch = false; /* not TCP */
 		return true;
 	}
-	switch (peer_judge(&r->peer, &info, now_ms(), r->cfg.peer_timeout_ms)) {
+	switch (peer_judge(&r->peer, &info, loop_now(), r->cfg.peer_timeout_ms)) {
 	case PEER_WELL:
 		r->watch = wire_up(r)->len > 0;
 		return true;
@@ -248,7 +240,7 @@ static bool look(struct relay *r)
 /* -1: as long as nothing happens. */
 static int patience(const struct relay *r)
 {
-	uint64_t now = now_ms();
+	uint64_t now = loop_now();
 
 	if (r->limit)
 		return r->limit > now ? (int)(r->limit - now) : 0;
@@ -261,7 +253,7 @@ static bool wait(struct relay *r)
 	struct pollfd p[SIDES] = {{.fd = r->fd[SIDE_KERNEL]}, {.fd = r->fd[SIDE_SERVER]}};
 	int n;
 
-	if (r->limit && now_ms() >= r->limit)
+	if (r->limit && loop_now() >= r->limit)
 		return false;
 	/* The kernel may give up a connection whose server does not read: with full buffers, that
 	 * is the hang-up alone. */

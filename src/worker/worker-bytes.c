@@ -6,18 +6,10 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-
-uint64_t worker_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
+#include "base/loop.h"
 
 /*
  * Waits until the socket is ready for `events`. The parent's timer ends a slow handshake by killing
@@ -32,7 +24,7 @@ int worker_wait_ready(void *arg, short events)
 	struct worker *w = arg;
 	const int on = 1;
 	struct pollfd p[] = {{.fd = w->sock, .events = events}, {.fd = w->fd}};
-	uint64_t now = worker_now_ms();
+	uint64_t now = loop_now();
 	int n;
 
 	if (now >= w->deadline)

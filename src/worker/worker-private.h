@@ -25,8 +25,6 @@ struct worker {
 
 /* worker-bytes.c: bytes to and from the server, in plain text or over TLS. */
 
-/* Monotonic. */
-uint64_t worker_now_ms(void);
 /* arg: the worker. Waits until its socket is ready for `events`. 0; -ETIMEDOUT at the deadline. */
 int worker_wait_ready(void *arg, short events);
 /* Bytes sent; 0: it is worth another try now; or -errno. */

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/libc.h"
+#include "base/loop.h"
 #include "worker/relay.h"
 
 /* Stack the handshake may need, touched before it is locked. */
@@ -81,7 +82,7 @@ static void wait_for_job(struct worker *w)
 	w->sock = fds[0];
 	w->keys = w->job.tls.on ? fds[1] : -1;
 	w->kernel = w->job.relay ? fds[n_fds - 1] : -1;
-	w->deadline = worker_now_ms() + w->job.timeout_ms;
+	w->deadline = loop_now() + w->job.timeout_ms;
 }
 
 static int send_some(struct worker *w, const uint8_t *buf, size_t len)
@@ -134,7 +135,7 @@ static void tell_listed(struct worker *w)
  */
 static void say_goodbye(struct worker *w)
 {
-	uint64_t deadline = worker_now_ms() + GOODBYE_MS;
+	uint64_t deadline = loop_now() + GOODBYE_MS;
 	struct err ignored = w->answer.err;
 	const uint8_t *buf;
 	uint8_t rest[256];
