@@ -67,6 +67,12 @@ launch() { # NAME
 	name_of[$!]=$1
 }
 
+did_not_end_well() { # NAME STATUS: keeps what it printed last, for the end of the output
+	broken+=("$1 (exit status $2)")
+	ends+="the last lines of $1:"$'\n'
+	ends+=$(tail -n 25 "$logs/$1" | sed 's/^/  | /')$'\n'
+}
+
 reap() { # one that has ended; the totals go to passed, failed, skipped and broken
 	local process status name counts p f s cpu=0
 	wait -n -p process
@@ -82,9 +88,9 @@ reap() { # one that has ended; the totals go to passed, failed, skipped and brok
 		read -r p _ f _ s _ <<<"${counts//,/} 0"
 		((passed += p, failed += f, skipped += s)) || true
 		# It counted no failure, but it ended with an error.
-		((status == 0 || f > 0)) || broken+=("$name (exit status $status)")
+		((status == 0 || f > 0)) || did_not_end_well "$name" "$status"
 	else # it died or was ended: its results so far do not count
-		broken+=("$name (exit status $status)")
+		did_not_end_well "$name" "$status"
 	fi
 	record "$name" "$status" "${counts:+$p $f $s}"
 	cpu=$(tail -n 1 "$logs/$name.cpu" | awk '{ printf "%.0f", $1 + $2 }')
@@ -101,7 +107,7 @@ run_guests() { # NAME...
 	local name alone=()
 	logs=$(mktemp -d) || exit 1
 	trap 'rm -rf "$logs"' EXIT
-	passed=0 failed=0 skipped=0 broken=() left=()
+	passed=0 failed=0 skipped=0 broken=() left=() ends=
 	for name; do
 		if grep -qs '^# Alone: ' "$here/$name.sh"; then
 			alone+=("$name")
@@ -117,6 +123,7 @@ run_guests() { # NAME...
 	room_for 0
 	((skipped == 0)) && skipped='' || skipped=", $skipped skipped"
 	((${#left[@]} == 0)) || echo "not run, no time was left: ${left[*]}"
+	printf %s "$ends"
 	echo "$passed passed, $((failed + ${#broken[@]})) failed$skipped${broken[*]:+; did not end well: ${broken[*]}}"
 	((failed == 0 && ${#broken[@]} == 0)) || return 1
 	((${#left[@]} == 0)) || return 75

@@ -32,6 +32,16 @@ in_guest() { # SECONDS [ARGUMENT...]: starts the script again in a guest, unless
 	exec "$top/tests/vm/run" ${TEST_KERNEL:+-k "$TEST_KERNEL"} -t "$1" "$(readlink -f "$0")" "${@:2}"
 }
 
+# Before in_guest(): builds what the script runs. Scripts that run side by side take turns, because two
+# makes could replace the same file at the same time.
+built() { # TARGET...
+	[[ -d /run/nbd-vm ]] && return
+	mkdir -p "$top/build"
+	flock "$top/build" make -s -C "$top" "$@" && return
+	echo "# make $* failed"
+	exit 1
+}
+
 # Most suites have several outages, so in a guest --io-timeout is short unless a script says
 # otherwise.
 short_outages() { # [ROOT]

@@ -3,7 +3,7 @@
 # src/kernel against a real kernel: attach, events, busy devices, and a detach that never hangs.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2317
 . "$(dirname "$0")/../lib.sh"
-[[ -d /run/nbd-vm ]] || make -s -C "$top" kernel-try || exit 1
+built kernel-try
 in_guest 240
 begin 65
 # shellcheck source=tests/interop/kernel-lib.bash
