@@ -13,7 +13,7 @@ terminated() { # uses $name; the device is attached
 	pause 1
 	kill -TERM -- "-$server"
 	check "$name: the server ends" wait_for 10 gone "$server"
-	check "$name: the supervisor notices" wait_for 5 eval 'state_is lost || state_is healing'
+	check "$name: the supervisor notices" wait_for 15 eval 'state_is lost || state_is healing'
 	pause 1
 	check "$name: serves again" serve_again
 	check "$name: heals" healed
