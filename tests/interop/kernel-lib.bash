@@ -60,7 +60,3 @@ ended() { # ends kernel-try
 queue() { # ATTRIBUTE of nbd0
 	cat "/sys/block/nbd0/queue/$1"
 }
-
-kernel_is() { # MAJOR.MINOR: at least
-	printf '%s\n' "$1" "$(uname -r)" | sort -VC
-}
