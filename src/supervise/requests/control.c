@@ -18,28 +18,44 @@
 /* Times 20 ms: a helper of a killed supervisor may keep its socket for this time. */
 #define RESETS_MAX 50
 
+/*
+ * Commands that have connected and asked nothing yet. A command that was stopped just then must not
+ * keep others away, so there may be several; each further one takes the place of the oldest, which
+ * asks again if it lives.
+ */
+#define SILENT_MAX 4
+
+/* After this, new connections are accepted again if no descriptor was free for one. */
+#define ACCEPT_PAUSE_MS 1000
+
+struct caller {
+	int fd; /* -1: none */
+	struct loop_io *io;
+};
+
+#define CALLER_NONE ((struct caller){.fd = -1})
+
 struct control {
 	struct loop *loop;
 	control_fn *fn;
 	void *arg;
 	char path[PATH_MAX];
 	int listen_fd;
-	struct loop_io *listen_io;
-	int caller_fd; /* -1: no command waits */
-	struct loop_io *caller_io;
-	bool asked;
-	bool lent; /* the connection of one who asked is in other hands */
-	bool left; /* the name is another process's */
+	struct loop_io *listen_io;	  /* NULL: it is not watched for a while */
+	struct loop_timer *pause;	  /* until the listener is watched again */
+	struct caller caller;		  /* its request is being carried out */
+	struct caller silent[SILENT_MAX]; /* they have not asked yet */
+	unsigned oldest;		  /* index of the silent one that makes room for another */
+	bool lent;			  /* the connection of one who asked is in other hands */
+	bool left;			  /* the name is another process's */
 };
 
-static void drop_caller(struct control *c)
+static void drop(struct caller *caller)
 {
-	loop_io_free(c->caller_io);
-	c->caller_io = NULL;
-	if (c->caller_fd >= 0)
-		close(c->caller_fd);
-	c->caller_fd = -1;
-	c->asked = false;
+	loop_io_free(caller->io);
+	if (caller->fd >= 0)
+		close(caller->fd);
+	*caller = CALLER_NONE;
 }
 
 static void send_answer(int fd, int status, const char *sentence)
@@ -54,19 +70,19 @@ static void send_answer(int fd, int status, const char *sentence)
 
 void control_answer(struct control *c, int status, const char *sentence)
 {
-	if (c->caller_fd >= 0)
-		send_answer(c->caller_fd, status, sentence);
-	drop_caller(c);
+	if (c->caller.fd >= 0)
+		send_answer(c->caller.fd, status, sentence);
+	drop(&c->caller);
 }
 
 int control_lend(struct control *c)
 {
-	int fd = c->caller_fd;
+	int fd = c->caller.fd;
 
 	if (fd < 0)
 		return -1;
-	c->caller_fd = -1;
-	drop_caller(c);
+	c->caller.fd = -1;
+	drop(&c->caller);
 	c->lent = true;
 	return fd;
 }
@@ -76,7 +92,7 @@ pid_t control_peer(const struct control *c)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	if (c->caller_fd < 0 || getsockopt(c->caller_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (c->caller.fd < 0 || getsockopt(c->caller.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return 0;
 	return peer.pid;
 }
@@ -159,31 +175,6 @@ static bool given_up(int fd, const struct control_request *request)
 	return request->verb == CONTROL_DETACH && poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
 }
 
-static void on_caller(int fd, uint32_t events, void *arg)
-{
-	struct control *c = arg;
-	struct control_request request;
-	char text[32] = "";
-	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-
-	(void)events;
-	if (n <= 0) {
-		drop_caller(c); /* the caller has gone; its request goes on */
-		return;
-	}
-	if (c->asked)
-		return;
-	c->asked = true;
-	if (!control_parse(text, &request))
-		control_answer(c, 2,
-			       "the supervisor does not know that request: it may be of "
-			       "another version");
-	else if (given_up(fd, &request))
-		drop_caller(c);
-	else
-		c->fn(&request, c->arg);
-}
-
 /* Unread data at the close would reset the connection, and the caller would not get the answer. */
 static void turn_away(int fd)
 {
@@ -197,25 +188,98 @@ static void turn_away(int fd)
 		    "again");
 }
 
+static bool is_occupied(const struct control *c)
+{
+	return c->caller.fd >= 0 || c->lent;
+}
+
+static void carry_out(struct control *c, const char *text)
+{
+	struct control_request request;
+
+	if (!control_parse(text, &request))
+		control_answer(c, 2,
+			       "the supervisor does not know that request: it may be of "
+			       "another version");
+	else if (given_up(c->caller.fd, &request))
+		drop(&c->caller);
+	else
+		c->fn(&request, c->arg);
+}
+
+static void on_caller(int fd, uint32_t events, void *arg)
+{
+	struct control *c = arg;
+	struct caller *caller = &c->caller;
+	char text[32] = "";
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	(void)events;
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		if (c->silent[i].fd == fd)
+			caller = &c->silent[i];
+	if (n <= 0) {
+		drop(caller); /* the caller has gone; its request goes on */
+	} else if (caller == &c->caller) {
+		return; /* one request a connection */
+	} else if (is_occupied(c)) {
+		turn_away(fd);
+		drop(caller);
+	} else {
+		c->caller = *caller;
+		*caller = CALLER_NONE;
+		carry_out(c, text);
+	}
+}
+
+static struct caller *place_for_another(struct control *c)
+{
+	struct caller *place;
+
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		if (c->silent[i].fd < 0)
+			return &c->silent[i];
+	place = &c->silent[c->oldest];
+	c->oldest = (c->oldest + 1) % SILENT_MAX;
+	drop(place);
+	return place;
+}
+
 static void on_connection(int listen_fd, uint32_t events, void *arg)
 {
 	struct control *c = arg;
 	_cleanup_fd_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+	struct caller *place;
 
 	(void)events;
+	/* The connection stays in the queue, so the loop would call this again at once. */
+	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		loop_io_free(TAKE_PTR(c->listen_io));
+		loop_timer_set(c->pause, ACCEPT_PAUSE_MS);
+	}
 	if (fd < 0)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
 		return;
-	if (c->caller_fd >= 0 || c->lent) {
+	if (is_occupied(c)) {
 		turn_away(fd);
 		return;
 	}
-	c->caller_io = loop_io_new(c->loop, fd, EPOLLIN, on_caller, c);
-	if (c->caller_io)
-		c->caller_fd = TAKE_FD(fd);
+	place = place_for_another(c);
+	place->io = loop_io_new(c->loop, fd, EPOLLIN, on_caller, c);
+	if (place->io)
+		place->fd = TAKE_FD(fd);
+}
+
+static void accept_again(void *arg)
+{
+	struct control *c = arg;
+
+	c->listen_io = loop_io_new(c->loop, c->listen_fd, EPOLLIN, on_connection, c);
+	if (!c->listen_io)
+		loop_timer_set(c->pause, ACCEPT_PAUSE_MS);
 }
 
 int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
@@ -227,7 +291,10 @@ int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 
 	if (!c)
 		return err_errno(err, ERR_SYSTEM, ENOMEM, "cannot listen on %s", path.text);
-	*c = (struct control){.loop = loop, .fn = fn, .arg = arg, .listen_fd = -1, .caller_fd = -1};
+	*c = (struct control){
+	    .loop = loop, .fn = fn, .arg = arg, .listen_fd = -1, .caller = CALLER_NONE};
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		c->silent[i] = CALLER_NONE;
 	memcpy(c->path, path.text, sizeof(c->path));
 	/* A socket there was left by a killed supervisor: we hold the device's lock. */
 	ret = rundir_listen(path.text, SOCK_SEQPACKET, 4);
@@ -237,6 +304,11 @@ int control_new(struct loop *loop, int index, control_fn *fn, void *arg,
 	c->listen_io = loop_io_new(loop, c->listen_fd, EPOLLIN, on_connection, c);
 	if (!c->listen_io) {
 		ret = -errno;
+		goto fail;
+	}
+	c->pause = loop_timer_new(loop, accept_again, c);
+	if (!c->pause) {
+		ret = -ENOMEM;
 		goto fail;
 	}
 	*ret_control = c;
@@ -250,7 +322,10 @@ void control_free(struct control *c)
 {
 	if (!c)
 		return;
-	drop_caller(c);
+	drop(&c->caller);
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		drop(&c->silent[i]);
+	loop_timer_free(c->pause);
 	loop_io_free(c->listen_io);
 	if (c->listen_fd >= 0) {
 		if (!c->left)

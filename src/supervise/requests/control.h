@@ -41,8 +41,8 @@ struct control_request {
 };
 
 /* A request arrived; answer it with control_answer(), now or later. One is open at a time; a
- * second caller is answered BUSY at once. A detach whose caller has gone before it was read does
- * not arrive. */
+ * second caller is answered BUSY at once. Callers that have asked nothing yet do not count. A
+ * detach whose caller has gone before it was read does not arrive. */
 typedef void control_fn(const struct control_request *request, void *arg);
 
 /* Listens; *ret_control is the caller's. SYSTEM error. Does not block. */

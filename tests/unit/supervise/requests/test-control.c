@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 #include "runtime/rundir.h"
@@ -213,6 +214,67 @@ static void one_caller_at_a_time(void **state)
 	assert_string_equal(answer, "0 done");
 	close(first);
 	control_answer(control, 0, "nobody waits");
+}
+
+/* Commands that were stopped before they could ask: the supervisor hears others. */
+static void callers_that_ask_nothing_keep_nobody_away(void **state)
+{
+	char answer[256];
+	int silent[12];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++) {
+		silent[i] = caller_new(NULL, 0);
+		loop_run_for(loop, 20);
+		assert_answer("refresh", 7, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
+	}
+	/* The latest of them may still ask, and the oldest see that they were not heard. */
+	assert_int_equal(send(silent[11], "resize", 6, MSG_NOSIGNAL), 6);
+	caller_answer(silent[11], answer, sizeof(answer));
+	assert_string_equal(answer, "4 verb 4, force 0, prepared 0, accept 0, grace 0");
+	assert_int_equal(send(silent[0], "resize", 6, MSG_NOSIGNAL), -1);
+	/* Not while another request is carried out. */
+	asked.later = true;
+	assert_int_equal(send(silent[10], "detach", 6, MSG_NOSIGNAL), 6);
+	loop_run_for(loop, 50);
+	assert_int_equal(send(silent[9], "detach", 6, MSG_NOSIGNAL), 6);
+	caller_answer(silent[9], answer, sizeof(answer));
+	assert_string_equal(answer, "3 another command is talking to this device's supervisor: try "
+				    "again");
+	control_answer(control, 0, "done");
+	caller_answer(silent[10], answer, sizeof(answer));
+	assert_string_equal(answer, "0 done");
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
+		close(silent[i]);
+}
+
+static void count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* A caller that cannot be accepted waits; the loop rests meanwhile. */
+static void without_descriptors_the_loop_rests(void **state)
+{
+	struct rlimit limit, none;
+	char answer[256];
+	unsigned calls = 0;
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	fd = caller_new("refresh", 7);
+	loop_after_each(loop, count, &calls);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	loop_run_for(loop, 400);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	loop_after_each(loop, NULL, NULL);
+	assert_int_equal(asked.called, 0);
+	assert_in_range(calls, 1, 10);
+	caller_answer(fd, answer, sizeof(answer));
+	assert_string_equal(answer, "4 verb 2, force 0, prepared 0, accept 0, grace 0");
+	close(fd);
 }
 
 /* Ctrl-C: the caller has closed, and the next one is served. */
@@ -490,6 +552,8 @@ int main(void)
 	    WITH_CONTROL(requests_are_understood),
 	    WITH_CONTROL(other_requests_are_not_known),
 	    WITH_CONTROL(one_caller_at_a_time),
+	    WITH_CONTROL(callers_that_ask_nothing_keep_nobody_away),
+	    WITH_CONTROL(without_descriptors_the_loop_rests),
 	    WITH_CONTROL(a_caller_that_leaves_frees_the_place),
 	    WITH_CONTROL(a_detach_whose_caller_has_gone_does_not_arrive),
 	    WITH_CONTROL(an_unanswered_caller_sees_the_end),
