@@ -72,3 +72,9 @@ const struct nbd_flag_name nbd_flag_names[] = {
     {NBD_TX_BLOCK_STATUS_PAYLOAD, "block-status-payload"},
 };
 const size_t nbd_flag_names_count = sizeof(nbd_flag_names) / sizeof(nbd_flag_names[0]);
+
+uint32_t nbd_export_payload(const struct nbd_export *e)
+{
+	return e->max_block && e->max_block < NBD_PAYLOAD_DEFAULT ? e->max_block
+								  : NBD_PAYLOAD_DEFAULT;
+}

@@ -13,6 +13,9 @@
 /* proto.md, "String values": a string MUST NOT exceed 4096 bytes. */
 #define NBD_STRING_MAX 4096
 
+/* proto.md, "Block size constraints": the maximum payload to assume if the server declares none. */
+#define NBD_PAYLOAD_DEFAULT (32u << 20)
+
 /* Transmission flags, proto.md "Transmission flags". */
 enum {
 	NBD_TX_HAS_FLAGS = 1 << 0,
@@ -70,6 +73,9 @@ bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max);
  * powers of two in order, strings terminated and valid UTF-8. For values from another process.
  */
 bool nbd_export_valid(const struct nbd_export *e);
+
+/* The largest payload of a request that the server takes, in bytes, as far as it is sure. */
+uint32_t nbd_export_payload(const struct nbd_export *e);
 
 /*
  * True if two connections lead to the same export as far as the handshake shows: size, flags and

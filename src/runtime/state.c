@@ -39,6 +39,7 @@ const struct state_field state_fields[] = {
     FIELD_OR_NULL("ATTACHMENT", "attachment", NULL, FIELD_U64, attachment, NULL_ZERO),
     FIELD("SIZE", "size-bytes", NULL, FIELD_U64, size),
     FIELD("BLOCK_SIZE", "block-size-bytes", "block size", FIELD_U32, block_size),
+    FIELD("MAX_REQUEST", NULL, NULL, FIELD_U32, max_request),
     FIELD("READ_ONLY", "read-only", "read-only", FIELD_BOOL, read_only),
     SUPERVISED("CONNECTIONS", "connections", NULL, FIELD_U32, connections),
     SUPERVISED("CONNECTIONS_ALIVE", "connections-alive", NULL, FIELD_U32, alive),

@@ -57,6 +57,7 @@ struct state {
 	uint64_t attachment; /* sysfs_attachment(): what this describes; 0: not known */
 	uint64_t size;	     /* bytes */
 	uint32_t block_size;
+	uint32_t max_request; /* bytes: the largest that the device may send; 0: not known */
 	bool read_only;
 	unsigned connections;
 	unsigned alive;	      /* connections that are not dead */

@@ -71,21 +71,37 @@ static void count_connections(struct adopt *a)
 		a->plan.connections = KERNEL_CONNECTIONS_MAX;
 }
 
+/*
+ * Both files in queue/ cannot be read while a write to one of them waits for the connection that we
+ * shall make. The state file has the values then.
+ */
+static int read_limits(struct adopt *a, uint32_t *ret_block_size)
+{
+	bool written = a->known && a->state->attachment == a->attachment;
+	uint64_t kib = 0;
+	int ret = sysfs_block_size(a->index, ret_block_size);
+
+	if (ret == -EAGAIN && written && a->state->block_size) {
+		*ret_block_size = a->state->block_size;
+		ret = 0;
+	}
+	if (sysfs_number_at(sysfs_root(), a->index, "queue/max_sectors_kb", &kib) == 0)
+		a->max_payload = kib > UINT32_MAX / 1024 ? UINT32_MAX : (uint32_t)kib * 1024;
+	else if (written && a->state->max_request)
+		a->max_payload = a->state->max_request;
+	else /* not known, so no server is refused for it */
+		a->max_payload = *ret_block_size;
+	return ret;
+}
+
 static int read_device(struct adopt *a)
 {
 	struct sysfs_device device;
 	uint32_t block_size = 0;
-	uint64_t kib = 0;
 	int ret = sysfs_device(a->index, &device);
 
-	/* It cannot be read while a write to queue/ waits for the connection that we shall make. */
 	if (ret == 0)
-		ret = sysfs_block_size(a->index, &block_size);
-	if (ret == -EAGAIN && a->known && a->state->attachment == a->attachment &&
-	    a->state->block_size) {
-		block_size = a->state->block_size;
-		ret = 0;
-	}
+		ret = read_limits(a, &block_size);
 	if (ret == -EAGAIN)
 		return err_set(
 		    &a->err, ERR_RETRY, -ret,
@@ -100,8 +116,6 @@ static int read_device(struct adopt *a)
 	count_connections(a);
 	a->plan.flags = a->known ? (uint16_t)a->state->flags
 				 : flags_in_use(a->index, device.read_only, a->plan.connections);
-	sysfs_number_at(sysfs_root(), a->index, "queue/max_sectors_kb", &kib);
-	a->max_payload = kib > UINT32_MAX / 1024 ? UINT32_MAX : (uint32_t)kib * 1024;
 	return 0;
 }
 

@@ -6,9 +6,6 @@
 
 #include "base/text.h"
 
-/* proto.md, "Block size constraints": the default of an undeclared maximum payload. */
-#define DEFAULT_PAYLOAD (32u << 20)
-
 const char *const identity_words[] = {"smaller", "read-only", "features", "name", "content", NULL};
 
 static int refuse(struct err *err, const char *option, const char *what)
@@ -35,11 +32,6 @@ static int check_size(const struct plan *plan, const struct nbd_export *known,
 		       (unsigned long long)now->size, (unsigned long long)known->size);
 }
 
-static uint32_t payload(const struct nbd_export *e)
-{
-	return e->max_block && e->max_block < DEFAULT_PAYLOAD ? e->max_block : DEFAULT_PAYLOAD;
-}
-
 /* The settings of the device's queue cannot be changed while it is in use. */
 static int check_blocks(const struct plan *plan, const struct nbd_export *known,
 			const struct nbd_export *now, struct err *err)
@@ -51,12 +43,12 @@ static int check_blocks(const struct plan *plan, const struct nbd_export *known,
 		    "device has blocks of %u: detach it and attach it again, or mend the "
 		    "server",
 		    now->min_block, plan->block_size);
-	if (payload(now) < payload(known))
+	if (nbd_export_payload(now) < nbd_export_payload(known))
 		return err_set(
 		    err, ERR_PERMANENT, ESTALE,
 		    "the server is back and takes requests of at most %u bytes, instead of %u as "
 		    "before: detach the device and attach it again, or mend the server",
-		    payload(now), payload(known));
+		    nbd_export_payload(now), nbd_export_payload(known));
 	return 0;
 }
 

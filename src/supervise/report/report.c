@@ -127,6 +127,7 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 	t->pid = getpid();
 	t->attachment = sysfs_attachment(at->index);
 	t->block_size = at->plan.block_size;
+	t->max_request = nbd_export_payload(&at->known);
 	t->read_only = attachment_is_read_only(at);
 	t->flags = at->plan.flags;
 	t->flush = attachment_flushes(at);

@@ -29,7 +29,9 @@ thaw() {
 
 answers() { timeout 10 "${nbd_attach[@]}" --status nbd0; }
 
-serve
+# A server that takes less in one request than servers usually do.
+serve_with --filter=blocksize-policy -- blocksize-minimum=512 blocksize-preferred=4096 \
+	blocksize-maximum=256K
 check "it attaches" attach
 load -i "$image"
 check "the load gets on" loading 20 5
@@ -40,7 +42,7 @@ check "the supervisor answers" answers
 check "it heals" heals 10
 check "it heals again" heals 10
 
-# The state file tells the size of a block that cannot be read.
+# The state file tells the sizes of a block and of the largest request, which cannot be read.
 kill_supervisor
 crash
 check "the next one takes the device over" attach
