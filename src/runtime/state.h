@@ -87,12 +87,12 @@ struct state {
 	char serving[STATE_TEXT_MAX]; /* with --failover: the URI in use; "unknown" */
 	unsigned failovers;	      /* times that another server took over */
 	char fence[256];	      /* state of the --fence command, for people; "": none */
-	char content[704];	 /* of --same-content: bytes, size, digest; or ids, size, these */
-	char captive[16];	 /* the ID of a captive server's keeper; "" if there is none */
-	char captive_state[160]; /* state of that server, for people */
-	int captive_pid;	 /* its process; 0: it does not run */
-	unsigned captive_starts; /* how often it was started */
-	int64_t peer_uid;	 /* user id of the server of a Unix socket; -1: not known */
+	char content[704];	      /* of --same-content: content.c has its forms */
+	char captive[16];	      /* the ID of a captive server's keeper; "" if there is none */
+	char captive_state[160];      /* state of that server, for people */
+	int captive_pid;	      /* its process; 0: it does not run */
+	unsigned captive_starts;      /* how often it was started */
+	int64_t peer_uid;	      /* user id of the server of a Unix socket; -1: not known */
 	struct state_tls tls;
 	struct state_link link[STATE_LINKS_MAX]; /* the first `alive` */
 };

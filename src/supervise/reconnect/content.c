@@ -12,11 +12,30 @@
 
 #include "base/log.h"
 
-#define IDS_WORD "ids" /* in a record, instead of the number of bytes */
+#define IDS_WORD   "ids"   /* in a record, instead of the number of bytes */
+#define KEYED_WORD "keyed" /* before the digest; an earlier version wrote one without a key */
 
 static bool compares_ids(const struct reconnect *r)
 {
 	return r->cfg.same_content == IDS_SAMPLE;
+}
+
+/*
+ * Every user can read the state file, so the digest in it needs a key: otherwise one who knows what
+ * the content may be could find out which of it is there. It is computed from the helper's digest.
+ */
+static struct digest with_key(const struct reconnect *r, const struct digest *digest)
+{
+	char text[DIGEST_TEXT_MAX + 16], digits[DIGEST_TEXT_MAX];
+	uint64_t half[2];
+
+	if (!r->has_key)
+		return *digest; /* it is compared, but not written */
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "content %d %s", i, digest_text(digest, digits));
+		half[i] = siphash(r->key, text, strlen(text));
+	}
+	return (struct digest){.high = half[0], .low = half[1]};
 }
 
 static struct content content_of(const struct reconnect *r, const struct digest *digest,
@@ -26,7 +45,7 @@ static struct content content_of(const struct reconnect *r, const struct digest 
 	    .known = true,
 	    .bytes = r->cfg.same_content,
 	    .size = r->content.size ? r->content.size : r->env->at->known.size,
-	    .digest = *digest,
+	    .digest = with_key(r, digest),
 	    .ids = *ids,
 	};
 }
@@ -47,12 +66,18 @@ static bool adopt_ids(struct content *c, const char *text)
 	       ids_parse(text + skip, &c->ids);
 }
 
-static bool adopt_digest(struct content *c, const char *text)
+static bool adopt_digest(const struct reconnect *r, struct content *c, const char *text)
 {
 	char digest[DIGEST_TEXT_MAX] = "";
 
-	return sscanf(text, "%" SCNu32 " %" SCNu64 " %32s", &c->bytes, &c->size, digest) == 3 &&
-	       digest_parse(digest, &c->digest);
+	if (sscanf(text, "%" SCNu32 " %" SCNu64 " " KEYED_WORD " %32s", &c->bytes, &c->size,
+		   digest) == 3)
+		return r->has_key && digest_parse(digest, &c->digest);
+	if (sscanf(text, "%" SCNu32 " %" SCNu64 " %32s", &c->bytes, &c->size, digest) != 3 ||
+	    !digest_parse(digest, &c->digest))
+		return false;
+	c->digest = with_key(r, &c->digest);
+	return true;
 }
 
 void content_adopt(struct reconnect *r, const char *text)
@@ -62,7 +87,7 @@ void content_adopt(struct reconnect *r, const char *text)
 	if (!r->cfg.same_content)
 		return;
 	c->bytes = r->cfg.same_content;
-	c->known = compares_ids(r) ? adopt_ids(c, text) : adopt_digest(c, text);
+	c->known = compares_ids(r) ? adopt_ids(c, text) : adopt_digest(r, c, text);
 	if (!c->known && compares_ids(r))
 		c->size = r->env->at->plan.size; /* read when the device rests */
 	if (!c->known)
@@ -77,10 +102,13 @@ uint32_t content_sample(const struct reconnect *r)
 	return r->content.known || compares_ids(r) ? r->content.bytes : 0;
 }
 
-static bool is_same(const struct content *c, const struct digest *digest, const struct ids *ids)
+static bool is_same(const struct reconnect *r, const struct digest *digest, const struct ids *ids)
 {
+	const struct content *c = &r->content;
+	struct digest keyed = with_key(r, digest);
+
 	return c->bytes == IDS_SAMPLE ? !ids_differ(&c->ids, ids)
-				      : digest_equal(&c->digest, digest);
+				      : digest_equal(&c->digest, &keyed);
 }
 
 static int explain(const struct content *c, const struct attempt_result *result, struct err *err)
@@ -103,7 +131,7 @@ int content_check(struct reconnect *r, const struct attempt_result *result, stru
 {
 	const struct content *c = &r->content;
 
-	if (!c->known || (result->sampled && is_same(c, &result->digest, &result->ids))) {
+	if (!c->known || (result->sampled && is_same(r, &result->digest, &result->ids))) {
 		r->accepted.known = false;
 		return 0;
 	}
@@ -148,8 +176,8 @@ void content_report(const struct reconnect *r, struct state *ret_state)
 	if (c->bytes == IDS_SAMPLE)
 		snprintf(ret_state->content, sizeof(ret_state->content), IDS_WORD " %" PRIu64 " %s",
 			 c->size, ids_text(&c->ids, ids));
-	else
+	else if (r->has_key)
 		snprintf(ret_state->content, sizeof(ret_state->content),
-			 "%" PRIu32 " %" PRIu64 " %s", c->bytes, c->size,
+			 "%" PRIu32 " %" PRIu64 " " KEYED_WORD " %s", c->bytes, c->size,
 			 digest_text(&c->digest, digest));
 }

@@ -3,6 +3,7 @@
 #ifndef SUPERVISE_RECONNECT_RECONNECT_PRIVATE_H
 #define SUPERVISE_RECONNECT_RECONNECT_PRIVATE_H
 
+#include "runtime/secret.h"
 #include "runtime/state.h"
 #include "supervise/reconnect/fence.h"
 #include "supervise/reconnect/hints.h"
@@ -17,9 +18,9 @@
 /* The content that --same-content compares with. */
 struct content {
 	bool known;
-	uint32_t bytes; /* IDS_SAMPLE: `ids` is compared, otherwise `digest` */
-	uint64_t size;	/* of the export, which decides what is read */
-	struct digest digest;
+	uint32_t bytes;	      /* IDS_SAMPLE: `ids` is compared, otherwise `digest` */
+	uint64_t size;	      /* of the export, which decides what is read */
+	struct digest digest; /* with the key of struct reconnect */
 	struct ids ids;
 };
 
@@ -33,6 +34,8 @@ struct reconnect {
 	unsigned accept;       /* enum identity_accept, in this outage */
 	bool not_healed;       /* the last hand-over failed */
 	uid_t unix_uid; /* the user ID of the server at the Unix socket in use; -1: not known */
+	bool has_key;	/* there is a key for digests of the content, which the state file has */
+	uint8_t key[SIPHASH_KEY_SIZE];
 	struct content content;
 	struct content accepted;     /* of the new connections, with ACCEPT_CONTENT */
 	struct idle *idle;	     /* NULL: no identifiers are read from the device */

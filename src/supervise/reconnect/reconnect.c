@@ -26,6 +26,8 @@ int reconnect_new(const struct part_env *env, const struct reconnect_config *cfg
 	r->arg = arg;
 	r->accept = cfg->accept;
 	r->unix_uid = (uid_t)-1;
+	r->has_key =
+	    cfg->same_content && cfg->same_content != IDS_SAMPLE && secret_read(r->key) == 0;
 	ret = turns_prepare(r, err);
 	/* With --swap, and for the root file system, a new process may need what is on the device.
 	 */

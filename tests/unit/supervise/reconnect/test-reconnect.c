@@ -5,6 +5,7 @@
  * Long: a list of cases, each read by itself.
  */
 #include "helper-fixture.h"
+#include "rundir-fixture.h"
 #include "server-fixture.h"
 
 #include "runtime/state.h"
@@ -265,15 +266,15 @@ static void a_grown_export_is_told(void **state)
 
 static void the_sockets_owner_counts(void **state)
 {
-	char dir[] = "/tmp/reconnect-XXXXXX", path[64];
+	char own[] = "/tmp/reconnect-XXXXXX", path[64];
 	struct address at;
 	struct address_list none = {.n = 0};
 	struct err err;
 	pid_t pid;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/socket", dir);
+	assert_non_null(mkdtemp(own));
+	snprintf(path, sizeof(path), "%s/socket", own);
 	at = unix_address(path);
 	pid = server_start(listen_at(&at, 8), good_server);
 	endpoint_init(&f.endpoint);
@@ -291,7 +292,61 @@ static void the_sockets_owner_counts(void **state)
 	assert_int_equal(f.found, 0);
 	server_stop(pid);
 	unlink(path);
-	rmdir(dir);
+	rmdir(own);
+}
+
+/* The digest of a content, as a helper computes it. */
+#define PLAIN "00000000000000010000000000000002"
+
+/* A supervisor that takes over compares with the content of this record. */
+static void assert_record_compares(const char *record)
+{
+	const struct address_list none = {.n = 0};
+	const struct attempt_result same = {.fd = -1, .sampled = true, .digest = {1, 2}};
+	const struct attempt_result other = {.fd = -1, .sampled = true, .digest = {1, 3}};
+	struct state former = {.peer_uid = -1};
+	struct err err;
+
+	snprintf(former.content, sizeof(former.content), "%s", record);
+	reconnect_free(f.r);
+	make((struct reconnect_config){.same_content = 65536});
+	assert_int_equal(reconnect_adopt(f.r, &former, &none, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &same, &err), 0);
+	assert_int_equal(reconnect_check_content(f.r, &other, &err), -ESTALE);
+}
+
+/*
+ * Every user can read the state file: it has the digest of the content only with a key. An earlier
+ * version wrote the digest itself.
+ */
+static void the_record_of_the_content_has_a_key(void **state)
+{
+	const struct address_list none = {.n = 0};
+	const struct digest digest = {.high = 1, .low = 2};
+	const struct ids ids = {0};
+	struct state now;
+	char secret[PATH_MAX];
+	struct err err;
+
+	(void)state;
+	f.at.plan.flags |= NBD_TX_READ_ONLY;
+	tcp_endpoint(&f.endpoint, "nonexistent.invalid", 1);
+	make((struct reconnect_config){.same_content = 65536});
+	assert_int_equal(reconnect_know(f.r, &none, &digest, &ids, &err), 0);
+	now = report();
+	assert_null(strstr(now.content, PLAIN));
+	assert_int_equal(strncmp(now.content, "65536 1048576 keyed ", 20), 0);
+	assert_int_equal(strlen(now.content), 20 + 32);
+	assert_record_compares(now.content);
+	assert_string_equal(report().content, now.content);
+	assert_record_compares("65536 1048576 " PLAIN);
+	assert_string_equal(report().content, now.content);
+	/* With another key, it is another digest. */
+	snprintf(secret, sizeof(secret), "%s/secret", dir);
+	assert_int_equal(unlink(secret), 0);
+	assert_record_compares("65536 1048576 " PLAIN);
+	assert_string_not_equal(report().content, now.content);
+	assert_int_equal(unlink(secret), 0);
 }
 
 /* Its content cannot be read here, so it does not count as the same content. */
@@ -311,7 +366,7 @@ static void other_content_is_refused(void **state)
 	assert_int_equal(reconnect_check(f.r, &err), 0);
 	assert_int_equal(reconnect_know(f.r, &list, &digest, &ids, &err), 0);
 	now = report();
-	assert_string_equal(now.content, "65536 1048576 00000000000000010000000000000002");
+	assert_int_equal(strncmp(now.content, "65536 1048576 ", 14), 0);
 	/* A later supervisor uses that. */
 	memcpy(former.content, now.content, sizeof(former.content));
 	reconnect_free(f.r);
@@ -466,6 +521,15 @@ static void beside_living_ones_only_their_server(void **state)
 	assert_true(reconnect_start(f.r, 1, false, false));
 }
 
+static int remove_own(void **state)
+{
+	char secret[PATH_MAX];
+
+	snprintf(secret, sizeof(secret), "%s/secret", dir);
+	unlink(secret);
+	return rundir_remove_own(state);
+}
+
 static void a_part_that_is_not_there(void **state)
 {
 	(void)state;
@@ -482,6 +546,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_grown_export_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_sockets_owner_counts, setup, teardown),
 	    cmocka_unit_test_setup_teardown(identifiers_are_compared, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_record_of_the_content_has_a_key, setup, teardown),
 	    cmocka_unit_test_setup_teardown(other_content_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(plans_are_checked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_server_takes_over, setup, teardown),
@@ -490,5 +555,5 @@ int main(void)
 	    cmocka_unit_test(a_part_that_is_not_there),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, rundir_make_own, remove_own);
 }
