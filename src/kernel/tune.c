@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +16,6 @@
 #include "base/held.h"
 #include "kernel/queue-reader.h"
 #include "kernel/sysfs.h"
-
-/* proto.md, "Block size constraints": the maximum payload to assume if the server declares none. */
-#define DEFAULT_PAYLOAD (32u << 20)
 
 static int cannot(int index, const char *what, int error, struct err *err)
 {
@@ -46,7 +44,7 @@ static int set_number(const char *root, int index, const char *attribute, uint64
 /* The server would answer a request above its limit with an error, or close the connection. */
 static int limit_requests(const char *root, int index, uint32_t max_payload, struct err *err)
 {
-	uint64_t limit = (max_payload ? max_payload : DEFAULT_PAYLOAD) / 1024;
+	uint64_t limit = (max_payload ? max_payload : NBD_PAYLOAD_DEFAULT) / 1024;
 	uint64_t now;
 	int ret = sysfs_number_at(root, index, "queue/max_sectors_kb", &now);
 
@@ -151,6 +149,80 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	return ret;
 }
 
+#define LIMIT_MS 30000 /* for the settings of a device that has just been attached */
+
+struct answer {
+	int ret;
+	struct err err;
+};
+
+/* In a child of a child: see set_apart(). */
+__attribute__((noreturn)) static void tune_apart(const char *root, int index,
+						 const struct tune *tune, int end)
+{
+	struct answer a = {.ret = 0};
+	pid_t self = getpid();
+
+	prctl(PR_SET_NAME, "nbd-tune");
+	held_close_others(end);
+	queue_reader_forget();
+	(void)!write(end, &self, sizeof(self));
+	a.ret = tune_device_at(root, index, tune, &a.err);
+	(void)!write(end, &a, sizeof(a));
+	_exit(0);
+}
+
+static int await(int end, int index, unsigned limit_ms, struct err *err)
+{
+	struct pollfd p = {.fd = end, .events = POLLIN};
+	struct answer a;
+	pid_t writer;
+	int n;
+
+	if (read(end, &writer, sizeof(writer)) != sizeof(writer))
+		return cannot(index, "the queue", -EIO, err);
+	do
+		n = poll(&p, 1, (int)limit_ms);
+	while (n < 0 && errno == EINTR);
+	if (n == 0) {
+		/* It must not touch the device again: the next server may need other settings. */
+		kill(writer, SIGKILL);
+		return err_set(err, ERR_RETRY, ETIMEDOUT,
+			       "the server does not answer what was read from /dev/nbd%d, so the "
+			       "settings of its queue could not be written",
+			       index);
+	}
+	if (read(end, &a, sizeof(a)) != sizeof(a))
+		return cannot(index, "the queue", -EIO, err);
+	if (a.ret < 0)
+		*err = a.err;
+	return a.ret;
+}
+
+int tune_device_within_at(const char *root, int index, const struct tune *tune, unsigned limit_ms,
+			  struct err *err)
+{
+	_cleanup_fd_ int near = -1;
+	int end[2];
+	pid_t pid;
+
+	if (pipe2(end, O_CLOEXEC) < 0)
+		return cannot(index, "the queue", -errno, err);
+	near = end[0];
+	pid = fork();
+	if (pid == 0) {
+		if (fork() == 0)
+			tune_apart(root, index, tune, end[1]);
+		_exit(0);
+	}
+	close(end[1]);
+	if (pid < 0)
+		return cannot(index, "the queue", -errno, err);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return await(near, index, limit_ms, err);
+}
+
 #define IDLE_MS	   20	 /* between two looks for a moment without requests */
 #define IDLE_LOOKS 30000 /* ten minutes */
 
@@ -233,7 +305,7 @@ void tune_io_timeout_apart(int index, uint32_t ms)
 
 int tune_device(int index, const struct tune *tune, struct err *err)
 {
-	return tune_device_at(sysfs_root(), index, tune, err);
+	return tune_device_within_at(sysfs_root(), index, tune, LIMIT_MS, err);
 }
 
 bool tune_leftovers(int index, uint16_t flags)

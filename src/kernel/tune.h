@@ -20,13 +20,18 @@ struct tune {
 
 /*
  * Call right after attaching, before anybody uses the device. Writing a queue attribute waits for
- * the requests under way, so this blocks as long as the server does not answer. Errors: ERR_SYSTEM
- * (the server's limit is below what the kernel can do, or a leftover setting cannot be reset here:
- * the message says how to do it), ERR_FAILED.
+ * the requests under way, as those of udev, which are never answered if the server has just died.
+ * So a process of its own writes them, for which this waits at most half a minute. Errors:
+ * ERR_SYSTEM (the server's limit is below what the kernel can do, or a leftover setting cannot be
+ * reset here: the message says how to do it), ERR_RETRY (the time is over), ERR_FAILED.
  */
 int tune_device(int index, const struct tune *tune, struct err *err);
 
-/* The same with the root of sysfs, for tests. */
+/* The same with the root of sysfs and the limit, for tests. */
+int tune_device_within_at(const char *root, int index, const struct tune *tune, unsigned limit_ms,
+			  struct err *err);
+
+/* The same in this process, however long it takes. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
 
 /*

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -48,6 +49,50 @@ static bool becomes(int fd, short events)
 	struct pollfd p = {.fd = fd, .events = events};
 
 	return poll(&p, 1, 5000) == 1 && p.revents & events;
+}
+
+/* The settings of a queue that is frozen, as its server has died: the caller goes on. */
+static void a_frozen_queue_is_not_waited_for(void **state)
+{
+	const struct tune tune = {.max_payload = 65536, .flags = 0};
+	char path[256], text[8] = "";
+	uint64_t start = loop_now(), limit = 0;
+	struct err err;
+	int reader;
+
+	(void)state;
+	write_attr("queue/rotational", "0");
+	write_attr("queue/max_sectors_kb", "1280");
+	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), 0);
+	assert_int_equal(sysfs_number_at(root, 0, "queue/max_sectors_kb", &limit), 0);
+	assert_int_equal(limit, 64);
+	snprintf(path, sizeof(path), "%s/block/nbd0/queue/rotational", root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(tune_device_within_at(root, 0, &tune, 300, &err), -ETIMEDOUT);
+	assert_int_equal(err.kind, ERR_RETRY);
+	assert_in_range(loop_now() - start, 290, 5000);
+	/* And nothing is written later. */
+	reader = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	assert_true(reader >= 0);
+	assert_int_equal(write(reader, "1\n", 2), 2);
+	assert_int_equal(usleep(300000), 0);
+	assert_int_equal(read(reader, text, sizeof(text)), 2);
+	close(reader);
+}
+
+/* What could not be set is told with its reason. */
+static void a_refused_setting_is_told(void **state)
+{
+	const struct tune tune = {.flags = 0};
+	struct err err;
+
+	(void)state;
+	write_attr("queue/max_sectors_kb", "1280");
+	write_attr("ro", "1");
+	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), -EROFS);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_non_null(strstr(err.message, "was made read-only"));
 }
 
 /*
@@ -115,6 +160,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+	    CASE(a_frozen_queue_is_not_waited_for),
+	    CASE(a_refused_setting_is_told),
 	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
 	    CASE(io_timeout_is_written_in_time),
 	};
