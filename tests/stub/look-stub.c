@@ -55,7 +55,7 @@ int __wrap_look_open(const struct look_job *job)
 	if (sscanf(job->node, "%d %n", &index, &skip) != 1 || fd < 0 ||
 	    setenv("NBD_ATTACH_RUNDIR", job->node + skip, 1) < 0)
 		return -1;
-	if (access(stub_path("no-node").text, F_OK) == 0) { /* as in the unit */
+	if (access(stub_path("no-node").text, F_OK) == 0) {
 		errno = ENOENT;
 		return -1;
 	}

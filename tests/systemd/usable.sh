@@ -11,11 +11,18 @@ if [[ ${1:-} = prepare ]]; then
 	printf '%s\n' 'device = nbd5' 'target = nbd://127.0.0.1:10830/disk' \
 		>"$2/etc/nbd-attach/spot.conf"
 	printf '%s\n' 'device = nbd7' 'target = 127.0.0.1:10831' >"$2/etc/nbd-attach/fails.conf"
+	printf '%s\n' 'device = nbd8' 'target = 127.0.0.1:10832' 'same-content = ids' \
+		>"$2/etc/nbd-attach/ids.conf"
+	# It runs as confined as the supervisor.
+	printf '#!/bin/bash\ncd /run/nbd-attach/devices && for node in ttyS0 vport0p1 nbd8; do
+		(: <"$node") && echo "$node"; done >/run/nbd-attach/opened\ntrue\n' >"$2/spot/open"
+	chmod 755 "$2/spot/open"
+	edit "$2" nbd-attach@ids.service ExecStartPost=/spot/open
 	exit
 fi
 
 rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
-begin $((rounds * 2 + 13))
+begin $((rounds * 2 + 21))
 mkdir "$scratch/disks"
 truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
 printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
@@ -72,5 +79,36 @@ errors_are_told() {
 check "dmesg_restrict: the error is counted, or unknown" wait_for 15 errors_are_told
 cat "$scratch/check"
 check "dmesg_restrict: the unit stops" systemctl stop nbd-attach@fails
+
+# The unit hides the devices, but the process that looks for identifiers finds its own.
+own=11111111-2222-3333-4444-555555555555
+truncate -s 64M "$scratch/own" "$scratch/another"
+mkfs.ext4 -q "$scratch/another"
+serve_ids() { # FILE
+	start_server 10832 nbdkit -f -i 127.0.0.1 -p 10832 file "$1"
+}
+
+has_identifier() {
+	local value
+	read_state nbd8 CONTENT
+	echo "$value"
+	[[ $value = *ext:$own* ]]
+}
+
+serve_ids "$scratch/own"
+server=$pid
+check "identifiers: the unit starts" systemctl start nbd-attach@ids
+check "identifiers: it can open no other device" is "$(cat /run/nbd-attach/opened)" nbd8
+check "identifiers: mkfs writes one" mkfs.ext4 -q -U "$own" /dev/nbd8
+check "identifiers: it is read when the device rests" wait_for 30 has_identifier
+kill_now "$server"
+serve_ids "$scratch/another"
+server=$pid
+check "identifiers: another disk puts the device on hold" wait_for 30 state_is nbd8 held
+kill_now "$server"
+serve_ids "$scratch/own"
+check "identifiers: its own disk is connected" wait_for 60 state_is nbd8 attached
+check "identifiers: the file system is sound" fsck.ext4 -fn /dev/nbd8
+check "identifiers: the unit stops" systemctl stop nbd-attach@ids
 exec 2>/dev/null # hides bash's message for the server that tidy_up() ends
 finish

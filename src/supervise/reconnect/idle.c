@@ -31,7 +31,7 @@ struct idle {
 	uint64_t seen;	 /* sectors written at the last look */
 	uint64_t before; /* sectors written when the process was started */
 	uint64_t next;	 /* monotonic ms: no process before */
-	bool blind;	 /* no node is visible here, as in the unit */
+	bool blind;	 /* no node is visible here */
 };
 
 static void over(void *arg)
