@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 240 "$@"
-begin 19
+begin 24
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -35,6 +35,12 @@ all_gone() {
 	done
 }
 
+reports() { # REGEX
+	nbd_attach --report "$device" >"$scratch/report"
+	cat "$scratch/report"
+	grep -qE -- "$1" "$scratch/report"
+}
+
 new_image
 serve nbdkit 10809
 check "attaches" attach
@@ -58,6 +64,11 @@ check "all of them end" wait_for 20 all_gone
 check "the status says so" wait_for 5 state_is expired
 check "new requests fail, too" refuses timeout 10 dd if="/dev/$device" of=/dev/null bs=4k count=1 \
 	iflag=direct
+check "--report: the kernel's lines" reports "^\[[0-9.]+\] .*$device"
+check "--report: the states" grep -E 'UTC  (lost|expired)$' "$scratch/report"
+check "--report: the kernel" grep -F "Linux $(uname -r)" "$scratch/report"
+check "--report: its settings of the device" grep -E '^queue/io_timeout: [0-9]+$' "$scratch/report"
+check "--report: no address" refuses grep -F 127.0.0.1 "$scratch/report"
 check "the file system can be unmounted" timeout 30 umount "$scratch/mnt"
 check "serves again" serve_again
 check "heals" healed
