@@ -276,8 +276,14 @@ static void start_server(struct keeper *k)
 
 	if (k->spec->stdio) {
 		k->held_fd = next_client(k);
-		if (k->held_fd < 0)
+		if (k->held_fd < 0) {
+			/* The client stays in the queue, so the loop would call this at once. */
+			if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+				loop_io_free(TAKE_PTR(k->listen_io));
+				loop_timer_set(k->pause, PAUSE_MAX_MS);
+			}
 			return;
+		}
 		command.stdio_fd = k->held_fd;
 		command.listen_fd = -1;
 	} else {

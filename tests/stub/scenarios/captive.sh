@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A server that nbd-attach started for the device dies, is started again, and ends with the device.
-# shellcheck source=tests/stub/lib.bash disable=SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317 # check() calls functions; lib.sh sets the time
 . "$(dirname "$0")/../lib.bash"
 
 check "it attaches" attach -- -- [ nbdkit -f -P "$N/pid" file "$image" ]
@@ -17,6 +17,29 @@ check "nothing failed, nothing is lost" unload
 pid=$(<"$N/pid")
 check "it detaches" detach
 check "the server ends" wait_for 5 gone "$pid"
+
+# A keeper that cannot accept a client, for want of a descriptor, does not turn without a pause.
+rests() { # PID
+	local before after
+	processor_time "$1"
+	before=$processor_time
+	pause 2
+	processor_time "$1"
+	after=$processor_time
+	echo "processor time in user and kernel mode: $before, then $after ticks"
+	((${after% *} + ${after#* } - ${before% *} - ${before#* } < 10))
+}
+
+check "--command: it attaches" attach -- --command [ nbdkit -s -P "$N/pid" file "$image" ]
+keeper=$(cat "$N"/captive-*.lock)
+check "--command: the keeper is known" running "$keeper"
+prlimit --nofile=0:1024 --pid "$keeper"
+kill -KILL "$(<"$N/pid")"
+check "--command: the loss is noticed" within 10 eval '! state_is attached'
+check "--command: the keeper rests" rests "$keeper"
+prlimit --nofile=1024:1024 --pid "$keeper"
+check "--command: it heals" within 20 state_is attached
+check "--command: it detaches" detach
 
 # A server whose image does not exist yet ends at once; --wait waits for it as for any other.
 check "without --wait: 5" expect_status 5 'ended with exit status' \
