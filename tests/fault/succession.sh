@@ -33,7 +33,11 @@ killed_in_the_middle() { # PHASE
 	old=$(supervisor "$device")
 	python3 "$top/tests/stub/between.py" "$control" "$1" "$old" >"$scratch/between" 2>&1 </dev/null &
 	started+=("$!")
-	wait_for 20 grep -q listening "$scratch/between" || return
+	# Python needs a while on an emulated processor that has a load.
+	wait_for 60 grep -q listening "$scratch/between" || {
+		echo "it does not listen" && cat "$scratch/between"
+		return 1
+	}
 	succeed
 	wait_for 30 in_charge "$new" && grep -q "^$1" "$scratch/between" && return
 	cat "$scratch/between" "$scratch/new"
