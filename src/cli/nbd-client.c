@@ -79,13 +79,43 @@ bool nbd_client_is_named(const char *argv0)
 	return strcmp(name + (name[0] == '@'), "nbd-client") == 0;
 }
 
+#define HELP_COLUMNS 78
+#define IN_USAGE     "cdhluV"
+#define REFUSED	     "PS"
+
+/* In the form of nbd-client: programs look there for an option, to learn whether it is supported.
+ */
+static void help_options(FILE *f)
+{
+	size_t column = HELP_COLUMNS, n;
+	char text[64];
+
+	for (const struct option *o = longs; o->name; o++) {
+		if (strchr(IN_USAGE REFUSED, o->val))
+			continue;
+		n = (size_t)snprintf(text, sizeof(text), "[-%s|-%c%s]", o->name, o->val,
+				     o->has_arg ? " VALUE" : "");
+		column += n + 1;
+		if (column > HELP_COLUMNS) {
+			fputs("\n      ", f);
+			column = n + 7;
+		}
+		fprintf(f, " %s", text);
+	}
+	fputc('\n', f);
+}
+
 void nbd_client_help(FILE *f)
 {
-	fputs("Usage: nbd-client HOST [PORT] DEVICE [-name EXPORT] [OPTION]...\n"
-	      "       nbd-client -unix PATH DEVICE [-name EXPORT] [OPTION]...\n"
+	fputs("Usage: nbd-client HOST [PORT] DEVICE [OPTION]...\n"
+	      "       nbd-client -unix PATH DEVICE [OPTION]...\n"
 	      "       nbd-client nbdN              (what /etc/nbdtab says of it)\n"
 	      "       nbd-client -d DEVICE | -c DEVICE | -l HOST [PORT]\n"
 	      "\n"
+	      "Options:",
+	      f);
+	help_options(f);
+	fputs("\n"
 	      "This is nbd-attach with the command line of nbd-client: see COMPATIBILITY WITH\n"
 	      "NBD-CLIENT in nbd-attach(8) for what each option means here.\n",
 	      f);

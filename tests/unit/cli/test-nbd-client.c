@@ -118,6 +118,29 @@ static void every_word_has_its_counterpart(void **state)
 	}
 }
 
+/* Programs search the help for an option, in nbd-client's form, before they use it. */
+static void the_help_has_the_options(void **state)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(f);
+	nbd_client_help(f);
+	fclose(f);
+	assert_non_null(strstr(text, "[-nonetlink|-L]"));
+	assert_non_null(strstr(text, "[-block-size|-b VALUE]"));
+	assert_null(strstr(text, "-sdp"));
+	for (const char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		assert_true(n < 80);
+		line += n + (line[n] == '\n');
+	}
+	free(text);
+}
+
 /* The result must be a command line that nbd-attach accepts. */
 static void the_result_is_understood(void **state)
 {
@@ -317,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_word_has_its_counterpart),
+	    cmocka_unit_test(the_help_has_the_options),
 	    cmocka_unit_test(the_result_is_understood),
 	    cmocka_unit_test(what_is_refused_is_named),
 	    cmocka_unit_test(words_beyond_the_room_are_refused),
