@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "base/journal.h"
 
 #define ERASE "\r\033[K" /* a terminal's line; the cursor is at its start then */
 
@@ -21,7 +23,10 @@ static struct {
 	const char *name;
 	enum log_sink sink;
 	int level;
-	bool prefix;
+	bool journal;	   /* standard error leads to systemd's */
+	char device[24];   /* for the journal; "": no fields are set */
+	const char *state; /* for the journal */
+	const char *unit;  /* for the journal; NULL: none */
 	atomic_bool erase; /* set by the thread that shows a wait */
 	bool kernel;	   /* to /dev/kmsg if there is no /dev/log */
 	int fd;		   /* of /dev/log; -1: none */
@@ -31,7 +36,10 @@ void log_init(const char *name, enum log_sink sink, int level)
 {
 	logger.name = name;
 	logger.level = level;
-	logger.prefix = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	logger.journal = journal_reads_stderr();
+	logger.unit = secure_getenv("NBD_ATTACH_UNIT");
+	if (logger.unit && (!*logger.unit || strchr(logger.unit, '\n')))
+		logger.unit = NULL;
 	log_set_sink(sink);
 }
 
@@ -63,6 +71,31 @@ void log_set_sink(enum log_sink sink)
 void log_to_kernel_log(void)
 {
 	logger.kernel = true;
+}
+
+void log_set_fields(int index, const char *state)
+{
+	snprintf(logger.device, sizeof(logger.device), "/dev/nbd%d", index);
+	logger.state = state;
+}
+
+/* False: the line goes where it would go without fields. */
+static bool to_journal(int priority, const char *text)
+{
+	const struct journal_line line = {
+	    .identifier = logger.name,
+	    .device = logger.device,
+	    .state = logger.state,
+	    .unit = logger.sink == LOG_TO_STDERR ? logger.unit : NULL,
+	    .text = text,
+	    .priority = priority,
+	};
+
+	if (!logger.device[0])
+		return false;
+	if (logger.sink == LOG_TO_SYSLOG)
+		return journal_send_syslog(&line);
+	return logger.journal && journal_send(&line);
 }
 
 static void to_kernel_log(int priority, const char *line)
@@ -99,7 +132,7 @@ static void to_stderr(int priority, const char *line)
 
 	if (poll(&p, 1, 0) <= 0)
 		return; /* a full pipe without a reader */
-	if (logger.prefix)
+	if (logger.journal)
 		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
 	else
 		dprintf(STDERR_FILENO, "%s%s: %s%s\n", logger.erase ? ERASE : "", logger.name,
@@ -132,6 +165,8 @@ void log_line(int priority, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
+	if (to_journal(priority, line))
+		return;
 	if (logger.sink == LOG_TO_SYSLOG)
 		to_syslog(priority, line);
 	else

@@ -2,7 +2,7 @@
 /*
  * One line per message, to stderr or to the system's log (syslog(3)'s /dev/log). Never blocks: a
  * line that cannot be written at once is lost, because the process that reads the log may itself
- * wait for our device. Under systemd (JOURNAL_STREAM) stderr lines carry the sd-daemon(3) priority
+ * wait for our device. If stderr is the journal's, lines carry the sd-daemon(3) priority
  * prefix; elsewhere "warning: " stands before warnings. Foreign text must arrive escaped
  * (base/text.h).
  */
@@ -26,6 +26,12 @@ void log_set_sink(enum log_sink sink);
  * an initramfs there is none yet, and after the change to the real root its path leads nowhere.
  */
 void log_to_kernel_log(void);
+
+/*
+ * From now on each line that goes to systemd's journal has the fields NBD_DEVICE and NBD_STATE, the
+ * first of which is /dev/nbdN. `state` is borrowed for the life of the process.
+ */
+void log_set_fields(int index, const char *state);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -58,6 +58,13 @@ void supervisor_touch(struct supervisor *s)
 	s->touched = true;
 }
 
+/* Each line of the log from now on can be found by the device and the state. */
+static void set_fields(const struct supervisor *s)
+{
+	if (s->at.index >= 0)
+		log_set_fields(s->at.index, fsm_state_name(s->state));
+}
+
 static void step(struct supervisor *s, const struct event *e)
 {
 	struct fsm_step step = fsm_step(s->state, e->event);
@@ -71,6 +78,7 @@ static void step(struct supervisor *s, const struct event *e)
 			      outage_lasts(&s->outage, loop_now()));
 	s->touched = s->touched || step.next != s->state || step.action != FSM_NOTHING;
 	s->state = step.next;
+	set_fields(s);
 	assert(!s->stepping);
 	s->stepping = true;
 	supervisor_actions[step.action](s, e);
@@ -110,5 +118,6 @@ void supervisor_begin(struct supervisor *s, enum fsm_action action)
 	const struct event nothing = {.event = FSM_EVENTS};
 
 	loop_after_each(s->env.loop, empty_queue, s);
+	set_fields(s);
 	supervisor_actions[action](s, &nothing);
 }

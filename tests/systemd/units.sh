@@ -42,6 +42,12 @@ said() { # UNIT REGEX
 	journal_of "$1" | tail -n 40 | grep -qE "$2"
 }
 
+# A line with these fields.
+found() { # REGEX MATCH...
+	journalctl -b --no-pager -o cat "${@:2}"
+	journalctl -b --no-pager -o cat "${@:2}" | grep -qE "$1"
+}
+
 # Waits longer than a restart takes.
 stays_off() {
 	pause 3
@@ -96,6 +102,8 @@ check "the network comes before the device" before network-online.target "$unit"
 check "the stable name leads to the device" linked data nbd3
 check "systemctl status has a sentence" grep -q 'Attached to 127.0.0.1' \
 	<(systemctl show -P StatusText "$unit")
+check "the journal finds a device" found 'attached to nbd' NBD_DEVICE=/dev/nbd3 NBD_STATE=attached
+check "... and not that of another" refuses found 'nbd3' NBD_DEVICE=/dev/nbd4
 check "the unit is sandboxed: its exposure is at most 2.5" exposed "$unit"
 cat "$scratch/check"
 
@@ -117,6 +125,15 @@ old=$(main_pid "$unit") restarts=$(systemctl show -P NRestarts "$unit")
 check "reload" systemctl reload "$unit"
 check "... another supervisor takes the device over" wait_for 30 taken_over "$old"
 check "... the unit was not restarted" is "$(systemctl show -P NRestarts "$unit")" "$restarts"
+
+old=$(main_pid "$unit")
+echo 'dead-timeout = soon' >>/etc/nbd-attach/data.conf
+check "reload with a wrong configuration fails" refuses systemctl reload "$unit"
+check "... and the journal says why" said "$unit" 'data.conf:[0-9]*: dead-timeout must be'
+check "... and the supervisor is the same" eval 'is "$(main_pid "$unit")" "$old" && unit_is "$unit" active'
+sed -i '$d' /etc/nbd-attach/data.conf
+check "... once it is corrected, reload succeeds" systemctl reload "$unit"
+check "... and another supervisor takes the device over" wait_for 30 taken_over "$old"
 
 # If systemd lost the unit's state, the watchdog would end the supervisor.
 old=$(main_pid "$unit")
@@ -157,6 +174,8 @@ check "no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 umount /data
 check "stop of a free device detaches it" systemctl stop "$unit"
 check "... at once" detached nbd3
+check "... and the last line has its unit, device and state" wait_for 5 found 'nbd3: detached' -u "$unit" \
+	NBD_DEVICE=/dev/nbd3 NBD_STATE=ended
 check "... and it stays detached" stays_off
 check "... and its link is removed" refuses test -e /dev/disk/by-nbd/data
 check "the unit starts again" systemctl start "$unit"
