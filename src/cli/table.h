@@ -44,6 +44,7 @@ struct option_def {
 	bool hidden;
 	bool common;	    /* in the short --help */
 	bool in_file;	    /* may stand in a configuration file: what belongs to a device */
+	bool fixed;	    /* told to the kernel at the attach: a takeover cannot change it */
 	bool repeats;	    /* ... more than once: the values add up */
 	unsigned verbs;	    /* 1 << VERB_*: where it means something */
 	const char *shown;  /* how the value, or what follows a verb, is shown; or NULL */

@@ -93,12 +93,15 @@ static int start(struct supervisor_config *cfg, const struct options *o, struct 
 	/* --exec must not detach what it has not attached. */
 	bool may_be_same = !cfg->foreground && !o->plain_status && !o->exec;
 	int status = may_be_same ? same_attached(cfg, err) : -1;
+	_cleanup_free_ char *in_force = NULL;
 
 	if (status >= 0)
 		return status;
 	err->message[0] = '\0';
-	if (cfg->foreground)
-		same_tell_fixed(cfg);
+	if (same_keep_fixed(cfg, &in_force) < 0)
+		return err_exit_status(ERR_SYSTEM);
+	if (in_force)
+		cfg->options = in_force;
 	if (!cfg->foreground && background_start(o->plain_status, &cfg->report_fd, err) < 0)
 		return err_exit_status(err->kind);
 	return supervisor_run(cfg);

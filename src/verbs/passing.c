@@ -18,10 +18,7 @@
 #include "captive/command.h"
 #include "cli/server-captive.h"
 
-#define ANY  \
-	"XX" \
-	"XX" \
-	"XX"	      /* letters that mkdtemp(3) replaces */
+#define LETTERS	 6    /* at the end of a name, which mkdtemp(3) replaces */
 #define BACKLOG	 16   /* connections */
 #define END_MS	 5000 /* after this time a server that was asked to end is killed */
 #define PAUSE_MS 10
@@ -58,8 +55,9 @@ static int listen_privately(struct err *err)
 	bool usable = runtime && runtime[0] == '/' && strlen(runtime) < 30;
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(place.directory, sizeof(place.directory), "%s/nbd-attach-" ANY,
+	snprintf(place.directory, sizeof(place.directory) - LETTERS, "%s/nbd-attach-",
 		 usable && access(runtime, W_OK) == 0 ? runtime : "/tmp");
+	memset(place.directory + strlen(place.directory), 'X', LETTERS);
 	if (fd < 0 || !mkdtemp(place.directory)) {
 		err_errno(err, ERR_SYSTEM, errno, "cannot make a directory for a socket");
 		return -1;

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/siphash.h"
 #include "base/text.h"
+#include "cli/table.h"
 #include "kernel/sysfs.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
@@ -149,39 +150,12 @@ char *same_options(const struct supervisor_config *cfg)
 	return text;
 }
 
-/* The state of a device whose supervisor lives and says which options it has. */
-static bool is_supervised(int index, struct state *s)
-{
-	struct rundir_path lock = rundir_device(index, "lock");
-	int holder = lock_live_holder(lock.text);
-
-	/* Without a colon, they are an earlier version's digests, which had no key. */
-	return holder && state_read(index, s, NULL) == 0 && s->pid == holder &&
-	       strchr(s->options, ':');
-}
-
-/* For `auto` only a writable device that is the same in everything is meant. */
-static int find(const struct supervisor_config *cfg, struct state *s)
-{
-	if (cfg->index != SUPERVISOR_INDEX_AUTO)
-		return is_supervised(cfg->index, s) ? cfg->index : -1;
-	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
-		if (is_supervised(i, s) && strcmp(s->options, cfg->options) == 0)
-			return i;
-	return -1;
-}
-
 /* What the kernel was told when the device was attached; a new supervisor cannot change it. */
-static bool is_fixed(const char *name)
+static bool is_fixed(const char *name, size_t len)
 {
-	static const char *const fixed[] = {"read-only", "block-size", "connections",
-					    "timeout",	 "backend",    "relay",
-					    "no-scan",	 "no-trim",    "no-write-zeroes"};
+	const struct option_def *def = option_by_name(name, len);
 
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		if (strcmp(name, fixed[i]) == 0)
-			return true;
-	return false;
+	return def && def->fixed;
 }
 
 /* Whether one of the words of `list` begins with `word`. */
@@ -207,7 +181,7 @@ static void name_those_without(const char *mine, const char *theirs, bool any_va
 		if (!one || has_word(theirs, one))
 			continue;
 		one[name_len] = '\0';
-		if (fixed_only && !is_fixed(one))
+		if (fixed_only && !is_fixed(one, name_len))
 			continue;
 		text_str(t, t->len ? ", " : "");
 		text_str(t, one);
@@ -219,6 +193,38 @@ static void name_differences(const char *mine, const char *theirs, bool fixed_on
 {
 	name_those_without(mine, theirs, false, fixed_only, t);
 	name_those_without(theirs, mine, true, fixed_only, t);
+}
+
+static bool are_same(const char *mine, const char *theirs)
+{
+	char names[8];
+	struct text t;
+
+	text_init(&t, names, sizeof(names));
+	name_differences(mine, theirs, false, &t);
+	return t.len == 0;
+}
+
+/* The state of a device whose supervisor lives and says which options it has. */
+static bool is_supervised(int index, struct state *s)
+{
+	struct rundir_path lock = rundir_device(index, "lock");
+	int holder = lock_live_holder(lock.text);
+
+	/* Without a colon, they are an earlier version's digests, which had no key. */
+	return holder && state_read(index, s, NULL) == 0 && s->pid == holder &&
+	       strchr(s->options, ':');
+}
+
+/* For `auto` only a writable device that is the same in everything is meant. */
+static int find(const struct supervisor_config *cfg, struct state *s)
+{
+	if (cfg->index != SUPERVISOR_INDEX_AUTO)
+		return is_supervised(cfg->index, s) ? cfg->index : -1;
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
+		if (is_supervised(i, s) && are_same(cfg->options, s->options))
+			return i;
+	return -1;
 }
 
 static int refuse(int index, const struct supervisor_config *cfg, const struct state *s,
@@ -270,7 +276,7 @@ int same_attached(const struct supervisor_config *cfg, struct err *err)
 	struct state *s = malloc(sizeof(*s));
 	int index = s && cfg->options[0] ? find(cfg, s) : -1, status = -1;
 
-	if (index >= 0 && strcmp(s->options, cfg->options) != 0)
+	if (index >= 0 && !are_same(cfg->options, s->options))
 		status = refuse(index, cfg, s, err);
 	else if (index >= 0)
 		status = await(index, cfg, s, err);
@@ -285,18 +291,61 @@ int same_attached(const struct supervisor_config *cfg, struct err *err)
 	return status;
 }
 
-void same_tell_fixed(const struct supervisor_config *cfg)
+/* A state file describes this attached device, and says which options it has. */
+static bool is_described(int index, const char *identifier, struct state *s)
+{
+	return state_read(index, s, NULL) == 0 && strchr(s->options, ':') && s->attachment &&
+	       s->attachment == sysfs_attachment(index) && strcmp(s->identifier, identifier) == 0;
+}
+
+/* The device that will be taken over, or -1: none, or it is not certain which. */
+static int find_described(const struct supervisor_config *cfg, struct state *s)
+{
+	int found = -1;
+
+	if (cfg->index != SUPERVISOR_INDEX_AUTO)
+		return is_described(cfg->index, cfg->identifier, s) ? cfg->index : -1;
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++) {
+		if (!is_described(i, cfg->identifier, s))
+			continue;
+		if (found >= 0)
+			return -1;
+		found = i;
+	}
+	return found >= 0 && is_described(found, cfg->identifier, s) ? found : -1;
+}
+
+/* Writes those options of the list that are fixed, or those that are not. */
+static void write_some(FILE *f, const char *list, bool fixed)
+{
+	for (size_t len; (len = strcspn(list, " ")) > 0; list += len + (list[len] == ' '))
+		if (is_fixed(list, strcspn(list, ":")) == fixed)
+			fprintf(f, "%s%.*s", ftell(f) ? " " : "", (int)len, list);
+}
+
+int same_keep_fixed(const struct supervisor_config *cfg, char **ret_options)
 {
 	struct state *s = malloc(sizeof(*s));
+	int index = s && cfg->options[0] ? find_described(cfg, s) : -1, ret = 0;
 	char names[256];
 	struct text t;
+	size_t len;
+	FILE *f;
 
 	text_init(&t, names, sizeof(names));
-	if (s && cfg->index >= 0 && is_supervised(cfg->index, s))
+	if (index >= 0)
 		name_differences(cfg->options, s->options, true, &t);
-	if (t.len)
+	if (t.len) {
 		log_warning("/dev/nbd%d: what was given for %s applies when the device is attached "
 			    "again: detach it first",
-			    cfg->index, names);
+			    index, names);
+		f = open_memstream(ret_options, &len);
+		if (f) {
+			write_some(f, cfg->options, false);
+			write_some(f, s->options, true);
+		}
+		ret = f && fclose(f) == 0 ? 0 : -ENOMEM;
+	}
 	free(s);
+	return ret;
 }

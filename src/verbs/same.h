@@ -23,7 +23,11 @@ char *same_options(const struct supervisor_config *cfg);
  */
 int same_attached(const struct supervisor_config *cfg, struct err *err);
 
-/* Warns of options of a device with a living supervisor that taking it over cannot change. */
-void same_tell_fixed(const struct supervisor_config *cfg);
+/*
+ * Before an attached device is taken over, by its state file: warns of options that the kernel
+ * keeps as they were, and sets *ret_options, which the caller frees, to the options that will be in
+ * force. It is left alone if there is no such device, or no difference. 0 or -ENOMEM.
+ */
+int same_keep_fixed(const struct supervisor_config *cfg, char **ret_options);
 
 #endif

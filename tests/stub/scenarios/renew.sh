@@ -64,6 +64,14 @@ configure "on-change = touch $N/changed" 'connections = 2'
 reload
 check "a reload: another process of the program is in charge" within 15 renewed
 check "it says what cannot be changed" logged 'what was given for connections applies when'
+reload
+check "another reload: the other process is in charge" within 15 renewed
+check "... and says it again, because it is not in force" is "$(grep -c 'given for connections applies' "$N/stub/log")" 2
+configure "on-change = touch $N/changed"
+reload
+check "a reload with what is in force" within 15 renewed
+check "... has nothing to say" is "$(grep -c 'given for connections applies' "$N/stub/log")" 2
+configure "on-change = touch $N/changed" 'connections = 2'
 check "the load gets on" loading 20 10
 check "the manager keeps one socket" within 5 keeps_one
 check "it heals" heals

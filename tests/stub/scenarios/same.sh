@@ -48,9 +48,18 @@ check "it is attached" state_is attached
 # Without a supervisor that can say which options it has, attaching decides.
 kill_supervisor
 check "it is taken over" attach --name data --dead-timeout 60 --no-trim
-check "an option that is not given now" differs no-trim --name data --dead-timeout 60
+check "... with a word on what the kernel keeps" grep -q \
+	'nbd0: what was given for no-trim applies when the device is attached again' "$N/attach.said"
+check "what is in force counts, not what was asked for" differs no-trim --name data --dead-timeout 60 --no-trim
+check "... and without it, it is the same" expect_status 0 'already' attach --name data --dead-timeout 60
+kill_supervisor
+check "another mode and block size" attach --name data --dead-timeout 60 -r -b 4096
+check "... are not in force, and that is said" grep -q 'given for read-only, block-size applies' \
+	"$N/attach.said"
+check "... so asking again says so, too" differs 'read-only, block-size' --name data --dead-timeout 60 -r -b 4096
 kill_supervisor
 check "it is taken over again" attach --name data --dead-timeout 60
+check "... and nothing is said of what is in force" refuses grep applies "$N/attach.said"
 check "the new options count" expect_status 0 'already' attach --name data --dead-timeout 60
 check "the old ones do not" differs on-change --name data --dead-timeout 60 --on-change true
 check "it detaches" detach
