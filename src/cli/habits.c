@@ -38,6 +38,13 @@ static const struct {
     {"unmount", "write --detach DEVICE"},
 };
 
+/* Options of other programs, which do here what another option does. */
+static const struct {
+	const char *option, *instead;
+} usual[] = {
+    {"dry-run", "--show-config prints what would be attached, and attaches nothing"},
+};
+
 static const struct {
 	const char *word, *instead;
 } verbs[] = {
@@ -124,6 +131,10 @@ int habits_option(const char *word, struct err *err)
 		    (dashes == 1 || !option_by_name(name, len)))
 			return part_bad(err, "%s is an option of nbd-client's: %s",
 					quoted(word, dashes + len).text, foreign[i].instead);
+	for (size_t i = 0; i < ARRAY_SIZE(usual) && dashes == 2; i++)
+		if (strlen(usual[i].option) == len && strncmp(usual[i].option, name, len) == 0)
+			return part_bad(err, "there is no option %s: %s",
+					quoted(word, dashes + len).text, usual[i].instead);
 	def = dashes == 1 && len > 1 ? option_by_name(name, len) : NULL;
 	if (def && !def->hidden)
 		return part_bad(err, "%s needs two dashes: --%s%s%s",

@@ -197,7 +197,9 @@ int option_set_whole_seconds(struct options *o, const struct option_def *def, co
 			     struct err *err)
 {
 	if (!parse_whole(o, def, value))
-		return part_bad(err, "--%s must be a whole number of seconds from %u to %u, not %s",
+		return part_bad(err,
+				"--%s must be a whole number of seconds from %u to %u, such as 90 "
+				"or 2m, not %s",
 				def->name, def->min, def->max, quoted_str(value).text);
 	return 0;
 }
@@ -208,8 +210,9 @@ int option_set_power(struct options *o, const struct option_def *def, const char
 	uint64_t n;
 
 	if (size(o, def, value, &n) != 0 || (n & (n - 1)) != 0)
-		return part_bad(err, "--%s must be a power of two from %u to %u, not %s", def->name,
-				def->min, def->max, quoted_str(value).text);
+		return part_bad(
+		    err, "--%s must be a power of two from %u to %u, such as 4096 or 4K, not %s",
+		    def->name, def->min, def->max, quoted_str(value).text);
 	return 0;
 }
 
@@ -218,9 +221,9 @@ int option_set_seconds(struct options *o, const struct option_def *def, const ch
 {
 	if (!parse_ms(value, def->min, def->max, field_of(o, def)))
 		return part_bad(err,
-				"--%s must be a number of seconds from %u.%u to %u, with at most "
-				"three decimals, not %s",
-				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
+				"--%s must be a number of seconds from %g to %u, with at most "
+				"three decimals, such as 7.5 or 7500ms, not %s",
+				def->name, def->min / 1000.0, def->max / 1000,
 				quoted_str(value).text);
 	return 0;
 }
@@ -237,9 +240,9 @@ int option_set_retry_delay(struct options *o, const struct option_def *def, cons
 	if (!parse_ms(first, def->min, def->max, &early) ||
 	    (value[len] && !parse_ms(value + len + 1, def->min, def->max, &late)))
 		return part_bad(err,
-				"--%s must be one or two numbers of seconds from %u.%u to %u, with "
-				"at most three decimals and with a comma between them, not %s",
-				def->name, def->min / 1000, def->min % 1000 / 100, def->max / 1000,
+				"--%s must be one or two numbers of seconds from %g to %u, with a "
+				"comma between them, such as 0.5,5, not %s",
+				def->name, def->min / 1000.0, def->max / 1000,
 				quoted_str(value).text);
 	o->retry_delay_ms = early;
 	o->retry_delay_late_ms = value[len] || late > early ? late : early;
@@ -263,8 +266,8 @@ int option_set_patience(struct options *o, const struct option_def *def, const c
 	}
 	if (!parse_whole(o, def, value))
 		return part_bad(err,
-				"--%s must be a whole number of seconds from %u to %u, or "
-				"infinity, not %s",
+				"--%s must be a whole number of seconds from %u to %u, such as 90 "
+				"or 2m, or infinity, not %s",
 				def->name, def->min, def->max, quoted_str(value).text);
 	return 0;
 }

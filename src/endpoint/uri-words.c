@@ -44,16 +44,22 @@ static int check_slips(const char *host, struct err *err)
 	size_t len = strcspn(host, "/");
 
 	if (!*host)
-		return part_bad(err, "the host is empty");
+		return part_bad(err, "the host is empty: give a HOST, a URI, or --unix PATH");
 	if (host[0] == '/' || host[0] == '~' || strncmp(host, "./", 2) == 0 ||
 	    strncmp(host, "../", 3) == 0 || is_image_file(host))
 		return part_bad(err,
-				"%s is a path, not a server: use --unix for a Unix socket; an "
-				"image file needs a server such as nbdkit or qemu-nbd",
+				"%s is a path, not a server: write --unix PATH for a Unix "
+				"socket, --image FORMAT:FILE for a disk image",
 				quoted_str(host).text);
 	if (strncasecmp(host, "unix:", 5) == 0)
 		return part_bad(err,
 				"%s is not a host: for a Unix socket use --unix PATH or "
+				"nbd+unix:///EXPORT?socket=PATH",
+				quoted_str(host).text);
+	/* "nbd" may be the host. */
+	if (strncasecmp(host, "nbd:", 4) == 0 && host[4] != '/' && strchr(host + 4, ':'))
+		return part_bad(err,
+				"%s is QEMU's way to write it: write nbd://HOST:PORT/EXPORT or "
 				"nbd+unix:///EXPORT?socket=PATH",
 				quoted_str(host).text);
 	if (strncasecmp(host, "vsock:", 6) == 0)

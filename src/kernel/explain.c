@@ -60,7 +60,11 @@ int privilege_explain(struct err *err)
 			       "nbd-attach needs CAP_SYS_ADMIN, which root does not have here: a "
 			       "container or the settings of a unit (CapabilityBoundingSet=) have "
 			       "taken it away");
-	return err_set(err, ERR_SYSTEM, EPERM, "nbd-attach needs root (CAP_SYS_ADMIN)");
+	return err_set(
+	    err, ERR_SYSTEM, EPERM,
+	    "this takes root (CAP_SYS_ADMIN): run it with sudo, for example; without root, "
+	    "nbd-attach --info describes an export or an image, nbdfuse shows it as a "
+	    "file, and guestmount mounts what is in it");
 }
 
 int attach_explain(const struct kernel_attach *a, int error, struct err *err)

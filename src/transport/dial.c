@@ -152,7 +152,11 @@ static int explain(const struct dial *d, struct err *err)
 			       d->what, from);
 	if (error == ECONNREFUSED && family == AF_UNIX &&
 	    is_no_socket((const struct sockaddr_un *)&d->list.item[0].sa))
-		return err_set(err, kind, error, "%s is not a socket", d->what);
+		return err_set(err, kind, error,
+			       "%s is not a socket: --unix takes the one at which a server "
+			       "listens; for a disk image "
+			       "write --image FORMAT:FILE",
+			       d->what);
 	/* A vsock peer on which no process listens answers with a reset. */
 	if (error == ECONNREFUSED || (error == ECONNRESET && family == AF_VSOCK))
 		return err_set(err, kind, error, "%s refuses connections%s: is the server running?",

@@ -91,7 +91,11 @@ static int search(struct search *s, struct err *err)
 		return err_set(err, ERR_FAILED, EEXIST,
 			       "several devices are called %s: use one of %s", s->name, list);
 	if (!s->found)
-		return err_set(err, ERR_FAILED, ENOENT, "no attached device is called %s", s->name);
+		return err_set(
+		    err, ERR_FAILED, ENOENT,
+		    "no attached device is called %s: nbd-attach --status lists those that are "
+		    "attached",
+		    s->name);
 	return 0;
 }
 

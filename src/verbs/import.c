@@ -187,7 +187,8 @@ int cmd_import(const struct options *o)
 		return err_exit_status(ERR_USAGE);
 	}
 	if (mkdir(im.dir, 0755) < 0 && errno != EEXIST) {
-		log_error("cannot make %s: %s", im.dir, strerror(errno));
+		log_error("cannot make %s: %s: use --output for another directory", im.dir,
+			  strerror(errno));
 		return err_exit_status(ERR_FAILED);
 	}
 	while ((n = getline(&line, &size, f)) >= 0) {

@@ -181,7 +181,7 @@ check "--detach: its device is not attached" says '^nbd-attach: data: /dev/nbd3 
 	'echo device = nbd3 >>data.conf; "$@" --detach data'
 check "--detach: its device is not known" says 'no attached device is called data, and the configuration of that name.*status 1$' \
 	'"$@" --detach data'
-check "--detach: no configuration has that name" says 'no attached device is called other.status 1$' \
+check "--detach: no configuration has that name" says 'no attached device is called other: nbd-attach --status lists those that are attached.status 1$' \
 	'"$@" --detach other'
 serve
 check "another one is attached" nbd_attach -q nbd3 -u "$sock"

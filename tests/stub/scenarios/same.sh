@@ -50,7 +50,7 @@ kill_supervisor
 check "it is taken over" attach --name data --dead-timeout 60 --no-trim
 check "... with a word on what the kernel keeps" grep -q \
 	'nbd0: what was given for no-trim applies when the device is attached again' "$N/attach.said"
-check "what is in force counts, not what was asked for" differs no-trim --name data --dead-timeout 60 --no-trim
+check "the options in force count" differs no-trim --name data --dead-timeout 60 --no-trim
 check "... and without it, it is the same" expect_status 0 'already' attach --name data --dead-timeout 60
 kill_supervisor
 check "another mode and block size" attach --name data --dead-timeout 60 -r -b 4096

@@ -69,6 +69,9 @@ $ nbd1 localhost -persist
 $ nbd1 localhost --readonly
 2
 "--readonly" is an option of nbd-client's: write --read-only
+$ nbd1 localhost --dry-run
+2
+there is no option "--dry-run": --show-config prints what would be attached, and attaches nothing
 $ nbd1 --disconnect
 2
 "--disconnect" is an option of nbd-client's: write --detach DEVICE
@@ -107,16 +110,23 @@ $ nbd1 http://localhost/
 the scheme "http" is not one of nbd:// nbds:// nbd+unix:// nbds+unix:// nbd+vsock:// or nbds+vsock://
 $ nbd1 nbd:localhost:10809
 2
-"nbd:localhost:10809" is not a host: write an IPv6 address with a port as [ADDRESS]:PORT, anything else as a URI
+"nbd:localhost:10809" is QEMU's way to write it: write nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH
+$ nbd1 'nbd:localhost:10809:exportname=data'
+2
+"nbd:localhost:10809:exportname=data" is QEMU's way to write it: write nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH
 $ nbd1 'nbd://local host/'
 2
 byte 12 of the URI, " ", must be percent-encoded: %20
 $ nbd1 /run/server.sock
 2
-"/run/server.sock" is a path, not a server: use --unix for a Unix socket; an image file needs a server such as nbdkit or qemu-nbd
+"/run/server.sock" is a path, not a server: write --unix PATH for a Unix socket, --image FORMAT:FILE for a disk image
 $ nbd1 ''
 2
-the host is empty
+the host is empty: give a HOST, a URI, or --unix PATH
+$ nbd1 127.0.0.1:1 10809
+4
+10809 is used as the name of the export; write a port as HOST:PORT
+127.0.0.1:1 refuses connections: is the server running?
 $ nbd1 127.0.0.1:1
 4
 127.0.0.1:1 refuses connections: is the server running?
@@ -131,7 +141,7 @@ $ nbd1 -u nosuch.sock
 unix:DIR/nosuch.sock does not exist: is the server running?
 $ nbd1 -u file
 4
-unix:DIR/file is not a socket
+unix:DIR/file is not a socket: --unix takes the one at which a server listens; for a disk image write --image FORMAT:FILE
 $ nbd1 -u . x y
 2
 "y" is one word too many after --unix; try nbd-attach --help
@@ -155,25 +165,31 @@ $ nbd1 localhost --tls-ca file
 --tls-ca needs TLS: give --tls too, or an nbds:// URI
 $ nbd1 localhost --block-size 1000
 2
---block-size must be a power of two from 512 to 65536, not "1000"
+--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not "1000"
 $ nbd1 localhost --block-size 4kB
 2
---block-size must be a power of two from 512 to 65536, not "4kB"
+--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not "4kB"
 $ nbd1 localhost --connections 100
 2
 --connections must be a number from 1 to 16, not "100"
 $ nbd1 localhost --dead-timeout forever
 2
---dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "forever"
+--dead-timeout must be a whole number of seconds from 0 to 2147483, such as 90 or 2m, or infinity, not "forever"
 $ nbd1 localhost --dead-timeout 10d
 2
---dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "10d"
+--dead-timeout must be a whole number of seconds from 0 to 2147483, such as 90 or 2m, or infinity, not "10d"
+$ nbd1 localhost --timeout 1.5
+2
+--timeout must be a whole number of seconds from 0 to 2147483, such as 90 or 2m, not "1.5"
+$ nbd1 localhost --io-timeout 60
+2
+--io-timeout must be a number of seconds from 1 to 30, with at most three decimals, such as 7.5 or 7500ms, not "60"
 $ nbd1 localhost --peer-timeout 1
 2
---peer-timeout must be a number of seconds from 5.0 to 3600, with at most three decimals, not "1"
+--peer-timeout must be a number of seconds from 5 to 3600, with at most three decimals, such as 7.5 or 7500ms, not "1"
 $ nbd1 localhost --retry-delay 0
 2
---retry-delay must be one or two numbers of seconds from 0.1 to 3600, with at most three decimals and with a comma between them, not "0"
+--retry-delay must be one or two numbers of seconds from 0.1 to 3600, with a comma between them, such as 0.5,5, not "0"
 $ nbd1 localhost --retry-delay-late 5
 2
 the option retry-delay-late has been replaced by --retry-delay with two values, such as --retry-delay 0.5,5
@@ -204,6 +220,9 @@ the server qemu-nbd ended with exit status 1: ...
 $ nbd1 --image raw:nosuch
 5
 the server qemu-nbd ended with exit status 1: ...
+$ nbd1 -- [ nbdkit --nosuchoption ]
+5
+the server nbdkit ended with exit status 1: ...
 $ nbd1 -- [ false ]
 5
 the server false ended with exit status 1
@@ -239,7 +258,7 @@ $ -d nbd77
 there is no device /dev/nbd77
 $ -d nosuch
 1
-no attached device is called nosuch
+no attached device is called nosuch: nbd-attach --status lists those that are attached
 $ -d data.conf
 1
 no attached device is called data.conf: if the configuration of that file is meant, write data

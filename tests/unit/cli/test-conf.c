@@ -174,8 +174,9 @@ static const struct {
     {"target = h\nread-only = 1\n", ":2: read-only must be yes or no, not \"1\"\n"},
     {"target = h\nconnections = 17\n",
      ":2: --connections must be a number from 1 to 16, not \"17\"\n"},
-    {"target = h\nwait = maybe\n", ":2: --wait must be a number of seconds from 0.1 to 2147483, "
-				   "with at most three decimals, not \"maybe\"\n"},
+    {"target = h\nwait = maybe\n",
+     ":2: --wait must be a number of seconds from 0.1 to 2147483, with at most three decimals, "
+     "such as 7.5 or 7500ms, not \"maybe\"\n"},
     {"target = h\nname = a/b\n",
      ":2: --name must have 1 to 64 letters, digits, dots, dashes and underscores, the first one a "
      "letter or digit, and be neither auto nor the name of a device, not \"a/b\"\n"},

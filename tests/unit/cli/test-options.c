@@ -25,8 +25,8 @@
 	"\": guessing the format is not safe, because the content of a raw image can look like " \
 	"another format"
 #define RETRY_DELAY(value)                                                                    \
-	"--retry-delay must be one or two numbers of seconds from 0.1 to 3600, with at most " \
-	"three decimals and with a comma between them, not \"" value "\""
+	"--retry-delay must be one or two numbers of seconds from 0.1 to 3600, with a comma " \
+	"between them, such as 0.5,5, not \"" value "\""
 
 /* Splits at blanks; "''" is an empty word. Includes argv[0]. */
 struct args {
@@ -809,29 +809,36 @@ static const struct {
      "--connections must be a number from 1 to 16, not \"18446744073709551618\""},
     {"-C -1", "--connections must be a number from 1 to 16, not \"-1\""},
     {"-C ''", "--connections must be a number from 1 to 16, not \"\""},
-    {"-b 256", "--block-size must be a power of two from 512 to 65536, not \"256\""},
-    {"-b 131072", "--block-size must be a power of two from 512 to 65536, not \"131072\""},
-    {"-b 1000", "--block-size must be a power of two from 512 to 65536, not \"1000\""},
-    {"-b 4k", "--block-size must be a power of two from 512 to 65536, not \"4k\""},
-    {"-t 0.5", "--timeout must be a whole number of seconds from 0 to 2147483, not \"0.5\""},
-    {"-t 2147484", "--timeout must be a whole number of seconds from 0 to 2147483, not "
-		   "\"2147484\""},
+    {"-b 256",
+     "--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not \"256\""},
+    {"-b 131072",
+     "--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not \"131072\""},
+    {"-b 1000",
+     "--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not \"1000\""},
+    {"-b 4k",
+     "--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not \"4k\""},
+    {"-t 0.5", "--timeout must be a whole number of seconds from 0 to 2147483, such as 90 or 2m, "
+	       "not \"0.5\""},
+    {"-t 2147484", "--timeout must be a whole number of seconds from 0 to 2147483, such as 90 or "
+		   "2m, not \"2147484\""},
     {"--connect-timeout 0", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			    "at most three decimals, not \"0\""},
-    {"--connect-timeout 3600.001", "--connect-timeout must be a number of seconds from 0.1 to "
-				   "3600, with at most three decimals, not \"3600.001\""},
-    {"--connect-timeout 1.0000", "--connect-timeout must be a number of seconds from 0.1 to 3600, "
-				 "with at most three decimals, not \"1.0000\""},
+			    "at most three decimals, such as 7.5 or 7500ms, not \"0\""},
+    {"--connect-timeout 3600.001",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with at most three decimals, "
+     "such as 7.5 or 7500ms, not \"3600.001\""},
+    {"--connect-timeout 1.0000",
+     "--connect-timeout must be a number of seconds from 0.1 to 3600, with at most three decimals, "
+     "such as 7.5 or 7500ms, not \"1.0000\""},
     {"--connect-timeout 1.", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			     "at most three decimals, not \"1.\""},
+			     "at most three decimals, such as 7.5 or 7500ms, not \"1.\""},
     {"--connect-timeout .5", "--connect-timeout must be a number of seconds from 0.1 to 3600, with "
-			     "at most three decimals, not \".5\""},
+			     "at most three decimals, such as 7.5 or 7500ms, not \".5\""},
     {"--connect-timeout 1e2", "--connect-timeout must be a number of seconds from 0.1 to 3600, "
-			      "with at most three decimals, not \"1e2\""},
+			      "with at most three decimals, such as 7.5 or 7500ms, not \"1e2\""},
     {"--wait=x", "--wait must be a number of seconds from 0.1 to 2147483, with at most three "
-		 "decimals, not \"x\""},
+		 "decimals, such as 7.5 or 7500ms, not \"x\""},
     {"--wait= nbd0 h", "--wait must be a number of seconds from 0.1 to 2147483, with at most three "
-		       "decimals, not \"\""},
+		       "decimals, such as 7.5 or 7500ms, not \"\""},
     {"--backend fast", "--backend must be one of auto|netlink|ioctl, not \"fast\""},
     {"--backend ''", "--backend must be one of auto|netlink|ioctl, not \"\""},
     {"-i ''", "--identifier must be a text of 1 to 1024 bytes without control characters, not "
@@ -860,20 +867,16 @@ static const struct {
     {"-s --wait", "--status waits only with --follow and a DEVICE: leave out --wait"},
     {"-s --follow --wait", "--status waits only with --follow and a DEVICE: leave out --wait"},
     {"-d --accept name nbd0", "--accept cannot be combined with --detach; try nbd-attach --help"},
-    {"--dead-timeout 1.5",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"1.5\""},
-    {"--dead-timeout 2147484",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"2147484\""},
-    {"--dead-timeout -1", "--dead-timeout must be a whole number of seconds from 0 to 2147483, or "
-			  "infinity, not \"-1\""},
-    {"--dead-timeout forever",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"forever\""},
-    {"--dead-timeout Infinity",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"Infinity\""},
+    {"--dead-timeout 1.5", "--dead-timeout must be a whole number of seconds from 0 to 2147483, "
+			   "such as 90 or 2m, or infinity, not \"1.5\""},
+    {"--dead-timeout 2147484", "--dead-timeout must be a whole number of seconds from 0 to "
+			       "2147483, such as 90 or 2m, or infinity, not \"2147484\""},
+    {"--dead-timeout -1", "--dead-timeout must be a whole number of seconds from 0 to 2147483, "
+			  "such as 90 or 2m, or infinity, not \"-1\""},
+    {"--dead-timeout forever", "--dead-timeout must be a whole number of seconds from 0 to "
+			       "2147483, such as 90 or 2m, or infinity, not \"forever\""},
+    {"--dead-timeout Infinity", "--dead-timeout must be a whole number of seconds from 0 to "
+				"2147483, such as 90 or 2m, or infinity, not \"Infinity\""},
     {"--no-reconnect --watch-size 5 nbd0 h",
      "--no-reconnect and --watch-size cannot be combined: a new size needs new connections, and "
      "without reconnecting none are made"},
@@ -886,12 +889,12 @@ static const struct {
     {"--no-reconnect --dead-timeout 5 nbd0 h",
      "--no-reconnect and --dead-timeout cannot be combined: without reconnecting, I/O fails at "
      "once"},
-    {"--peer-timeout 4.999", "--peer-timeout must be a number of seconds from 5.0 to 3600, with at "
-			     "most three decimals, not \"4.999\""},
-    {"--peer-timeout 3601", "--peer-timeout must be a number of seconds from 5.0 to 3600, with at "
-			    "most three decimals, not \"3601\""},
-    {"--peer-timeout infinity", "--peer-timeout must be a number of seconds from 5.0 to 3600, with "
-				"at most three decimals, not \"infinity\""},
+    {"--peer-timeout 4.999", "--peer-timeout must be a number of seconds from 5 to 3600, with at "
+			     "most three decimals, such as 7.5 or 7500ms, not \"4.999\""},
+    {"--peer-timeout 3601", "--peer-timeout must be a number of seconds from 5 to 3600, with at "
+			    "most three decimals, such as 7.5 or 7500ms, not \"3601\""},
+    {"--peer-timeout infinity", "--peer-timeout must be a number of seconds from 5 to 3600, with "
+				"at most three decimals, such as 7.5 or 7500ms, not \"infinity\""},
     {"--retry-delay 0.099", RETRY_DELAY("0.099")},
     {"--retry-delay 1,3600.5", RETRY_DELAY("1,3600.5")},
     {"--retry-delay 1,", RETRY_DELAY("1,")},
@@ -965,17 +968,16 @@ static const struct {
      "--same-content must be ids, or a number from 65536 to 67108864, not \"1G\""},
     {"nbd0 h --same-content=18014398509481984K",
      "--same-content must be ids, or a number from 65536 to 67108864, not \"18014398509481984K\""},
-    {"nbd0 h --block-size K", "--block-size must be a power of two from 512 to 65536, not \"K\""},
+    {"nbd0 h --block-size K",
+     "--block-size must be a power of two from 512 to 65536, such as 4096 or 4K, not \"K\""},
     {"nbd0 h --connections 1K", "--connections must be a number from 1 to 16, not \"1K\""},
-    {"nbd0 h --dead-timeout 1500ms",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"1500ms\""},
-    {"nbd0 h --dead-timeout 597h",
-     "--dead-timeout must be a whole number of seconds from 0 to 2147483, or infinity, not "
-     "\"597h\""},
+    {"nbd0 h --dead-timeout 1500ms", "--dead-timeout must be a whole number of seconds from 0 to "
+				     "2147483, such as 90 or 2m, or infinity, not \"1500ms\""},
+    {"nbd0 h --dead-timeout 597h", "--dead-timeout must be a whole number of seconds from 0 to "
+				   "2147483, such as 90 or 2m, or infinity, not \"597h\""},
     {"nbd0 h --connect-timeout 100.5ms",
      "--connect-timeout must be a number of seconds from 0.1 to 3600, with at most three decimals, "
-     "not \"100.5ms\""},
+     "such as 7.5 or 7500ms, not \"100.5ms\""},
     {"nbd0 host --wait 30s", "--wait takes its value after an equals sign: --wait=30s"},
     {"nbd0 h --same-content=65535",
      "--same-content must be ids, or a number from 65536 to 67108864, not \"65535\""},
@@ -984,8 +986,14 @@ static const struct {
 
     {"nbd0 --config f", "f: this file cannot be read: No such file or directory"},
 
-    {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: use --unix for a Unix "
-			   "socket; an image file needs a server such as nbdkit or qemu-nbd"},
+    {"nbd0 /tmp/disk.img", "\"/tmp/disk.img\" is a path, not a server: write --unix PATH for a "
+			   "Unix socket, --image FORMAT:FILE for a disk image"},
+    {"nbd0 nbd:h:10809", "\"nbd:h:10809\" is QEMU's way to write it: write nbd://HOST:PORT/EXPORT "
+			 "or nbd+unix:///EXPORT?socket=PATH"},
+    {"nbd0 nbd:unix:/s", "\"nbd:unix:/s\" is QEMU's way to write it: write nbd://HOST:PORT/EXPORT "
+			 "or nbd+unix:///EXPORT?socket=PATH"},
+    {"nbd0 h --dry-run", "there is no option \"--dry-run\": --show-config prints what would be "
+			 "attached, and attaches nothing"},
 };
 
 static void test_bad(void **state)

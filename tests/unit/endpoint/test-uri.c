@@ -556,7 +556,7 @@ static void test_image_file(void **state)
 	fd = open("disk.QCOW2", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_sentence(uri_positional("disk.QCOW2", NULL, NULL, &e, &err), &err,
-			"an image file needs a server");
+			"--image FORMAT:FILE for a disk image");
 	unlink("disk.QCOW2");
 	assert_int_equal(fchdir(back), 0);
 	rmdir(dir);
