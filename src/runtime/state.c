@@ -32,6 +32,7 @@ const struct state_field state_fields[] = {
     FIELD("CONFIG", "config", "configured", FIELD_TEXT, config),
     FIELD("OPTIONS", NULL, NULL, FIELD_TEXT, options),
     FIELD("URI", "uri", "export", FIELD_TEXT, uri),
+    FIELD("EXPORT_NAME", NULL, NULL, FIELD_TEXT, export_name),
     FIELD("SERVING", "serving", "served by", FIELD_TEXT, serving),
     FIELD("ADDRESS", "address", "server", FIELD_TEXT, address),
     FIELD("IDENTIFIER", "identifier", "identifier", FIELD_TEXT, identifier),

@@ -51,6 +51,7 @@ struct state {
 	char config[65];    /* of the configuration, `data` or `nbd0`; "" if there was none */
 	char options[2048]; /* which it has, each with a digest of its value; "" if unknown */
 	char uri[STATE_TEXT_MAX];
+	char export_name[33]; /* a digest of the one that the server said; "": none */
 	char identifier[STATE_TEXT_MAX];
 	char address[256];   /* the server's, in use */
 	char backend[16];    /* "netlink" or "ioctl"; "" if unknown */

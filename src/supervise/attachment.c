@@ -8,6 +8,18 @@
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
 
+char *attachment_name(const struct nbd_export *e, char buf[static DIGEST_TEXT_MAX])
+{
+	struct digest d;
+
+	buf[0] = '\0';
+	if (!e->name[0])
+		return buf;
+	digest_init(&d);
+	digest_add(&d, e->name, strlen(e->name));
+	return digest_text(&d, buf);
+}
+
 void attachment_init(struct attachment *a, const char *identifier)
 {
 	*a = (struct attachment){

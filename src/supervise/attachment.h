@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
@@ -23,14 +24,22 @@ struct attachment {
 	int mark;		/* sysfs_mark() of the attachment; -1: not attached yet */
 	struct kmsg *kmsg;	/* NULL: the kernel's log cannot be read, or is not open yet */
 	struct plan plan;
-	struct nbd_export known; /* the export as it was attached */
-	char server[256];	 /* the address of the server in use, as text */
-	bool taken_over;	 /* an earlier supervisor attached it */
-	uint32_t resent_ms;	 /* see timeouts_resent() */
-	bool guessed;		 /* it left no state file: the number of connections is a guess */
+	struct nbd_export
+	    known; /* the export as it was attached; its name after a takeover is "" */
+	char name[DIGEST_TEXT_MAX]; /* attachment_name() of the export as it was attached */
+	char server[256];	    /* the address of the server in use, as text */
+	bool taken_over;	    /* an earlier supervisor attached it */
+	uint32_t resent_ms;	    /* see timeouts_resent() */
+	bool guessed; /* it left no state file: the number of connections is a guess */
 	/* Kept open as long as the device is ours; -1: not held. */
 	int device_lock, identifier_lock, name_lock;
 };
+
+/*
+ * A digest of the export's name: a name may be long, and have any character. "": the server said
+ * none. Returns buf. Pure.
+ */
+char *attachment_name(const struct nbd_export *e, char buf[static DIGEST_TEXT_MAX]);
 
 void attachment_init(struct attachment *a, const char *identifier);
 void attachment_close(struct attachment *a);

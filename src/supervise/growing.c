@@ -82,7 +82,7 @@ static int check(const struct nbd_export *e, uint64_t *ret_size, struct err *err
 	const struct supervisor *s = arg;
 	unsigned accept = reconnect_accepted(s->reconnect) | ACCEPT_SMALLER;
 
-	return identity_check(&s->at.plan, &s->at.known, e, accept, ret_size, err);
+	return identity_check(&s->at.plan, &s->at.known, s->at.name, e, accept, ret_size, err);
 }
 
 int supervisor_prepare_resize(struct supervisor *s, struct err *err)

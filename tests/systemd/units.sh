@@ -42,6 +42,14 @@ said() { # UNIT REGEX
 	journal_of "$1" | tail -n 40 | grep -qE "$2"
 }
 
+# The device is attached by the unit, and this asks for something else.
+refused() {
+	nbd_attach nbd3 -u /nothing >"$scratch/refused" 2>&1
+	cat "$scratch/refused"
+	grep -q "by the unit $unit: .systemctl stop $unit. detaches it; these options differ: .*server" \
+		"$scratch/refused"
+}
+
 # A line with these fields.
 found() { # REGEX MATCH...
 	journalctl -b --no-pager -o cat "${@:2}"
@@ -102,6 +110,7 @@ check "the network comes before the device" before network-online.target "$unit"
 check "the stable name leads to the device" linked data nbd3
 check "systemctl status has a sentence" grep -q 'Attached to 127.0.0.1' \
 	<(systemctl show -P StatusText "$unit")
+check "attached already: the unit is named" refused
 check "the journal finds a device" found 'attached to nbd' NBD_DEVICE=/dev/nbd3 NBD_STATE=attached
 check "... and not that of another" refuses found 'nbd3' NBD_DEVICE=/dev/nbd4
 check "the unit is sandboxed: its exposure is at most 2.5" exposed "$unit"

@@ -33,6 +33,17 @@ if rootless --version >/dev/null 2>&1; then
 else
 	skip "a user namespace" "this machine does not allow it"
 fi
+user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if "${user[@]}" true 2>/dev/null; then
+	for words in 'nbd0 localhost' '--exec true nbd0 localhost' 'nbd0 --image raw:x'; do
+		read -ra word <<<"$words"
+		check "without root: $words" expect_status 6 \
+			'this takes root .*: .* nbd-attach --info .*, nbdfuse .*, and guestmount' \
+			"${user[@]}" "$scratch/nbd-attach" "${word[@]}"
+	done
+else
+	skip "without root" "it takes root"
+fi
 if unshare --mount true 2>/dev/null; then
 	check "no /dev/null: attaching asks for it" expect_status 6 \
 		'there is no /dev/null, .*: mount devtmpfs on /dev' without /dev -l 127.0.0.1:1

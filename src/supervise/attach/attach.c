@@ -66,6 +66,7 @@ static int make_plan(struct attach *a, struct err *err)
 			    "data: using 1, not %u",
 			    a->cfg.connections);
 	a->cfg.at->known = *dialler_export(a->dialler);
+	attachment_name(&a->cfg.at->known, a->cfg.at->name);
 	ret = a->events->planned(err, a->arg);
 	return ret < 0 ? ret : attachment_lock_identifier(a->cfg.at, err);
 }

@@ -94,6 +94,8 @@ static void note(struct takeover *t)
 	at->known.size = a->plan.size;
 	at->known.flags = a->plan.flags;
 	at->known.max_block = a->max_payload;
+	if (a->known)
+		snprintf(at->name, sizeof(at->name), "%s", a->state->export_name);
 	adopt_links(a, t->cfg.given, links);
 	links_probe_ends(links, a->probe == ADOPT_DEAD);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "supervise/attachment.h"
 
 const char *const identity_words[] = {"smaller", "read-only", "features", "name", "content", NULL};
 
@@ -81,7 +82,15 @@ static int check_flags(const struct plan *plan, uint16_t now, unsigned accept, s
 	return 0;
 }
 
-int identity_check(const struct plan *plan, const struct nbd_export *known,
+static bool has_another_name(const char *name, const struct nbd_export *now)
+{
+	char other[DIGEST_TEXT_MAX];
+
+	/* Not every server says a name. */
+	return name[0] && attachment_name(now, other)[0] && strcmp(name, other) != 0;
+}
+
+int identity_check(const struct plan *plan, const struct nbd_export *known, const char *name,
 		   const struct nbd_export *now, unsigned accept, uint64_t *ret_size,
 		   struct err *err)
 {
@@ -91,8 +100,7 @@ int identity_check(const struct plan *plan, const struct nbd_export *known,
 		ret = check_blocks(plan, known, now, err);
 	if (ret == 0)
 		ret = check_flags(plan, now->flags, accept, err);
-	if (ret == 0 && known->name[0] && now->name[0] && strcmp(known->name, now->name) != 0 &&
-	    !(accept & ACCEPT_NAME))
+	if (ret == 0 && has_another_name(name, now) && !(accept & ACCEPT_NAME))
 		ret = refuse(err, "name", "another export's name");
 	if (ret == 0)
 		*ret_size = now->size - now->size % plan->block_size;

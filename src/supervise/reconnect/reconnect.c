@@ -75,8 +75,8 @@ static int check(struct reconnect *r, const struct attempt_result *result, uint6
 		    "another user serves the socket now, uid %u instead of %u: not connected to "
 		    "it; detach the device and attach it again if that is right",
 		    (unsigned)result->unix_uid, (unsigned)t->unix_uid);
-	ret = identity_check(&r->env->at->plan, &r->env->at->known, &result->export, accept,
-			     ret_size, err);
+	ret = identity_check(&r->env->at->plan, &r->env->at->known, r->env->at->name,
+			     &result->export, accept, ret_size, err);
 	return ret < 0 ? ret : content_check(r, result, err);
 }
 

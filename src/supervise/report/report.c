@@ -136,6 +136,7 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
 			      ? -1
 			      : (int64_t)r->cfg.dead_timeout_s;
 	snprintf(t->uri, sizeof(t->uri), "%s", uri);
+	snprintf(t->export_name, sizeof(t->export_name), "%s", at->name);
 	snprintf(t->identifier, sizeof(t->identifier), "%s", at->identifier);
 	snprintf(t->stable_name, sizeof(t->stable_name), "%s", r->cfg.name ? r->cfg.name : "");
 	snprintf(t->config, sizeof(t->config), "%s", r->cfg.config ? r->cfg.config : "");

@@ -24,6 +24,27 @@ check "another name" differs name --name other --dead-timeout 60 --on-change tru
 check "another server" differs 'server, identifier' --name data --dead-timeout 60 --on-change true -- \
 	-u "$N/other"
 check "another identifier" differs identifier --name data --dead-timeout 60 --on-change true -i x
+check "TLS" differs 'server, identifier, tls-ca' --name data --dead-timeout 60 --on-change true \
+	--tls --tls-ca "$N/ca.pem" --tls-hostname x
+while read -ra option; do
+	check "${option[*]}" differs "${option[0]#--}" --name data --dead-timeout 60 --on-change true \
+		"${option[@]}"
+done <<-'EOF'
+	--block-size 4096
+	--connections 2
+	--timeout 9
+	--backend ioctl
+	--relay
+	--no-scan
+	--no-trim
+	--no-write-zeroes
+	--watch-size 5
+	--peer-timeout 20
+	--accept smaller
+	--peer-uid 0
+EOF
+check "other servers" differs 'failover, fence' --name data --dead-timeout 60 --on-change true \
+	--failover nbd://h/ --fence true
 check "another device" expect_status 3 'already' nbd_attach nbd1 --name data --dead-timeout 60 \
 	--on-change true -u "$sock"
 check "no value is published" refuses grep -q 'on-change=true' "$N/nbd0.state"

@@ -86,6 +86,17 @@ metrics() {
 	EOP
 }
 check "OpenMetrics" metrics
+# The rules and the collector of the manual's section MONITORING.
+names_exist() {
+	local name
+	while read -r name; do
+		echo "$name"
+		grep -qE "^$name(\{| )" "$N/metrics" || return
+	done < <(sed -n '/^\.Sh MONITORING/,/^\.Sh SIGNALS/p' "$top/nbd-attach.8" |
+		grep -oE 'nbd_attach_[a-z_]+' | sort -u)
+}
+check "OpenMetrics: the figures in the manual's rules exist" names_exist
+check "OpenMetrics: ... and so does the state" grep -q 'nbd_attach_state="held"} 0' "$N/metrics"
 
 # --follow
 nbd_attach --status --follow --json data >"$N/data.lines" &

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "supervise/attachment.h"
 #include "supervise/reconnect/identity.h"
 
 #define SIZE UINT64_C(0x40000000)
@@ -21,6 +22,7 @@
 
 static struct plan plan;
 static struct nbd_export known, now;
+static char name[DIGEST_TEXT_MAX];
 static uint64_t size;
 static struct err err;
 
@@ -38,7 +40,8 @@ static int setup(void **state)
 static void passes(unsigned accept, uint64_t new_size)
 {
 	size = 7;
-	if (identity_check(&plan, &known, &now, accept, &size, &err) != 0)
+	if (identity_check(&plan, &known, attachment_name(&known, name), &now, accept, &size,
+			   &err) != 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(size, new_size);
 }
@@ -48,7 +51,9 @@ static void refused(unsigned accept, const char *says)
 {
 	size = 7;
 	err = (struct err){.kind = ERR_FAILED};
-	assert_int_equal(identity_check(&plan, &known, &now, accept, &size, &err), -ESTALE);
+	assert_int_equal(
+	    identity_check(&plan, &known, attachment_name(&known, name), &now, accept, &size, &err),
+	    -ESTALE);
 	assert_int_equal(err.kind, ERR_PERMANENT);
 	if (!strstr(err.message, says))
 		fail_msg("%s", err.message);
@@ -70,9 +75,12 @@ static void the_same_passes(void **state)
 	(void)state;
 	passes(0, SIZE);
 	passes(ALL_ACCEPTED, SIZE);
-	assert_int_equal(identity_check(&plan, &known, &now, 0, &size, NULL), 0);
+	assert_int_equal(
+	    identity_check(&plan, &known, attachment_name(&known, name), &now, 0, &size, NULL), 0);
 	now.size = 0;
-	assert_int_equal(identity_check(&plan, &known, &now, 0, &size, NULL), -ESTALE);
+	assert_int_equal(
+	    identity_check(&plan, &known, attachment_name(&known, name), &now, 0, &size, NULL),
+	    -ESTALE);
 }
 
 static void a_larger_one_passes(void **state)
