@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A server that says that its export has another name than the one that was attached is refused: at
 # a reconnect, as a server of --failover, and after another supervisor has taken the device over.
-# shellcheck source=tests/stub/lib.bash disable=SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 # nbdkit says NAME when it is asked for the default export.
