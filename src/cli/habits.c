@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -43,6 +44,7 @@ static const struct {
 	const char *option, *instead;
 } usual[] = {
     {"dry-run", "--show-config prints what would be attached, and attaches nothing"},
+    {"ro", "write --read-only"},
 };
 
 static const struct {
@@ -151,9 +153,15 @@ static int explain_file(const char *word, struct err *err)
 	const char *dot = strrchr(word, '.');
 	_cleanup_free_ char *copy = part_copy(name, len);
 
+	struct stat st;
 	char path[256];
 
 	config_path(word, path, sizeof(path));
+	if (copy && (!dot || strcmp(dot, ".conf") != 0) && access(path, F_OK) < 0 &&
+	    stat(word, &st) == 0 && S_ISREG(st.st_mode))
+		return part_bad(
+		    err, "%s is a file, not a device: write nbd-attach auto --image FORMAT:%s",
+		    quoted_str(word).text, word);
 	if (!copy || !dot || strcmp(dot, ".conf") != 0 || access(path, F_OK) == 0)
 		return 0;
 	if (!strchr(word, '/') || strncmp(word, CONFIG_DIR "/", strlen(CONFIG_DIR) + 1) == 0)

@@ -94,6 +94,8 @@ static int parse_more(struct options *o, const struct words *words, size_t from,
 static int explain_missing(const struct options *o, const struct words *words, bool server,
 			   struct err *err)
 {
+	if (words->n == 0 && o->verb == VERB_ATTACH && !server)
+		return part_bad(err, "a DEVICE is missing: write nbd0, or auto for a free one");
 	if (words->n == 0 && o->verb == VERB_ATTACH)
 		return part_bad(err, "a DEVICE and a server are needed" TRY_HELP);
 	if (words->n == 0)
@@ -136,7 +138,13 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return part_bad(err, "the device comes first: nbd-attach --port=%s %s %s",
 				words->word[1], words->word[2], quoted_str(words->word[0]).text);
 	if (words->n < min)
-		return explain_missing(o, words, def->takes_server, err);
+		return explain_missing(
+		    o, words, o->verb == VERB_ATTACH ? server_word : def->takes_server, err);
+	if (server_word && device && words->n == max + 1 &&
+	    words->word[2][strspn(words->word[2], "0123456789")] == '\0')
+		return part_bad(err, "the port belongs to the host: nbd-attach %s %s:%s %s",
+				words->word[0], words->word[1], words->word[2],
+				quoted_str(words->word[3]).text);
 	if (words->n > max && !(def->several && device && words->n <= OPTIONS_WORDS_MAX))
 		return part_bad(err, "%s is one word too many%s" TRY_HELP,
 				quoted_str(words->word[max]).text,

@@ -25,7 +25,7 @@ struct import {
 	unsigned line;
 	bool incomplete;
 	bool any;	       /* the file has a line that is neither empty nor a comment */
-	int written;	       /* the device of the last file that was written; -1: none */
+	char units[1000];      /* of the files that were written, each after a blank */
 	int seen[DEVICES_MAX]; /* the devices of the lines before */
 	size_t n_seen;
 	/* of the present line */
@@ -116,7 +116,12 @@ static int import_text(struct import *im, const char *line, int index, const cha
 		r = publish(im, err);
 	unlink(im->draft);
 	if (r == 0) {
-		im->written = index;
+		size_t len = strlen(im->units);
+
+		/* More than fit have to be enabled without this advice. */
+		if (sizeof(im->units) - len > strlen(" nbd-attach@nbd255"))
+			snprintf(im->units + len, sizeof(im->units) - len, " nbd-attach@nbd%d",
+				 index);
 		log_notice("%s:%u: written to %s", im->file, im->line, im->path);
 	}
 	return r;
@@ -162,11 +167,11 @@ static void say_what_is_next(const struct import *im)
 {
 	if (!im->any)
 		log_notice("%s has no entries", im->file);
-	if (im->written >= 0 && strcmp(im->dir, CONFIG_DIR) == 0)
-		log_notice(
-		    "to attach nbd%d now and at every start of the machine: systemctl enable "
-		    "--now nbd-attach@nbd%d.service",
-		    im->written, im->written);
+	if (im->units[0] && strcmp(im->dir, CONFIG_DIR) == 0)
+		log_notice("to attach what was written, now and at every start of the machine: "
+			   "detach what nbd-client has attached (nbd-client -d), then systemctl "
+			   "enable --now%s",
+			   im->units);
 }
 
 int cmd_import(const struct options *o)
@@ -175,7 +180,6 @@ int cmd_import(const struct options *o)
 	    .file = o->file ? o->file : NBDTAB,
 	    .dir = o->output ? o->output : CONFIG_DIR,
 	    .force = o->force,
-	    .written = -1,
 	};
 	_cleanup_file_ FILE *f = fopen(im.file, "re");
 	_cleanup_free_ char *line = NULL;

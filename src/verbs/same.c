@@ -216,13 +216,19 @@ static bool is_supervised(int index, struct state *s)
 	       strchr(s->options, ':');
 }
 
-/* For `auto` only a writable device that is the same in everything is meant. */
+/* For `auto` only a writable device is meant: one that is the same in everything, or in its export.
+ */
 static int find(const struct supervisor_config *cfg, struct state *s)
 {
 	if (cfg->index != SUPERVISOR_INDEX_AUTO)
 		return is_supervised(cfg->index, s) ? cfg->index : -1;
 	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
 		if (is_supervised(i, s) && are_same(cfg->options, s->options))
+			return i;
+	/* The export can be attached for writing only once, so this is what will be in the way. */
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
+		if (is_supervised(i, s) && !s->read_only &&
+		    strcmp(s->identifier, cfg->identifier) == 0)
 			return i;
 	return -1;
 }
@@ -283,7 +289,8 @@ int same_attached(const struct supervisor_config *cfg, struct err *err)
 	if (status == 0 && !sysfs_attached(index))
 		status = -1;
 	if (status == 0) {
-		log_notice("/dev/nbd%d is already attached to %s", index, s->uri);
+		log_notice("/dev/nbd%d is already attached to %s", index,
+			   s->captive[0] ? s->identifier : s->uri);
 		if (cfg->index == SUPERVISOR_INDEX_AUTO)
 			printf("/dev/nbd%d\n", index);
 	}

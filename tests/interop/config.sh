@@ -129,7 +129,7 @@ nbd7 localhost x swap,persist # and another
 END
 check "--import-nbdtab" nbd_attach --import-nbdtab
 check "--import-nbdtab: says what to do next" \
-	eval 'nbd_attach --import-nbdtab --force 2>&1 | grep "enable --now nbd-attach@nbd8.service"'
+	eval 'nbd_attach --import-nbdtab --force 2>&1 | grep "enable --now nbd-attach@nbd7 nbd-attach@nbd8$"'
 echo '# nothing' >"$scratch/empty"
 check "--import-nbdtab: a file without entries" \
 	expect_status 0 'has no entries' nbd_attach --import-nbdtab "$scratch/empty"

@@ -15,6 +15,11 @@ check "the same again" expect_status 0 '^nbd-attach: /dev/nbd0 is already attach
 check "it says nothing else" is "$(<"$scratch/stdout")" ''
 check "auto finds it, too" expect_status 0 'nbd0 is already attached' \
 	nbd_attach auto --io-timeout 1 --name data --dead-timeout 60 --on-change true -u "$sock"
+check "auto, and something differs" expect_status 3 \
+	'^nbd-attach: /dev/nbd0 is attached already.*these options differ: dead-timeout, on-change$' \
+	nbd_attach auto --io-timeout 1 --name data -u "$sock"
+check "auto finds it again" expect_status 0 'nbd0 is already attached' \
+	nbd_attach auto --io-timeout 1 --name data --dead-timeout 60 --on-change true -u "$sock"
 check "auto prints it" is "$(<"$scratch/stdout")" /dev/nbd0
 check "the pauses make no difference" expect_status 0 'already' \
 	attach --name data --dead-timeout 60 --on-change true --retry-delay 1 --wait=3 --connect-timeout 2

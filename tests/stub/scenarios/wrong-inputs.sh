@@ -15,6 +15,9 @@ the server of nbd0, a HOST or a URI, is missing, and there is no configuration /
 $ nbd0 localhost data data2
 2
 "data2" is one word too many; try nbd-attach --help
+$ nbd0 localhost 10809 data
+2
+the port belongs to the host: nbd-attach nbd0 localhost:10809 "data"
 $ localhost nbd0
 2
 the device comes first: nbd-attach nbd0 "localhost"
@@ -33,6 +36,9 @@ $ nbd localhost
 $ data.conf
 2
 "data.conf" is not a device: write nbd-attach data for the configuration /etc/nbd-attach/data.conf
+$ file
+2
+"file" is a file, not a device: write nbd-attach auto --image FORMAT:file
 $ ./data.conf
 2
 "./data.conf" is not a device: write nbd-attach --config ./data.conf
@@ -78,6 +84,9 @@ $ nbd1 --disconnect
 $ nbd1 localhost --read
 2
 there is no option "--read"; options are not abbreviated: is --read-only meant?
+$ nbd1 localhost --ro
+2
+there is no option "--ro": write --read-only
 $ nbd1 localhost -Z
 2
 there is no option "-Z"; try nbd-attach --help
@@ -211,6 +220,9 @@ $ nbd1 localhost --backend kernel
 $ nbd1 localhost --swap --follow-dns
 2
 --swap and --follow-dns cannot be combined: resolving a name during an outage needs files, and memory that may be swapped out
+$ --image raw:file
+2
+a DEVICE is missing: write nbd0, or auto for a free one
 $ nbd1 --image file
 2
 --image needs the format before the file, such as raw:FILE or qcow2:FILE, not "file": guessing the format is not safe, because the content of a raw image can look like another format
