@@ -107,6 +107,8 @@ static int run_as_nbd_client(int argc, char **argv)
 		nbd_client_done(&c);
 		return status;
 	}
+	if (c.n > 1)
+		log_init("nbd-attach", LOG_TO_STDERR, options.log_level);
 	switch (c.task) {
 	case NBD_CLIENT_HELP:
 		nbd_client_help(stdout);

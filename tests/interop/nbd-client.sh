@@ -42,6 +42,7 @@ check "-c: nothing is printed" is "$(cat "$scratch/stdout")" ''
 check "-c: an unknown option is 2" expect_status 2 'no option' client -c /dev/nbd0 -nosuch
 check "attaches: HOST PORT DEVICE" eval 'client 127.0.0.1 10801 /dev/nbd0 2>"$scratch/said"'
 check "says how long I/O waits" grep -q 'gone for 30 seconds' "$scratch/said"
+check "... and that it is attached, and nothing else" is "$(grep -c . "$scratch/said")" 2
 check "it is attached" attached nbd0
 check "the dead timeout is 30 s" grep -qx 'DEAD_TIMEOUT=30' /run/nbd-attach/nbd0.state
 check "it is not marked for systemd" eval '! marked nbd0'
