@@ -298,11 +298,19 @@ int same_attached(const struct supervisor_config *cfg, struct err *err)
 	return status;
 }
 
-/* A state file describes this attached device, and says which options it has. */
-static bool is_described(int index, const char *identifier, struct state *s)
+/*
+ * A state file describes this attached device, which can be taken over, and says which options it
+ * has. Only a supervisor in the foreground gets a device from one that lives.
+ */
+static bool is_described(int index, const struct supervisor_config *cfg, struct state *s)
 {
+	struct rundir_path lock = rundir_device(index, "lock");
+
+	if (!cfg->foreground && lock_live_holder(lock.text))
+		return false;
 	return state_read(index, s, NULL) == 0 && strchr(s->options, ':') && s->attachment &&
-	       s->attachment == sysfs_attachment(index) && strcmp(s->identifier, identifier) == 0;
+	       s->attachment == sysfs_attachment(index) &&
+	       strcmp(s->identifier, cfg->identifier) == 0;
 }
 
 /* The device that will be taken over, or -1: none, or it is not certain which. */
@@ -311,15 +319,15 @@ static int find_described(const struct supervisor_config *cfg, struct state *s)
 	int found = -1;
 
 	if (cfg->index != SUPERVISOR_INDEX_AUTO)
-		return is_described(cfg->index, cfg->identifier, s) ? cfg->index : -1;
+		return is_described(cfg->index, cfg, s) ? cfg->index : -1;
 	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++) {
-		if (!is_described(i, cfg->identifier, s))
+		if (!is_described(i, cfg, s))
 			continue;
 		if (found >= 0)
 			return -1;
 		found = i;
 	}
-	return found >= 0 && is_described(found, cfg->identifier, s) ? found : -1;
+	return found >= 0 && is_described(found, cfg, s) ? found : -1;
 }
 
 /* Writes those options of the list that are fixed, or those that are not. */

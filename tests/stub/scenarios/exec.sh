@@ -27,6 +27,9 @@ check "a server of its own" run 0 '' 'test -n "$NBD_DEVICE"' nbd0 -- [ nbdkit -f
 # What was attached before is not detached.
 check "it attaches" attach
 check "attached already: 3" run 3 'attached already' "touch $N/ran" nbd0 -u "$sock"
+check "attached already: nothing else is said" is "$(grep -c . "$scratch/stderr")" 1
+check "... for other options, too" run 3 'attached already' "touch $N/ran" nbd0 -r -u "$sock"
+check "... nothing else is said" is "$(grep -c . "$scratch/stderr")" 1
 check "attached already: the command does not run" test ! -e "$N/ran"
 check "attached already: it stays attached" state_is attached
 check "it detaches" detach
