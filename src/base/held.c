@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/libc.h"
 
-#define HELD_MAX 4 /* directories */
+#define HELD_MAX 5 /* directories */
 
 static struct {
 	char path[PATH_MAX];
@@ -45,12 +45,15 @@ static int directory_of(const char **path)
 	for (size_t i = 0; i < n_held; i++) {
 		size_t len = strlen(held[i].path);
 
-		if (strncmp(*path, held[i].path, len) != 0 || (*path)[len] != '/')
+		if (strncmp(*path, held[i].path, len) != 0 ||
+		    ((*path)[len] != '/' && (*path)[len] != '\0'))
 			continue;
 		/* After it was removed nothing can be made in it. Another may have its path. */
 		if (fstat(held[i].fd, &st) < 0 || st.st_nlink == 0)
 			continue;
 		*path += len + strspn(*path + len, "/");
+		if (!**path)
+			*path = ".";
 		return held[i].fd;
 	}
 	return AT_FDCWD;
@@ -60,7 +63,7 @@ int held_open(const char *path, int flags, mode_t mode)
 {
 	int dir = directory_of(&path);
 
-	return openat(dir, *path ? path : ".", flags | O_CLOEXEC, mode);
+	return openat(dir, path, flags | O_CLOEXEC, mode);
 }
 
 int held_stat(const char *path, struct stat *ret_st)

@@ -2,9 +2,9 @@
 /*
  * Directories that this process keeps open because their paths may end. A supervisor that was
  * started in an initramfs keeps the initramfs as its root directory, and finds it empty, after the
- * real root has taken its place: /run and /sys are mounted in the real root then. A path below a
- * kept directory is looked up from the open directory; any other path is used as it is, also if the
- * directory itself has been removed.
+ * real root has taken its place: /run and /sys are mounted in the real root then. The path of a
+ * kept directory, or one below it, is looked up from the open directory; any other path is used as
+ * it is, also if the directory itself has been removed.
  *
  * The list belongs to the whole process, as the root directory does, and changes only while no
  * other thread uses it. It lives until the process ends. Nothing here blocks where the file system

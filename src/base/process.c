@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/libc.h"
 #include "base/process-watch.h"
 
@@ -102,7 +103,7 @@ static int place_descriptors(const struct process_seed *seed, int channel)
 /* A helper may be what the kernel ends first when memory is short: another can be started. */
 static void be_ordinary(void)
 {
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	_cleanup_fd_ int fd = held_open("/proc/self/oom_score_adj", O_RDWR, 0);
 	char sign;
 
 	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/libc.h"
 #include "base/signals.h"
 #include "base/text.h"
@@ -134,7 +135,7 @@ static int aside(int fd)
  */
 static int place_descriptors(const struct command *c, int failed)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = held_open("/dev/null", O_RDWR, 0);
 	int in = aside(c->stdio_fd >= 0 ? c->stdio_fd : null);
 	int out = aside(c->stdio_fd >= 0 ? c->stdio_fd : c->error_fd);
 	int errors = aside(c->error_fd), listening = -1, next = LISTEN_FD;

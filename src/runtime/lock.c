@@ -75,7 +75,7 @@ static int sign(int fd)
  */
 static int listed_holder(const char *path)
 {
-	_cleanup_file_ FILE *f = fopen("/proc/locks", "re");
+	_cleanup_file_ FILE *f = held_fopen("/proc/locks", O_RDONLY);
 	unsigned major_id, minor_id;
 	unsigned long inode;
 	struct stat st;
@@ -100,7 +100,7 @@ static bool user_of(int pid, uid_t *ret_uid)
 	unsigned uid;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "Uid: %u", &uid) == 1) {
 			*ret_uid = uid;
@@ -200,7 +200,7 @@ static bool has_ended(int pid)
 		return false;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return true;
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'Z';
 }
 
@@ -231,7 +231,7 @@ static bool unit_of(int pid, char *unit, size_t size)
 	_cleanup_file_ FILE *f = NULL;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	while (f && fgets(line, sizeof(line), f)) {
 		char *name = strstr(line, "/nbd-attach");
 		size_t len = name ? strcspn(name + 1, "/\n") : 0;

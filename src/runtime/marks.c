@@ -125,7 +125,7 @@ int marks_expect(int index, bool no_scan)
 
 	if (no_scan)
 		return replace(&path, "");
-	return unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
+	return held_unlink(path.text) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 void marks_remove(int index)

@@ -173,10 +173,11 @@ static int keep_directories(struct err *err)
 		if (ret < 0)
 			return err_errno(err, ERR_SYSTEM, -ret, "cannot open %s", dir[i]);
 	}
-	/* Only the log is there; it may come later than this process. */
+	/* /run and /dev have the log, which may come later than this process. */
 	if (protect_root()) {
 		held_keep("/run");
 		held_keep("/dev");
+		held_keep("/proc");
 	}
 	return 0;
 }

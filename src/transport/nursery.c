@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/log.h"
 #include "worker/helper-main.h"
 #include "worker/zygote.h"
@@ -100,7 +101,7 @@ static void be_ordinary(pid_t pid)
 	_cleanup_fd_ int fd = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = held_open(path, O_RDWR, 0);
 	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')
 		(void)!pwrite(fd, "0", 1, 0);
 }

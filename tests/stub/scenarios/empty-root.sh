@@ -25,6 +25,7 @@ ASAN_OPTIONS+=:detect_leaks=0
 check "it attaches" attach --root -- 127.0.0.1 -p "$port"
 check "systemd would let it live" grep -qz '^@' "/proc/$(supervisor_pid 0)/cmdline"
 check "its root directory is empty" root_is_empty
+: >"$N/nbd0.1.lost" # as an earlier attachment may leave it
 load
 for n in 1 2 3; do
 	check "outage $n: I/O goes on before" loading 20 10
@@ -37,6 +38,7 @@ for n in 1 2 3; do
 	check "outage $n: udev may read again" within 10 no_lost_mark
 	check "outage $n: I/O goes on" loading 20 10
 done
+check "a mark of an earlier attachment was removed" test ! -e "$N/nbd0.1.lost"
 check "the log has no complaint" bash -c '! grep -E "cannot write|cannot tell" "$1"' - "$N/stub/log"
 
 old=$(supervisor_pid 0)

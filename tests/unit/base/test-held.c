@@ -81,8 +81,11 @@ static int use_all(void)
 		return 4;
 	if (held_access(below("hall/file")) < 0 || held_access(below("hall/new")) == 0)
 		return 5;
-	if (!lists(below("hall/"), "file"))
+	if (!lists(below("hall/"), "file") || !lists(below("hall"), "file"))
 		return 6;
+	if (held_stat(below("hall"), &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    held_access(below("hall")) < 0)
+		return 8;
 	if (held_unlink(below("hall/file")) < 0 || held_access(below("hall/file")) == 0)
 		return 7;
 	return 0;
