@@ -101,11 +101,13 @@ static bool to_journal(int priority, const char *text)
 static void to_kernel_log(int priority, const char *line)
 {
 	_cleanup_fd_ int fd = held_open("/dev/kmsg", O_WRONLY | O_NONBLOCK, 0);
+	char record[976]; /* a longer one is refused */
+	int len = snprintf(record, sizeof(record), "<%d>%s[%d]: %.900s", LOG_DAEMON | priority,
+			   logger.name, getpid(), line);
 
-	/* A record has at most 976 bytes; a longer one is refused. */
+	/* Not by dprintf(3), which asks for the file's position first: the answer is an error. */
 	if (fd >= 0)
-		dprintf(fd, "<%d>%s[%d]: %.900s", LOG_DAEMON | priority, logger.name, getpid(),
-			line);
+		(void)!write(fd, record, (size_t)len);
 }
 
 static void to_syslog(int priority, const char *line)
