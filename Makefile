@@ -23,7 +23,7 @@ PKGS        := libnl-3.0 libnl-genl-3.0
 # their headers.
 LAZY_PKGS   := liburiparser gnutls
 BUILD_PKGS  := libseccomp
-ifeq ($(filter deps demo check check-long check-kernels clean uninstall installed,$(MAKECMDGOALS)),)
+ifeq ($(filter deps demo check check-long check-kernels bench bench-check clean uninstall installed,$(MAKECMDGOALS)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)
 $(error libraries are missing: `tests/deps build` installs them)
 endif

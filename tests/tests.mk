@@ -58,6 +58,14 @@ readme-figures: all fault
 	@tests/readme/outage.sh >$(BUILD)/readme-figures || { cat $(BUILD)/readme-figures; exit 1; }
 	@tests/readme/update $(BUILD)/readme-figures
 
+# Figures beside those of other clients; MINUTES=n measures a part. bench-check also compares their
+# ratios with the committed ones.
+.PHONY: bench bench-check
+bench bench-check:
+	@tests/deps check
+	@$(MAKE) --no-print-directory all fault
+	@tests/bench/run $(if $(filter bench-check,$@),-c) $(if $(KERNEL),-k $(KERNEL)) $(BUILD) $(PARTS)
+
 check-kernels:
 	@tests/deps check
 	@$(MAKE) --no-print-directory all kernel-try fault security
