@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/pages.h"
 #include "worker/look.h"
 #include "worker/resolve.h"
 #include "worker/tls/reader.h"
@@ -33,8 +34,12 @@ void helper_run(const struct process_call *call)
 
 void helper_main(int argc, char *const *argv)
 {
-	static struct process_call call; /* the helper's only one, too large for a stack */
+	struct process_call *call;
 
-	if (process_accept(argc, argv, &call))
-		helper_run(&call);
+	if (argc != 2) /* an ordinary command: see process_accept() */
+		return;
+	call = pages_new(sizeof(*call));
+	if (call && process_accept(argc, argv, call))
+		helper_run(call);
+	pages_free(call, sizeof(*call));
 }

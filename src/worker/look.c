@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "nbd/disk.h"
 
 #define BLOCK_MAX 65536
@@ -17,10 +18,15 @@ struct look_answer {
 	struct ids ids;
 };
 
-/* The process ends with it. Aligned for every device that is read past the cache. */
-static uint8_t block[BLOCK_MAX] __attribute__((aligned(BLOCK_MAX)));
+/* Aligned for every device that is read past the cache; the process ends with it. */
+static uint8_t *new_block(void)
+{
+	uintptr_t pages = (uintptr_t)pages_new(2 * BLOCK_MAX);
 
-static int read_ids(const struct look_job *job, int fd, struct ids *ids)
+	return pages ? (uint8_t *)(pages + BLOCK_MAX - pages % BLOCK_MAX) : NULL;
+}
+
+static int read_ids(const struct look_job *job, int fd, uint8_t *block, struct ids *ids)
 {
 	size_t unit = job->block_size > DISK_PAGE ? job->block_size : DISK_PAGE;
 	uint64_t at[DISK_PLACES];
@@ -45,11 +51,12 @@ void look_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	const struct look_job *job = setup;
 	struct look_answer a = {.ret = 0};
+	uint8_t *block = new_block();
 	struct err ignored;
 	int node;
 
 	if (len != sizeof(*job) || !memchr(job->node, '\0', sizeof(job->node)) ||
-	    job->block_size > BLOCK_MAX)
+	    job->block_size > BLOCK_MAX || !block)
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 0);
 	node = look_open(job);
@@ -58,7 +65,7 @@ void look_run(int fd, pid_t parent, const void *setup, size_t len)
 	if (a.ret == 0)
 		a.ret = sandbox_enter(&job->sandbox, SANDBOX_LOOK, parent, &ignored);
 	if (a.ret == 0)
-		a.ret = read_ids(job, node, &a.ids);
+		a.ret = read_ids(job, node, block, &a.ids);
 	(void)!send(fd, &a, sizeof(a), MSG_NOSIGNAL);
 }
 

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/libc.h"
 #include "base/loop.h"
+#include "base/pages.h"
 #include "worker/relay.h"
 
 /* Stack the handshake may need, touched before it is locked. */
@@ -321,7 +322,18 @@ static int prepare(const struct worker_config *cfg, struct tls_lib *lib, struct 
 	return ret == 0 && cfg->lock_memory ? lock_memory(err) : ret;
 }
 
-static struct worker the_worker; /* of this process alone: started for one job */
+static struct worker *the_worker; /* of this process alone: started for one job */
+
+static struct worker *new_worker(int fd)
+{
+	struct worker *w = pages_new(sizeof(*w));
+
+	if (!w)
+		_exit(1);
+	w->fd = fd;
+	w->sock = w->keys = w->kernel = -1;
+	return w;
+}
 
 static void __attribute__((noreturn))
 work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
@@ -341,23 +353,23 @@ work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
 void worker_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	const struct worker_config *cfg = setup;
-	struct worker *w = &the_worker;
+	struct worker *w;
 
 	if (len != sizeof(*cfg))
 		_exit(1);
-	*w = (struct worker){.fd = fd, .sock = -1, .keys = -1, .kernel = -1};
+	w = new_worker(fd);
 	work(w, cfg, parent, prepare(cfg, &w->lib, &w->answer.err));
 }
 
 int worker_prepare(const struct worker_config *cfg, struct err *err)
 {
-	the_worker = (struct worker){.sock = -1, .keys = -1, .kernel = -1};
-	return prepare(cfg, &the_worker.lib, err);
+	the_worker = new_worker(-1);
+	return prepare(cfg, &the_worker->lib, err);
 }
 
 void worker_go_on(int fd, pid_t parent, const struct worker_config *cfg)
 {
-	struct worker *w = &the_worker;
+	struct worker *w = the_worker;
 	struct err ignored;
 
 	w->fd = fd;
