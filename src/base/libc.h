@@ -37,6 +37,8 @@ static inline void closefrom(int first)
 #define M_TRIM_THRESHOLD 0
 #define M_MMAP_THRESHOLD 0
 #define M_MMAP_MAX	 0
+#define M_ARENA_MAX	 0
+#define M_TOP_PAD	 0
 static inline int mallopt(int what, int value)
 {
 	(void)what, (void)value;

@@ -9,11 +9,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/libc.h"
+
 /*
  * bytes: the thread's stack, all of which is locked in memory; reading sysfs and /proc needs
  * buffers of pages
  */
-#define STACK_SIZE (size_t)262144
+#define STACK_SIZE (size_t)131072
 
 struct job {
 	offload_fn *work, *done;
@@ -115,6 +117,8 @@ int offload_start(struct offload *o)
 
 	if (o->started)
 		return 0;
+	/* One heap for both threads: a second one has no room for an outage (base/protect). */
+	mallopt(M_ARENA_MAX, 1);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);

@@ -19,8 +19,8 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-#define HEAP_ROOM    262144 /* bytes: far more than the attempts of an outage take */
 #define STACK_ROOM   65536
+#define TOP_PAD	     16384 /* bytes the heap grows by beyond a request: all of it is locked later */
 #define OOM_NEVER    "-1000" /* proc(5) */
 #define OOM_ORDINARY "0"
 
@@ -36,6 +36,7 @@ void protect_mark(void)
 
 void protect_early(void)
 {
+	mallopt(M_TOP_PAD, TOP_PAD);
 	if (access("/etc/initrd-release", F_OK) == 0)
 		protect_mark();
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
@@ -62,19 +63,27 @@ static void use_stack(void)
 		room[i] = 0;
 }
 
-static void keep_heap(void)
+/*
+ * bytes: about twice of what an outage takes with one connection, and what the attempt for each
+ * further connection takes
+ */
+#define HEAP_ROOM    (size_t)131072
+#define ATTEMPT_ROOM (size_t)49152
+
+static void keep_heap(unsigned connections)
 {
+	size_t size = HEAP_ROOM + (connections - 1) * ATTEMPT_ROOM;
 	void *room;
 
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	mallopt(M_MMAP_THRESHOLD, 1 << 25);
-	room = malloc(HEAP_ROOM);
+	room = malloc(size);
 	if (room)
-		memset(room, 0, HEAP_ROOM);
+		memset(room, 0, size);
 	free(room);
 }
 
-void protect_memory(void)
+void protect_memory(unsigned connections)
 {
 	int ret;
 
@@ -82,7 +91,7 @@ void protect_memory(void)
 		log_warning("cannot lock this process in memory: %s", strerror(errno));
 	tzset(); /* the log's time stamps: it reads a file */
 	use_stack();
-	keep_heap();
+	keep_heap(connections);
 	ret = set_oom(OOM_NEVER);
 	if (ret < 0)
 		log_info("cannot hide from the OOM killer: %s", strerror(-ret));

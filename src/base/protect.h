@@ -28,10 +28,10 @@ bool protect_root(void);
 
 /*
  * Once the device is attached: everything mapped now and later stays in memory, the heap has room
- * for an outage without asking the kernel, and the OOM killer spares this process. Logs one warning
- * for a protection that is not available.
+ * for an outage of all connections without asking the kernel, and the OOM killer spares this
+ * process. Logs one warning for a protection that is not available.
  */
-void protect_memory(void);
+void protect_memory(unsigned connections);
 
 /* In a child that is to become an ordinary program: undoes what is inherited. */
 void protect_undo(void);

@@ -95,7 +95,7 @@ static void get_ready(struct supervisor *s)
 {
 	struct err err;
 
-	protect_memory();
+	protect_memory(s->cfg.connections);
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
