@@ -98,6 +98,13 @@ static int prepare_loop(struct supervisor *s)
 	return supervisor_prepare_watch(s);
 }
 
+size_t supervisor_spares(const struct supervisor *s)
+{
+	if (s->cfg.swap)
+		return s->cfg.connections + SUPERVISOR_SWAP_SPARES;
+	return protect_root() || s->takeover ? 1 : 0;
+}
+
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
 			    struct helpers **ret_helpers, struct err *err)
 {
