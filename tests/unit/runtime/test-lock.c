@@ -27,6 +27,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/libc.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "skip.h"

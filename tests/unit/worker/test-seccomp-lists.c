@@ -187,6 +187,17 @@ static const int keys_calls[] = {
     SYS_close, SYS_fcntl, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
 };
 
+/* Debian 11's headers are older; the numbers are those of every machine. */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
 /* Calls that no helper may make with any arguments. */
 static const int never[] = {
     SYS_execve,

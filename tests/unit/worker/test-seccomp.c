@@ -39,6 +39,8 @@
 #define OWN_ARCH AUDIT_ARCH_AARCH64
 #elif defined(__i386__)
 #define OWN_ARCH AUDIT_ARCH_I386
+#elif defined(__s390x__)
+#define OWN_ARCH AUDIT_ARCH_S390X
 #endif
 
 struct program {

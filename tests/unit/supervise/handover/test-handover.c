@@ -67,7 +67,7 @@ static int change(struct kernel *k, const struct kernel_change *c, struct err *e
 	return 0;
 }
 
-static void stop(struct fixture *f)
+static void end(struct fixture *f)
 {
 	loop_stop(f->env.loop, 0);
 }
@@ -84,7 +84,7 @@ static void ended(unsigned taken, bool declined, void *arg)
 	f->ended++;
 	f->taken += taken;
 	f->declined = declined;
-	stop(f);
+	end(f);
 }
 
 static void idle(void *arg)
@@ -92,7 +92,7 @@ static void idle(void *arg)
 	struct fixture *f = arg;
 
 	f->idle++;
-	stop(f);
+	end(f);
 }
 
 static void gone(void *arg)
@@ -100,7 +100,7 @@ static void gone(void *arg)
 	struct fixture *f = arg;
 
 	f->gone++;
-	stop(f);
+	end(f);
 }
 
 static bool is_greeting(void *arg)

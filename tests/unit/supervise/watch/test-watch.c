@@ -46,7 +46,7 @@ static enum kernel_event next_event(struct kernel *k, int index)
 									 : KERNEL_EVENT_NONE;
 }
 
-static void stop(struct fixture *f)
+static void end(struct fixture *f)
 {
 	loop_stop(f->env.loop, 0);
 }
@@ -57,7 +57,7 @@ static void died(unsigned alive, void *arg)
 
 	f->died++;
 	f->alive = alive;
-	stop(f);
+	end(f);
 }
 
 static void gone(void *arg)
@@ -65,7 +65,7 @@ static void gone(void *arg)
 	struct fixture *f = arg;
 
 	f->gone++;
-	stop(f);
+	end(f);
 }
 
 static void doubt(void *arg)
@@ -73,7 +73,7 @@ static void doubt(void *arg)
 	struct fixture *f = arg;
 
 	f->doubt++;
-	stop(f);
+	end(f);
 }
 
 static void slept(uint64_t ms, void *arg)
@@ -88,7 +88,7 @@ static bool looked(bool quiet, void *arg)
 
 	f->looked++;
 	f->quiet = quiet;
-	stop(f);
+	end(f);
 	return true;
 }
 
