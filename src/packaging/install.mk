@@ -81,7 +81,8 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 644 src/packaging/initramfs-tools/conf.example \
 		'$(DESTDIR)$(docdir)/examples/initramfs-tools.conf.example'
 	@for file in $(DRACUT); do \
-		install -D -m 755 "src/packaging/dracut/$$file" \
+		mode=755; grep -q '^#!' "src/packaging/dracut/$$file" || mode=644; \
+		install -D -m $$mode "src/packaging/dracut/$$file" \
 			'$(DESTDIR)$(dracutdir)/95nbd-attach'/"$$file" || exit 1; done
 	@install -D -m 644 src/packaging/dracut/conf.example \
 		'$(DESTDIR)$(docdir)/examples/dracut.conf.example'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # make install, make uninstall and make deb: the files are as listed, work, and are removed again.
 # The package is installed, upgraded and removed in a guest by tests/interop/package.sh.
-# shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
+# shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2054,SC2154,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 begin
 cd "$top" || exit 1
@@ -255,9 +255,14 @@ check "deb-nbd-client: the names of the program and the manual" is \
 check "deb-nbd-client: replaces Debian's package" eval '
 	dpkg-deb --field "$client" Provides Conflicts Replaces | grep -c ": nbd-client$" | grep -qx 3'
 if command -v lintian >/dev/null; then
-	check "deb: lintian" lintian --allow-root --fail-on error,warning "$deb"
+	judge=(lintian --allow-root --fail-on error,warning --tag-display-limit 0)
+	check "lintian finds nothing in the packages and their source" eval '
+		dsc=$(run_make dsc) && "${judge[@]}" "$deb" "$client" "$dsc"'
+	check "lintian finds what is wrong" eval '
+		mkdir "$scratch/bad" && dpkg-deb -R "$client" "$scratch/bad" && : >"$scratch/bad/usr/sbin/bad" &&
+		dpkg-deb --build "$scratch/bad" "$scratch/bad.deb" && ! "${judge[@]}" "$scratch/bad.deb"'
 else
-	skip "deb: lintian" "lintian is missing (package lintian)"
+	skip "lintian finds nothing in the packages" "it is missing (package lintian)" 2
 fi
 
 # Two copies of the tree, of other dates and modes.
@@ -269,12 +274,15 @@ check "dist: another directory, umask and date make the same archive" eval '
 	SOURCE_DATE_EPOCH=$(stat -c %Y "$tarball") "$scratch"/moved/*/src/packaging/dist "$scratch/again" 0.1 &&
 	cmp "$tarball" "$scratch/again/${tarball##*/}"'
 check "dsc: is made of it" eval 'dsc=$(run_make dsc) && test -f "$dsc"'
-for recipe in PKGBUILD APKBUILD; do
-	check "$recipe: is a shell script, and says the version" eval '
-		bash -n "src/packaging/$recipe" && grep -qx "pkgver=$(sed -n "s/^VERSION *:= //p" Makefile)" "src/packaging/$recipe"'
-done
+made=$(dirname "$tarball")
+version=$(sed -n "s/^VERSION *:= //p" Makefile)
+check "PKGBUILD: has the version and the checksum" eval '
+	(. "$made/PKGBUILD" && is "$pkgver ${sha256sums[*]}" "$version $(sha256sum <"$tarball" | cut -d " " -f 1)")'
+check "APKBUILD: has the version and the checksum" eval '
+	(. "$made/APKBUILD" && cd "$made" && is "$pkgver" "$version" && grep . <<<"$sha512sums" | sha512sum -c)'
 if command -v rpmspec >/dev/null; then
-	check "spec: is understood" eval 'rpmspec -P src/packaging/nbd-attach.spec >/dev/null'
+	check "spec: is understood, and has the version" eval '
+		is "$(rpmspec -q --srpm --qf "%{name}-%{version}" "$made/nbd-attach.spec")" "nbd-attach-$version"'
 else
 	skip "spec: is understood" "rpmspec is missing (package rpm)"
 fi
