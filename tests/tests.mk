@@ -87,7 +87,7 @@ lint: lint-build
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
 
-# For arm64; qemu-user runs the tests that it can run.
+# For arm64 and s390x, which is big-endian; qemu-user runs the tests that it can run.
 .PHONY: check-cross
 check-cross:
 	@tests/cross
@@ -95,6 +95,7 @@ check-cross:
 # Other Debian suites, their compilers, and musl, in chroots.
 .PHONY: distcheck
 distcheck:
+	@tests/builds/packages
 	@tests/builds/chroots
 
 .PHONY: states
