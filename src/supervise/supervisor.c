@@ -100,9 +100,8 @@ static int prepare_loop(struct supervisor *s)
 
 size_t supervisor_spares(const struct supervisor *s)
 {
-	if (s->cfg.swap)
-		return s->cfg.connections + SUPERVISOR_SWAP_SPARES;
-	return protect_root() || s->takeover ? 1 : 0;
+	return s->cfg.swap ? s->cfg.connections + SUPERVISOR_SWAP_SPARES
+			   : protect_root() || s->takeover;
 }
 
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,

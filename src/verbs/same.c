@@ -350,7 +350,7 @@ int same_keep_fixed(const struct supervisor_config *cfg, char **ret_options)
 	text_init(&t, names, sizeof(names));
 	if (index >= 0)
 		name_differences(cfg->options, s->options, true, &t);
-	if (t.len) {
+	if (index >= 0 && t.len) {
 		log_warning("/dev/nbd%d: what was given for %s applies when the device is attached "
 			    "again: detach it first",
 			    index, names);

@@ -21,7 +21,7 @@ struct look_answer {
 /* Aligned for every device that is read past the cache; the process ends with it. */
 static uint8_t *new_block(void)
 {
-	uintptr_t pages = (uintptr_t)pages_new(2 * BLOCK_MAX);
+	uintptr_t pages = (uintptr_t)pages_new((size_t)2 * BLOCK_MAX);
 
 	return pages ? (uint8_t *)(pages + BLOCK_MAX - pages % BLOCK_MAX) : NULL;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: the lists are repeated in one place. */
 /*
  * The system call filters, run as the kernel runs them: a small interpreter gives them every number
  * of every architecture, with arguments that matter, and compares with what is allowed. The lists
