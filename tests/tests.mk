@@ -47,9 +47,16 @@ check:
 
 # The long fault suites, the figures and the comparison with others; MINUTES=n runs a part.
 check-long:
-	@tests/deps boot
+	@tests/deps long
 	@$(MAKE) --no-print-directory all kernel-try fault
 	@tests/check-kernels -l
+
+# HOURS=n of faults in a guest, in a random order on several devices; it prints its SEED, which repeats it.
+.PHONY: soak
+soak:
+	@tests/deps check
+	@$(MAKE) --no-print-directory all fault
+	@tests/soak
 
 # The transcript and the plot of the README, from one run in a guest.
 .PHONY: readme-figures
