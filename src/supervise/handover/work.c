@@ -15,6 +15,8 @@
 /* A single connection's socket may be offered again without harm. */
 #define OFFERS	     20
 #define OFFER_GAP_MS 50
+/* The time for which the record of the only offer is looked for. */
+#define RECORD_LATE_MS 500
 /* Without the kernel's log: the second offer, after a pause, is accepted if the first was not. */
 #define OFFERS_BLIND 3
 /* To fail waiting requests: how long the useless sockets live, and their number. */
@@ -52,6 +54,21 @@ static int offer(struct heal *h, int fd)
 	return change(h, &c);
 }
 
+/*
+ * A reader of the kernel's log sees no record behind one that another processor has not completed,
+ * and a virtual processor may be stopped in the middle of it. A socket that was taken for declined
+ * would serve the device, while each later one is declined because no connection is dead.
+ */
+static bool accepted_late(const struct heal *h)
+{
+	for (int waited = 0; waited < RECORD_LATE_MS; waited += OFFER_GAP_MS) {
+		usleep(OFFER_GAP_MS * 1000);
+		if (kmsg_reconnected(h->kmsg))
+			return true;
+	}
+	return false;
+}
+
 /* 0: adopted; -EAGAIN: the driver knew of no dead connection. */
 static int hand_over(struct heal *h, int fd)
 {
@@ -71,7 +88,7 @@ static int hand_over(struct heal *h, int fd)
 	 * With several connections: one socket in two slots would corrupt the stream, so it is
 	 * never offered twice. After NOTICE_MS the driver has almost certainly accepted it.
 	 */
-	if (!h->kmsg)
+	if (!h->kmsg || (h->connections > 1 && accepted_late(h)))
 		return 0;
 	h->declined = true;
 	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not accept the new connection");

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,9 +50,23 @@ static struct fixture *of(struct kernel *k)
 	return (struct fixture *)k;
 }
 
-static int change(struct kernel *k, const struct kernel_change *c, struct err *err)
+static void *log_reconnect(void *arg)
 {
 	static const char record[] = "6,1,1,-;block nbd7: reconnected socket";
+	struct fixture *f = arg;
+
+	assert_int_equal(write(f->log_fd, record, sizeof(record) - 1), sizeof(record) - 1);
+	return NULL;
+}
+
+static void *log_late(void *arg)
+{
+	usleep(250 * 1000);
+	return log_reconnect(arg);
+}
+
+static int change(struct kernel *k, const struct kernel_change *c, struct err *err)
+{
 	struct fixture *f = of(k);
 
 	f->changed++;
@@ -63,7 +78,7 @@ static int change(struct kernel *k, const struct kernel_change *c, struct err *e
 	f->offered++;
 	f->status_first = f->begun > 0;
 	if (f->takes)
-		assert_int_equal(write(f->log_fd, record, sizeof(record) - 1), sizeof(record) - 1);
+		log_reconnect(f);
 	return 0;
 }
 
@@ -245,6 +260,27 @@ static void test_declined(void **state)
 	close(other);
 }
 
+/* With several connections a socket is offered once, so its record is waited for. */
+static void test_taken_late(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t late;
+	int other;
+
+	f->at.guessed = true;
+	bury_the_dead(f);
+	other = add_socket(f);
+	assert_int_equal(pthread_create(&late, NULL, log_late, f), 0);
+	handover_start(f->h);
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->offered, 1);
+	assert_int_equal(f->taken, 1);
+	assert_false(f->declined);
+	assert_int_equal(links_alive(f->links), 1);
+	assert_int_equal(pthread_join(late, NULL), 0);
+	close(other);
+}
+
 /* A device that another program has attached meanwhile is not touched. */
 static void test_gone(void **state)
 {
@@ -397,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_declined, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_taken_late, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_fails_io, setup, teardown),
