@@ -55,21 +55,6 @@ static void begin_outage(struct supervisor *s)
 			    s->at.index);
 }
 
-/*
- * The worker of the next handshake gets ready while the server is away, and it is there before the
- * outage can make memory short.
- */
-static void start_spare(struct supervisor *s)
-{
-	struct err err;
-
-	if (!s->cfg.reconnect || supervisor_spares(s) > 0)
-		return;
-	helpers_set(s->helpers, 1, true);
-	if (helpers_fill(s->helpers, &err) < 0)
-		log_warning("%s", err.message);
-}
-
 /* Also after a detach that was refused, which has stopped the clock. */
 static void arm_expiry(struct supervisor *s)
 {
@@ -134,7 +119,6 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 	(void)e;
 	if (s->state == FSM_LOST) {
 		begin_outage(s);
-		start_spare(s);
 		alarm_begin(s->alarm);
 		arm_expiry(s);
 	}
@@ -272,7 +256,6 @@ static void recover(struct supervisor *s)
 		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_NOTICE,
 			 "/dev/nbd%d: all %u connections to %s are alive again", s->at.index,
 			 links_wanted(s->links), s->at.server);
-	helpers_set(s->helpers, supervisor_spares(s), true);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	watch_start(s->watch, resize_is_due(s->resize));

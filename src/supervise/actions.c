@@ -30,6 +30,9 @@
 #include "supervise/watch/watch.h"
 #include "supervise/watching.h"
 
+/* Workers, in addition to one for each connection: each failed handshake uses one up. */
+#define SWAP_SPARES 4
+
 /* Names the export, so that a mistyped name shows, and the address if that differs. */
 static void describe_export(const struct supervisor *s, struct text *t)
 {
@@ -93,7 +96,7 @@ static void get_ready(struct supervisor *s)
 	struct err err;
 
 	protect_memory(s->cfg.connections);
-	helpers_set(s->helpers, supervisor_spares(s), true);
+	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	if (s->cfg.swap)
@@ -146,7 +149,7 @@ static void warn(const struct supervisor *s)
 		log_notice(
 		    "/dev/nbd%d: --swap: during an outage no name is resolved, the state file is "
 		    "not written, and spare processes are ready for %u failed handshakes",
-		    s->at.index, SUPERVISOR_SWAP_SPARES);
+		    s->at.index, SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",

@@ -66,17 +66,6 @@ struct supervisor {
 /* supervisor.c: opens the kernel's interface, if it is not open. 0 or -errno with *err. */
 int supervisor_open_kernel(struct supervisor *s, struct err *err);
 
-/* With --swap: workers ready for failed handshakes, beyond one for each connection. */
-#define SUPERVISOR_SWAP_SPARES 4
-
-/*
- * supervisor.c: workers that stand ready while the device is attached. In an outage of swap or of
- * the root file system, there may be no memory for another process, or no file, and nobody knows
- * what a device is for that was taken over. For other devices, one is started when the connection
- * is lost.
- */
-size_t supervisor_spares(const struct supervisor *s);
-
 /*
  * supervisor.c: makes the helpers for handshakes with a server, with that number of workers ready.
  * 0 or -errno with *err; to be freed by helpers_free().

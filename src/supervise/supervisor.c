@@ -98,12 +98,6 @@ static int prepare_loop(struct supervisor *s)
 	return supervisor_prepare_watch(s);
 }
 
-size_t supervisor_spares(const struct supervisor *s)
-{
-	return s->cfg.swap ? s->cfg.connections + SUPERVISOR_SWAP_SPARES
-			   : protect_root() || s->takeover;
-}
-
 int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size_t spares,
 			    struct helpers **ret_helpers, struct err *err)
 {
