@@ -64,8 +64,8 @@ static void use_stack(void)
 }
 
 /*
- * bytes: about twice of what an outage takes with one connection, and what the attempt for each
- * further connection takes
+ * bytes: what an outage takes with one connection (33 KiB, and buffers of up to 41 KiB for a
+ * moment), and half as much again; and the same for each further connection (30 KiB)
  */
 #define HEAP_ROOM    (size_t)131072
 #define ATTEMPT_ROOM (size_t)49152

@@ -4,8 +4,9 @@
 
 A line of RATIOS.tsv is figure, tool, peer, better (less or more), ratio, margin in percent, goal.
 The ratio of the same tools in FIGURES.json may be worse than that by the margin. A figure that is
-missing fails, too. With "-" as the peer, the median itself is compared. A goal may be "-"; -g only
-prints which goals are met. --write puts the ratios of FIGURES.json into RATIOS.tsv.
+missing fails, too. With "-" as the peer, the median itself is compared. A ratio "-" was never
+measured, and fails until it is. A goal may be "-"; -g only prints which goals are met. --write puts
+the ratios of FIGURES.json into RATIOS.tsv.
 """
 
 import collections
@@ -22,6 +23,9 @@ class Row(Line):
     def name(self):
         peer = "" if self.peer == "-" else f" / {self.peer}"
         return f"{self.figure}: {self.tool}{peer}"
+
+    def measured(self):
+        return self.ratio != "-"
 
     def limit(self):
         by = 1 + float(self.margin) / 100
@@ -45,7 +49,9 @@ def rows(text):
         row = Row(*line.split("\t"))
         if row.better not in ("less", "more"):
             raise ValueError(f"{row.name()}: better is less or more, not {row.better}")
-        row.limit()
+        float(row.margin)
+        if row.measured():
+            row.limit()
         yield row
 
 
@@ -53,11 +59,12 @@ def compare(figures, wanted):
     """The number of rows that passed and that failed."""
     passed = failed = 0
     for row in wanted:
-        found, limit = row.found(figures), row.limit()
-        if found is None:
-            print(f"not ok - {row.name()} is missing")
+        found = row.found(figures)
+        if found is None or not row.measured():
+            print(f"not ok - {row.name()} is missing{' in the committed ratios' if found is not None else ''}")
             failed += 1
             continue
+        limit = row.limit()
         bad = row.worse(found, limit)
         print(f"{'not ok' if bad else 'ok'} - {row.name()}: {found:.3f}, committed {float(row.ratio):.3f}, "
               f"{'at most' if row.better == 'less' else 'at least'} {limit:.3f} ({row.margin} %)")

@@ -95,6 +95,12 @@ class Compare(unittest.TestCase):
             self.assertEqual(result, (0, 2))
             self.assertIn("attach: nbd-attach / nbd-client is missing", said)
 
+    def test_a_ratio_that_was_never_measured_fails(self):
+        result, said = outcome(made(attach__nbd_attach=[1], attach__nbd_client=[10]),
+                               ATTACH.replace("0.800", "-"))
+        self.assertEqual(result, (0, 1))
+        self.assertIn("missing in the committed ratios", said)
+
     def test_a_count_of_zero(self):
         def failed(*values):
             f = bench.Figures()
