@@ -58,7 +58,7 @@ check "data.conf: --reconnect" nbd_attach --reconnect data
 check "data.conf: a second attach is content" expect_status 0 'nbd0 is already' nbd_attach data
 check "data.conf: it prints the device" is "$(cat "$scratch/stdout")" /dev/nbd0
 check "data.conf: a different one is refused" \
-	expect_status 3 'named data.*already' nbd_attach -t 9 data
+	expect_status 3 'nbd0 is attached already.*differ: timeout' nbd_attach -t 9 data
 check "data.conf: its name is refused for another device" \
 	expect_status 3 'named data.*already' nbd_attach nbd5 localhost --name data
 check "data.conf: nbd5 was left alone" detached nbd5

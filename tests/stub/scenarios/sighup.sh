@@ -14,6 +14,8 @@ for way in SIGHUP --reconnect; do
 	check "the loss is noticed ($way)" within 5 state_is lost
 	# The pauses are random, below a bound that doubles. Waits until they are long.
 	pause 2
+	# Logged in any case; after it an attempt may find the server before the next signal.
+	[[ $way != SIGHUP ]] || kill -HUP "$(supervisor_pid 0)"
 	serve_tcp "$port"
 	if [[ $way = SIGHUP ]]; then
 		kill -HUP "$(supervisor_pid 0)"
