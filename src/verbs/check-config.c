@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,6 +23,14 @@ static void say(const struct err *err, void *arg)
 	log_error("%s", err->message);
 }
 
+/* A directory, such as a mount point in /, may have the name of a configuration. */
+static bool is_there(const char *word)
+{
+	struct stat st;
+
+	return stat(word, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 /* `word` is a file. If there is no such file, it is the NAME or NAME.conf of a configuration. */
 static void find_file(const char *word, char *path, size_t size)
 {
@@ -31,10 +40,10 @@ static void find_file(const char *word, char *path, size_t size)
 	int index;
 
 	config_path(word, path, size);
-	if (name && start == word && access(word, F_OK) < 0 && access(path, F_OK) < 0)
+	if (name && start == word && !is_there(word) && access(path, F_OK) < 0)
 		word = name;
 	if ((config_is_name(word, strlen(word)) || device_parse(word, "", &index, NULL) == 0) &&
-	    !strchr(word, '/') && access(word, F_OK) < 0)
+	    !strchr(word, '/') && !is_there(word))
 		config_path(word, path, size);
 	else
 		snprintf(path, size, "%s", word);

@@ -135,6 +135,11 @@ check "other servers must not be a default" says 'defaults.conf:1: "failover" be
 check "--check-config: a drop-in against the file" \
 	says '^nbd-attach: --no-reconnect and --dead-timeout cannot be combined: [^;]*; --no-reconnect is from /etc/nbd-attach/data.conf.d/20-site.conf:1; --dead-timeout is from /etc/nbd-attach/data.conf:2.status 2$' \
 	'echo no-reconnect = yes >data.conf.d/20-site.conf; "$@" --check-config data'
+check "--check-config: a directory has the name of the configuration" says '^status 0$' \
+	'mkdir data; "$@" --check-config data'
+check "--check-config: no such configuration, but a directory" \
+	says '^nbd-attach: /etc/nbd-attach/other.conf: this file cannot be read: No such file or directory.status 2$' \
+	'mkdir other; "$@" --check-config other'
 check "attaching says the same" \
 	says 'is from /etc/nbd-attach/data.conf.d/20-site.conf:1; --dead-timeout is from /etc/nbd-attach/data.conf:2.status 2$' \
 	'echo no-reconnect = yes >data.conf.d/20-site.conf; "$@" data'
