@@ -17,10 +17,15 @@ io_flusher() { # PID
 	(((flags & 0x180000) == 0x180000))
 }
 
-locked() { # PID: all its memory is locked, except memory that is only reserved
+locked() { # PID: all its memory is locked, except what the kernel shares with every process
 	grep -E '^Vm(Lck|RSS|Swap)' "/proc/$1/status"
-	(($(awk '/^VmLck/ { print $2 }' "/proc/$1/status") >= \
-		$(awk '/^VmRSS/ { print $2 }' "/proc/$1/status")))
+	awk '/^[0-9a-f]+-/ { name = $6 }
+		/^Rss:/ { resident = $2 }
+		/^VmFlags:/ && resident && !/ lo/ && name !~ /^\[v/ {
+			print resident " KiB of " (name ? name : "memory") " are not locked"
+			open = 1
+		}
+		END { exit open || !NR }' "/proc/$1/smaps"
 }
 
 hidden() { # PID: from the OOM killer
