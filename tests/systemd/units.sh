@@ -138,7 +138,7 @@ check "... the unit was not restarted" is "$(systemctl show -P NRestarts "$unit"
 old=$(main_pid "$unit")
 echo 'dead-timeout = soon' >>/etc/nbd-attach/data.conf
 check "reload with a wrong configuration fails" refuses systemctl reload "$unit"
-check "... and the journal says why" said "$unit" 'data.conf:[0-9]*: dead-timeout must be'
+check "... and the journal says why" said "$unit" 'data.conf:[0-9]*: --dead-timeout must be'
 check "... and the supervisor is the same" eval 'is "$(main_pid "$unit")" "$old" && unit_is "$unit" active'
 sed -i '$d' /etc/nbd-attach/data.conf
 check "... once it is corrected, reload succeeds" systemctl reload "$unit"

@@ -33,7 +33,7 @@ check "it is open" within 5 told_is openers 1
 supervisor=$(supervisor_pid 0)
 kill -TERM "$supervisor"
 check "stopped while in use: it ends" wait_for 10 gone "$supervisor"
-check "... and its last status says why the device is still attached" eval "
+check "... and its last status says why the device is still attached" within 5 eval "
 	grep ^STATUS= $N/told | tail -n 1 | tee /dev/stderr |
 		grep -q '^STATUS=/dev/nbd0: Still attached, without a supervisor: open in process '"
 kill_now "$opener"
