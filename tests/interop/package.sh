@@ -9,7 +9,7 @@ if [[ ! -d /run/nbd-vm ]]; then
 	done
 	make -C "$top" --no-print-directory deb-nbd-client DEB_VERSION=0.1 >/dev/null || exit 1
 fi
-in_guest 500
+in_guest 700
 begin 29
 
 deb() { # VERSION

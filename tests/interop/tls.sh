@@ -4,7 +4,7 @@
 # kernel that has none; the rest is refused.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 500
+in_guest 700
 begin 200
 # shellcheck source=tests/interop/tls-certs.bash
 . "$(dirname "$0")/tls-certs.bash"
