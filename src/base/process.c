@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/held.h"
 #include "base/libc.h"
+#include "base/oom.h"
 #include "base/process-watch.h"
 
 /* Where the helper has its end of the socket pair, after the standard descriptors. */
@@ -100,16 +100,6 @@ static int place_descriptors(const struct process_seed *seed, int channel)
 	return 0;
 }
 
-/* A helper may be what the kernel ends first when memory is short: another can be started. */
-static void be_ordinary(void)
-{
-	_cleanup_fd_ int fd = held_open("/proc/self/oom_score_adj", O_RDWR, 0);
-	char sign;
-
-	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')
-		(void)!pwrite(fd, "0", 1, 0);
-}
-
 static void __attribute__((noreturn))
 child(const struct process_seed *seed, const struct process_job *job, int channel, pid_t parent)
 {
@@ -122,8 +112,9 @@ child(const struct process_seed *seed, const struct process_job *job, int channe
 	snprintf(kind, sizeof(kind), KIND "%s", job->kind);
 	setsid();
 	ignore_signals();
+	/* The kernel may end a helper first when memory is short: another can be started. */
 	if (!job->protected)
-		be_ordinary();
+		oom_be_ordinary(0);
 	/* The parent reads the end of its socket as a failure, whatever the reason. */
 	if (place_descriptors(seed, channel) < 0 || process_die_with(parent) < 0)
 		_exit(1);

@@ -2,7 +2,6 @@
 #include "base/protect.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "base/oom.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-#define STACK_ROOM   65536
-#define TOP_PAD	     16384 /* bytes the heap grows by beyond a request: all of it is locked later */
-#define OOM_NEVER    "-1000" /* proc(5) */
-#define OOM_ORDINARY "0"
+#define STACK_ROOM 65536
+#define TOP_PAD	   16384 /* bytes the heap grows by beyond a request: all of it is locked later */
 
 /*
  * A process that is marked in this way survives the change from the initramfs to the real root, and
@@ -45,13 +42,6 @@ void protect_early(void)
 bool protect_root(void)
 {
 	return program_invocation_name[0] == '@';
-}
-
-static int set_oom(const char *score)
-{
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 || write(fd, score, strlen(score)) < 0 ? -errno : 0;
 }
 
 /* Touches what later calls need, so that it is there. */
@@ -92,7 +82,7 @@ void protect_memory(unsigned connections)
 	tzset(); /* the log's time stamps: it reads a file */
 	use_stack();
 	keep_heap(connections);
-	ret = set_oom(OOM_NEVER);
+	ret = oom_set(OOM_NEVER);
 	if (ret < 0)
 		log_info("cannot hide from the OOM killer: %s", strerror(-ret));
 }
@@ -100,5 +90,5 @@ void protect_memory(unsigned connections)
 void protect_undo(void)
 {
 	prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
-	set_oom(OOM_ORDINARY);
+	oom_set(OOM_ORDINARY);
 }

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/held.h"
 #include "base/log.h"
+#include "base/oom.h"
 #include "worker/helper-main.h"
 #include "worker/zygote.h"
 
@@ -94,18 +94,6 @@ static int ask(struct nursery *n, const struct worker_config *cfg, int channel)
 	return sendmsg(n->zygote.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* The zygote is protected from the OOM killer; of its copies, only those that become relays. */
-static void be_ordinary(pid_t pid)
-{
-	char path[64], sign;
-	_cleanup_fd_ int fd = -1;
-
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-	fd = held_open(path, O_RDWR, 0);
-	if (fd >= 0 && pread(fd, &sign, 1, 0) == 1 && sign == '-')
-		(void)!pwrite(fd, "0", 1, 0);
-}
-
 static int try_once(struct nursery *n, const struct worker_config *cfg, struct process *ret_process,
 		    struct err *err)
 {
@@ -126,8 +114,9 @@ static int try_once(struct nursery *n, const struct worker_config *cfg, struct p
 	ret = hear(n, err);
 	if (ret >= 0)
 		ret = process_adopt(ret_process, ret, TAKE_FD(ours));
+	/* Of the copies of the zygote, which is protected, only relays stay protected. */
 	if (ret == 0 && !cfg->relay)
-		be_ordinary(ret_process->pid);
+		oom_be_ordinary(ret_process->pid);
 	if (ret == -ECHILD || ret == -ESRCH)
 		return err_set(err, ERR_SYSTEM, ECHILD,
 			       "a helper process was not started by nbd-attach");

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/libc.h"
 #include "base/loop.h"
+#include "base/oom.h"
 #include "base/pages.h"
 #include "worker/relay.h"
 
@@ -285,16 +286,6 @@ static void prepare_heap(void)
 	free(room);
 }
 
-/* A relay is in the way of the kernel's writing, where memory is freed. */
-static void hide_from_oom_killer(void)
-{
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	/* Needs privilege; without it, it is a process like any other. */
-	if (fd >= 0 && write(fd, "-1000", 5) < 0)
-		return;
-}
-
 /* The pages that exist now; the job needs no others. */
 static int lock_memory(struct err *err)
 {
@@ -317,8 +308,9 @@ static int prepare(const struct worker_config *cfg, struct tls_lib *lib, struct 
 		prepare_heap();
 	if (cfg->tls)
 		ret = tls_lib_load(lib, err);
+	/* A relay is in the way of the kernel's writing, where memory is freed. Needs privilege. */
 	if (cfg->relay)
-		hide_from_oom_killer();
+		(void)oom_set(OOM_NEVER);
 	return ret == 0 && cfg->lock_memory ? lock_memory(err) : ret;
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/oom.h"
 
 static void answer(int fd, int ret, const struct err *err)
 {
@@ -31,15 +32,6 @@ static void allow_locking(void)
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 
 	(void)!setrlimit(RLIMIT_MEMLOCK, &all);
-}
-
-/* Without it, an outage would not end where memory is short. Needs privilege, or does nothing. */
-static void hide_from_oom_killer(void)
-{
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)!write(fd, "-1000", 5);
 }
 
 /* Returns the worker's end, or -1 when the parent has ended. */
@@ -120,7 +112,8 @@ void zygote_run(int fd, pid_t parent, const void *setup, size_t len)
 	entered = cfg->sandbox;
 	entered.change_identity = false;
 	allow_locking();
-	hide_from_oom_killer();
+	/* Without it, an outage would not end where memory is short. Without privilege, nothing. */
+	(void)oom_set(OOM_NEVER);
 	ret = worker_prepare(cfg, &err);
 	if (ret == 0)
 		ret = sandbox_enter(&cfg->sandbox, SANDBOX_ZYGOTE, parent, &err);
