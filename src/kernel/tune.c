@@ -149,6 +149,26 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	return ret;
 }
 
+/*
+ * The child of a child, so that no process has to wait for it. 1: this is that process; 0: this is
+ * the caller; or -errno.
+ */
+static int fork_apart(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		if (fork() == 0)
+			return 1;
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
 #define LIMIT_MS 30000 /* for the settings of a device that has just been attached */
 
 struct answer {
@@ -156,7 +176,7 @@ struct answer {
 	struct err err;
 };
 
-/* In a child of a child: see set_apart(). */
+/* In a process of its own: see set_apart(). */
 __attribute__((noreturn)) static void tune_apart(const char *root, int index,
 						 const struct tune *tune, int end)
 {
@@ -203,23 +223,17 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 			  struct err *err)
 {
 	_cleanup_fd_ int near = -1;
-	int end[2];
-	pid_t pid;
+	int end[2], ret;
 
 	if (pipe2(end, O_CLOEXEC) < 0)
 		return cannot(index, "the queue", -errno, err);
 	near = end[0];
-	pid = fork();
-	if (pid == 0) {
-		if (fork() == 0)
-			tune_apart(root, index, tune, end[1]);
-		_exit(0);
-	}
+	ret = fork_apart();
+	if (ret > 0)
+		tune_apart(root, index, tune, end[1]);
 	close(end[1]);
-	if (pid < 0)
-		return cannot(index, "the queue", -errno, err);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (ret < 0)
+		return cannot(index, "the queue", ret, err);
 	return await(near, index, limit_ms, err);
 }
 
@@ -234,10 +248,10 @@ static bool is_idle(const char *root, int index)
 }
 
 /*
- * In a child of a child, so that no process has to wait for it. It may be blocked for as long as
- * the server is stalled, so it closes its descriptors first: a lock or a control socket that it
- * kept would prevent another supervisor from taking the device over. It keeps only `end`, the end
- * of a pipe that belongs to nothing else, so that its own end shows there; -1: none.
+ * In a process of its own. It may be blocked for as long as the server is stalled, so it closes its
+ * descriptors first: a lock or a control socket that it kept would prevent another supervisor from
+ * taking the device over. It keeps only `end`, the end of a pipe that belongs to nothing else, so
+ * that its own end shows there; -1: none.
  *
  * It waits for a moment without requests: a new value does not reach those under way, and while the
  * writer waits for them, a kernel that freezes the queue holds new ones back.
@@ -258,17 +272,10 @@ __attribute__((noreturn)) static void set_apart(const char *root, int index, con
 static void begin_apart(const char *root, int index, uint32_t ms, int end)
 {
 	char text[24];
-	pid_t pid;
 
 	snprintf(text, sizeof(text), "%u", ms);
-	pid = fork();
-	if (pid == 0) {
-		if (fork() == 0)
-			set_apart(root, index, text, end);
-		_exit(0);
-	}
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (fork_apart() > 0)
+		set_apart(root, index, text, end);
 }
 
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
