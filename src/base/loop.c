@@ -181,6 +181,11 @@ void loop_io_free(struct loop_io *io)
 	io->loop->graveyard = io;
 }
 
+bool loop_must_pause(int error)
+{
+	return error != EAGAIN && error != EINTR && error != ECONNABORTED;
+}
+
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg)
 {
 	struct loop_timer *t = calloc(1, sizeof(*t));

@@ -35,6 +35,12 @@ uint64_t loop_now(void);
 struct loop_io *loop_io_new(struct loop *loop, int fd, uint32_t events, loop_io_fn *fn, void *arg);
 void loop_io_free(struct loop_io *io); /* accepts NULL; before fd is closed */
 
+/*
+ * After an accept(2) that failed with this errno the connection stays in the queue, for want of a
+ * descriptor or memory, and the loop would call again at once: watch it again after a pause.
+ */
+bool loop_must_pause(int error);
+
 /* A timer, not armed yet. NULL: no memory. */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t, uint64_t delay_ms); /* once; again from now if armed */

@@ -277,8 +277,7 @@ static void start_server(struct keeper *k)
 	if (k->spec->stdio) {
 		k->held_fd = next_client(k);
 		if (k->held_fd < 0) {
-			/* The client stays in the queue, so the loop would call this at once. */
-			if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+			if (loop_must_pause(errno)) {
 				loop_io_free(TAKE_PTR(k->listen_io));
 				loop_timer_set(k->pause, PAUSE_MAX_MS);
 			}

@@ -254,8 +254,7 @@ static void on_connection(int listen_fd, uint32_t events, void *arg)
 	struct caller *place;
 
 	(void)events;
-	/* The connection stays in the queue, so the loop would call this again at once. */
-	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+	if (fd < 0 && loop_must_pause(errno)) {
 		loop_io_free(TAKE_PTR(c->listen_io));
 		loop_timer_set(c->pause, ACCEPT_PAUSE_MS);
 	}
