@@ -24,8 +24,8 @@ struct attachment {
 	int mark;		/* sysfs_mark() of the attachment; -1: not attached yet */
 	struct kmsg *kmsg;	/* NULL: the kernel's log cannot be read, or is not open yet */
 	struct plan plan;
-	struct nbd_export
-	    known; /* the export as it was attached; its name after a takeover is "" */
+	/* The export as it was attached. After a takeover its name is "". */
+	struct nbd_export known;
 	char name[DIGEST_TEXT_MAX]; /* attachment_name() of the export as it was attached */
 	char server[256];	    /* the address of the server in use, as text */
 	bool taken_over;	    /* an earlier supervisor attached it */

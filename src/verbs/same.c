@@ -327,6 +327,7 @@ static int find_described(const struct supervisor_config *cfg, struct state *s)
 			return -1;
 		found = i;
 	}
+	/* Reads its state file again, because *s has the last one that was read. */
 	return found >= 0 && is_described(found, cfg, s) ? found : -1;
 }
 

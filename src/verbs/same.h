@@ -24,9 +24,10 @@ char *same_options(const struct supervisor_config *cfg);
 int same_attached(const struct supervisor_config *cfg, struct err *err);
 
 /*
- * Before an attached device is taken over, by its state file: warns of options that the kernel
- * keeps as they were, and sets *ret_options, which the caller frees, to the options that will be in
- * force. It is left alone if there is no such device, or no difference. 0 or -ENOMEM.
+ * Call it before an attached device is taken over. Compares the wanted options with those in the
+ * device's state file. If they differ in options that the kernel keeps, this logs a warning that
+ * names these, and sets *ret_options to the options that will be in force; the caller frees it.
+ * Otherwise *ret_options keeps its value. Returns 0 or -ENOMEM.
  */
 int same_keep_fixed(const struct supervisor_config *cfg, char **ret_options);
 

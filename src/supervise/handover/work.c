@@ -55,9 +55,9 @@ static int offer(struct heal *h, int fd)
 }
 
 /*
- * A reader of the kernel's log sees no record behind one that another processor has not completed,
- * and a virtual processor may be stopped in the middle of it. A socket that was taken for declined
- * would serve the device, while each later one is declined because no connection is dead.
+ * The record may come late: a reader of the kernel's log gets no record that follows one which
+ * another processor has not completed yet. Without this wait, the socket would be shut down as
+ * declined, although the driver uses it.
  */
 static bool accepted_late(const struct heal *h)
 {

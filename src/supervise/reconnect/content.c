@@ -21,8 +21,9 @@ static bool compares_ids(const struct reconnect *r)
 }
 
 /*
- * Every user can read the state file, so the digest in it needs a key: otherwise one who knows what
- * the content may be could find out which of it is there. It is computed from the helper's digest.
+ * Computes the digest for the state file from the helper's digest and the key. Every user can read
+ * that file. Without a key, a user could compare the digest with those of known contents, and
+ * learn which of them is on the device.
  */
 static struct digest with_key(const struct reconnect *r, const struct digest *digest)
 {

@@ -26,10 +26,9 @@ extern const char *const identity_words[];
 
 /*
  * `known` is the export as it was attached with `plan`, `name` its attachment_name(), `now` is that
- * of a new handshake. 0 if a
- * connection to `now` may serve the device; *ret_size is then the size that the device should have
- * (larger than plan->size: grow it once it is healthy). -ESTALE with ERR_PERMANENT and a sentence
- * that says what changed and which --accept allows it.
+ * of a new handshake. 0 if a connection to `now` may serve the device; *ret_size is then the size
+ * that the device should have (larger than plan->size: grow it once it is healthy). -ESTALE with
+ * ERR_PERMANENT and a sentence that says what changed and which --accept allows it.
  */
 int identity_check(const struct plan *plan, const struct nbd_export *known, const char *name,
 		   const struct nbd_export *now, unsigned accept, uint64_t *ret_size,
