@@ -6,9 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
-begin
-need_root_file_system systemd
-port=$(free_port)
+begin_boot systemd
 early=no
 
 take_the_name() {

@@ -8,9 +8,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
-begin
-need_root_file_system initramfs-tools
-port=$(free_port)
+begin_boot initramfs-tools
 
 check "a Debian system gets nbd-attach" make_root
 check "an initramfs is made" make_initrd

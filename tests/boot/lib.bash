@@ -8,6 +8,13 @@ guest='' console='' early=yes late=no
 server_words=() # of nbdkit
 
 # A script that cannot run here counts as one skipped check.
+# In the place of begin(); sets $port of the server, and what need_root_file_system() sets.
+begin_boot() { # NAME
+	begin
+	need_root_file_system "$1"
+	port=$(free_port)
+}
+
 need_root_file_system() { # NAME; sets $archive, $kernel, $release
 	local status
 	archive=$("$boot_here/rootfs" "$1")

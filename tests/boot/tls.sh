@@ -6,9 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
 
-begin
-need_root_file_system systemd
-port=$(free_port)
+begin_boot systemd
 key=/etc/nbd-attach/initramfs/key
 psktool -q -u guest -p "$scratch/key" >/dev/null 2>&1 || psktool -u guest -p "$scratch/key" >/dev/null
 server_words=(--tls=require --tls-psk="$scratch/key")

@@ -319,3 +319,16 @@ finish() {
 
 start_driver
 start_asking
+
+# Sets ${namespace[@]}, the words for unshare(1) with which a file system can be mounted at DIRECTORY;
+# or skips NAME and ends.
+need_mount_namespace() { # DIRECTORY NAME
+	local way
+	for way in -m -Urm; do
+		unshare "$way" mount -t tmpfs tmpfs "$1" 2>/dev/null || continue
+		namespace=("$way")
+		return
+	done
+	skip "$2" "no mount namespace can be made"
+	finish
+}

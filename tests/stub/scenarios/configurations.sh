@@ -44,15 +44,7 @@ same() { # WORD...
 	return 1
 }
 
-for namespace in -m -Urm; do
-	unshare "$namespace" mount -t tmpfs tmpfs /etc 2>/dev/null && break
-	namespace=''
-done
-if [[ ! $namespace ]]; then
-	skip "configurations" "no mount namespace can be made"
-	finish
-fi
-namespace=("$namespace")
+need_mount_namespace /etc configurations
 
 data='connections = 4
 dead-timeout = 60

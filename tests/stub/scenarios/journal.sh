@@ -5,14 +5,7 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
-for namespace in -m -Urm; do
-	unshare "$namespace" mount -t tmpfs tmpfs /run 2>/dev/null && break
-	namespace=''
-done
-if [[ ! $namespace ]]; then
-	skip "the journal" "no mount namespace can be made"
-	finish
-fi
+need_mount_namespace /run "the journal"
 
 cat >"$N/journal.py" <<'END'
 import os, select, socket, subprocess, sys
@@ -47,7 +40,7 @@ said() { # REGEX: a line with fields, as DEVICE STATE PRIORITY MESSAGE
 }
 
 serve
-start unshare "$namespace" bash -c 'mount -t tmpfs tmpfs /run && exec python3 "$@"' - \
+start unshare "${namespace[@]}" bash -c 'mount -t tmpfs tmpfs /run && exec python3 "$@"' - \
 	"$N/journal.py" "$N/journal" "${nbd_attach[@]}" -n --name data --io-timeout 1 nbd0 -u "$sock"
 journal=$pid
 check "it attaches" within 10 state_is attached
