@@ -25,8 +25,9 @@
 #include "captive/command.h"
 
 #define BACKLOG	       16
-#define STEADY_MS      1000 /* ms: a server that lives this long has started well */
-#define PAUSE_FIRST_MS 20   /* after the first failed start; doubled with each further one */
+#define STEADY_MS      1000  /* ms: a server that lives this long has started well */
+#define COMPLAINT_MS   10000 /* a busy machine may take this long to find a wrong option */
+#define PAUSE_FIRST_MS 20    /* after the first failed start; doubled with each further one */
 #define PAUSE_MAX_MS   5000
 #define END_MS	       5000 /* from SIGTERM to SIGKILL */
 #define SHOWN_MAX      300  /* of the server's last line, in an error */
@@ -44,7 +45,7 @@ struct keeper {
 	pid_t pid;   /* of the server; 0: none */
 	uint64_t started;
 	bool stopping;
-	bool proved; /* a server has once lived for STEADY_MS */
+	bool proved; /* a server has once lived for COMPLAINT_MS */
 	struct captive_status status;
 	struct keeper_log log;
 };
@@ -152,7 +153,7 @@ static void start_later(struct keeper *k)
 	loop_timer_set(k->pause, pause_ms(k->status.failures));
 }
 
-static void describe_end(struct keeper *k, int status, bool at_once)
+static void describe_end(struct keeper *k, int status)
 {
 	enum err_kind kind = ERR_RETRY;
 	char how[64], shown[SHOWN_MAX + 8] = "";
@@ -171,7 +172,7 @@ static void describe_end(struct keeper *k, int status, bool at_once)
 	}
 	/* A server that ends by itself before it has ever worked complains of its image or options,
 	 * and would do so again. */
-	if (at_once && !k->proved && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+	if (!k->proved && WIFEXITED(status) && WEXITSTATUS(status) != 0)
 		kind = ERR_PERMANENT;
 	err_set(&err, kind, ECHILD, "the server %s %s%s", k->name, how, shown);
 	k->status.kind = err.kind;
@@ -181,12 +182,14 @@ static void describe_end(struct keeper *k, int status, bool at_once)
 /* Tells waiting processes first, because ending the server's processes may take seconds. */
 static void ended(struct keeper *k, int status)
 {
-	bool at_once = loop_now() - k->started < STEADY_MS;
+	uint64_t lived = loop_now() - k->started;
+	bool at_once = lived < STEADY_MS;
 	unsigned strays;
 
 	loop_timer_cancel(k->steady);
 	read_last_errors(k);
-	describe_end(k, status, at_once);
+	k->proved = k->proved || lived >= COMPLAINT_MS;
+	describe_end(k, status);
 	log_line(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LOG_INFO : LOG_WARNING, "%s",
 		 k->status.error);
 	k->status.pid = 0;
@@ -326,7 +329,6 @@ static void steady(void *arg)
 	struct keeper *k = arg;
 
 	release_held(k);
-	k->proved = true;
 	k->status.failures = 0;
 	tell(k);
 }

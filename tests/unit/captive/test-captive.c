@@ -682,6 +682,21 @@ static void a_keeper_says_why_there_is_no_server(void **unused)
 	end_keeper(pid, own_id(4));
 }
 
+/* A busy machine needs time to find out that the image is wrong. */
+static void a_late_complaint_is_one_too(void **unused)
+{
+	pid_t pid = keeper(own_id(3), true, SH("sleep 1.3; exit 3"));
+	_cleanup_fd_ int fd = dial(own_id(3));
+
+	(void)unused;
+	assert_string_equal(hear(fd), "");
+	for (unsigned ms = 0; ms < LIMIT_MS && !status_of(own_id(3)).error[0]; ms++)
+		usleep(1000);
+	assert_string_equal(status_of(own_id(3)).error, "the server sh ended with exit status 3");
+	assert_int_equal(status_of(own_id(3)).kind, ERR_PERMANENT);
+	end_keeper(pid, own_id(3));
+}
+
 /* More than a pipe holds, and then a line that proves that the server went on. */
 static void a_keeper_hears_a_server_out(void **unused)
 {
@@ -846,6 +861,7 @@ int main(void)
 	    cmocka_unit_test(marked_strays_are_ended),
 	    cmocka_unit_test(a_keeper_starts_a_server_for_each_connection),
 	    cmocka_unit_test(a_keeper_says_why_there_is_no_server),
+	    cmocka_unit_test(a_late_complaint_is_one_too),
 	    cmocka_unit_test(a_keeper_hears_a_server_out),
 	    cmocka_unit_test(a_listening_socket_blocks),
 	    cmocka_unit_test(a_keeper_survives_a_flood),
