@@ -106,12 +106,18 @@ moved() { # NUMBER
 	(($(completed "$1") > was_at[$1] + 5))
 }
 
+# A request that was in flight is sent again up to the io-timeout later, 10 s, and on a busy machine
+# the rest takes longer than that.
 io_goes_on() {
-	local i was_at=()
+	local i was_at=() begun=$SECONDS
 	for i in {1..8}; do
 		was_at[i]=$(completed "$i")
 	done
-	wait_for 20 every moved
+	wait_for 60 every moved && echo "after $((SECONDS - begun)) s" && return
+	for i in {1..8}; do
+		moved "$i" || echo "nbd$i: $((was_at[i])) requests were done, now: $(cat "/sys/block/nbd$i/stat")"
+	done
+	return 1
 }
 
 nothing_left() {
