@@ -6,7 +6,7 @@
 # swapped out, because the server and this script run on the same machine.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 300 "$@"
+in_guest 500 "$@"
 begin 16
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
@@ -28,7 +28,7 @@ rounds() { # at least N rounds of the process whose memory is swapped
 	(($(grep -c ^rounds "$scratch/hog") >= $1))
 }
 goes_on() {
-	wait_for 90 rounds $(($(grep -c ^rounds "$scratch/hog") + 2))
+	wait_for 150 rounds $(($(grep -c ^rounds "$scratch/hog") + 2))
 }
 
 group=/sys/fs/cgroup

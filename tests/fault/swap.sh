@@ -5,7 +5,7 @@
 # image is in ramfs, and only one control group is short of memory.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-in_guest 200 "$@"
+in_guest 400 "$@"
 begin 15
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
@@ -16,10 +16,12 @@ rounds() { # more than N rounds are complete
 	(($(sed -n 's/^rounds \([0-9]*\).*/\1/p' "$scratch/hog" | tail -n 1) > $1))
 }
 
-goes_on() { # at least two more rounds complete; one of them begins after now
+# At least two more rounds complete, so one of them begins after now. A round of an emulated machine with
+# other work takes 25 s.
+goes_on() {
 	local n
 	n=$(grep -c ^rounds "$scratch/hog")
-	wait_for 60 rounds $((n + 1))
+	wait_for 150 rounds $((n + 1))
 }
 
 mkdir -p "$scratch/ram"
