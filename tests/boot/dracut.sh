@@ -9,20 +9,9 @@
 
 begin_boot systemd
 
-make_initrd() {
-	put_load "$port"
-	echo 'add_dracutmodules+=" nbd-attach "' >"$scratch/root/etc/dracut.conf.d/nbd-attach.conf"
-	put_early_outage "$scratch/root/usr/sbin/early-outage"
-	in_root dracut --quiet --no-hostonly --no-hostonly-cmdline --no-compress --nostrip \
-		--include /usr/sbin/early-outage /usr/lib/dracut/hooks/pre-pivot/10-outage.sh \
-		--omit 'brltty plymouth i18n btrfs mdraid multipath nfs iscsi' /initrd "$release" &&
-		mv "$scratch/root/initrd" "$scratch/initrd"
-}
-
 check "a Debian system gets nbd-attach" make_root
-check "an initramfs is made" make_initrd
+check "an initramfs is made" make_dracut_initrd
 [[ -s $scratch/initrd ]] || finish
-(cd "$scratch" && cpio -it <initrd >listed 2>/dev/null)
 for file in sbin/nbd-attach sbin/nbdroot liburiparser.so.1 libgnutls.so.30 nbd.ko; do
 	check "the initramfs has ${file##*/}" grep -q "/${file//./\\.}" "$scratch/listed"
 done

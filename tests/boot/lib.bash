@@ -227,6 +227,22 @@ run_mkinitramfs() {
 		cpio -t <"$scratch/initrd" >"$scratch/listed" 2>/dev/null
 }
 
+# The same with dracut.
+run_dracut() { # OPTION...
+	in_root dracut --quiet --no-hostonly --no-hostonly-cmdline --no-compress --nostrip "$@" \
+		--omit "${dracut_omits:-} brltty plymouth i18n btrfs mdraid multipath nfs iscsi" /initrd "$release" &&
+		mv "$scratch/root/initrd" "$scratch/initrd" &&
+		cpio -it <"$scratch/initrd" >"$scratch/listed" 2>/dev/null
+}
+
+# An initramfs of dracut for the system with systemd, which has nbd-client's module, too.
+make_dracut_initrd() {
+	put_load "$port"
+	echo 'add_dracutmodules+=" nbd-attach "' >"$scratch/root/etc/dracut.conf.d/nbd-attach.conf"
+	put_early_outage "$scratch/root/usr/sbin/early-outage"
+	run_dracut --include /usr/sbin/early-outage /usr/lib/dracut/hooks/pre-pivot/10-outage.sh
+}
+
 # The rest of a boot with put_load().
 check_load() { # OUTAGES before the unit takes over
 	local n

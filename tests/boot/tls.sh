@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A guest boots from root=nbds://... with a key of TLS that is in its initramfs. The server is killed
-# and started again before the change to the real root, afterwards, and when the unit has taken over.
+# A guest boots from root=nbds://... with a key of TLS that is in its initramfs, of initramfs-tools or,
+# with the argument dracut, of dracut. The server is killed and started again before the change to the
+# real root, afterwards, and when the unit has taken over.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2119,SC2154,SC2317 # the guest expands; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -11,8 +12,10 @@ key=/etc/nbd-attach/initramfs/key
 psktool -q -u guest -p "$scratch/key" >/dev/null 2>&1 || psktool -u guest -p "$scratch/key" >/dev/null
 server_words=(--tls=require --tls-psk="$scratch/key")
 
+make=make_initrd
+[[ ${1:-} != dracut ]] || make=make_dracut_initrd
 prepare() {
-	mkdir -p "$scratch/root${key%/*}" && install -m 600 "$scratch/key" "$scratch/root$key" && make_initrd &&
+	mkdir -p "$scratch/root${key%/*}" && install -m 600 "$scratch/key" "$scratch/root$key" && "$make" &&
 		printf 'target = nbds://guest@10.0.2.2:%s/\ntls-psk = %s\ndevice = nbd0\nroot = yes\n' "$port" "$key" \
 			>"$scratch/root/etc/nbd-attach/root.conf"
 }
