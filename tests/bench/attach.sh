@@ -16,12 +16,14 @@ start_server "$sock" nbdkit -f -U "$sock" memory 16M || exit 1
 for ((round = 0; round <= rounds; round++)); do
 	in_turn nbd-attach nbd-client qemu-nbd
 	for tool in "${turn[@]}"; do
+		settled
 		timed attach_by "$tool" "${device[$tool]}" "$sock"
 		emit attach "$tool" ms "$(ms "$took")"
 		# The spare process of nbd-attach and the proxy of qemu-nbd are still getting ready.
-		pause 0.3
+		settled
 		timed detach_by "$tool" "${device[$tool]}"
 		emit detach "$tool" ms "$(ms "$took")"
+		[[ $tool != qemu-nbd ]] || must wait_for 30 no_qemu_nbd
 	done
 done
 ok "$rounds rounds"

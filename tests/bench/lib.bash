@@ -48,6 +48,21 @@ timed() { # COMMAND...
 	took=$((${end/[.,]/} - ${begin/[.,]/}))
 }
 
+# A qemu-nbd that ends removes its socket by its path, which would be that of the next one.
+no_qemu_nbd() {
+	! pgrep -x qemu-nbd >/dev/null
+}
+
+# Waits until no process but this one has run for a while: what the tools have started is ready.
+settled() {
+	local end=$((SECONDS + 10)) idle=0 running
+	while ((idle < 6 && SECONDS < end)); do
+		pause 0.05
+		read -r _ _ _ running _ </proc/loadavg
+		[[ $running = 1/* ]] && ((++idle)) || idle=0
+	done
+}
+
 ms() { # MICROSECONDS
 	printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
 }
@@ -57,6 +72,7 @@ ms() { # MICROSECONDS
 # in the kernel; qemu-nbd
 #
 
+# Each device has an export of its own, because nbd-attach refuses to attach one twice.
 attach_by() { # TOOL DEVICE PATH or PORT [CONNECTIONS]
 	local at
 	case $1,$3 in
@@ -68,15 +84,17 @@ attach_by() { # TOOL DEVICE PATH or PORT [CONNECTIONS]
 	*) at=(127.0.0.1 "$3") ;;
 	esac
 	case $1 in
-	nbd-attach) "${nbd_attach[@]}" -q "$2" "${at[@]}" -C "${4:-1}" ;;
-	relay) "${nbd_attach[@]}" -q "$2" "${at[@]}" -C 1 --relay ;;
-	nbd-client) nbd-client "${at[@]}" "/dev/$2" -C "${4:-1}" ;;
-	ioctl) nbd-client "${at[@]}" "/dev/$2" -nonetlink ;;
-	qemu-nbd) qemu-nbd -c "/dev/$2" --cache=none --image-opts "driver=nbd,${at[0]},reconnect-delay=600" ;;
+	nbd-attach) "${nbd_attach[@]}" -q "$2" "${at[@]}" "$2" -C "${4:-1}" ;;
+	relay) "${nbd_attach[@]}" -q "$2" "${at[@]}" "$2" -C 1 --relay ;;
+	nbd-client) nbd-client "${at[@]}" "/dev/$2" -N "$2" -C "${4:-1}" ;;
+	ioctl) nbd-client "${at[@]}" "/dev/$2" -N "$2" -nonetlink ;;
+	qemu-nbd) qemu-nbd -c "/dev/$2" --cache=none \
+		--image-opts "driver=nbd,${at[0]},export=$2,reconnect-delay=600" ;;
 	esac || return
 	until sized "$2"; do
 		pause 0.001
 	done
+	return 0 # not the status of pause
 }
 
 sized() { # DEVICE
@@ -102,6 +120,7 @@ detach_by() { # TOOL DEVICE
 		((SECONDS < end)) || return
 		pause 0.001
 	done
+	return 0 # not the status of pause
 }
 
 # qemu-nbd fails without a message if the directory is missing.

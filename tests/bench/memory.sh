@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib.sh disable=SC2317 # timed() and must() call functions
 . "$(dirname "$0")/../lib.sh"
 export NBD_VM_NBDS_MAX=${NBD_VM_NBDS_MAX:-64}
-in_guest 590 "$@"
+in_guest 1800 "$@"
 begin 1
 usual_rounds=2
 # shellcheck source=tests/bench/lib.bash
@@ -69,20 +69,20 @@ for ((round = 1; round <= rounds; round++)); do
 		for tool in "${turn[@]}"; do
 			timed all_attached "$tool"
 			emit "memory-$n.attach" "$tool" ms "$(ms "$took")"
-			pause 1
+			settled
 			case $tool in
 			nbd-attach)
 				memory nbd-attach nbd-attach
 				# It has confined itself, and locked its memory, when it waits.
-				wait_for 30 there_are "$n" nbd-handshake && pause 1 &&
-					memory nbd-handshake spare
+				settled
+				memory nbd-handshake spare
 				;;
 			ioctl) memory nbd-client ioctl ;;
 			qemu-nbd) memory qemu-nbd qemu-nbd ;;
 			esac
 			timed all_detached "$tool"
 			emit "memory-$n.detach" "$tool" ms "$(ms "$took")"
-			[[ $tool != qemu-nbd ]] || must wait_for 30 there_are 0 qemu-nbd
+			[[ $tool != qemu-nbd ]] || must wait_for 30 no_qemu_nbd
 		done
 	done
 done

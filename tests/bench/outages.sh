@@ -9,7 +9,7 @@
 # does: its time from exec to exit is measured beside them, on the living server.
 # shellcheck source=tests/lib.sh disable=SC2317 # must() calls functions
 . "$(dirname "$0")/../lib.sh"
-in_guest 900 "$@"
+in_guest 1800 "$@"
 begin 1
 usual_rounds=3
 # shellcheck source=tests/bench/lib.bash

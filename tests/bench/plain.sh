@@ -4,7 +4,7 @@
 # --relay. The kernel uses at most one connection for each processor.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-in_guest 900 "$@"
+in_guest 1800 "$@"
 begin 1
 usual_rounds=3
 # shellcheck source=tests/bench/lib.bash
@@ -25,6 +25,7 @@ measure() { # FIGURE TOOL PATH or PORT CONNECTIONS
 	must attach_by "$2" nbd0 "$3" "$4"
 	fio_by "$1-$4" "$2" nbd0
 	must detach_by "$2" nbd0
+	[[ $2 != qemu-nbd ]] || must wait_for 30 no_qemu_nbd
 }
 
 for where in "$sock" 10809; do

@@ -10,7 +10,7 @@
 #   mixed     a read of 4 KiB now and then, while the page cache is written out: wbt_lat_usec
 # shellcheck source=tests/lib.sh disable=SC2317 # must() calls functions
 . "$(dirname "$0")/../lib.sh"
-in_guest 900 "$@"
+in_guest 1800 "$@"
 begin 1
 usual_rounds=3
 # shellcheck source=tests/bench/lib.bash

@@ -7,7 +7,7 @@
 # encrypts so slowly that this hides everything else.
 # shellcheck source=tests/lib.sh disable=SC2317 # timed() and must() call functions
 . "$(dirname "$0")/../lib.sh"
-in_guest 900 "$@"
+in_guest 1800 "$@"
 begin 1
 usual_rounds=3
 # shellcheck source=tests/bench/lib.bash
