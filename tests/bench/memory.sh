@@ -34,10 +34,13 @@ all_attached() { # TOOL
 	each attach_by "$1"
 }
 
+# --detach gives the kernel ten seconds, which is too little for 64 devices on a busy machine.
 all_detached() { # TOOL
-	local i
+	local i tries=0
 	if [[ $1 = nbd-attach ]]; then
-		"${nbd_attach[@]}" -q --detach --all
+		until "${nbd_attach[@]}" -q --detach --all; do
+			((++tries < 10)) || return
+		done
 	else
 		each detach_by "$1"
 	fi || return
