@@ -76,33 +76,25 @@ measure() { # KIND SETTING VALUE, or KIND default
 	[[ ! ${3:-} ]] || must set_queue "$2" "${default[$2]}"
 }
 
+# The order is another one in each round, because a measurement depends on the one before it. Some
+# settings repeat the default: how much they differ from it is noise.
 for ((round = 1; round <= rounds; round++)); do
 	in_turn random large stream mixed
 	for kind in "${turn[@]}"; do
-		measure "$kind" default
 		case $kind in
-		random)
-			measure random scheduler none
-			measure random scheduler mq-deadline
-			measure random nr_requests 32
-			measure random nr_requests 128
-			;;
-		large)
-			for kb in 128 512 1024 4096 32768; do
-				measure large max_sectors_kb $kb
-			done
-			;;
-		stream)
-			for kb in 128 512 2048 4096; do
-				measure stream read_ahead_kb $kb
-			done
-			;;
-		mixed)
-			measure mixed wbt_lat_usec 0
-			measure mixed wbt_lat_usec 2000
-			measure mixed wbt_lat_usec 75000
-			;;
+		random) settings=(scheduler=none scheduler=mq-deadline nr_requests=32 nr_requests=128) ;;
+		large) settings=(max_sectors_kb={128,512,1024,4096,32768}) ;;
+		stream) settings=(read_ahead_kb={128,512,2048,4096}) ;;
+		mixed) settings=(wbt_lat_usec={0,2000,75000}) ;;
 		esac
+		in_turn default "${settings[@]}"
+		for setting in "${turn[@]}"; do
+			if [[ $setting = default ]]; then
+				measure "$kind" default
+			else
+				measure "$kind" "${setting%%=*}" "${setting#*=}"
+			fi
+		done
 	done
 done
 must detach_by nbd-attach nbd0
