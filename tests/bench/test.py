@@ -116,9 +116,29 @@ class Compare(unittest.TestCase):
 
     def test_written(self):
         f = made(attach__nbd_attach=[7], attach__nbd_client=[10])
-        text = compare.written(f"# measured: before\n{ATTACH}\n{RATE}\n", f)
-        self.assertIn("\tless\t0.700\t10\t0.85\n", text)
+        f.add(1, "outage.failed", "nbd-attach", "requests", 3)
+        text = compare.written(f"# measured: before\n{ATTACH}\n{RATE}\n{FAILED}\n", f)
+        self.assertIn("\tless\t0.7\t40\t0.85\n", text)
         self.assertIn(RATE, text)
+        self.assertIn(FAILED, text)
+
+    def test_the_margin_follows_from_the_spread(self):
+        f = made(attach__nbd_attach=[5, 2, 10], attach__nbd_client=[5, 5, 5])
+        self.assertIn("\tless\t1\t100\t0.85\n", compare.written(ATTACH, f))
+        f = bench.Figures()
+        for n, rate in enumerate((10, 5, 40), 1):
+            f.add(n, "tls.read1m.rate", "tls-relay", "MiB/s", rate)
+            f.add(n, "tls.read1m.rate", "proxy", "MiB/s", 10)
+        self.assertIn("\tmore\t1\t67\t1.3\n", compare.written(RATE, f))
+        self.assertIn(ATTACH, compare.written(ATTACH, f))
+        f = bench.Figures()
+        f.add(1, "attach", "nbd-attach", "KiB", 5)
+        f.add(1, "attach", "nbd-client", "KiB", 5)
+        self.assertIn("\tless\t1\t10\t0.85\n", compare.written(ATTACH, f))
+
+    def test_what_never_came_has_no_spread(self):
+        f = made(attach__nbd_attach=[-1, 5, 5], attach__nbd_client=[5, 5, 5])
+        self.assertIn("\tless\t1\t10\t0.85\n", compare.written(ATTACH, f))
 
 
 class Files(unittest.TestCase):
