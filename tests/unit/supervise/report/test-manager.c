@@ -117,6 +117,7 @@ static void the_watchdog_is_ours_or_not(void **unused)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_fd_ int fd = listen_at(path);
 
+		assert_true(fd >= 0);
 		snprintf(pid, sizeof(pid), "%d", getpid());
 		if (cases[i].usec)
 			setenv("WATCHDOG_USEC", cases[i].usec, 1);
@@ -130,7 +131,7 @@ static void the_watchdog_is_ours_or_not(void **unused)
 	}
 }
 
-static void stop(void *arg)
+static void end_loop(void *arg)
 {
 	loop_stop(arg, 0);
 }
@@ -140,7 +141,7 @@ static void a_manager_hears_of_life(void **unused)
 	const struct manager_status status = {
 	    .state = FSM_ATTACHED, .address = "host:1", .reason = "", .index = 3};
 	struct loop *loop = loop_new();
-	struct loop_timer *end = loop_timer_new(loop, stop, loop);
+	struct loop_timer *end = loop_timer_new(loop, end_loop, loop);
 	struct manager *m;
 	char path[128];
 	int fd;
