@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/oom.h"
+#include "skip.h"
 
 static int score(pid_t pid)
 {
@@ -66,7 +67,7 @@ static void protection_ends(void **state)
 {
 	(void)state;
 	if (in_child(a_protected_one) == 1)
-		skip(); /* it takes privilege */
+		skip_because("lowering the score takes privilege");
 	assert_int_equal(in_child(a_protected_one), 0);
 }
 
@@ -84,7 +85,7 @@ static void a_child_is_found_by_its_number(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	if (!WIFSTOPPED(status))
-		skip(); /* it takes privilege */
+		skip_because("lowering the score takes privilege");
 	oom_be_ordinary(pid);
 	assert_int_equal(score(pid), 0);
 	kill(pid, SIGKILL);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/peer.h"
+#include "skip.h"
 
 #define LIMIT 10000
 
@@ -230,10 +231,10 @@ static void a_real_host_without_memory_lives(void **state)
 	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
 	int server, large = 1000000, small = 2048, one = 1;
 	socklen_t len = sizeof(sa);
-	struct tcp_info info;
+	struct tcp_info info = {.tcpi_state = 0};
 	struct peer p = {0};
 	char bytes[28] = "";
-	bool dropped = false;
+	bool dropped = false, whole = true;
 
 	(void)state;
 	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &large, sizeof(large)), 0);
@@ -252,14 +253,20 @@ static void a_real_host_without_memory_lives(void **state)
 		usleep(50000);
 		len = sizeof(info);
 		assert_int_equal(getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+		whole = len >= offsetof(struct tcp_info, tcpi_total_retrans) +
+				   sizeof(info.tcpi_total_retrans);
+		if (!whole)
+			break;
 		dropped = dropped || (info.tcpi_unacked && info.tcpi_last_ack_recv > 600);
 		assert_int_not_equal(peer_judge(&p, &info, now, 500), PEER_DEAD);
 	}
 	close(client);
 	close(server);
 	close(listener);
+	if (!whole)
+		skip_because("TCP_INFO is not whole"); /* qemu-user gives its first number only */
 	if (!dropped)
-		skip(); /* this kernel took all of it */
+		skip_because("this kernel took all of it");
 }
 
 int main(void)
