@@ -163,6 +163,8 @@ class Tests:
             sys.exit("mutants: the build with counters does not build")
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             list(pool.map(self.learn, self.every))
+        if not any(place.startswith("src/") for place in self.of_line):
+            sys.exit("mutants: no test runs a line of src: the counters cannot be read")
 
     def learn(self, command):
         """One test, with the counting build and the normal one."""
@@ -194,7 +196,7 @@ class Tests:
         for line in done.stdout.splitlines():
             key, _, value = line.partition(":")
             if key == "SF":
-                name = value.removeprefix(BASE + "/")
+                name = os.path.normpath(value.removeprefix(BASE + "/"))
             elif key == "DA":
                 number, count = value.split(",")[:2]
                 if int(count):
