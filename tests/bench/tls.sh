@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib.sh"
 in_guest 1800 "$@"
 begin 1
-usual_rounds=3
+usual_rounds=6
 # shellcheck source=tests/bench/lib.bash
 . "$top/tests/bench/lib.bash"
 # shellcheck source=tests/interop/tls-certs.bash
