@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2154,SC2317 # check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 480 "$@"
-begin 55
+begin 56
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 # shellcheck source=tests/fault/workload.bash
@@ -38,12 +38,13 @@ opens() {
 	cryptsetup open --key-file "$scratch/key" "/dev/$device" safe
 }
 
-if needs "luks" 16 cryptsetup && attach_image luks 48; then
+if needs "luks" 17 cryptsetup && attach_image luks 48; then
 	head -c 32 /dev/urandom >"$scratch/key"
 	dies_often
 	check "luks: luksFormat while the server dies" cryptsetup luksFormat -q --key-file "$scratch/key" \
 		--pbkdf pbkdf2 --pbkdf-force-iterations 1000 "/dev/$device"
 	check "luks: opens" opens
+	check "luks: is zeroed" blkdiscard -z /dev/mapper/safe # what was never written is noise else
 	check "luks: load" load_on /dev/mapper/safe
 	pause 20
 	check "luks: no request failed" load_ended 60
