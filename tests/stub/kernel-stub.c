@@ -244,14 +244,18 @@ bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 
 /*
  * The driver keeps its own /proc, which shows the processes that have a device open. With the real
- * one of a container every answer would be unsure; here only the file `unsure` makes it so.
+ * one of a container every answer would be unsure; here only the file `unsure` makes it so. With
+ * `slow-look` a look takes 12 s.
  */
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {
-	int ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
-				index, skip, ret_usage, err);
+	int ret;
 
+	if (wanted("slow-look"))
+		sleep(12);
+	ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
+			    index, skip, ret_usage, err);
 	if (ret == 0)
 		ret_usage->unsure = wanted("unsure");
 	return ret;

@@ -149,6 +149,24 @@ static void tell_late(struct release *r)
 	r->fn(-EINPROGRESS, &err, r->arg);
 }
 
+/* A look for users waits for no lock of the driver's, but it looks at every process. */
+static int too_long(struct release *r, uint64_t limit)
+{
+	unsigned long long s = limit / 1000;
+
+	if (r->step != STEP_DISCONNECT && !r->cfg.force)
+		return err_set(&r->err, ERR_FAILED, ETIMEDOUT,
+			       "cannot find out within %llu s who uses /dev/nbd%d, so it stays "
+			       "attached: the machine or the kernel is very busy (see the kernel's "
+			       "log); try again",
+			       s, r->cfg.index);
+	return err_set(
+	    &r->err, ERR_FAILED, ETIMEDOUT,
+	    "the kernel has been busy with /dev/nbd%d for %llu s: it stays attached; see "
+	    "the kernel's log, and try again",
+	    r->cfg.index, s);
+}
+
 void release_tick_busy(struct release *r)
 {
 	uint64_t limit = r->cfg.force ? KERNEL_FORCE_MS : KERNEL_MS;
@@ -165,11 +183,7 @@ void release_tick_busy(struct release *r)
 	else if (!release_decide(r, DECISION_KEEP))
 		tell_late(r);
 	else
-		release_finish(
-		    r, err_set(&r->err, ERR_FAILED, ETIMEDOUT,
-			       "the kernel has been busy with /dev/nbd%d for %llu s: it stays "
-			       "attached; see the kernel's log, and try again",
-			       r->cfg.index, (unsigned long long)limit / 1000));
+		release_finish(r, too_long(r, limit));
 }
 
 static void forget_work(void *arg)
