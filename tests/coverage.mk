@@ -10,7 +10,7 @@ COV_RAW     := $(abspath build/cov/raw)
 # Clang warns where gcc does not; `make lint` judges the code, not this.
 COV_CFLAGS  := -fprofile-instr-generate=$(COV_RAW)/%m%c.profraw -fcoverage-mapping \
 	-Xclang -mllvm -Xclang -runtime-counter-relocation=true -w
-COV_LDFLAGS := -fprofile-instr-generate
+COV_LDFLAGS := -fprofile-instr-generate=$(COV_RAW)/%m%c.profraw
 
 .PHONY: coverage
 coverage:
