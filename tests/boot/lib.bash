@@ -243,6 +243,26 @@ make_dracut_initrd() {
 	run_dracut --include /usr/sbin/early-outage /usr/lib/dracut/hooks/pre-pivot/10-outage.sh
 }
 
+# For compatible.sh and compatible-dracut.sh.
+take_the_name() {
+	ln -sf nbd-attach "$scratch/root/usr/sbin/nbd-client"
+}
+
+# The rest of such a boot: one outage, without the unit of the real root.
+check_compatible() {
+	check "the real root runs" says 300 'guest: the real root runs'
+	check "systemd spares the supervisor" said 'the real root runs, as @'
+	check "the guest is ready" says 90 'guest: ready for outage 1'
+	outage
+	check "the outage ends" says 90 'guest: outage 1 is over'
+	check "the kernel saw no error" says 60 'guest: the kernel saw no error'
+	check "the root file system stayed writable" said 'guest: the root file system is writable'
+	check "the guest powers off" powers_off 120
+	check "no write failed, and no read was wrong" \
+		says_not 'a write failed|a read was wrong|stands still|does not end'
+	check_image
+}
+
 # The rest of a boot with put_load().
 check_load() { # OUTAGES before the unit takes over
 	local n
