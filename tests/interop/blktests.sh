@@ -66,7 +66,6 @@ leave_nothing() { # for the next one
 		"$theirs/nbd-client" -d /dev/nbd0
 		pause 1
 	done >/dev/null 2>&1
-	killall -q nbd-server
 	modprobe nbd
 	udevadm settle --timeout=30
 }
