@@ -39,7 +39,9 @@ dies_often() {
 			echo "$server" >>"$deaths"
 		done
 		touch "$over"
-		while pause 3600; (($? > 128)); do :; done
+		while :; do
+			pause 3600
+		done
 	) >"$scratch/dying" 2>&1 </dev/null &
 	dying=$!
 	started+=("$dying")
