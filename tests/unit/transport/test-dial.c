@@ -2,10 +2,6 @@
 /* Long: a list of cases, each read by itself. */
 #include "transport-fixture.h"
 
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-
 #include "transport/dial.h"
 #include "skip.h"
 
@@ -361,16 +357,12 @@ static void only_local_port(const char *range)
 /* In another network namespace whose only local port is the dialled one. */
 static void meet_oneself(void)
 {
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	struct address a = literal_address("127.0.0.1", 40001);
 	struct address_list list = {.n = 1};
 	struct outcome o;
 	int fd;
 
-	if (unshare(CLONE_NEWNET) < 0)
-		_exit(77);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+	if (!own_loopback())
 		_exit(77);
 	/* The control: a plain connect() connects to itself. */
 	only_local_port("40001 40001");
