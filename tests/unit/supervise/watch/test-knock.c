@@ -120,10 +120,7 @@ int main(void)
 	    cmocka_unit_test(without_an_answer),
 	};
 
-	/*
-	 * Another program that listens at the port of the client that has gone keeps ours away from
-	 * it for as long as it does so.
-	 */
+	/* While another program listens at the port of the client, nobody can knock from there. */
 	(void)own_loopback();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
