@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A guest boots from a logical volume on LUKS on a partition of a device. The server is killed and
-# started again before the change to the real root, afterwards, and when the unit has taken over. The
-# disk is made, and looked at afterwards, in guests, because this machine may lack the device mapper.
+# A guest boots from a logical volume on LUKS on a partition of a device, by an initramfs of
+# initramfs-tools or, with the argument dracut, of dracut. The server is killed and started again before
+# the change to the real root, afterwards, and when the unit has taken over. The initramfs has the key of
+# LUKS: a hook of this test puts it there; dracut's has it because it is below /etc/nbd-attach/initramfs,
+# and rd.luks.key= names it. The disk is made, and looked at afterwards, in guests, because this machine
+# may lack the device mapper.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2119,SC2154,SC2317 # the guest expands; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -71,7 +74,7 @@ in_a_guest() { # COMMAND WORD...
 }
 
 # What /etc/crypttab and update-initramfs do on a machine whose devices are there.
-prepare() {
+put_key() {
 	local to=$scratch/root
 	echo 'CRYPTSETUP=y' >>"$to/etc/cryptsetup-initramfs/conf-hook"
 	cat >"$to/etc/initramfs-tools/hooks/zz-crypt" <<-END
@@ -82,24 +85,41 @@ prepare() {
 		echo 'crypt UUID=$uuid /cryptroot/keyfiles/crypt.key luks' >"\$DESTDIR/cryptroot/crypttab"
 	END
 	chmod 755 "$to/etc/initramfs-tools/hooks/zz-crypt"
-	head -c 64 /dev/urandom | tee "$shown/key" >"$to/etc/key"
 	printf '%s\n' dm-mod dm-crypt xts aes_generic sha256 algif_skcipher >>"$to/etc/initramfs-tools/modules"
-	make_initrd
+	cp "$shown/key" "$to/etc/key"
+}
+
+put_key_for_dracut() {
+	install -D -m 600 "$shown/key" "$scratch/root$key"
+}
+
+key=/etc/nbd-attach/initramfs/luks.key
+make=make_initrd put=put_key server_word=nbdroot words=()
+said_of_crypt='cryptsetup: crypt: set up successfully'
+if [[ ${1:-} = dracut ]]; then
+	make=make_dracut_initrd put=put_key_for_dracut server_word=netroot
+	said_of_crypt='Finished .*Cryptography Setup for crypt'
+	words=("rd.luks.name=$uuid=crypt" "rd.luks.key=$uuid=$key" rd.lvm.vg=stack systemd.show_status=yes)
+fi
+head -c 64 /dev/urandom >"$shown/key"
+prepare() {
+	"$put" && "$make"
 }
 
 check "a Debian system gets nbd-attach" make_root
 check "an initramfs is made" prepare
 [[ -s $scratch/initrd ]] || finish
+[[ $put = put_key ]] || check "the initramfs has the key" grep -q "^${key#/}\$" "$scratch/listed"
 check "a file system is made" make_image 480
 mv "$scratch/image" "$shown/image"
 truncate -s 512M "$scratch/image"
 serve "$port"
 check "it is put on a logical volume on LUKS on a partition" in_a_guest make_disk "$port" "$shown/key" "$shown/image"
 
-boot "$scratch/initrd" "nbdroot=nbd://10.0.2.2:$port/" root=/dev/mapper/stack-root rw rootfstype=ext4 outages=1 \
-	net.ifnames=0 ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off nbd-attach.peer-timeout=10
+boot "$scratch/initrd" "$server_word=nbd://10.0.2.2:$port/" root=/dev/mapper/stack-root rw rootfstype=ext4 outages=1 \
+	net.ifnames=0 ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off nbd-attach.peer-timeout=10 "${words[@]}"
 check "the root file system is mounted" says 300 'guest: root is mounted'
-check "the encrypted device has been opened" said 'cryptsetup: crypt: set up successfully'
+check "the encrypted device has been opened" said "$said_of_crypt"
 outage
 check "an outage before the change of root ends" says 120 'guest: read after the first outage'
 # In the place of lib.bash's, for check_load().
