@@ -18,7 +18,6 @@ devices=3
 # first device keeps its supervisor until the end, and its memory and descriptors are watched.
 run_device() { # NUMBER SEED SECONDS DIRECTORY [only]
 	local number=$1 seed=$2 first=1
-	rounds_until=$3
 	scratch=$4/$number
 	mkdir -p "$scratch"
 	# shellcheck source=tests/fault/lib.bash
@@ -27,6 +26,7 @@ run_device() { # NUMBER SEED SECONDS DIRECTORY [only]
 	. "$top/tests/fault/net.bash"
 	# shellcheck source=tests/fault/soak.bash
 	. "$top/tests/fault/soak.bash"
+	rounds_until=$3
 	device=nbd$((number * 4)) # let_go() takes the next one if this one is stuck
 	pki=$4/pki
 	use_net "$number"
@@ -38,6 +38,7 @@ run_device() { # NUMBER SEED SECONDS DIRECTORY [only]
 		[[ ! ${5:-} ]] || break
 		((++seed))
 	done
+	check "$device: rounds began for $3 s" test "$SECONDS" -ge "$3"
 	[[ ! $steady ]] || echo "# $device: $calms calm phases; its supervisor has ${now_at[0]} KiB (first" \
 		"${watched[1]}), ${now_at[1]} descriptors (${watched[2]})"
 	echo "$passed $failed $calms" >"$4/counts.$number"
