@@ -34,12 +34,19 @@ struct usage_scan {
 	struct text text; /* of usage->sentence */
 	size_t n_nodes;
 	struct usage_node nodes[USAGE_NODES + USAGE_HOLDERS];
+	const struct usage_node *open; /* what the process that is examined has open */
 	int n_holders;
 	char labels[USAGE_HOLDERS][USAGE_LABEL_SIZE]; /* "the logical volume vg/data" */
-	size_t n_spaces;
-	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
 	bool types_read;
 	char types[4096]; /* /proc/filesystems, which lists some dozens */
+};
+
+/* Scans of several devices, for which each process is examined once. */
+struct usage_scans {
+	struct usage_scan *scan; /* n of them */
+	size_t n;
+	size_t n_spaces;
+	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
 };
 
 /* The disk or partition with this number, or NULL. */
@@ -61,12 +68,12 @@ bool usage_begin(struct usage_scan *s, const struct usage_node *node);
  * Mounts listed in an open mountinfo file. `where` tells of which process, NULL is ours. Many
  * namespaces hold copies of our mounts, which follow ours: of those, none is named.
  */
-void usage_mounts(struct usage_scan *s, FILE *mountinfo, const char *where);
+void usage_mounts(struct usage_scans *all, FILE *mountinfo, const char *where);
 
 /* Swap areas listed in an open /proc/swaps. */
 void usage_swaps(struct usage_scan *s, FILE *swaps);
 
 /* Every process: descriptors, mappings, mount namespaces. 0 or -errno. */
-int usage_processes(struct usage_scan *s);
+int usage_processes(struct usage_scans *all);
 
 #endif

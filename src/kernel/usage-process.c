@@ -23,7 +23,7 @@
 #define INIT_PID_SPACE 0xeffffffcu
 
 struct process {
-	struct usage_scan *scan;
+	struct usage_scans *all;
 	int dir; /* /proc/PID */
 	int pid;
 };
@@ -57,20 +57,38 @@ static bool private_without_devices(int dir, const char *name)
 	       fs.f_flags & ST_NODEV;
 }
 
-/* Follows a link of /proc to what it stands for, without asking a file server. */
-static const struct usage_node *node_behind(const struct process *p, int dir, const char *name)
+static void doubt(struct usage_scans *all)
 {
+	for (size_t i = 0; i < all->n; i++)
+		all->scan[i].usage->unsure = true;
+}
+
+/*
+ * Follows a link of /proc to what it stands for, without asking a file server. The result is true
+ * when a node of each scan has been found open in this process.
+ */
+static bool note_node(const struct process *p, int dir, const char *name)
+{
+	struct usage_scans *all = p->all;
 	struct statx stx;
+	size_t found = 0;
 
 	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0) {
 		/* root may read the names of links that it may not follow without CAP_SYS_PTRACE */
 		if (errno == EPERM || (errno == EACCES && !private_without_devices(dir, name)))
-			p->scan->usage->unsure = true;
-		return NULL;
+			doubt(all);
+		return false;
 	}
 	if ((stx.stx_mode & S_IFMT) == S_IFREG)
-		return NULL;
-	return usage_node_of(p->scan, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
+		return false;
+	for (size_t i = 0; i < all->n; i++) {
+		struct usage_scan *s = &all->scan[i];
+
+		if (!s->open)
+			s->open = usage_node_of(s, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
+		found += s->open != NULL;
+	}
+	return found == all->n;
 }
 
 static DIR *open_dir(int dir, const char *name)
@@ -84,16 +102,16 @@ static DIR *open_dir(int dir, const char *name)
 }
 
 /* Returns -errno if the process cannot be examined. */
-static int find_open(const struct process *p, const struct usage_node **ret_node)
+static int find_open(const struct process *p)
 {
 	_cleanup_dir_ DIR *d = open_dir(p->dir, "fd");
 	struct dirent *e;
 
 	if (!d)
 		return -errno;
-	while (!*ret_node && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			*ret_node = node_behind(p, dirfd(d), e->d_name);
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.' && note_node(p, dirfd(d), e->d_name))
+			break;
 	return 0;
 }
 
@@ -101,44 +119,43 @@ static int find_open(const struct process *p, const struct usage_node **ret_node
  * A mapping keeps the device open when the descriptor is closed. The path in `maps` avoids reading
  * map_files for most mappings; a node with another name than nbd's is missed.
  */
-static const struct usage_node *find_mapped(const struct process *p)
+static void find_mapped(const struct process *p)
 {
 	_cleanup_fd_ int fd = openat(p->dir, "maps", O_RDONLY | O_CLOEXEC);
 	_cleanup_file_ FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
 	_cleanup_free_ char *line = NULL;
-	const struct usage_node *node = NULL;
 	char name[128];
 	size_t size = 0;
 
 	if (!f)
-		return NULL;
+		return;
 	(void)TAKE_FD(fd);
-	while (!node && getline(&line, &size, f) >= 0) {
+	while (getline(&line, &size, f) >= 0) {
 		const char *path = strchr(line, '/');
 
 		if (!path || !strstr(path, "nbd"))
 			continue;
 		snprintf(name, sizeof(name), "map_files/%.*s", (int)strcspn(line, " "), line);
-		node = node_behind(p, p->dir, name);
+		if (note_node(p, p->dir, name))
+			break;
 	}
-	return node;
 }
 
 /* A mount namespace that none of the processes before was in. */
-static bool new_space(struct usage_scan *s, int dir)
+static bool new_space(struct usage_scans *all, int dir)
 {
 	struct stat st;
 
 	if (fstatat(dir, "ns/mnt", &st, 0) < 0)
 		return false;
-	for (size_t i = 0; i < s->n_spaces; i++)
-		if (s->spaces[i] == st.st_ino)
+	for (size_t i = 0; i < all->n_spaces; i++)
+		if (all->spaces[i] == st.st_ino)
 			return false;
-	if (s->n_spaces == ARRAY_SIZE(s->spaces)) {
-		s->usage->unsure = true;
+	if (all->n_spaces == ARRAY_SIZE(all->spaces)) {
+		doubt(all);
 		return false;
 	}
-	s->spaces[s->n_spaces++] = st.st_ino;
+	all->spaces[all->n_spaces++] = st.st_ino;
 	return true;
 }
 
@@ -154,7 +171,7 @@ static void find_mounts(const struct process *p)
 	(void)TAKE_FD(fd);
 	text_init(&t, where, sizeof(where));
 	put_process(&t, p);
-	usage_mounts(p->scan, f, where);
+	usage_mounts(p->all, f, where);
 }
 
 /*
@@ -183,35 +200,60 @@ static bool only_looks(const struct process *p)
 	return uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
 }
 
-static void look_into(struct usage_scan *s, int pid, int dir)
+static void count_open(const struct process *p, struct usage_scan *s)
 {
-	struct process p = {.scan = s, .dir = dir, .pid = pid};
-	const struct usage_node *node = NULL;
-	int ret = find_open(&p, &node);
+	/*
+	 * udev opens the device after each change, and after each program that has written to it,
+	 * and closes it when it has read it.
+	 */
+	s->usage->passing += udev_started(s->proc, p->pid);
+	if (usage_begin(s, s->open)) {
+		text_str(&s->text, "open in ");
+		put_process(&s->text, p);
+	}
+}
 
+static bool any_open(const struct usage_scans *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->scan[i].open)
+			return true;
+	return false;
+}
+
+static void look_into(struct usage_scans *all, int pid, int dir)
+{
+	struct process p = {.all = all, .dir = dir, .pid = pid};
+	int ret;
+
+	for (size_t i = 0; i < all->n; i++)
+		all->scan[i].open = NULL;
+	ret = find_open(&p);
 	/* A process that has ended in the meantime (ENOENT, ESRCH) is not in doubt. */
 	if (ret == -EACCES || ret == -EPERM)
-		s->usage->unsure = true;
-	if (!node)
-		node = find_mapped(&p);
-	if (node && !only_looks(&p)) {
-		/*
-		 * udev opens the device after each change, and after each program that has written
-		 * to it, and closes it when it has read it.
-		 */
-		s->usage->passing += udev_started(s->proc, p.pid);
-		if (usage_begin(s, node)) {
-			text_str(&s->text, "open in ");
-			put_process(&s->text, &p);
-		}
-	}
-	if (new_space(s, dir))
+		doubt(all);
+	if (all->n > 1 || !any_open(all))
+		find_mapped(&p);
+	if (any_open(all) && !only_looks(&p))
+		for (size_t i = 0; i < all->n; i++)
+			if (all->scan[i].open)
+				count_open(&p, &all->scan[i]);
+	if (new_space(all, dir))
 		find_mounts(&p);
 }
 
-int usage_processes(struct usage_scan *s)
+static bool to_skip(const struct usage_scans *all, int pid)
 {
-	_cleanup_dir_ DIR *d = opendir(s->proc);
+	for (size_t i = 0; i < all->n; i++)
+		if (pid == all->scan[i].self || pid == all->scan[i].skip)
+			return true;
+	return false;
+}
+
+int usage_processes(struct usage_scans *all)
+{
+	const char *proc = all->scan[0].proc;
+	_cleanup_dir_ DIR *d = opendir(proc);
 	char path[USAGE_PATH_MAX];
 	struct stat st;
 	struct dirent *e;
@@ -219,29 +261,29 @@ int usage_processes(struct usage_scan *s)
 	if (!d)
 		return -errno;
 	/* Our own mount namespace has been examined already. */
-	snprintf(path, sizeof(path), "%s/self/ns/mnt", s->proc);
+	snprintf(path, sizeof(path), "%s/self/ns/mnt", proc);
 	if (stat(path, &st) == 0)
-		s->spaces[s->n_spaces++] = st.st_ino;
+		all->spaces[all->n_spaces++] = st.st_ino;
 	/* In its own PID namespace, this process sees only some of the other processes. */
-	snprintf(path, sizeof(path), "%s/self/ns/pid", s->proc);
+	snprintf(path, sizeof(path), "%s/self/ns/pid", proc);
 	if (stat(path, &st) < 0 || st.st_ino != INIT_PID_SPACE)
-		s->usage->unsure = true;
+		doubt(all);
 	/*
 	 * If /proc is mounted with hidepid, it shows only processes that this one may examine,
 	 * which excludes the first one.
 	 */
-	snprintf(path, sizeof(path), "%s/1", s->proc);
+	snprintf(path, sizeof(path), "%s/1", proc);
 	if (access(path, F_OK) < 0)
-		s->usage->unsure = true;
+		doubt(all);
 	while ((e = readdir(d))) {
 		_cleanup_fd_ int dir = -1;
 		int pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;
 
-		if (pid == 0 || pid == s->self || pid == s->skip)
+		if (pid == 0 || to_skip(all, pid))
 			continue;
 		dir = openat(dirfd(d), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (dir >= 0)
-			look_into(s, pid, dir);
+			look_into(all, pid, dir);
 	}
 	return 0;
 }

@@ -98,15 +98,40 @@ static bool needs_device(struct usage_scan *s, const char *type)
 	return true;
 }
 
+struct mount {
+	dev_t dev;
+	const char *type, *source, *point;
+};
+
+static void find_mount(struct usage_scan *s, const struct mount *m, const char *where)
+{
+	struct usage_node *node = usage_node_of(s, m->dev);
+
+	if (!node && m->source && needs_device(s, m->type))
+		node = node_at_path(s, m->source);
+	if (!node || (where && node->mounted))
+		return;
+	node->mounted = true;
+	if (!usage_begin(s, node))
+		return;
+	text_str(&s->text, "mounted on ");
+	put_quoted(&s->text, m->point);
+	if (where) {
+		text_str(&s->text, " (in the mount namespace of ");
+		text_str(&s->text, where);
+		text_str(&s->text, ")");
+	}
+}
+
 /*
  * One line: 36 35 98:0 /root /mount-point options [optional...] - type source super-options.
  * btrfs and others have device numbers of their own, so the source counts too.
  */
-static void mount_line(struct usage_scan *s, char *line, const char *where)
+static void mount_line(struct usage_scans *all, char *line, const char *where)
 {
-	struct usage_node *node;
+	struct mount m;
 	unsigned major, minor;
-	char *field[5], *rest = line, *type, *source;
+	char *field[5], *rest = line, *source;
 
 	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
 		if (!(field[i] = strsep(&rest, " ")) || !rest)
@@ -115,35 +140,24 @@ static void mount_line(struct usage_scan *s, char *line, const char *where)
 	if (!rest || sscanf(field[2], "%u:%u", &major, &minor) != 2)
 		return;
 	rest += 3;
-	type = strsep(&rest, " ");
-	source = strsep(&rest, " \n");
-	node = usage_node_of(s, makedev(major, minor));
-	if (!node && source && needs_device(s, type)) {
+	m.dev = makedev(major, minor);
+	m.type = strsep(&rest, " ");
+	m.source = source = strsep(&rest, " \n");
+	if (source)
 		text_unescape_octal(source);
-		node = node_at_path(s, source);
-	}
-	if (!node || (where && node->mounted))
-		return;
-	node->mounted = true;
-	if (!usage_begin(s, node))
-		return;
 	text_unescape_octal(field[4]);
-	text_str(&s->text, "mounted on ");
-	put_quoted(&s->text, field[4]);
-	if (where) {
-		text_str(&s->text, " (in the mount namespace of ");
-		text_str(&s->text, where);
-		text_str(&s->text, ")");
-	}
+	m.point = field[4];
+	for (size_t i = 0; i < all->n; i++)
+		find_mount(&all->scan[i], &m, where);
 }
 
-void usage_mounts(struct usage_scan *s, FILE *mountinfo, const char *where)
+void usage_mounts(struct usage_scans *all, FILE *mountinfo, const char *where)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
 
 	while (getline(&line, &size, mountinfo) >= 0)
-		mount_line(s, line, where);
+		mount_line(all, line, where);
 }
 
 void usage_swaps(struct usage_scan *s, FILE *swaps)
@@ -259,67 +273,121 @@ static int find_nodes(struct usage_scan *s)
 	return 0;
 }
 
-static int look(struct usage_scan *s, struct err *err)
+/* What sysfs and /proc say of the device itself. 0 or -errno. */
+static int look_at_device(struct usage_scan *s)
 {
-	char path[USAGE_PATH_MAX];
 	int ret = find_nodes(s);
 	size_t n = s->n_nodes;
 
 	if (ret < 0)
-		return err_errno(err, ERR_SYSTEM, -ret,
-				 "cannot tell who uses /dev/nbd%d: sysfs cannot be read", s->index);
+		return ret;
 	for (size_t i = 0; i < n; i++) {
 		usage_holders(s, &s->nodes[i]);
 		find_btrfs(s, &s->nodes[i]);
 	}
 	find_swaps(s);
 	find_loops(s);
-	{
-		_cleanup_file_ FILE *f = NULL;
+	return 0;
+}
 
-		snprintf(path, sizeof(path), "%s/self/mountinfo", s->proc);
-		f = fopen(path, "re");
-		if (!f)
-			return err_errno(err, ERR_SYSTEM, errno,
-					 "cannot tell who uses /dev/nbd%d: /proc cannot be read",
-					 s->index);
-		usage_mounts(s, f, NULL);
+static int find_own_mounts(struct usage_scans *all, const char *proc)
+{
+	char path[USAGE_PATH_MAX];
+	_cleanup_file_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "%s/self/mountinfo", proc);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	usage_mounts(all, f, NULL);
+	return 0;
+}
+
+static void finish(struct usage_scan *s)
+{
+	if (s->usage->n <= NAMED_MAX)
+		return;
+	text_str(&s->text, "; and there are ");
+	text_u64(&s->text, s->usage->n - NAMED_MAX);
+	text_str(&s->text, " more users");
+}
+
+/* All answers. The result is what of the system could not be read, for a sentence. */
+static const char *look(struct usage_scans *all, struct usage_question *questions)
+{
+	const char *proc = all->scan[0].proc, *what = "/proc";
+	int ret;
+
+	for (size_t i = 0; i < all->n; i++) {
+		errno = 0;
+		questions[i].ret = look_at_device(&all->scan[i]);
+		if (questions[i].ret < 0)
+			what = "sysfs";
 	}
-	ret = usage_processes(s);
-	if (ret < 0)
-		err_errno(err, ERR_SYSTEM, -ret,
-			  "cannot tell who uses /dev/nbd%d: /proc cannot be read", s->index);
-	return ret;
+	ret = find_own_mounts(all, proc);
+	if (ret == 0)
+		ret = usage_processes(all);
+	for (size_t i = 0; i < all->n; i++) {
+		if (questions[i].ret == 0)
+			questions[i].ret = ret;
+		finish(&all->scan[i]);
+	}
+	return what;
+}
+
+static void begin(struct usage_scan *s, const char *proc, const char *sys, const char *md,
+		  struct usage_question *q)
+{
+	q->usage = (struct usage){.n = 0};
+	*s = (struct usage_scan){.proc = proc,
+				 .sys = sys,
+				 .md = md,
+				 .index = q->index,
+				 .self = getpid(),
+				 .skip = q->skip,
+				 .usage = &q->usage};
+	text_init(&s->text, q->usage.sentence, sizeof(q->usage.sentence));
 }
 
 int usage_find_at(const char *proc, const char *sys, const char *md, int index, pid_t skip,
 		  struct usage *ret_usage, struct err *err)
 {
-	struct usage usage = {0};
-	struct usage_scan s = {.proc = proc,
-			       .sys = sys,
-			       .md = md,
-			       .index = index,
-			       .self = getpid(),
-			       .skip = skip,
-			       .usage = &usage};
-	int ret;
+	struct usage_question q = {.index = index, .skip = skip};
+	struct usage_scan scan;
+	struct usage_scans all = {.scan = &scan, .n = 1};
+	const char *what;
 
-	errno = 0;
-	text_init(&s.text, usage.sentence, sizeof(usage.sentence));
-	ret = look(&s, err);
-	if (ret < 0)
-		return ret;
-	if (usage.n > NAMED_MAX) {
-		text_str(&s.text, "; and there are ");
-		text_u64(&s.text, usage.n - NAMED_MAX);
-		text_str(&s.text, " more users");
-	}
-	*ret_usage = usage;
+	begin(&scan, proc, sys, md, &q);
+	what = look(&all, &q);
+	if (q.ret < 0)
+		return err_errno(err, ERR_SYSTEM, -q.ret,
+				 "cannot tell who uses /dev/nbd%d: %s cannot be read", index, what);
+	*ret_usage = q.usage;
 	return 0;
 }
 
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
 {
 	return usage_find_at("/proc", sysfs_root(), "/dev/md", index, skip, ret_usage, err);
+}
+
+void usage_find_several_at(const char *proc, const char *sys, const char *md,
+			   struct usage_question *questions, size_t n)
+{
+	struct usage_scans all = {.n = n};
+
+	all.scan = n ? calloc(n, sizeof(*all.scan)) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		questions[i].ret = -ENOMEM;
+		if (all.scan)
+			begin(&all.scan[i], proc, sys, md, &questions[i]);
+	}
+	if (all.scan)
+		look(&all, questions);
+	free(all.scan);
+}
+
+void usage_find_several(struct usage_question *questions, size_t n)
+{
+	usage_find_several_at("/proc", sysfs_root(), "/dev/md", questions, n);
 }

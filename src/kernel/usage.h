@@ -32,11 +32,27 @@ struct usage {
  */
 int usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 
+/* The question that usage_find() answers, of one of several devices. */
+struct usage_question {
+	int index;
+	pid_t skip; /* no user of any of these devices; 0: none */
+	int ret;    /* 0, or -errno: nobody can tell */
+	struct usage usage;
+};
+
+/*
+ * Answers n questions by one look at every process, which then takes hardly longer than for one
+ * device. Each of the answers is of a look that began after the call.
+ */
+void usage_find_several(struct usage_question *questions, size_t n);
+
 /*
  * The same with other directories than "/proc", "/sys" and "/dev/md" (whose links name RAID
  * devices), for tests.
  */
 int usage_find_at(const char *proc, const char *sys, const char *md, int index, pid_t skip,
 		  struct usage *ret_usage, struct err *err);
+void usage_find_several_at(const char *proc, const char *sys, const char *md,
+			   struct usage_question *questions, size_t n);
 
 #endif

@@ -27,6 +27,7 @@ static void look_for_place(FILE *f)
 static void look_for_users(FILE *f, uint8_t which)
 {
 	static struct usage_scan s;
+	struct usage_scans all = {.scan = &s, .n = 1};
 	struct usage usage = {.n = 0};
 
 	memset(&s, 0, sizeof(s));
@@ -38,7 +39,7 @@ static void look_for_users(FILE *f, uint8_t which)
 	if (which & 1)
 		usage_swaps(&s, f);
 	else
-		usage_mounts(&s, f, which & 2 ? "process 1 (\"init\")" : NULL);
+		usage_mounts(&all, f, which & 2 ? "process 1 (\"init\")" : NULL);
 	require(fuzz_text_printable(usage.sentence, sizeof(usage.sentence)));
 	require((usage.n > 0) == (usage.sentence[0] != '\0'));
 }
