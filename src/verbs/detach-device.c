@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "verbs/detach-device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "base/offload.h"
+#include "verbs/device.h"
+#include "kernel/sysfs.h"
+#include "runtime/grace.h"
+#include "runtime/rundir.h"
+#include "runtime/state.h"
+#include "captive/captive.h"
+#include "supervise/requests/control.h"
+#include "runtime/lock.h"
+#include "supervise/detach/release.h"
+
+/* ms: a supervisor that does not answer within this time is stopped or hangs */
+#define ANSWER_LIMIT_MS 10000
+/* ms: longer than a detach can take after the device has been checked and flushed */
+#define DISCONNECT_LIMIT_MS	  15000
+#define DISCONNECT_FORCE_LIMIT_MS 5000
+/* With ioctl it flushes as well, which may take as long as it makes progress. */
+#define EVERYTHING_LIMIT_MS 3600000
+
+#define SHUTDOWN_WAIT_MS  30000
+#define SHUTDOWN_PAUSE_MS 500
+
+/* A supervisor that has answered ends when its last --on-change has, which has two seconds. */
+#define END_PAUSE_MS 5
+#define END_LOOKS    600
+
+struct outcome {
+	struct loop *loop;
+	int index;
+	bool force;
+	struct err *ret_err; /* what is to be said */
+};
+
+static void released(int ret, const struct err *err, void *arg)
+{
+	struct outcome *out = arg;
+	int status = ret < 0 ? err_exit_status(err->kind) : 0;
+
+	*out->ret_err = *err;
+	loop_stop(out->loop, status);
+}
+
+/*
+ * The supervisor drops a request whose caller has ended, so that an unanswered request is not
+ * carried out later.
+ */
+static int unanswered(int index, int ret, struct err *err)
+{
+	if (ret != -EAGAIN)
+		return ret;
+	return err_set(err, ERR_FAILED, EAGAIN,
+		       "the supervisor of /dev/nbd%d, process %d, does not answer: it may be "
+		       "stopped; the device stays attached",
+		       index, (int)lock_holder(rundir_device(index, "lock").text));
+}
+
+/* A release_config's disconnect: the supervisor does it, and knows by that why the device ends. */
+static int ask_to_disconnect(void *arg, struct err *err)
+{
+	const struct outcome *out = arg;
+	const struct control_request request = {
+	    .verb = CONTROL_DETACH, .force = out->force, .prepared = true};
+	int status;
+	int ret =
+	    control_ask(out->index, &request,
+			out->force ? DISCONNECT_FORCE_LIMIT_MS : DISCONNECT_LIMIT_MS, &status, err);
+
+	if (ret == -ENOENT)
+		return err_set(err, ERR_FAILED, ENOENT,
+			       "the supervisor of /dev/nbd%d ended in the meantime: try again",
+			       out->index);
+	if (ret < 0)
+		return unanswered(out->index, ret, err);
+	err->kind = (enum err_kind)(status - err_exit_status(ERR_FAILED));
+	return status ? -EBUSY : 0;
+}
+
+/*
+ * Finds the users of the device and flushes it, with the caller's rights: a supervisor that is a
+ * service may see neither the device nor other processes.
+ */
+static int release_it(struct outcome *out, struct release_config *cfg, struct err *err)
+{
+	struct sysfs_device device;
+	struct release *release;
+	int status;
+
+	cfg->read_only = sysfs_device(out->index, &device) == 0 && device.read_only;
+	out->loop = loop_new();
+	cfg->offload = out->loop ? offload_new(out->loop) : NULL;
+	if (cfg->offload)
+		offload_start(cfg->offload);
+	release = cfg->offload ? release_new(out->loop, cfg, released, out) : NULL;
+	if (!release) {
+		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return err_exit_status(err->kind);
+	}
+	status = loop_run(out->loop);
+	release_free(release);
+	if (offload_free(cfg->offload))
+		kernel_free(cfg->kernel);
+	loop_free(out->loop);
+	return status;
+}
+
+/* A server that was started for the device. */
+static void end_captive(int index)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	if (state && state_read(index, state, NULL) == 0 && state->captive[0])
+		captive_end_alone(state->captive);
+	free(state);
+}
+
+/* The device has no supervisor: does what its supervisor would have done. */
+static int detach_alone(int index, bool force, struct err *err)
+{
+	struct outcome out = {.index = index, .ret_err = err};
+	struct release_config cfg = {.index = index, .force = force, .mark = -1};
+	bool fallback;
+	int status;
+
+	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
+		return err_exit_status(err->kind);
+	status = release_it(&out, &cfg, err);
+	if (status == 0) {
+		end_captive(index);
+		state_remove(index);
+	}
+	return status;
+}
+
+/* With ioctl the supervisor itself has the device open, and does everything. */
+static int ask_for_everything(int index, bool force, struct err *err)
+{
+	const struct control_request request = {.verb = CONTROL_DETACH, .force = force};
+	int status;
+	int ret = control_ask(index, &request, EVERYTHING_LIMIT_MS, &status, err);
+
+	if (ret < 0)
+		return err_exit_status(err->kind);
+	return status;
+}
+
+/* The caller may attach again as soon as it has the answer, so the lock has to be free by then. */
+static void wait_for_end(int index)
+{
+	for (int i = 0; i < END_LOOKS && lock_holder(rundir_device(index, "lock").text); i++)
+		usleep(END_PAUSE_MS * 1000);
+}
+
+/* answer: the supervisor's to CONTROL_REFRESH. */
+static int detach_supervised(int index, bool force, const char *answer, struct err *err)
+{
+	int status;
+	struct outcome out = {.index = index, .force = force, .ret_err = err};
+	struct release_config cfg = {
+	    .index = index,
+	    .force = force,
+	    .mark = -1,
+	    .disconnect = ask_to_disconnect,
+	    .disconnect_arg = &out,
+	};
+	unsigned alive;
+
+	if (strncmp(answer, "ioctl", 5) == 0) {
+		status = ask_for_everything(index, force, err);
+	} else {
+		cfg.lost = sscanf(answer, "netlink %u", &alive) == 1 && alive == 0;
+		cfg.clean = strstr(answer, " clean") != NULL;
+		status = release_it(&out, &cfg, err);
+	}
+	if (status == 0)
+		wait_for_end(index);
+	return status;
+}
+
+/* The exit status, with *err to be said whatever that is. *ret_was: the device was attached. */
+static int detach(int index, bool force, bool *ret_was, struct err *err)
+{
+	const struct control_request refresh = {.verb = CONTROL_REFRESH};
+	int status;
+	int ret = control_ask(index, &refresh, ANSWER_LIMIT_MS, &status, err);
+
+	if (ret == 0 && status == 0)
+		return detach_supervised(index, force, err->message, err);
+	if (ret == 0)
+		return status;
+	if (ret != -ENOENT) {
+		unanswered(index, ret, err);
+		return err_exit_status(err->kind);
+	}
+	if (!sysfs_attached(index)) {
+		if (cmd_device_missing(index, err))
+			return err_exit_status(err->kind);
+		*ret_was = false;
+		return 0;
+	}
+	err->message[0] = '\0';
+	return detach_alone(index, force, err);
+}
+
+/*
+ * During shutdown the users of the device are about to close it: systemd may unmount it only now (a
+ * mount it does not know to need this unit), and its supervisor had better live until then.
+ */
+int detach_device(int index, bool force, bool *ret_was, struct err *err)
+{
+	uint64_t end = loop_now() + SHUTDOWN_WAIT_MS;
+	int status;
+
+	*ret_was = true;
+	status = detach(index, force, ret_was, err);
+
+	while (status == err_exit_status(ERR_BUSY) && grace_read() != GRACE_NONE &&
+	       loop_now() < end) {
+		usleep(SHUTDOWN_PAUSE_MS * 1000);
+		status = detach(index, force, ret_was, err);
+	}
+	return status;
+}
