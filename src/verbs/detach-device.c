@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/offload.h"
 #include "verbs/device.h"
+#include "verbs/looks.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
 #include "runtime/rundir.h"
@@ -95,6 +96,7 @@ static int release_it(struct outcome *out, struct release_config *cfg, struct er
 	struct release *release;
 	int status;
 
+	cfg->look = looks_find;
 	cfg->read_only = sysfs_device(out->index, &device) == 0 && device.read_only;
 	out->loop = loop_new();
 	cfg->offload = out->loop ? offload_new(out->loop) : NULL;

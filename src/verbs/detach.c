@@ -10,6 +10,7 @@
 #include "verbs/abreast.h"
 #include "verbs/detach-device.h"
 #include "verbs/device.h"
+#include "verbs/looks.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "runtime/rundir.h"
@@ -80,6 +81,37 @@ static int detach_named(const struct options *o)
 	return status;
 }
 
+/* Several devices, each detached by a process of its own. */
+struct several {
+	const struct options *o;
+	int (*fn)(const struct options *o, int number);
+	int *number; /* n of them: what fn is told */
+	size_t n;
+};
+
+/* For abreast_start(). */
+static int one_of_several(int place, void *arg)
+{
+	const struct several *s = arg;
+
+	looks_join((size_t)place);
+	return s->fn(s->o, s->number[place]);
+}
+
+/* The worst exit status. */
+static int all_of_several(struct several *s)
+{
+	int status;
+
+	if (s->n > 1)
+		looks_begin(s->n);
+	for (size_t i = 0; i < s->n; i++)
+		abreast_start(one_of_several, (int)i, s);
+	status = abreast_wait();
+	looks_end();
+	return status;
+}
+
 /* o for the device that was named in this place on the command line. Owns nothing. */
 static struct options nth(const struct options *o, size_t place)
 {
@@ -105,22 +137,28 @@ static bool named_before(const struct options *o, size_t place)
 	return false;
 }
 
-/* For abreast_start(). */
-static int detach_nth(int place, void *arg)
+static int detach_nth(const struct options *o, int place)
 {
-	struct options one = nth(arg, (size_t)place);
+	struct options one = nth(o, (size_t)place);
 
 	return detach_named(&one);
 }
 
 static int detach_several(const struct options *o)
 {
-	struct options copy = *o; /* owns nothing */
+	struct several s = {.o = o, .fn = detach_nth, .number = calloc(o->n_more + 1, sizeof(int))};
+	int status;
 
+	if (!s.number) {
+		log_error("out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
 	for (size_t i = 0; i <= o->n_more; i++)
 		if (!named_before(o, i))
-			abreast_start(detach_nth, (int)i, &copy);
-	return abreast_wait();
+			s.number[s.n++] = (int)i;
+	status = all_of_several(&s);
+	free(s.number);
+	return status;
 }
 
 static int is_lock(const struct dirent *d)
@@ -130,10 +168,8 @@ static int is_lock(const struct dirent *d)
 	return sscanf(d->d_name, "nbd%d.lock%n", &index, &end) == 1 && end && !d->d_name[end];
 }
 
-/* For abreast_start(): one of all devices. */
-static int detach_index(int index, void *arg)
+static int detach_index(const struct options *o, int index)
 {
-	const struct options *o = arg;
 	struct err err = {.message = ""};
 	bool was;
 	int status = detach_device(index, o->force, &was, &err);
@@ -142,27 +178,33 @@ static int detach_index(int index, void *arg)
 	return status;
 }
 
-/* Every device that has a supervisor; the worst exit status counts. */
+/* Every device that has a supervisor. */
 static int detach_all(const struct options *o)
 {
-	struct options copy = *o; /* owns nothing */
+	struct several s = {.o = o, .fn = detach_index};
 	struct dirent **lock;
-	int index, n = scandir(rundir(), &lock, is_lock, versionsort);
-	bool any = false;
+	int index, status = 0, n = scandir(rundir(), &lock, is_lock, versionsort);
 
+	if (n > 0)
+		s.number = calloc((size_t)n, sizeof(int));
 	for (int i = 0; i < n; i++) {
 		sscanf(lock[i]->d_name, "nbd%d", &index);
 		free(lock[i]);
-		if (!lock_holder(rundir_device(index, "lock").text))
-			continue;
-		any = true;
-		abreast_start(detach_index, index, &copy);
+		if (s.number && lock_holder(rundir_device(index, "lock").text))
+			s.number[s.n++] = index;
 	}
 	if (n >= 0)
 		free(lock);
-	if (!any)
+	if (n > 0 && !s.number) {
+		log_error("out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	if (s.n)
+		status = all_of_several(&s);
+	else
 		log_notice("no device has a supervisor");
-	return abreast_wait();
+	free(s.number);
+	return status;
 }
 
 int cmd_detach(const struct options *o)

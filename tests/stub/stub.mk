@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The program with a driver that is a process: see tests/README.
 
-STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root udev_root sysfs_kernel_since usage_find device_make_node \
+STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root udev_root sysfs_kernel_since usage_find \
+	usage_find_several device_make_node \
 	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync \
 	diag_destroy look_set_node look_open
 STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))

@@ -46,7 +46,8 @@ void release_look_work(void *arg)
 	/* Its result would not count, and with many processes it takes longer than that may. */
 	if (r->cfg.force)
 		return;
-	r->look_ret = usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
+	r->look_ret = r->cfg.look ? r->cfg.look(r->cfg.index, r->claim.pid, &r->usage)
+				  : usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
 }
 
 static bool is_stuck(const struct release *r)

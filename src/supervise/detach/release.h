@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/offload.h"
 #include "kernel/kernel.h"
+#include "kernel/usage.h"
 #include "supervise/watch/links.h"
 
 struct release;
@@ -47,6 +48,8 @@ struct release_config {
 	 */
 	int (*disconnect)(void *arg, struct err *err);
 	void *disconnect_arg;
+	/* Replaces usage_find(), in the same way. */
+	int (*look)(int index, pid_t skip, struct usage *ret_usage);
 };
 
 /*
