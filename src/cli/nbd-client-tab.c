@@ -13,8 +13,8 @@
 #include "kernel/device.h"
 
 /* A line of a configuration file that nbdtab_convert() wrote. */
-static int add_line(struct nbd_client *c, const char *line, char **ret_host,
-		    unsigned long *ret_timeout, struct err *err)
+static int add_line(struct nbd_client *c, const struct nbdtab *tab, const char *line,
+		    char **ret_host, unsigned long *ret_timeout, struct err *err)
 {
 	const char *equals = strstr(line, " = ");
 	const char *value = equals ? equals + 3 : "";
@@ -27,7 +27,8 @@ static int add_line(struct nbd_client *c, const char *line, char **ret_host,
 		*ret_host = strdup(value);
 		return *ret_host ? 0 : part_no_memory(err);
 	}
-	if (len == strlen("timeout") && strncmp(line, "timeout", len) == 0)
+	if (tab->impatient && len == strlen("dead-timeout") &&
+	    strncmp(line, "dead-timeout", len) == 0)
 		return nbd_client_number("timeout", value, ret_timeout, err);
 	def = option_by_name(line, len);
 	if (def && def->value == VALUE_NONE)
@@ -44,7 +45,7 @@ static int add_entry(struct nbd_client *c, const struct nbdtab *tab, char *text,
 
 	for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
 	     line = strtok_r(NULL, "\n", &save))
-		r = add_line(c, line, &host, &timeout, err);
+		r = add_line(c, tab, line, &host, &timeout, err);
 	if (r == 0)
 		r = nbd_client_add_trust(c, err);
 	if (r == 0 && !tab->persist && !nbd_client_has(c, "--dead-timeout="))

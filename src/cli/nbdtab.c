@@ -16,7 +16,7 @@
 
 #define refuse(err, ...) err_set(err, ERR_FAILED, EINVAL, __VA_ARGS__)
 
-enum kind { KIND_VALUE, KIND_FLAG, KIND_NEEDLESS, KIND_REFUSED, KIND_UNIX };
+enum kind { KIND_VALUE, KIND_FLAG, KIND_NEEDLESS, KIND_REFUSED, KIND_UNIX, KIND_TIMEOUT };
 
 /* nbdtab(5) and nbd-client.c of nbd 3.24 and later. */
 static const struct known {
@@ -28,7 +28,7 @@ static const struct known {
     {"bs", KIND_VALUE, false, "block-size"},
     {"conns", KIND_VALUE, false, "connections"},
     {"port", KIND_VALUE, false, "port"},
-    {"timeout", KIND_VALUE, false, "timeout"},
+    {"timeout", KIND_TIMEOUT, false, "dead-timeout"},
     {"dead-timeout", KIND_VALUE, false, "dead-timeout"},
     {"swap", KIND_FLAG, false, "swap"},
     {"unix", KIND_UNIX, false, "unix"},
@@ -96,6 +96,11 @@ static int split(struct line *l, char *text, char **ret_options, struct err *err
 	return 0;
 }
 
+static bool takes_value(const struct known *k)
+{
+	return k->kind == KIND_VALUE || k->kind == KIND_TIMEOUT;
+}
+
 static int split_options(struct line *l, char *text, struct err *err)
 {
 	char *save = NULL;
@@ -112,10 +117,9 @@ static int split_options(struct line *l, char *text, struct err *err)
 		if (given(l, word) != o)
 			return refuse(err, "%s is given twice", quoted_str(word).text);
 		o->known = find(word);
-		if (o->known && (o->known->kind == KIND_VALUE) != (sign && sign[0]))
+		if (o->known && takes_value(o->known) != (sign && sign[0]))
 			return refuse(err, "%s %s", word,
-				      o->known->kind == KIND_VALUE ? "has no value"
-								   : "takes no value");
+				      takes_value(o->known) ? "has no value" : "takes no value");
 	}
 	return 0;
 }
@@ -149,6 +153,31 @@ static void note(struct line *l, const struct option_word *o, const char *what)
 	l->tab->note(sentence, l->tab->arg);
 }
 
+/*
+ * As -timeout under the name nbd-client: never our --timeout, because a device that is connected
+ * again sends a request that was cut off again, and its first copy could then overwrite newer data.
+ */
+static int write_timeout(struct line *l, const struct option_word *o, struct err *err)
+{
+	if (strspn(o->value, "0123456789") != strlen(o->value))
+		return refuse(err, "timeout: %s is not a number of seconds",
+			      quoted_str(o->value).text);
+	if (given(l, "dead-timeout")) {
+		note(l, o, "left out; dead-timeout says how long I/O waits for a lost server");
+	} else if (given(l, "persist") || strspn(o->value, "0") == strlen(o->value)) {
+		note(l, o,
+		     "left out; I/O waits for a lost server until the dead timeout has passed, and "
+		     "no request is cut off because its server is slow");
+	} else {
+		fprintf(l->out, "dead-timeout = %s\n", o->value);
+		l->tab->impatient = true;
+		note(l, o,
+		     "is the dead-timeout here: I/O fails when the server has been gone for this "
+		     "time, and no request is cut off because its server is slow");
+	}
+	return 0;
+}
+
 static int write_option(struct line *l, const struct option_word *o, struct err *err)
 {
 	const struct known *k = o->known;
@@ -172,6 +201,8 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 		return 0;
 	case KIND_UNIX:
 		return 0; /* written with the server */
+	case KIND_TIMEOUT:
+		return write_timeout(l, o, err);
 	case KIND_FLAG:
 	case KIND_VALUE:
 		break;
@@ -183,12 +214,6 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 	if (!is_ours(k->name))
 		return refuse(err, "%s has no counterpart in nbd-attach", k->key);
 	fprintf(l->out, "%s = %s\n", k->name, o->value ? o->value : "yes");
-	if (strcmp(k->key, "timeout") == 0)
-		note(
-		    l, o,
-		    "the kernel cuts a connection whose server takes longer for a request, and the "
-		    "next one gets the request again: the first copy of a write may then "
-		    "overwrite newer data; dead-timeout is how long I/O waits for a lost server");
 	return 0;
 }
 
@@ -219,7 +244,7 @@ int nbdtab_convert(struct nbdtab *tab, char *text, FILE *out, struct err *err)
 	int r = split(&l, text, &options, err);
 
 	tab->index = -1;
-	tab->lossy = false;
+	tab->lossy = tab->impatient = false;
 	if (r < 0 || !l.field[0])
 		return r;
 	r = device_parse(l.field[0], " or the like", &tab->index, err);

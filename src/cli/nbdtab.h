@@ -18,6 +18,7 @@ typedef void nbdtab_note_fn(const char *sentence, void *arg);
 struct nbdtab {
 	int index;	      /* of /dev/nbdN; -1: the line is empty or a comment */
 	bool lossy;	      /* an option was left out that meant something, if only to a person */
+	bool impatient;	      /* the dead-timeout is what `timeout` said */
 	bool persist;	      /* nbd-client would connect again: nbd-attach always does */
 	nbdtab_note_fn *note; /* the caller's; also written into the text as comments */
 	void *arg;

@@ -14,10 +14,14 @@
 #include "cli/nbdtab.h"
 #include "cli/table.h"
 
-#define TIMEOUT                                                                                    \
-	"\"timeout\": the kernel cuts a connection whose server takes longer for a request, and "  \
-	"the next one gets the request again: the first copy of a write may then overwrite newer " \
-	"data; dead-timeout is how long I/O waits for a lost server\n"
+#define SLOW "no request is cut off because its server is slow\n"
+#define BECAME                                                                                     \
+	"\"timeout\": is the dead-timeout here: I/O fails when the server has been gone for this " \
+	"time, and " SLOW
+#define WAITS                                                                                    \
+	"\"timeout\": left out; I/O waits for a lost server until the dead timeout has passed, " \
+	"and " SLOW
+#define OTHER "\"timeout\": left out; dead-timeout says how long I/O waits for a lost server\n"
 
 struct noted {
 	char text[1024];
@@ -64,9 +68,14 @@ static const struct {
      "target = 2001:db8::1\nexport = x\nport = 5\nconnections = 4\n", "", false},
     {"nbd0 /s x unix", 0, "unix = /s\nexport = x\n", "", false},
     {"nbd0 h x bs=4096,timeout=30,dead-timeout=9,swap", 0,
-     "target = h\nexport = x\nblock-size = 4096\ntimeout = 30\n# " TIMEOUT
-     "dead-timeout = 9\nswap = yes\n",
-     TIMEOUT, false},
+     "target = h\nexport = x\nblock-size = 4096\n# " OTHER "dead-timeout = 9\nswap = yes\n", OTHER,
+     false},
+    {"nbd0 h x timeout=30", 0, "target = h\nexport = x\ndead-timeout = 30\n# " BECAME, BECAME,
+     false},
+    {"nbd0 h x timeout=0", 0, "target = h\nexport = x\n# " WAITS, WAITS, false},
+    {"nbd0 h x timeout=30,persist", 0,
+     "target = h\nexport = x\n# " WAITS "# \"persist\": nbd-attach always connects again\n",
+     WAITS "\"persist\": nbd-attach always connects again\n", false},
     {"nbd0 h x persist", 0,
      "target = h\nexport = x\n# \"persist\": nbd-attach always connects again\n",
      "\"persist\": nbd-attach always connects again\n", false},
@@ -123,6 +132,8 @@ static const struct {
     {"nbd0p1 h x", "\"nbd0p1\" is a partition: use the device itself, nbd0"},
     {"nbd0 h x port", "port has no value"},
     {"nbd0 h x port=", "port has no value"},
+    {"nbd0 h x timeout", "timeout has no value"},
+    {"nbd0 h x timeout=soon", "timeout: \"soon\" is not a number of seconds"},
     {"nbd0 h x swap=yes", "swap takes no value"},
     {"nbd0 h x swap,swap", "\"swap\" is given twice"},
     {"nbd0 h x sdp", "sdp: Linux has no Socket Direct Protocol any more"},
