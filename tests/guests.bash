@@ -20,6 +20,8 @@
 #   # Alone: REASON
 
 : "${here:?}"
+# shellcheck source=tests/usage.sh
+. "${BASH_SOURCE[0]%/*}/usage.sh"
 guests=${GUESTS:-$((($(nproc) * 3 + 1) / 2))}
 [[ ${GUESTS:-} ]] || ((guests <= 4)) || guests=4
 declare -A name_of=() begun=()

@@ -21,6 +21,8 @@
 set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=tests/usage.sh
+. "$top/tests/usage.sh"
 read -ra nbd_attach <<<"${NBD_ATTACH:-$top/build/nbd-attach}"
 passed=0 failed=0 skipped=0 absent=0 planned=0 pid='' scratch='' started=()
 

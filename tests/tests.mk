@@ -93,6 +93,7 @@ lint: lint-build
 	@tests/lint/analyse $(CC) $(ALL_CFLAGS)
 	@tests/lint/docs $(BUILD)/nbd-attach $(BUILD)/tests/states
 	@tests/lint/units $(BUILD)/nbd-attach
+	@tests/lint/usage
 
 # For arm64 and s390x, which is big-endian; qemu-user runs the tests that it can run.
 .PHONY: check-cross
