@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
 
+#include "base/held.h"
 #include "base/protect.h"
+
+int child_check(struct err *err)
+{
+	if (!held_root_is_gone())
+		return 0;
+	return err_set(err, ERR_RETRY, EAGAIN,
+		       "no command can be run: the initramfs in which nbd-attach was started is "
+		       "gone");
+}
 
 _Noreturn void child_shell(const char *command)
 {

@@ -3,6 +3,11 @@
 #ifndef BASE_CHILD_H
 #define BASE_CHILD_H
 
+#include "base/err.h"
+
+/* 0, or -EAGAIN with *err (RETRY): after a change of the root file system there is no sh to run. */
+int child_check(struct err *err);
+
 /*
  * After fork(): runs the command with /bin/sh in a session and process group of its own, inheriting
  * only the environment and standard error. Exits with 127 if the command cannot be run.

@@ -94,6 +94,19 @@ int held_rename(const char *from, const char *to)
 	return renameat(from_dir, from, to_dir, to);
 }
 
+bool held_root_is_gone(void)
+{
+	bool gone = false;
+	struct stat st;
+
+	for (size_t i = 0; i < n_held; i++) {
+		if (access(held[i].path, F_OK) == 0 || errno != ENOENT)
+			return false;
+		gone = gone || (fstat(held[i].fd, &st) == 0 && st.st_nlink > 0);
+	}
+	return gone;
+}
+
 int held_connect(int sock, const char *path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};

@@ -14,6 +14,7 @@
 #define BASE_HELD_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -27,6 +28,12 @@ int held_stat(const char *path, struct stat *ret_st);
 int held_access(const char *path);
 int held_unlink(const char *path);
 int held_rename(const char *from, const char *to);
+
+/*
+ * True if no path of a kept directory leads anywhere any more, although a directory is still there:
+ * the root directory of this process has become empty, and no program can be run from it.
+ */
+bool held_root_is_gone(void);
 
 /*
  * Connects to the Unix socket of that path. The working directory is another one meanwhile: no

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/held.h"
 #include "base/libc.h"
 #include "base/log.h"
 #include "base/oom.h"
@@ -42,6 +43,15 @@ void protect_early(void)
 bool protect_root(void)
 {
 	return program_invocation_name[0] == '@';
+}
+
+void protect_directories(void)
+{
+	if (!protect_root())
+		return;
+	held_keep("/run");
+	held_keep("/dev");
+	held_keep("/proc");
 }
 
 /* Touches what later calls need, so that it is there. */

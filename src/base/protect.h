@@ -27,6 +27,12 @@ void protect_mark(void);
 bool protect_root(void);
 
 /*
+ * If protect_root(): keeps /run, /dev and /proc open (held.h), whose paths end when the real root
+ * takes over. /run and /dev have the log, which may come later than this process.
+ */
+void protect_directories(void);
+
+/*
  * Once the device is attached: everything mapped now and later stays in memory, the heap has room
  * for an outage of all connections without asking the kernel, and the OOM killer spares this
  * process. Logs one warning for a protection that is not available.

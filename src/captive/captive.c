@@ -2,6 +2,7 @@
 #include "captive/captive.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/log.h"
+#include "base/protect.h"
 #include "base/text.h"
 #include "captive/launch.h"
 #include "captive/orphans.h"
@@ -67,7 +70,7 @@ static int launch(struct captive *c, struct err *err)
 	    .unit = c->unit,
 	};
 
-	unlink(captive_path(c->id, "status").text);
+	held_unlink(captive_path(c->id, "status").text);
 	captive_want(c->id, true);
 	return captive_launch(&l, err);
 }
@@ -95,6 +98,18 @@ static bool watch(struct captive *c)
 	return c->io != NULL;
 }
 
+/* The initramfs in which this process was started is gone, and with it the program of a keeper. */
+static void give_up(const struct captive *c)
+{
+	struct captive_status s = {.kind = ERR_RETRY};
+	struct err err;
+
+	command_unavailable(command_name(c->spec.argv), &err);
+	memcpy(s.error, err.message, sizeof(s.error));
+	captive_status_write(c->id, &s);
+	log_error("%s", err.message);
+}
+
 static void look_again(void *arg)
 {
 	struct captive *c = arg;
@@ -102,6 +117,10 @@ static void look_again(void *arg)
 
 	if (watch(c))
 		return;
+	if (held_root_is_gone()) {
+		give_up(c);
+		return;
+	}
 	if (launch(c, &err) < 0)
 		log_error("%s", err.message);
 	loop_timer_set(c->again, c->unit ? AGAIN_UNIT_MS : AGAIN_MS);
@@ -183,7 +202,7 @@ static int keeper_state(struct captive *c, struct err *err)
 
 	if (!captive_status_read(c->id, &status))
 		return -EAGAIN;
-	if (access(sock.text, F_OK) == 0)
+	if (held_access(sock.text) == 0)
 		return watch(c) ? 0 : -EAGAIN;
 	return err_set(err, status.kind, ECHILD, "%s",
 		       status.error[0] ? status.error : "the keeper of the server has ended");
@@ -195,6 +214,10 @@ int captive_start(struct captive *c, struct err *err)
 	uint64_t end;
 	int ret;
 
+	if (protect_root())
+		log_warning("the server %s cannot be started again when the initramfs is gone: "
+			    "detach the device before the change to the real root",
+			    command_name(c->spec.argv));
 	captive_end_orphans(); /* one may have the very image that ours needs */
 	end = loop_now() + limit;
 	ret = launch(c, err);
@@ -268,7 +291,7 @@ static bool runs(int pid)
 	const char *paren;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	/* A unit may hide other users' processes (ProtectProc=). */
 	if (!f || !fgets(line, sizeof(line), f))
 		return kill(pid, 0) == 0 || errno == EPERM;

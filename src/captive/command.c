@@ -60,6 +60,13 @@ const char *command_name(char *const *argv)
 	return slash && slash[1] ? slash + 1 : argv[0];
 }
 
+int command_unavailable(const char *name, struct err *err)
+{
+	return err_set(err, ERR_RETRY, EAGAIN,
+		       "%s cannot be run: the initramfs in which nbd-attach was started is gone",
+		       name);
+}
+
 /* The language, the time zone, where programs are, and what tells the server's processes. */
 static bool is_kept(const char *variable)
 {
@@ -220,5 +227,7 @@ int command_start(const struct command *command, pid_t *ret_pid, struct err *err
 		*ret_pid = pid;
 		return 0;
 	}
+	if (held_root_is_gone())
+		return command_unavailable(what, err);
 	return err_errno(err, ERR_SYSTEM, error ? error : EIO, "cannot run %s", what);
 }

@@ -43,6 +43,9 @@ struct command {
  */
 int command_start(const struct command *command, pid_t *ret_pid, struct err *err);
 
+/* *err, always -EAGAIN: no program can be run after a change of the root file system. */
+int command_unavailable(const char *name, struct err *err);
+
 /* The program's name without its directory: what people call it. */
 const char *command_name(char *const *argv);
 

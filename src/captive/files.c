@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/loop.h"
 
 #define SYSTEM	  "system" /* the kind ERR_SYSTEM, in the file */
@@ -43,7 +44,7 @@ void captive_status_write(const char *id, const struct captive_status *status)
 {
 	struct rundir_path path = captive_path(id, "status");
 	struct rundir_path temp = captive_path(id, "status.new");
-	_cleanup_file_ FILE *f = fopen(temp.text, "we");
+	_cleanup_file_ FILE *f = held_fopen(temp.text, O_WRONLY | O_CREAT | O_TRUNC);
 
 	if (!f)
 		return;
@@ -53,14 +54,14 @@ void captive_status_write(const char *id, const struct captive_status *status)
 		: status->kind == ERR_PERMANENT ? PERMANENT
 						: "retry",
 		status->error);
-	if (fflush(f) == EOF || rename(temp.text, path.text) < 0)
-		unlink(temp.text);
+	if (fflush(f) == EOF || held_rename(temp.text, path.text) < 0)
+		held_unlink(temp.text);
 }
 
 bool captive_status_read(const char *id, struct captive_status *ret_status)
 {
 	struct rundir_path path = captive_path(id, "status");
-	_cleanup_file_ FILE *f = fopen(path.text, "re");
+	_cleanup_file_ FILE *f = held_fopen(path.text, O_RDONLY);
 	struct captive_status s = {.kind = ERR_RETRY};
 	char line[ERR_MESSAGE_MAX + 64];
 
@@ -96,17 +97,17 @@ void captive_want(const char *id, bool wanted)
 	int fd;
 
 	if (!wanted) {
-		unlink(path.text);
+		held_unlink(path.text);
 		return;
 	}
-	fd = open(path.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = held_open(path.text, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		close(fd);
 }
 
 bool captive_wanted_still(const char *id)
 {
-	return access(captive_path(id, "wanted").text, F_OK) == 0;
+	return held_access(captive_path(id, "wanted").text) == 0;
 }
 
 void captive_files_remove(const char *id)
@@ -114,5 +115,5 @@ void captive_files_remove(const char *id)
 	static const char *const suffixes[] = {"wanted", "sock", "status", "lock"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-		unlink(captive_path(id, suffixes[i]).text);
+		held_unlink(captive_path(id, suffixes[i]).text);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
@@ -150,7 +151,10 @@ static void count_failure(struct keeper *k)
 
 static void start_later(struct keeper *k)
 {
-	loop_timer_set(k->pause, pause_ms(k->status.failures));
+	if (held_root_is_gone()) /* a supervisor in the real root can start another keeper */
+		loop_stop(k->loop, 0);
+	else
+		loop_timer_set(k->pause, pause_ms(k->status.failures));
 }
 
 static void describe_end(struct keeper *k, int status)

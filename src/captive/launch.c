@@ -132,7 +132,7 @@ static int make_line(struct line *l, const struct captive_launch *launch)
 	if (launch->unit)
 		ret = add_unit(l, launch);
 	else
-		add_word(l, "nbd-attach");
+		add_word(l, protect_root() ? "@nbd-attach" : "nbd-attach"); /* spared as we are */
 	if (ret < 0)
 		return ret;
 	/* In a unit the journal takes its standard error. */

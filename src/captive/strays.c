@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "base/loop.h"
 
 #define STEP_MS 5
@@ -36,7 +38,7 @@ static unsigned signal_children(pid_t leader, int signal)
 	int pid;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	while (f && fscanf(f, "%d", &pid) == 1) {
 		if (getpgid(pid) != leader)
 			kill(pid, signal);
@@ -89,7 +91,7 @@ static bool is_marked(const char *number, const char *variable, const char *valu
 	size_t size = 0, len = strlen(variable);
 
 	snprintf(path, sizeof(path), "/proc/%s/environ", number);
-	f = fopen(path, "re");
+	f = held_fopen(path, O_RDONLY);
 	while (f && getdelim(&word, &size, '\0', f) > 0)
 		if (strncmp(word, variable, len) == 0 && word[len] == '=' &&
 		    strcmp(word + len + 1, value) == 0)
@@ -99,7 +101,7 @@ static bool is_marked(const char *number, const char *variable, const char *valu
 
 static unsigned signal_marked(const char *variable, const char *value, int signal)
 {
-	DIR *proc = opendir("/proc");
+	DIR *proc = held_opendir("/proc");
 	unsigned n = 0;
 
 	for (const struct dirent *d; proc && (d = readdir(proc));) {

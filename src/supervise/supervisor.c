@@ -173,12 +173,7 @@ static int keep_directories(struct err *err)
 		if (ret < 0)
 			return err_errno(err, ERR_SYSTEM, -ret, "cannot open %s", dir[i]);
 	}
-	/* /run and /dev have the log, which may come later than this process. */
-	if (protect_root()) {
-		held_keep("/run");
-		held_keep("/dev");
-		held_keep("/proc");
-	}
+	protect_directories();
 	return 0;
 }
 

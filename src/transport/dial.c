@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 
 #define STAGGER_MS 250 /* RFC 8305 section 5, Connection Attempt Delay */
 
@@ -250,6 +251,17 @@ static void on_connected(int fd, uint32_t events, void *arg)
 	go_on(d);
 }
 
+/* 0 or -1 with errno. The path of a Unix socket may be in a directory that is kept open. */
+static int connect_to(int fd, const struct address *a)
+{
+	const struct sockaddr_un *sun = (const void *)&a->sa;
+
+	if (a->sa.ss_family != AF_UNIX || !sun->sun_path[0])
+		return connect(fd, (const void *)&a->sa, a->len);
+	errno = -held_connect(fd, sun->sun_path);
+	return errno ? -1 : 0;
+}
+
 /* 0: connected; EINPROGRESS: under way, watched; else why not (a positive errno). */
 static int start(struct dial *d, size_t i)
 {
@@ -263,7 +275,7 @@ static int start(struct dial *d, size_t i)
 		c->fd = -1;
 		return error;
 	}
-	if (connect(c->fd, (const void *)&a->sa, a->len) == 0)
+	if (connect_to(c->fd, a) == 0)
 		return outcome(c->fd);
 	/* An interrupted connect() continues by itself. */
 	if (errno != EINPROGRESS && errno != EINTR)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/held.h"
 #include "base/log.h"
+#include "base/protect.h"
 #include "verbs/verbs.h"
 #include "cli/table.h"
 #include "captive/keeper.h"
+#include "runtime/rundir.h"
 
 int cmd_keep(const struct options *o)
 {
@@ -16,6 +19,10 @@ int cmd_keep(const struct options *o)
 		log_error("%s is only for internal use by nbd-attach", verb_name(VERB_KEEP));
 		return err_exit_status(ERR_USAGE);
 	}
+	if (protect_root()) /* as its supervisor, which gave it the mark */
+		protect_mark();
+	held_keep(rundir());
+	protect_directories();
 	if (!o->foreground)
 		log_set_sink(LOG_TO_SYSLOG);
 	return keeper_run(o->file, &spec);

@@ -111,6 +111,10 @@ int fence_new(struct loop *loop, const struct fence_config *cfg, fence_fn *fn, v
 
 	if (!f)
 		return err_set(err, ERR_RETRY, ENOMEM, "out of memory");
+	if (child_check(err) < 0) {
+		free(f);
+		return -EAGAIN;
+	}
 	*f = (struct fence){.fn = fn, .arg = arg, .timeout_ms = cfg->timeout_ms, .pidfd = -1};
 	f->timer = loop_timer_new(loop, too_long, f);
 	f->pid = f->timer ? fork() : -1;

@@ -97,9 +97,15 @@ static void ended(int fd, uint32_t events, void *arg)
 static void next(struct announce *a)
 {
 	struct change c;
+	struct err err;
 
 	if (a->pidfd >= 0 || a->n == 0)
 		return;
+	if (child_check(&err) < 0) {
+		log_warning("--on-change: %s", err.message);
+		a->n = 0;
+		return;
+	}
 	c = a->waiting[0];
 	a->n--;
 	memmove(a->waiting, a->waiting + 1, a->n * sizeof(a->waiting[0]));

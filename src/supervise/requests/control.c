@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/held.h"
 #include "runtime/rundir.h"
 #include "runtime/rundir-socket.h"
 
@@ -328,7 +329,7 @@ void control_free(struct control *c)
 	loop_io_free(c->listen_io);
 	if (c->listen_fd >= 0) {
 		if (!c->left)
-			unlink(c->path);
+			held_unlink(c->path);
 		close(c->listen_fd);
 	}
 	free(c);

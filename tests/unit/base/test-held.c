@@ -116,8 +116,12 @@ static int with_empty_root(void)
 
 	if (held_keep(below("hall")) < 0 || held_keep(below("hall")) < 0)
 		return 101;
+	if (held_root_is_gone())
+		return 105;
 	if (chroot(below("empty")) < 0)
 		return 102;
+	if (!held_root_is_gone())
+		return 106;
 	if (listener < 0 || chdir("/") < 0 || !connects(listener, below("hall/socket")) ||
 	    held_unlink(below("hall/socket")) < 0)
 		return 104;
@@ -140,6 +144,22 @@ static int with_another(void)
 	if (!write_text(below("gone/file"), "text") || access(below("gone/file"), F_OK) < 0)
 		return 102;
 	return unlink(below("gone/file")) < 0 ? 103 : 0;
+}
+
+/* One directory has another name, and one was removed: neither means that the root has changed. */
+static int with_moved(void)
+{
+	if (held_root_is_gone() || held_keep(below("gone")) < 0 || rmdir(below("gone")) < 0)
+		return 101;
+	if (held_root_is_gone())
+		return 102;
+	if (held_keep(below("hall")) < 0 || held_keep(below("empty")) < 0 ||
+	    rename(below("empty"), below("moved")) < 0)
+		return 103;
+	if (held_root_is_gone())
+		return 104;
+	return rename(below("moved"), below("empty")) < 0 || mkdir(below("gone"), 0755) < 0 ? 105
+											    : 0;
 }
 
 static int missing(void)
@@ -180,6 +200,12 @@ static void a_removed_directory_is_not_used(void **state)
 	assert_int_equal(in_a_child(with_another), 0);
 }
 
+static void a_moved_directory_is_no_change_of_the_root(void **state)
+{
+	(void)state;
+	assert_int_equal(in_a_child(with_moved), 0);
+}
+
 static void a_missing_directory_is_refused(void **state)
 {
 	(void)state;
@@ -210,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(an_empty_root_does_not_matter),
 	    cmocka_unit_test(other_paths_are_used_as_they_are),
 	    cmocka_unit_test(a_removed_directory_is_not_used),
+	    cmocka_unit_test(a_moved_directory_is_no_change_of_the_root),
 	    cmocka_unit_test(a_missing_directory_is_refused),
 	};
 
