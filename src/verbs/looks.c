@@ -115,6 +115,7 @@ void looks_begin(size_t n)
 
 void looks_join(size_t place)
 {
+	door = -1; /* that of the parent, if it had to do without a process for another device */
 	if (place < n_doors) {
 		door = doors[place];
 		doors[place] = -1;
