@@ -68,7 +68,7 @@ static int describe(const struct options *o, const struct listed *listed, struct
 	    .name = status == 0 && !listed && export->name[0] ? export->name : asked,
 	    .endpoint = &o->endpoint,
 	    .passing = captive_wanted(o),
-	    .server = s->answer->address,
+	    .server = passing_server(s->answer->address),
 	    .tls = &s->answer->tls,
 	    .description = "",
 	};
@@ -112,7 +112,7 @@ static int describe_all(const struct options *o, struct sink *s)
 	if (status == 0 && s->json) {
 		json_object(s->json, NULL);
 		json_u64(s->json, "version", CMD_JSON_VERSION);
-		json_string(s->json, "server", s->answer->address);
+		json_string(s->json, "server", passing_server(s->answer->address));
 		json_array(s->json, "exports");
 	}
 	for (size_t i = 0; status == 0 && i < l.n && goes_on(worst); i++) {

@@ -75,7 +75,7 @@ static int list(const struct options *o)
 	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, answer, &err);
 	json_end_array(&j);
 	if (status == 0) {
-		json_string(&j, "server", answer->address);
+		json_string(&j, "server", passing_server(answer->address));
 		/* Only a server that knows options can list. */
 		json_string(&j, "protocol", export_style(NBD_STYLE_FIXED_NEW));
 		json_bool(&j, "tls", o->endpoint.tls);

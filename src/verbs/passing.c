@@ -95,6 +95,11 @@ static void end(void)
 	}
 }
 
+const char *passing_server(const char *address)
+{
+	return server.words ? command_name(server.words) : address;
+}
+
 void passing_explain(struct err *err)
 {
 	uint64_t limit = loop_now() + DEATH_MS;

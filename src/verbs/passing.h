@@ -15,6 +15,9 @@
  */
 int passing_run(const struct options *o, int (*verb)(const struct options *o));
 
+/* The name of the server's program, or `address` if none was started. */
+const char *passing_server(const char *address);
+
 /*
  * An attempt has failed: if the server has ended, *err says that instead. That is PERMANENT: a
  * wrong image or a wrong command is not worth another attempt.

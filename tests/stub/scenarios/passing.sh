@@ -33,6 +33,10 @@ check "an image that only root can write" eval 'asks --info --image raw:"$image"
 	grep -q "^flags  *read-only"'
 check "its URI ends with the server, so it is not shown" eval '
 	! asks --info --json --image raw:"$image" | grep "\"uri\""'
+check "the program is shown as the server, and not its socket" eval '
+	asks --info --json --image raw:"$image" | grep "\"server\": \"qemu-nbd\"" &&
+	asks --list --json --image raw:"$image" | grep "\"server\": \"qemu-nbd\"" &&
+	asks --info --image raw:"$image" | grep "^server  *qemu-nbd$"'
 check "--list of an image" eval 'asks --list --json --image raw:"$image" | grep -q "\"name\": \"\""'
 check "a server command" eval 'asks --info -- [ nbdkit -f memory 3M ] | grep -q "^size  *3 MiB"'
 check "... each of its exports" eval '
