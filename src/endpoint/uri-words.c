@@ -38,6 +38,20 @@ static bool is_image_file(const char *name)
 	return false;
 }
 
+/* The value of --image without the option. A host may be called raw, but its port is a number. */
+static bool is_image_word(const char *word)
+{
+	static const char *const formats[] = {"qcow2:", "raw:", "vmdk:", "vdi:", "vhdx:", "vpc:"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		size_t len = strlen(formats[i]);
+
+		if (strncmp(word, formats[i], len) == 0)
+			return word[len + strspn(word + len, "0123456789")] != '\0';
+	}
+	return false;
+}
+
 /* Common mistakes in place of a host, each with the correct form. */
 static int check_slips(const char *host, struct err *err)
 {
@@ -50,6 +64,9 @@ static int check_slips(const char *host, struct err *err)
 		return part_bad(err,
 				"%s is a path, not a server: write --unix PATH for a Unix "
 				"socket, --image FORMAT:FILE for a disk image",
+				quoted_str(host).text);
+	if (is_image_word(host))
+		return part_bad(err, "%s is not a host: for a disk image write --image before it",
 				quoted_str(host).text);
 	if (strncasecmp(host, "unix:", 5) == 0)
 		return part_bad(err,

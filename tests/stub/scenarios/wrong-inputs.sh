@@ -148,6 +148,12 @@ cannot connect to 127.0.0.1:1 from 192.0.2.77: --source is not an address of thi
 $ nbd1 -u nosuch.sock
 4
 unix:DIR/nosuch.sock does not exist: is the server running?
+$ --info qcow2:file
+2
+"qcow2:file" is not a host: for a disk image write --image before it
+$ nbd1 raw:./file
+2
+"raw:./file" is not a host: for a disk image write --image before it
 $ nbd1 -u file
 4
 unix:DIR/file is not a socket: --unix takes the one at which a server listens; for a disk image write --image FORMAT:FILE
