@@ -27,6 +27,8 @@ static int run(const struct options *o)
 		return cmd_resize(o);
 	case VERB_FAIL_NOW:
 		return cmd_fail_now(o);
+	case VERB_RELOAD:
+		return cmd_reload(o);
 	case VERB_REPORT:
 		return cmd_report(o);
 	case VERB_STATUS:

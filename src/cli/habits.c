@@ -62,6 +62,7 @@ static const struct {
     {"list", "write nbd-attach --list HOST for the exports of a server, or nbd-attach --status "
 	     "for the devices that are attached"},
     {"reconnect", "write nbd-attach --reconnect DEVICE"},
+    {"reload", "write nbd-attach --reload DEVICE, for a device that a unit has attached"},
     {"resize", "write nbd-attach --resize DEVICE"},
     {"status", "write nbd-attach --status, or nbd-attach --status DEVICE"},
     {"version", "write nbd-attach --version"},

@@ -8,6 +8,7 @@ const struct verb_def options_verbs[OPTIONS_VERBS] = {
     [VERB_RECONNECT] = {.option = "--reconnect", .takes_device = true, .several = true},
     [VERB_RESIZE] = {.option = "--resize", .takes_device = true, .several = true},
     [VERB_FAIL_NOW] = {.option = "--fail-now", .takes_device = true, .several = true},
+    [VERB_RELOAD] = {.option = "--reload", .takes_device = true, .several = true},
     [VERB_REPORT] = {.option = "--report", .takes_device = true},
     [VERB_STATUS] = {.option = "--status",
 		     .takes_device = true,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "supervise/actions-outage.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
@@ -47,6 +48,19 @@ static void refreshed(struct supervisor *s)
 	requests_answer(s->requests, 0, text);
 }
 
+/* The command waits until the process that this starts is in charge. */
+static void reload_for(struct supervisor *s)
+{
+	struct err err;
+	char text[16];
+	int pid = supervisor_renew(s, &err);
+
+	snprintf(text, sizeof(text), "%d", pid);
+	requests_answer(s->requests, pid < 0 ? err_exit_status(err.kind) : 0,
+			pid < 0 ? err.message : text);
+	reconnect_hurry(s->reconnect, "asked to reload");
+}
+
 static void asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
@@ -74,6 +88,9 @@ static void asked(const struct control_request *request, void *arg)
 		supervisor_touch(s);
 		refreshed(s);
 		break;
+	case CONTROL_RELOAD:
+		reload_for(s);
+		break;
 	case CONTROL_GIVE:
 		supervisor_give(s, request->version);
 		break;
@@ -91,8 +108,10 @@ static void hurry(void *arg)
 static void reload(void *arg)
 {
 	struct supervisor *s = arg;
+	struct err err;
 
-	supervisor_renew(s);
+	if (supervisor_renew(s, &err) < 0)
+		log_warning("%s", err.message);
 	reconnect_hurry(s->reconnect, "SIGUSR1");
 }
 

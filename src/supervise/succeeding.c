@@ -94,30 +94,34 @@ static int start_heir(struct supervisor *s, struct err *err)
 	return s->heir ? 0 : -1;
 }
 
-void supervisor_renew(struct supervisor *s)
+int supervisor_renew(struct supervisor *s, struct err *err)
 {
 	bool upgraded = renewal_is_upgrade();
 	const char *why;
-	enum err_kind kind;
-	struct err err;
+	enum err_kind kind = ERR_FAILED;
 
 	/* What is under way at this moment delays the heir, which asks again. */
-	why = !s->cfg.foreground || !report_has_manager(s->report)
-		  ? "no service manager has started this supervisor"
-	      : s->giving ? "it is being handed over"
-			  : obstacle(s, &kind);
-	if (!why && start_heir(s, &err) < 0)
-		why = err.message;
-	if (why)
-		log_warning("/dev/nbd%d: %s: %s", s->at.index,
-			    upgraded ? "the program was replaced, but the earlier version goes on"
-				     : "the configuration is not read again",
-			    why);
-	else
+	if (!s->cfg.foreground || !report_has_manager(s->report)) {
+		why = "no service manager has started this supervisor";
+	} else if (s->giving) {
+		why = "it is being handed over";
+		kind = ERR_RETRY;
+	} else {
+		why = obstacle(s, &kind);
+	}
+	if (!why && start_heir(s, err) == 0) {
 		log_notice("/dev/nbd%d: process %d %stakes over, with the configuration as it is "
 			   "now",
 			   s->at.index, (int)renewal_pid(s->heir),
 			   upgraded ? "of the new program " : "");
+		return (int)renewal_pid(s->heir);
+	}
+	if (why)
+		err_set(err, kind, EBUSY, "%s", why);
+	err_prefix(err, "/dev/nbd%d: %s: ", s->at.index,
+		   upgraded ? "the program was replaced, but the earlier version goes on"
+			    : "the configuration is not read again");
+	return -1;
 }
 
 void supervisor_give(struct supervisor *s, unsigned version)

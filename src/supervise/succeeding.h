@@ -9,9 +9,9 @@ struct supervisor;
 
 /*
  * Under a service manager: starts a supervisor that reads the configuration again and takes the
- * device over from us. Logs why that is not possible now.
+ * device over from us. Its process ID, or -1 with *err: why that is not possible now.
  */
-void supervisor_renew(struct supervisor *s);
+int supervisor_renew(struct supervisor *s, struct err *err);
 
 /* Another supervisor asks for the device by this version of the protocol. */
 void supervisor_give(struct supervisor *s, unsigned version);

@@ -22,6 +22,7 @@ int cmd_check(const struct options *o);
 int cmd_reconnect(const struct options *o);
 int cmd_resize(const struct options *o);
 int cmd_fail_now(const struct options *o);
+int cmd_reload(const struct options *o);
 int cmd_report(const struct options *o);
 int cmd_status(const struct options *o);
 int cmd_follow(const struct options *o); /* --status --follow */

@@ -77,7 +77,7 @@ offers '--|' '+ --export --connections --wait --backend --detach --status --help
 offers '--|' '- --force --json'
 offers '--det|' '--detach'
 offers '--rea|' '--read-only'
-offers '--re|' '--read-only --relay --retry-delay --reconnect --resize --report'
+offers '--re|' '--read-only --relay --retry-delay --reconnect --resize --reload --report'
 offers '--resize |' 'disk /dev/nbd0'
 offers '--wat|' '--watch-size'
 offers '--accept |' 'smaller read-only features name content'

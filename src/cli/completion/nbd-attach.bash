@@ -210,7 +210,7 @@ _nbd_attach()
             state=no
             mapfile -t found < <(echo auto && _nbd_attach_configs)
             ;;
-        --detach | --status | --reconnect | --resize | --fail-now) state=yes ;;&
+        --detach | --status | --reconnect | --resize | --fail-now | --reload) state=yes ;;&
         *) mapfile -t found < <(_nbd_attach_names) ;;
         esac
         mapfile -t -O "${#found[@]}" found < <(_nbd_attach_devices $state $dir)

@@ -125,6 +125,8 @@ bool control_parse(const char *text, struct control_request *ret_request)
 		request.verb = CONTROL_RESIZE;
 	else if (strcmp(text, "fail") == 0)
 		request.verb = CONTROL_FAIL_NOW;
+	else if (strcmp(text, "reload") == 0)
+		request.verb = CONTROL_RELOAD;
 	else if (sscanf(text, "reconnect %u%n", &request.accept, &end) == 1 && !text[end])
 		request.verb = CONTROL_RECONNECT;
 	else if (sscanf(text, "grace %" SCNu32 "%n", &request.grace, &end) == 1 && !text[end])
@@ -158,6 +160,9 @@ void control_format(const struct control_request *request, char *buf, size_t siz
 		break;
 	case CONTROL_FAIL_NOW:
 		snprintf(buf, size, "fail");
+		break;
+	case CONTROL_RELOAD:
+		snprintf(buf, size, "reload");
 		break;
 	case CONTROL_GIVE:
 		snprintf(buf, size, "give %u", request->version);

@@ -7,8 +7,9 @@
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
  * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
  * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage), `give VERSION`
- * (another supervisor asks for the device: succession/messages.h); `STATUS SENTENCE`, STATUS being
- * the exit status to end with.
+ * (another supervisor asks for the device: succession/messages.h), `reload` (the configuration; the
+ * answer is the process that takes over); `STATUS SENTENCE`, STATUS being the exit status to end
+ * with.
  */
 #ifndef SUPERVISE_REQUESTS_CONTROL_H
 #define SUPERVISE_REQUESTS_CONTROL_H
@@ -28,6 +29,7 @@ enum control_verb {
 	CONTROL_GRACE,
 	CONTROL_RESIZE,
 	CONTROL_FAIL_NOW,
+	CONTROL_RELOAD,
 	CONTROL_GIVE
 };
 

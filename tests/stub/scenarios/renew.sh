@@ -72,6 +72,10 @@ reload
 check "a reload with what is in force" within 15 renewed
 check "... has nothing to say" is "$(grep -c 'given for connections applies' "$N/stub/log")" 2
 configure "on-change = touch $N/changed" 'connections = 2'
+old=$(<"$N/main")
+check "--reload returns when another process is in charge" \
+	expect_status 0 'reloaded: process [0-9]* is its supervisor' nbd_attach --reload nbd0
+check "... which is the manager's main process" renewed
 check "the load gets on" loading 20 10
 check "the manager keeps one socket" within 5 keeps_one
 check "it heals" heals
@@ -80,9 +84,15 @@ configure 'dead-timeout = soon'
 reload
 check "a wrong file: the reason is logged" within 10 logged 'dead-timeout.*soon'
 check "the old one stays in charge" in_charge "$old"
+check "--reload: a wrong file is a failure" \
+	expect_status 1 'not reloaded.*earlier configuration stays' nbd_attach --reload nbd0
+check "the old one stays in charge" in_charge "$old"
 echo 'target = nbd://localhost' >"$N/conf"
 reload
 check "another server: the reason is logged" within 10 logged 'keeps its server, export'
+check "the old one stays in charge" in_charge "$old"
+check "--reload: another server is a failure" \
+	expect_status 1 'not reloaded.*process [0-9]*, which should' nbd_attach --reload nbd0
 check "the old one stays in charge" in_charge "$old"
 configure
 
@@ -150,6 +160,8 @@ check "the loss is noticed" within 10 state_is lost
 reload
 pause 1
 check "in an outage the old one stays in charge" in_charge "$old"
+check "--reload: an outage is a failure that may pass" \
+	expect_status 4 'not every connection is alive: try again' nbd_attach --reload nbd0
 check "it says why" logged 'goes on: not every connection is alive|not read again: not every connection is alive'
 serve_again
 check "it heals" within 20 state_is attached

@@ -57,6 +57,18 @@ $ list localhost
 $ fail-now nbd0
 2
 "fail-now" is not a device: write nbd-attach --fail-now DEVICE
+$ reload nbd0
+2
+"reload" is not a device: write nbd-attach --reload DEVICE, for a device that a unit has attached
+$ --reload
+2
+--reload needs a DEVICE; try nbd-attach --help
+$ --reload nbd3
+1
+/dev/nbd3 is not attached
+$ --reload nbd0
+1
+/dev/nbd0: the configuration is not read again: no service manager has started this supervisor
 $ detach nbd0
 2
 "detach" is not a device: write nbd-attach --detach DEVICE

@@ -90,6 +90,7 @@ static const struct {
     {"-c /dev/disk/by-nbd/x", VERB_CHECK, "/dev/disk/by-nbd/x", SUPERVISOR_INDEX_AUTO, NULL},
     {"--resize nbd3", VERB_RESIZE, "nbd3", 3, NULL},
     {"--fail-now nbd3", VERB_FAIL_NOW, "nbd3", 3, NULL},
+    {"--reload nbd3", VERB_RELOAD, "nbd3", 3, NULL},
     {"--report nbd3", VERB_REPORT, "nbd3", 3, NULL},
     {"--resize data", VERB_RESIZE, "data", SUPERVISOR_INDEX_AUTO, NULL},
     {"nbd0 host", VERB_ATTACH, "nbd0", 0, "nbd://host/"},

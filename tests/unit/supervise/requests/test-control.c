@@ -136,6 +136,7 @@ static void requests_are_understood(void **state)
 	    {"refresh", "4 verb 2, force 0, prepared 0, accept 0, grace 0"},
 	    {"resize", "4 verb 4, force 0, prepared 0, accept 0, grace 0"},
 	    {"fail", "4 verb 5, force 0, prepared 0, accept 0, grace 0"},
+	    {"reload", "4 verb 6, force 0, prepared 0, accept 0, grace 0"},
 	};
 
 	(void)state;
@@ -164,6 +165,7 @@ static void other_requests_are_not_known(void **state)
 	    "detachdetachdetachdetachdetachdetach",
 	    "resize 5",
 	    "resizes",
+	    "reload now",
 	};
 
 	(void)state;
