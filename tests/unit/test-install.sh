@@ -100,6 +100,10 @@ check "initramfs: a URI" boots 0 'ro root=nbd://h:1/x?a=b&c quiet' \
 check "initramfs: TLS, options and a device" boots 0 \
 	'root=nbds://[::1]/* nbd-attach.read-only nbd-attach.relay=yes nbd-attach.name=r nbddev=/dev/nbd3' \
 	'--root --wait --read-only --relay --name=r nbd3 nbds://[::1]/*' ROOT=/dev/nbd3
+check "initramfs: a URI with an IPv6 zone" boots 0 'root=nbd://[fe80::1%25eth0]/x' \
+	'--root --wait nbd0 nbd://[fe80::1%25eth0]/x' ROOT=/dev/nbd0
+check "initramfs: a URI, and a file system by its UUID" boots 0 'nbdroot=nbd://h/x root=UUID=1' \
+	'--root --wait nbd0 nbd://h/x' ''
 check "initramfs: a URI, and a partition" boots 0 'nbdroot=nbd://h/x root=/dev/nbd2p1' \
 	'--root --wait nbd2 nbd://h/x' ''
 check "initramfs: nbd-client's way" boots 0 'nbdroot=h,x,nbd4 root=UUID=1' \
@@ -152,6 +156,12 @@ getarg() {
 }
 warn() { echo "warning: $*"; }
 need_shutdown() { :; }
+getargs() {
+	local word
+	for word in $(cat "$cmdline"); do
+		case $word in "$1"*) echo "${word#"$1"}" ;; esac
+	done
+}
 END
 cp "$dracut/words.sh" "$scratch/lib/nbd-attach-words.sh"
 netroot() { # STATUS of nbd-attach, ROOT of the network, LINE of the kernel, WORDS of nbd-attach
@@ -176,6 +186,30 @@ check "dracut: a server that is not there is tried again" netroot 4 nbd:h:x nbdd
 	'--root --wait nbd93 h x'
 check "dracut: what never works is not" eval '! netroot 2 nbd:h:x nbddev=nbd93 ""'
 check "dracut: another network root is left alone" netroot 0 nfs:h:x '' ''
+
+# Sources the script as dracut does; $netroot is the root-path of DHCP or empty.
+parses() { # LINE of the kernel, NETROOT and ROOT afterwards
+	echo "$1" >"$scratch/cmdline"
+	mkdir -p "$scratch"/hooks/initqueue/{finished,settled}
+	: >"$scratch/hooks/initqueue/settled/60-networkd-run.sh"
+	sed "s,/lib/,$scratch/lib/," "$dracut/parse-nbd-attach.sh" >"$scratch/parse"
+	is "$(cmdline=$scratch/cmdline hookdir=$scratch/hooks PATH=$scratch/bin:$PATH \
+		sh -c '. "$1/lib/dracut-lib.sh"; netroot=$2; . "$1/parse"; echo "$netroot $root $rootok"' - \
+		"$scratch" "${dhcp:-}")" "$2"
+}
+dhcp=''
+check "dracut: the command line: a URI with an IPv6 zone" parses 'root=nbd://[fe80::1%25eth0]/x' \
+	'nbd://[fe80::1%25eth0]/x block:/dev/nbd0 1'
+check "dracut: the command line: the file system by its UUID" parses 'root=UUID=1 netroot=nbd://h/x' \
+	'nbd://h/x UUID=1 1'
+check "dracut: the command line: the file system by its label" parses 'netroot=nbd:h:x root=LABEL=r' \
+	'nbd:h:x LABEL=r 1'
+check "dracut: the command line: a logical volume" parses 'netroot=nbds://h/ root=/dev/mapper/v-root' \
+	'nbds://h/ /dev/mapper/v-root 1'
+check "dracut: the command line: another root" parses 'root=UUID=1' ' UUID=1 '
+check "dracut: the command line: before DHCP has answered" parses 'root=dhcp' ' dhcp '
+dhcp=nbd:192.0.2.7:x:ext4
+check "dracut: the command line: when DHCP has answered" parses 'root=dhcp' 'nbd:192.0.2.7:x:ext4 dhcp 1'
 
 generates() { # LINE of the kernel, TEXT of sysroot.mount
 	rm -rf "$scratch/early"
