@@ -14,6 +14,9 @@ if [[ ! ${SOURCE_DATE_EPOCH:-} ]]; then
 fi
 export SOURCE_DATE_EPOCH
 
+# For a file `triggers` of a Debian package.
+initramfs_trigger='activate-noawait update-initramfs'
+
 # The size as Debian counts it, which is the same on every file system: each file in whole KiB, and 1
 # for all else.
 installed_size() { # DIRECTORY
