@@ -25,6 +25,7 @@ json_reconnects=reconnects # how often a connection was replaced
 json_stalled=stalled       # true: requests in flight, but none completes
 json_reason=last-error     # the reason why the device is refused or lost
 server='' server_kind='' server_where='' began='' earlier=(0 0) reconnects=(0 0) listening='' loader='' fio='' in_server_net=()
+load_limit=10 # s: until a load moves
 server_host=127.0.0.1
 
 server_options=()
@@ -252,7 +253,7 @@ load() { # [OPTION...] of fault load
 		8>&- 9>&- &
 	loader=$!
 	started+=("$loader")
-	wait_for 10 moving
+	wait_for "$load_limit" moving
 }
 
 moving() { # the log grows

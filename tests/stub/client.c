@@ -18,6 +18,11 @@ struct stub_path stub_path(const char *name)
 	return p;
 }
 
+bool stub_wanted(const char *name)
+{
+	return access(stub_path(name).text, F_OK) == 0;
+}
+
 int stub_connect(void)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), size = 1 << 20;

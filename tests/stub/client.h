@@ -3,6 +3,7 @@
 #ifndef STUB_CLIENT_H
 #define STUB_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@ struct stub_path {
 	char text[104];
 };
 struct stub_path stub_path(const char *name);
+bool stub_wanted(const char *name); /* the scenario has made that file */
 
 /* Returns a connection, which the caller closes, or -errno. */
 int stub_connect(void);

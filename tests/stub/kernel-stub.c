@@ -22,7 +22,6 @@
 #include "kernel/kernel.h"
 #include "kernel/netlink.h"
 #include "kernel/sysfs.h"
-#include "kernel/usage.h"
 #include "supervise/watch/diag.h"
 
 struct stub {
@@ -167,15 +166,10 @@ static int stub_new(const struct kernel_ops *ops, struct kernel **ret_kernel, st
 	return 0;
 }
 
-static bool wanted(const char *name)
-{
-	return access(stub_path(name).text, F_OK) == 0;
-}
-
 int __wrap_netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err);
 int __wrap_netlink_new(struct kernel **ret_kernel, bool *ret_missing, struct err *err)
 {
-	if (wanted("no-netlink")) {
+	if (stub_wanted("no-netlink")) {
 		*ret_missing = true;
 		return netlink_is_missing(err);
 	}
@@ -200,7 +194,7 @@ int __wrap_kmsg_open(void);
 int __wrap_kmsg_open(void)
 {
 	const struct stub_request r = {.op = STUB_LOG};
-	int fd = wanted("no-kmsg") ? -1 : stub_connect();
+	int fd = stub_wanted("no-kmsg") ? -1 : stub_connect();
 
 	if (fd >= 0 && stub_ask(fd, &r, NULL, 0, NULL, 0) == 0 &&
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
@@ -242,45 +236,6 @@ bool __wrap_sysfs_kernel_since(unsigned major, unsigned minor)
 	return its_major > major || (its_major == major && its_minor >= minor);
 }
 
-/*
- * The driver keeps its own /proc, which shows the processes that have a device open. With the real
- * one of a container every answer would be unsure; here only the file `unsure` makes it so. With
- * `slow-look` a look takes 12 s.
- */
-int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
-int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
-{
-	int ret;
-
-	if (wanted("slow-look"))
-		sleep(12);
-	ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
-			    index, skip, ret_usage, err);
-	if (ret == 0)
-		ret_usage->unsure = wanted("unsure");
-	return ret;
-}
-
-/* The file `looks` gets a line for each look. With `long-looks` each takes 1 s. */
-void __wrap_usage_find_several(struct usage_question *questions, size_t n);
-void __wrap_usage_find_several(struct usage_question *questions, size_t n)
-{
-	FILE *f = fopen(stub_path("looks").text, "ae");
-
-	if (f) {
-		fprintf(f, "%zu\n", n);
-		fclose(f);
-	}
-	if (wanted("slow-look"))
-		sleep(12);
-	if (wanted("long-looks"))
-		sleep(1);
-	usage_find_several_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
-			      questions, n);
-	for (size_t i = 0; i < n; i++)
-		questions[i].usage.unsure = wanted("unsure");
-}
-
 /* No device of this machine is touched. */
 void __wrap_device_make_node(int index);
 void __wrap_device_make_node(int index)
@@ -308,7 +263,7 @@ void __wrap_background_detach(void)
 	if (log >= 0)
 		close(log);
 	/* As after the change from an initramfs to the real root: no path leads anywhere. */
-	if (wanted("empty-root") && chroot(stub_path("empty-root").text) < 0)
+	if (stub_wanted("empty-root") && chroot(stub_path("empty-root").text) < 0)
 		_exit(EXIT_FAILURE);
 }
 
@@ -324,7 +279,7 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	unsigned ms;
 	FILE *f;
 
-	if (ret < 0 || level != IPPROTO_TCP || name != TCP_INFO || !wanted("tcp-silent"))
+	if (ret < 0 || level != IPPROTO_TCP || name != TCP_INFO || !stub_wanted("tcp-silent"))
 		return ret;
 	f = fopen(stub_path("tcp-silent").text, "re");
 	if (f && fscanf(f, "%u", &ms) == 1) {
@@ -346,7 +301,7 @@ bool __real_diag_destroy(const struct diag_socket *s);
 bool __wrap_diag_destroy(const struct diag_socket *s);
 bool __wrap_diag_destroy(const struct diag_socket *s)
 {
-	return !wanted("no-destroy") && __real_diag_destroy(s);
+	return !stub_wanted("no-destroy") && __real_diag_destroy(s);
 }
 
 /*

@@ -8,7 +8,7 @@ STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root udev_roo
 STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
 STUB_SHARED  := $(BUILD)/tests/stub/client.o
 STUB_ENDS    := $(BUILD)/tests/stub/kernel-stub.o $(BUILD)/tests/stub/clock-stub.o \
-	$(BUILD)/tests/stub/look-stub.o
+	$(BUILD)/tests/stub/look-stub.o $(BUILD)/tests/stub/usage-stub.o
 STUB_KERNEL  := $(STUB_ENDS) $(STUB_SHARED)
 STUB_DRIVER  := $(filter-out $(STUB_ENDS),$(STUB_OBJ))
 comma        := ,

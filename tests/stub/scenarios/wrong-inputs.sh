@@ -4,6 +4,8 @@
 # reviewer can judge whether the sentences help. A line that begins with $ is a shell command; the
 # next line is its exit status; the rest is its standard error and output. DIR is the scenario's
 # directory, which is also the working directory.
+#
+# Long: one table.
 # shellcheck source=tests/stub/lib.bash disable=SC2119
 . "$(dirname "$0")/../lib.bash"
 
