@@ -93,7 +93,7 @@ done
 
 look_at nbd-attach nbd0 nbd1 nbd2 nbd3
 if [[ ! $found ]]; then
-	skip "reads end" "the kernel has started all its receivers in time"
+	skip "reads end" "the kernel has started all its receivers in time" 3
 	finish
 fi
 check "nbd-attach: reads end, without an error, and what is read is right" end_reads
