@@ -252,12 +252,17 @@ static void obey(size_t n)
 static void leave_dying(int index)
 {
 	struct nl_sock *s = nl_socket_alloc();
-	int pair[2], family;
+	int pair[2], family, ret;
 
 	if (!s || genl_connect(s) < 0 || (family = genl_ctrl_resolve(s, "nbd")) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    nl_send_sync(s, netlink_msg_connect_last(family, index, pair[0])) < 0 ||
-	    nl_send_sync(s, netlink_msg_disconnect(family, index)) < 0)
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		fail("dying", "no connection");
+	ret = nl_send_sync(s, netlink_msg_connect_last(family, index, pair[0]));
+	if (ret == -NLE_BUSY) {
+		fprintf(stderr, "kernel-try: dying: the device is in use\n");
+		exit(err_exit_status(ERR_BUSY));
+	}
+	if (ret < 0 || nl_send_sync(s, netlink_msg_disconnect(family, index)) < 0)
 		fail("dying", "the kernel refuses");
 	close(pair[0]);
 	close(pair[1]);
