@@ -7,9 +7,8 @@ sbindir     ?= $(prefix)/sbin
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/nbd-attach
 sysconfdir  ?= /etc
-# Programs that units and rules run.
+# The program that rules run.
 SYSTEMCTL   ?= /bin/systemctl
-KILL        ?= /bin/kill
 # yes: scripts that call nbd-client get nbd-attach.
 NBD_CLIENT  ?= no
 
@@ -51,8 +50,7 @@ $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
 	@$(RUN) $< --completion $* >$@.new && mv $@.new $@
 
 # Units and rules have other paths in the tree.
-paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g; \
-	s,=/bin/kill ,=$(KILL) ,g'
+paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g'
 
 .PHONY: install
 install: $(BUILD)/nbd-attach $(COMPLETION)

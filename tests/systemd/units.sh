@@ -132,7 +132,7 @@ check "... and says who uses it" said "$unit" 'mounted on "/data"'
 
 old=$(main_pid "$unit") restarts=$(systemctl show -P NRestarts "$unit")
 check "reload" systemctl reload "$unit"
-check "... another supervisor takes the device over" wait_for 30 taken_over "$old"
+check "... another supervisor has taken the device over when it returns" taken_over "$old"
 check "... the unit was not restarted" is "$(systemctl show -P NRestarts "$unit")" "$restarts"
 
 old=$(main_pid "$unit")
@@ -141,8 +141,13 @@ check "reload with a wrong configuration fails" refuses systemctl reload "$unit"
 check "... and the journal says why" said "$unit" 'data.conf:[0-9]*: --dead-timeout must be'
 check "... and the supervisor is the same" eval 'is "$(main_pid "$unit")" "$old" && unit_is "$unit" active'
 sed -i '$d' /etc/nbd-attach/data.conf
+sed -i s,127.0.0.1,127.0.0.1:10811, /etc/nbd-attach/data.conf
+check "reload with another server fails" refuses systemctl reload "$unit"
+check "... and the journal says why" said "$unit" 'attached keeps its server, export'
+check "... and the supervisor is the same" eval 'is "$(main_pid "$unit")" "$old" && unit_is "$unit" active'
+sed -i s,127.0.0.1:10811,127.0.0.1, /etc/nbd-attach/data.conf
 check "... once it is corrected, reload succeeds" systemctl reload "$unit"
-check "... and another supervisor takes the device over" wait_for 30 taken_over "$old"
+check "... and another supervisor has taken the device over" taken_over "$old"
 
 # If systemd lost the unit's state, the watchdog would end the supervisor.
 old=$(main_pid "$unit")

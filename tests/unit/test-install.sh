@@ -49,9 +49,9 @@ check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.r
 check "install: units name the program's path" eval '
 	! grep -rn /usr/sbin/nbd-attach "$dest/u"'
 check "install: to other places" run_make install DESTDIR="$scratch/other" prefix=/p "${dirs[@]}" \
-	SYSTEMCTL=/sw/systemctl KILL=/sw/kill
+	SYSTEMCTL=/sw/systemctl
 check "install: units and rules name the programs' paths" eval '
-	grep -rq "=/sw/kill -USR1" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
+	grep -rq "ExecReload=/p/sbin/nbd-attach --reload" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
 	"$scratch/other/u/rules" && ! grep -rnE "/bin/(systemctl|kill)" "$scratch/other/u"'
 check "install: workers use the account" grep -q \
 	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \
