@@ -47,7 +47,7 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
-	@$(RUN) $< --completion $* >$@.new && mv $@.new $@
+	@$(RUN) $< --completion $* >$@.$$$$ && mv $@.$$$$ $@
 
 # Units and rules have other paths in the tree.
 paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g'
