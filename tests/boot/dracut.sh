@@ -18,12 +18,12 @@ done
 check "dracut's own module has given way" eval '! grep parse-nbdroot "$scratch/listed"'
 check "a file system is made" make_image 512
 
-boot "$scratch/initrd" "root=nbd:10.0.2.2:$port" rw rootfstype=ext4 outages=2 \
+boot "$scratch/initrd" "root=nbd:10.0.2.2:$port" rw rootfstype=ext4 outages=3 \
 	net.ifnames=0 ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off nbd-attach.peer-timeout=10
 check "a server that is not there is waited for, and the console says so" says 150 'trying again'
 serve "$port"
 check "the root file system is mounted" says 90 'guest: root is mounted'
 outage 3
 check "an outage before the change of root ends" says 60 'guest: read after the first outage'
-check_load 2
+check_load 3 2
 finish

@@ -158,6 +158,12 @@ outage() { # [SECONDS]
 	serve "$port"
 }
 
+network_outage() {
+	network off
+	pause 15 # longer than the peer timeout of the scripts
+	network on
+}
+
 # Units that take an emulated processor seconds.
 not_needed=(getty@.service serial-getty@.service getty.target systemd-timesyncd.service
 	systemd-hwdb-update.service systemd-logind.service systemd-update-utmp.service
@@ -264,13 +270,17 @@ check_compatible() {
 }
 
 # The rest of a boot with put_load().
-check_load() { # OUTAGES before the unit takes over
+check_load() { # OUTAGES before the unit takes over [the one of them that is the network's]
 	local n
 	check "the real root runs" says 150 'guest: the real root runs'
 	check "its supervisor is spared by systemd" said 'the real root runs, as @'
 	for ((n = 1; n <= $1; n++)); do
 		check "the guest is ready for outage $n" says 90 "guest: ready for outage $n"
-		outage
+		if [[ $n = "${2:-}" ]]; then
+			network_outage
+		else
+			outage
+		fi
 		check "outage $n ends" says 90 "guest: outage $n is over"
 	done
 	check "the guest is ready for the last outage" says 90 'guest: ready for the last outage'

@@ -115,6 +115,7 @@ mv "$scratch/image" "$shown/image"
 truncate -s 512M "$scratch/image"
 serve "$port"
 check "it is put on a logical volume on LUKS on a partition" in_a_guest make_disk "$port" "$shown/key" "$shown/image"
+((failed == 0)) || finish
 
 boot "$scratch/initrd" "$server_word=nbd://10.0.2.2:$port/" root=/dev/mapper/stack-root rw rootfstype=ext4 outages=1 \
 	net.ifnames=0 ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off nbd-attach.peer-timeout=10 "${words[@]}"
