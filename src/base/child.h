@@ -5,7 +5,10 @@
 
 #include "base/err.h"
 
-/* 0, or -EAGAIN with *err (RETRY): after a change of the root file system there is no sh to run. */
+/*
+ * Can commands be run? 0, or -EAGAIN with ERR_RETRY: the initramfs has been left, and its shell
+ * with it.
+ */
 int child_check(struct err *err);
 
 /*

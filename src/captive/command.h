@@ -43,7 +43,7 @@ struct command {
  */
 int command_start(const struct command *command, pid_t *ret_pid, struct err *err);
 
-/* *err, always -EAGAIN: no program can be run after a change of the root file system. */
+/* Fills *err: the initramfs has been left, and its programs with it. Always -EAGAIN. */
 int command_unavailable(const char *name, struct err *err);
 
 /* The program's name without its directory: what people call it. */

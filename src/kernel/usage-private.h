@@ -37,8 +37,6 @@ struct usage_scan {
 	const struct usage_node *open; /* what the process that is examined has open */
 	int n_holders;
 	char labels[USAGE_HOLDERS][USAGE_LABEL_SIZE]; /* "the logical volume vg/data" */
-	bool types_read;
-	char types[4096]; /* /proc/filesystems, which lists some dozens */
 };
 
 /* Scans of several devices, for which each process is examined once. */
@@ -47,6 +45,8 @@ struct usage_scans {
 	size_t n;
 	size_t n_spaces;
 	ino_t spaces[USAGE_SPACES]; /* mount namespaces that were seen */
+	bool types_read;
+	char types[4096]; /* /proc/filesystems, which lists some dozens */
 };
 
 /* The disk or partition with this number, or NULL. */
@@ -71,7 +71,7 @@ bool usage_begin(struct usage_scan *s, const struct usage_node *node);
 void usage_mounts(struct usage_scans *all, FILE *mountinfo, const char *where);
 
 /* Swap areas listed in an open /proc/swaps. */
-void usage_swaps(struct usage_scan *s, FILE *swaps);
+void usage_swaps(struct usage_scans *all, FILE *swaps);
 
 /* Every process: descriptors, mappings, mount namespaces. 0 or -errno. */
 int usage_processes(struct usage_scans *all);

@@ -48,48 +48,41 @@ bool usage_begin(struct usage_scan *s, const struct usage_node *node)
 	return true;
 }
 
-static void put_quoted(struct text *t, const char *s)
-{
-	text_quote(t, s, strlen(s), 80);
-}
-
-/* Looks up only paths that can be a device, because a path on a dead file server would block. */
-static struct usage_node *node_at_path(struct usage_scan *s, const char *path)
+/* Only of paths that can be a device: one on a dead file server would block. 0: it has none. */
+static dev_t number_at_path(const char *path)
 {
 	struct statx stx;
 
 	if (path[0] != '/' || !strstr(path, "/dev/") ||
 	    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
-		return NULL;
-	if (stx.stx_rdev_major == 0 && stx.stx_rdev_minor == 0)
-		return NULL;
-	return usage_node_of(s, makedev(stx.stx_rdev_major, stx.stx_rdev_minor));
+		return 0;
+	return makedev(stx.stx_rdev_major, stx.stx_rdev_minor);
 }
 
-static void read_types(struct usage_scan *s)
+static void read_types(struct usage_scans *all)
 {
 	char path[USAGE_PATH_MAX];
 	_cleanup_file_ FILE *f = NULL;
 
-	snprintf(path, sizeof(path), "%s/filesystems", s->proc);
+	snprintf(path, sizeof(path), "%s/filesystems", all->scan[0].proc);
 	f = fopen(path, "re");
 	if (f)
-		(void)!fread(s->types, 1, sizeof(s->types) - 1, f);
-	s->types_read = true;
+		(void)!fread(all->types, 1, sizeof(all->types) - 1, f);
+	all->types_read = true;
 }
 
 /*
  * The source of a file system that needs no device is any text. Users mount such ones (FUSE, or
  * tmpfs in a namespace of their own), and could claim to use a device that way.
  */
-static bool needs_device(struct usage_scan *s, const char *type)
+static bool needs_device(struct usage_scans *all, const char *type)
 {
 	const char *line;
 	size_t len = strcspn(type, "."); /* "fuse.sshfs" */
 
-	if (!s->types_read)
-		read_types(s);
-	for (line = s->types; line && *line; line = strchr(line, '\n')) {
+	if (!all->types_read)
+		read_types(all);
+	for (line = all->types; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (strncmp(line, "nodev\t", 6) == 0 && strncmp(line + 6, type, len) == 0 &&
 		    line[6 + len] == '\n')
@@ -100,22 +93,23 @@ static bool needs_device(struct usage_scan *s, const char *type)
 
 struct mount {
 	dev_t dev;
-	const char *type, *source, *point;
+	dev_t source; /* the number of the source, which is looked up once; 0: none */
+	const char *point;
 };
 
 static void find_mount(struct usage_scan *s, const struct mount *m, const char *where)
 {
 	struct usage_node *node = usage_node_of(s, m->dev);
 
-	if (!node && m->source && needs_device(s, m->type))
-		node = node_at_path(s, m->source);
+	if (!node && m->source)
+		node = usage_node_of(s, m->source);
 	if (!node || (where && node->mounted))
 		return;
 	node->mounted = true;
 	if (!usage_begin(s, node))
 		return;
 	text_str(&s->text, "mounted on ");
-	put_quoted(&s->text, m->point);
+	text_quote(&s->text, m->point, strlen(m->point), 80);
 	if (where) {
 		text_str(&s->text, " (in the mount namespace of ");
 		text_str(&s->text, where);
@@ -131,7 +125,7 @@ static void mount_line(struct usage_scans *all, char *line, const char *where)
 {
 	struct mount m;
 	unsigned major, minor;
-	char *field[5], *rest = line, *source;
+	char *field[5], *rest = line, *type, *source;
 
 	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
 		if (!(field[i] = strsep(&rest, " ")) || !rest)
@@ -140,13 +134,14 @@ static void mount_line(struct usage_scans *all, char *line, const char *where)
 	if (!rest || sscanf(field[2], "%u:%u", &major, &minor) != 2)
 		return;
 	rest += 3;
-	m.dev = makedev(major, minor);
-	m.type = strsep(&rest, " ");
-	m.source = source = strsep(&rest, " \n");
-	if (source)
+	type = strsep(&rest, " ");
+	source = strsep(&rest, " \n");
+	m = (struct mount){.dev = makedev(major, minor), .point = field[4]};
+	if (source && needs_device(all, type)) {
 		text_unescape_octal(source);
+		m.source = number_at_path(source);
+	}
 	text_unescape_octal(field[4]);
-	m.point = field[4];
 	for (size_t i = 0; i < all->n; i++)
 		find_mount(&all->scan[i], &m, where);
 }
@@ -160,30 +155,43 @@ void usage_mounts(struct usage_scans *all, FILE *mountinfo, const char *where)
 		mount_line(all, line, where);
 }
 
-void usage_swaps(struct usage_scan *s, FILE *swaps)
+/* A user for which /proc or sysfs names the device by a path. */
+static void find_path(struct usage_scans *all, const char *path, const char *use, const char *name)
+{
+	dev_t dev = number_at_path(path);
+
+	for (size_t i = 0; dev && i < all->n; i++) {
+		struct usage_scan *s = &all->scan[i];
+		const struct usage_node *node = usage_node_of(s, dev);
+
+		if (!node || !usage_begin(s, node))
+			continue;
+		text_str(&s->text, use);
+		text_escape(&s->text, name, strlen(name), 60);
+	}
+}
+
+void usage_swaps(struct usage_scans *all, FILE *swaps)
 {
 	_cleanup_free_ char *line = NULL;
-	const struct usage_node *node;
 	size_t size = 0;
 
 	while (getline(&line, &size, swaps) >= 0) {
 		line[strcspn(line, " \t")] = '\0';
 		text_unescape_octal(line);
-		node = node_at_path(s, line);
-		if (node && usage_begin(s, node))
-			text_str(&s->text, "used for swap");
+		find_path(all, line, "used for swap", "");
 	}
 }
 
-static void find_swaps(struct usage_scan *s)
+static void find_swaps(struct usage_scans *all)
 {
 	char path[USAGE_PATH_MAX];
 	_cleanup_file_ FILE *f = NULL;
 
-	snprintf(path, sizeof(path), "%s/swaps", s->proc);
+	snprintf(path, sizeof(path), "%s/swaps", all->scan[0].proc);
 	f = fopen(path, "re");
 	if (f)
-		usage_swaps(s, f);
+		usage_swaps(all, f);
 }
 
 /* A file system on several devices names only one of them as its mount's source. */
@@ -207,30 +215,26 @@ static void find_btrfs(struct usage_scan *s, const struct usage_node *node)
 }
 
 /* The kernel holds a loop device's file open: no process's descriptors show it. */
-static void find_loops(struct usage_scan *s)
+static void find_loops(struct usage_scans *all)
 {
+	const char *sys = all->scan[0].sys;
 	char path[USAGE_PATH_MAX], file[4096];
 	_cleanup_dir_ DIR *d = NULL;
-	const struct usage_node *node;
 	struct dirent *e;
 
-	snprintf(path, sizeof(path), "%s/block", s->sys);
+	snprintf(path, sizeof(path), "%s/block", sys);
 	d = opendir(path);
 	while (d && (e = readdir(d))) {
 		_cleanup_file_ FILE *f = NULL;
 
 		if (strncmp(e->d_name, "loop", 4) != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/block/%s/loop/backing_file", s->sys, e->d_name);
+		snprintf(path, sizeof(path), "%s/block/%s/loop/backing_file", sys, e->d_name);
 		f = fopen(path, "re");
 		if (!f || !fgets(file, sizeof(file), f))
 			continue;
 		file[strcspn(file, "\n")] = '\0';
-		node = node_at_path(s, file);
-		if (node && usage_begin(s, node)) {
-			text_str(&s->text, "the backing device of /dev/");
-			text_escape(&s->text, e->d_name, strlen(e->d_name), 60);
-		}
+		find_path(all, file, "the backing device of /dev/", e->d_name);
 	}
 }
 
@@ -273,7 +277,7 @@ static int find_nodes(struct usage_scan *s)
 	return 0;
 }
 
-/* What sysfs and /proc say of the device itself. 0 or -errno. */
+/* What sysfs says of the device itself. 0 or -errno. */
 static int look_at_device(struct usage_scan *s)
 {
 	int ret = find_nodes(s);
@@ -285,8 +289,6 @@ static int look_at_device(struct usage_scan *s)
 		usage_holders(s, &s->nodes[i]);
 		find_btrfs(s, &s->nodes[i]);
 	}
-	find_swaps(s);
-	find_loops(s);
 	return 0;
 }
 
@@ -324,6 +326,8 @@ static const char *look(struct usage_scans *all, struct usage_question *question
 		if (questions[i].ret < 0)
 			what = "sysfs";
 	}
+	find_swaps(all);
+	find_loops(all);
 	ret = find_own_mounts(all, proc);
 	if (ret == 0)
 		ret = usage_processes(all);

@@ -37,7 +37,7 @@ static void look_for_users(FILE *f, uint8_t which)
 	s.nodes[1] = (struct usage_node){.dev = makedev(43, 1), .part = 1};
 	text_init(&s.text, usage.sentence, sizeof(usage.sentence));
 	if (which & 1)
-		usage_swaps(&s, f);
+		usage_swaps(&all, f);
 	else
 		usage_mounts(&all, f, which & 2 ? "process 1 (\"init\")" : NULL);
 	require(fuzz_text_printable(usage.sentence, sizeof(usage.sentence)));

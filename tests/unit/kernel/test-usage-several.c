@@ -74,11 +74,7 @@ static void draw_tree(void)
 {
 	char text[512];
 
-	strcpy(top, "/tmp/test-usage-XXXXXX");
-	assert_non_null(mkdtemp(top));
-	snprintf(proc, sizeof(proc), "%s/proc", top);
-	snprintf(sys, sizeof(sys), "%s/sys", top);
-	snprintf(md, sizeof(md), "%s/md", top);
+	begin_tree();
 	for (size_t i = 0; i < DEVICES - 1; i++)
 		file(nodes[i][2], nodes[i][1]);
 	file("sys/block/nbd1/nbd1p3/dev", "1:9\n");
@@ -154,11 +150,7 @@ static void a_user_of_two(void **state)
 
 	(void)state;
 	drawn_from = 1;
-	strcpy(top, "/tmp/test-usage-XXXXXX");
-	assert_non_null(mkdtemp(top));
-	snprintf(proc, sizeof(proc), "%s/proc", top);
-	snprintf(sys, sizeof(sys), "%s/sys", top);
-	snprintf(md, sizeof(md), "%s/md", top);
+	begin_tree();
 	for (size_t i = 0; i < 2; i++)
 		file(nodes[i][2], nodes[i][1]);
 	file("proc/self/mountinfo", "");

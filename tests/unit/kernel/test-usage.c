@@ -30,11 +30,7 @@
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(top, "/tmp/test-usage-XXXXXX");
-	assert_non_null(mkdtemp(top));
-	snprintf(proc, sizeof(proc), "%s/proc", top);
-	snprintf(sys, sizeof(sys), "%s/sys", top);
-	snprintf(md, sizeof(md), "%s/md", top);
+	begin_tree();
 	file("sys/block/nbd0/dev", "1:3\n");
 	file("sys/block/nbd0/nbd0p1/dev", "1:7\n");
 	file("sys/block/nbd0/holders/.keep", "");

@@ -14,6 +14,15 @@
 
 static char top[64], proc[80], sys[80], md[80];
 
+static void begin_tree(void)
+{
+	strcpy(top, "/tmp/test-usage-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	snprintf(proc, sizeof(proc), "%s/proc", top);
+	snprintf(sys, sizeof(sys), "%s/sys", top);
+	snprintf(md, sizeof(md), "%s/md", top);
+}
+
 /* Makes the directories on the way to `path`, which is below `top`. */
 static void make_parents(const char *path)
 {
