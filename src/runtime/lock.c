@@ -71,7 +71,8 @@ static int sign(int fd)
 /*
  * The process that holds the flock(2) lock, from the kernel's list, which every user may read but
  * which a service manager may hide. Returns 0 if there is none or it is unknown. This also finds
- * supervisors of earlier versions, which lock no bytes.
+ * supervisors of earlier versions, which lock no bytes. The kernel waits for all processors before
+ * it shows the list (locks_start() of fs/locks.c: some 10 ms), so it is the last resort.
  */
 static int listed_holder(const char *path)
 {
@@ -319,8 +320,13 @@ int lock_holder(const char *path)
 	_cleanup_fd_ int fd = held_open(path, O_RDONLY | O_NOFOLLOW, 0);
 	struct flock held = one_byte(BYTE_HELD);
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
 		return read_pid(fd);
+	/* Whoever had the lock last has ended, and each holder writes its number there. */
+	if (fd >= 0 && has_ended(read_pid(fd)))
+		return 0;
 	return listed_holder(path);
 }
 
