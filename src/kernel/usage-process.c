@@ -115,6 +115,14 @@ static int find_open(const struct process *p)
 	return 0;
 }
 
+/* /dev/nbd0, or a node in another directory; a deleted one has something behind its name. */
+static bool may_be_node(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && strncmp(name, "/nbd", 4) == 0 && isdigit((unsigned char)name[4]);
+}
+
 /*
  * A mapping keeps the device open when the descriptor is closed. The path in `maps` avoids reading
  * map_files for most mappings; a node with another name than nbd's is missed.
@@ -131,9 +139,7 @@ static void find_mapped(const struct process *p)
 		return;
 	(void)TAKE_FD(fd);
 	while (getline(&line, &size, f) >= 0) {
-		const char *path = strchr(line, '/');
-
-		if (!path || !strstr(path, "nbd"))
+		if (!may_be_node(line))
 			continue;
 		snprintf(name, sizeof(name), "map_files/%.*s", (int)strcspn(line, " "), line);
 		if (note_node(p, p->dir, name))
@@ -242,6 +248,62 @@ static void look_into(struct usage_scans *all, int pid, int dir)
 		find_mounts(&p);
 }
 
+/* The kernel's own threads, in ascending order. */
+struct kernel_threads {
+	int *pid; /* n of them */
+	size_t n, room;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * All are children of the thread 2, kthreadd, and on many machines they are most of the processes.
+ * A program that the kernel starts is its child, too. The list may lack some, which are examined
+ * like any other process.
+ */
+static void list_kernel_threads(const char *proc, struct kernel_threads *k)
+{
+	char path[USAGE_PATH_MAX];
+	_cleanup_file_ FILE *f = NULL;
+	int pid = 2;
+
+	snprintf(path, sizeof(path), "%s/2/task/2/children", proc);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	do {
+		if (k->n == k->room) {
+			size_t room = k->room ? 2 * k->room : 256;
+			int *more = reallocarray(k->pid, room, sizeof(*more));
+
+			if (!more)
+				break;
+			k->pid = more;
+			k->room = room;
+		}
+		k->pid[k->n++] = pid;
+	} while (fscanf(f, "%d", &pid) == 1);
+	if (k->n)
+		qsort(k->pid, k->n, sizeof(*k->pid), by_number);
+}
+
+/*
+ * A kernel thread has no descriptors, and no program. In another PID namespace 2 is any process,
+ * but its children have programs.
+ */
+static bool is_kernel_thread(const struct kernel_threads *k, int proc, int pid)
+{
+	char name[32], program[8];
+
+	if (!k->n || !bsearch(&pid, k->pid, k->n, sizeof(pid), by_number))
+		return false;
+	snprintf(name, sizeof(name), "%d/exe", pid);
+	return readlinkat(proc, name, program, sizeof(program)) < 0 && errno == ENOENT;
+}
+
 static bool to_skip(const struct usage_scans *all, int pid)
 {
 	for (size_t i = 0; i < all->n; i++)
@@ -254,6 +316,7 @@ int usage_processes(struct usage_scans *all)
 {
 	const char *proc = all->scan[0].proc;
 	_cleanup_dir_ DIR *d = opendir(proc);
+	struct kernel_threads threads = {.pid = NULL};
 	char path[USAGE_PATH_MAX];
 	struct stat st;
 	struct dirent *e;
@@ -268,6 +331,7 @@ int usage_processes(struct usage_scans *all)
 	snprintf(path, sizeof(path), "%s/self/ns/pid", proc);
 	if (stat(path, &st) < 0 || st.st_ino != INIT_PID_SPACE)
 		doubt(all);
+	list_kernel_threads(proc, &threads);
 	/*
 	 * If /proc is mounted with hidepid, it shows only processes that this one may examine,
 	 * which excludes the first one.
@@ -279,11 +343,12 @@ int usage_processes(struct usage_scans *all)
 		_cleanup_fd_ int dir = -1;
 		int pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;
 
-		if (pid == 0 || to_skip(all, pid))
+		if (pid == 0 || to_skip(all, pid) || is_kernel_thread(&threads, dirfd(d), pid))
 			continue;
 		dir = openat(dirfd(d), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (dir >= 0)
 			look_into(all, pid, dir);
 	}
+	free(threads.pid);
 	return 0;
 }

@@ -243,6 +243,33 @@ static void ourselves_do_not_count(void **state)
 }
 
 /*
+ * A child of the process 2 that has no program is a thread of the kernel, and is not examined. In
+ * another PID namespace 2 may be any process, and a program that the kernel starts is a child, too.
+ */
+static void kernel_threads(void **state)
+{
+	struct usage u = {0};
+
+	(void)state;
+	process(45, "kworker/0:0\n");
+	link_to("proc/45/fd/5", "/dev/null");
+	process(46, "modprobe\n");
+	link_to("proc/46/exe", "/sbin/modprobe");
+	process(2, "sh\n");
+	link_to("proc/2/exe", "/bin/sh");
+	process(47, "other\n");
+	users_are(1, "/dev/nbd0 is open in process 45 (\"kworker/0:0\")");
+	file("proc/2/task/2/children", "46 45 ");
+	users_are(0, "");
+	link_to("proc/46/fd/5", "/dev/null");
+	users_are(1, "/dev/nbd0 is open in process 46 (\"modprobe\")");
+	link_to("proc/2/fd/5", "/dev/null");
+	link_to("proc/47/fd/5", "/dev/null");
+	assert_int_equal(usage_find_at(proc, sys, md, 0, 0, &u, NULL), 0);
+	assert_int_equal(u.n, 3);
+}
+
+/*
  * A process that reads a partition table for a supervisor is not a user, but only if it belongs to
  * root or to us.
  */
@@ -443,6 +470,7 @@ int main(void)
 	    CASE(loop_devices),
 	    CASE(open_descriptors),
 	    CASE(ourselves_do_not_count),
+	    CASE(kernel_threads),
 	    CASE(what_only_looks_does_not_count),
 	    CASE(holders_by_name),
 	    CASE(a_holder_of_several),
