@@ -169,6 +169,46 @@ static int fork_apart(void)
 	return 0;
 }
 
+#define IDLE_MS	   20	 /* between two looks for a moment without requests */
+#define IDLE_LOOKS 30000 /* ten minutes */
+
+static bool is_idle(const char *root, int index)
+{
+	struct sysfs_progress p;
+
+	return sysfs_progress_at(root, index, &p) == 0 && sysfs_is_idle(&p);
+}
+
+/*
+ * In a process of its own, which may be blocked for as long as the server is stalled.
+ *
+ * It waits for a moment without requests: a new value does not reach those under way, and while the
+ * writer waits for them, a kernel that freezes the queue holds new ones back.
+ */
+__attribute__((noreturn)) static void set_apart(const char *root, int index, uint32_t ms)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%u", ms);
+	prctl(PR_SET_NAME, "nbd-io-timeout");
+	for (int i = 0; i < IDLE_LOOKS && !is_idle(root, index); i++)
+		usleep(IDLE_MS * 1000);
+	if (is_idle(root, index))
+		sysfs_write_at(root, index, "queue/io_timeout", text);
+	_exit(0);
+}
+
+/*
+ * A lock or a control socket that such a process kept would prevent another supervisor from taking
+ * the device over. It keeps only `end`, the end of a pipe that belongs to nothing else, so that its
+ * own end shows there; -1: none.
+ */
+static void keep_only(int end)
+{
+	held_close_others(end);
+	queue_reader_forget();
+}
+
 #define LIMIT_MS 30000 /* for the settings of a device that has just been attached */
 
 struct answer {
@@ -176,7 +216,7 @@ struct answer {
 	struct err err;
 };
 
-/* In a process of its own: see set_apart(). */
+/* In a process of its own, which first says its number and then how it went. */
 __attribute__((noreturn)) static void tune_apart(const char *root, int index,
 						 const struct tune *tune, int end)
 {
@@ -184,27 +224,35 @@ __attribute__((noreturn)) static void tune_apart(const char *root, int index,
 	pid_t self = getpid();
 
 	prctl(PR_SET_NAME, "nbd-tune");
-	held_close_others(end);
-	queue_reader_forget();
+	keep_only(end);
 	(void)!write(end, &self, sizeof(self));
 	a.ret = tune_device_at(root, index, tune, &a.err);
 	(void)!write(end, &a, sizeof(a));
+	if (a.ret == 0 && tune->io_timeout_ms)
+		set_apart(root, index, tune->io_timeout_ms);
 	_exit(0);
+}
+
+/* False: the time is over. */
+static bool wait_for(int end, unsigned limit_ms)
+{
+	struct pollfd p = {.fd = end, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, (int)limit_ms);
+	while (n < 0 && errno == EINTR);
+	return n != 0;
 }
 
 static int await(int end, int index, unsigned limit_ms, struct err *err)
 {
-	struct pollfd p = {.fd = end, .events = POLLIN};
 	struct answer a;
 	pid_t writer;
-	int n;
 
 	if (read(end, &writer, sizeof(writer)) != sizeof(writer))
 		return cannot(index, "the queue", -EIO, err);
-	do
-		n = poll(&p, 1, (int)limit_ms);
-	while (n < 0 && errno == EINTR);
-	if (n == 0) {
+	if (!wait_for(end, limit_ms)) {
 		/* It must not touch the device again: the next server may need other settings. */
 		kill(writer, SIGKILL);
 		return err_set(err, ERR_RETRY, ETIMEDOUT,
@@ -234,75 +282,18 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 	close(end[1]);
 	if (ret < 0)
 		return cannot(index, "the queue", ret, err);
-	return await(near, index, limit_ms, err);
-}
-
-#define IDLE_MS	   20	 /* between two looks for a moment without requests */
-#define IDLE_LOOKS 30000 /* ten minutes */
-
-static bool is_idle(const char *root, int index)
-{
-	struct sysfs_progress p;
-
-	return sysfs_progress_at(root, index, &p) == 0 && sysfs_is_idle(&p);
-}
-
-/*
- * In a process of its own. It may be blocked for as long as the server is stalled, so it closes its
- * descriptors first: a lock or a control socket that it kept would prevent another supervisor from
- * taking the device over. It keeps only `end`, the end of a pipe that belongs to nothing else, so
- * that its own end shows there; -1: none.
- *
- * It waits for a moment without requests: a new value does not reach those under way, and while the
- * writer waits for them, a kernel that freezes the queue holds new ones back.
- */
-__attribute__((noreturn)) static void set_apart(const char *root, int index, const char *text,
-						int end)
-{
-	prctl(PR_SET_NAME, "nbd-io-timeout");
-	held_close_others(end);
-	queue_reader_forget();
-	for (int i = 0; i < IDLE_LOOKS && !is_idle(root, index); i++)
-		usleep(IDLE_MS * 1000);
-	if (is_idle(root, index))
-		sysfs_write_at(root, index, "queue/io_timeout", text);
-	_exit(0);
-}
-
-static void begin_apart(const char *root, int index, uint32_t ms, int end)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%u", ms);
-	if (fork_apart() > 0)
-		set_apart(root, index, text, end);
+	ret = await(near, index, limit_ms, err);
+	if (ret == 0 && tune->io_timeout_ms)
+		wait_for(near, TUNE_WAIT_MS);
+	return ret;
 }
 
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
 {
-	begin_apart(root, index, ms, -1);
-}
-
-void tune_io_timeout_at(const char *root, int index, uint32_t ms)
-{
-	_cleanup_fd_ int near = -1;
-	struct pollfd ended;
-	int end[2];
-
-	if (pipe2(end, O_CLOEXEC) < 0) {
-		begin_apart(root, index, ms, -1);
-		return;
+	if (fork_apart() > 0) {
+		keep_only(-1);
+		set_apart(root, index, ms);
 	}
-	near = end[0];
-	begin_apart(root, index, ms, end[1]);
-	close(end[1]);
-	ended = (struct pollfd){.fd = near, .events = POLLIN};
-	poll(&ended, 1, TUNE_WAIT_MS);
-}
-
-void tune_io_timeout(int index, uint32_t ms)
-{
-	tune_io_timeout_at(sysfs_root(), index, ms);
 }
 
 void tune_io_timeout_apart(int index, uint32_t ms)

@@ -14,8 +14,9 @@
 #include "nbd/export.h"
 
 struct tune {
-	uint32_t max_payload; /* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
-	uint16_t flags;	      /* NBD_TX_* as given to the kernel */
+	uint32_t max_payload;	/* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
+	uint16_t flags;		/* NBD_TX_* as given to the kernel */
+	uint32_t io_timeout_ms; /* for queue/io_timeout, as by tune_io_timeout_apart(); 0: none */
 };
 
 /*
@@ -24,14 +25,18 @@ struct tune {
  * So a process of its own writes them, for which this waits at most half a minute. Errors:
  * ERR_SYSTEM (the server's limit is below what the kernel can do, or a leftover setting cannot be
  * reset here: the message says how to do it), ERR_RETRY (the time is over), ERR_FAILED.
+ *
+ * io_timeout is written last. This waits until that is done, but at most TUNE_WAIT_MS: udev may be
+ * reading from a server that does not answer.
  */
+#define TUNE_WAIT_MS 2000
 int tune_device(int index, const struct tune *tune, struct err *err);
 
 /* The same with the root of sysfs and the limit, for tests. */
 int tune_device_within_at(const char *root, int index, const struct tune *tune, unsigned limit_ms,
 			  struct err *err);
 
-/* The same in this process, however long it takes. */
+/* The same in this process, however long it takes, and without io_timeout. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
 
 /*
@@ -43,14 +48,6 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
  */
 void tune_io_timeout_apart(int index, uint32_t ms);
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms);
-
-/*
- * The same for a device that has just been attached: waits until it is written, but at most
- * TUNE_WAIT_MS. udev may be reading from a server that does not answer.
- */
-#define TUNE_WAIT_MS 2000
-void tune_io_timeout(int index, uint32_t ms);
-void tune_io_timeout_at(const char *root, int index, uint32_t ms);
 
 /*
  * True if a detached device has leftovers that the next CONNECT would keep and that cannot be

@@ -153,13 +153,13 @@ void configure_work(struct configure *c)
 	c->ret = attach(c);
 	if (c->ret < 0)
 		return;
-	tune = (struct tune){.max_payload = c->max_payload, .flags = c->attach.server_flags};
+	tune = (struct tune){.max_payload = c->max_payload,
+			     .flags = c->attach.server_flags,
+			     .io_timeout_ms = c->io_timeout};
 	c->ret = tune_device(c->index, &tune, &c->err);
 	if (c->ret < 0) {
 		kernel_detach(c->kernel, c->index, NULL);
 		return;
 	}
 	device_make_node(c->index);
-	if (c->io_timeout)
-		tune_io_timeout(c->index, c->io_timeout);
 }

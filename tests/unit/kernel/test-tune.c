@@ -132,18 +132,22 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 /* The attachment is announced when it is written, but not much later if requests hold it up. */
 static void io_timeout_is_written_in_time(void **state)
 {
+	struct tune tune = {.io_timeout_ms = 10000};
 	uint64_t written, began;
+	struct err err;
 
 	(void)state;
 	write_attr("queue/iostats", "1\n");
+	write_attr("queue/max_sectors_kb", "128");
 	write_attr("queue/io_timeout", "30000");
 	write_attr("stat", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
-	tune_io_timeout_at(root, 0, 10000);
+	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), 0);
 	assert_int_equal(sysfs_number_at(root, 0, "queue/io_timeout", &written), 0);
 	assert_int_equal(written, 10000);
 	write_attr("stat", "0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0\n");
 	began = loop_now();
-	tune_io_timeout_at(root, 0, 20000);
+	tune.io_timeout_ms = 20000;
+	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), 0);
 	assert_in_range(loop_now() - began, TUNE_WAIT_MS, 10 * TUNE_WAIT_MS);
 	assert_int_equal(sysfs_number_at(root, 0, "queue/io_timeout", &written), 0);
 	assert_int_equal(written, 10000);
