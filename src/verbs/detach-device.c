@@ -32,8 +32,9 @@
 #define SHUTDOWN_PAUSE_MS 500
 
 /* A supervisor that has answered ends when its last --on-change has, which has two seconds. */
-#define END_PAUSE_MS 5
-#define END_LOOKS    600
+#define END_SOON_MS  20 /* without a command to run it takes a few ms */
+#define END_PAUSE_MS 5	/* between two looks after that */
+#define END_LIMIT_MS 3000
 
 struct outcome {
 	struct loop *loop;
@@ -158,8 +159,13 @@ static int ask_for_everything(int index, bool force, struct err *err)
 /* The caller may attach again as soon as it has the answer, so the lock has to be free by then. */
 static void wait_for_end(int index)
 {
-	for (int i = 0; i < END_LOOKS && lock_holder(rundir_device(index, "lock").text); i++)
-		usleep(END_PAUSE_MS * 1000);
+	const uint64_t since = loop_now();
+	uint64_t waited = 0;
+
+	while (waited < END_LIMIT_MS && lock_holder(rundir_device(index, "lock").text)) {
+		usleep(waited < END_SOON_MS ? 1000 : END_PAUSE_MS * 1000);
+		waited = loop_now() - since;
+	}
 }
 
 /* answer: the supervisor's to CONTROL_REFRESH. */

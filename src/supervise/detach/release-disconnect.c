@@ -16,6 +16,8 @@
 #define KERNEL_FORCE_MS 1500
 #define FREE_MS		2000 /* the kernel frees a device that nobody holds within some 20 ms */
 #define FREE_FORCE_MS	1000
+#define FREE_SOON_MS	20
+#define FREE_TICK_MS	10
 #define FORGET_MS	2000 /* for the kernel to forget its partitions */
 #define FORGET_FORCE_MS 500
 
@@ -222,7 +224,8 @@ void release_tick_free(struct release *r)
 		release_enter(r, STEP_FORGET);
 		release_run(r, forget_work, forgotten);
 	} else if (loop_now() - r->since < (r->cfg.force ? FREE_FORCE_MS : FREE_MS)) {
-		loop_timer_set(r->tick, RELEASE_TICK_MS / 10);
+		/* Mostly it takes a few ms, but a user may need longer to close it. */
+		loop_timer_set(r->tick, loop_now() - r->since < FREE_SOON_MS ? 1 : FREE_TICK_MS);
 	} else {
 		struct usage usage;
 		bool known = usage_find(r->cfg.index, 0, &usage, NULL) == 0 && usage.n;
