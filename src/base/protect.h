@@ -33,8 +33,8 @@ bool protect_root(void);
 void protect_directories(void);
 
 /*
- * Once the device is attached: everything mapped now and later stays in memory, the heap has room
- * for an outage of all connections without asking the kernel, and the OOM killer spares this
+ * For a process that heals a device: everything mapped now and later stays in memory, the heap has
+ * room for an outage of all connections without asking the kernel, and the OOM killer spares this
  * process. Logs one warning for a protection that is not available.
  */
 void protect_memory(unsigned connections);

@@ -19,6 +19,7 @@
 #include "supervise/core.h"
 #include "supervise/detach/detach.h"
 #include "supervise/handover/handover.h"
+#include "supervise/readying.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
@@ -29,9 +30,6 @@
 #include "supervise/watch/ended.h"
 #include "supervise/watch/watch.h"
 #include "supervise/watching.h"
-
-/* Workers, in addition to one for each connection: each failed handshake uses one up. */
-#define SWAP_SPARES 4
 
 /* Names the export, so that a mistyped name shows, and the address if that differs. */
 static void describe_export(const struct supervisor *s, struct text *t)
@@ -76,6 +74,7 @@ void supervisor_ready(struct supervisor *s)
 		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}
+	supervisor_fill_spares_soon(s);
 	if (s->cfg.foreground)
 		return;
 	background_report(TAKE_FD(s->cfg.report_fd), 0);
@@ -88,21 +87,6 @@ void supervisor_start_thread(struct supervisor *s)
 
 	if (ret < 0)
 		log_warning("cannot start the helper thread: %s", strerror(-ret));
-}
-
-/* For an outage, in which memory may be short. */
-static void get_ready(struct supervisor *s)
-{
-	struct err err;
-
-	protect_memory(s->cfg.connections);
-	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + SWAP_SPARES : 1, true);
-	if (helpers_fill(s->helpers, &err) < 0)
-		log_warning("%s", err.message);
-	if (s->cfg.swap)
-		reconnect_listen(s->reconnect);
-	if (s->cfg.swap || protect_root())
-		reconnect_keep_files(s->reconnect);
 }
 
 /* No command waits any more. Keeps what an outage needs from the first handshake. */
@@ -149,7 +133,7 @@ static void warn(const struct supervisor *s)
 		log_notice(
 		    "/dev/nbd%d: --swap: during an outage no name is resolved, the state file is "
 		    "not written, and spare processes are ready for %u failed handshakes",
-		    s->at.index, SWAP_SPARES);
+		    s->at.index, READYING_SWAP_SPARES);
 	if (!sysfs_kernel_since(5, 8) && links_wanted(s->links) == 1)
 		log_warning("/dev/nbd%d: this kernel cannot replace a single connection (5.8 can): "
 			    "I/O fails when it dies; use --connections 2",
@@ -197,7 +181,7 @@ static void announce(struct supervisor *s, const struct event *e)
 	outage_set_grace(&s->outage, loop_now(), grace_read());
 	report_lost(s->report, links_alive(s->links) == 0);
 	if (s->cfg.reconnect)
-		get_ready(s);
+		supervisor_get_ready(s);
 	watch_start(s->watch, resize_is_due(s->resize));
 	resize_watch(s->resize);
 	watch_look(s->watch);

@@ -35,6 +35,7 @@
 #include "supervise/handover/handover.h"
 #include "supervise/inheriting.h"
 #include "supervise/keeping.h"
+#include "supervise/readying.h"
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/alarm.h"
 #include "supervise/report/report.h"
@@ -75,14 +76,16 @@ int supervisor_open_kernel(struct supervisor *s, struct err *err)
 	return 0;
 }
 
-/* Netlink is opened while the server answers the first handshake. */
-static void open_kernel_meanwhile(void *arg)
+/* What takes a few ms and needs no server is done while the server answers the first handshake. */
+static void use_the_wait(void *arg)
 {
 	struct supervisor *s = arg;
 	struct err err;
 
 	if (supervisor_open_kernel(s, &err) < 0)
 		supervisor_post(s, FSM_GIVE_UP, &err);
+	else
+		supervisor_protect_memory(s);
 }
 
 static int prepare_loop(struct supervisor *s)
@@ -91,9 +94,9 @@ static int prepare_loop(struct supervisor *s)
 	if (!s->env.loop || supervisor_prepare_requests(s) < 0)
 		return -ENOMEM;
 	s->env.offload = offload_new(s->env.loop);
-	s->meanwhile = loop_timer_new(s->env.loop, open_kernel_meanwhile, s);
+	s->meanwhile = loop_timer_new(s->env.loop, use_the_wait, s);
 	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
-	if (!s->env.offload || !s->meanwhile || !s->expiry)
+	if (!s->env.offload || !s->meanwhile || !s->expiry || supervisor_prepare_spares(s) < 0)
 		return -ENOMEM;
 	return supervisor_prepare_watch(s);
 }
@@ -341,6 +344,7 @@ static bool done(struct supervisor *s)
 	loop_io_free(s->log_io);
 	loop_timer_free(s->log_pause);
 	loop_timer_free(s->meanwhile);
+	loop_timer_free(s->filling);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
 	given_close(&s->given);
