@@ -28,6 +28,7 @@ int configure_attached_already(int index, struct err *err)
 {
 	char backend[1024] = "";
 	char shown[256];
+	struct usage usage;
 	struct text t;
 
 	sysfs_backend(index, backend, sizeof(backend));
@@ -36,6 +37,12 @@ int configure_attached_already(int index, struct err *err)
 		text_str(&t, " to ");
 		text_quote(&t, backend, strlen(backend), 150);
 	}
+	/* Disconnected while it is open, it looks the same until its last user closes it. */
+	if (usage_find(index, 0, &usage, NULL) == 0 && usage.n)
+		return err_set(err, ERR_BUSY, EBUSY,
+			       "/dev/nbd%d is attached already%s, or it was detached while it was "
+			       "in use: it is free when its last user closes it: %s",
+			       index, shown, usage.sentence);
 	return err_set(err, ERR_BUSY, EBUSY,
 		       "/dev/nbd%d is attached already%s: `nbd-attach --detach nbd%d` frees it",
 		       index, shown, index);
