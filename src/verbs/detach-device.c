@@ -11,6 +11,7 @@
 #include "base/offload.h"
 #include "verbs/device.h"
 #include "verbs/looks.h"
+#include "kernel/queue-reader.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
 #include "runtime/rundir.h"
@@ -104,6 +105,7 @@ static int release_it(struct outcome *out, struct release_config *cfg, struct er
 	if (cfg->offload)
 		offload_start(cfg->offload);
 	release = cfg->offload ? release_new(out->loop, cfg, released, out) : NULL;
+	(void)queue_reader_start(); /* while the thread looks for users; it is tried again later */
 	if (!release) {
 		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 		return err_exit_status(err->kind);

@@ -7,6 +7,8 @@
 #
 # The first two parts of a recovery, a connection and a handshake, are also what nbdinfo --size
 # does: its time from exec to exit is measured beside them, on the living server.
+#
+# TEST_NEWER_NBD_CLIENT: a command, such as the nbd-client of a newer Debian, for a tool more.
 # shellcheck source=tests/lib.sh disable=SC2317 # must() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 1800 "$@"
@@ -25,6 +27,11 @@ later=12
 
 by_nbd_attach_1s() {
 	attach -C 1 --io-timeout 1
+}
+
+read -ra newer <<<"${TEST_NEWER_NBD_CLIENT:-}"
+by_newer_nbd_client() {
+	timeout 20 "${newer[@]}" -unix "$sock" -N disk "/dev/$device" -persist
 }
 
 clear_up() {
@@ -79,8 +86,15 @@ plain_handshake() {
 
 declare -A function=([nbd-attach]=by_nbd_attach [nbd-attach-1s]=by_nbd_attach_1s [nbd-client]=by_nbd_client
 	[ioctl]=by_nbd_client_ioctl [qemu-nbd]=by_qemu_nbd)
+tools=(nbd-attach nbd-attach-1s nbd-client ioctl qemu-nbd)
+if [[ ${newer[*]} ]]; then
+	tools+=(nbd-client-newer)
+	function[nbd-client-newer]=by_newer_nbd_client
+	printf 'newer nbd-client\t%s\n' "$("${newer[@]}" -V 2>&1 | grep -oE '[0-9.]+$' | head -n 1)" \
+		>>"$out/about.tsv"
+fi
 for ((round = 1; round <= rounds; round++)); do
-	in_turn nbd-attach nbd-attach-1s nbd-client ioctl qemu-nbd
+	in_turn "${tools[@]}"
 	for tool in "${turn[@]}"; do
 		plain_handshake
 		outage_of "$tool" "${function[$tool]}"
