@@ -9,6 +9,9 @@
 #include "supervise/core.h"
 #include "supervise/reconnect/reconnect.h"
 
+/* ms: when many devices are attached at once, those that are not yet get the processors first */
+#define SPARES_MS 1000
+
 static void fill(void *arg)
 {
 	struct supervisor *s = arg;
@@ -27,7 +30,7 @@ int supervisor_prepare_spares(struct supervisor *s)
 void supervisor_fill_spares_soon(struct supervisor *s)
 {
 	if (s->cfg.reconnect)
-		loop_timer_set(s->filling, 0);
+		loop_timer_set(s->filling, SPARES_MS);
 }
 
 void supervisor_protect_memory(struct supervisor *s)

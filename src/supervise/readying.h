@@ -19,8 +19,8 @@ void supervisor_protect_memory(struct supervisor *s);
 void supervisor_get_ready(struct supervisor *s);
 
 /*
- * From the loop: nobody has to wait for them. Until then an outage starts the worker that it needs;
- * with --swap, or under the root file system, supervisor_get_ready() has started them.
+ * A second later: nobody has to wait for them. Until then an outage starts the worker that it
+ * needs; with --swap, or under the root file system, supervisor_get_ready() has started them.
  */
 void supervisor_fill_spares_soon(struct supervisor *s);
 
