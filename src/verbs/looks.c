@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ __attribute__((noreturn)) static void look_for_all(struct pollfd *ends, size_t n
 {
 	struct asked *a = calloc(1, sizeof(*a));
 
+	prctl(PR_SET_NAME, "nbd-users");
 	while (a && open_ends(ends, n)) {
 		if (poll(ends, n, -1) < 0 && errno != EINTR)
 			break;

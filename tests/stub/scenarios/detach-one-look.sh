@@ -40,12 +40,12 @@ rmdir "$holders/dm-7"
 check "it is detached then" nbd_attach -q --detach nbd2
 
 # Nobody else answers when the process that looks has been killed.
-looker() { # the grandchild: no process of the command is its parent
+looker() {
 	local p
 	looker=''
 	for p in $(pgrep -f "^${nbd_attach[0]} -q --detach nbd0 nbd1"); do
-		[[ $(ps -o ppid= -p "$p") -ne 1 ]] || looker=$p
-	done
+		[[ $(<"/proc/$p/comm") != nbd-users ]] || looker=$p
+	done 2>/dev/null
 	[[ $looker ]]
 }
 check "they are attached once more" attach_all
