@@ -2,7 +2,8 @@
 /*
  * Adjusts the queue of a newly attached device to its server. The driver sets only the attributes
  * it knows, and settings outlive an attachment, so this module resets what an earlier user or
- * server of the same index left behind, or refuses the device.
+ * server of the same index left behind, or refuses the device. Requests and read-ahead become
+ * larger than the kernel's defaults, which suit a local disk, where the server allows it.
  */
 #ifndef KERNEL_TUNE_H
 #define KERNEL_TUNE_H
@@ -38,6 +39,13 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 
 /* The same in this process, however long it takes, and without io_timeout. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
+
+/*
+ * For a device that has just been detached: takes back what tune_device() has set for speed,
+ * because the next user of the index may not expect it. Best effort.
+ */
+void tune_undo(int index);
+void tune_undo_at(const char *root, int index);
 
 /*
  * Sets queue/io_timeout (ms), which the driver resets with every timeout that it gets, in a

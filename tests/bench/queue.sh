@@ -16,7 +16,9 @@ usual_rounds=3
 # shellcheck source=tests/bench/lib.bash
 . "$top/tests/bench/lib.bash"
 
-start_server 10809 nbdkit -f -p 10809 --filter=delay memory 96M rdelay=1ms wdelay=1ms || exit 1
+# Without a declared maximum, requests would stay as small as the driver makes them.
+start_server 10809 nbdkit -f -p 10809 --filter=delay --filter=blocksize-policy memory 96M \
+	rdelay=1ms wdelay=1ms blocksize-maximum=32M || exit 1
 must attach_by nbd-attach nbd0 10809
 queue=/sys/block/nbd0/queue
 declare -A default=()

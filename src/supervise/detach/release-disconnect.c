@@ -6,6 +6,7 @@
 
 #include "kernel/partitions.h"
 #include "kernel/sysfs.h"
+#include "kernel/tune.h"
 #include "runtime/marks.h"
 #include "supervise/handover/work.h"
 
@@ -192,9 +193,10 @@ static void forget_work(void *arg)
 {
 	struct release *r = arg;
 
-	if (!r->over)
-		partitions_forget(r->cfg.index, r->cfg.force ? FORGET_FORCE_MS : FORGET_MS,
-				  &r->forget_err);
+	if (r->over)
+		return;
+	tune_undo(r->cfg.index);
+	partitions_forget(r->cfg.index, r->cfg.force ? FORGET_FORCE_MS : FORGET_MS, &r->forget_err);
 }
 
 static void forgotten(void *arg)

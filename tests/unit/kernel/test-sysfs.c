@@ -160,6 +160,48 @@ static void requests_stay_within_the_payload(void **state)
 	attr_is("queue/max_sectors_kb", "96");
 }
 
+/* Only a server that declares a maximum gets more than the driver's old 128 KiB. */
+static void requests_grow_if_the_server_says_so(void **state)
+{
+	static const struct {
+		uint32_t payload;
+		const char *before, *after;
+	} rows[] = {
+	    {UINT32_MAX, "128", "1024"},   {32 << 20, "128", "1024"},  {1 << 20, "128", "1024"},
+	    {(1 << 20) - 1, "128", "128"}, {0, "128", "128"},	       {0, "1024", "128"},
+	    {1 << 20, "1024", "1024"},	   {64 << 10, "1024", "64"},   {32 << 20, "64", "1024"},
+	    {32 << 20, "512", "512"},	   {32 << 20, "4096", "4096"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_attr("queue/max_sectors_kb", rows[i].before);
+		tune(rows[i].payload, FLUSH_TRIM);
+		attr_is("queue/max_sectors_kb", rows[i].after);
+	}
+}
+
+static void what_was_set_for_speed_is_taken_back(void **state)
+{
+	(void)state;
+	for (const char *const *kb = (const char *const[]){"128", "256", NULL}; *kb; kb++) {
+		write_attr("queue/read_ahead_kb", *kb);
+		write_attr("queue/max_sectors_kb", "128");
+		tune(32 << 20, FLUSH_TRIM);
+		attr_is("queue/read_ahead_kb", "512");
+		tune_undo_at(root, 0);
+		attr_is("queue/read_ahead_kb", "128");
+		attr_is("queue/max_sectors_kb", "128");
+	}
+	/* Somebody's own values stay. */
+	write_attr("queue/read_ahead_kb", "64");
+	write_attr("queue/max_sectors_kb", "1280");
+	tune(32 << 20, FLUSH_TRIM);
+	tune_undo_at(root, 0);
+	attr_is("queue/read_ahead_kb", "64");
+	attr_is("queue/max_sectors_kb", "1280");
+}
+
 static void leftovers_are_undone(void **state)
 {
 	(void)state;
@@ -357,6 +399,8 @@ int main(void)
 	    CASE(knows_free_from_attached),
 	    CASE(refuses_odd_attributes),
 	    CASE(requests_stay_within_the_payload),
+	    CASE(requests_grow_if_the_server_says_so),
+	    CASE(what_was_set_for_speed_is_taken_back),
 	    CASE(leftovers_are_undone),
 	    CASE(no_flush_no_write_back),
 	    CASE(what_cannot_be_undone_is_refused),
