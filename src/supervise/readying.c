@@ -10,7 +10,7 @@
 #include "supervise/reconnect/reconnect.h"
 
 /* ms: when many devices are attached at once, those that are not yet get the processors first */
-#define SPARES_MS 1000
+#define SPARES_MS 5000
 
 static void fill(void *arg)
 {

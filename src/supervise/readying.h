@@ -19,7 +19,7 @@ void supervisor_protect_memory(struct supervisor *s);
 void supervisor_get_ready(struct supervisor *s);
 
 /*
- * A second later: nobody has to wait for them. Until then an outage starts the worker that it
+ * Some seconds later: nobody has to wait for them. Until then an outage starts the worker that it
  * needs; with --swap, or under the root file system, supervisor_get_ready() has started them.
  */
 void supervisor_fill_spares_soon(struct supervisor *s);

@@ -75,9 +75,11 @@ for ((round = 1; round <= rounds; round++)); do
 			settled
 			case $tool in
 			nbd-attach)
-				memory nbd-attach nbd-attach
+				# They start some seconds later, and share pages with the supervisors.
+				must wait_for 30 there_are "$n" nbd-handshake
 				# It has confined itself, and locked its memory, when it waits.
 				settled
+				memory nbd-attach nbd-attach
 				memory nbd-handshake spare
 				;;
 			ioctl) memory nbd-client ioctl ;;

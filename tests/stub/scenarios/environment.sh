@@ -41,7 +41,7 @@ check "TLS: attaches" attach --tls --tls-psk "$N/keys.psk" --tls-username me
 two_run() {
 	(($(helpers "$(supervisor_pid 0)" | wc -l) >= 2))
 }
-check "a relay and a spare worker run" within 5 two_run
+check "a relay and a spare worker run" within 15 two_run
 check "no helper has a variable of the caller" is "$(strange)" ''
 load
 crash
