@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When kernel/tune.c writes io_timeout, on a simulated tree. The rest of it is in test-sysfs.c. */
+/* kernel/tune.c on a simulated tree: what it sets, and in which process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,11 +30,28 @@ static void write_attr(const char *name, const char *value)
 	tree_put(root, path, value);
 }
 
+/* Returns what was written, without a newline at the end. */
+static void attr_is(const char *name, const char *value)
+{
+	char text[64];
+
+	assert_int_equal(sysfs_read_at(root, 0, name, text, sizeof(text)), 0);
+	assert_string_equal(text, value);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
 	strcpy(root, "/tmp/test-tune-XXXXXX");
 	tree_make_device(root);
+	write_attr("ro", "0\n");
+	write_attr("queue/max_sectors_kb", "1280\n");
+	write_attr("queue/write_cache", "write back\n");
+	write_attr("queue/rotational", "0\n");
+	write_attr("queue/write_zeroes_max_bytes", "0\n");
+	write_attr("queue/discard_max_bytes", "4294966784\n");
+	write_attr("queue/discard_granularity", "4096\n");
+	write_attr("queue/discard_max_hw_bytes", "4294966784\n");
 	return 0;
 }
 
@@ -160,6 +177,131 @@ static void io_timeout_is_written_in_time(void **state)
 	assert_int_equal(written, 20000);
 }
 
+#define FLUSH_TRIM (NBD_TX_HAS_FLAGS | NBD_TX_SEND_FLUSH | NBD_TX_SEND_TRIM)
+
+static void tune(uint32_t payload, uint16_t flags)
+{
+	struct tune t = {.max_payload = payload, .flags = flags};
+	struct err err = {.message = ""};
+
+	if (tune_device_at(root, 0, &t, &err) < 0)
+		fail_msg("%s", err.message);
+}
+
+static void requests_stay_within_the_payload(void **state)
+{
+	(void)state;
+	tune(0, FLUSH_TRIM); /* undeclared: 32 MiB */
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(UINT32_MAX, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(1280 * 1024, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1280");
+	tune(1280 * 1024 - 1, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "1279");
+	write_attr("queue/max_sectors_kb", "65536\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "32768");
+	write_attr("queue/max_sectors_kb", "64\n"); /* an earlier server's */
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "128");
+	write_attr("queue/max_sectors_kb", "64\n");
+	tune(96 * 1024, FLUSH_TRIM);
+	attr_is("queue/max_sectors_kb", "96");
+}
+
+/* Only a server that declares a maximum gets more than the driver's old 128 KiB. */
+static void requests_grow_if_the_server_says_so(void **state)
+{
+	static const struct {
+		uint32_t payload;
+		const char *before, *after;
+	} rows[] = {
+	    {UINT32_MAX, "128", "1024"},   {32 << 20, "128", "1024"},  {1 << 20, "128", "1024"},
+	    {(1 << 20) - 1, "128", "128"}, {0, "128", "128"},	       {0, "1024", "128"},
+	    {1 << 20, "1024", "1024"},	   {64 << 10, "1024", "64"},   {32 << 20, "64", "1024"},
+	    {32 << 20, "512", "512"},	   {32 << 20, "4096", "4096"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_attr("queue/max_sectors_kb", rows[i].before);
+		tune(rows[i].payload, FLUSH_TRIM);
+		attr_is("queue/max_sectors_kb", rows[i].after);
+	}
+}
+
+static void what_was_set_for_speed_is_taken_back(void **state)
+{
+	(void)state;
+	for (const char *const *kb = (const char *const[]){"128", "256", NULL}; *kb; kb++) {
+		write_attr("queue/read_ahead_kb", *kb);
+		write_attr("queue/max_sectors_kb", "128");
+		tune(32 << 20, FLUSH_TRIM);
+		attr_is("queue/read_ahead_kb", "512");
+		tune_undo_at(root, 0);
+		attr_is("queue/read_ahead_kb", "128");
+		attr_is("queue/max_sectors_kb", "128");
+	}
+	/* Somebody's own values stay. */
+	write_attr("queue/read_ahead_kb", "64");
+	write_attr("queue/max_sectors_kb", "1280");
+	tune(32 << 20, FLUSH_TRIM);
+	tune_undo_at(root, 0);
+	attr_is("queue/read_ahead_kb", "64");
+	attr_is("queue/max_sectors_kb", "1280");
+}
+
+static void leftovers_are_undone(void **state)
+{
+	(void)state;
+	write_attr("queue/write_cache", "write through\n");
+	write_attr("queue/rotational", "1\n");
+	write_attr("queue/discard_max_bytes", "0\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/write_cache", "write back");
+	attr_is("queue/rotational", "0");
+	attr_is("queue/discard_max_bytes", "4294963200"); /* of 4096 bytes each */
+	tune(0, NBD_TX_HAS_FLAGS | NBD_TX_ROTATIONAL);
+	attr_is("queue/rotational", "1");
+	/* A limit that somebody has set is left alone. */
+	write_attr("queue/discard_max_bytes", "1048576\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/discard_max_bytes", "1048576");
+	/* No unit, no discards. */
+	write_attr("queue/discard_max_bytes", "0\n");
+	write_attr("queue/discard_granularity", "0\n");
+	tune(0, FLUSH_TRIM);
+	attr_is("queue/discard_max_bytes", "0");
+}
+
+static void no_flush_no_write_back(void **state)
+{
+	(void)state;
+	write_attr("queue/write_cache", "write through\n");
+	tune(0, NBD_TX_HAS_FLAGS);
+	attr_is("queue/write_cache", "write through");
+}
+
+static void what_cannot_be_undone_is_refused(void **state)
+{
+	struct tune t = {.flags = FLUSH_TRIM};
+	struct err err;
+
+	(void)state;
+	write_attr("queue/write_zeroes_max_bytes", "4294966784\n");
+	assert_int_equal(tune_device_at(root, 0, &t, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	t.flags |= NBD_TX_SEND_WRITE_ZEROES;
+	assert_int_equal(tune_device_at(root, 0, &t, &err), 0);
+
+	write_attr("ro", "1\n");
+	assert_int_equal(tune_device_at(root, 0, &t, &err), -EROFS);
+	assert_non_null(strstr(err.message, "blockdev --setrw /dev/nbd0"));
+	t.flags |= NBD_TX_READ_ONLY;
+	assert_int_equal(tune_device_at(root, 0, &t, &err), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -168,6 +310,12 @@ int main(void)
 	    CASE(a_refused_setting_is_told),
 	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
 	    CASE(io_timeout_is_written_in_time),
+	    CASE(requests_stay_within_the_payload),
+	    CASE(requests_grow_if_the_server_says_so),
+	    CASE(what_was_set_for_speed_is_taken_back),
+	    CASE(leftovers_are_undone),
+	    CASE(no_flush_no_write_back),
+	    CASE(what_cannot_be_undone_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
