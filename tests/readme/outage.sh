@@ -63,6 +63,8 @@ serve nbdkit 10809
 if nbd-client localhost 10809 /dev/nbd0 -N disk -persist >>"$scratch/log" 2>&1; then
 	through_an_outage true
 	plot "nbd-client -persist" >>"$scratch/plot"
+	# A request that hangs would keep the load, and with it this script, from its end.
+	timeout -k 1 5 nbd-client -d /dev/nbd0 >>"$scratch/log" 2>&1
 fi
 echo "== transcript"
 cat "$transcript"
