@@ -70,7 +70,7 @@ static void use_stack(void)
 #define HEAP_ROOM    (size_t)131072
 #define ATTEMPT_ROOM (size_t)49152
 
-static void keep_heap(unsigned connections)
+void protect_heap(unsigned connections)
 {
 	size_t size = HEAP_ROOM + (connections - 1) * ATTEMPT_ROOM;
 	void *room;
@@ -83,7 +83,7 @@ static void keep_heap(unsigned connections)
 	free(room);
 }
 
-void protect_memory(unsigned connections)
+void protect_memory(void)
 {
 	int ret;
 
@@ -91,7 +91,6 @@ void protect_memory(unsigned connections)
 		log_warning("cannot lock this process in memory: %s", strerror(errno));
 	tzset(); /* the log's time stamps: it reads a file */
 	use_stack();
-	keep_heap(connections);
 	ret = oom_set(OOM_NEVER);
 	if (ret < 0)
 		log_info("cannot hide from the OOM killer: %s", strerror(-ret));

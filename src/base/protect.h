@@ -33,11 +33,13 @@ bool protect_root(void);
 void protect_directories(void);
 
 /*
- * For a process that heals a device: everything mapped now and later stays in memory, the heap has
- * room for an outage of all connections without asking the kernel, and the OOM killer spares this
- * process. Logs one warning for a protection that is not available.
+ * For a process that heals a device: everything mapped now and later stays in memory, and the OOM
+ * killer spares it. Logs one warning for a protection that is not available.
  */
-void protect_memory(unsigned connections);
+void protect_memory(void);
+
+/* After that, once the device is attached: the heap has room for an outage of all connections. */
+void protect_heap(unsigned connections);
 
 /* In a child that is to become an ordinary program: undoes what is inherited. */
 void protect_undo(void);

@@ -324,7 +324,7 @@ int lock_holder(const char *path)
 		return 0;
 	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
 		return read_pid(fd);
-	/* Whoever had the lock last has ended, and each holder writes its number there. */
+	/* The last holder has ended. A new one may be about to write its number: it is none yet. */
 	if (fd >= 0 && has_ended(read_pid(fd)))
 		return 0;
 	return listed_holder(path);

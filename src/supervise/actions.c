@@ -74,7 +74,6 @@ void supervisor_ready(struct supervisor *s)
 		printf("/dev/nbd%d\n", s->at.index);
 		fflush(stdout);
 	}
-	supervisor_fill_spares_soon(s);
 	if (s->cfg.foreground)
 		return;
 	background_report(TAKE_FD(s->cfg.report_fd), 0);

@@ -57,12 +57,11 @@ struct supervisor {
 	struct loop_io *log_io; /* the kernel's log has a new record; NULL: not followed now */
 	struct loop_timer *log_pause; /* until it is read */
 	struct loop_timer *meanwhile, *expiry;
-	struct loop_timer *filling; /* the spare helpers are started then */
-	bool locked;		    /* our memory is locked */
-	unsigned alive_said;	    /* live connections at the last log line about them */
-	bool fail_now;		    /* I/O must fail in this outage before the dead timeout */
-	bool force, prepared;	    /* of the current detach */
-	bool left;		    /* the device stays attached when we end */
+	bool locked;	      /* our memory is locked */
+	unsigned alive_said;  /* live connections at the last log line about them */
+	bool fail_now;	      /* I/O must fail in this outage before the dead timeout */
+	bool force, prepared; /* of the current detach */
+	bool left;	      /* the device stays attached when we end */
 };
 
 /* supervisor.c: opens the kernel's interface, if it is not open. 0 or -errno with *err. */

@@ -9,19 +9,14 @@ struct supervisor;
  */
 #define READYING_SWAP_SPARES 4
 
-/* Once, before the first use of the others. 0 or -errno. */
-int supervisor_prepare_spares(struct supervisor *s);
-
 /* For a device that heals, only once: locks the memory. Takes a few ms. */
 void supervisor_protect_memory(struct supervisor *s);
 
-/* The device is attached, and must survive an outage from now on. */
-void supervisor_get_ready(struct supervisor *s);
-
 /*
- * Some seconds later: nobody has to wait for them. Until then an outage starts the worker that it
- * needs; with --swap, or under the root file system, supervisor_get_ready() has started them.
+ * The device is attached, and must survive an outage from now on. The spare worker is started when
+ * the device is looked at for the first time, some seconds later (spares_tend()), and until then
+ * when an outage needs it; those of --swap, and of the root file system, at once.
  */
-void supervisor_fill_spares_soon(struct supervisor *s);
+void supervisor_get_ready(struct supervisor *s);
 
 #endif

@@ -96,7 +96,7 @@ static int prepare_loop(struct supervisor *s)
 	s->env.offload = offload_new(s->env.loop);
 	s->meanwhile = loop_timer_new(s->env.loop, use_the_wait, s);
 	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
-	if (!s->env.offload || !s->meanwhile || !s->expiry || supervisor_prepare_spares(s) < 0)
+	if (!s->env.offload || !s->meanwhile || !s->expiry)
 		return -ENOMEM;
 	return supervisor_prepare_watch(s);
 }
@@ -344,7 +344,6 @@ static bool done(struct supervisor *s)
 	loop_io_free(s->log_io);
 	loop_timer_free(s->log_pause);
 	loop_timer_free(s->meanwhile);
-	loop_timer_free(s->filling);
 	loop_timer_free(s->expiry);
 	loop_free(s->env.loop);
 	given_close(&s->given);

@@ -34,7 +34,7 @@ spare_runs() {
 
 steady_descriptors() { # prints the number of descriptors when no process is being prepared
 	local now before=0
-	within 15 spare_runs >/dev/null # it is started some seconds after the device is ready
+	within 15 spare_runs >/dev/null || echo 'no spare'
 	for _ in {1..50}; do
 		now=$(descriptors)
 		((now == before)) && break
