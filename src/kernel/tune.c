@@ -39,56 +39,51 @@ static int set_number(const char *root, int index, const char *attribute, uint64
 }
 
 #define LEAST_DEFAULT_KB 128 /* no kernel starts with less: 6.1 has 128, 6.12 has 1280 */
-#define REQUEST_KB	 1024 /* measured (tests/bench/queue): 1.4 times as fast as 128, 4096 no more */
+#define REQUEST_KB	 1024 /* measured (tests/bench/queue): 1.3 times as fast as 128, 4096 no more */
 
 /*
  * A low limit was set for an earlier server, and REQUEST_KB by us; others are the administrator's.
  * A server that declares no maximum may be one that has never seen more than the 128 KiB that the
  * driver used to send.
  */
-static uint64_t request_kb(uint64_t now, uint32_t max_payload)
+static uint64_t request_kb(uint64_t now, const struct tune *t)
 {
-	uint64_t limit = (max_payload ? max_payload : NBD_PAYLOAD_DEFAULT) / 1024;
+	uint64_t limit = (t->max_payload ? t->max_payload : NBD_PAYLOAD_DEFAULT) / 1024;
 
-	if (now <= LEAST_DEFAULT_KB || now == REQUEST_KB)
-		now = max_payload / 1024 >= REQUEST_KB ? REQUEST_KB : LEAST_DEFAULT_KB;
+	if (now <= LEAST_DEFAULT_KB || (t->enlarge && now == REQUEST_KB))
+		now = t->enlarge && t->max_payload / 1024 >= REQUEST_KB ? REQUEST_KB
+									: LEAST_DEFAULT_KB;
 	return now < limit ? now : limit;
 }
 
 /* The server would answer a request above its limit with an error, or close the connection. */
-static int limit_requests(const char *root, int index, uint32_t max_payload, struct err *err)
+static int limit_requests(const char *root, int index, const struct tune *t, struct err *err)
 {
 	uint64_t now, wanted;
 	int ret = sysfs_number_at(root, index, "queue/max_sectors_kb", &now);
 
 	if (ret < 0)
 		return cannot(index, "queue/max_sectors_kb", ret, err);
-	wanted = request_kb(now, max_payload);
+	wanted = request_kb(now, t);
 	ret = set_number(root, index, "queue/max_sectors_kb", wanted, err);
 	if (ret == -EINVAL && wanted < now)
 		return err_set(err, ERR_SYSTEM, EINVAL,
 			       "the server takes at most %u bytes in one request, but this kernel "
 			       "cannot be limited to that",
-			       max_payload);
+			       t->max_payload);
 	return ret == -EINVAL ? 0 : ret;
 }
 
 #define READ_AHEAD_KB	      512 /* measured likewise: 1.2 times as fast as 128 */
-#define READ_AHEAD_DEFAULT_KB 128 /* the kernel's; or twice that, from 6.12 on */
+#define READ_AHEAD_DEFAULT_KB 128
 
-/* Changes a setting that has one of the kernel's own values, and does without where it cannot. */
+/* Best effort. */
 static void change(const char *root, int index, const char *attribute, uint64_t from, uint64_t to)
 {
 	uint64_t now;
 
 	if (sysfs_number_at(root, index, attribute, &now) == 0 && now == from)
 		set_number(root, index, attribute, to, NULL);
-}
-
-static void read_far_ahead(const char *root, int index)
-{
-	for (uint64_t kb = READ_AHEAD_DEFAULT_KB; kb < READ_AHEAD_KB; kb *= 2)
-		change(root, index, "queue/read_ahead_kb", kb, READ_AHEAD_KB);
 }
 
 void tune_undo_at(const char *root, int index)
@@ -171,7 +166,7 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	int ret = refuse_leftovers(root, index, tune->flags, err);
 
 	if (ret == 0)
-		ret = limit_requests(root, index, tune->max_payload, err);
+		ret = limit_requests(root, index, tune, err);
 	if (ret == 0)
 		ret = restore_flushes(root, index, tune->flags, err);
 	if (ret == 0)
@@ -180,8 +175,8 @@ int tune_device_at(const char *root, int index, const struct tune *tune, struct 
 	if (ret == 0)
 		ret = set_number(root, index, "queue/rotational",
 				 !!(tune->flags & NBD_TX_ROTATIONAL), err);
-	if (ret == 0)
-		read_far_ahead(root, index);
+	if (ret == 0 && tune->enlarge)
+		change(root, index, "queue/read_ahead_kb", READ_AHEAD_DEFAULT_KB, READ_AHEAD_KB);
 	return ret;
 }
 
@@ -342,9 +337,15 @@ int tune_device(int index, const struct tune *tune, struct err *err)
 	return tune_device_within_at(sysfs_root(), index, tune, LIMIT_MS, err);
 }
 
+bool tune_enlarges(void)
+{
+	return !sysfs_kernel_since(6, 12);
+}
+
 void tune_undo(int index)
 {
-	tune_undo_at(sysfs_root(), index);
+	if (tune_enlarges())
+		tune_undo_at(sysfs_root(), index);
 }
 
 bool tune_leftovers(int index, uint16_t flags)

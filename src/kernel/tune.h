@@ -2,8 +2,8 @@
 /*
  * Adjusts the queue of a newly attached device to its server. The driver sets only the attributes
  * it knows, and settings outlive an attachment, so this module resets what an earlier user or
- * server of the same index left behind, or refuses the device. Requests and read-ahead become
- * larger than the kernel's defaults, which suit a local disk, where the server allows it.
+ * server of the same index left behind, or refuses the device. Where the driver's own values are
+ * small, it enlarges read-ahead, and requests if the server declares that it takes them.
  */
 #ifndef KERNEL_TUNE_H
 #define KERNEL_TUNE_H
@@ -17,6 +17,7 @@
 struct tune {
 	uint32_t max_payload;	/* the server's, in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	uint16_t flags;		/* NBD_TX_* as given to the kernel */
+	bool enlarge;		/* tune_enlarges() */
 	uint32_t io_timeout_ms; /* for queue/io_timeout, as by tune_io_timeout_apart(); 0: none */
 };
 
@@ -40,9 +41,13 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 /* The same in this process, however long it takes, and without io_timeout. */
 int tune_device_at(const char *root, int index, const struct tune *tune, struct err *err);
 
+/* Are the driver's own requests and read-ahead small? */
+bool tune_enlarges(void);
+
 /*
- * For a device that has just been detached: takes back what tune_device() has set for speed,
- * because the next user of the index may not expect it. Best effort.
+ * Takes back what tune_device() has enlarged, because the next user of the index may not expect it.
+ * Call it while nobody else can attach the device: before it is disconnected, or while it is open.
+ * Best effort; does not wait for requests.
  */
 void tune_undo(int index);
 void tune_undo_at(const char *root, int index);

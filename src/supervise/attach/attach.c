@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
+#include "kernel/tune.h"
 #include "supervise/attach/configure.h"
 #include "supervise/attach/dialler.h"
 #include "supervise/attach/table.h"
@@ -102,6 +103,7 @@ static int open_up(struct attach *a, struct err *err)
 	if (ret == 0 && links_watch(a->cfg.links) < 0)
 		ret = err_set(err, ERR_SYSTEM, ENOMEM, "cannot watch the connections");
 	if (ret < 0) {
+		tune_undo(at->index);
 		kernel_detach(a->env->kernel, at->index, NULL);
 		close_fdp(&at->mark);
 	}

@@ -28,7 +28,6 @@ int configure_attached_already(int index, struct err *err)
 {
 	char backend[1024] = "";
 	char shown[256];
-	struct usage usage;
 	struct text t;
 
 	sysfs_backend(index, backend, sizeof(backend));
@@ -37,15 +36,12 @@ int configure_attached_already(int index, struct err *err)
 		text_str(&t, " to ");
 		text_quote(&t, backend, strlen(backend), 150);
 	}
-	/* Disconnected while it is open, it looks the same until its last user closes it. */
-	if (usage_find(index, 0, &usage, NULL) == 0 && usage.n)
-		return err_set(err, ERR_BUSY, EBUSY,
-			       "/dev/nbd%d is attached already%s, or it was detached while it was "
-			       "in use: it is free when its last user closes it: %s",
-			       index, shown, usage.sentence);
-	return err_set(err, ERR_BUSY, EBUSY,
-		       "/dev/nbd%d is attached already%s: `nbd-attach --detach nbd%d` frees it",
-		       index, shown, index);
+	/* Disconnected while it is open, it looks the same. */
+	return err_set(
+	    err, ERR_BUSY, EBUSY,
+	    "/dev/nbd%d is attached already%s: `nbd-attach --detach nbd%d` frees it; if "
+	    "it was detached while it was in use, it is free when its last user closes it",
+	    index, shown, index);
 }
 
 /* Before the device has a size again: later opens then see the new disk. */
@@ -162,9 +158,11 @@ void configure_work(struct configure *c)
 		return;
 	tune = (struct tune){.max_payload = c->max_payload,
 			     .flags = c->attach.server_flags,
+			     .enlarge = tune_enlarges(),
 			     .io_timeout_ms = c->io_timeout};
 	c->ret = tune_device(c->index, &tune, &c->err);
 	if (c->ret < 0) {
+		tune_undo(c->index);
 		kernel_detach(c->kernel, c->index, NULL);
 		return;
 	}

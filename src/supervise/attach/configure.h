@@ -35,7 +35,7 @@ struct configure {
  */
 void configure_work(struct configure *c);
 
-/* The BUSY error for a device that is attached, or looks so; returns -EBUSY. Reads sysfs, /proc. */
+/* The BUSY error for a device that is attached; returns -EBUSY. Reads sysfs. */
 int configure_attached_already(int index, struct err *err);
 
 #endif

@@ -51,6 +51,13 @@ static void await_kernel(struct release *r)
 		heal_check_work(&h);
 }
 
+/* As long as the claim has the device open, no other program can attach it. */
+static void undo_tuning(struct release *r)
+{
+	if (r->detach_ret == 0 && r->claim.pid)
+		tune_undo(r->cfg.index);
+}
+
 static void disconnect_work(void *arg)
 {
 	struct release *r = arg;
@@ -61,6 +68,7 @@ static void disconnect_work(void *arg)
 		return;
 	if (r->cfg.disconnect) {
 		r->detach_ret = r->cfg.disconnect(r->cfg.disconnect_arg, &r->err);
+		undo_tuning(r);
 		return;
 	}
 	if (r->dead && r->cfg.mark >= 0)
@@ -77,6 +85,7 @@ static void disconnect_work(void *arg)
 	 */
 	marks_remove(r->cfg.index);
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
+	undo_tuning(r);
 }
 
 static void disconnected(void *arg)
@@ -195,7 +204,6 @@ static void forget_work(void *arg)
 
 	if (r->over)
 		return;
-	tune_undo(r->cfg.index);
 	partitions_forget(r->cfg.index, r->cfg.force ? FORGET_FORCE_MS : FORGET_MS, &r->forget_err);
 }
 
