@@ -30,7 +30,7 @@ sed -i "s,^target = .*,unix = $sock," /etc/nbd-attach/data.conf
 check "the example configuration attaches" nbd_attach data
 check "attached" status_is data device /dev/nbd0
 held=$(supervisor nbd0)
-check "the workers have that account" eval '
+check "the workers have that account" wait_for 15 eval '
 	ps -o user= --ppid "$held" | grep -qx nbd-attach'
 load() { # until $scratch/enough exists
 	while [[ ! -e $scratch/enough ]]; do
