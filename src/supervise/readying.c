@@ -22,8 +22,7 @@ void supervisor_get_ready(struct supervisor *s)
 	if (s->locked)
 		protect_heap(s->cfg.connections);
 	helpers_set(s->helpers, s->cfg.swap ? s->cfg.connections + READYING_SWAP_SPARES : 1, true);
-	/* When many devices are attached at once, those that are not yet get the processors first.
-	 */
+	/* Otherwise later, so that many devices can be attached at once. */
 	if (!s->cfg.swap && !protect_root())
 		return;
 	if (helpers_fill(s->helpers, &err) < 0)

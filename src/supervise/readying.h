@@ -5,8 +5,7 @@
 
 struct supervisor;
 
-/* Workers with --swap, in addition to one for each connection: each failed handshake uses one up.
- */
+/* With --swap, in addition to a worker for each connection: each failed handshake uses one up. */
 #define READYING_SWAP_SPARES 4
 
 /* For a device that heals, only once: locks the memory. Takes a few ms. */

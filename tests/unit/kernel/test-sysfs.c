@@ -54,13 +54,6 @@ static int set_up(void **state)
 	write_attr("size", "32768\n");
 	write_attr("ro", "0\n");
 	write_attr("queue/logical_block_size", "4096\n");
-	write_attr("queue/max_sectors_kb", "1280\n");
-	write_attr("queue/write_cache", "write back\n");
-	write_attr("queue/rotational", "0\n");
-	write_attr("queue/write_zeroes_max_bytes", "0\n");
-	write_attr("queue/discard_max_bytes", "4294966784\n");
-	write_attr("queue/discard_granularity", "4096\n");
-	write_attr("queue/discard_max_hw_bytes", "4294966784\n");
 	return 0;
 }
 
