@@ -222,10 +222,14 @@ __attribute__((noreturn)) static void set_apart(const char *root, int index, uin
 
 	snprintf(text, sizeof(text), "%u", ms);
 	prctl(PR_SET_NAME, "nbd-io-timeout");
-	for (int i = 0; i < IDLE_LOOKS && !is_idle(root, index); i++)
+	for (int i = 0; i < IDLE_LOOKS; i++) {
+		/* Once is enough: on a busy device a second look would find the next request. */
+		if (is_idle(root, index)) {
+			sysfs_write_at(root, index, "queue/io_timeout", text);
+			break;
+		}
 		usleep(IDLE_MS * 1000);
-	if (is_idle(root, index))
-		sysfs_write_at(root, index, "queue/io_timeout", text);
+	}
 	_exit(0);
 }
 

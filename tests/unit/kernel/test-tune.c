@@ -20,6 +20,10 @@
 #include "kernel/tune.h"
 #include "tree-fixture.h"
 
+/* Requests in flight: none, one. */
+#define STAT_IDLE "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+#define STAT_BUSY "0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0\n"
+
 static char root[64];
 
 static void write_attr(const char *name, const char *value)
@@ -128,7 +132,7 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
 	write_attr("queue/iostats", "1\n");
-	write_attr("stat", "0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0\n");
+	write_attr("stat", STAT_BUSY);
 	tune_io_timeout_apart_at(root, 0, 1000);
 	close(held[1]);
 	let_go = becomes(held[0], POLLHUP);
@@ -136,7 +140,7 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	early.fd = fd;
 	too_early = poll(&early, 1, 300) == 1 && early.revents & POLLIN;
-	write_attr("stat", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+	write_attr("stat", STAT_IDLE);
 	waited = becomes(fd, POLLIN) && read(fd, text, sizeof(text) - 1) == 4;
 	close(fd);
 	close(held[0]);
@@ -144,6 +148,50 @@ static void the_writer_of_io_timeout_keeps_no_descriptor(void **state)
 	assert_false(too_early);
 	assert_true(waited);
 	assert_string_equal(text, "1000");
+}
+
+/* Answers one look at a FIFO, if there is one within five seconds. */
+static bool answer(const char *path, const char *text)
+{
+	int fd = -1;
+
+	for (int i = 0; i < 250 && fd < 0; i++) {
+		fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			usleep(20000);
+	}
+	if (fd < 0)
+		return false;
+	(void)!write(fd, text, strlen(text));
+	close(fd);
+	return true;
+}
+
+/* The next request of a busy device comes at once, so one idle look is enough. */
+static void io_timeout_is_written_between_two_requests(void **state)
+{
+	char path[256];
+	uint64_t written = 0;
+	bool looked;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/block/nbd0/stat", root);
+	write_attr("queue/iostats", "1\n");
+	write_attr("queue/io_timeout", "30000");
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	tune_io_timeout_apart_at(root, 0, 1000);
+	looked = answer(path, STAT_IDLE);
+	for (int i = 0; i < 25 && written != 1000; i++) {
+		usleep(20000);
+		sysfs_number_at(root, 0, "queue/io_timeout", &written);
+	}
+	/* A writer that looks again goes on with the next test's file. */
+	if (written != 1000)
+		answer(path, STAT_BUSY);
+	unlink(path);
+	assert_true(looked);
+	assert_int_equal(written, 1000);
 }
 
 /* The attachment is announced when it is written, but not much later if requests hold it up. */
@@ -157,11 +205,11 @@ static void io_timeout_is_written_in_time(void **state)
 	write_attr("queue/iostats", "1\n");
 	write_attr("queue/max_sectors_kb", "128");
 	write_attr("queue/io_timeout", "30000");
-	write_attr("stat", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+	write_attr("stat", STAT_IDLE);
 	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), 0);
 	assert_int_equal(sysfs_number_at(root, 0, "queue/io_timeout", &written), 0);
 	assert_int_equal(written, 10000);
-	write_attr("stat", "0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0\n");
+	write_attr("stat", STAT_BUSY);
 	began = loop_now();
 	tune.io_timeout_ms = 20000;
 	assert_int_equal(tune_device_within_at(root, 0, &tune, 5000, &err), 0);
@@ -169,7 +217,7 @@ static void io_timeout_is_written_in_time(void **state)
 	assert_int_equal(sysfs_number_at(root, 0, "queue/io_timeout", &written), 0);
 	assert_int_equal(written, 10000);
 	/* The writer goes on, and ends. */
-	write_attr("stat", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+	write_attr("stat", STAT_IDLE);
 	for (int i = 0; i < 500 && written != 20000; i++) {
 		usleep(20000);
 		sysfs_number_at(root, 0, "queue/io_timeout", &written);
@@ -321,6 +369,7 @@ int main(void)
 	    CASE(a_frozen_queue_is_not_waited_for),
 	    CASE(a_refused_setting_is_told),
 	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
+	    CASE(io_timeout_is_written_between_two_requests),
 	    CASE(io_timeout_is_written_in_time),
 	    CASE(requests_stay_within_the_payload),
 	    CASE(requests_grow_if_the_server_says_so),
