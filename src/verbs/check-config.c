@@ -12,7 +12,6 @@
 #include "cli/conf.h"
 #include "cli/merge.h"
 #include "cli/name.h"
-#include "cli/server-captive.h"
 #include "cli/table.h"
 #include "kernel/device.h"
 #include "verbs/verbs.h"
@@ -61,44 +60,46 @@ static bool is_missing(const struct options_setting *s)
 	       (errno == ENOENT || errno == ENOTDIR);
 }
 
-/* The command of a captive server, as execvp(3) will look for it. */
-static bool is_command_missing(const char *target, char *name, size_t size)
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Looks for a command as execvp(3) does. */
+static bool is_command(const char *name)
 {
 	const char *path = getenv("PATH");
 	size_t len;
 
-	if (!target || !captive_is_line(target))
-		return false;
-	target += 1 + strspn(target + 1, " \t");
-	len = strcspn(target, " \t");
-	snprintf(name, size, "%.*s", (int)len, target);
 	if (strchr(name, '/'))
-		return access(name, X_OK) < 0;
+		return is_program(name);
 	for (path = path ? path : "/usr/bin:/bin"; *path; path += len + (path[len] == ':')) {
 		char file[2 * PATH_MAX];
 
 		len = strcspn(path, ":");
-		snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, name);
-		if (access(file, X_OK) == 0)
-			return false;
+		snprintf(file, sizeof(file), "%.*s%s%s", (int)len, path, len ? "/" : "", name);
+		if (is_program(file))
+			return true;
 	}
-	return true;
+	return false;
 }
 
-static int check_command(const char *path, struct err *err)
+/* The command of a captive server. The number of errors. */
+static int check_command(const struct config *config, const struct options *o)
 {
-	char command[PATH_MAX];
-	struct config config;
-	int missing;
+	struct stat st;
 
-	if (config_read_first(path, &config, NULL, NULL, err) < 0)
-		return err_exit_status(err->kind);
-	missing = is_command_missing(config.target, command, sizeof(command));
-	if (missing)
-		log_error("%s:%u: target: there is no command %s", path, config.target_line,
-			  command);
-	config_done(&config);
-	return missing ? err_exit_status(ERR_USAGE) : 0;
+	if (!o->captive || is_command(o->captive[0]))
+		return 0;
+	if (strchr(o->captive[0], '/') && stat(o->captive[0], &st) == 0)
+		log_error("%s:%u: target: %s is not a program that can be run", config->path,
+			  config->target_line, o->captive[0]);
+	else
+		log_error("%s:%u: target: there is no command %s", config->path,
+			  config->target_line, o->captive[0]);
+	return 1;
 }
 
 static int check_files(const struct options *o)
@@ -114,24 +115,23 @@ static int check_files(const struct options *o)
 			  option_path(s->def, s->value));
 		missing++;
 	}
-	return missing ? err_exit_status(ERR_USAGE) : 0;
+	return missing;
 }
 
-/* The file, its drop-ins and the defaults, combined as for attaching. */
-static int check_together(const char *path, struct err *err)
+/* The file, its drop-ins and the defaults, combined as for attaching. `config` is the file. */
+static int check_together(const struct config *config, struct err *err)
 {
 	struct options o;
-	int status, command;
+	int errors;
 
-	if (options_parse_config(path, &o, err) < 0) {
+	if (options_parse_config(config->path, &o, err) < 0) {
 		log_error("%s", err->message);
 		return err_exit_status(err->kind);
 	}
 	cmd_tell_left_out(&o);
-	status = check_files(&o);
+	errors = check_files(&o) + check_command(config, &o);
 	options_done(&o);
-	command = check_command(path, err);
-	return status ? status : command;
+	return errors ? err_exit_status(ERR_USAGE) : 0;
 }
 
 /* A file that completes others; goes on to the next one, *arg being the worst exit status. */
@@ -165,6 +165,8 @@ int cmd_check_config(const struct options *o)
 	}
 	if (config_read_first(path, &config, say, NULL, &err) < 0)
 		return err_exit_status(err.kind);
+	if (status == 0)
+		status = check_together(&config, &err);
 	config_done(&config);
-	return status ? status : check_together(path, &err);
+	return status;
 }

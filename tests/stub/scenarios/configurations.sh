@@ -149,6 +149,18 @@ check "--check-config: a drop-in that does not fit the target" \
 check "--check-config: a file that a drop-in names" says '20-site.conf:1: tls-ca: there is no /none.status 2$' \
 	'echo tls-ca = /none >data.conf.d/20-site.conf; echo target = nbds://h >data.conf
 	"$@" --check-config data'
+check "--check-config: the quotes of a server command" says '^status 0$' \
+	'cp /bin/true "my server"
+	for server in "[ \"$PWD/my server\" -x ]" "[ '"'/bin/true'"' -x ]" "[ \"true\" ]"; do
+		echo "target = $server" >data.conf; rm -rf data.conf.d defaults.conf
+		"$@" --check-config data || exit
+	done'
+check "--check-config: a command in quotes that is missing" \
+	says 'data.conf:1: target: there is no command /no/such server.status 2$' \
+	'echo "target = [ \"/no/such server\" -x ]" >data.conf; rm -r data.conf.d defaults.conf; "$@" --check-config data'
+check "--check-config: a directory is not a command" \
+	says 'data.conf:1: target: /etc is not a program that can be run.status 2$' \
+	'echo "target = [ /etc ]" >data.conf; rm -r data.conf.d defaults.conf; "$@" --check-config data'
 check "--check-config: the defaults" says '^nbd-attach: /etc/nbd-attach/defaults.conf:1: there is no option "x".status 2$' \
 	'echo x = y >defaults.conf; "$@" --check-config data'
 check "--check-config -v: what is left out" says 'defaults.conf:1: tls-ca is left out: .*status 0$' \
