@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nbd-client with a device as its only word: the device's line of nbdtab(5). */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,13 +62,14 @@ static void ignore_note(const char *sentence, void *arg)
 	(void)arg;
 }
 
-/* 1: the line is of another device. */
-static int try_line(struct nbd_client *c, int index, char *line, struct err *err)
+/* `line` has len bytes. 1: it is of another device, or of none. */
+static int try_line(struct nbd_client *c, int index, char *line, size_t len, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct nbdtab tab = {.note = ignore_note};
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
+	bool whole = strlen(line) == len;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	int r;
 
 	if (!f)
@@ -76,26 +78,36 @@ static int try_line(struct nbd_client *c, int index, char *line, struct err *err
 	fclose(f);
 	if (tab.index != index)
 		return 1;
+	if (!whole)
+		return err_set(err, ERR_FAILED, EINVAL, "the line contains a NUL byte");
 	return r < 0 ? r : add_entry(c, &tab, text, err);
 }
 
 int nbd_client_add_from_nbdtab(struct nbd_client *c, const char *nbdtab, const char *device,
 			       struct err *err)
 {
-	_cleanup_file_ FILE *f = fopen(nbdtab, "re");
+	_cleanup_file_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
+	ssize_t len;
 	int index, r = device_parse(device, "", &index, err);
 
 	if (r < 0)
 		return r;
-	for (unsigned n = 1; f && getline(&line, &size, f) >= 0; n++) {
-		line[strcspn(line, "\n")] = '\0';
-		r = try_line(c, index, line, err);
+	f = fopen(nbdtab, "re");
+	if (!f && errno != ENOENT)
+		return err_errno(err, ERR_FAILED, errno, "cannot read %s", nbdtab);
+	for (unsigned n = 1; f && (len = getline(&line, &size, f)) >= 0; n++) {
+		if (len && line[len - 1] == '\n')
+			line[--len] = '\0';
+		r = try_line(c, index, line, (size_t)len, err);
 		if (r < 0)
 			err_prefix(err, "%s:%u: ", nbdtab, n);
 		if (r <= 0)
 			return r;
 	}
+	/* What could not be read may name another server than a configuration file does. */
+	if (f && !feof(f))
+		return err_errno(err, ERR_FAILED, errno, "cannot read %s", nbdtab);
 	return nbd_client_add(c, err, "nbd%d", index);
 }

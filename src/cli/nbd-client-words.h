@@ -32,7 +32,8 @@ int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struc
 
 /*
  * Adds what the file `nbdtab` says of `device`. Without a line for it, the words make nbd-attach
- * look for a configuration file of its own. 0, or -errno with *err. Blocks to read the file.
+ * look for a configuration file of its own. 0, or -errno with *err, also if that line is wrong or
+ * the file cannot be read, although it exists. Blocks to read the file.
  */
 int nbd_client_add_from_nbdtab(struct nbd_client *c, const char *nbdtab, const char *device,
 			       struct err *err);

@@ -245,6 +245,8 @@ int nbdtab_convert(struct nbdtab *tab, char *text, FILE *out, struct err *err)
 
 	tab->index = -1;
 	tab->lossy = tab->impatient = false;
+	if (r < 0 && l.field[0])
+		device_parse(l.field[0], "", &tab->index, NULL);
 	if (r < 0 || !l.field[0])
 		return r;
 	r = device_parse(l.field[0], " or the like", &tab->index, err);

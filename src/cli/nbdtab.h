@@ -16,7 +16,8 @@
 typedef void nbdtab_note_fn(const char *sentence, void *arg);
 
 struct nbdtab {
-	int index;	      /* of /dev/nbdN; -1: the line is empty or a comment */
+	int index;	      /* of /dev/nbdN, even if the line is refused; -1: the line is empty, a
+				 comment, or names no device */
 	bool lossy;	      /* an option was left out that meant something, if only to a person */
 	bool impatient;	      /* the dead-timeout is what `timeout` said */
 	bool persist;	      /* nbd-client would connect again: nbd-attach always does */
@@ -26,7 +27,7 @@ struct nbdtab {
 
 /*
  * Converts a line without its newline, which is taken apart in place. 0 with *tab filled and the
- * text written to `out`; or -EINVAL with *err (ERR_FAILED), and what was written is worth nothing.
+ * text written to `out`; or -EINVAL with *err (ERR_FAILED), and tab->index is the only result.
  */
 int nbdtab_convert(struct nbdtab *tab, char *line, FILE *out, struct err *err);
 

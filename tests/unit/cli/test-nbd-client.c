@@ -183,6 +183,11 @@ static const struct {
     {"nbd-client srv nbd0 -- -x", "comes after --", NBD_CLIENT_ATTACH},
     {"nbd-client [ x ]", "is neither a host", NBD_CLIENT_ATTACH},
     {"nbd-client nbd4", "preinit", NBD_CLIENT_ATTACH},
+    /* A wrong line of the device, and not another server. */
+    {"nbd-client nbd5", ":2: the line must name a device, a host", NBD_CLIENT_ATTACH},
+    {"nbd-client nbd7", ":9: \"extra\" is one word too many", NBD_CLIENT_ATTACH},
+    {"nbd-client /dev/nbd8", ":10: \"s,rv\" contains a comma", NBD_CLIENT_ATTACH},
+    {"nbd-client nbd10", ":11: the line contains a NUL byte", NBD_CLIENT_ATTACH},
     {"nbd-client nbdx", "not an NBD device", NBD_CLIENT_ATTACH},
     /* The exit status of -c differs. */
     {"nbd-client -c nbd0 -nosuch", "no option", NBD_CLIENT_CHECK},
@@ -201,6 +206,34 @@ static void what_is_refused_is_named(void **state)
 			fail_msg("%s: %s", bad[i].line, err.message);
 		assert_int_equal(c.task, bad[i].task);
 		assert_int_equal(c.n, 0);
+	}
+}
+
+static void a_table_that_cannot_be_read_is_not_skipped(void **state)
+{
+	static const struct {
+		const char *file, *says; /* says: NULL: there is no table */
+	} tables[] = {
+	    {"/nonexistent/nbdtab", NULL},
+	    {"/dev/null", NULL},
+	    {"/", "cannot read /: Is a directory"},
+	    {"/dev/null/nbdtab", "cannot read /dev/null/nbdtab: Not a directory"},
+	};
+	char program[] = "nbd-client", device[] = "nbd0";
+	char *argv[] = {program, device, NULL};
+	struct nbd_client c;
+	struct err err;
+	int r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		r = nbd_client_parse(2, argv, tables[i].file, &c, &err);
+		if ((r == 0) == (tables[i].says != NULL))
+			fail_msg("%s: %d", tables[i].file, r);
+		if (r == 0)
+			nbd_client_done(&c);
+		else
+			assert_string_equal(err.message, tables[i].says);
 	}
 }
 
@@ -323,11 +356,15 @@ static int write_nbdtab(void **state)
 				   "nbd2 srv z timeout=8\n"
 				   "nbd3 srv t cacertfile=/ca,dead-timeout=4\n"
 				   "nbd4 srv p preinit\n"
-				   "nbd6 srv t tls,persist\n";
+				   "nbd6 srv t tls,persist\n"
+				   "nbd7 srv x bs=512 extra\n"
+				   "nbd8 s,rv x\n"
+				   "nbd10 srv x\0,tls\n";
+	const ssize_t len = sizeof(text) - 1;
 	_cleanup_fd_ int fd = mkstemp(nbdtab);
 
 	(void)state;
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	return fd >= 0 && write(fd, text, (size_t)len) == len ? 0 : -1;
 }
 
 static int remove_nbdtab(void **state)
@@ -343,6 +380,7 @@ int main(void)
 	    cmocka_unit_test(the_help_has_the_options),
 	    cmocka_unit_test(the_result_is_understood),
 	    cmocka_unit_test(what_is_refused_is_named),
+	    cmocka_unit_test(a_table_that_cannot_be_read_is_not_skipped),
 	    cmocka_unit_test(words_beyond_the_room_are_refused),
 	    cmocka_unit_test(what_is_no_word_is_kept),
 	    cmocka_unit_test(the_name_decides),
