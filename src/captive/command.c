@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -65,6 +66,23 @@ int command_unavailable(const char *name, struct err *err)
 	return err_set(err, ERR_RETRY, EAGAIN,
 		       "%s cannot be run: the initramfs in which nbd-attach was started is gone",
 		       name);
+}
+
+void command_explain_end(const char *name, int status, bool proved, const char *said,
+			 struct err *err)
+{
+	/* A server that ends by itself before it has ever worked complains of its image or options,
+	 * and would do so again. */
+	bool refuses = !proved && WIFEXITED(status) && WEXITSTATUS(status) != 0;
+	char how[64];
+
+	if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "was ended by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
+	err_set(err, refuses ? ERR_PERMANENT : ERR_RETRY, ECHILD, "the server %s %s%s%s", name, how,
+		said[0] ? ": " : "", said);
 }
 
 /* The language, the time zone, where programs are, and what tells the server's processes. */

@@ -8,6 +8,7 @@
 #ifndef CAPTIVE_COMMAND_H
 #define CAPTIVE_COMMAND_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -45,6 +46,14 @@ int command_start(const struct command *command, pid_t *ret_pid, struct err *err
 
 /* Fills *err: the initramfs has been left, and its programs with it. Always -EAGAIN. */
 int command_unavailable(const char *name, struct err *err);
+
+/*
+ * Fills *err with how a server ended, by the status of waitpid(2): PERMANENT if it refused to
+ * start, because it would do so again, or else RETRY. `proved`: it had worked before. `said`: its
+ * last line, or "".
+ */
+void command_explain_end(const char *name, int status, bool proved, const char *said,
+			 struct err *err);
 
 /* The program's name without its directory: what people call it. */
 const char *command_name(char *const *argv);

@@ -159,26 +159,13 @@ static void start_later(struct keeper *k)
 
 static void describe_end(struct keeper *k, int status)
 {
-	enum err_kind kind = ERR_RETRY;
-	char how[64], shown[SHOWN_MAX + 8] = "";
+	char shown[SHOWN_MAX] = "";
 	struct err err;
 	struct text t;
 
-	if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "was ended by signal %d (%s)", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)));
-	else
-		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
-	if (k->log.last[0]) {
-		text_init(&t, shown, sizeof(shown));
-		text_str(&t, ": ");
-		text_str(&t, k->log.last);
-	}
-	/* A server that ends by itself before it has ever worked complains of its image or options,
-	 * and would do so again. */
-	if (!k->proved && WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		kind = ERR_PERMANENT;
-	err_set(&err, kind, ECHILD, "the server %s %s%s", k->name, how, shown);
+	text_init(&t, shown, sizeof(shown));
+	text_str(&t, k->log.last);
+	command_explain_end(k->name, status, k->proved, shown, &err);
 	k->status.kind = err.kind;
 	memcpy(k->status.error, err.message, sizeof(k->status.error));
 }

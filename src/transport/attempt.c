@@ -51,6 +51,7 @@ struct attempt {
 	enum attempt_phase phase;
 	struct source source;
 	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
+	bool named;		     /* that is its name, and stands for each address */
 	struct helpers *helpers;
 	struct helpers *own_helpers; /* NULL if they are the caller's */
 	struct helper *worker;	     /* started in advance if there is no spare one */
@@ -127,6 +128,12 @@ static void succeed(struct attempt *a)
 	close_fdp(&result.fd);
 }
 
+/* The address of the server that was reached, or its name. */
+static const char *peer_of(const struct attempt *a, char *buf, size_t size)
+{
+	return a->named ? a->what : address_describe(&a->result.peer, buf, size);
+}
+
 static void on_deadline(void *arg)
 {
 	struct attempt *a = arg;
@@ -155,7 +162,7 @@ static void on_deadline(void *arg)
 		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
 			"no answer from %s within %s: the server may be stopped, overloaded, or "
 			"not an NBD server",
-			address_describe(&a->result.peer, where, sizeof(where)), limit);
+			peer_of(a, where, sizeof(where)), limit);
 		break;
 	case PHASE_DONE:
 		return;
@@ -247,8 +254,7 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 	if (ret < 0) {
 		/* A system that cannot confine a process is not the server's fault. */
 		if (a->err.kind != ERR_SYSTEM)
-			err_prefix(&a->err,
-				   "%s: ", address_describe(&a->result.peer, where, sizeof(where)));
+			err_prefix(&a->err, "%s: ", peer_of(a, where, sizeof(where)));
 		if (!try_for_the_kernel(a, ret) && !try_the_others(a, ret))
 			fail(a, ret);
 		return;
@@ -484,12 +490,16 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .listed = listed,
 	    .arg = arg,
 	    .helpers = cfg->helpers,
+	    .named = cfg->name != NULL,
 	    .owned = cfg->peer_uid != NULL,
 	    .peer_uid = cfg->peer_uid ? *cfg->peer_uid : (uid_t)-1,
 	    .kernel_end = -1,
 	    .result.fd = -1,
 	};
-	endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
+	if (cfg->name)
+		snprintf(a->what, sizeof(a->what), "%s", cfg->name);
+	else
+		endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
 	ret = check(a, cfg, err);
 	if (ret == 0 && !a->helpers) {
 		ret = helpers_new(loop,

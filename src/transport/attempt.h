@@ -30,6 +30,7 @@
 
 struct attempt_config {
 	const struct endpoint *endpoint;      /* borrowed for the attempt's life */
+	const char *name;		      /* what messages call the server; NULL: its address */
 	const struct address_list *addresses; /* dial these, do not resolve; NULL: resolve */
 	const char *source;    /* --source: an address literal or an interface name; NULL: any */
 	const uid_t *peer_uid; /* --peer-uid, only with the goal GO: who must serve; NULL: any

@@ -32,6 +32,7 @@ static struct {
 
 static struct {
 	pid_t pid; /* 0: none */
+	bool proved;
 	char *const *words;
 } server;
 
@@ -100,6 +101,11 @@ const char *passing_server(const char *address)
 	return server.words ? command_name(server.words) : address;
 }
 
+void passing_answered(void)
+{
+	server.proved = true;
+}
+
 void passing_explain(struct err *err)
 {
 	uint64_t limit = loop_now() + DEATH_MS;
@@ -113,12 +119,8 @@ void passing_explain(struct err *err)
 		usleep(PAUSE_MS * 1000);
 	}
 	server.pid = 0;
-	if (WIFEXITED(status))
-		err_set(err, ERR_PERMANENT, ECHILD, "the server %s ended with exit status %d",
-			command_name(server.words), WEXITSTATUS(status));
-	else
-		err_set(err, ERR_PERMANENT, ECHILD, "the server %s was ended by signal %d",
-			command_name(server.words), WTERMSIG(status));
+	/* What it said went to our own standard error. */
+	command_explain_end(command_name(server.words), status, server.proved, "", err);
 }
 
 static int run_with(const struct options *o, char *const *words,

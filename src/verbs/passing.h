@@ -18,9 +18,13 @@ int passing_run(const struct options *o, int (*verb)(const struct options *o));
 /* The name of the server's program, or `address` if none was started. */
 const char *passing_server(const char *address);
 
+/* An attempt has succeeded. */
+void passing_answered(void);
+
 /*
- * An attempt has failed: if the server has ended, *err says that instead. That is PERMANENT: a
- * wrong image or a wrong command is not worth another attempt.
+ * An attempt has failed: if the server has ended, *err says that instead. That is PERMANENT if it
+ * never answered and refused to start: a wrong image or a wrong command is not worth another
+ * attempt.
  */
 void passing_explain(struct err *err);
 

@@ -34,6 +34,7 @@ static void ended(struct attempt *a, int ret, struct attempt_result *result, con
 		loop_stop(out->loop, err_exit_status(out->err.kind));
 		return;
 	}
+	passing_answered();
 	out->answer.export = result->export;
 	out->answer.tls = result->tls;
 	address_describe(&result->peer, out->answer.address, sizeof(out->answer.address));
@@ -82,8 +83,11 @@ void probe_warn_of_expiry(const struct tls_facts *tls)
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
 	  struct probe_answer *ret_answer, struct err *ret_err)
 {
+	const char *server = passing_server(NULL);
+	char name[ADDRESS_TEXT_MAX];
 	struct attempt_config cfg = {
 	    .endpoint = &o->endpoint,
+	    .name = server ? name : NULL,
 	    .source = o->source,
 	    .goal = goal,
 	    .timeout_ms = o->connect_timeout_ms,
@@ -92,6 +96,7 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 	struct attempt *attempt;
 	int ret;
 
+	snprintf(name, sizeof(name), "the server %s", server ? server : "");
 	p.outcome.loop = loop_new();
 	if (!p.outcome.loop) {
 		err_errno(ret_err, ERR_SYSTEM, errno, "cannot start the event loop");

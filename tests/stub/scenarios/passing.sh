@@ -50,14 +50,25 @@ check "the wrong format: 5, with the reason" eval '
 		grep -q "^nbd-attach: the server qemu-nbd ended with exit status 1$" "$N/said"'
 check "... in JSON" eval 'asks --info --json --image qcow2:"$image" 2>/dev/null |
 	grep -q "\"exit-status\": 5"'
-check "a command that ends at once: 5" \
-	expect_status 5 '^nbd-attach: the server true ended with exit status 0$' \
+check "a command that ends at once, but refuses nothing: 4" \
+	expect_status 4 '^nbd-attach: the server true ended with exit status 0$' \
 	asks --info -- [ true ]
+check "a command that refuses to start: 5" \
+	expect_status 5 '^nbd-attach: the server false ended with exit status 1$' \
+	asks --list -- [ false ]
+check "a command that a signal ends: 4" \
+	expect_status 4 '^nbd-attach: the server sh was ended by signal 9 \(Killed\)$' \
+	asks --list -- [ sh -c 'kill -9 $$' ]
 check "a command that is missing: 6" \
 	expect_status 6 'cannot run nosuchcommand' asks --info -- [ nosuchcommand ]
-check "a command that never answers: 4" expect_status 4 '' \
+check "a command that never answers: 4, with its name" \
+	expect_status 4 '^nbd-attach: no answer from the server sleep within 1 s: ' \
 	asks --info --connect-timeout 1 -- [ sleep 60 ]
 check "... nothing is left" nothing_is_left
+printf '#!/bin/bash\nexec python3 -c "import socket; socket.socket(fileno=3).accept()[0].send(bytes(99)); input()" <>/dev/zero' >"$N/babbler"
+chmod 755 "$N/babbler"
+check "a command that does not speak NBD: 5, with its name" \
+	expect_status 5 '^nbd-attach: the server babbler: this is not an NBD server' asks --info -- [ "$N/babbler" ]
 start "${asking[@]}" --info --connect-timeout 60 -- [ sleep 60 ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
