@@ -128,6 +128,9 @@ static int check_server(struct options *o, const char *target, bool *incomplete,
 				o->unix_path ? "unix" : "image");
 	if (target && captive_is_line(target))
 		r = captive_from_line(o, target, err);
+	/* No other file can mend the address. */
+	if (r == 0 && incomplete && !captive_wanted(o))
+		r = server_check_address(o, target, err);
 	if (r < 0)
 		return r;
 	r = server_apply(o, o->captive ? NULL : target, NULL, err);

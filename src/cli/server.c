@@ -32,6 +32,26 @@ int server_path_absolute(char **path, struct err *err)
 	return 0;
 }
 
+static int read_address(const struct options *o, const char *server, const char *export_name,
+			struct endpoint *ret_endpoint, struct err *err)
+{
+	if (!o->unix_path)
+		return uri_positional(server, o->port, export_name, ret_endpoint, err);
+	if (o->port)
+		return part_bad(err, "--port and --unix cannot be combined");
+	return uri_unix(o->unix_path, export_name, ret_endpoint, err);
+}
+
+int server_check_address(const struct options *o, const char *server, struct err *err)
+{
+	struct endpoint e;
+	int r = read_address(o, server, o->export_name, &e, err);
+
+	if (r == 0)
+		endpoint_done(&e);
+	return r;
+}
+
 int server_apply(struct options *o, const char *server, const char *export_name, struct err *err)
 {
 	int r;
@@ -45,12 +65,8 @@ int server_apply(struct options *o, const char *server, const char *export_name,
 		r = captive_apply(o, export_name, err);
 	else if ((r = captive_unwanted(o, err)) < 0)
 		return r;
-	else if (!o->unix_path)
-		r = uri_positional(server, o->port, export_name, &o->endpoint, err);
-	else if (o->port)
-		r = part_bad(err, "--port and --unix cannot be combined");
 	else
-		r = uri_unix(o->unix_path, export_name, &o->endpoint, err);
+		r = read_address(o, server, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
 		r = part_bad(err, "--source is for TCP servers");
 	if (r == 0 && o->owned && o->endpoint.type == ENDPOINT_VSOCK)

@@ -17,6 +17,12 @@
  */
 int server_apply(struct options *o, const char *server, const char *export_name, struct err *err);
 
+/*
+ * Checks what server_apply() will read first, which no further option can mend: the address and the
+ * export. The options must not ask for a captive server.
+ */
+int server_check_address(const struct options *o, const char *server, struct err *err);
+
 /* True if a path in it depends on the working directory. */
 bool server_is_relative(const struct endpoint *e);
 

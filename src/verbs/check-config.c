@@ -9,10 +9,12 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/conf.h"
 #include "cli/merge.h"
 #include "cli/name.h"
 #include "cli/table.h"
+#include "endpoint/uri.h"
 #include "kernel/device.h"
 #include "verbs/verbs.h"
 
@@ -49,15 +51,40 @@ static void find_file(const char *word, char *path, size_t size)
 }
 
 /*
- * A file that is named but missing. Whether the worker's or the server's account may read it is not
- * checked. The socket of a server exists only while the server runs.
+ * A file that does not exist. Whether the worker's or the server's account may read it is not
+ * checked.
  */
-static bool is_missing(const struct options_setting *s)
+static bool is_missing(const char *path)
 {
-	const char *path = option_path(s->def, s->value);
+	return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
 
-	return s->file && path && strcmp(s->def->name, "unix") != 0 && access(path, F_OK) < 0 &&
-	       (errno == ENOENT || errno == ENOTDIR);
+/* A file that this line names. The number of errors. */
+static int check_file(const char *file, unsigned line, const char *name, const char *path)
+{
+	char shown[PATH_MAX];
+	struct text t;
+
+	if (!path || !is_missing(path))
+		return 0;
+	text_init(&t, shown, sizeof(shown));
+	text_escape(&t, path, strlen(path), sizeof(shown) / 4);
+	log_error("%s:%u: %s: there is no %s", file, line, name, shown);
+	return 1;
+}
+
+/* The files in the parameters of a URI. The number of errors. */
+static int check_uri(const char *file, unsigned line, const char *name, const char *uri)
+{
+	struct endpoint e;
+	int missing;
+
+	if (!uri || !uri_is_meant(uri) || uri_parse(uri, &e, NULL) < 0)
+		return 0;
+	missing = check_file(file, line, name, e.tls_certificates) +
+		  check_file(file, line, name, e.tls_psk_file);
+	endpoint_done(&e);
+	return missing;
 }
 
 static bool is_program(const char *path)
@@ -102,18 +129,20 @@ static int check_command(const struct config *config, const struct options *o)
 	return 1;
 }
 
-static int check_files(const struct options *o)
+/* The socket of a server exists only while the server runs. */
+static int check_files(const struct config *config, const struct options *o)
 {
-	int missing = 0;
+	int missing = check_uri(config->path, config->target_line, "target", config->target);
 
 	for (size_t i = 0; i < o->n_settings; i++) {
 		const struct options_setting *s = &o->settings[i];
 
-		if (!is_missing(s))
+		if (!s->file || strcmp(s->def->name, "unix") == 0)
 			continue;
-		log_error("%s:%u: %s: there is no %s", s->file, s->line, s->def->name,
-			  option_path(s->def, s->value));
-		missing++;
+		missing +=
+		    check_file(s->file, s->line, s->def->name, option_path(s->def, s->value));
+		if (strcmp(s->def->name, "failover") == 0)
+			missing += check_uri(s->file, s->line, s->def->name, s->value);
 	}
 	return missing;
 }
@@ -129,7 +158,7 @@ static int check_together(const struct config *config, struct err *err)
 		return err_exit_status(err->kind);
 	}
 	cmd_tell_left_out(&o);
-	errors = check_files(&o) + check_command(config, &o);
+	errors = check_files(config, &o) + check_command(config, &o);
 	options_done(&o);
 	return errors ? err_exit_status(ERR_USAGE) : 0;
 }

@@ -355,6 +355,14 @@ command.conf:1: target: there is no command /no/such/server
 $ --check-config ca.conf
 2
 ca.conf:2: tls-ca: there is no /no/such/ca.pem
+$ --check-config uri.conf
+2
+uri.conf:1: target: there is no /no/such/certificates
+uri.conf:2: failover: there is no /no/such/key\x0a
+$ --check-config two.conf
+2
+two.conf:3: there is no option "foo"
+two.conf:1: the port must be a number from 1 to 65535, not "99999"
 $ --check-config image.conf
 2
 image.conf:1: image: there is no /no/such/image
@@ -383,6 +391,9 @@ prepare() {
 	printf '%s\n' 'target = localhost' 'read-only = 1' >truth.conf
 	printf '%s\n' 'target = [ /no/such/server ]' >command.conf
 	printf '%s\n' 'target = nbds://localhost/' 'tls-ca = /no/such/ca.pem' >ca.conf
+	printf '%s\n' 'target = nbds://localhost/x?tls-certificates=/no/such/certificates' \
+		'failover = nbds://localhost/y?tls-type=psk&tls-psk-file=/no/such/key%0a&tls-verify-peer=1' >uri.conf
+	printf '%s\n' 'target = localhost' 'port = 99999' 'foo = 3' >two.conf
 	printf '%s\n' 'image = qcow2:/no/such/image' >image.conf
 	printf '%s\n' 'read-only = yes' >empty.conf
 	printf '%s\n' '[disk]' 'target = localhost' >section.conf
