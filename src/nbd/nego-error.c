@@ -54,6 +54,11 @@ void nego_fail_eof(struct nego *n)
 	bool silent = state == NEGO_STATE_MAGIC && !n->have;
 	struct text t;
 
+	if (n->refused) { /* n->err says why */
+		n->status = NEGO_FAILED;
+		n->send_len = n->send_off = 0;
+		return;
+	}
 	/*
 	 * A server that restarts, has too many clients or has no such export closes the connection
 	 * in the same way.
@@ -159,22 +164,11 @@ static enum topic topic(const struct nego *n)
 	return n->option == NBD_OPT_LIST ? TOPIC_LIST : TOPIC_EXPORT;
 }
 
-void nego_refused(struct nego *n)
+static void fail_refused(struct nego *n, uint32_t number)
 {
-	uint32_t number = n->reply & ~NBD_REP_FLAG_ERROR;
 	const struct sentence *s;
 	struct text t;
 
-	if (number == NBD_ERR_UNSUP && topic(n) == TOPIC_EXPORT) {
-		nego_send_export_name(n);
-		return;
-	}
-	if (number == NBD_ERR_INVALID && nego_ask_for_less(n))
-		return;
-	if (number == NBD_ERR_TLS_REQD && n->tls_up) {
-		nego_violation(n, "it requires TLS although TLS is in use");
-		return;
-	}
 	nego_fail(n, number == NBD_ERR_SHUTDOWN ? ERR_RETRY : ERR_PERMANENT, &t);
 	s = &sentences[topic(n)][number < NBD_ERR_N ? number : 0];
 	if (number == NBD_ERR_UNKNOWN && topic(n) == TOPIC_EXPORT && !n->name_len)
@@ -193,5 +187,26 @@ void nego_refused(struct nego *n)
 		text_quote(&t, n->buf, n->keep, NEGO_TEXT_SHOWN);
 		text_str(&t, ")");
 	}
+}
+
+void nego_refused(struct nego *n)
+{
+	uint32_t number = n->reply & ~NBD_REP_FLAG_ERROR;
+
+	if (number == NBD_ERR_UNSUP && topic(n) == TOPIC_EXPORT) {
+		nego_send_export_name(n);
+		return;
+	}
+	if (number == NBD_ERR_INVALID && nego_may_ask_for_less(n)) {
+		/* Kept for a server that closes the connection instead of answering again. */
+		fail_refused(n, number);
+		nego_ask_for_less(n);
+		return;
+	}
+	if (number == NBD_ERR_TLS_REQD && n->tls_up) {
+		nego_violation(n, "it requires TLS although TLS is in use");
+		return;
+	}
+	fail_refused(n, number);
 	nego_goodbye(n);
 }

@@ -60,13 +60,17 @@ static void send_info(struct nego *n, uint32_t type)
 	await_reply(n);
 }
 
-bool nego_ask_for_less(struct nego *n)
+bool nego_may_ask_for_less(const struct nego *n)
 {
-	if (n->frugal || (n->option != NBD_OPT_GO && n->option != NBD_OPT_INFO))
-		return false;
+	return !n->frugal && (n->option == NBD_OPT_GO || n->option == NBD_OPT_INFO);
+}
+
+void nego_ask_for_less(struct nego *n)
+{
+	n->status = NEGO_IO;
+	n->refused = true;
 	n->frugal = true;
 	send_info(n, n->option);
-	return true;
 }
 
 void nego_send_export_name(struct nego *n)
@@ -169,6 +173,7 @@ void nego_replied(struct nego *n)
 		nego_violation_at(n, "an option reply with the impossible length ", len);
 	else {
 		n->reply = reply;
+		n->refused = false;
 		nego_await(n, NEGO_STATE_DATA, len, kept(reply, len));
 	}
 }

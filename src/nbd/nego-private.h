@@ -69,8 +69,11 @@ void nego_put(struct nego *n, const void *bytes, size_t len);
 /* Sends the first option of the goal; `n->buf` may already hold the client flags. */
 void nego_first_option(struct nego *n);
 void nego_send_export_name(struct nego *n);
-/* Repeats GO or INFO with fewer information requests; false: it asked for few already. */
-bool nego_ask_for_less(struct nego *n);
+/* True if GO or INFO was refused, and did not ask for as little as possible. */
+bool nego_may_ask_for_less(const struct nego *n);
+/* Goes on after such a failure, which stays in n->err: repeats GO or INFO with fewer information
+ * requests. */
+void nego_ask_for_less(struct nego *n);
 
 /* The goal is reached, or refused without a violation. */
 void nego_done(struct nego *n);

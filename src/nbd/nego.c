@@ -175,6 +175,11 @@ void nego_recv_eof(struct nego *n)
 		nego_fail_eof(n);
 }
 
+bool nego_is_refused(const struct nego *n)
+{
+	return n->status == NEGO_IO && n->refused;
+}
+
 void nego_tls_started(struct nego *n)
 {
 	nego_must(n->status == NEGO_STARTTLS);

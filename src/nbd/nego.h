@@ -80,6 +80,10 @@ void nego_recv_ack(struct nego *n, size_t len);
  * Without effect unless status is NEGO_IO. */
 void nego_recv_eof(struct nego *n);
 
+/* True if the server has refused a request that was then made again in a smaller form, and has not
+ * answered that one. If the connection breaks now, nego_recv_eof() reports the refusal. */
+bool nego_is_refused(const struct nego *n);
+
 /* TLS is up (status was NEGO_STARTTLS): status becomes NEGO_IO, and every fact learnt in
  * plaintext is forgotten. If TLS fails, close the connection instead. */
 void nego_tls_started(struct nego *n);
@@ -112,6 +116,7 @@ struct nego {
 	bool transmission;  /* the server has entered the transmission phase */
 	bool padded;	    /* the reply to EXPORT_NAME ends with 124 zeroes */
 	bool frugal;	    /* asks for the block sizes alone */
+	bool refused;	    /* err says why; the same request was sent again, with less in it */
 	bool has_export;    /* NBD_INFO_EXPORT has come */
 	unsigned int state; /* enum nego_state: the message that is awaited */
 	uint32_t option;    /* NBD_OPT_* in flight */

@@ -206,6 +206,12 @@ static int shake_hands(struct worker *w)
 			return -EPROTO;
 		}
 	}
+	/* Such a server closes the connection, and a second request cannot be sent. */
+	if (ret != -ETIMEDOUT && nego_is_refused(&w->nego)) {
+		nego_recv_eof(&w->nego);
+		*err = *nego_err(&w->nego);
+		return -EPROTO;
+	}
 	if (w->tls)
 		return ret;
 	if (ret == -ETIMEDOUT)

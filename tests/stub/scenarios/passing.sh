@@ -69,6 +69,21 @@ printf '#!/bin/bash\nexec python3 -c "import socket; socket.socket(fileno=3).acc
 chmod 755 "$N/babbler"
 check "a command that does not speak NBD: 5, with its name" \
 	expect_status 5 '^nbd-attach: the server babbler: this is not an NBD server' asks --info -- [ "$N/babbler" ]
+# Magic, magic and flags; then an error, NBD_REP_ERR_INVALID, for the option INFO.
+cat >"$N/refuser" <<'END'
+#!/usr/bin/env python3
+import socket, struct, time
+client = socket.socket(fileno=3).accept()[0]
+client.send(b"NBDMAGICIHAVEOPT\0\3")
+client.recv(4096)
+client.send(struct.pack(">QIII", 0x3e889045565a9, 6, 0x80000003, 8) + b"bad name")
+client.close()
+time.sleep(60)
+END
+chmod 755 "$N/refuser"
+check "a server that refuses and closes the connection: 5, with its reason" \
+	expect_status 5 'the request for export "x" is invalid \(it says "bad name"\)$' \
+	asks --info x -- [ "$N/refuser" ]
 start "${asking[@]}" --info --connect-timeout 60 -- [ sleep 60 ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"

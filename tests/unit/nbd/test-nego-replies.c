@@ -107,6 +107,38 @@ static void test_every_refusal_has_a_sentence(void **state)
 	check_refusals(LIST, true, NBD_OPT_STARTTLS, tls_refusals);
 }
 
+/* It closes the connection instead of answering the request that was made with less in it. */
+static void test_a_refusal_is_kept(void **state)
+{
+	static const char refusal[] = "the server says that the request for export \"foo\" is "
+				      "invalid (it says \"bad name\")";
+	const enum nego_goal goals[] = {GO, INFO};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++) {
+		uint32_t option = goals[i] == GO ? NBD_OPT_GO : NBD_OPT_INFO;
+
+		greet(FIXED);
+		reply_text(option, ERR(NBD_ERR_INVALID), "bad name");
+		run(goals[i], "foo");
+		assert_failed(ERR_PERMANENT, refusal);
+		assert_options(option, option);
+
+		/* An answer to the second request counts. */
+		greet(FIXED);
+		reply_text(option, ERR(NBD_ERR_INVALID), "bad name");
+		reply_text(option, ERR(NBD_ERR_POLICY), "not today");
+		run(goals[i], "foo");
+		assert_failed(ERR_PERMANENT, "the server's policy forbids the use of export "
+					     "\"foo\" (it says \"not today\")");
+	}
+	greet(FIXED);
+	reply_text(NBD_OPT_GO, ERR(NBD_ERR_INVALID), "bad name");
+	info_export(NBD_OPT_GO, MIB, FLAGS);
+	run(GO, "foo");
+	assert_int_equal(out.err.kind, ERR_RETRY);
+}
+
 static void test_unknown_default_export(void **state)
 {
 	(void)state;
@@ -401,6 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_refusal_has_a_sentence),
+	    cmocka_unit_test(test_a_refusal_is_kept),
 	    cmocka_unit_test(test_unknown_default_export),
 	    cmocka_unit_test(test_sentences_hold_the_longest_texts),
 	    cmocka_unit_test(test_oldstyle),
