@@ -92,6 +92,24 @@ static unsigned add_listed(const struct adopt *a, const struct match_socket *soc
 	return found;
 }
 
+/* The same for those that were shut down at our side: their servers may still hold requests. */
+static unsigned inherit_shut(const struct adopt *a, const struct match_socket *sockets, size_t n,
+			     struct links *links)
+{
+	unsigned found = 0;
+	struct diag_socket id;
+	struct tcp_info info;
+
+	for (unsigned i = 0; a->known && i < a->state->alive && i < STATE_LINKS_MAX; i++) {
+		if (!socket_of(&a->state->link[i], &id) || is_given(sockets, n, id.inode) ||
+		    diag_ask(&id, &info) != DIAG_SHUT)
+			continue;
+		found++;
+		links_inherit_foreign(links, &id);
+	}
+	return found;
+}
+
 static void describe(const struct adopt *a, const struct given *given, struct match_socket *ret)
 {
 	for (size_t i = 0; i < given->n; i++) {
@@ -161,7 +179,8 @@ static void inherit_ends(const struct adopt *a, const struct match_socket *socke
 			 struct links *links)
 {
 	unsigned earlier = a->known ? a->state->alive : a->plan.connections;
-	unsigned accounted = links_alive(links), waited_for = 0;
+	unsigned accounted = links_alive(links) + inherit_shut(a, sockets, n, links);
+	unsigned waited_for = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		bool ended = sockets[i].verdict == MATCH_ENDED;

@@ -70,16 +70,42 @@ static enum diag_answer read_inet(const struct nlmsghdr *msg, const struct diag_
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*d)))
 		return DIAG_UNKNOWN;
 	/* Another connection may use the addresses of one that has ended. */
-	if (d->idiag_state != PEER_TCP_ESTABLISHED ||
-	    (s->inode && d->idiag_inode && d->idiag_inode != (uint32_t)s->inode))
-		return DIAG_DEAD;
+	if (s->inode && d->idiag_inode && d->idiag_inode != (uint32_t)s->inode)
+		return DIAG_GONE;
 	info = attribute(msg, sizeof(*d), INET_DIAG_INFO, 1, &len);
 	if (info)
 		memcpy(ret_info, info, len < sizeof(*ret_info) ? len : sizeof(*ret_info));
-	return DIAG_ALIVE;
+	ret_info->tcpi_state = d->idiag_state; /* in TIME_WAIT there is no attribute */
+	switch (d->idiag_state) {
+	case PEER_TCP_ESTABLISHED:
+		return DIAG_ALIVE;
+	case PEER_TCP_CLOSE_WAIT:
+	case PEER_TCP_LAST_ACK:
+		return DIAG_DEAD;
+	case PEER_TCP_FIN_WAIT1:
+	case PEER_TCP_FIN_WAIT2:
+	case PEER_TCP_CLOSING:
+	case PEER_TCP_TIME_WAIT:
+		return DIAG_SHUT;
+	default:
+		return DIAG_GONE;
+	}
 }
 
-/* A Unix socket keeps its peer when that has closed, but is shut down in both directions. */
+/* A closed peer has no inode. */
+static bool unix_peer_is_open(const struct nlmsghdr *msg)
+{
+	size_t size;
+	const uint32_t *peer =
+	    attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_PEER, sizeof(*peer), &size);
+
+	return peer && *peer;
+}
+
+/*
+ * A Unix socket keeps its peer when that has closed, but is shut down in both directions. If its
+ * peer is open, it was shut down at our side, or by a peer that lives.
+ */
 static enum diag_answer read_unix(const struct nlmsghdr *msg)
 {
 	const uint8_t *shut;
@@ -88,7 +114,11 @@ static enum diag_answer read_unix(const struct nlmsghdr *msg)
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
 		return DIAG_UNKNOWN;
 	shut = attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_SHUTDOWN, 1, &len);
-	return !shut ? DIAG_UNKNOWN : *shut ? DIAG_DEAD : DIAG_ALIVE;
+	if (!shut)
+		return DIAG_UNKNOWN;
+	if (!*shut)
+		return DIAG_ALIVE;
+	return unix_peer_is_open(msg) ? DIAG_SHUT : DIAG_DEAD;
 }
 
 enum diag_answer diag_read(const void *answer, size_t len, const struct diag_socket *s,
@@ -100,7 +130,7 @@ enum diag_answer diag_read(const void *answer, size_t len, const struct diag_soc
 	if (!NLMSG_OK(msg, len))
 		return DIAG_UNKNOWN;
 	if (msg->nlmsg_type == NLMSG_ERROR)
-		return sock_diag_error(msg) == ENOENT ? DIAG_DEAD : DIAG_UNKNOWN;
+		return sock_diag_error(msg) == ENOENT ? DIAG_GONE : DIAG_UNKNOWN;
 	if (msg->nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return DIAG_UNKNOWN;
 	return s->local.ss_family ? read_inet(msg, s, ret_info) : read_unix(msg);
@@ -114,18 +144,14 @@ enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info
 	return diag_read(buf, n < 0 ? 0 : (size_t)n, s, ret_info);
 }
 
-/* A closed peer has no inode. */
 enum diag_answer diag_read_peer(const void *answer, size_t len)
 {
 	const struct nlmsghdr *msg = answer;
-	const uint32_t *peer;
-	size_t size;
 
 	if (!NLMSG_OK(msg, len) || msg->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
 		return DIAG_UNKNOWN;
-	peer = attribute(msg, sizeof(struct unix_diag_msg), UNIX_DIAG_PEER, sizeof(*peer), &size);
-	return peer && *peer ? DIAG_ALIVE : DIAG_DEAD;
+	return unix_peer_is_open(msg) ? DIAG_ALIVE : DIAG_DEAD;
 }
 
 enum diag_answer diag_unix_peer(int fd)

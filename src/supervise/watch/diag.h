@@ -21,11 +21,13 @@ struct diag_socket {
 
 enum diag_answer {
 	DIAG_ALIVE,   /* connected to its peer */
-	DIAG_DEAD,    /* there is no such socket, or it has lost its peer */
+	DIAG_DEAD,    /* its peer has ended it: TCP, before any end at our side; Unix, by a close */
+	DIAG_SHUT,    /* shut down at our side first: its peer may live */
+	DIAG_GONE,    /* there is no such socket, and nothing shows which side was first */
 	DIAG_UNKNOWN, /* the kernel does not say */
 };
 
-/* Fills *ret_info (TCP; otherwise zero) if the connection is alive. */
+/* Fills *ret_info (TCP; otherwise zero) if there is such a socket. */
 enum diag_answer diag_ask(const struct diag_socket *s, struct tcp_info *ret_info);
 
 /* Ends a TCP connection as if it had been reset (needs CONFIG_INET_DIAG_DESTROY). */

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "supervise/watch/diag.h"
 
 /* What a socket shows about its end. */
 enum closing {
@@ -81,18 +80,41 @@ static enum closing unix_closing(int fd)
 		return CLOSING_OPEN;
 	case DIAG_DEAD:
 		return CLOSING_FIN;
+	case DIAG_SHUT:
+	case DIAG_GONE:
 	case DIAG_UNKNOWN:
 		break;
 	}
 	return CLOSING_UNKNOWN;
 }
 
-static enum closing look(int fd)
+/* A socket without a descriptor. */
+static enum closing foreign_closing(const struct diag_socket *id)
+{
+	struct tcp_info info;
+
+	switch (diag_ask(id, &info)) {
+	case DIAG_SHUT:
+		return info.tcpi_state ? tcp_closing(-1, &info) : CLOSING_OPEN;
+	case DIAG_DEAD:
+		return CLOSING_FIN;
+	case DIAG_GONE:
+		return CLOSING_RESET;
+	case DIAG_ALIVE:
+	case DIAG_UNKNOWN: /* it is asked again */
+		break;
+	}
+	return CLOSING_OPEN;
+}
+
+static enum closing look(const struct ended *e)
 {
 	struct tcp_info info;
 	socklen_t len;
 
-	return facts(fd, &info, &len) ? tcp_closing(fd, &info) : unix_closing(fd);
+	if (e->fd < 0)
+		return foreign_closing(&e->id);
+	return facts(e->fd, &info, &len) ? tcp_closing(e->fd, &info) : unix_closing(e->fd);
 }
 
 static bool hung_up(int fd)
@@ -140,14 +162,18 @@ static bool has_vanished(struct ended *e, uint64_t now, uint32_t limit_ms)
 	struct tcp_info info;
 	socklen_t len;
 
-	return limit_ms && facts(e->fd, &info, &len) &&
-	       peer_judge(&e->peer, &info, now, limit_ms) == PEER_DEAD;
+	if (limit_ms == 0)
+		return false;
+	if (e->fd < 0 ? diag_ask(&e->id, &info) != DIAG_SHUT || !info.tcpi_state
+		      : !facts(e->fd, &info, &len))
+		return false;
+	return peer_judge(&e->peer, &info, now, limit_ms) == PEER_DEAD;
 }
 
 /* Checks a connection that was open until now. Returns false if it still is. */
 static bool has_closed(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 {
-	switch (look(e->fd)) {
+	switch (look(e)) {
 	case CLOSING_OPEN:
 		if (e->limit_ms == 0 && has_vanished(e, now, peer_timeout_ms))
 			ended_release(e, now);
@@ -175,7 +201,7 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 {
 	if (e->asked == 0)
 		e->asked = now;
-	if (!e->closed && e->fd >= 0)
+	if (!e->closed && (e->fd >= 0 || e->id.inode))
 		e->closed = has_closed(e, now, peer_timeout_ms);
 	if (e->clean && (e->closed || (e->how == ENDED_BY_US && now - e->asked >= e->close_ms))) {
 		/* The driver must notice the end, even if the server has not closed. */
@@ -224,7 +250,7 @@ static enum ended_look look_at_unix(int fd)
 		return hung_up(fd) ? ENDED_LOOK_CLOSED : ENDED_LOOK_OPEN;
 	if (unix_closing(fd) == CLOSING_FIN)
 		return ENDED_LOOK_CLOSED;
-	if (diag_describe(fd, &id) == 0 && diag_ask(&id, &none) == DIAG_DEAD)
+	if (diag_describe(fd, &id) == 0 && diag_ask(&id, &none) == DIAG_SHUT)
 		return ENDED_LOOK_HERE;
 	return hung_up(fd) ? ENDED_LOOK_CLOSED : ENDED_LOOK_OPEN;
 }

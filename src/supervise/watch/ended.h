@@ -28,9 +28,11 @@
 #include <stdint.h>
 
 #include "base/peer.h"
+#include "supervise/watch/diag.h"
 
 enum ended_how {
 	ENDED_VANISHED, /* its host acknowledged nothing, and it was cut */
+	ENDED_PRESUMED, /* the kernel reported an end that may have been this one's */
 	ENDED_BY_US,	/* it was alive, and is replaced by another */
 	ENDED_BY_DRIVER /* the driver shut it down: a reply that it did not understand, or a send
 			   that failed half-way */
@@ -52,7 +54,8 @@ enum ended_how {
 #define ENDED_COUNTED_MS 500
 
 struct ended {
-	int fd; /* -1: the socket is closed, and only the limit counts */
+	int fd;		       /* -1: this process has no descriptor */
+	struct diag_socket id; /* of such a socket; inode 0: not known, and only the limit counts */
 	enum ended_how how;
 	bool clean;	   /* it is proved that the server held no request at the end */
 	bool closed;	   /* nothing more can be learnt from the socket */

@@ -45,7 +45,7 @@ static void presume_dead(struct links *l)
 		if (!link_is_blind(&l->link[i]))
 			continue;
 		l->presumed++;
-		links_found_dead(l, i);
+		links_found_ended(l, i, DIAG_UNKNOWN);
 		return;
 	}
 }
@@ -54,12 +54,14 @@ void links_kernel_says_dead(struct links *l)
 {
 	struct tcp_info info;
 	int seen = 0; /* dead ones that the loop is about to remove */
+	enum diag_answer answer;
 
 	for (size_t i = l->n; i-- > 0;) {
-		if (links_ask(l, i, &info) != DIAG_DEAD)
+		answer = links_ask(l, i, &info);
+		if (!links_has_ended(answer))
 			continue;
 		if (l->link[i].foreign)
-			links_found_dead(l, i);
+			links_found_ended(l, i, answer);
 		else
 			seen++;
 	}
@@ -71,8 +73,17 @@ void links_kernel_says_dead(struct links *l)
 		presume_dead(l);
 }
 
+/* A connection that lives after all need not settle. */
+static void forget_presumed(struct links *l)
+{
+	for (size_t i = l->n_ended; i-- > 0;)
+		if (l->ended[i].how == ENDED_PRESUMED)
+			l->ended[i] = l->ended[--l->n_ended];
+}
+
 void links_kernel_says_alive(struct links *l)
 {
+	forget_presumed(l);
 	while (l->presumed > 0 && l->n < l->wanted && links_add_foreign(l, NULL) == 0)
 		l->presumed--;
 	l->presumed = 0;

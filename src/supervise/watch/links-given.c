@@ -59,6 +59,14 @@ void links_inherit_socket(struct links *l, int fd, enum links_end end)
 	}
 }
 
+void links_inherit_foreign(struct links *l, const struct diag_socket *id)
+{
+	struct ended *e = links_bury(l, -1, ENDED_BY_DRIVER, l->driver_limit_ms);
+
+	if (e)
+		e->id = *id;
+}
+
 size_t links_kept(const struct links *l, int *fds)
 {
 	size_t n = 0;

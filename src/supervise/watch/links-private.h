@@ -56,8 +56,17 @@ enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret
 int links_untold(struct links *l, int change);
 /* Removes connection i; its descriptor is the caller's, -1 for a foreign one. */
 int links_take_out(struct links *l, size_t i);
-/* Connection i is foreign and dead: removes it and calls the links_fn. */
-void links_found_dead(struct links *l, size_t i);
+/* True for the answers of a connection that has ended. */
+static inline bool links_has_ended(enum diag_answer answer)
+{
+	return answer == DIAG_DEAD || answer == DIAG_SHUT || answer == DIAG_GONE;
+}
+
+/*
+ * Connection i is foreign and has ended: removes it, remembers it unless its server has ended it,
+ * and calls the links_fn. DIAG_UNKNOWN: only the kernel reported that, without naming it.
+ */
+void links_found_ended(struct links *l, size_t i, enum diag_answer answer);
 
 /* links.c: a new connection shows that the server is free. */
 void links_end_knocks(struct links *l);

@@ -122,23 +122,19 @@ static bool cut(struct links *l, size_t i)
 
 bool links_sample(struct links *l, uint64_t now, uint32_t limit_ms)
 {
-	struct tcp_info info;
 	bool silent = false, cut_any = false;
+	enum diag_answer answer;
+	struct tcp_info info;
 	char why[80];
 
 	l->peer_timeout_ms = limit_ms;
 	l->uncut = 0;
 	for (size_t i = l->n; i-- > 0;) {
-		switch (links_ask(l, i, &info)) {
-		case DIAG_ALIVE:
-			break;
-		case DIAG_DEAD:
-			if (l->link[i].foreign)
-				links_found_dead(l, i);
-			continue; /* the poll reports the others */
-		case DIAG_UNKNOWN:
-			continue;
-		}
+		answer = links_ask(l, i, &info);
+		if (links_has_ended(answer) && l->link[i].foreign)
+			links_found_ended(l, i, answer);
+		if (answer != DIAG_ALIVE)
+			continue; /* the poll reports the end of the others */
 		switch (peer_judge(&l->link[i].peer, &info, now, limit_ms)) {
 		case PEER_WELL:
 			break;

@@ -74,7 +74,7 @@ enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret
 	if (l->link[i].foreign)
 		return l->link[i].id.inode ? diag_ask(&l->link[i].id, ret_info) : DIAG_UNKNOWN;
 	if (poll(&p, 1, 0) > 0)
-		return DIAG_DEAD;
+		return DIAG_DEAD; /* hung_up() finds out who ended it */
 	return tcp_facts(l->fd[i], ret_info) ? DIAG_ALIVE : DIAG_UNKNOWN;
 }
 
@@ -106,10 +106,28 @@ int links_take_out(struct links *l, size_t i)
 	return fd;
 }
 
-void links_found_dead(struct links *l, size_t i)
+void links_found_ended(struct links *l, size_t i, enum diag_answer answer)
 {
+	struct diag_socket id = l->link[i].id;
+	const char *why = "the connection has ended";
+
 	links_take_out(l, i);
-	l->fn(links_alive(l), "the connection has ended", l->arg);
+	switch (answer) {
+	case DIAG_SHUT:
+		why = "the driver has ended the connection";
+		links_inherit_foreign(l, &id);
+		break;
+	case DIAG_UNKNOWN:
+		links_bury(l, -1, ENDED_PRESUMED, ENDED_SETTLE_MS);
+		break;
+	case DIAG_GONE:
+		links_bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
+		break;
+	case DIAG_ALIVE:
+	case DIAG_DEAD:
+		break;
+	}
+	l->fn(links_alive(l), why, l->arg);
 }
 
 const int *links_fds(const struct links *l, size_t *ret_n)

@@ -79,6 +79,9 @@ enum links_end {
 /* The same for a connection whose end has to be waited for. Takes ownership of fd. */
 void links_inherit_socket(struct links *l, int fd, enum links_end end);
 
+/* The same for one without a descriptor that was shut down at our side. */
+void links_inherit_foreign(struct links *l, const struct diag_socket *id);
+
 /*
  * The descriptors, borrowed, of the live connections and of those that have not settled. fds has
  * room for 2 * LINKS_MAX. Returns their number.

@@ -353,7 +353,7 @@ static void diag_tcp(const char *host)
 			reset(theirs);
 		else
 			close(ours);
-		await_answer(&s, DIAG_DEAD);
+		await_answer(&s, way == 0 ? DIAG_DEAD : way == 1 ? DIAG_GONE : DIAG_SHUT);
 		close(way < 2 ? ours : theirs);
 	}
 }
@@ -380,7 +380,14 @@ static void diag_knows_unix(void **state)
 	close(theirs);
 	await_answer(&s, DIAG_DEAD);
 	close(ours);
-	await_answer(&s, DIAG_DEAD); /* no such socket */
+	await_answer(&s, DIAG_GONE);
+	unix_pair(&ours, &theirs);
+	s = describe(ours);
+	assert_int_equal(shutdown(ours, SHUT_RDWR), 0);
+	await_answer(&s, DIAG_SHUT);
+	close(theirs);
+	await_answer(&s, DIAG_DEAD); /* its peer has read everything and closed */
+	close(ours);
 }
 
 static void diag_describes_connections_only(void **state)
@@ -413,14 +420,14 @@ static void diag_tells_a_successor_from_the_one_before(void **state)
 	tcp_pair_from(&at, listen_fd, NULL, &ours, &theirs);
 	before = describe(ours);
 	reset(theirs);
-	await_answer(&before, DIAG_DEAD);
+	await_answer(&before, DIAG_GONE);
 	close(ours);
 	from = literal_address("127.0.0.1", port_of(&before.local));
 	tcp_pair_from(&at, listen_fd, &from, &ours, &theirs);
 	after = describe(ours);
 	assert_memory_equal(&before.local, &after.local, sizeof(before.local));
 	assert_int_equal(diag_ask(&after, &info), DIAG_ALIVE);
-	assert_int_equal(diag_ask(&before, &info), DIAG_DEAD);
+	assert_int_equal(diag_ask(&before, &info), DIAG_GONE);
 	close(ours);
 	close(theirs);
 	close(listen_fd);
@@ -541,13 +548,13 @@ static void unknown_links_are_the_kernels_word(void **state)
 	assert_false(links_sample(links, loop_now(), 1000));
 	links_facts(links, 0, &f);
 	assert_int_equal(f.id.inode, 0);
-	links_shutdown(links); /* unknown connections cannot be ended */
 
 	close(theirs);
 	await_answer(&id, DIAG_DEAD);
 	links_kernel_says_dead(links);
 	assert_int_equal(died.called, 1);
 	assert_int_equal(died.alive, 2);
+	links_shutdown(links); /* unknown connections cannot be ended */
 	links_kernel_says_dead(links);
 	assert_int_equal(died.called, 2);
 	assert_int_equal(died.alive, 1);
@@ -971,6 +978,72 @@ static void the_end_of_the_driver_is_not_the_servers(void **state)
 	close(copy);
 }
 
+/* The same where only the kernel has the connection, over TCP and over a Unix socket. */
+static void so_it_is_without_a_descriptor(void **state)
+{
+	struct diag_socket id;
+	int ours, theirs;
+	uint64_t asked;
+
+	(void)state;
+	for (int tcp = 0; tcp < 2; tcp++) {
+		tcp ? tcp_pair("127.0.0.1", &ours, &theirs) : unix_pair(&ours, &theirs);
+		id = describe(ours);
+		assert_int_equal(links_add_foreign(links, &id), 0);
+		links_expect(links, 1);
+		died.called = 0;
+		assert_int_equal(shutdown(ours, SHUT_RDWR), 0);
+		links_sample(links, loop_now(), 10000);
+		assert_int_equal(died.called, 1);
+		assert_string_equal(died.why, "the driver has ended the connection");
+		assert_true(links_unproved(links));
+		asked = loop_now();
+		assert_false(links_settled(links, asked));
+		assert_false(links_settled(links, asked + 600000));
+		close(theirs);
+		usleep(20000);
+		asked += 600000;
+		assert_false(links_settled(links, asked)); /* it may not have carried them out */
+		assert_true(links_settled(links, asked + 2000));
+		assert_int_equal(links_given_up(links), 1);
+		close(ours);
+	}
+}
+
+/* Nothing shows which side was first. */
+static void an_end_that_nobody_saw_takes_its_time(void **state)
+{
+	struct diag_socket id;
+	int ours, theirs;
+	uint64_t asked = loop_now();
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	id = describe(ours);
+	assert_int_equal(links_add_foreign(links, &id), 0);
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 2);
+	reset(theirs);
+	await_answer(&id, DIAG_GONE);
+	for (int known = 1; known >= 0; known--) {
+		links_kernel_says_dead(links);
+		assert_int_equal(died.called, 2U - (unsigned)known);
+		assert_false(links_unproved(links));
+		assert_false(links_settled(links, asked));
+		assert_false(links_settled(links, asked + 1999));
+		assert_true(links_settled(links, asked + 2000));
+		assert_int_equal(links_given_up(links), 1);
+	}
+	/* A connection that lives after all has nothing to settle. */
+	assert_int_equal(links_add_foreign(links, NULL), 0);
+	links_expect(links, 1);
+	links_kernel_says_dead(links);
+	assert_false(links_settled(links, asked));
+	links_kernel_says_alive(links);
+	assert_true(links_settled(links, asked));
+	close(ours);
+}
+
 /* If the user lets the driver cut a live server, this wait has a limit, too. */
 static void the_end_of_the_driver_can_be_limited(void **state)
 {
@@ -1137,6 +1210,8 @@ int main(void)
 	    WITH_LINKS(after_io_has_failed_time_settles),
 	    WITH_LINKS(an_inherited_end_takes_its_time),
 	    WITH_LINKS(the_end_of_the_driver_is_not_the_servers),
+	    WITH_LINKS(so_it_is_without_a_descriptor),
+	    WITH_LINKS(an_end_that_nobody_saw_takes_its_time),
 	    WITH_LINKS(the_end_of_the_driver_can_be_limited),
 	    WITH_LINKS(what_cannot_be_cut_is_kept),
 	    WITH_LINKS(sockets_are_examined),
