@@ -11,8 +11,10 @@
 #include "cli/server-captive.h"
 #include "cli/server-failover.h"
 #include "cli/server-tls.h"
+#include "endpoint/address.h"
 #include "endpoint/uri-parts.h"
 #include "endpoint/uri.h"
+#include "transport/sockopts.h"
 
 /* A device outlives the directory that its command was typed in. */
 int server_path_absolute(char **path, struct err *err)
@@ -52,6 +54,34 @@ int server_check_address(const struct options *o, const char *server, struct err
 	return r;
 }
 
+/* A link-local address needs its interface, from the address itself or from --source. */
+static int check_interface(const struct options *o, const struct endpoint *e, struct err *err)
+{
+	struct address a;
+
+	if (e->type != ENDPOINT_TCP || !address_from_literal(e->host, e->port, &a) ||
+	    !address_lacks_interface(&a))
+		return 0;
+	if (source_names_interface(o->source))
+		return 0;
+	return part_bad(err,
+			"%s is a link-local address, which needs the network interface: write "
+			"%s%%INTERFACE, or in a URI [%s%%25INTERFACE]",
+			e->host, e->host, e->host);
+}
+
+static int check_interfaces(const struct options *o, struct err *err)
+{
+	int r = check_interface(o, &o->endpoint, err);
+
+	for (size_t i = 0; r == 0 && i < o->n_failover; i++) {
+		r = check_interface(o, &o->failover[i], err);
+		if (r < 0)
+			err_prefix(err, "--failover: ");
+	}
+	return r;
+}
+
 int server_apply(struct options *o, const char *server, const char *export_name, struct err *err)
 {
 	int r;
@@ -69,6 +99,8 @@ int server_apply(struct options *o, const char *server, const char *export_name,
 		r = read_address(o, server, export_name, &o->endpoint, err);
 	if (r == 0 && o->source && o->endpoint.type != ENDPOINT_TCP)
 		r = part_bad(err, "--source is for TCP servers");
+	if (r == 0)
+		r = check_interfaces(o, err);
 	if (r == 0 && o->owned && o->endpoint.type == ENDPOINT_VSOCK)
 		r = part_bad(err, "--peer-uid is for servers on this machine, by a Unix socket or "
 				  "TCP: the kernel does not tell who serves vsock");

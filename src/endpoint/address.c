@@ -129,6 +129,14 @@ bool address_from_literal(const char *text, uint16_t port, struct address *ret_a
 	return found;
 }
 
+bool address_lacks_interface(const struct address *a)
+{
+	const struct sockaddr_in6 *sin6 = (const void *)&a->sa;
+
+	return a->sa.ss_family == AF_INET6 && sin6->sin6_scope_id == 0 &&
+	       IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr);
+}
+
 static int literal_tcp(const struct endpoint *e, struct address_list *ret_list, struct err *err)
 {
 	struct address a;

@@ -44,6 +44,9 @@ bool address_resolved_valid(const struct address *a, uint16_t port);
 /* An IPv4 or IPv6 literal (a scope behind % is allowed). False: it is none. */
 bool address_from_literal(const char *text, uint16_t port, struct address *ret_address);
 
+/* True for a link-local address of IPv6 without a scope: each interface has such addresses. */
+bool address_lacks_interface(const struct address *a);
+
 /*
  * The addresses of an endpoint that needs no name service: a literal, a Unix path, vsock.
  * Returns 1 and the list, 0 if a name has to be resolved, or -errno with *err (USAGE: the path

@@ -151,6 +151,12 @@ static int explain(const struct dial *d, struct err *err)
 			       "cannot connect to %s%s: --source is not an address of this "
 			       "machine, or it is of the other IP version than the server",
 			       d->what, from);
+	if (error == EINVAL && address_lacks_interface(&d->list.item[0]))
+		return err_set(err, kind, error,
+			       "cannot connect to %s%s: its address is link-local, which needs the "
+			       "network interface: write ADDRESS%%INTERFACE, or give --source "
+			       "INTERFACE",
+			       d->what, from);
 	if (error == ECONNREFUSED && family == AF_UNIX &&
 	    is_no_socket((const struct sockaddr_un *)&d->list.item[0].sa))
 		return err_set(err, kind, error,

@@ -35,6 +35,11 @@ int source_parse(const char *text, struct source *ret_source, struct err *err)
 		return 0;
 	}
 	if (address_from_literal(text, 0, &source.address)) {
+		if (address_lacks_interface(&source.address))
+			return err_set(err, ERR_USAGE, EINVAL,
+				       "--source: %s is a link-local address, which needs the "
+				       "network interface: write %s%%INTERFACE",
+				       text, text);
 		source.kind = SOURCE_ADDRESS;
 		*ret_source = source;
 		return 0;
@@ -54,6 +59,17 @@ int source_parse(const char *text, struct source *ret_source, struct err *err)
 	memcpy(source.interface, text, len);
 	*ret_source = source;
 	return 0;
+}
+
+bool source_names_interface(const char *text)
+{
+	struct source source;
+	const struct sockaddr_in6 *sin6 = (const void *)&source.address.sa;
+
+	if (!text || source_parse(text, &source, NULL) < 0)
+		return false;
+	return source.kind == SOURCE_INTERFACE ||
+	       (sin6->sin6_family == AF_INET6 && sin6->sin6_scope_id != 0);
 }
 
 static int set_int(int fd, int level, int option, int value)

@@ -21,8 +21,11 @@ struct source {
 	char interface[IF_NAMESIZE]; /* may not exist yet: it is looked up at each connection */
 };
 
-/* NULL text gives SOURCE_ANY. -EINVAL (USAGE) if it can be neither. */
+/* NULL text gives SOURCE_ANY. -EINVAL (USAGE) if it can be neither, or lacks its interface. */
 int source_parse(const char *text, struct source *ret_source, struct err *err);
+
+/* True if connections of this source have an interface, which a link-local address needs. */
+bool source_names_interface(const char *text);
 
 /*
  * A non-blocking, close-on-exec stream socket of `family`, TCP proper for the internet families

@@ -100,6 +100,10 @@ check "it counts where there is TLS" says 'tls-ca = /ca.status 0$' \
 check "defaults that need each other" says 'connect-timeout = 3.tls-ca = /ca.tls-cert = /c.tls-key = /k.status 0$' \
 	'printf "%s\n" "connect-timeout = 3" "tls-ca = /ca" "tls-cert = /c" "tls-key = /k" >defaults.conf
 	"$@" --show-config nbd3 nbds://h'
+check "an interface that a link-local address needs" says 'source = lo.status 0$' \
+	'echo source = lo >defaults.conf; "$@" --show-config nbd3 fe80::1'
+check "... or a configuration" says '^status 0$' \
+	'echo source = lo >defaults.conf; echo target = fe80::1 >data.conf; rm -r data.conf.d; "$@" --check-config data'
 check "certificates, where a key is used" says 'nbd3.# from the command line.tls-psk = /p.# from [^ ]*.connect-timeout = 3.# left out.*:1: tls-ca: .*:2: tls-cert: .*:3: tls-key: .*status 0$' \
 	'printf "%s\n" "tls-ca = /ca" "tls-cert = /c" "tls-key = /k" "connect-timeout = 3" >defaults.conf
 	"$@" --show-config --tls-psk /p nbd3 nbds://h'

@@ -446,6 +446,20 @@ static void test_few_options(void **state)
 	assert_in_range(n, 1, ATTACHMENT_OPTIONS_MAX);
 }
 
+/* The server's address has no interface, and gets it from --source. */
+static void test_interface_of_the_source(void **state)
+{
+	struct options o;
+
+	(void)state;
+	parse_right("--source lo nbd0 fe80::1 --failover nbd://[fe80::2]/", &o);
+	options_done(&o);
+	parse_right("--source fe80::3%lo nbd0 fe80::1", &o);
+	options_done(&o);
+	parse_right("nbd0 fec0::1", &o);
+	options_done(&o);
+}
+
 static void test_failover(void **state)
 {
 	struct options o;
@@ -589,6 +603,10 @@ static void test_argv_kept(void **state)
 /*
  * --- wrong command lines ------------------------------------------------------------------------
  */
+
+#define LINK_LOCAL(a)                                                             \
+	a " is a link-local address, which needs the network interface: write " a \
+	  "%INTERFACE, or in a URI [" a "%25INTERFACE]"
 
 static const struct {
 	const char *line, *says;
@@ -762,6 +780,14 @@ static const struct {
     {"-p 5 nbd0 nbd://h/x", "a URI contains the port: --port cannot be combined with it"},
     {"-p 5 nbd0 host:6", "the port is given twice: with --port, and after the host in \"host:6\""},
     {"--source lo -u s nbd0", "--source is for TCP servers"},
+    {"nbd0 fe80::1", LINK_LOCAL("fe80::1")},
+    {"--info [fe80::1]:5", LINK_LOCAL("fe80::1")},
+    {"--list nbd://[febf::1]/", LINK_LOCAL("febf::1")},
+    {"--source ::1 nbd0 fe80::1", LINK_LOCAL("fe80::1")},
+    {"--source 1.2.3.4 nbd0 fe80::1", LINK_LOCAL("fe80::1")},
+    {"--source fe80::2 nbd0 fe80::1%lo", "--source: fe80::2 is a link-local address, which needs "
+					 "the network interface: write fe80::2%INTERFACE"},
+    {"nbd0 h --failover nbd://[fe80::1]/x", "--failover: " LINK_LOCAL("fe80::1")},
     {"--source lo nbd0 nbd+vsock://2/", "--source is for TCP servers"},
     {"nbd0 host --wait 30", "--wait takes its value after an equals sign: --wait=30"},
     {"--wait 0.5 nbd0 host", "--wait takes its value after an equals sign: --wait=0.5"},
@@ -1135,15 +1161,25 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_good),	cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_fields),	cmocka_unit_test(test_outage),
-	    cmocka_unit_test(test_units),	cmocka_unit_test(test_several),
-	    cmocka_unit_test(test_retry_delay), cmocka_unit_test(test_few_options),
-	    cmocka_unit_test(test_failover),	cmocka_unit_test(test_tls),
-	    cmocka_unit_test(test_absolute),	cmocka_unit_test(test_argv_kept),
-	    cmocka_unit_test(test_bad),		cmocka_unit_test(test_source),
-	    cmocka_unit_test(test_peer_uid),	cmocka_unit_test(test_table),
-	    cmocka_unit_test(test_help),	cmocka_unit_test(test_completion),
+	    cmocka_unit_test(test_good),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_fields),
+	    cmocka_unit_test(test_outage),
+	    cmocka_unit_test(test_units),
+	    cmocka_unit_test(test_several),
+	    cmocka_unit_test(test_retry_delay),
+	    cmocka_unit_test(test_few_options),
+	    cmocka_unit_test(test_interface_of_the_source),
+	    cmocka_unit_test(test_failover),
+	    cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_absolute),
+	    cmocka_unit_test(test_argv_kept),
+	    cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_source),
+	    cmocka_unit_test(test_peer_uid),
+	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,20 @@ static void refused(void **state)
 			    "the server refuses connections: is the server running?");
 }
 
+/* A name may have such an address. */
+static void link_local_without_interface(void **state)
+{
+	struct address_list list = {0};
+	struct outcome o;
+
+	(void)state;
+	put(&list, literal_address("fe80::1", 5));
+	o = dial(&list);
+	assert_true(o.ret < 0);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "write ADDRESS%INTERFACE"));
+}
+
 static void all_refused(void **state)
 {
 	struct address_list list = {0};
@@ -394,12 +408,19 @@ static void self_connect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connects),	       cmocka_unit_test(refused),
-	    cmocka_unit_test(all_refused),     cmocka_unit_test(failures_named),
-	    cmocka_unit_test(one_family),      cmocka_unit_test(staggered),
-	    cmocka_unit_test(freed_under_way), cmocka_unit_test(unix_missing),
-	    cmocka_unit_test(unix_full),       cmocka_unit_test(unix_forbidden),
-	    cmocka_unit_test(from_interface),  cmocka_unit_test(from_address),
+	    cmocka_unit_test(connects),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(link_local_without_interface),
+	    cmocka_unit_test(all_refused),
+	    cmocka_unit_test(failures_named),
+	    cmocka_unit_test(one_family),
+	    cmocka_unit_test(staggered),
+	    cmocka_unit_test(freed_under_way),
+	    cmocka_unit_test(unix_missing),
+	    cmocka_unit_test(unix_full),
+	    cmocka_unit_test(unix_forbidden),
+	    cmocka_unit_test(from_interface),
+	    cmocka_unit_test(from_address),
 	    cmocka_unit_test(self_connect),
 	};
 
