@@ -263,12 +263,37 @@ static int take(struct given *g, struct nbd_client *c, int letter, struct err *e
 	}
 }
 
+static void start_words(void)
+{
+	opterr = 0;
+	optind = 0; /* GNU: start anew */
+}
+
+/* True if a check is asked for, whatever else is wrong with the words. */
+static bool asks_for_check(int argc, char **argv)
+{
+	int letter, at;
+
+	start_words();
+	do {
+		at = optind ? optind : 1;
+		letter = getopt_long_only(argc, argv, letters, longs, NULL);
+		if (letter == 'c' || (letter == ':' && optopt == 'c'))
+			return true;
+		if (letter == '?') { /* goes on after the whole word */
+			argc -= at;
+			argv += at;
+			start_words();
+		}
+	} while (letter != -1);
+	return false;
+}
+
 static int read_words(struct given *g, struct nbd_client *c, int argc, char **argv, struct err *err)
 {
 	int letter, at, r = 0;
 
-	opterr = 0;
-	optind = 0; /* GNU: start anew */
+	start_words();
 	while (r == 0) {
 		at = optind ? optind : 1;
 		letter = getopt_long_only(argc, argv, letters, longs, NULL);
@@ -389,7 +414,10 @@ int nbd_client_parse(int argc, char **argv, const char *nbdtab, struct nbd_clien
 		r = read_words(&given, ret, argc, argv, err);
 	if (r == 0)
 		r = put_together(&given, ret, nbdtab, err);
-	if (r < 0)
+	if (r < 0) {
+		if (asks_for_check(argc, argv))
+			ret->task = NBD_CLIENT_CHECK;
 		nbd_client_done(ret);
+	}
 	return r;
 }

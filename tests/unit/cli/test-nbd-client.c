@@ -191,6 +191,12 @@ static const struct {
     {"nbd-client nbdx", "not an NBD device", NBD_CLIENT_ATTACH},
     /* The exit status of -c differs. */
     {"nbd-client -c nbd0 -nosuch", "no option", NBD_CLIENT_CHECK},
+    {"nbd-client srv -nosuch x -c nbd0", "no option", NBD_CLIENT_CHECK},
+    {"nbd-client -c", "\"-c\" needs a value", NBD_CLIENT_CHECK},
+    {"nbd-client -check", "\"-check\" needs a value", NBD_CLIENT_CHECK},
+    {"nbd-client --check", "\"--check\" needs a value", NBD_CLIENT_CHECK},
+    {"nbd-client -d", "\"-d\" needs a value", NBD_CLIENT_ATTACH},
+    {"nbd-client -b -c srv nbd0", "is not", NBD_CLIENT_ATTACH},
 };
 
 static void what_is_refused_is_named(void **state)
