@@ -55,6 +55,36 @@ int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struc
 	return nbd_client_add(c, err, "--dead-timeout=%lu", seconds);
 }
 
+int nbd_client_take_block_size(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("block-size", value, &n, err) < 0)
+		return -EINVAL;
+	if (n == 0 || n % 512)
+		return part_bad(err, "-block-size: %lu is not a multiple of 512", n);
+	return nbd_client_add(c, err, "--block-size=%lu", n);
+}
+
+int nbd_client_take_size(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("size", value, &n, err) < 0)
+		return -EINVAL;
+	c->size = n;
+	return n ? 0 : part_bad(err, "-size: the size must not be 0");
+}
+
+int nbd_client_take_connections(struct nbd_client *c, const char *value, struct err *err)
+{
+	unsigned long n;
+
+	if (nbd_client_number("connections", value, &n, err) < 0)
+		return -EINVAL;
+	return nbd_client_add(c, err, "--connections=%lu", n);
+}
+
 bool nbd_client_has(const struct nbd_client *c, const char *option)
 {
 	size_t len = strlen(option);

@@ -15,6 +15,11 @@ int nbd_client_add(struct nbd_client *c, struct err *err, const char *format, ..
  */
 int nbd_client_number(const char *option, const char *text, unsigned long *ret, struct err *err);
 
+/* The values of -block-size, -size and -connections. 0, or -errno with *err. */
+int nbd_client_take_block_size(struct nbd_client *c, const char *value, struct err *err);
+int nbd_client_take_size(struct nbd_client *c, const char *value, struct err *err);
+int nbd_client_take_connections(struct nbd_client *c, const char *value, struct err *err);
+
 /* True if a word is that option; with `=` at its end, that option with any value. */
 bool nbd_client_has(const struct nbd_client *c, const char *option);
 

@@ -144,17 +144,6 @@ static int take_position(struct given *g, struct nbd_client *c, const char *word
 	return 0;
 }
 
-static int take_block_size(struct nbd_client *c, const char *value, struct err *err)
-{
-	unsigned long n;
-
-	if (nbd_client_number("block-size", value, &n, err) < 0)
-		return -EINVAL;
-	if (n == 0 || n % 512)
-		return part_bad(err, "-block-size: %lu is not a multiple of 512", n);
-	return nbd_client_add(c, err, "--block-size=%lu", n);
-}
-
 static int take_plain(struct given *g, struct nbd_client *c, int letter, const char *value,
 		      struct err *err)
 {
@@ -166,25 +155,6 @@ static int take_plain(struct given *g, struct nbd_client *c, int letter, const c
 			     : nbd_client_add(c, err, "%s", plains[i].option);
 	}
 	return part_bad(err, "nbd-client has no option -%c", letter);
-}
-
-static int take_size(struct nbd_client *c, const char *value, struct err *err)
-{
-	unsigned long n;
-
-	if (nbd_client_number("size", value, &n, err) < 0)
-		return -EINVAL;
-	c->size = n;
-	return n ? 0 : part_bad(err, "-size: the size must not be 0");
-}
-
-static int take_connections(struct nbd_client *c, const char *value, struct err *err)
-{
-	unsigned long n;
-
-	if (nbd_client_number("connections", value, &n, err) < 0)
-		return -EINVAL;
-	return nbd_client_add(c, err, "--connections=%lu", n);
 }
 
 /* Options that change what is done with the others. */
@@ -231,11 +201,11 @@ static int take(struct given *g, struct nbd_client *c, int letter, struct err *e
 	case 1:
 		return take_position(g, c, optarg, err);
 	case 'B':
-		return take_size(c, optarg, err);
+		return nbd_client_take_size(c, optarg, err);
 	case 'b':
-		return take_block_size(c, optarg, err);
+		return nbd_client_take_block_size(c, optarg, err);
 	case 'C':
-		return take_connections(c, optarg, err);
+		return nbd_client_take_connections(c, optarg, err);
 	case 'c':
 		c->task = NBD_CLIENT_CHECK;
 		g->device = optarg;
