@@ -52,7 +52,12 @@ int option_set_failback(struct options *o, const struct option_def *def, const c
 int option_set_fence(struct options *o, const struct option_def *def, const char *value,
 		     struct err *err)
 {
-	(void)def;
+	/* The shell would call it a success, and the server that is left would not be fenced. */
+	if (!value[0])
+		return part_bad(err,
+				"the value of --%s is empty: --%s none allows another server "
+				"without a command",
+				def->name, def->name);
 	free(TAKE_PTR(o->fence));
 	o->failover_unfenced = strcmp(value, "none") == 0;
 	if (o->failover_unfenced)

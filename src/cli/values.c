@@ -79,6 +79,8 @@ int option_set_flag(struct options *o, const struct option_def *def, const char 
 int option_set_text(struct options *o, const struct option_def *def, const char *value,
 		    struct err *err)
 {
+	if (!value[0] && def->hint == HINT_FILE)
+		return part_bad(err, "the value of --%s is empty", def->name);
 	return store_text(o, def, value, err);
 }
 

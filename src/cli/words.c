@@ -155,6 +155,9 @@ int words_apply(struct options *o, const struct words *words, struct err *err)
 		return part_bad(err, "a COMMAND in brackets cannot be combined with %s" TRY_HELP,
 				verb_name(o->verb));
 	if (def->takes_file && words->n) {
+		if (!words->word[0][0])
+			return part_bad(err, "the name of the file after %s is empty",
+					verb_name(o->verb));
 		o->file = strdup(words->word[0]);
 		return o->file ? 0 : part_no_memory(err);
 	}
