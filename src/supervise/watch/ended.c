@@ -2,10 +2,12 @@
 #include "supervise/watch/ended.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -217,21 +219,43 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 	return true;
 }
 
-bool ended_by_server(int fd)
+/*
+ * True if our side has queued a FIN. TCP counts it, like our SYN, in what was acknowledged and in
+ * what waits for that, but not in the bytes that were sent. False also if that is unknown.
+ */
+static bool sent_fin(int fd)
+{
+	const uint64_t syn = 1, fin = 1;
+	struct tcp_info info;
+	uint64_t bytes;
+	socklen_t len;
+	int waiting;
+
+	if (!facts(fd, &info, &len) || !ended_position(fd, &bytes) ||
+	    ioctl(fd, SIOCOUTQ, &waiting) < 0)
+		return false;
+	return info.tcpi_bytes_acked + (uint64_t)waiting == syn + bytes + fin;
+}
+
+enum ended_first ended_first(int fd, int error)
 {
 	struct tcp_info info;
 	socklen_t len;
 
 	if (!facts(fd, &info, &len))
-		return unix_closing(fd) != CLOSING_OPEN;
+		return unix_closing(fd) != CLOSING_OPEN ? ENDED_FIRST_SERVER : ENDED_FIRST_DRIVER;
 	switch (info.tcpi_state) {
 	case PEER_TCP_FIN_WAIT1:
 	case PEER_TCP_FIN_WAIT2:
 	case PEER_TCP_CLOSING:
 	case PEER_TCP_TIME_WAIT:
-		return false;
+		return ENDED_FIRST_DRIVER;
+	case PEER_TCP_CLOSE:
+		/* EPIPE: the server's FIN was first. Without an error both sides have sent one. */
+		return error && error != EPIPE && sent_fin(fd) ? ENDED_FIRST_UNKNOWN
+							       : ENDED_FIRST_SERVER;
 	default:
-		return true;
+		return ENDED_FIRST_SERVER;
 	}
 }
 

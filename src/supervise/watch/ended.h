@@ -86,11 +86,22 @@ void ended_release(struct ended *e, uint64_t now);
  */
 bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms);
 
+/* Which side has ended a connection first. */
+enum ended_first {
+	ENDED_FIRST_SERVER, /* its FIN, or a reset, came before any shutdown at our side */
+	ENDED_FIRST_DRIVER, /* the driver has shut it down: the server may be alive */
+	/*
+	 * There was a reset, and our side has sent a FIN: a reply that arrives after a shutdown by
+	 * the driver is answered with a reset by our own TCP.
+	 */
+	ENDED_FIRST_UNKNOWN,
+};
+
 /*
- * True if the hang-up of this socket was caused by the server (its FIN or a reset) before any
- * shutdown at our side. False: the driver has shut it down first, and the server may be alive.
+ * For a socket that has hung up; `error` is its SO_ERROR. If it is closed without an error, both
+ * sides have sent a FIN, and the server's is taken for the first: the driver answers it at once.
  */
-bool ended_by_server(int fd);
+enum ended_first ended_first(int fd, int error);
 
 /* The state of a socket that this process has not watched until now. */
 enum ended_look {

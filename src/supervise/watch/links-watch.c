@@ -25,18 +25,23 @@ static void hung_up(int fd, uint32_t events, void *arg)
 			loop_io_free(TAKE_PTR(l->link[i].io));
 			return;
 		}
-		if (!ended_by_server(fd)) {
-			snprintf(why, sizeof(why), "the driver has ended the connection");
-			links_take_out(l, i);
-			links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
-			break;
-		}
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 			snprintf(why, sizeof(why), "%s", strerror(error));
 		links_take_out(l, i);
-		/* Also wakes the driver if it is blocked in a send. */
-		shutdown(fd, SHUT_RDWR);
-		close(fd);
+		switch (ended_first(fd, error)) {
+		case ENDED_FIRST_DRIVER:
+			snprintf(why, sizeof(why), "the driver has ended the connection");
+			links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
+			break;
+		case ENDED_FIRST_UNKNOWN:
+			links_bury(l, fd, ENDED_BY_DRIVER, ENDED_SETTLE_MS);
+			break;
+		case ENDED_FIRST_SERVER:
+			/* Also wakes the driver if it is blocked in a send. */
+			shutdown(fd, SHUT_RDWR);
+			close(fd);
+			break;
+		}
 		break;
 	}
 	l->fn(links_alive(l), why, l->arg);

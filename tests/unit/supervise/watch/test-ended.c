@@ -268,6 +268,15 @@ static void a_vanished_one_takes_its_time(void **state)
 	}
 }
 
+static enum ended_first first(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	return ended_first(fd, error);
+}
+
 static void who_ended_first_is_told(void **state)
 {
 	struct connection c;
@@ -277,15 +286,57 @@ static void who_ended_first_is_told(void **state)
 		c = connect_by(tcp);
 		close_fdp(&c.theirs);
 		usleep(20000);
-		assert_true(ended_by_server(c.ours));
+		assert_int_equal(first(c.ours), ENDED_FIRST_SERVER);
 		close(c.ours);
 		close(c.driver);
 		c = connect_by(tcp);
 		assert_int_equal(shutdown(c.driver, SHUT_RDWR), 0);
-		assert_false(ended_by_server(c.ours));
+		assert_int_equal(first(c.ours), ENDED_FIRST_DRIVER);
 		close(c.ours);
 		close(c.driver);
 		close(c.theirs);
+	}
+}
+
+/* A moment later a reply has made our own TCP reset a connection that the driver ended. */
+static void a_reset_after_our_fin_is_not_the_servers(void **state)
+{
+	struct connection c;
+
+	(void)state;
+	for (int answered = 0; answered < 2; answered++) {
+		c = connect_by(true);
+		request(&c);
+		if (answered)
+			reply(&c);
+		assert_int_equal(shutdown(c.driver, SHUT_RDWR), 0);
+		reply(&c);
+		usleep(20000);
+		assert_int_equal(first(c.ours), ENDED_FIRST_UNKNOWN);
+		done(&c, &(struct ended){.fd = c.ours});
+	}
+}
+
+/* A server that is killed with a request that it has not read resets the connection. */
+static void a_killed_server_ends_first(void **state)
+{
+	struct connection c;
+
+	(void)state;
+	for (int fin = 0; fin < 2; fin++) {
+		c = connect_by(true);
+		request(&c);
+		if (fin) {
+			assert_int_equal(shutdown(c.theirs, SHUT_WR), 0);
+			usleep(20000);
+		}
+		assert_int_equal(write(c.driver, "request", 7), 7);
+		close_fdp(&c.theirs);
+		usleep(20000);
+		/* As the driver does when it notices. */
+		shutdown(c.driver, SHUT_RDWR);
+		assert_int_equal(first(c.ours), ENDED_FIRST_SERVER);
+		done(&c, &(struct ended){.fd = c.ours});
 	}
 }
 
@@ -300,6 +351,8 @@ int main(void)
 	    cmocka_unit_test(a_fin_with_a_request_in_flight_proves_nothing),
 	    cmocka_unit_test(a_vanished_one_takes_its_time),
 	    cmocka_unit_test(who_ended_first_is_told),
+	    cmocka_unit_test(a_reset_after_our_fin_is_not_the_servers),
+	    cmocka_unit_test(a_killed_server_ends_first),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "supervise/watch/diag.h"
+#include "supervise/watch/ended.h"
 #include "supervise/watch/links.h"
 #include "skip.h"
 
@@ -142,6 +143,31 @@ static void a_hang_up_is_told(void **state)
 	await_deaths(3);
 	assert_int_equal(died.alive, 0);
 	assert_true(links_settled(links, loop_now())); /* we have cut none */
+}
+
+/* The server may still carry out the request. */
+static void a_reset_after_our_fin_takes_the_settling_time(void **state)
+{
+	uint64_t now;
+	int ours, theirs, driver;
+
+	(void)state;
+	tcp_pair("127.0.0.1", &ours, &theirs);
+	driver = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(links_add(links, ours), 0);
+	assert_int_equal(links_watch(links), 0);
+	assert_int_equal(write(driver, "request", 7), 7);
+	assert_int_equal(shutdown(driver, SHUT_RDWR), 0);
+	assert_int_equal(send(theirs, "reply", 5, MSG_NOSIGNAL), 5);
+	usleep(20000);
+	await_deaths(1);
+	assert_string_equal(died.why, strerror(ECONNRESET));
+	now = loop_now();
+	assert_false(links_settled(links, now));
+	assert_true(links_settled(links, now + ENDED_SETTLE_MS));
+	assert_int_equal(links_given_up(links), 1);
+	close(driver);
+	close(theirs);
 }
 
 /* A peer that shuts down only its sending side counts as dead: no reply will come. */
@@ -1181,6 +1207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_LINKS(a_hang_up_is_told),
+	    WITH_LINKS(a_reset_after_our_fin_takes_the_settling_time),
 	    WITH_LINKS(half_a_hang_up_is_one),
 	    WITH_LINKS(a_peer_that_left_before_is_found),
 	    WITH_LINKS(a_replacement_is_watched_at_once),
