@@ -65,6 +65,24 @@ static void drop_contents(struct tls_files *f)
 	f->fd = -1;
 }
 
+/* Swap may be on the device that the keys are needed for. */
+static void lock_contents(struct tls_files *f)
+{
+	struct stat st;
+
+	if (f->fd < 0 || f->map || fstat(f->fd, &st) < 0 || st.st_size <= 0)
+		return;
+	f->map_len = (size_t)st.st_size;
+	f->map = mmap(NULL, f->map_len, PROT_READ, MAP_PRIVATE, f->fd, 0);
+	if (f->map == MAP_FAILED) {
+		f->map = NULL;
+		return;
+	}
+	madvise(f->map, f->map_len, MADV_DONTDUMP);
+	if (mlock(f->map, f->map_len) < 0)
+		log_info("cannot lock the keys in memory: %s", strerror(errno));
+}
+
 static void end_reading(struct tls_files *f)
 {
 	loop_timer_cancel(f->late);
@@ -107,6 +125,8 @@ static void on_answer(int fd, uint32_t events, void *arg)
 		drop_contents(f);
 		f->fd = ret;
 		f->present = present;
+		if (f->kept)
+			lock_contents(f);
 	} else if (f->fd >= 0) {
 		log_warning("%s: using the contents that were read before", err.message);
 		ret = 0;
@@ -183,24 +203,12 @@ void tls_files_refresh(struct tls_files *f)
 
 void tls_files_keep(struct tls_files *f)
 {
-	struct stat st;
-
 	if (!f)
 		return;
 	if (f->fd < 0)
 		tls_files_refresh(f); /* for a server that has not been dialled yet */
 	f->kept = true;
-	if (f->fd < 0 || f->map || fstat(f->fd, &st) < 0 || st.st_size <= 0)
-		return;
-	f->map_len = (size_t)st.st_size;
-	f->map = mmap(NULL, f->map_len, PROT_READ, MAP_PRIVATE, f->fd, 0);
-	if (f->map == MAP_FAILED) {
-		f->map = NULL;
-		return;
-	}
-	madvise(f->map, f->map_len, MADV_DONTDUMP);
-	if (mlock(f->map, f->map_len) < 0)
-		log_info("cannot lock the keys in memory: %s", strerror(errno));
+	lock_contents(f);
 }
 
 void tls_files_get(struct tls_files *f, struct tls_wait *wait, tls_files_fn *fn, void *arg)

@@ -412,6 +412,39 @@ static void read_again(void **state)
 	bench_close(&b);
 }
 
+/* The number of mappings of keys, which are locked in memory. */
+static unsigned locked_keys(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512];
+	unsigned n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "nbd-attach keys") != NULL;
+	fclose(f);
+	return n;
+}
+
+/* After a takeover, or for another server, the files are read after the request to keep them. */
+static void kept_before_they_are_read(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	put_file("psk", "me:00", 0600);
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("psk"));
+	tls_files_keep(b.files);
+	assert_int_equal(locked_keys(), 0);
+	assert_int_equal(get(&b), 0);
+	assert_int_equal(locked_keys(), 1);
+	tls_files_keep(b.files);
+	assert_int_equal(locked_keys(), 1);
+	bench_close(&b);
+	assert_int_equal(locked_keys(), 0);
+}
+
 static void one_who_gives_up(void **state)
 {
 	struct bench b;
@@ -448,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(a_list_that_has_gone),
 	    cmocka_unit_test(a_large_file),
 	    cmocka_unit_test(read_again),
+	    cmocka_unit_test(kept_before_they_are_read),
 	    cmocka_unit_test(one_who_gives_up),
 	};
 
