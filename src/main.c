@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -134,10 +135,24 @@ static int run_as_nbd_client(int argc, char **argv)
 	return status;
 }
 
+/*
+ * If the caller has closed a standard descriptor, a file or a socket of ours would get its number,
+ * and would be written to, or closed, in its place. Writing to standard output still fails.
+ */
+static void fill_standard_descriptors(void)
+{
+	static const int mode[] = {O_RDONLY, O_RDONLY, O_RDWR};
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode[fd]) != fd)
+			exit(err_exit_status(ERR_SYSTEM));
+}
+
 int main(int argc, char **argv)
 {
 	int status;
 
+	fill_standard_descriptors();
 	helper_main(argc, argv); /* does not return in a process that the program itself started */
 	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
 	status =
