@@ -58,8 +58,24 @@ static void describe_export(const struct supervisor *s, struct text *t)
 	}
 }
 
+/* Returns the exit status. The same command finds the attachment again. */
+static int tell_name(const struct supervisor *s)
+{
+	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
+		return 0;
+	log_erase();
+	printf("/dev/nbd%d\n", s->at.index);
+	if (fflush(stdout) == 0)
+		return 0;
+	log_error("/dev/nbd%d is attached, but its name cannot be written to standard output",
+		  s->at.index);
+	return err_exit_status(ERR_FAILED);
+}
+
 void supervisor_ready(struct supervisor *s)
 {
+	int status;
+
 	char size[64], export_text[1200];
 	struct text t;
 
@@ -69,14 +85,10 @@ void supervisor_ready(struct supervisor *s)
 		   s->at.taken_over ? "taken over, attached to" : "attached to", export_text,
 		   size_text(s->at.plan.size, size, sizeof(size)),
 		   attachment_is_read_only(&s->at) ? ", read-only" : "");
-	if (s->cfg.index == SUPERVISOR_INDEX_AUTO) {
-		log_erase();
-		printf("/dev/nbd%d\n", s->at.index);
-		fflush(stdout);
-	}
+	status = tell_name(s);
 	if (s->cfg.foreground)
 		return;
-	background_report(TAKE_FD(s->cfg.report_fd), 0);
+	background_report(TAKE_FD(s->cfg.report_fd), status, true);
 	background_detach();
 }
 

@@ -13,6 +13,7 @@
 #include "base/terminal.h"
 
 #define PHASE 0x80 /* in a byte that is a state, and not an exit status */
+#define STAYS 0x40 /* in a byte that is an exit status: the supervisor goes on */
 /* Bytes: a pipe takes more, so that the supervisor never waits for a command that is stopped. */
 #define PHASES_MAX 500
 
@@ -64,8 +65,9 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool 
 	 * return.
 	 */
 	child_pid = 0; /* its process ID may be reused as soon as it has been waited for */
-	if (status)
+	if (status && !(status & STAYS))
 		waitpid(child, NULL, 0);
+	status &= ~STAYS;
 	_exit(plain_status && status ? 1 : status);
 }
 
@@ -109,9 +111,9 @@ void background_phase(int report_fd, enum fsm_state state)
 	(void)!write(report_fd, &byte, 1);
 }
 
-void background_report(int report_fd, int status)
+void background_report(int report_fd, int status, bool stays)
 {
-	uint8_t byte = (uint8_t)status;
+	uint8_t byte = (uint8_t)(status | (stays ? STAYS : 0));
 
 	/* The parent may have been killed: then no process waits for the answer. */
 	(void)!write(report_fd, &byte, 1);

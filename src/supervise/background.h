@@ -24,8 +24,11 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err);
 /* Tells the parent what it waits for; nothing if report_fd is negative. Does not block. */
 void background_phase(int report_fd, enum fsm_state state);
 
-/* Tells the parent to end with `status`; closes the descriptor. */
-void background_report(int report_fd, int status);
+/*
+ * Tells the parent to end with `status`, after this process if it does not stay; closes the
+ * descriptor.
+ */
+void background_report(int report_fd, int status, bool stays);
 
 /* Cuts the ties to the terminal: standard descriptors to /dev/null, log to syslog. */
 void background_detach(void);

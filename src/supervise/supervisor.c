@@ -385,7 +385,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	}
 	idle = done(s);
 	if (s->cfg.report_fd >= 0)
-		background_report(s->cfg.report_fd, status);
+		background_report(s->cfg.report_fd, status, false);
 	if (idle)
 		free(s);
 	return status;

@@ -24,6 +24,12 @@ check "attached already" expect_status 3 'attached already' attach -r
 truncate -s 2M "$N/other"
 start nbdkit -f -U "$N/other.sock" file "$N/other" >>"$N/server.said" 2>&1
 wait_for 10 listening "$N/other.sock"
+nbd_attach auto -u "$N/other.sock" >/dev/full 2>"$N/said"
+check "auto fails if it cannot print the name" is "$? $(tail -n1 "$N/said")" \
+	"1 nbd-attach: /dev/nbd1 is attached, but its name cannot be written to standard output"
+check "the same command finds it" is "$(nbd_attach auto -u "$N/other.sock" 2>"$N/said")" /dev/nbd1
+check "its supervisor goes on" kill -0 "$(supervisor_pid 1)"
+check "it is detached" nbd_attach --detach nbd1
 auto=$(nbd_attach auto -u "$N/other.sock" 2>"$N/stub/log")
 check "auto takes the next device" is "$auto $(<"$N/stub/log")" "/dev/nbd1 nbd-attach: /dev/nbd1: attached to nbd+unix:///?socket=$N/other.sock, 2 MiB"
 check "both get a node if they have none" is "$(sort -u "$N/stub/nodes" | xargs)" "nbd0 nbd1"
