@@ -63,7 +63,7 @@ int source_parse(const char *text, struct source *ret_source, struct err *err)
 
 bool source_names_interface(const char *text)
 {
-	struct source source;
+	struct source source = {.kind = SOURCE_ANY};
 	const struct sockaddr_in6 *sin6 = (const void *)&source.address.sa;
 
 	if (!text || source_parse(text, &source, NULL) < 0)
