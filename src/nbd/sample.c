@@ -16,13 +16,26 @@ static uint64_t blocks_of(uint64_t size)
 	return size / SAMPLE_BLOCK + (size % SAMPLE_BLOCK != 0);
 }
 
+/*
+ * The largest power of two that the server allows in one request. So each request begins at a
+ * multiple of the server's minimum, which is a power of two, even if its maximum is not.
+ */
+static uint64_t most(const struct sample *s)
+{
+	uint64_t bytes = SAMPLE_BLOCK;
+
+	while (s->max_payload && bytes > s->max_payload)
+		bytes /= 2;
+	return bytes;
+}
+
 /* The next read: as much of the block as the server allows in one request. */
 static void request(struct sample *s)
 {
 	uint64_t len = s->end - s->offset;
 
-	if (s->max_payload && len > s->max_payload)
-		len = s->max_payload;
+	if (len > most(s))
+		len = most(s);
 	s->left = (uint32_t)len;
 	put_be32(s->buf, NBD_REQUEST_MAGIC);
 	put_be16(s->buf + 4, 0);

@@ -80,6 +80,8 @@ static void reply(uint32_t magic, uint32_t error, uint64_t cookie)
 }
 
 /* Answers everything that is asked for. */
+static uint32_t aligned; /* each read has to begin at a multiple of this; 0: anywhere */
+
 static void serve_all(uint64_t size, uint32_t max_payload, size_t step)
 {
 	static uint8_t data[SAMPLE_BLOCK];
@@ -93,6 +95,7 @@ static void serve_all(uint64_t size, uint32_t max_payload, size_t step)
 		assert_true(r.len > 0 && r.len <= SAMPLE_BLOCK);
 		assert_true(r.offset + r.len <= size);
 		assert_true(!max_payload || r.len <= max_payload);
+		assert_true(!aligned || r.offset % aligned == 0);
 		reads[n_reads++] = r;
 		for (uint32_t i = 0; i < r.len; i++)
 			data[i] = content(r.offset + i) ^ (r.offset + i == odd);
@@ -163,6 +166,11 @@ static void test_same_digest(void **state)
 	whole = s.digest;
 	serve(MIB + 4096, 4096, 3 * SAMPLE_BLOCK, SIZE_MAX);
 	assert_int_equal(n_reads, 33);
+	assert_true(digest_equal(&whole, &s.digest));
+	/* A maximum that is no multiple of the minimum. */
+	aligned = 512;
+	serve(MIB + 4096, 777, 3 * SAMPLE_BLOCK, SIZE_MAX);
+	aligned = 0;
 	assert_true(digest_equal(&whole, &s.digest));
 	serve(MIB + 4096, 0, 3 * SAMPLE_BLOCK, 1);
 	assert_true(digest_equal(&whole, &s.digest));
