@@ -149,13 +149,22 @@ static int attach(struct configure *c)
 	return ret;
 }
 
+/* Another attempt may take another device. */
+static void let_go(struct configure *c)
+{
+	if (c->attach.index < 0 && c->lock_fd >= 0)
+		close(TAKE_FD(c->lock_fd));
+}
+
 void configure_work(struct configure *c)
 {
 	struct tune tune;
 
 	c->ret = attach(c);
-	if (c->ret < 0)
+	if (c->ret < 0) {
+		let_go(c);
 		return;
+	}
 	tune = (struct tune){.max_payload = c->max_payload,
 			     .flags = c->attach.server_flags,
 			     .enlarge = tune_enlarges(),
@@ -164,6 +173,7 @@ void configure_work(struct configure *c)
 	if (c->ret < 0) {
 		tune_undo(c->index);
 		kernel_detach(c->kernel, c->index, NULL);
+		let_go(c);
 		return;
 	}
 	device_make_node(c->index);
