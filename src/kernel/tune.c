@@ -65,7 +65,8 @@ static int limit_requests(const char *root, int index, const struct tune *t, str
 	if (ret < 0)
 		return cannot(index, "queue/max_sectors_kb", ret, err);
 	wanted = request_kb(now, t);
-	ret = set_number(root, index, "queue/max_sectors_kb", wanted, err);
+	/* From Linux 6.3 on, 0 means the driver's own value. */
+	ret = wanted ? set_number(root, index, "queue/max_sectors_kb", wanted, err) : -EINVAL;
 	if (ret == -EINVAL && wanted < now)
 		return err_set(err, ERR_SYSTEM, EINVAL,
 			       "the server takes at most %u bytes in one request, but this kernel "

@@ -243,7 +243,14 @@ static void tune(uint32_t payload, uint16_t flags)
 
 static void requests_stay_within_the_payload(void **state)
 {
+	struct tune tiny = {.max_payload = 777, .flags = FLUSH_TRIM};
+	struct err err;
+
 	(void)state;
+	assert_int_equal(tune_device_at(root, 0, &tiny, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_non_null(strstr(err.message, "at most 777 bytes"));
+	attr_is("queue/max_sectors_kb", "1280");
 	tune(0, FLUSH_TRIM); /* undeclared: 32 MiB */
 	attr_is("queue/max_sectors_kb", "1280");
 	tune(UINT32_MAX, FLUSH_TRIM);
