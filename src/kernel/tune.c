@@ -324,6 +324,8 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 	return ret;
 }
 
+#define DRIVER_IO_TIMEOUT_MS 30000 /* without a timeout of its own */
+
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
 {
 	if (fork_apart() > 0) {
@@ -345,6 +347,11 @@ int tune_device(int index, const struct tune *tune, struct err *err)
 bool tune_enlarges(void)
 {
 	return !sysfs_kernel_since(6, 12);
+}
+
+void tune_forget_io_timeout(int index)
+{
+	set_number(sysfs_root(), index, "queue/io_timeout", DRIVER_IO_TIMEOUT_MS, NULL);
 }
 
 void tune_undo(int index)

@@ -53,6 +53,13 @@ void tune_undo(int index);
 void tune_undo_at(const char *root, int index);
 
 /*
+ * Gives queue/io_timeout the driver's own value: the next user of the index keeps ours if it does
+ * not set one. Call it once the device is disconnected and no request is left, while nobody else
+ * can attach it. Best effort.
+ */
+void tune_forget_io_timeout(int index);
+
+/*
  * Sets queue/io_timeout (ms), which the driver resets with every timeout that it gets, in a
  * separate process that is not a child of ours: from 6.12 on, writing it waits until no request is
  * under way, and a process that has to reconnect must not wait for that. The process writes at a

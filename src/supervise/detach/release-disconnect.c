@@ -54,8 +54,10 @@ static void await_kernel(struct release *r)
 /* As long as the claim has the device open, no other program can attach it. */
 static void undo_tuning(struct release *r)
 {
-	if (r->detach_ret == 0 && r->claim.pid)
-		tune_undo(r->cfg.index);
+	if (r->detach_ret < 0 || !r->claim.pid)
+		return;
+	tune_undo(r->cfg.index);
+	tune_forget_io_timeout(r->cfg.index);
 }
 
 static void disconnect_work(void *arg)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What is set for speed before Linux 6.12 is taken back by a detach, and by an attachment that fails
-# after it was set.
+# What is set for speed before Linux 6.12 is taken back by a detach, like io_timeout, and by an
+# attachment that fails after it was set.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -20,6 +20,7 @@ check "it attaches" attach
 check "the settings are larger" settings_are 1024 512
 check "it detaches" detach
 check "the detach takes them back" settings_are 128 128
+check "io_timeout is the driver's own" is "$(<"$queue/io_timeout")" 30000
 
 mkdir "$N/nbd0.control"
 check "without a control socket, it does not attach" expect_status 6 'cannot listen on' attach
