@@ -214,6 +214,7 @@ check "no maximum: the old limit is gone" refuses at_most "$(queue max_sectors_k
 check "no maximum: the driver's own limit" is "$(queue max_sectors_kb)" 128
 kernel_is 6.12 || check "read-ahead suits a network" is "$(queue read_ahead_kb)" 512
 detach "no maximum"
+check "without nbd-attach, io_timeout is the driver's" is "$(queue io_timeout)" 30000
 check "without nbd-attach, read-ahead is the kernel's" at_most "$(queue read_ahead_kb)" 256
 kit memory 4M --filter=blocksize-policy blocksize-maximum=32M blocksize-error-policy=error
 attach "maximum 32 MiB"
