@@ -7,17 +7,26 @@
 begin
 cd "$top" || exit 1
 
-mkdir -p "$scratch/bin" "$scratch/scripts/local-top" "$scratch/conf"
-printf '#!/bin/sh\necho "$*" >"%s"\nexit "$(cat "%s")"\n' "$scratch/words" "$scratch/status" >"$scratch/bin/nbd-attach"
+mkdir -p "$scratch/bin" "$scratch/scripts/local-top" "$scratch/conf" "$scratch/lib" "$scratch/hooks/mount" \
+	"$scratch/etc/udev/rules.d"
+cat >"$scratch/bin/nbd-attach" <<END
+#!/bin/sh
+echo "\$*" >"$scratch/words"
+printf '%s\n' "\$@" >"$scratch/word-by-word"
+exit "\$(cat "$scratch/status")"
+END
 printf '#!/bin/sh\necho 0 >"%s"\n' "$scratch/status" >"$scratch/bin/sleep"
-ln -s /bin/true "$scratch/bin/modprobe"
-chmod 755 "$scratch"/bin/*
+printf '#!/bin/sh\ntouch "%s"\n' "$scratch/came-in" >"$scratch/bin/intruder"
+for name in modprobe udevadm systemctl; do
+	ln -s /bin/true "$scratch/bin/$name"
+done
+chmod 755 "$scratch"/bin/{nbd-attach,sleep,intruder}
 for f in wait_for_udev configure_networking log_warning_msg log_failure_msg; do
 	echo "$f() { echo $f \"\$@\"; }"
 done >"$scratch/scripts/functions"
 
 boots() { # STATUS of nbd-attach, LINE of the kernel, WORDS of nbd-attach, ROOT
-	rm -f "$scratch/words" "$scratch/conf/param.conf"
+	rm -f "$scratch"/word* "$scratch/conf/param.conf"
 	echo "$1" >"$scratch/status"
 	echo "$2" >"$scratch/cmdline"
 	cmdline=$scratch/cmdline scripts=$scratch/scripts conf=$scratch/conf PATH=$scratch/bin:$PATH \
@@ -25,6 +34,14 @@ boots() { # STATUS of nbd-attach, LINE of the kernel, WORDS of nbd-attach, ROOT
 	cat "$scratch/words" "$scratch/conf/param.conf" 2>/dev/null
 	[[ $(cat "$scratch/words" 2>/dev/null) = "$3" && $(cat "$scratch/conf/param.conf" 2>/dev/null) = "$4" ]]
 }
+
+# After boots() or netroot(): what the program itself makes of the words that it got.
+understood() { # LINE of --show-config
+	local words
+	mapfile -t words <"$scratch/word-by-word"
+	nbd_attach --show-config "${words[@]}" | tee /dev/stderr | grep -qxF -- "$1"
+}
+
 check "initramfs: another root is left alone" boots 0 'root=/dev/sda1 ro nbd-attach.read-only' '' ''
 check "initramfs: a URI" boots 0 'ro root=nbd://h:1/x?a=b&c quiet' \
 	'--root --wait nbd0 nbd://h:1/x?a=b&c' ROOT=/dev/nbd0
@@ -37,28 +54,68 @@ check "initramfs: a URI, and a file system by its UUID" boots 0 'nbdroot=nbd://h
 	'--root --wait nbd0 nbd://h/x' ''
 check "initramfs: a URI, and a partition" boots 0 'nbdroot=nbd://h/x root=/dev/nbd2p1' \
 	'--root --wait nbd2 nbd://h/x' ''
+check "initramfs: a URI with parameters" boots 0 'root=nbd+unix:///x?socket=/s' \
+	'--root --wait nbd0 nbd+unix:///x?socket=/s' ROOT=/dev/nbd0
 check "initramfs: nbd-client's way" boots 0 'nbdroot=h,x,nbd4 root=UUID=1' \
-	'--root --wait nbd4 h x' ''
+	'--root --wait --export=x nbd4 h' ''
 check "initramfs: nbd-client's way, and a partition" boots 0 'nbdroot=h,x,nbd4 root=/dev/nbd2p1' \
-	'--root --wait nbd2 h x' ''
+	'--root --wait --export=x nbd2 h' ''
 check "initramfs: nbd-client's way, a port" boots 0 'nbdroot=h,2000 root=/dev/nbd0' '--root --wait nbd0 h:2000' ''
 check "initramfs: nbd-client's way, as a URL of NFS" boots 0 'nbdroot=h:/x/y root=LABEL=r nbddev=/dev/nbd1' \
-	'--root --wait nbd1 h /x/y' ''
+	'--root --wait --export=/x/y nbd1 h' ''
 check "initramfs: nbd-client's way, a port and an export" boots 0 'nbdroot=h:2000/x root=/dev/nbd0' \
-	'--root --wait nbd0 h:2000 x' ''
+	'--root --wait --export=x nbd0 h:2000' ''
 check "initramfs: nbd-client's way, an IPv6 address" boots 0 'nbdroot=[fe80::1%eth0]:/x root=/dev/nbd0' \
-	'--root --wait nbd0 [fe80::1%eth0] /x' ''
+	'--root --wait --export=/x nbd0 [fe80::1%eth0]' ''
 check "initramfs: nbd-client's way, an IPv6 address, a port and an export" boots 0 \
-	'nbdroot=[::1]:2000/x root=/dev/nbd0' '--root --wait nbd0 [::1]:2000 x' ''
+	'nbdroot=[::1]:2000/x root=/dev/nbd0' '--root --wait --export=x nbd0 [::1]:2000' ''
+
+check "initramfs: options that are given anyway" boots 0 'root=nbd://h/ nbd-attach.wait=60 nbd-attach.root' \
+	'--wait=60 --root nbd0 nbd://h/' ROOT=/dev/nbd0
+check "initramfs: the program understands them" understood 'wait = 60'
+check "initramfs: options that are taken back" boots 0 'root=nbd://h/ nbd-attach.no-wait nbd-attach.no-root' \
+	'--no-wait --no-root nbd0 nbd://h/' ROOT=/dev/nbd0
+check "initramfs: the program understands that" understood 'target = nbd://h/'
+check "initramfs: an export that is given twice" boots 0 'nbdroot=h,x,nbd4 nbd-attach.export=y' \
+	'--root --wait --export=y nbd4 h' ''
+check "initramfs: the program understands that, too" understood 'target = nbd://h/y'
+
 export ROOTPATH=192.0.2.7:2000/d ROOTSERVER=192.0.2.8
 check "initramfs: the root-path of DHCP" boots 0 'nbdroot=dhcp root=/dev/nbd0p1' \
-	'--root --wait nbd0 192.0.2.7:2000 d' ''
+	'--root --wait --export=d nbd0 192.0.2.7:2000' ''
 check "initramfs: the root-path of DHCP, by its device alone" boots 0 'root=/dev/nbd5' \
-	'--root --wait nbd5 192.0.2.7:2000 d' ''
-check "initramfs: the server of DHCP" boots 0 'nbdroot=/x root=/dev/nbd0' '--root --wait nbd0 192.0.2.8 /x' ''
-check "initramfs: the server of DHCP, by name" boots 0 'nbdroot=dhcp,x,nbd0' '--root --wait nbd0 192.0.2.8 x' ''
-ROOTPATH=nbds://h/d
-check "initramfs: a URI of DHCP" boots 0 'nbdroot=dhcp root=UUID=1' '--root --wait nbd0 nbds://h/d' ''
+	'--root --wait --export=d nbd5 192.0.2.7:2000' ''
+check "initramfs: the server of DHCP" boots 0 'nbdroot=/x root=/dev/nbd0' '--root --wait --export=/x nbd0 192.0.2.8' ''
+check "initramfs: the server of DHCP, by name" boots 0 'nbdroot=dhcp,x,nbd0' '--root --wait --export=x nbd0 192.0.2.8' ''
+ROOTPATH=nbds://u@h:1/d%20d
+check "initramfs: a URI of DHCP" boots 0 'nbdroot=dhcp root=UUID=1' '--root --wait nbd0 nbds://u@h:1/d%20d' ''
+
+says_of_dhcp() { # ROOTPATH, WORDS of nbd-attach, TEXT that the console gets or ''
+	local said
+	said=$(ROOTPATH=$1 boots 0 'nbdroot=dhcp root=UUID=1 nbd-attach.tls nbd-attach.tls-ca=/c' "$2" '') || return
+	echo "$said"
+	[[ $said = *"$3"* && ($3 || $said != *log_*) ]]
+}
+tls='--root --wait --tls --tls-ca=/c'
+check "initramfs: DHCP's export is not an option" says_of_dhcp 'h,--exec=intruder,nbd0' \
+	"$tls --export=--exec=intruder nbd0 h" ''
+check "initramfs: the program agrees" understood 'target = nbds://h/--exec%3Dintruder'
+check "initramfs: DHCP's export is one word" says_of_dhcp 'h,x [ intruder ],nbd0' \
+	"$tls --export=x [ intruder ] nbd0 h" ''
+check "initramfs: the program agrees again" understood 'target = nbds://h/x%20%5B%20intruder%20%5D'
+for server in --exec=intruder,x,nbd0 '[,intruder ],nbd0' '$(intruder),x,nbd0' 'h h,x,nbd0' nbd+unix:///x?socket=/s \
+	nbds+vsock://1/x NBD+UNIX:///x?socket=/s file:///x 'nbd://h/$(intruder)' /x,y,nbd0 nbd+unix:x; do
+	check "initramfs: DHCP cannot name the server $server" says_of_dhcp "$server" '' 'that is not a server'
+done
+for device in sda --exec=intruder nbd 'nbd0;intruder' nbdx; do
+	check "initramfs: DHCP cannot name the device $device" says_of_dhcp "h,x,$device" '' 'a device must be'
+done
+check "initramfs: DHCP cannot switch off TLS's checks" says_of_dhcp \
+	'nbds://h/x?tls-verify-peer=0&tls-certificates=/x' "$tls nbd0 nbds://h/x" 'the parameters of the URI'
+check "initramfs: nothing of DHCP's was run" test ! -e "$scratch/came-in"
+ROOTPATH=h,x,nbd0
+check "initramfs: the command line's export is used instead of DHCP's" boots 0 \
+	'nbdroot=dhcp root=UUID=1 nbd-attach.export=y' '--root --wait --export=y nbd0 h' ''
 unset ROOTPATH ROOTSERVER
 check "initramfs: no server is an error, and nothing is attached" eval '
 	boots 0 "nbdroot=dhcp root=/dev/nbd0" "" "" | grep "names a server"'
@@ -70,7 +127,6 @@ check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nb
 check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
 
 dracut=$top/src/packaging/dracut
-mkdir -p "$scratch/lib" "$scratch/hooks/mount"
 cat >"$scratch/lib/dracut-lib.sh" <<'END'
 getcmdline() { cat "$cmdline"; }
 getarg() {
@@ -86,6 +142,7 @@ getarg() {
 	return $found
 }
 warn() { echo "warning: $*"; }
+die() { echo "dies: $*"; exit 1; }
 need_shutdown() { :; }
 getargs() {
 	local word
@@ -95,28 +152,93 @@ getargs() {
 }
 END
 cp "$dracut/words.sh" "$scratch/lib/nbd-attach-words.sh"
+
+# Without $dhcp the kernel's command line has ROOT, too.
 netroot() { # STATUS of nbd-attach, ROOT of the network, LINE of the kernel, WORDS of nbd-attach
-	rm -f "$scratch/words"
+	rm -f "$scratch"/word* "$scratch"/hooks/mount/*
 	echo "$1" >"$scratch/status"
-	echo "$3" >"$scratch/cmdline"
+	echo "$3 ${dhcp:-netroot=$2}" >"$scratch/cmdline"
+	sed "s/^PATH=.*//; s,/etc/udev,$scratch&,; s,/run/systemd,$scratch&," "$dracut/nbdroot.sh" >"$scratch/nbdroot"
 	cmdline=$scratch/cmdline lib=$scratch/lib hookdir=$scratch/hooks PATH=$scratch/bin:$PATH \
-		sh -c 'sed "s/^PATH=.*//" "$1" >"$2"; shift; exec sh "$@"' - "$dracut/nbdroot.sh" \
-		"$scratch/nbdroot" eth0 "$2" /sysroot
+		root=${dhcp#root=} DRACUT_SYSTEMD=1 sh "$scratch/nbdroot" eth0 "$2" /sysroot
 	is "$(cat "$scratch/words" 2>/dev/null)" "$4"
 }
+dhcp=''
 check "dracut: a URI and options" netroot 0 'nbds://[::1]/*' \
 	'nbd-attach.read-only nbd-attach.relay=yes nbd-attach.name=r nbddev=/dev/nbd93' \
 	'--root --wait --read-only --relay --name=r nbd93 nbds://[::1]/*'
-check "dracut: a host and an export" netroot 0 nbd:h:x 'nbddev=nbd93' '--root --wait nbd93 h x'
+check "dracut: a host and an export" netroot 0 nbd:h:x 'nbddev=nbd93' '--root --wait --export=x nbd93 h'
 check "dracut: an address, a type, flags, options" netroot 0 \
 	'nbd:[fe80::1%eth0]:x:ext4:noatime:-persist,connections=2,bs=512' 'root=/dev/nbd93p1' \
-	'--root --wait --connections=2 nbd93 [fe80::1%eth0] x'
+	'--root --wait --connections=2 --export=x nbd93 [fe80::1%eth0]'
 check "dracut: a port" netroot 0 nbd:h:2000 nbddev=nbd93 '--root --wait nbd93 h:2000'
-check "dracut: a port and an export" netroot 0 nbd:h:2000/a/b nbddev=nbd93 '--root --wait nbd93 h:2000 a/b'
+check "dracut: a port and an export" netroot 0 nbd:h:2000/a/b nbddev=nbd93 '--root --wait --export=a/b nbd93 h:2000'
 check "dracut: a server that is not there is tried again" netroot 4 nbd:h:x nbddev=nbd93 \
-	'--root --wait nbd93 h x'
+	'--root --wait --export=x nbd93 h'
 check "dracut: what never works is not" eval '! netroot 2 nbd:h:x nbddev=nbd93 ""'
 check "dracut: another network root is left alone" netroot 0 nfs:h:x '' ''
+check "dracut: any option of the command line" netroot 0 nbd:h:x:::tls,tls-ca=/c,-name=r nbddev=nbd93 \
+	'--root --wait --tls --tls-ca=/c --name=r --export=x nbd93 h'
+check "dracut: options that are given anyway" netroot 0 nbd:h:x \
+	'nbddev=nbd93 nbd-attach.wait=60 nbd-attach.root nbd-attach.export=y' '--wait=60 --root --export=y nbd93 h'
+check "dracut: the program understands them" understood 'wait = 60'
+check "dracut: options that are given anyway, in the old way" netroot 0 nbd:h:x:::wait=60,root nbddev=nbd93 \
+	'--wait=60 --root --export=x nbd93 h'
+check "dracut: the program understands these, too" understood 'wait = 60'
+check "dracut: options that are taken back" netroot 0 nbd:h:x 'nbddev=nbd93 nbd-attach.no-wait' \
+	'--root --no-wait --export=x nbd93 h'
+check "dracut: options in both ways" netroot 0 nbd:h:x:::readonly,connections=2,name=r,watch-size=1 \
+	'nbddev=nbd93 nbd-attach.read-only nbd-attach.connections=3 nbd-attach.no-watch-size' \
+	'--root --wait --name=r --read-only --connections=3 --no-watch-size --export=x nbd93 h'
+check "dracut: the program understands that" understood 'connections = 3'
+check "dracut: what is not a device is refused" eval \
+	'netroot 0 nbd:h:x nbddev=sda "" | grep "a device must be"'
+
+dhcp=root=dhcp
+check "dracut: DHCP: a host, an export, a type, flags, options" netroot 0 \
+	nbd:h:x:ext4:noatime,ro:readonly,tls,connections=2,block-size=4096,persist nbddev=nbd93 \
+	'--root --wait --read-only --tls --connections=2 --block-size=4096 --export=x nbd93 h'
+check "dracut: DHCP: what is mounted" is "$(cat "$scratch/hooks/mount/01-nbd-attach.sh")" \
+	"mount -t 'ext4' -o 'noatime,ro' \"/dev/nbd93\" \"\$NEWROOT\""
+check "dracut: DHCP: what systemd mounts" is \
+	"$(tr '\n' ' ' <"$scratch/run/systemd/system/sysroot.mount.d/nbd-attach.conf")" \
+	'[Mount] Where=/sysroot What=/dev/root Type=ext4 Options=noatime,ro '
+check "dracut: DHCP: an IPv6 address and a port" netroot 0 'nbd:[::1]:2000' nbddev=nbd93 '--root --wait nbd93 [::1]:2000'
+
+leaves_out() { # ROOT of DHCP, WORDS of nbd-attach, TEXT of the warning
+	local said
+	said=$(netroot 0 "$1" 'nbddev=nbd93 nbd-attach.tls nbd-attach.tls-ca=/c' "$2") &&
+		is "$(grep '^warning: ' <<<"$said")" "warning: left out, because only the kernel's command line can say it: $3"
+}
+for option in exec=intruder on-change=intruder fence=intruder tls-verify-peer=0 tls-ca=/x unix=/x config=/x \
+	foreground no-tls 'connections=2 --exec=intruder'; do
+	name=${option%%=*}
+	[[ $option != connections* ]] || name=connections
+	check "dracut: DHCP cannot name the option $option" leaves_out "nbd:h:x:::$option" \
+		"$tls --export=x nbd93 h" "the option $name"
+done
+check "dracut: DHCP cannot name what is not an option" leaves_out 'nbd:h:x:::$(intruder)' "$tls --export=x nbd93 h" 'an option'
+check "dracut: DHCP cannot switch off TLS's checks" leaves_out 'nbds://h/x?tls-verify-peer=0' "$tls nbd93 nbds://h/x" \
+	'the parameters of the URI'
+check "dracut: all is said in one sentence" leaves_out 'nbd:h:x:fuse.intruder:$(intruder):exec=intruder' \
+	"$tls --export=x nbd93 h" 'the type of the file system, the flags for mounting, the option exec'
+check "dracut: DHCP's export is not an option" netroot 0 nbd:h:--exec=intruder nbddev=nbd93 \
+	'--root --wait --export=--exec=intruder nbd93 h'
+check "dracut: the program agrees" understood 'target = nbd://h/--exec%3Dintruder'
+for server in nbd:--exec=intruder:x nbd:[:intruder nbd:nbd+unix:x 'nbd:$(intruder):x' nbd+unix:///x?socket=/s \
+	nbds+vsock://1/x 'nbd://h/$(intruder)' nbd:h:x:///; do
+	check "dracut: DHCP cannot name the server $server" eval \
+		'refuses netroot 0 "$server" nbddev=nbd93 none | grep "that is not a server"'
+done
+check "dracut: the command line's type and flags are used instead of DHCP's" netroot 0 nbd:h:x:ext4:ro \
+	'nbddev=nbd93 rootfstype=xfs rootflags=noatime,$(intruder),'"'" '--root --wait --export=x nbd93 h'
+mounts() {
+	PATH=$scratch/bin:$PATH NEWROOT=/sysroot sh -c 'mount() { printf "<%s>" "$@"; }; . "$0"' \
+		"$scratch/hooks/mount/01-nbd-attach.sh"
+}
+check "dracut: the shell takes them as they are" is "$(mounts)" \
+	"<-t><xfs><-o><noatime,\$(intruder),'></dev/nbd93></sysroot>"
+check "dracut: nothing of DHCP's was run" test ! -e "$scratch/came-in"
 
 # Sources the script as dracut does; $netroot is the root-path of DHCP or empty.
 parses() { # LINE of the kernel, NETROOT and ROOT afterwards
@@ -125,7 +247,7 @@ parses() { # LINE of the kernel, NETROOT and ROOT afterwards
 	: >"$scratch/hooks/initqueue/settled/60-networkd-run.sh"
 	sed "s,/lib/,$scratch/lib/," "$dracut/parse-nbd-attach.sh" >"$scratch/parse"
 	is "$(cmdline=$scratch/cmdline hookdir=$scratch/hooks PATH=$scratch/bin:$PATH \
-		sh -c '. "$1/lib/dracut-lib.sh"; netroot=$2; . "$1/parse"; echo "$netroot $root $rootok"' - \
+		sh -c '. "$1/lib/dracut-lib.sh"; netroot=$2; . "$1/parse"; echo "$netroot $root $rootok$fstype$rflags"' - \
 		"$scratch" "${dhcp:-}")" "$2"
 }
 dhcp=''
@@ -139,8 +261,16 @@ check "dracut: the command line: a logical volume" parses 'netroot=nbds://h/ roo
 	'nbds://h/ /dev/mapper/v-root 1'
 check "dracut: the command line: another root" parses 'root=UUID=1' ' UUID=1 '
 check "dracut: the command line: before DHCP has answered" parses 'root=dhcp' ' dhcp '
+check "dracut: the command line: what is not a device" parses 'root=nbd:h:x nbddev=sda' \
+	'dies: nothing is attached: a device must be nbd0, nbd1 and so on'
+no_server='dies: nothing is attached: that is not a server; DHCP can name a host, an address, or a URI that begins with nbd:// or nbds://'
+check "dracut: the command line: no server" parses root=nbd::x "$no_server"
 dhcp=nbd:192.0.2.7:x:ext4
 check "dracut: the command line: when DHCP has answered" parses 'root=dhcp' 'nbd:192.0.2.7:x:ext4 dhcp 1'
+dhcp='nbd:h:x:ext4:$(intruder)'
+check "dracut: the command line: DHCP says how to mount" parses 'netroot=dhcp ro' "$dhcp block:/dev/nbd0 1ext4ro"
+dhcp='nbd+unix:///x?socket=/s'
+check "dracut: the command line: DHCP cannot name a Unix socket" parses 'root=dhcp' "$no_server"
 
 generates() { # LINE of the kernel, TEXT of sysroot.mount
 	rm -rf "$scratch/early"
@@ -156,5 +286,4 @@ check "dracut: with the type and the flags that root= names" generates \
 	'root=nbd:h:x:ext2:errors=panic rw rootfstype=xfs rootflags=noatime' \
 	"$mount Type=ext2 Options=errors=panic,rw "
 check "dracut: systemd mounts no other root" generates 'root=/dev/sda1 netroot=nbd:h:x' ''
-
 finish

@@ -10,9 +10,9 @@ root=$(getarg root=)
 to=$2
 nbd_is_root "$root" && [ -n "$to" ] || exit 0
 
-nbd_read "$root"
+nbd_read "$root" || exit 0
 device=$(nbd_device)
-fstype=${nbd_fstype:-$(getarg rootfstype=)}
+nbd_is_device "$device" || exit 0
 mkdir -p "$to/initrd-root-fs.target.requires" "$to/dev-$device.device.d"
 cat >"$to/sysroot.mount" <<END
 # Made by ${0##*/} for root=$root
@@ -22,7 +22,7 @@ Before=initrd-root-fs.target
 [Mount]
 Where=/sysroot
 What=/dev/$device
-Type=${fstype:-auto}
+Type=$(nbd_mount_type)
 Options=$(nbd_mount_options)
 END
 ln -sf ../sysroot.mount "$to/initrd-root-fs.target.requires/sysroot.mount"

@@ -17,9 +17,9 @@ elif [ -z "$netroot" ]; then
 fi
 nbd_is_root "$netroot" || return 0
 
-nbd_read "$netroot"
-[ -n "$nbd_server" ] || die "netroot=$netroot names no server"
+nbd_read "$netroot" || die "$nbd_no_server"
 device=$(nbd_device)
+nbd_is_device "$device" || die "nothing is attached: a device must be nbd0, nbd1 and so on"
 modprobe nbd || die "This initramfs has no nbd module for this kernel"
 if [ -z "$root" ] || nbd_is_root "$root"; then
 	root=block:/dev/$device
@@ -40,7 +40,7 @@ if nbd_is_local "$netroot" || { command -v networkctl >/dev/null &&
 	# shellcheck disable=SC2016
 	printf '/sbin/nbdroot none "$(cat /tmp/nbd-attach.netroot)" "$NEWROOT"\n' \
 		>"$hookdir/initqueue/settled/nbd-attach.sh"
-	echo "$netroot" >/tmp/nbd-attach.netroot
+	printf '%s\n' "$netroot" >/tmp/nbd-attach.netroot
 	! nbd_is_local "$netroot" || unset netroot
 fi
 return 0
