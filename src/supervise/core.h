@@ -49,6 +49,7 @@ struct supervisor {
 	bool is_heir;	       /* we are that process of another supervisor */
 
 	struct captive *captive; /* NULL: the server is not ours */
+	struct relays *relays;	 /* of all helpers */
 	struct helpers *helpers; /* of the first server */
 	struct spares spares;
 	struct serving serving;

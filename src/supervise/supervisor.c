@@ -96,7 +96,8 @@ static int prepare_loop(struct supervisor *s)
 	s->env.offload = offload_new(s->env.loop);
 	s->meanwhile = loop_timer_new(s->env.loop, use_the_wait, s);
 	s->expiry = loop_timer_new(s->env.loop, supervisor_expire, s);
-	if (!s->env.offload || !s->meanwhile || !s->expiry)
+	s->relays = relays_new();
+	if (!s->env.offload || !s->meanwhile || !s->expiry || !s->relays)
 		return -ENOMEM;
 	return supervisor_prepare_watch(s);
 }
@@ -110,6 +111,7 @@ int supervisor_make_helpers(struct supervisor *s, const struct endpoint *e, size
 	    /* Under swap or the root file system, a file may be out of reach in an outage. */
 	    .zygote = s->cfg.swap || protect_root() ||
 		      (s->cfg.index >= 0 && sysfs_attached(s->cfg.index)),
+	    .relays = s->relays,
 	    .tls = e->tls ? e : NULL,
 	};
 
@@ -340,6 +342,7 @@ static bool done(struct supervisor *s)
 	farewell_free(s->farewell);
 	takeover_free(s->takeover);
 	watch_free(s->watch);
+	relays_free(s->relays);
 	captive_free(s->captive);
 	loop_io_free(s->log_io);
 	loop_timer_free(s->log_pause);

@@ -212,6 +212,7 @@ int supervisor_prepare_watch(struct supervisor *s)
 	const struct watch_config cfg = {
 	    .peer_timeout_ms = s->cfg.peer_timeout_ms,
 	    .frugal = s->cfg.swap,
+	    .relays = s->relays,
 	};
 
 	s->log_pause = loop_timer_new(s->env.loop, read_log, s);

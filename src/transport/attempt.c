@@ -244,6 +244,7 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 	else if (a->owned)
 		ret = owner_check(a->result.fd, a->peer_uid, &a->err);
 	if (ret == 0 && a->relay) {
+		relays_add(helpers_relays(a->helpers), a->kernel_end, a->result.fd);
 		/* The relay has the only copy of the server's. */
 		close_fdp(&a->result.fd);
 		a->result.fd = TAKE_FD(a->kernel_end);
@@ -327,6 +328,8 @@ static void shake_hands(struct attempt *a, int keys)
 	cfg.fds.kernel = relay_end;
 	if (ret == 0 && !a->worker)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);
+	if (ret == 0)
+		a->worker->relay = a->relay ? relays_inode(a->kernel_end) : 0;
 	if (ret == 0)
 		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
 	if (ret < 0)

@@ -112,11 +112,14 @@ static void reaped(struct helper *helper)
 static void on_end(int fd, uint32_t events, void *arg)
 {
 	struct helper *helper = arg;
+	struct process_end end = {.exited = false};
 
 	(void)fd;
 	(void)events;
-	if (process_reap(&helper->process, NULL))
-		reaped(helper);
+	if (!process_reap(&helper->process, &end))
+		return;
+	relays_ended(helper->owner->cfg.relays, helper->relay, &end);
+	reaped(helper);
 }
 
 /* One that cannot be killed sees its socket close; only its reaping is left to init. */
@@ -202,6 +205,11 @@ void helpers_set_relay(struct helpers *h)
 bool helpers_relay(const struct helpers *h)
 {
 	return h->cfg.relay;
+}
+
+struct relays *helpers_relays(const struct helpers *h)
+{
+	return h->cfg.relays;
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -19,6 +20,7 @@
 #include "base/process.h"
 #include "worker/resolve.h"
 #include "worker/sandbox.h"
+#include "transport/relays.h"
 #include "transport/tls-files.h"
 
 struct helpers;
@@ -30,11 +32,13 @@ struct helpers_config {
 	const char *resolver;	    /* NULL: HELPER_RESOLVER; likewise */
 	bool relay;		    /* see struct worker_config */
 	bool zygote;		    /* workers start without a file: see worker/zygote.h */
+	struct relays *relays;	    /* told of the ends of relays; borrowed; or NULL */
 	const struct endpoint *tls; /* get ready for TLS with what this names; borrowed; or NULL */
 };
 
 struct helper {
 	struct process process;
+	uint64_t relay; /* inode of the socket for which it is to become a relay; 0: for none */
 
 	/* Private to helpers.c. */
 	struct helpers *owner;
@@ -90,6 +94,8 @@ void helpers_end_relays(struct helpers *h);
 /* Workers, but for the spares that exist, get ready to go on as relays. */
 void helpers_set_relay(struct helpers *h);
 bool helpers_relay(const struct helpers *h);
+
+struct relays *helpers_relays(const struct helpers *h); /* of struct helpers_config */
 
 const struct sandbox *helpers_sandbox(const struct helpers *h);
 

@@ -33,6 +33,8 @@ struct relay {
 	struct nbd_traffic traffic;
 	size_t cleared; /* bytes of `down` that may go to the kernel */
 	bool leaving;	/* the server is shutting down: the relay only waits for it to close */
+	bool said_bye;	/* the server has ended TLS, and its FIN follows */
+	enum relay_end why;
 
 	/* Without TLS only the first two are in use. */
 	struct relay_buffer up, down, up_sealed, down_sealed;
@@ -64,6 +66,34 @@ static struct relay_buffer *wire_down(struct relay *r)
 	return r->cfg.tls ? &r->down_sealed : &r->down;
 }
 
+/* The first reason counts: what comes after it may be its consequence. */
+static void explain(struct relay *r, enum relay_end why)
+{
+	if (r->why == RELAY_END_UNKNOWN)
+		r->why = why;
+}
+
+/*
+ * A reset of a socket that was not shut down here is the server's. An error such as ETIMEDOUT says
+ * that TCP has given the server's host up.
+ */
+static enum relay_end what_says(const struct relay *r, int error)
+{
+	switch (error) {
+	case 0:
+		return RELAY_END_SERVER;
+	case ECONNRESET:
+	case EPIPE:
+		return r->leaving ? RELAY_END_BROKEN : RELAY_END_SERVER;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return RELAY_END_SILENT;
+	default:
+		return RELAY_END_BROKEN;
+	}
+}
+
 static void end(struct relay *r, enum side side, bool broken)
 {
 	r->ended[side] = true;
@@ -82,6 +112,8 @@ static void fill(struct relay *r, enum side side, struct relay_buffer *b)
 		if (side == SIDE_KERNEL)
 			nbd_traffic_up(&r->traffic, behind, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		explain(r,
+			side == SIDE_SERVER ? what_says(r, n == 0 ? 0 : errno) : RELAY_END_DRIVER);
 		end(r, side, side == SIDE_SERVER || !r->traffic.goodbye);
 	}
 }
@@ -100,6 +132,7 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
 		return n > 0;
 	}
 	if (errno != EAGAIN && errno != EINTR) {
+		explain(r, side == SIDE_SERVER ? what_says(r, errno) : RELAY_END_DRIVER);
 		end(r, side, true);
 		b->len = 0; /* there is no receiver left */
 		if (side == SIDE_KERNEL)
@@ -155,8 +188,10 @@ static bool seal(struct relay *r)
 	if (r->up.len == 0)
 		return false;
 	n = tls_seal(r->cfg.tls, buffer_front(&r->up), r->up.len);
-	if (n < 0)
+	if (n < 0) {
+		explain(r, RELAY_END_BROKEN);
 		end(r, SIDE_SERVER, true);
+	}
 	if (n <= 0)
 		return false;
 	buffer_drop(&r->up, (size_t)n);
@@ -178,6 +213,10 @@ static bool open_up(struct relay *r)
 	behind = buffer_behind(&r->down);
 	n = tls_open(r->cfg.tls, behind, buffer_room(&r->down));
 	if (n == 0 || n == -EPROTO) {
+		if (n == 0)
+			r->said_bye = true;
+		else
+			explain(r, RELAY_END_BROKEN);
 		end(r, SIDE_SERVER, true);
 		r->down_sealed.len = 0;
 	}
@@ -232,6 +271,7 @@ static bool look(struct relay *r)
 	case PEER_SILENT:
 		return true;
 	case PEER_DEAD:
+		explain(r, RELAY_END_SILENT);
 		return false;
 	}
 	return true;
@@ -274,10 +314,12 @@ static bool wait(struct relay *r)
 		return errno == EINTR;
 	if (n == 0 && (r->limit || !look(r)))
 		return false;
-	if (p[SIDE_KERNEL].revents & POLLRDHUP)
+	if (p[SIDE_KERNEL].revents & POLLRDHUP) {
+		explain(r, RELAY_END_DRIVER);
 		end(r, SIDE_KERNEL, true);
-	else if (p[SIDE_KERNEL].revents && p[SIDE_KERNEL].events & POLLIN)
+	} else if (p[SIDE_KERNEL].revents && p[SIDE_KERNEL].events & POLLIN) {
 		fill(r, SIDE_KERNEL, &r->up);
+	}
 	if (p[SIDE_SERVER].revents && p[SIDE_SERVER].events & POLLIN)
 		fill(r, SIDE_SERVER, wire_down(r));
 	return true;
@@ -291,18 +333,38 @@ static void set_linger(int fd, bool drop)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-void relay_run(struct relay *r)
+/* The end of TLS is the server's last word, but only its FIN proves that it has ended. */
+static void await_fin(struct relay *r)
+{
+	struct pollfd p = {.fd = r->fd[SIDE_SERVER], .events = POLLIN};
+	struct relay_buffer *b = wire_down(r);
+	ssize_t n;
+
+	while (r->why == RELAY_END_UNKNOWN && loop_now() < r->limit) {
+		if (poll(&p, 1, patience(r)) < 0 && errno != EINTR)
+			return;
+		n = recv(r->fd[SIDE_SERVER], b->bytes, sizeof(b->bytes), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			explain(r, what_says(r, n == 0 ? 0 : errno));
+	}
+}
+
+enum relay_end relay_run(struct relay *r)
 {
 	set_linger(r->fd[SIDE_SERVER], true);
 	do
 		move(r);
 	while (!finished(r) && wait(r));
+	if (r->said_bye)
+		await_fin(r);
+	explain(r, RELAY_END_BROKEN); /* such as a time limit that has passed */
 	if (r->broken || !finished(r))
-		return;
+		return r->why;
 	set_linger(r->fd[SIDE_SERVER], false);
 	if (r->cfg.tls) {
 		tls_bye(r->cfg.tls);
 		drain(r, SIDE_SERVER, &r->up_sealed, r->up_sealed.len);
 	}
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
+	return r->why;
 }

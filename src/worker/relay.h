@@ -14,6 +14,10 @@
  * A request that could not be sent is dropped when the connection ends, never sent late: the
  * kernel sends it again over the next one (rule 1 of the data safety rules). So the socket is
  * reset, not closed, unless the kernel's last word was the end of the session (NBD_CMD_DISC).
+ * A reset may be lost in a network that is cut; the supervisor tells the server again
+ * (watch/knock.h).
+ *
+ * Its exit status says which side was first: only then is the server known to have ended (rule 1).
  *
  * A reply that says that the server is shutting down ends the connection, too: nbd/traffic.h.
  */
@@ -22,6 +26,7 @@
 
 #include <stdint.h>
 
+#include "worker/relay-end.h"
 #include "worker/tls/session.h"
 
 struct relay;
@@ -38,6 +43,6 @@ struct relay_config {
 struct relay *relay_new(const struct relay_config *cfg);
 
 /* Runs the relay; blocks until it ends. The caller may then close both sockets. */
-void relay_run(struct relay *r);
+enum relay_end relay_run(struct relay *r);
 
 #endif

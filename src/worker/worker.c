@@ -243,8 +243,7 @@ static void __attribute__((noreturn)) become_relay(struct worker *w)
 	w->answer.export = *nego_export(&w->nego);
 	answer(w, WORKER_DONE, 0);
 	close(w->fd);
-	relay_run(relay);
-	_exit(0);
+	_exit((int)relay_run(relay));
 }
 
 static void do_job(struct worker *w)

@@ -212,6 +212,8 @@ void adopt_links(const struct adopt *a, struct given *given, struct links *links
 	/* As for a device that this process has attached (announce() of the core). */
 	if (a->times_out || a->plan.connections > 1)
 		links_driver_may_cut(links);
+	if (a->known && a->state->tls.relay)
+		links_inherit_relays(links);
 	describe(a, given, sockets);
 	take_given(a, given, sockets, links);
 	log_given(a, links);

@@ -88,7 +88,7 @@ static void try(void *arg)
 	loop_timer_set(k->timer, AGAIN_MS);
 }
 
-struct knock *knock_new(struct loop *loop, const struct diag_socket *at)
+struct knock *knock_new(struct loop *loop, const struct diag_socket *at, uint32_t delay_ms)
 {
 	struct knock *k = calloc(1, sizeof(*k));
 
@@ -100,7 +100,10 @@ struct knock *knock_new(struct loop *loop, const struct diag_socket *at)
 		free(k);
 		return NULL;
 	}
-	try(k);
+	if (delay_ms)
+		loop_timer_set(k->timer, delay_ms);
+	else
+		try(k);
 	return k;
 }
 

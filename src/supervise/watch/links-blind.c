@@ -38,6 +38,33 @@ void links_expect(struct links *l, unsigned wanted)
 	l->wanted = wanted > l->n ? wanted : (unsigned)l->n;
 }
 
+void links_found_ended(struct links *l, size_t i, enum diag_answer answer)
+{
+	struct diag_socket id = l->link[i].id;
+	const char *why = "the connection has ended";
+
+	links_take_out(l, i);
+	switch (answer) {
+	case DIAG_SHUT:
+		why = "the driver has ended the connection";
+		links_inherit_foreign(l, &id);
+		break;
+	case DIAG_UNKNOWN:
+		links_bury(l, -1, ENDED_PRESUMED, ENDED_SETTLE_MS);
+		break;
+	case DIAG_GONE:
+		links_bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
+		break;
+	case DIAG_DEAD:
+		if (l->inherits_relays && !id.local.ss_family)
+			links_bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
+		break;
+	case DIAG_ALIVE:
+		break;
+	}
+	l->fn(links_alive(l), why, l->arg);
+}
+
 /* A connection that cannot be examined, if there is one. */
 static void presume_dead(struct links *l)
 {

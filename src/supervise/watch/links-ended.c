@@ -85,6 +85,14 @@ void links_inherit(struct links *l, bool unproved)
 	links_bury(l, -1, ENDED_VANISHED, unproved ? 0 : ENDED_SETTLE_MS);
 }
 
+void links_inherit_foreign(struct links *l, const struct diag_socket *id)
+{
+	struct ended *e = links_bury(l, -1, ENDED_BY_DRIVER, l->driver_limit_ms);
+
+	if (e)
+		e->id = *id;
+}
+
 void links_remember(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++)

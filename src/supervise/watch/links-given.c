@@ -32,7 +32,7 @@ int links_add_given(struct links *l, int fd)
 	if (l->n == LINKS_MAX)
 		return -ENOSPC;
 	l->fd[l->n] = fd;
-	l->link[l->n] = (struct link){.io = NULL};
+	l->link[l->n] = (struct link){.io = NULL, .relayed = links_is_relayed(l, fd)};
 	ret = links_watch_one(l, l->n);
 	if (ret == 0)
 		l->n++;
@@ -57,14 +57,6 @@ void links_inherit_socket(struct links *l, int fd, enum links_end end)
 		links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
 		break;
 	}
-}
-
-void links_inherit_foreign(struct links *l, const struct diag_socket *id)
-{
-	struct ended *e = links_bury(l, -1, ENDED_BY_DRIVER, l->driver_limit_ms);
-
-	if (e)
-		e->id = *id;
 }
 
 size_t links_kept(const struct links *l, int *fds)

@@ -15,6 +15,8 @@ struct link {
 	struct peer peer;
 	bool foreign;	       /* no descriptor: fd is -1 */
 	struct diag_socket id; /* of a foreign one; inode 0: not known */
+	bool relayed;	       /* it leads to a relay */
+	unsigned relay_looks;  /* how often its relay was asked why it ended */
 	bool positioned;       /* links_remember() has set `position` */
 	uint64_t position;     /* bytes handed to TCP when links_remember() was called */
 };
@@ -36,7 +38,10 @@ struct links {
 	unsigned presumed;	  /* dead ones among those that cannot be examined */
 	int untold;		  /* known deaths that the kernel has yet to report */
 	uint64_t untold_at;	  /* when that last changed */
-	bool knocks;		  /* see links_knock() */
+	const struct relays *relays;
+	bool inherits_relays; /* see links_inherit_relays() */
+	struct loop_timer *relay_timer;
+	bool knocks; /* see links_knock() */
 	size_t n_knocks;
 	struct knock *knock[LINKS_MAX];
 	bool frozen;
@@ -56,20 +61,41 @@ enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret
 int links_untold(struct links *l, int change);
 /* Removes connection i; its descriptor is the caller's, -1 for a foreign one. */
 int links_take_out(struct links *l, size_t i);
+
 /* True for the answers of a connection that has ended. */
 static inline bool links_has_ended(enum diag_answer answer)
 {
 	return answer == DIAG_DEAD || answer == DIAG_SHUT || answer == DIAG_GONE;
 }
 
-/*
- * Connection i is foreign and has ended: removes it, remembers it unless its server has ended it,
- * and calls the links_fn. DIAG_UNKNOWN: only the kernel reported that, without naming it.
- */
-void links_found_ended(struct links *l, size_t i, enum diag_answer answer);
-
 /* links.c: a new connection shows that the server is free. */
 void links_end_knocks(struct links *l);
+
+/* links-relay.c: true if the new connection leads to a relay. */
+bool links_is_relayed(const struct links *l, int fd);
+
+/*
+ * A connection to a relay has ended. The reason; UNKNOWN: not yet, and its end is looked at again.
+ * *ret_record: what is known; NULL: nothing.
+ */
+enum relay_end links_relay_end(struct links *l, size_t i, const struct relay_record **ret_record);
+
+/*
+ * The network may be cut, so that the reset of this connection does not arrive: begins to tell the
+ * server after that time, unless a new connection comes before.
+ */
+void links_tell_again(struct links *l, const struct diag_socket *id, uint32_t delay_ms);
+
+/* Remembers a connection that has ended so, not by its server. Writes why, a clause. */
+void links_bury_relayed(struct links *l, enum relay_end end, const struct relay_record *record,
+			char *why, size_t size);
+
+/*
+ * links-blind.c: connection i is foreign and has ended: removes it, remembers it unless its server
+ * has ended it, and calls the links_fn. DIAG_UNKNOWN: only the kernel reported that, without naming
+ * it.
+ */
+void links_found_ended(struct links *l, size_t i, enum diag_answer answer);
 
 /* links-watch.c: watches connection i, which has a descriptor, for its end. 0 or -errno. */
 int links_watch_one(struct links *l, size_t i);

@@ -10,41 +10,76 @@
 
 #include "base/cleanup.h"
 
+/* Connection i has ended, and its descriptor shows that. */
+static void connection_ended(struct links *l, size_t i)
+{
+	const struct relay_record *record = NULL;
+	enum relay_end end = RELAY_END_SERVER;
+	socklen_t len = sizeof(int);
+	char why[80] = "the server closed the connection";
+	int fd = l->fd[i], error = 0;
+
+	if (l->frozen) {
+		loop_io_free(TAKE_PTR(l->link[i].io));
+		return;
+	}
+	if (l->link[i].relayed)
+		end = links_relay_end(l, i, &record);
+	if (end == RELAY_END_UNKNOWN)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
+		snprintf(why, sizeof(why), "%s", strerror(error));
+	switch (ended_first(fd, error)) {
+	case ENDED_FIRST_DRIVER:
+		snprintf(why, sizeof(why), "the driver has ended the connection");
+		links_take_out(l, i);
+		links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
+		break;
+	case ENDED_FIRST_UNKNOWN:
+		links_take_out(l, i);
+		links_bury(l, fd, ENDED_BY_DRIVER, ENDED_SETTLE_MS);
+		break;
+	case ENDED_FIRST_SERVER:
+		links_take_out(l, i);
+		if (end != RELAY_END_SERVER)
+			links_bury_relayed(l, end, record, why, sizeof(why));
+		/* Also wakes the driver if it is blocked in a send. */
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+		break;
+	}
+	l->fn(links_alive(l), why, l->arg);
+}
+
 static void hung_up(int fd, uint32_t events, void *arg)
 {
 	struct links *l = arg;
-	socklen_t len = sizeof(int);
-	char why[64] = "the server closed the connection";
-	int error = 0;
 
 	(void)events;
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->fd[i] != fd)
 			continue;
-		if (l->frozen) {
-			loop_io_free(TAKE_PTR(l->link[i].io));
-			return;
-		}
-		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
-			snprintf(why, sizeof(why), "%s", strerror(error));
-		links_take_out(l, i);
-		switch (ended_first(fd, error)) {
-		case ENDED_FIRST_DRIVER:
-			snprintf(why, sizeof(why), "the driver has ended the connection");
-			links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
-			break;
-		case ENDED_FIRST_UNKNOWN:
-			links_bury(l, fd, ENDED_BY_DRIVER, ENDED_SETTLE_MS);
-			break;
-		case ENDED_FIRST_SERVER:
-			/* Also wakes the driver if it is blocked in a send. */
-			shutdown(fd, SHUT_RDWR);
-			close(fd);
-			break;
-		}
-		break;
+		connection_ended(l, i);
+		return;
 	}
-	l->fn(links_alive(l), why, l->arg);
+}
+
+/* Tries again for each connection whose relay has not told why it ended. */
+static void look_at_relays(void *links)
+{
+	struct links *l = links;
+
+	for (size_t i = l->n; i-- > 0;)
+		if (l->link[i].relay_looks && !l->link[i].io)
+			connection_ended(l, i);
+}
+
+int links_know_relays(struct links *l, const struct relays *relays)
+{
+	l->relays = relays;
+	if (relays && !l->relay_timer)
+		l->relay_timer = loop_timer_new(l->loop, look_at_relays, l);
+	return relays && !l->relay_timer ? -ENOMEM : 0;
 }
 
 int links_watch_one(struct links *l, size_t i)
@@ -62,7 +97,7 @@ int links_add(struct links *l, int fd)
 		return -ENOSPC;
 	links_end_knocks(l);
 	l->fd[l->n] = fd;
-	l->link[l->n] = (struct link){.io = NULL};
+	l->link[l->n] = (struct link){.io = NULL, .relayed = links_is_relayed(l, fd)};
 	if (l->wanted) {
 		ret = links_watch_one(l, l->n);
 		if (ret < 0)
@@ -95,16 +130,7 @@ void links_thaw(struct links *l)
 	l->frozen = false;
 	for (size_t i = l->n; i-- > 0;)
 		if (!l->link[i].foreign && !l->link[i].io)
-			hung_up(l->fd[i], EPOLLRDHUP, l);
-}
-
-/* The network is cut, so the reset does not arrive. */
-static void tell_again(struct links *l, const struct diag_socket *id)
-{
-	struct knock *k = l->n_knocks < LINKS_MAX ? knock_new(l->loop, id) : NULL;
-
-	if (k)
-		l->knock[l->n_knocks++] = k;
+			connection_ended(l, i);
 }
 
 /* Cuts a connection whose host has vanished. False: that is impossible, so it stays alive. */
@@ -117,7 +143,7 @@ static bool cut(struct links *l, size_t i)
 		return false;
 	}
 	if (l->link[i].foreign && l->knocks)
-		tell_again(l, &l->link[i].id);
+		links_tell_again(l, &l->link[i].id, 0);
 	fd = links_take_out(l, i);
 	if (fd >= 0)
 		shutdown(fd, SHUT_RDWR);

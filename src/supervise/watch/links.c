@@ -48,6 +48,7 @@ void links_clear(struct links *l)
 	l->uncut = 0;
 	l->wanted = 0;
 	l->presumed = 0;
+	l->inherits_relays = false;
 }
 
 void links_free(struct links *l)
@@ -55,6 +56,7 @@ void links_free(struct links *l)
 	if (!l)
 		return;
 	links_clear(l);
+	loop_timer_free(l->relay_timer);
 	free(l);
 }
 
@@ -104,30 +106,6 @@ int links_take_out(struct links *l, size_t i)
 	}
 	l->last_death = loop_now();
 	return fd;
-}
-
-void links_found_ended(struct links *l, size_t i, enum diag_answer answer)
-{
-	struct diag_socket id = l->link[i].id;
-	const char *why = "the connection has ended";
-
-	links_take_out(l, i);
-	switch (answer) {
-	case DIAG_SHUT:
-		why = "the driver has ended the connection";
-		links_inherit_foreign(l, &id);
-		break;
-	case DIAG_UNKNOWN:
-		links_bury(l, -1, ENDED_PRESUMED, ENDED_SETTLE_MS);
-		break;
-	case DIAG_GONE:
-		links_bury(l, -1, ENDED_VANISHED, ENDED_SETTLE_MS);
-		break;
-	case DIAG_ALIVE:
-	case DIAG_DEAD:
-		break;
-	}
-	l->fn(links_alive(l), why, l->arg);
 }
 
 const int *links_fds(const struct links *l, size_t *ret_n)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "transport/relays.h"
 #include "supervise/watch/diag.h"
 
 #define LINKS_MAX 16
@@ -139,6 +140,18 @@ unsigned links_uncut(const struct links *l);
  * a new connection is added. It takes memory and descriptors at that moment.
  */
 void links_knock(struct links *l);
+
+/*
+ * What is known about relays, borrowed; or NULL. The end of a connection to a relay shows only that
+ * the relay is gone, and the record says why. 0 or -ENOMEM.
+ */
+int links_know_relays(struct links *l, const struct relays *relays);
+
+/*
+ * A former supervisor has started relays for this device, so a connection that is taken over may
+ * lead to one. Why that has ended will not be known. Before these connections are added.
+ */
+void links_inherit_relays(struct links *l);
 
 /*
  * The driver itself may cut a live server (a request timeout, several connections): an old

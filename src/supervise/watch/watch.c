@@ -67,7 +67,7 @@ struct watch *watch_new(const struct part_env *env, const struct watch_config *c
 	w->links = links_new(env->loop, link_died, w);
 	if (w->links && !cfg->frugal)
 		links_knock(w->links);
-	if (w->settle && w->sample && w->links)
+	if (w->settle && w->sample && w->links && links_know_relays(w->links, cfg->relays) == 0)
 		return w;
 	watch_free(w);
 	return NULL;

@@ -19,6 +19,7 @@ struct state;
 struct watch_config {
 	uint32_t peer_timeout_ms; /* a peer that acknowledges nothing for this time is dead */
 	bool frugal;		  /* --swap: take no memory during an outage */
+	struct relays *relays;	  /* what is known of relays; borrowed; or NULL */
 };
 
 /* Called from the loop, or from watch_look(). None of them may free the part. */

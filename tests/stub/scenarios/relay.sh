@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A relay between the kernel and the server: the end of either one is an outage.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
+# A relay between the kernel and the server: the end of either one is an outage. The end of a relay
+# proves nothing about the server, unless the relay says that the server was first.
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve
@@ -13,11 +14,13 @@ check "the loss is noticed" within 5 state_is lost
 serve_again
 check "it heals" within 10 state_is attached
 check "the load gets on" loading 20 10
+check "the server had ended, so nothing was waited for" eval '! logged "without a confirmation"'
 for child in $(pgrep -P "$(supervisor_pid 0)"); do
 	kill -KILL "$child"
 done
 check "the end of the relay is an outage, too" within 10 told_is taken 2
 check "it heals" within 10 state_is attached
+check "its server may still hold writes" logged "without a confirmation from its server"
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 

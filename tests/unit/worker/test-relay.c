@@ -2,6 +2,7 @@
 /* The relay between real sockets, in plain text: what it forwards, how it ends, what it drops. */
 #include "relay-fixture.h"
 
+#include <linux/filter.h>
 #include <poll.h>
 
 #include "nbd/wire.h"
@@ -31,16 +32,17 @@ static void send_reply(int fd, uint32_t error)
 	assert_int_equal(send(fd, reply, sizeof(reply), 0), sizeof(reply));
 }
 
+static uint32_t peer_timeout_ms = 5000;
+
 static void relay(int sock, int kernel)
 {
 	const struct relay_config cfg = {
-	    .sock = sock, .kernel = kernel, .peer_timeout_ms = 5000, .leave_ms = 3500};
+	    .sock = sock, .kernel = kernel, .peer_timeout_ms = peer_timeout_ms, .leave_ms = 3500};
 	struct relay *r = relay_new(&cfg);
 
 	if (!r)
 		_exit(1);
-	relay_run(r);
-	_exit(0);
+	_exit((int)relay_run(r));
 }
 
 static void way_open(struct relay_ends *w)
@@ -48,15 +50,15 @@ static void way_open(struct relay_ends *w)
 	relay_open(w, relay);
 }
 
-/* Checks that it ends by itself within five seconds. */
-static void way_ended(struct relay_ends *w)
+/* Checks that it ends by itself within five seconds, and why. */
+static void way_ended(struct relay_ends *w, enum relay_end why)
 {
 	int status = -1, n = 0;
 
 	while (waitpid(w->pid, &status, WNOHANG) == 0 && n++ < 500)
 		usleep(10000);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(WEXITSTATUS(status), why);
 	if (w->kernel >= 0)
 		close(w->kernel);
 	if (w->server >= 0)
@@ -132,7 +134,7 @@ static void moves_both_ways(void **state)
 	ended_well(down);
 	close(w.server);
 	w.server = -1;
-	way_ended(&w);
+	way_ended(&w, RELAY_END_SERVER);
 }
 
 /* One blocked direction must not block the other. */
@@ -154,7 +156,7 @@ static void directions_are_independent(void **state)
 	ended_well(up);
 	close(w.server);
 	w.server = -1;
-	way_ended(&w);
+	way_ended(&w, RELAY_END_SERVER);
 }
 
 /* Detach: the kernel sends DISC, and everything before must arrive. */
@@ -179,7 +181,7 @@ static void goodbye_is_delivered(void **state)
 	assert_int_equal(n, 0); /* an end, not a reset */
 	assert_int_equal(have, sizeof(disc));
 	assert_memory_equal(got, disc, sizeof(disc));
-	way_ended(&w);
+	way_ended(&w, RELAY_END_DRIVER);
 }
 
 /* The kernel has given the connection up: no data may arrive late. */
@@ -195,7 +197,7 @@ static void hang_up_resets(void **state)
 	usleep(100000);
 	close(w.kernel);
 	w.kernel = -1;
-	way_ended(&(struct relay_ends){.kernel = -1, .server = -1, .pid = w.pid});
+	way_ended(&(struct relay_ends){.kernel = -1, .server = -1, .pid = w.pid}, RELAY_END_DRIVER);
 	do
 		n = recv(w.server, buf, sizeof(buf), 0);
 	while (n > 0);
@@ -218,7 +220,7 @@ static void hang_up_is_noticed_when_full(void **state)
 	assert_int_equal(waitpid(up, &status, WNOHANG), 0); /* it is blocked */
 	shutdown(w.kernel, SHUT_RDWR);
 	waitpid(up, &status, 0);
-	way_ended(&w);
+	way_ended(&w, RELAY_END_DRIVER);
 }
 
 /* Data that the server sent before its end reaches the kernel. */
@@ -235,7 +237,7 @@ static void last_replies_arrive(void **state)
 	usleep(200000);
 	read_pattern(w.kernel, 200000);
 	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
-	way_ended(&w);
+	way_ended(&w, RELAY_END_SERVER);
 }
 
 /*
@@ -263,7 +265,7 @@ static void refusal_of_a_shutdown_is_an_end(void **state)
 	close(w.server);
 	w.server = -1;
 	assert_int_equal(recv(w.kernel, got, sizeof(got), 0), 0);
-	way_ended(&w);
+	way_ended(&w, RELAY_END_SERVER);
 }
 
 /* If the server does not end, the connection is closed nevertheless. */
@@ -276,7 +278,31 @@ static void a_shutdown_without_end_is_left(void **state)
 	way_open(&w);
 	send_reply(w.server, NBD_ESHUTDOWN);
 	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
-	way_ended(&w);
+	way_ended(&w, RELAY_END_BROKEN);
+}
+
+/* A reset is the server's end as well; the error of a host that has vanished is not. */
+static void the_reason_is_told(void **state)
+{
+	const struct linger now = {.l_onoff = 1};
+	struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
+	const struct sock_fprog program = {.len = 1, .filter = &nothing};
+	struct relay_ends w;
+
+	(void)state;
+	way_open(&w);
+	assert_int_equal(setsockopt(w.server, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	close(w.server);
+	w.server = -1;
+	way_ended(&w, RELAY_END_SERVER);
+
+	peer_timeout_ms = 1000;
+	way_open(&w);
+	peer_timeout_ms = 5000;
+	assert_int_equal(
+	    setsockopt(w.server, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
+	ended_well(writer(w.kernel, 28));
+	way_ended(&w, RELAY_END_SILENT);
 }
 
 static void killed_relay_resets(void **state)
@@ -309,6 +335,7 @@ int main(void)
 	    cmocka_unit_test(last_replies_arrive),
 	    cmocka_unit_test(refusal_of_a_shutdown_is_an_end),
 	    cmocka_unit_test(a_shutdown_without_end_is_left),
+	    cmocka_unit_test(the_reason_is_told),
 	    cmocka_unit_test(killed_relay_resets),
 	};
 

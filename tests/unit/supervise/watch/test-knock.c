@@ -61,7 +61,7 @@ static void the_server_learns_of_the_end(const char *host)
 	}
 	p.fd = server;
 	assert_int_equal(poll(&p, 1, 100), 0); /* the server does not know */
-	k = knock_new(loop, &at);
+	k = knock_new(loop, &at, 0);
 	assert_non_null(k);
 	assert_true(ends(server));
 	assert_int_equal(recv(server, &byte, 1, MSG_DONTWAIT), -1);
@@ -104,7 +104,7 @@ static void without_an_answer(void **state)
 	close(listening);
 	close(server);
 	listening = server = -1;
-	k = knock_new(loop, &at);
+	k = knock_new(loop, &at, 0);
 	assert_non_null(k);
 	loop_run_for(loop, 100);
 	knock_free(k);

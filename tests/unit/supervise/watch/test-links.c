@@ -1201,11 +1201,114 @@ static void graves_are_closed_with_the_rest(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* --- connections that lead to relays -------------------------------------------------------- */
+
+/* A connection whose relay has `theirs`. */
+static uint64_t add_relayed(struct relays *r, int *ret_theirs)
+{
+	uint64_t inode;
+	int ours;
+
+	unix_pair(&ours, ret_theirs);
+	inode = relays_inode(ours);
+	relays_add(r, ours, *ret_theirs);
+	assert_int_equal(links_add(links, ours), 0);
+	return inode;
+}
+
+static void the_relay_has_exited(struct relays *r, uint64_t inode, enum relay_end why)
+{
+	const struct process_end end = {.exited = true, .value = (int)why};
+
+	relays_ended(r, inode, &end);
+}
+
+static void a_relay_says_who_ended(void **state)
+{
+	static const char *const why[] = {
+	    [RELAY_END_SERVER] = "the server closed the connection",
+	    [RELAY_END_DRIVER] = "the driver has ended the connection",
+	    [RELAY_END_BROKEN] = "the relay process has ended",
+	    [RELAY_END_SILENT] = "the server's host has acknowledged nothing for 7 s",
+	};
+	struct relays *r = relays_new();
+	uint64_t inode, asked;
+	int theirs;
+
+	(void)state;
+	links_know_relays(links, r);
+	links_expect(links, 1);
+	links_sample(links, loop_now(), 7000);
+	for (enum relay_end end = RELAY_END_BROKEN; end <= RELAY_END_DRIVER; end++) {
+		inode = add_relayed(r, &theirs);
+		close(theirs);
+		loop_run_for(loop, 50);
+		assert_int_equal(links_alive(links), 1); /* the reason is not known yet */
+		the_relay_has_exited(r, inode, end);
+		died.called = 0;
+		await_deaths(1);
+		assert_string_equal(died.why, why[end]);
+		asked = loop_now();
+		assert_true(links_settled(links, asked) == (end == RELAY_END_SERVER));
+		assert_false(links_unproved(links));
+		assert_true(links_settled(links, asked + 2000));
+		assert_int_equal(links_given_up(links), end != RELAY_END_SERVER);
+	}
+	links_know_relays(links, NULL);
+	relays_free(r);
+}
+
+/* Without the relay's word nothing is proved. */
+static void a_relay_that_says_nothing(void **state)
+{
+	struct relays *r = relays_new();
+	struct diag_socket id;
+	int ours, theirs;
+
+	(void)state;
+	links_know_relays(links, r);
+	links_expect(links, 1);
+	add_relayed(r, &theirs);
+	close(theirs);
+	await_deaths(1);
+	assert_string_equal(died.why, "the relay process has ended");
+	assert_false(links_settled(links, loop_now()));
+	assert_true(links_settled(links, loop_now() + 2000));
+	links_know_relays(links, NULL);
+	relays_free(r);
+
+	/* A former supervisor has started it: with a descriptor, and without. */
+	for (int given = 0; given < 2; given++) {
+		links_clear(links);
+		links_inherit_relays(links);
+		unix_pair(&ours, &theirs);
+		id = describe(ours);
+		if (given)
+			assert_int_equal(links_add_given(links, ours), 0);
+		else
+			assert_int_equal(links_add_foreign(links, &id), 0);
+		links_expect(links, 1);
+		close(theirs);
+		died.called = 0;
+		if (given)
+			await_deaths(1);
+		else
+			links_sample(links, loop_now(), 1000);
+		assert_int_equal(died.called, 1);
+		assert_false(links_settled(links, loop_now()));
+		assert_true(links_settled(links, loop_now() + 2000));
+		if (!given)
+			close(ours);
+	}
+}
+
 #define WITH_LINKS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    WITH_LINKS(a_relay_says_who_ended),
+	    WITH_LINKS(a_relay_that_says_nothing),
 	    WITH_LINKS(a_hang_up_is_told),
 	    WITH_LINKS(a_reset_after_our_fin_takes_the_settling_time),
 	    WITH_LINKS(half_a_hang_up_is_one),

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/relays.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/*
+ * More than run at a time (transport/helpers.c), so that the latest ones that have ended are known
+ * as well.
+ */
+#define RECORDS 96
+
+struct relays {
+	size_t next;
+	struct relay_record record[RECORDS]; /* inode 0: unused */
+};
+
+struct relays *relays_new(void)
+{
+	return calloc(1, sizeof(struct relays));
+}
+
+void relays_free(struct relays *r)
+{
+	free(r);
+}
+
+uint64_t relays_inode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* The next one that is unused or has ended; if there is none, the next one. */
+static struct relay_record *replaceable(struct relays *r)
+{
+	for (size_t i = 0; i < RECORDS; i++) {
+		struct relay_record *record = &r->record[(r->next + i) % RECORDS];
+
+		if (record->inode && !record->ended)
+			continue;
+		r->next = (r->next + i) % RECORDS;
+		break;
+	}
+	return &r->record[r->next++ % RECORDS];
+}
+
+void relays_add(struct relays *r, int kernel_end, int sock)
+{
+	struct relay_record record = {.inode = relays_inode(kernel_end)};
+	socklen_t len = sizeof(record.local), peer_len = sizeof(record.peer);
+
+	if (!r || !record.inode)
+		return;
+	if (getsockname(sock, (void *)&record.local, &len) < 0 ||
+	    getpeername(sock, (void *)&record.peer, &peer_len) < 0 ||
+	    (record.local.ss_family != AF_INET && record.local.ss_family != AF_INET6))
+		record.local.ss_family = 0;
+	*replaceable(r) = record;
+}
+
+/* For those that add to it and those that only look. */
+static struct relay_record *find(struct relays *r, uint64_t inode)
+{
+	for (size_t i = 0; r && inode && i < RECORDS; i++)
+		if (r->record[i].inode == inode)
+			return &r->record[i];
+	return NULL;
+}
+
+void relays_ended(struct relays *r, uint64_t inode, const struct process_end *end)
+{
+	struct relay_record *record = find(r, inode);
+
+	if (!record)
+		return;
+	record->ended = true;
+	record->end = RELAY_END_BROKEN;
+	if (end->exited && end->value >= RELAY_END_BROKEN && end->value <= RELAY_END_DRIVER)
+		record->end = (enum relay_end)end->value;
+}
+
+const struct relay_record *relays_find(const struct relays *r, uint64_t inode)
+{
+	return find((struct relays *)r, inode);
+}
