@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The scripts that attach the root file system in an initramfs of initramfs-tools or dracut: the words that
 # nbd-attach gets for what the kernel's command line and DHCP say. tests/boot boots with them.
-# shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2154,SC2317 # check() calls functions, and eval
+# shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2154,SC2031,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 begin
 cd "$top" || exit 1
@@ -286,4 +286,33 @@ check "dracut: with the type and the flags that root= names" generates \
 	'root=nbd:h:x:ext2:errors=panic rw rootfstype=xfs rootflags=noatime' \
 	"$mount Type=ext2 Options=errors=panic,rw "
 check "dracut: systemd mounts no other root" generates 'root=/dev/sda1 netroot=nbd:h:x' ''
+# The files that come along: links, too, as what they point to.
+keys=$scratch/keys image=$scratch/image
+mkdir -p "$keys/below" "$scratch/pki" "$scratch/conf.d" "$image"
+echo key >"$keys/below/key"
+echo certificate >"$scratch/pki/ca.pem"
+ln -s "$scratch/pki/ca.pem" "$keys/ca.pem"
+ln -s nothing "$keys/dangling"
+echo NBD_ATTACH=yes >"$scratch/conf.d/nbd-attach"
+for f in copy_exec manual_add_modules auto_add_modules; do
+	echo "$f() { :; }"
+done >"$scratch/hook-functions"
+came_along() { # MESSAGES
+	is "$(cat "$image$keys/below/key" "$image$keys/ca.pem" | xargs)" 'key certificate' &&
+		is "$(find "$image$keys" -type f | wc -l)" 2 && grep "$keys/dangling is a link to nothing" "$1"
+}
+check "initramfs-tools: the hook" eval 'CONFDIR=$scratch DESTDIR=$image UMASK=0077 \
+	hook_functions=$scratch/hook-functions nbd_attach_files=$keys PATH=$scratch/bin:$PATH \
+	sh src/packaging/initramfs-tools/hook >"$scratch/said" 2>&1'
+check "initramfs-tools: files and links come along" came_along "$scratch/said"
+rm -r "${image:?}"
+dracut_files() (
+	inst_simple() { mkdir -p "$image${1%/*}" && cp -L "$1" "$image$1"; }
+	dwarn() { echo "$*"; }
+	nbd_attach_files=$keys
+	. src/packaging/dracut/module-setup.sh
+	install_files
+)
+check "dracut: the files are installed" eval 'dracut_files >"$scratch/said"'
+check "dracut: files and links come along" came_along "$scratch/said"
 finish

@@ -47,12 +47,16 @@ install_account() {
 
 # What is in an initramfs can be read by everybody who can read its file; dracut's has mode 600.
 install_files() {
-	local file
-	[[ -d /etc/nbd-attach/initramfs ]] || return 0
-	dwarn "nbd-attach: the files of /etc/nbd-attach/initramfs are in the initramfs: who can read it has them"
+	local file files=${nbd_attach_files:-/etc/nbd-attach/initramfs}
+	[[ -d $files ]] || return 0
+	dwarn "nbd-attach: the files of $files are in the initramfs: who can read it has them"
+	# A link, too, becomes a file.
 	while read -r file; do
 		inst_simple "$file"
-	done < <(find /etc/nbd-attach/initramfs -type f)
+	done < <(find -L "$files" -type f)
+	while read -r file; do
+		dwarn "nbd-attach: $file is a link to nothing, and is not in the initramfs"
+	done < <(find -L "$files" -type l)
 }
 
 # called by dracut
