@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,21 +130,48 @@ static bool take_changes(struct follow *f, int fd)
 	return n > 0;
 }
 
+/*
+ * Waits for a change in the directory: 1, or 0 if the time has come first. -EPIPE: nobody reads our
+ * output any longer. The next write may be days away, so that is noticed without one.
+ */
+static int wait_for_change(int fd, uint64_t until)
+{
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+	uint64_t now = loop_now();
+	int n = poll(p, ARRAY_SIZE(p), until > now ? (int)(until - now) : 0);
+
+	if (n > 0 && p[1].revents)
+		return -EPIPE;
+	return n > 0;
+}
+
+/* Ends as a write would have ended it. */
+static int reader_gone(void)
+{
+	raise(SIGPIPE);
+	return err_exit_status(ERR_FAILED);
+}
+
 static int watch(struct follow *f, int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t next_look = loop_now() + LOOK_MS;
+	int n;
 
 	while (!f->over && !ferror(stdout)) {
-		int n = poll(&p, 1, LOOK_MS);
-
+		n = wait_for_change(fd, next_look);
+		if (n < 0)
+			return reader_gone();
 		if (n > 0 && !take_changes(f, fd)) {
 			log_error("cannot watch %s: %s", rundir(), strerror(errno));
 			return err_exit_status(ERR_FAILED);
 		}
-		/* The death of a supervisor changes no file. */
-		for (int i = 0; n == 0 && i < DEVICES_MAX; i++)
+		if (loop_now() < next_look)
+			continue;
+		/* The death of a supervisor changes no file, but others may change all the time. */
+		for (int i = 0; i < DEVICES_MAX; i++)
 			if (f->last[i][0])
 				look(f, i);
+		next_look = loop_now() + LOOK_MS;
 	}
 	return ferror(stdout) ? err_exit_status(ERR_FAILED) : 0;
 }
@@ -152,9 +180,8 @@ static int watch(struct follow *f, int fd)
 static int await(const struct options *o, struct follow *f, int fd)
 {
 	uint64_t end = o->wait_ms ? loop_now() + o->wait_ms : UINT64_MAX;
-	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct err err;
-	int ret;
+	int ret, n;
 
 	while ((ret = cmd_device(o, &f->only, &err)) == -ENOENT ||
 	       (ret == 0 && strcmp(name_of(f, f->only), "ended") == 0)) {
@@ -165,8 +192,10 @@ static int await(const struct options *o, struct follow *f, int fd)
 			log_error("%s%s: not attached", o->index < 0 ? "" : "/dev/", o->device);
 			return err_exit_status(ERR_FAILED);
 		}
-		if (poll(&p, 1, end - now < LOOK_MS ? (int)(end - now) : LOOK_MS) > 0 &&
-		    read(fd, buf, sizeof(buf)) < 0 && errno != EINTR)
+		n = wait_for_change(fd, end - now < LOOK_MS ? end : now + LOOK_MS);
+		if (n < 0)
+			return reader_gone();
+		if (n > 0 && read(fd, buf, sizeof(buf)) < 0 && errno != EINTR)
 			break;
 	}
 	if (ret < 0)

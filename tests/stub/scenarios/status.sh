@@ -147,8 +147,29 @@ nbd_attach --status --follow left >"$N/left.lines" &
 started+=("$!")
 left=$!
 check "--follow begins" within 10 grep -q 'nbd0: attached' "$N/left.lines"
+# The state file of a device without a server is written several times a second.
+changes() {
+	while :; do
+		: >"$N/change.new"
+		mv "$N/change.new" "$N/change"
+		pause 0.2
+	done
+}
+start changes
+changing=$pid
 check "the supervisor is killed" kill_supervisor
-check "--follow notices" within 10 grep -q 'nbd0: unsupervised' "$N/left.lines"
+check "--follow notices, whatever else changes" within 5 grep -q 'nbd0: unsupervised' "$N/left.lines"
+kill_now "$changing"
+mkfifo "$N/pipe"
+read_and_leave() { # WORD... of --status: ends soon after its reader
+	nbd_attach --status "$@" >"$N/pipe" &
+	started+=("$!")
+	head -n "$lines" <"$N/pipe" && wait_for 5 gone "$!"
+}
+lines=1
+check "--follow ends when nobody reads it" read_and_leave --follow
+lines=0
+check "so does --follow --wait" read_and_leave --follow --wait nbd2
 check "JSON: null for values that only a supervisor knows" valid '[(v["state"], v["size-bytes"], v["outages"],
 	v["connections"], v["stalled"], v["flags"], v["downtime-ms"], v["pid"]) for v in d["devices"]] ==
 	[("unsupervised", 1048576, None, None, None, None, None, None)]' nbd0
