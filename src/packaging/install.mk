@@ -87,10 +87,12 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
 		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload")
 
-# Configuration files stay, and so do directories that hold anything else.
+# Configuration files stay, and so do directories that hold anything else. The name nbd-client is removed if it is
+# ours, with or without NBD_CLIENT.
 .PHONY: uninstall
 uninstall:
-	@rm -f $(INSTALLED:%='$(DESTDIR)%')
+	@rm -f $(patsubst %,'$(DESTDIR)%',$(filter-out $(sbindir)/nbd-client,$(INSTALLED)))
+	@[ "$$(readlink '$(DESTDIR)$(sbindir)/nbd-client')" != nbd-attach ] || rm -f '$(DESTDIR)$(sbindir)/nbd-client'
 	@rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(dracutdir)/95nbd-attach' \
 		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(docdir)' \
 		'$(DESTDIR)$(sysconfdir)/nbd-attach' 2>/dev/null || true

@@ -13,7 +13,7 @@ prepare() { # DIRECTORY: copies it and compiles the programs of these tests
 	mkdir -p "$work"
 	cp -r "$1"/{check,common,src,tests} "$work/" || return
 	for program in nbdsetsize mount_clear_sock; do
-		"${CC:-cc}" -O2 -o "$work/src/$program" "$work/src/$program.c" -lpthread || return
+		${CC:-cc} -O2 -o "$work/src/$program" "$work/src/$program.c" -lpthread || return
 	done
 }
 

@@ -98,8 +98,12 @@ named=(DESTDIR="$dest" prefix=/p NBD_CLIENT=yes "${dirs[@]}")
 check "NBD_CLIENT=yes: installs" run_make install "${named[@]}"
 check "NBD_CLIENT=yes: the program accepts nbd-client's options" eval '
 	"$dest/p/sbin/nbd-client" -h | grep -q "^Usage: nbd-client"'
-check "NBD_CLIENT=yes: uninstall removes the name" eval '
-	run_make uninstall "${named[@]}" && [[ ! -L "$dest/p/sbin/nbd-client" ]]'
+check "NBD_CLIENT=yes: uninstall removes the name, also without being told again" eval '
+	run_make uninstall DESTDIR="$dest" prefix=/p "${dirs[@]}" && [[ ! -L "$dest/p/sbin/nbd-client" ]]'
+ln -s /elsewhere/nbd-client "$dest/p/sbin/nbd-client"
+check "uninstall: a program of that name from elsewhere stays" eval '
+	run_make uninstall "${named[@]}" && [[ -L "$dest/p/sbin/nbd-client" ]]'
+rm "$dest/p/sbin/nbd-client"
 
 check "without pkg-config's answers there are default directories" eval '
 	run_make installed prefix=/usr PKG_CONFIG=false | grep -qx "/usr/lib/sysusers.d/nbd-attach.conf"'
@@ -107,8 +111,8 @@ check "without pkg-config's answers there are default directories" eval '
 run_make deb >"$scratch/made" 2>"$scratch/complaints"
 deb=$(tail -n 1 "$scratch/made")
 check "deb: is made without a warning" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
-check "deb: two builds are the same" \
-	eval 'cp "$deb" "$scratch/first.deb" && run_make deb && cmp "$deb" "$scratch/first.deb"'
+check "deb: two builds are the same, also with a compiler of two words" eval '
+	cp "$deb" "$scratch/first.deb" && run_make deb CC="env cc" && cmp "$deb" "$scratch/first.deb"'
 dpkg-deb --extract "$deb" "$scratch/root"
 dpkg-deb --control "$deb" "$scratch/control"
 run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions \
