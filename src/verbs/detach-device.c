@@ -57,14 +57,14 @@ static void released(int ret, const struct err *err, void *arg)
  * The supervisor drops a request whose caller has ended, so that an unanswered request is not
  * carried out later.
  */
-static int unanswered(int index, int ret, struct err *err)
+static int unanswered(int ret, struct err *err)
 {
-	if (ret != -EAGAIN)
-		return ret;
-	return err_set(err, ERR_FAILED, EAGAIN,
-		       "the supervisor of /dev/nbd%d, process %d, does not answer: it may be "
-		       "stopped; the device stays attached",
-		       index, (int)lock_holder(rundir_device(index, "lock").text));
+	size_t len = strlen(err->message);
+
+	if (ret == -EAGAIN)
+		snprintf(err->message + len, sizeof(err->message) - len,
+			 "; the device stays attached");
+	return ret;
 }
 
 /* A release_config's disconnect: the supervisor does it, and knows by that why the device ends. */
@@ -83,7 +83,7 @@ static int ask_to_disconnect(void *arg, struct err *err)
 			       "the supervisor of /dev/nbd%d ended in the meantime: try again",
 			       out->index);
 	if (ret < 0)
-		return unanswered(out->index, ret, err);
+		return unanswered(ret, err);
 	err->kind = (enum err_kind)(status - err_exit_status(ERR_FAILED));
 	return status ? -EBUSY : 0;
 }
@@ -153,8 +153,10 @@ static int ask_for_everything(int index, bool force, struct err *err)
 	int status;
 	int ret = control_ask(index, &request, EVERYTHING_LIMIT_MS, &status, err);
 
-	if (ret < 0)
+	if (ret < 0) {
+		unanswered(ret, err);
 		return err_exit_status(err->kind);
+	}
 	return status;
 }
 
@@ -208,7 +210,7 @@ static int detach(int index, bool force, bool *ret_was, struct err *err)
 	if (ret == 0)
 		return status;
 	if (ret != -ENOENT) {
-		unanswered(index, ret, err);
+		unanswered(ret, err);
 		return err_exit_status(err->kind);
 	}
 	if (!sysfs_attached(index)) {

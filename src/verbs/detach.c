@@ -16,20 +16,10 @@
 #include "runtime/rundir.h"
 #include "runtime/lock.h"
 
-/* With --all, every sentence says of which device it is. */
-static void complain(int index, const char *sentence)
-{
-	char device[32];
-
-	snprintf(device, sizeof(device), "/dev/nbd%d", index);
-	log_error("%s%s%s", strstr(sentence, device) ? "" : device,
-		  strstr(sentence, device) ? "" : ": ", sentence);
-}
-
 static void say(int status, int index, bool was, const char *remark)
 {
 	if (status)
-		complain(index, remark);
+		cmd_complain(index, remark);
 	else if (!was)
 		log_notice("/dev/nbd%d is not attached", index);
 	else

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/conf.h"
 #include "cli/name.h"
@@ -192,4 +193,13 @@ bool cmd_device_missing(int index, struct err *err)
 		return false;
 	err_set(err, ERR_USAGE, ENODEV, "there is no device /dev/nbd%d", index);
 	return true;
+}
+
+void cmd_complain(int index, const char *sentence)
+{
+	char device[32];
+
+	snprintf(device, sizeof(device), "/dev/nbd%d", index);
+	log_error("%s%s%s", strstr(sentence, device) ? "" : device,
+		  strstr(sentence, device) ? "" : ": ", sentence);
 }

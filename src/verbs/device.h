@@ -27,4 +27,7 @@ int cmd_device_configured(const char *name, int *ret_index);
  */
 bool cmd_device_missing(int index, struct err *err);
 
+/* Logs an error, with the device before it unless the sentence names it. */
+void cmd_complain(int index, const char *sentence);
+
 #endif

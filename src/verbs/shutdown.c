@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "verbs/abreast.h"
+#include "verbs/device.h"
 #include "verbs/verbs.h"
 #include "kernel/sysfs.h"
 #include "runtime/grace.h"
@@ -96,7 +97,7 @@ static int bound(int index, void *arg)
 	if (ret < 0)
 		status = err_exit_status(err.kind);
 	if (status)
-		log_error("/dev/nbd%d: %s", index, err.message);
+		cmd_complain(index, err.message);
 	return status;
 }
 

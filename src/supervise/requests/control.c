@@ -8,16 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/held.h"
 #include "runtime/rundir.h"
 #include "runtime/rundir-socket.h"
-
-/* Times 20 ms: a helper of a killed supervisor may keep its socket for this time. */
-#define RESETS_MAX 50
 
 /*
  * Commands that have connected and asked nothing yet. A command that was stopped just then must not
@@ -338,60 +334,4 @@ void control_free(struct control *c)
 		close(c->listen_fd);
 	}
 	free(c);
-}
-
-/* -ECONNRESET: nobody has read the request. */
-static int ask(int index, const struct control_request *request, unsigned limit_ms, int *ret_status,
-	       struct err *err)
-{
-	struct rundir_path path = rundir_device(index, "control");
-	_cleanup_fd_ int fd = rundir_connect(path.text, limit_ms);
-	char text[32], answer[ERR_MESSAGE_MAX + 16];
-	char *sentence;
-	bool unsent;
-	ssize_t n;
-
-	if (fd == -ENOENT)
-		return -ENOENT;
-	if (fd == -EACCES)
-		return err_set(err, ERR_SYSTEM, EACCES,
-			       "nbd-attach needs root to talk to the supervisor of /dev/nbd%d",
-			       index);
-	if (fd < 0)
-		return err_errno(err, ERR_SYSTEM, -fd, "cannot reach the supervisor at %s",
-				 path.text);
-	control_format(request, text, sizeof(text));
-	/* EPIPE: the caller was refused, and the answer says why. */
-	unsent = send(fd, text, strlen(text), MSG_NOSIGNAL) < 0;
-	if (unsent && errno != EPIPE)
-		return err_errno(err, ERR_FAILED, errno, "cannot ask the supervisor");
-	n = recv(fd, answer, sizeof(answer) - 1, 0);
-	if (n < 0)
-		return err_errno(err, ERR_FAILED, errno, "the supervisor does not answer");
-	if (unsent && n == 0)
-		return err_set(err, ERR_FAILED, ECONNRESET, "the supervisor has ended");
-	answer[n] = '\0';
-	sentence = strchr(answer, ' ');
-	if (!sentence)
-		return err_set(err, ERR_FAILED, EPIPE, "the supervisor ended before it answered");
-	*ret_status = atoi(answer);
-	err_set(err, ERR_FAILED, 0, "%s", sentence + 1);
-	return 0;
-}
-
-int control_ask(int index, const struct control_request *request, unsigned limit_ms,
-		int *ret_status, struct err *err)
-{
-	const struct timespec pause = {.tv_nsec = 20000000};
-	int ret = ask(index, request, limit_ms, ret_status, err);
-
-	/*
-	 * The supervisor was killed: a helper that it was just starting keeps its socket for a
-	 * moment. Soon no process listens, or the next supervisor does.
-	 */
-	for (int i = 0; i < RESETS_MAX && ret == -ECONNRESET; i++) {
-		nanosleep(&pause, NULL);
-		ret = ask(index, request, limit_ms, ret_status, err);
-	}
-	return ret;
 }

@@ -68,7 +68,8 @@ void control_free(struct control *c);
 
 /*
  * The command's side; blocks until the answer, at most limit_ms. 0 with *ret_status and the
- * sentence in err->message; -ENOENT if no supervisor listens; another -errno with *err.
+ * sentence in err->message; -ENOENT if no supervisor listens; another -errno with *err, of which
+ * -EAGAIN is that nobody has answered in time.
  */
 int control_ask(int index, const struct control_request *request, unsigned limit_ms,
 		int *ret_status, struct err *err);

@@ -124,6 +124,12 @@ static int take_offer(struct taking *t, const uint8_t *packet, size_t len, const
 	return 0;
 }
 
+static int unanswered(struct err *err)
+{
+	return err_set(err, ERR_RETRY, ETIMEDOUT,
+		       "the supervisor in charge does not answer: it may be stopped");
+}
+
 int taking_ask(struct taking *t, int index, struct err *err)
 {
 	uint8_t packet[MESSAGES_MAX];
@@ -134,10 +140,12 @@ int taking_ask(struct taking *t, int index, struct err *err)
 
 	*t = TAKING_NONE;
 	ret = rundir_connect(rundir_device(index, "control").text, TAKING_LIMIT_MS);
+	if (ret == -ENOENT)
+		return ret;
+	if (ret == -EAGAIN)
+		return unanswered(err);
 	if (ret < 0)
-		return ret == -ENOENT
-			   ? ret
-			   : err_errno(err, ERR_RETRY, -ret, "cannot ask the supervisor in charge");
+		return err_errno(err, ERR_RETRY, -ret, "cannot ask the supervisor in charge");
 	t->fd = ret;
 	ret = check_peer(t);
 	if (ret < 0)
@@ -148,6 +156,8 @@ int taking_ask(struct taking *t, int index, struct err *err)
 	if (len <= 0) {
 		for (size_t i = 0; i < n; i++)
 			close(fds[i]);
+		if (len == -ETIMEDOUT)
+			return unanswered(err);
 		return err_errno(err, ERR_RETRY, len < 0 ? (int)-len : ECONNRESET,
 				 "the supervisor in charge does not answer");
 	}
