@@ -98,10 +98,10 @@ enum ended_first {
 };
 
 /*
- * For a socket that has hung up; `error` is its SO_ERROR. If it is closed without an error, both
- * sides have sent a FIN, and the server's is taken for the first: the driver answers it at once.
+ * For a socket that has hung up; `error` is its SO_ERROR, and *id what diag_describe() said of it
+ * while it was open (family 0: unknown).
  */
-enum ended_first ended_first(int fd, int error);
+enum ended_first ended_first(int fd, int error, const struct diag_socket *id);
 
 /* The state of a socket that this process has not watched until now. */
 enum ended_look {
