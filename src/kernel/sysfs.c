@@ -225,10 +225,15 @@ uint64_t sysfs_mark_attachment(int fd)
 
 uint64_t sysfs_attachment(int index)
 {
+	return sysfs_attachment_at(sysfs_root(), index);
+}
+
+uint64_t sysfs_attachment_at(const char *root, int index)
+{
 	char path[SYSFS_PATH_MAX];
 	struct stat st;
 
-	if (attribute_path(path, sysfs_root(), index, "pid") < 0 || held_stat(path, &st) < 0)
+	if (attribute_path(path, root, index, "pid") < 0 || held_stat(path, &st) < 0)
 		return 0;
 	return st.st_ino;
 }

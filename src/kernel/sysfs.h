@@ -119,6 +119,7 @@ bool sysfs_mark_valid(int fd);
  * which is made anew for each; kernfs counts them up. 0: not attached.
  */
 uint64_t sysfs_attachment(int index);
+uint64_t sysfs_attachment_at(const char *root, int index);
 /* The same of a sysfs_mark(), also after the attachment has ended. 0: fd is none. */
 uint64_t sysfs_mark_attachment(int fd);
 

@@ -219,11 +219,13 @@ static bool is_idle(const char *root, int index)
  */
 __attribute__((noreturn)) static void set_apart(const char *root, int index, uint32_t ms)
 {
+	uint64_t attachment = sysfs_attachment_at(root, index);
 	char text[24];
 
 	snprintf(text, sizeof(text), "%u", ms);
 	prctl(PR_SET_NAME, "nbd-io-timeout");
-	for (int i = 0; i < IDLE_LOOKS; i++) {
+	/* The device may be detached meanwhile, and be another user's. */
+	for (int i = 0; i < IDLE_LOOKS && sysfs_attachment_at(root, index) == attachment; i++) {
 		/* Once is enough: on a busy device a second look would find the next request. */
 		if (is_idle(root, index)) {
 			sysfs_write_at(root, index, "queue/io_timeout", text);

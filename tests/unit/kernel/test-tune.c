@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* kernel/tune.c on a simulated tree: what it sets, and in which process. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,6 +195,28 @@ static void io_timeout_is_written_between_two_requests(void **state)
 	assert_int_equal(written, 1000);
 }
 
+/* The writer of an attachment that has ended leaves the next one alone. */
+static void io_timeout_of_another_attachment_stays(void **state)
+{
+	char path[256];
+	uint64_t now = 0;
+
+	(void)state;
+	write_attr("queue/iostats", "1\n");
+	write_attr("queue/io_timeout", "30000");
+	write_attr("stat", STAT_BUSY);
+	write_attr("pid", "1\n");
+	tune_io_timeout_apart_at(root, 0, 1000);
+	usleep(100000);
+	snprintf(path, sizeof(path), "%s/block/nbd0/pid", root);
+	assert_int_equal(unlink(path), 0);
+	usleep(100000);
+	write_attr("stat", STAT_IDLE);
+	usleep(200000);
+	assert_int_equal(sysfs_number_at(root, 0, "queue/io_timeout", &now), 0);
+	assert_int_equal(now, 30000);
+}
+
 /* The attachment is announced when it is written, but not much later if requests hold it up. */
 static void io_timeout_is_written_in_time(void **state)
 {
@@ -377,6 +400,7 @@ int main(void)
 	    CASE(a_refused_setting_is_told),
 	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
 	    CASE(io_timeout_is_written_between_two_requests),
+	    CASE(io_timeout_of_another_attachment_stays),
 	    CASE(io_timeout_is_written_in_time),
 	    CASE(requests_stay_within_the_payload),
 	    CASE(requests_grow_if_the_server_says_so),
