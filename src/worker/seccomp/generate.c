@@ -85,15 +85,25 @@ static const int tls_allowed[] = {
     SCMP_SYS(time),    SCMP_SYS(gettimeofday), SCMP_SYS(getrusage),
 };
 
-#if !defined(__SANITIZE_ADDRESS__)
-/* Other ways than brk() by which malloc() tries to get memory: it can handle a failure. */
+/*
+ * Failures that are handled: of other ways than brk() by which malloc() tries to get memory, and of
+ * looks whether GnuTLS's configuration has changed, for a priority such as @SYSTEM.
+ */
 static const int tls_refused[] = {
+#if !defined(__SANITIZE_ADDRESS__)
     SCMP_SYS(mmap),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
-};
 #endif
+    SCMP_SYS(stat),
+    SCMP_SYS(stat64),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(fstatat64),
+    SCMP_SYS(statx),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+};
 
 /* The files are open, and so is the memory: they are copied, and that is passed on. */
 static const int keys_allowed[] = {
@@ -251,10 +261,8 @@ static int add_tls(scmp_filter_ctx ctx)
 
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(tls_allowed); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, tls_allowed[i], 0);
-#if !defined(__SANITIZE_ADDRESS__)
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(tls_refused); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOMEM), tls_refused[i], 0);
-#endif
 	/* pthread_once(3) wakes waiters, although there are none. */
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,

@@ -36,6 +36,11 @@ says_only() { # REGEX: standard error is one line like this; with '' it is empty
 }
 
 secured
+for priority in @SYSTEM @SYSTEM,NORMAL BOGUS; do
+	check "--tls-priority $priority, which is not known" expect_status 2 \
+		'GnuTLS does not understand --tls-priority' \
+		nbd_attach --info "${tls[@]}" --tls-priority "$priority" -u "$sock"
+done
 asks --info "${tls[@]}"
 check "the session and both certificates are told" tells '^tls +TLS1\.[23], [A-Z0-9-]+$' \
 	'^certificate +CN=Test Server, until 20[0-9: -]+$' '^our certificate +until 20[0-9: -]+$'
