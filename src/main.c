@@ -137,15 +137,16 @@ static int run_as_nbd_client(int argc, char **argv)
 
 /*
  * If the caller has closed a standard descriptor, a file or a socket of ours would get its number,
- * and would be written to, or closed, in its place. Writing to standard output still fails.
+ * and would be written to, or closed, in its place. Writing to standard output still fails. Where
+ * /dev/null is missing, as in a small container, the root directory takes the place.
  */
 static void fill_standard_descriptors(void)
 {
 	static const int mode[] = {O_RDONLY, O_RDONLY, O_RDWR};
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode[fd]) != fd)
-			exit(err_exit_status(ERR_SYSTEM));
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode[fd]) < 0)
+			(void)!open("/", O_RDONLY | O_DIRECTORY);
 }
 
 int main(int argc, char **argv)
