@@ -59,6 +59,13 @@ ifneq ($(shell echo __i386__ | $(CC) -E -P - 2>/dev/null),__i386__)
 $(error i386 is not supported: the filters that confine the helpers cannot tell socket calls apart there)
 endif
 
+# The same with glibc on s390x. UNSUPPORTED=yes builds for the tests that confine nothing.
+ifneq ($(shell echo __s390__ | $(CC) -E -P - 2>/dev/null),__s390__)
+ifneq ($(UNSUPPORTED),yes)
+$(error s390x is not supported: the filters that confine the helpers cannot tell socket calls apart there)
+endif
+endif
+
 # What loads the kernel's modules, where /proc/sys/kernel/modprobe cannot be read.
 MODPROBE    ?= /sbin/modprobe
 
