@@ -81,7 +81,17 @@ struct view {
 	struct table *table;	 /* NULL: each device with all details */
 	struct metrics *metrics; /* in place of both */
 	struct err error;	 /* of the device that was looked at last */
+	int *shown;		 /* the n_shown devices whose turn it was: one may have two names */
+	size_t n_shown;
 };
+
+static bool is_new(struct view *v, int index)
+{
+	for (size_t i = 0; i < v->n_shown; i++)
+		if (v->shown[i] == index)
+			return false;
+	return true;
+}
 
 static void show(struct view *v)
 {
@@ -140,6 +150,10 @@ static int show_one(const struct options *o, void *arg)
 
 	if (ret < 0 && ret != -ENOENT)
 		return fail(v, o);
+	if (ret == 0 && !is_new(v, index))
+		return 0; /* its exit status is counted already */
+	if (ret == 0)
+		v->shown[v->n_shown++] = index;
 	if (ret == 0 && describe(index, v->state) == 0) {
 		show(v);
 		return 0;
@@ -189,13 +203,16 @@ static bool wants_table(const struct options *o)
 
 int cmd_status(const struct options *o)
 {
-	struct view v = {.state = malloc(sizeof(*v.state))};
+	struct view v = {.state = malloc(sizeof(*v.state)),
+			 .shown = calloc(o->n_more + 1, sizeof(*v.shown))};
 	struct table table = {.n = 0};
 	struct metrics metrics = {.n = 0};
 	struct json j;
 	int status = 0;
 
-	if (!v.state) {
+	if (!v.state || !v.shown) {
+		free(v.state);
+		free(v.shown);
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
@@ -223,5 +240,6 @@ int cmd_status(const struct options *o)
 	metrics_done(&metrics);
 	table_done(&table);
 	free(v.state);
+	free(v.shown);
 	return status;
 }

@@ -86,6 +86,14 @@ metrics() {
 	EOP
 }
 check "OpenMetrics" metrics
+once() {
+	nbd_attach --status nbd1 data nbd1 --openmetrics >"$N/metrics1" || return
+	grep -F 'nbd_attach_size_bytes{' "$N/metrics1"
+	! grep -v '^#' "$N/metrics1" | cut -d ' ' -f 1 | sort | uniq -d | grep . &&
+		is "$(nbd_attach --status nbd1 data | grep -c '^/dev/nbd')" 1 &&
+		is "$(nbd_attach --status --json data nbd1 | grep -c '"device"')" 1
+}
+check "a device with two names is shown once" once
 # The rules and the collector of the manual's section MONITORING.
 names_exist() {
 	local name
