@@ -114,14 +114,27 @@ static struct options nth(const struct options *o, size_t place)
 	return one;
 }
 
-static bool named_before(const struct options *o, size_t place)
+/* -1: there is none by that name, or several. */
+static int device_of(const struct options *o)
+{
+	struct err err;
+	int index;
+
+	return cmd_device(o, &index, &err) == 0 ? index : -1;
+}
+
+/*
+ * Two processes that detach one device would each find it in use by the other one. index: the
+ * device that is meant in each place.
+ */
+static bool named_before(const struct options *o, size_t place, const int *index)
 {
 	struct options this = nth(o, place), other;
 
 	for (size_t i = 0; i < place; i++) {
 		other = nth(o, i);
-		if (this.index >= 0 ? this.index == other.index
-				    : strcmp(this.device, other.device) == 0)
+		if (index[place] >= 0 ? index[place] == index[i]
+				      : strcmp(this.device, other.device) == 0)
 			return true;
 	}
 	return false;
@@ -136,17 +149,22 @@ static int detach_nth(const struct options *o, int place)
 
 static int detach_several(const struct options *o)
 {
+	int *index = calloc(o->n_more + 1, sizeof(int));
 	struct several s = {.o = o, .fn = detach_nth, .number = calloc(o->n_more + 1, sizeof(int))};
-	int status;
+	int status = err_exit_status(ERR_SYSTEM);
 
-	if (!s.number) {
-		log_error("out of memory");
-		return err_exit_status(ERR_SYSTEM);
-	}
-	for (size_t i = 0; i <= o->n_more; i++)
-		if (!named_before(o, i))
+	for (size_t i = 0; index && s.number && i <= o->n_more; i++) {
+		struct options one = nth(o, i);
+
+		index[i] = device_of(&one);
+		if (!named_before(o, i, index))
 			s.number[s.n++] = (int)i;
-	status = all_of_several(&s);
+	}
+	if (s.n)
+		status = all_of_several(&s);
+	else
+		log_error("out of memory");
+	free(index);
 	free(s.number);
 	return status;
 }

@@ -116,7 +116,8 @@ started+=("$data" "$waiting" "$!")
 check "--follow begins with the current state" within 10 eval '
 	grep -q attached "$N/data.lines" && grep -q nbd1 "$N/all.lines"'
 check "--follow of a device that is not attached" says 1 '/dev/nbd2: not attached' --status --follow nbd2
-check "--detach of several" says 0 '(nbd1: detached.*nbd3 is not attached|nbd3 is not attached.*nbd1: detached)' --detach data nbd3
+check "--detach of several, one with both its names" says 0 \
+	'(nbd1: detached.*nbd3 is not attached|nbd3 is not attached.*nbd1: detached)' --detach data nbd3 nbd1
 module=$N/stub/sys/module/nbd
 mkdir -p "$module"
 echo coming >"$module/initstate"
