@@ -26,6 +26,9 @@
 
 #define PEER_TIMEOUT_MS 10000
 
+/* What a silent address gets at least, or half of what is left if that is less. */
+#define SHARE_MIN_MS 1000
+
 static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 
 enum attempt_phase {
@@ -40,7 +43,7 @@ struct attempt {
 	const struct endpoint *endpoint;
 	enum nego_goal goal;
 	uint32_t timeout_ms, peer_timeout_ms;
-	bool thrifty;
+	bool thrifty, patient;
 	uint32_t sample;
 	uint64_t sample_size;
 	uint64_t deadline;
@@ -59,13 +62,15 @@ struct attempt {
 	bool relay;
 	int kernel_end;	      /* of the socket pair with the relay; -1: none */
 	struct tls_wait keys; /* for the certificates and keys */
-	struct loop_timer *deadline_timer, *start_timer;
+	struct loop_timer *deadline_timer, *start_timer, *share_timer;
 	struct lookup *lookup;
 	struct dial *dial;
 	struct handshake *handshake;
 
-	uint32_t failed; /* a bit for each address whose handshake failed */
-	int first_ret;	 /* of the first of these, or 0, with first_err */
+	uint64_t share_ms; /* of the time, for the handshake at this address */
+	uint32_t failed;   /* a bit for each address that refused a connection or whose handshake
+			      failed */
+	int first_ret;	   /* of the first of these, or 0, with first_err */
 	struct err first_err;
 	bool owned; /* --peer-uid: only peer_uid may serve */
 	uid_t peer_uid;
@@ -80,8 +85,10 @@ static void stop(struct attempt *a)
 {
 	loop_timer_free(a->deadline_timer);
 	loop_timer_free(a->start_timer);
+	loop_timer_free(a->share_timer);
 	a->deadline_timer = NULL;
 	a->start_timer = NULL;
+	a->share_timer = NULL;
 	lookup_free(TAKE_PTR(a->lookup));
 	dial_free(TAKE_PTR(a->dial));
 	tls_wait_cancel(&a->keys);
@@ -134,14 +141,31 @@ static const char *peer_of(const struct attempt *a, char *buf, size_t size)
 	return a->named ? a->what : address_describe(&a->result.peer, buf, size);
 }
 
+static void describe_time(uint64_t ms, char *buf, size_t size)
+{
+	unsigned s = (unsigned)(ms / 1000), rest = (unsigned)(ms % 1000);
+
+	snprintf(buf, size, rest ? "%u.%03u s" : "%u s", s, rest);
+}
+
+static void no_answer(struct attempt *a, uint64_t ms)
+{
+	char where[ADDRESS_TEXT_MAX], limit[32];
+
+	describe_time(ms, limit, sizeof(limit));
+	err_set(&a->err, ERR_RETRY, ETIMEDOUT,
+		"no answer from %s within %s: the server may be stopped, overloaded, or not an NBD "
+		"server",
+		peer_of(a, where, sizeof(where)), limit);
+}
+
 static void on_deadline(void *arg)
 {
 	struct attempt *a = arg;
-	char where[ADDRESS_TEXT_MAX], limit[32], detail[600] = "; ";
+	char limit[32], detail[600] = "; ";
 	struct text t;
 
-	snprintf(limit, sizeof(limit), a->timeout_ms % 1000 ? "%u.%03u s" : "%u s",
-		 a->timeout_ms / 1000, a->timeout_ms % 1000);
+	describe_time(a->timeout_ms, limit, sizeof(limit));
 	switch (a->phase) {
 	case PHASE_RESOLVE:
 		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
@@ -159,10 +183,7 @@ static void on_deadline(void *arg)
 			a->what, limit, detail);
 		break;
 	case PHASE_HANDSHAKE:
-		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
-			"no answer from %s within %s: the server may be stopped, overloaded, or "
-			"not an NBD server",
-			peer_of(a, where, sizeof(where)), limit);
+		no_answer(a, a->timeout_ms);
 		break;
 	case PHASE_DONE:
 		return;
@@ -178,34 +199,76 @@ static void use_relay(struct attempt *a)
 	a->tls.offload = false;
 }
 
+static void set_failed(struct attempt *a, const struct address *peer)
+{
+	const struct address_list *all = &a->result.addresses;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (address_equal(&all->item[i], peer))
+			a->failed |= UINT32_C(1) << i;
+}
+
+static unsigned addresses_left(const struct attempt *a)
+{
+	unsigned left = 0;
+
+	for (size_t i = 0; i < a->result.addresses.n; i++)
+		left += !(a->failed >> i & 1);
+	return left;
+}
+
+/* Closes this connection first, and ends its handshake: no two of an attempt race for the device.
+ */
+static void connect_again(struct attempt *a)
+{
+	loop_timer_cancel(a->share_timer);
+	handshake_free(TAKE_PTR(a->handshake));
+	close_fdp(&a->result.fd);
+	a->result.fd = -1;
+	connect_now(a);
+}
+
 /*
  * Another service may listen at one address of a name: localhost is two. Returns false if no
  * address is left, or if the failure does not depend on the address.
  */
 static bool try_the_others(struct attempt *a, int ret)
 {
-	const struct address_list *all = &a->result.addresses;
-	size_t left = 0;
-
 	if ((a->err.kind != ERR_RETRY && a->err.kind != ERR_PERMANENT) || a->listing)
 		return false;
-	for (size_t i = 0; i < all->n; i++) {
-		if (address_equal(&all->item[i], &a->result.peer))
-			a->failed |= UINT32_C(1) << i;
-		left += !(a->failed >> i & 1);
-	}
-	if (left == 0)
+	set_failed(a, &a->result.peer);
+	if (addresses_left(a) == 0)
 		return false;
 	if (!a->first_ret) {
 		a->first_ret = ret;
 		a->first_err = a->err;
 	}
 	log_info("%s (trying another address)", a->err.message);
-	handshake_free(TAKE_PTR(a->handshake));
-	close_fdp(&a->result.fd);
-	a->result.fd = -1;
-	connect_now(a);
+	connect_again(a);
 	return true;
+}
+
+/* An address that accepts and is silent must not hide those that are left. */
+static void on_share(void *arg)
+{
+	struct attempt *a = arg;
+
+	no_answer(a, a->share_ms);
+	try_the_others(a, -ETIMEDOUT);
+}
+
+static void share_time(struct attempt *a)
+{
+	uint64_t now = loop_now(), left = a->deadline > now ? a->deadline - now : 0;
+	uint64_t least = left / 2 < SHARE_MIN_MS ? left / 2 : SHARE_MIN_MS;
+	unsigned n = addresses_left(a);
+
+	if (n < 2 || a->patient)
+		return;
+	a->share_ms = left / n > least ? left / n : least;
+	if (a->share_ms >= 1000) /* people read it: "within 5 s", not 4.997 */
+		a->share_ms = (a->share_ms + 50) / 100 * 100;
+	loop_timer_set(a->share_timer, a->share_ms);
 }
 
 /*
@@ -227,10 +290,7 @@ static bool try_for_the_kernel(struct attempt *a, int ret)
 	} else {
 		return false;
 	}
-	handshake_free(TAKE_PTR(a->handshake));
-	close_fdp(&a->result.fd);
-	a->result.fd = -1;
-	connect_now(a);
+	connect_again(a);
 	return true;
 }
 
@@ -239,6 +299,7 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 	struct attempt *a = arg;
 	char where[ADDRESS_TEXT_MAX];
 
+	loop_timer_cancel(a->share_timer);
 	if (ret < 0)
 		a->err = *err;
 	else if (a->owned)
@@ -280,6 +341,7 @@ static void on_listed(const char *name, const char *description, void *arg)
 	struct attempt *a = arg;
 
 	a->listing = true;
+	loop_timer_cancel(a->share_timer);
 	if (a->listed)
 		a->listed(name, description, a->arg);
 }
@@ -334,6 +396,8 @@ static void shake_hands(struct attempt *a, int keys)
 		ret = handshake_new(a->loop, TAKE_PTR(a->worker), &cfg, &a->handshake, &a->err);
 	if (ret < 0)
 		fail(a, ret);
+	else
+		share_time(a);
 }
 
 static void on_keys(int ret, int fd, const struct err *err, void *arg)
@@ -362,6 +426,10 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 	}
 	a->result.fd = fd;
 	a->result.peer = *peer;
+	/* No address to try if the handshake fails, nor one to keep time for. */
+	for (size_t i = 0; i < a->result.addresses.n; i++)
+		if (dial_failed(a->dial, &a->result.addresses.item[i]))
+			set_failed(a, &a->result.addresses.item[i]);
 	dial_free(TAKE_PTR(a->dial));
 	if (peer->sa.ss_family == AF_UNIX) {
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
@@ -486,6 +554,7 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .timeout_ms = cfg->timeout_ms,
 	    .peer_timeout_ms = cfg->peer_timeout_ms,
 	    .thrifty = cfg->thrifty,
+	    .patient = cfg->patient,
 	    .sample = cfg->sample,
 	    .sample_size = cfg->sample_size,
 	    .deadline = loop_now() + cfg->timeout_ms,
@@ -513,7 +582,8 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	if (ret == 0) {
 		a->deadline_timer = loop_timer_new(loop, on_deadline, a);
 		a->start_timer = loop_timer_new(loop, on_start, a);
-		if (!a->deadline_timer || !a->start_timer)
+		a->share_timer = loop_timer_new(loop, on_share, a);
+		if (!a->deadline_timer || !a->start_timer || !a->share_timer)
 			ret = err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	}
 	if (ret < 0) {

@@ -4,7 +4,8 @@
  * resolve (resolver process), connect (this process, which has the caller's rights, without reading
  * a byte), handshake (sandboxed worker process). Nothing here blocks; one deadline covers all of
  * it, and when it passes the helper processes are killed, so that no server can stretch it. If the
- * handshake fails at one address, the others are tried; the first failure is the one reported.
+ * handshake fails at one address, or has used up its share of the time while other addresses are
+ * left, the others are tried, one after the other; the first failure is the one reported.
  *
  * The descriptor handed back is the very one this process connected: the worker had a copy of it
  * and has ended before the result is given, so no other process holds or uses the stream.
@@ -40,6 +41,8 @@ struct attempt_config {
 	uint32_t peer_timeout_ms; /* see sockopts_socket(); 0: the default */
 	bool thrifty; /* start no worker before there is a connection, because most attempts in an
 			 outage fail */
+	bool patient; /* a silent address has the whole time, because the caller tries the others
+			 beside it */
 	uint32_t sample;	 /* goal GO: see struct worker_job */
 	uint64_t sample_size;	 /* ... as if it had this size; 0: its own */
 	struct helpers *helpers; /* borrowed: where processes come from, ready for TLS if the

@@ -99,6 +99,14 @@ bool dial_failures(const struct dial *d, struct text *t)
 	return n > 0;
 }
 
+bool dial_failed(const struct dial *d, const struct address *a)
+{
+	for (size_t i = 0; i < d->list.n; i++)
+		if (address_equal(&d->list.item[i], a))
+			return d->candidate[i].error != 0;
+	return false;
+}
+
 static void describe_source(const struct source *s, char *buf, size_t size)
 {
 	char literal[ADDRESS_TEXT_MAX];

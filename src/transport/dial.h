@@ -38,4 +38,7 @@ void dial_free(struct dial *d); /* accepts NULL */
 /* Appends the failures so far: `[::1]:10809: Connection refused; ...`. False: nothing. */
 bool dial_failures(const struct dial *d, struct text *t);
 
+/* True if this address has failed. It remains known until dial_free(). */
+bool dial_failed(const struct dial *d, const struct address *a);
+
 #endif

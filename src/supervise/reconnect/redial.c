@@ -223,6 +223,7 @@ static bool start(struct redial *r)
 	    .peer_timeout_ms = r->cfg.peer_timeout_ms,
 	    .helpers = r->cfg.helpers,
 	    .thrifty = true,
+	    .patient = !resolve,
 	    .sample = r->cfg.sample,
 	    .sample_size = r->cfg.sample_size,
 	};

@@ -534,6 +534,64 @@ static void another_address(void **state)
 	endpoint_done(&e);
 }
 
+static void slow_server(int fd)
+{
+	usleep(700000);
+	good_server(fd);
+}
+
+/* A silent address gets a share of the time, if others are left that do not refuse connections. */
+static void silent_address(void **state)
+{
+	struct address at[3] = {literal_address("127.0.0.1", 0), literal_address("127.0.0.2", 0),
+				literal_address("127.0.0.3", 0)};
+	int mute = listen_at(&at[0], 8);
+	pid_t slow = server_start(listen_at(&at[1], 8), slow_server), good;
+	struct address_list list;
+	struct attempt_config cfg = {.addresses = &list, .timeout_ms = 900, .goal = NEGO_GOAL_INFO};
+	struct endpoint e;
+	struct outcome o;
+	char byte;
+	int fd;
+
+	(void)state;
+	tcp_endpoint(&e, "some.host", 1);
+	cfg.endpoint = &e;
+	good = server_start(listen_at(&at[2], 8), good_server);
+	list = (struct address_list){.n = 2, .item = {at[0], at[2]}};
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	assert_true(address_equal(&o.result.peer, &at[2]));
+	assert_in_range(o.ms, 440, 890);
+	/* Its connection is closed. */
+	fd = accept(mute, NULL, NULL);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+	/* Unless the caller tries the others itself. */
+	cfg.patient = true;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, -ETIMEDOUT);
+	assert_non_null(strstr(o.err.message, "within 0.900 s"));
+	cfg.patient = false;
+	/* Two that are silent: the first is reported, with its share. */
+	kill(good, SIGSTOP);
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, -ETIMEDOUT);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(strstr(o.err.message, "no answer from 127.0.0.1:"));
+	assert_non_null(strstr(o.err.message, "within 0.4"));
+	assert_in_range(o.ms, 895, 2500);
+	/* No time is kept for an address that refuses. */
+	server_stop(good);
+	list = (struct address_list){.n = 2, .item = {at[2], at[1]}};
+	cfg.timeout_ms = 1200;
+	o = attempt(&cfg);
+	assert_int_equal(o.ret, 0);
+	close(mute);
+	server_stop(slow);
+	endpoint_done(&e);
+}
+
 /* Workers that a server has taken over. Each gets the job, then misbehaves. */
 
 static struct worker_answer lie;
@@ -945,6 +1003,7 @@ int main(void)
 	    cmocka_unit_test(resolver_misbehaves),
 	    cmocka_unit_test(server_misbehaves),
 	    cmocka_unit_test(another_address),
+	    cmocka_unit_test(silent_address),
 	    cmocka_unit_test(worker_misbehaves),
 	    cmocka_unit_test(freed_at_any_time),
 	    cmocka_unit_test(wrong_configuration),
