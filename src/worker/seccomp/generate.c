@@ -91,18 +91,10 @@ static const int tls_allowed[] = {
  */
 static const int tls_refused[] = {
 #if !defined(__SANITIZE_ADDRESS__)
-    SCMP_SYS(mmap),
-    SCMP_SYS(munmap),
-    SCMP_SYS(mremap),
-    SCMP_SYS(madvise),
+    SCMP_SYS(mmap),  SCMP_SYS(munmap), SCMP_SYS(mremap),     SCMP_SYS(madvise),
 #endif
-    SCMP_SYS(stat),
-    SCMP_SYS(stat64),
-    SCMP_SYS(newfstatat),
-    SCMP_SYS(fstatat64),
-    SCMP_SYS(statx),
-    SCMP_SYS(open),
-    SCMP_SYS(openat),
+    SCMP_SYS(stat),  SCMP_SYS(stat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
+    SCMP_SYS(statx), SCMP_SYS(open),   SCMP_SYS(openat),
 };
 
 /* The files are open, and so is the memory: they are copied, and that is passed on. */
