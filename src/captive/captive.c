@@ -144,6 +144,7 @@ static int settle(struct captive *c, const char *id)
 int captive_new(struct loop *loop, const struct captive_spec *spec, const char *export_name,
 		bool foreground, struct captive **ret_captive, struct err *err)
 {
+	_cleanup_free_ char *directory = NULL;
 	struct captive *c;
 	struct command_user user = {.uid = (uid_t)-1};
 	char id[CAPTIVE_ID_MAX];
@@ -151,6 +152,9 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 
 	if (ret < 0)
 		return ret;
+	directory = getcwd(NULL, 0);
+	if (!directory)
+		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
@@ -159,11 +163,11 @@ int captive_new(struct loop *loop, const struct captive_spec *spec, const char *
 	endpoint_init(&c->endpoint);
 	c->endpoint.type = ENDPOINT_UNIX;
 	c->endpoint.export_name = strdup(export_name ? export_name : "");
-	c->directory = getcwd(NULL, 0);
+	c->directory = TAKE_PTR(directory);
 	c->again = loop_timer_new(loop, look_again, c);
 	captive_in_unit(foreground, &c->unit);
 	captive_id_make(id);
-	if (!c->endpoint.export_name || !c->directory || !c->again || settle(c, id) < 0) {
+	if (!c->endpoint.export_name || !c->again || settle(c, id) < 0) {
 		captive_free(c);
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	}

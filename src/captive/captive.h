@@ -20,7 +20,8 @@ struct captive;
 
 /*
  * Creates the object; starts nothing. `spec` is borrowed. `foreground`: the keeper logs to standard
- * error. 0, or -errno with *err: USAGE (no such user), SYSTEM.
+ * error. 0, or -errno with *err: USAGE (no such user), FAILED (the working directory was removed),
+ * SYSTEM.
  */
 int captive_new(struct loop *loop, const struct captive_spec *spec, const char *export_name,
 		bool foreground, struct captive **ret_captive, struct err *err);

@@ -291,12 +291,11 @@ static uint64_t hash_all(const struct options *o, const char *directory, uint64_
 	return h;
 }
 
-char *captive_identifier(const struct options *o)
+int captive_identifier(const struct options *o, char **ret_identifier, struct err *err)
 {
 	/* Relative names in the command mean another server elsewhere. */
 	_cleanup_free_ char *directory = NULL;
 	struct endpoint image = {.type = ENDPOINT_UNIX, .path = o->image};
-	char *text;
 
 	if (o->image) {
 		_cleanup_free_ char *uri = NULL;
@@ -304,15 +303,16 @@ char *captive_identifier(const struct options *o)
 		image.path_len = strlen(o->image);
 		uri = endpoint_uri(&image);
 		/* As in a URI, a path is one printable word. */
-		if (!uri || asprintf(&text, "image:%s", strchr(uri, '=') + 1) < 0)
-			return NULL;
-		return text;
+		if (!uri || asprintf(ret_identifier, "image:%s", strchr(uri, '=') + 1) < 0)
+			return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+		return 0;
 	}
 	directory = getcwd(NULL, 0);
 	if (!directory)
-		return NULL;
-	if (asprintf(&text, "captive:%.64s:%016" PRIx64 "%016" PRIx64, command_name(o->captive),
-		     hash_all(o, directory, FNV_FIRST), hash_all(o, directory, FNV_SECOND)) < 0)
-		return NULL;
-	return text;
+		return err_errno(err, ERR_FAILED, errno, "cannot find the working directory");
+	if (asprintf(ret_identifier, "captive:%.64s:%016" PRIx64 "%016" PRIx64,
+		     command_name(o->captive), hash_all(o, directory, FNV_FIRST),
+		     hash_all(o, directory, FNV_SECOND)) < 0)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	return 0;
 }

@@ -44,9 +44,10 @@ char **captive_image_words(const struct options *o);
 
 /*
  * What the kernel keeps as the backend: the image's path, or the program's name and a hash of all
- * that makes the server what it is, which shows no argument. The caller frees it; NULL: no memory.
+ * that makes the server what it is, which shows no argument. The caller frees it. 0, or -errno with
+ * *err: no memory, or the working directory was removed.
  */
-char *captive_identifier(const struct options *o);
+int captive_identifier(const struct options *o, char **ret_identifier, struct err *err);
 
 /* Frees the words and their list; accepts NULL. */
 void captive_words_free(char **words);

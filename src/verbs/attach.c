@@ -19,27 +19,38 @@
  * The canonical URI, or, where that is longer than a page of sysfs may be, the name of its lock,
  * which holds a hash of it.
  */
-static char *default_identifier(const struct options *o)
+static int default_identifier(const struct options *o, char **ret_identifier, struct err *err)
 {
-	char *uri = captive_wanted(o) ? captive_identifier(o) : endpoint_uri(&o->endpoint);
+	char *uri = NULL;
+	int ret = captive_wanted(o) ? captive_identifier(o, &uri, err) : 0;
 	struct rundir_path path;
 
-	if (!uri || strlen(uri) <= IDENTIFIER_MAX)
-		return uri;
-	path = rundir_identifier(uri);
-	free(uri);
-	return strdup(path.text);
+	if (ret < 0)
+		return ret;
+	if (!captive_wanted(o))
+		uri = endpoint_uri(&o->endpoint);
+	if (uri && strlen(uri) > IDENTIFIER_MAX) {
+		path = rundir_identifier(uri);
+		free(uri);
+		uri = strdup(path.text);
+	}
+	if (!uri)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	*ret_identifier = uri;
+	return 0;
 }
 
 static int prepare(const struct options *o, char **ret_identifier, struct supervisor_config *ret,
 		   struct err *err)
 {
-	_cleanup_free_ char *identifier =
-	    o->identifier ? strdup(o->identifier) : default_identifier(o);
+	int r = o->identifier ? 0 : default_identifier(o, ret_identifier, err);
 
-	if (!identifier)
+	if (r < 0)
+		return r;
+	if (o->identifier)
+		*ret_identifier = strdup(o->identifier);
+	if (!*ret_identifier)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
-	*ret_identifier = TAKE_PTR(identifier);
 	*ret = (struct supervisor_config){
 	    .index = o->index,
 	    .endpoint = &o->endpoint,

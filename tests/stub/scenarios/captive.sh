@@ -30,6 +30,18 @@ rests() { # PID
 	((${after% *} + ${after#* } - ${before% *} - ${before#* } < 10))
 }
 
+mkdir "$N/removed"
+in_removed() { # WORD...
+	(cd "$N/removed" && rmdir "$N/removed" && nbd_attach "$@")
+	local status=$?
+	mkdir "$N/removed"
+	return "$status"
+}
+gone='cannot find the working directory: No such file or directory$'
+check "in a directory that was removed" expect_status 1 "$gone" in_removed nbd0 -- [ nbdkit -f file "$image" ]
+check "... with an identifier" expect_status 1 "$gone" in_removed --identifier x nbd0 -- [ nbdkit -f file "$image" ]
+check "... and a relative image" expect_status 1 "$gone" in_removed --image raw:x nbd0
+
 check "--command: it attaches" attach -- --command [ nbdkit -s -P "$N/pid" file "$image" ]
 keeper=$(cat "$N"/captive-*.lock)
 check "--command: the keeper is known" running "$keeper"

@@ -142,11 +142,11 @@ static void an_image_is_served_safely(void **unused)
 static char *identifier(const char *const *word)
 {
 	struct options o;
+	struct err err;
 	char *id;
 
 	parse(&o, word);
-	id = captive_identifier(&o);
-	assert_non_null(id);
+	assert_int_equal(captive_identifier(&o, &id, &err), 0);
 	options_done(&o);
 	return id;
 }
