@@ -2,6 +2,7 @@
 #include "transport/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,16 @@ static bool is_no_socket(const struct sockaddr_un *sa)
 	return sa->sun_path[0] && stat(sa->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode);
 }
 
+/* True for a link-local address whose interface has gone: connect(2) has many errors for it. */
+static bool lost_interface(const struct address *a)
+{
+	const struct sockaddr_in6 *sin6 = (const void *)&a->sa;
+	char name[IF_NAMESIZE];
+
+	return a->sa.ss_family == AF_INET6 && sin6->sin6_scope_id &&
+	       !if_indextoname(sin6->sin6_scope_id, name);
+}
+
 static int explain(const struct dial *d, struct err *err)
 {
 	int error = d->candidate[0].error, family = d->list.item[0].sa.ss_family;
@@ -164,6 +175,11 @@ static int explain(const struct dial *d, struct err *err)
 			       "cannot connect to %s%s: its address is link-local, which needs the "
 			       "network interface: write ADDRESS%%INTERFACE, or give --source "
 			       "INTERFACE",
+			       d->what, from);
+	if (lost_interface(&d->list.item[0]))
+		return err_set(err, kind, error,
+			       "cannot connect to %s%s: the network interface of its address is "
+			       "missing",
 			       d->what, from);
 	if (error == ECONNREFUSED && family == AF_UNIX &&
 	    is_no_socket((const struct sockaddr_un *)&d->list.item[0].sa))

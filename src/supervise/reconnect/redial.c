@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: one state, that of the attempts under way. */
 #include "supervise/reconnect/redial.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "supervise/watch/links.h"
+#include "transport/scopes.h"
 
 #define OVERLAP_MS	   1000 /* a server that greets later than this may be stopped */
 #define OVERLAP_MAX_MS	   30000
@@ -33,6 +35,7 @@ struct redial {
 	void *arg;
 	struct address_list addresses;
 	struct address_list bound; /* the one address to dial; empty: any of the above */
+	struct scopes scopes;
 	struct backoff backoff;
 	struct loop_timer *timer;
 	uint64_t next; /* when the timer is due; 0: not running */
@@ -106,6 +109,7 @@ static void learn(struct redial *r, const struct attempt_result *result)
 
 	for (size_t i = 0; new &&i < result->addresses.n; i++)
 		address_list_add(&r->addresses, &result->addresses.item[i]);
+	scopes_note(&r->scopes, &r->addresses);
 	redial_prefer(r, &result->peer);
 }
 
@@ -207,12 +211,19 @@ static void rotate(struct address_list *list, unsigned by)
 	}
 }
 
+static struct address_list to_dial(struct redial *r)
+{
+	scopes_renew(&r->scopes, &r->addresses);
+	scopes_renew(&r->scopes, &r->bound);
+	return r->bound.n ? r->bound : r->addresses;
+}
+
 /* Returns false if no attempt could be started. */
 static bool start(struct redial *r)
 {
 	bool resolve =
 	    r->bound.n == 0 && (r->addresses.n == 0 || (r->cfg.follow_dns && r->tries++ % 2 == 1));
-	struct address_list known = r->bound.n ? r->bound : r->addresses;
+	struct address_list known = to_dial(r);
 	struct attempt_config cfg = {
 	    .endpoint = r->cfg.endpoint,
 	    .addresses = resolve ? NULL : &known,
@@ -307,6 +318,7 @@ struct redial *redial_new(struct loop *loop, const struct redial_config *cfg, re
 		return NULL;
 	*r = (struct redial){.loop = loop, .cfg = *cfg, .fn = fn, .arg = arg};
 	r->addresses = *cfg->addresses;
+	scopes_note(&r->scopes, &r->addresses);
 	r->cfg.addresses = NULL;
 	backoff_start(&r->backoff, &r->cfg.backoff, loop_now());
 	r->timer = loop_timer_new(loop, due, r);
@@ -373,6 +385,7 @@ void redial_aim(struct redial *r, const struct endpoint *endpoint, struct helper
 	r->cfg.endpoint = endpoint;
 	r->cfg.helpers = helpers;
 	r->addresses = *addresses;
+	scopes_note(&r->scopes, &r->addresses);
 	r->bound.n = 0;
 	r->answered = false;
 	r->refused = false;
