@@ -160,7 +160,7 @@ static int explain(const struct dial *d, struct err *err)
 		return err_set(err, kind, error, "cannot connect to %s%s: %s", d->what, from,
 			       detail);
 	}
-	if (d->source.kind == SOURCE_INTERFACE && error == ENODEV)
+	if (d->source.interface[0] && error == ENODEV)
 		return err_set(err, kind, error,
 			       "this machine has no network interface %s: --source takes the name "
 			       "of an interface, or an address of this machine",

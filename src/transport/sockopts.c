@@ -22,13 +22,40 @@
 #define PEER_TIMEOUT_S	   10
 #define PEER_TIMEOUT_MIN_S 5
 
+/* What the kernel accepts as an interface's name (dev_valid_name). */
+static bool may_be_interface(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '/' || text[i] == ':' || isspace((unsigned char)text[i]))
+			return false;
+	return len > 0 && len < IF_NAMESIZE && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+/* A link-local address and an interface that does not exist yet. */
+static bool parse_scoped(const char *text, struct source *source)
+{
+	const char *name = strchr(text, '%');
+	char literal[INET6_ADDRSTRLEN];
+
+	if (!name || (size_t)(name - text) >= sizeof(literal) || !may_be_interface(name + 1))
+		return false;
+	memcpy(literal, text, (size_t)(name - text));
+	literal[name - text] = '\0';
+	if (!address_from_literal(literal, 0, &source->address) ||
+	    !address_lacks_interface(&source->address))
+		return false;
+	source->kind = SOURCE_ADDRESS;
+	strcpy(source->interface, name + 1);
+	return true;
+}
+
 int source_parse(const char *text, struct source *ret_source, struct err *err)
 {
 	struct source source = {.kind = SOURCE_ANY};
 	struct text quoted;
 	char what[64];
-	size_t len = text ? strlen(text) : 0;
-	bool plausible = len > 0 && len < IF_NAMESIZE;
 
 	if (!text) {
 		*ret_source = source;
@@ -44,19 +71,19 @@ int source_parse(const char *text, struct source *ret_source, struct err *err)
 		*ret_source = source;
 		return 0;
 	}
-	/* What the kernel accepts as an interface's name (dev_valid_name). */
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == '/' || text[i] == ':' || isspace((unsigned char)text[i]))
-			plausible = false;
-	if (!plausible || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
+	if (parse_scoped(text, &source)) {
+		*ret_source = source;
+		return 0;
+	}
+	if (!may_be_interface(text)) {
 		text_init(&quoted, what, sizeof(what));
-		text_quote(&quoted, text, len, 40);
+		text_quote(&quoted, text, strlen(text), 40);
 		return err_set(
 		    err, ERR_USAGE, EINVAL,
 		    "--source %s is neither an address nor the name of a network interface", what);
 	}
 	source.kind = SOURCE_INTERFACE;
-	memcpy(source.interface, text, len);
+	strcpy(source.interface, text);
 	*ret_source = source;
 	return 0;
 }
@@ -68,8 +95,7 @@ bool source_names_interface(const char *text)
 
 	if (!text || source_parse(text, &source, NULL) < 0)
 		return false;
-	return source.kind == SOURCE_INTERFACE ||
-	       (sin6->sin6_family == AF_INET6 && sin6->sin6_scope_id != 0);
+	return source.interface[0] || (sin6->sin6_family == AF_INET6 && sin6->sin6_scope_id != 0);
 }
 
 static int set_int(int fd, int level, int option, int value)
@@ -101,6 +127,22 @@ static int set_tcp(int fd, uint32_t peer_timeout_ms)
 	return 0;
 }
 
+static int bind_to_address(int fd, const struct source *source)
+{
+	struct address a = source->address;
+	struct sockaddr_in6 *sin6 = (void *)&a.sa;
+
+	if (source->interface[0]) {
+		sin6->sin6_scope_id = if_nametoindex(source->interface);
+		if (!sin6->sin6_scope_id)
+			return -ENODEV;
+	}
+	/* The port is chosen at connect(), when the destination is known: many connections may then
+	 * share one local port. Best effort. */
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, (const void *)&a.sa, a.len) < 0 ? -errno : 0;
+}
+
 static int set_source(int fd, int family, const struct source *source)
 {
 	switch (source->kind) {
@@ -109,12 +151,7 @@ static int set_source(int fd, int family, const struct source *source)
 	case SOURCE_ADDRESS:
 		if (source->address.sa.ss_family != family)
 			return -EADDRNOTAVAIL;
-		/* The port is chosen at connect(), when the destination is known: many
-		 * connections may then share one local port. Best effort. */
-		set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-		if (bind(fd, (const void *)&source->address.sa, source->address.len) < 0)
-			return -errno;
-		return 0;
+		return bind_to_address(fd, source);
 	case SOURCE_INTERFACE:
 		if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, source->interface,
 			       (socklen_t)strlen(source->interface)) < 0)

@@ -18,7 +18,8 @@ enum source_kind { SOURCE_ANY, SOURCE_ADDRESS, SOURCE_INTERFACE };
 struct source {
 	enum source_kind kind;
 	struct address address;	     /* port 0 */
-	char interface[IF_NAMESIZE]; /* may not exist yet: it is looked up at each connection */
+	char interface[IF_NAMESIZE]; /* may not exist yet: it is looked up at each connection; "":
+					none is named */
 };
 
 /* NULL text gives SOURCE_ANY. -EINVAL (USAGE) if it can be neither, or lacks its interface. */

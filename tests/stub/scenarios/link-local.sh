@@ -39,5 +39,8 @@ check "it attaches" attach -- "[fe80::1%v0]:10809"
 check "the interface goes" lose_interface
 check "the state says so" within 5 state_has LAST_ERROR "the network interface of its address is missing"
 check "it heals" heals
+check "another device attaches from an address with its interface" \
+	nbd_attach nbd1 --source fe80::2%v0 "[fe80::1]:10809"
+check "it detaches" nbd_attach --detach nbd1
 check "it detaches" detach
 finish

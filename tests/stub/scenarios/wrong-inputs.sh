@@ -156,6 +156,9 @@ $ nbd1 127.0.0.1:1
 $ nbd1 127.0.0.1:1 --source nosuch0
 4
 this machine has no network interface nosuch0: --source takes the name of an interface, or an address of this machine
+$ nbd1 [fe80::2]:1 --source fe80::1%nosuch0
+4
+this machine has no network interface nosuch0: --source takes the name of an interface, or an address of this machine
 $ nbd1 127.0.0.1:1 --source 192.0.2.77
 4
 cannot connect to 127.0.0.1:1 from 192.0.2.77: --source is not an address of this machine, or it is of the other IP version than the server

@@ -202,8 +202,20 @@ static void add(void **state)
 
 static void sources(void **state)
 {
-	static const char *const bad[] = {"",	    "a b",	 "a/b", "..", "sixteen-letters-",
-					  "eth0:1", "10.0.0.1:5"};
+	static const char *const bad[] = {"",
+					  "a b",
+					  "a/b",
+					  "..",
+					  "sixteen-letters-",
+					  "eth0:1",
+					  "10.0.0.1:5",
+					  "fe80::1",
+					  "fe80::1%",
+					  "fe80::1%0",
+					  "fe80::1%a/b",
+					  "fe80::1%sixteen-letters-",
+					  "fe80::x%eth9",
+					  "2001:db8::1%eth9"};
 	struct source s;
 	struct err err;
 
@@ -214,6 +226,14 @@ static void sources(void **state)
 	assert_int_equal(s.kind, SOURCE_ADDRESS);
 	assert_int_equal(source_parse("eth0.12", &s, &err), 0);
 	assert_int_equal(s.kind, SOURCE_INTERFACE);
+	/* An interface may be missing. */
+	assert_int_equal(source_parse("fe80::1%nosuch0", &s, &err), 0);
+	assert_int_equal(s.kind, SOURCE_ADDRESS);
+	assert_true(source_names_interface("fe80::1%nosuch0"));
+	assert_true(source_names_interface("fe80::1%lo"));
+	assert_true(source_names_interface("nosuch0"));
+	assert_false(source_names_interface("10.0.0.1"));
+	assert_int_equal(sockopts_socket(AF_INET6, &s, 0), -ENODEV);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_true(source_parse(bad[i], &s, &err) < 0);
 		assert_int_equal(err.kind, ERR_USAGE);
