@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* --report: one text with what a bug report needs. Reads only; works whatever state a device is in.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -57,17 +58,56 @@ static void machine(struct report *r)
 		access("/run/systemd/system", F_OK) == 0 ? "yes" : "no");
 }
 
-/* `127.0.0.1:40000`, `[::1]:40000`: what stands before the port. */
+/*
+ * `127.0.0.1:40000`, `[::1]:40000`: what stands before the port; `unix:/run/sock`, `unix:@name`:
+ * the path. The numbers of vsock are no names.
+ */
 static int hide_address(struct report *r, const char *text)
 {
-	char copy[256];
+	char copy[sizeof(r->state.address)];
 	char *colon;
 
+	if (strncmp(text, "unix:", 5) == 0)
+		return redact_add(&r->redact, "path", text + 5);
+	if (strncmp(text, "vsock:", 6) == 0)
+		return 0;
 	snprintf(copy, sizeof(copy), "%s", text);
 	colon = strrchr(copy, ':');
 	if (colon)
 		*colon = '\0';
 	return redact_add(&r->redact, "address", copy);
+}
+
+/*
+ * `/a%20b` of an identifier, which another program may have written. Messages say the file's name
+ * without its directory as well.
+ */
+static int hide_image(struct report *r, const char *text)
+{
+	_cleanup_free_ char *path = strdup(text);
+	const char *slash;
+	char *to = path;
+	int ret;
+
+	if (!path)
+		return -ENOMEM;
+	for (const char *p = text; *p; to++) {
+		const char hex[3] = {p[0] == '%' ? p[1] : '\0', p[0] == '%' && p[1] ? p[2] : '\0'};
+		char *end;
+		unsigned long byte = strtoul(hex, &end, 16);
+
+		/* strtoul() would accept a blank or a sign. */
+		if (isxdigit((unsigned char)hex[0]) && end == hex + 2 && byte) {
+			*to = (char)byte;
+			p += 3;
+		} else {
+			*to = *p++;
+		}
+	}
+	*to = '\0';
+	ret = redact_add(&r->redact, "path", path);
+	slash = strrchr(path, '/');
+	return ret == 0 && slash ? redact_add(&r->redact, "file", slash + 1) : ret;
 }
 
 static int hide_uri(struct report *r, const char *uri)
@@ -76,13 +116,19 @@ static int hide_uri(struct report *r, const char *uri)
 	struct err err;
 	int ret;
 
-	if (uri_parse(uri, &e, &err) < 0)
-		return redact_add(&r->redact, "identifier", uri);
+	if (uri_parse(uri, &e, &err) < 0) {
+		ret = redact_add(&r->redact, "identifier", uri);
+		return ret == 0 && strncmp(uri, "image:", 6) == 0 ? hide_image(r, uri + 6) : ret;
+	}
 	ret = e.host ? redact_add(&r->redact, "host", e.host) : 0;
 	if (ret == 0)
 		ret = redact_add(&r->redact, "export", e.export_name);
 	if (ret == 0 && e.path && e.path[0])
 		ret = redact_add(&r->redact, "path", e.path);
+	if (ret == 0 && e.path && !e.path[0] && e.path_len > 1) /* abstract */
+		ret = redact_add(&r->redact, "path", e.path + 1);
+	if (ret == 0 && e.tls_hostname)
+		ret = redact_add(&r->redact, "host", e.tls_hostname);
 	endpoint_done(&e);
 	return ret;
 }

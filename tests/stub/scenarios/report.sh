@@ -33,6 +33,24 @@ serve_again
 check "it heals" within 15 state_is attached
 check "so does the history" eval 'reports "UTC  attached" && (($(grep -c "UTC  attached" "$N/report") >= 2))'
 check "it detaches" detach
+
+# An image: the server's messages have its path as it is, the identifier has it encoded.
+if command -v qemu-nbd >/dev/null; then
+	mkdir "$N/secret dir"
+	truncate -s 1M "$N/secret dir/secretfile.img"
+	check "an image is attached" attach -- --image "raw:$N/secret dir/secretfile.img"
+	mv "$N/secret dir/secretfile.img" "$N/elsewhere"
+	kill -KILL "$(json captive-pid)"
+	check "an image: the error has a mark for the path" within 10 reports "Could not open '<path 2>'"
+	check "an image: no path" tells_nothing secret
+	reports . >"$N/log"
+	check "an image: its socket has a mark" grep -qE 'unix:<path 1>' "$N/log"
+	mv "$N/elsewhere" "$N/secret dir/secretfile.img"
+	check "an image: it heals" within 20 state_is attached
+	check "an image: it detaches" detach
+else
+	skip "an image" "it needs qemu-nbd (package qemu-utils)" 6
+fi
 check "a device that does not exist" expect_status 2 'nbd4000' nbd_attach --report nbd4000
 check "a name that nobody has" expect_status 1 'nobody' nbd_attach --report nobody
 finish

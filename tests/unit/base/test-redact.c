@@ -69,12 +69,60 @@ static void too_many_names(void **state)
 	redact_done(&r);
 }
 
+/* Whatever the name: an error message may have one that was not added. */
+static void other_paths_and_addresses(void **state)
+{
+	struct redact r = {.n = 0};
+
+	(void)state;
+	redact_add(&r, "path", "/known/with space");
+	redact_add(&r, "address", "192.0.2.1");
+	assert_printed(&r, "Could not open '/a b/c.img': No such file",
+		       "Could not open '<path>': No such file");
+	assert_printed(&r, "cannot read /a/\303\274-b.pem: x", "cannot read <path>: x");
+	assert_printed(&r, "cannot run \"/a b\" or (/c), /d; /e.",
+		       "cannot run \"<path>\" or (<path>), <path>; <path>.");
+	assert_printed(&r, "'/it''s open", "'<path>''s open");
+	assert_printed(&r, "/known/with space: /known/with", "<path 1>: <path>");
+	assert_printed(&r, "'/known/with space/more'", "'<path>'");
+	assert_printed(&r, "nbd+unix:///?socket=/a/b&x=unix:/c",
+		       "nbd+unix:///?socket=<path>&x=unix:<path>");
+	assert_printed(&r, "192.0.2.1:10809: 198.51.100.7:10809: no; 203.0.113.9.",
+		       "<address 1>:10809: <address>:10809: no; <address>.");
+	assert_printed(&r, "[2001:db8::1]:10809, fe80::1%eth0 or ::1: no",
+		       "[<address>]:10809, <address>%eth0 or <address>: no");
+	assert_printed(&r, "vsock:2:10809 tcp:192.0.2.9", "vsock:2:10809 tcp:<address>");
+	assert_printed(&r, "no answer from db-2.example:10809: alpha:10809 refused",
+		       "no answer from <host>:10809: <host>:10809 refused");
+	redact_done(&r);
+}
+
+static void what_only_looks_like_one_stays(void **state)
+{
+	static const char *const text[] = {
+	    "/dev/nbd0: attached to nbd://x, 12 MB/s, read/write",
+	    "cannot write /sys/block/nbd0/queue/io_timeout",
+	    "/run/nbd-attach/nbd0.lock",
+	    "2026-11-30 06:24:31 UTC",
+	    "Linux 6.18.44-fc, 1.2.3.4.5, a1.2.3.4",
+	    "dead: beef, add: ::ffffx / x // ' \"",
+	};
+	struct redact r = {.n = 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		assert_printed(&r, text[i], text[i]);
+	redact_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_become_marks),
 	    cmocka_unit_test(kinds_are_counted_apart),
 	    cmocka_unit_test(too_many_names),
+	    cmocka_unit_test(other_paths_and_addresses),
+	    cmocka_unit_test(what_only_looks_like_one_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
