@@ -26,9 +26,9 @@ struct redact {
 int redact_add(struct redact *r, const char *kind, const char *name);
 
 /*
- * Prints the text. Of two names that begin at one place, the longer one is replaced. An error
- * message may contain what nobody has added: every other absolute path becomes "<path>", every
- * other IP address "<address>", and every other `NAME:PORT` "<host>:PORT".
+ * Prints the text. Of two names that begin at one place, the longer one is replaced. Error messages
+ * also contain names that were not added. An absolute path becomes "<path>", an IP address
+ * "<address>", and the name in `NAME:PORT` "<host>".
  */
 void redact_print(const struct redact *r, const char *text, FILE *out);
 
