@@ -30,22 +30,38 @@ static bool is_held(int index)
 	return lock_holder(path.text) != 0;
 }
 
+/* The first device of this export that has a supervisor and matches so well, or better. -1: none.
+ */
+static int find_match(const struct own_wanted *wanted, enum own least)
+{
+	struct state *room = malloc(sizeof(*room));
+	int found = -1;
+
+	for (int i = 0; room && found < 0 && i < ATTACHMENT_AUTO_DEVICES; i++)
+		if (adopt_possible(i, wanted->identifier) && is_held(i) &&
+		    own_match(i, wanted, room) >= least)
+			found = i;
+	free(room);
+	return found;
+}
+
 /* Our device, if another supervisor is in charge of it; -1: none. */
 static int find(const struct supervisor *s)
 {
-	int first = s->cfg.index, end = first + 1;
+	const struct own_wanted wanted = supervisor_wants(&s->cfg);
+	int index = s->cfg.index;
 
 	if (!s->cfg.foreground || (s->captive && !s->is_heir) ||
 	    s->cfg.backend == KERNEL_BACKEND_IOCTL)
 		return -1;
-	if (first == SUPERVISOR_INDEX_AUTO) {
-		first = 0;
-		end = ATTACHMENT_AUTO_DEVICES;
-	}
-	for (int i = first; i < end; i++)
-		if (adopt_possible(i, s->at.identifier) && is_held(i))
-			return i;
-	return -1;
+	if (index != SUPERVISOR_INDEX_AUTO)
+		return adopt_possible(index, s->at.identifier) && is_held(index) ? index : -1;
+	index = find_match(&wanted, OWN_CERTAIN);
+	/* A name is not given to two. In an heir's configuration, the name and the mode may be new.
+	 */
+	if (index < 0 && (s->cfg.name || s->is_heir))
+		index = find_match(&wanted, s->is_heir ? OWN_NOT : OWN_PERHAPS);
+	return index;
 }
 
 static int refuse(const struct taking *t, struct err *err, const char *what)

@@ -208,13 +208,13 @@ static int take_name(struct supervisor *s, struct err *err)
 /* Finds the device if it is given, or attached already: then s->at.index is set, to adopt it. */
 static int find_device(struct supervisor *s, struct err *err)
 {
+	const struct own_wanted wanted = supervisor_wants(&s->cfg);
+
 	if (s->at.device_lock >= 0)
 		return 0; /* another supervisor has handed it over */
 	if (s->cfg.index != SUPERVISOR_INDEX_AUTO)
 		return lock_device(s, err);
-	return s->cfg.backend != KERNEL_BACKEND_IOCTL
-		   ? takeover_find_own(&s->at, s->cfg.read_only, err)
-		   : 0;
+	return s->cfg.backend != KERNEL_BACKEND_IOCTL ? takeover_find_own(&s->at, &wanted, err) : 0;
 }
 
 /* Whether a relay is needed between the kernel and the server. */

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "kernel/kernel.h"
 #include "captive/files.h"
+#include "supervise/attach/own.h"
 #include "supervise/reconnect/targets.h"
 #include "endpoint/endpoint.h"
 
@@ -67,5 +68,14 @@ struct supervisor_config {
  * other signal handling exists in the process.
  */
 int supervisor_run(const struct supervisor_config *cfg);
+
+/* By what `auto` recognises a device of this attachment. Its pointers are those of *cfg. */
+static inline struct own_wanted supervisor_wants(const struct supervisor_config *cfg)
+{
+	return (struct own_wanted){.identifier = cfg->identifier,
+				   .name = cfg->name,
+				   .options = cfg->options,
+				   .read_only = cfg->read_only};
+}
 
 #endif

@@ -316,12 +316,13 @@ static bool is_described(int index, const struct supervisor_config *cfg, struct 
 /* The device that will be taken over, or -1: none, or it is not certain which. */
 static int find_described(const struct supervisor_config *cfg, struct state *s)
 {
+	const struct own_wanted wanted = supervisor_wants(cfg);
 	int found = -1;
 
 	if (cfg->index != SUPERVISOR_INDEX_AUTO)
 		return is_described(cfg->index, cfg, s) ? cfg->index : -1;
 	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++) {
-		if (!is_described(i, cfg, s))
+		if (!is_described(i, cfg, s) || own_match(i, &wanted, s) == OWN_NOT)
 			continue;
 		if (found >= 0)
 			return -1;

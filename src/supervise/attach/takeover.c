@@ -13,32 +13,55 @@
 #include "supervise/attach/adopt.h"
 #include "runtime/lock.h"
 
-/* Several devices may read an export, so another one's lock does not matter then. */
-static bool may_pass_over(bool read_only, int index)
+/*
+ * Several devices may read an export, so another one's lock does not matter then; but no two have
+ * one name.
+ */
+static bool may_pass_over(const struct own_wanted *wanted, enum own how, int index)
 {
 	struct sysfs_device device;
 
-	return read_only || (sysfs_device(index, &device) == 0 && device.read_only);
+	return (!wanted->name || how == OWN_PERHAPS) &&
+	       (wanted->read_only || (sysfs_device(index, &device) == 0 && device.read_only));
 }
 
-int takeover_find_own(struct attachment *at, bool read_only, struct err *err)
+/* The first device that matches so well and whose lock is free. 0 or -errno with *err. */
+static int take_first(struct attachment *at, const struct own_wanted *wanted, enum own how,
+		      struct state *room, struct err *err)
 {
 	struct rundir_path path;
 	char what[32];
 	int ret;
 
 	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++) {
-		if (!adopt_possible(i, at->identifier))
+		if (own_match(i, wanted, room) != how)
 			continue;
 		path = rundir_device(i, "lock");
 		snprintf(what, sizeof(what), "/dev/nbd%d", i);
 		ret = lock_take(path.text, what, &at->device_lock, err);
 		if (ret == 0)
 			at->index = i;
-		if (ret == 0 || !may_pass_over(read_only, i))
+		if (ret == 0 || !may_pass_over(wanted, how, i))
 			return ret;
 	}
 	return 0;
+}
+
+int takeover_find_own(struct attachment *at, const struct own_wanted *wanted, struct err *err)
+{
+	struct state *room = calloc(1, sizeof(*room));
+	int ret;
+
+	if (!room)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
+	ret = take_first(at, wanted, OWN_CERTAIN, room, err);
+	if (ret == 0 && at->index < 0)
+		ret = take_first(at, wanted, OWN_PERHAPS, room, err);
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && ret == 0 && at->index < 0; i++)
+		if (own_match(i, wanted, room) == OWN_NOT)
+			ret = own_excludes(i, wanted, room, err);
+	free(room);
+	return ret;
 }
 
 struct takeover {

@@ -13,6 +13,7 @@
 #include "endpoint/address.h"
 #include "runtime/given.h"
 #include "runtime/state.h"
+#include "supervise/attach/own.h"
 #include "supervise/part.h"
 #include "supervise/watch/links.h"
 
@@ -63,9 +64,10 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout);
 void takeover_probe(struct takeover *t);
 
 /*
- * For "auto": looks for a device that is attached to the export already, takes its lock, and sets
- * at->index. 0, also if there is none; -errno with *err if its lock is taken.
+ * For "auto": looks for a device that the same attachment has left, takes its lock, and sets
+ * at->index. 0, also if there is none; -errno with *err if its lock is taken, or if a device with
+ * another name or mode is in the way.
  */
-int takeover_find_own(struct attachment *at, bool read_only, struct err *err);
+int takeover_find_own(struct attachment *at, const struct own_wanted *wanted, struct err *err);
 
 #endif

@@ -173,12 +173,13 @@ static void test_probe_of_a_lost_device(void **state)
 
 static void test_no_own_device(void **state)
 {
+	const struct own_wanted wanted = {
+	    .identifier = "an export that no device of this machine is attached to"};
 	struct fixture *f = *state;
 	struct err err;
 
 	f->at.index = -1;
-	f->at.identifier = "an export that no device of this machine is attached to";
-	assert_int_equal(takeover_find_own(&f->at, false, &err), 0);
+	assert_int_equal(takeover_find_own(&f->at, &wanted, &err), 0);
 	assert_int_equal(f->at.index, -1);
 	assert_int_equal(f->at.device_lock, -1);
 	takeover_free(NULL);
