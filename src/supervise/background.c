@@ -29,10 +29,37 @@ static const char *const phases[FSM_STATES] = {
 
 static volatile sig_atomic_t child_pid;
 
+/* To the supervisor, SIGHUP has another meaning. */
 static void forward(int signal)
 {
 	if (child_pid > 0)
-		kill(child_pid, signal);
+		kill(child_pid, signal == SIGHUP ? SIGTERM : signal);
+}
+
+/* Those that end the command. */
+static void block_signals(sigset_t *ret_mask)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, ret_mask);
+}
+
+/* A supervisor that went on would attach the device later, and no command would say so. */
+static void forward_signals(pid_t child, const sigset_t *mask)
+{
+	const struct sigaction action = {.sa_handler = forward};
+	struct sigaction old;
+
+	child_pid = child;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup(1) */
+		sigaction(SIGHUP, &action, NULL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
 /*
@@ -41,13 +68,9 @@ static void forward(int signal)
  */
 static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool plain_status)
 {
-	struct sigaction action = {.sa_handler = forward};
 	uint8_t status = 1, phase;
 	ssize_t n;
 
-	child_pid = child;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 	progress_begin(phases[FSM_STARTING]);
 	do {
 		n = read(fd, &status, 1);
@@ -74,13 +97,19 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool 
 int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 {
 	int fd[2];
+	sigset_t mask;
 	pid_t child;
 
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
 	/* The parent may show there what it waits for. */
 	log_set_erase(terminal_is(STDERR_FILENO) && log_says(LOG_NOTICE));
+	block_signals(&mask); /* one that comes now is forwarded, too */
 	child = fork();
+	if (child > 0)
+		forward_signals(child, &mask);
+	else
+		sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (child < 0) {
 		close(fd[0]);
 		close(fd[1]);

@@ -5,20 +5,25 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/name.h"
+#include "kernel/device.h"
 #include "verbs/verbs.h"
 
 struct one {
 	char path[512];
-	pid_t pid; /* -1: it could not be started */
+	pid_t pid; /* -1: there is none */
+	int status;
+	bool is_told; /* a sentence says already why it is not attached */
 };
 
 static int is_config(const struct dirent *d)
@@ -44,54 +49,135 @@ static int attach(const struct options *all, const char *path)
 	return status;
 }
 
-static void start(const struct options *o, struct one *one)
+/* A device that was attached from another file would not be recognised the next time. */
+static bool has_name(const char *path)
 {
+	size_t len;
+	const char *start = config_name_of(path, &len);
+	_cleanup_free_ char *name = strndup(start, len);
+	int index;
+
+	return name && (config_is_name(name, len) || device_parse(name, "", &index, NULL) == 0);
+}
+
+/* Starts the process. Its signals are as they were when this command was started. */
+static void start(const struct options *o, struct one *one, const sigset_t *mask)
+{
+	pid_t parent = getpid();
+
 	one->pid = fork();
 	if (one->pid == 0) {
-		int status = attach(o, one->path);
+		int status = err_exit_status(ERR_FAILED);
 
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		if (getppid() == parent)
+			status = attach(o, one->path);
 		fflush(stdout);
 		_exit(status);
 	}
 	if (one->pid < 0)
 		log_error("cannot start a process for %s: %s", one->path, strerror(errno));
+	one->status = err_exit_status(ERR_SYSTEM);
 }
 
-static int finish(const struct one *one)
+static void begin(const struct options *o, struct one *one, const sigset_t *mask)
 {
-	int status = 0;
-	pid_t pid;
+	if (has_name(one->path)) {
+		start(o, one, mask);
+		return;
+	}
+	one->pid = -1;
+	one->status = err_exit_status(ERR_USAGE);
+	one->is_told = true;
+	log_error("%s is not attached: without .conf, that is not the name of a configuration, "
+		  "which has 1 to %d letters, digits, dots, dashes and underscores",
+		  one->path, CONFIG_NAME_MAX);
+}
 
-	if (one->pid < 0)
-		return err_exit_status(ERR_SYSTEM);
-	do {
-		pid = waitpid(one->pid, &status, 0);
-	} while (pid < 0 && errno == EINTR);
-	status = pid == one->pid && WIFEXITED(status) ? WEXITSTATUS(status)
-						      : err_exit_status(ERR_FAILED);
-	if (status)
-		log_error("%s is not attached: exit status %d", one->path, status);
-	return status;
+/* The signals that end this command, and the one that says that a child has ended. */
+static void block_signals(sigset_t *ret_blocked, sigset_t *ret_mask)
+{
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction old;
+
+	sigemptyset(ret_blocked);
+	sigaddset(ret_blocked, SIGCHLD);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaddset(ret_blocked, ending[i]);
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, ret_blocked, ret_mask);
+}
+
+/* Takes note of each that has ended. Returns how many have not. */
+static size_t look(struct one *one, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int status;
+		pid_t pid = one[i].pid > 0 ? waitpid(one[i].pid, &status, WNOHANG) : -1;
+
+		if (pid == 0) {
+			left++;
+			continue;
+		}
+		if (pid > 0)
+			one[i].status =
+			    WIFEXITED(status) ? WEXITSTATUS(status) : err_exit_status(ERR_FAILED);
+		one[i].pid = -1;
+	}
+	return left;
+}
+
+/* Each waiting command ends its own supervisor. */
+static void interrupt(const struct one *one, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (one[i].pid > 0)
+			kill(one[i].pid, SIGTERM);
+}
+
+static void finish(struct one *one, size_t n, const sigset_t *blocked)
+{
+	while (look(one, n) > 0) {
+		int number = sigwaitinfo(blocked, NULL);
+
+		if (number > 0 && number != SIGCHLD)
+			interrupt(one, n);
+	}
+}
+
+static int tell(const struct one *one, size_t n)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (one[i].status && !one[i].is_told)
+			log_error("%s is not attached: exit status %d", one[i].path, one[i].status);
+		worst = one[i].status > worst ? one[i].status : worst;
+	}
+	return worst;
 }
 
 static int attach_each(const struct options *o, struct dirent **file, size_t n)
 {
 	struct one *one = calloc(n, sizeof(*one));
-	int worst = 0;
+	sigset_t blocked, mask;
+	int worst;
 
 	if (!one) {
 		log_error("out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
+	block_signals(&blocked, &mask);
 	for (size_t i = 0; i < n; i++) {
 		snprintf(one[i].path, sizeof(one[i].path), "%s/%s", CONFIG_DIR, file[i]->d_name);
-		start(o, &one[i]);
+		begin(o, &one[i], &mask);
 	}
-	for (size_t i = 0; i < n; i++) {
-		int status = finish(&one[i]);
-
-		worst = status > worst ? status : worst;
-	}
+	finish(one, n, &blocked);
+	worst = tell(one, n);
 	free(one);
 	return worst;
 }

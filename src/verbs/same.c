@@ -216,14 +216,19 @@ static bool is_supervised(int index, struct state *s)
 	       strchr(s->options, ':');
 }
 
-/* For `auto` only a writable device is meant: one that is the same in everything, or in its export.
- */
+/* Several devices can read one export with the same options: a name, which is one, tells which. */
+static bool is_this_one(const struct supervisor_config *cfg, const struct state *s)
+{
+	return (!cfg->read_only || cfg->name) && are_same(cfg->options, s->options);
+}
+
+/* For `auto`: a device that is the same in everything, or writes to the same export. */
 static int find(const struct supervisor_config *cfg, struct state *s)
 {
 	if (cfg->index != SUPERVISOR_INDEX_AUTO)
 		return is_supervised(cfg->index, s) ? cfg->index : -1;
-	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
-		if (is_supervised(i, s) && are_same(cfg->options, s->options))
+	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES; i++)
+		if (is_supervised(i, s) && is_this_one(cfg, s))
 			return i;
 	/* The export can be attached for writing only once, so this is what will be in the way. */
 	for (int i = 0; i < ATTACHMENT_AUTO_DEVICES && !cfg->read_only; i++)
