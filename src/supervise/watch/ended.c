@@ -237,7 +237,7 @@ static bool sent_fin(int fd)
 	return info.tcpi_bytes_acked + (uint64_t)waiting == syn + bytes + fin;
 }
 
-enum ended_first ended_first(int fd, int error, const struct diag_socket *id)
+enum ended_first ended_first(int fd, int error)
 {
 	struct tcp_info info;
 	socklen_t len;
@@ -251,13 +251,9 @@ enum ended_first ended_first(int fd, int error, const struct diag_socket *id)
 	case PEER_TCP_TIME_WAIT:
 		return ENDED_FIRST_DRIVER;
 	case PEER_TCP_CLOSE:
-		/* EPIPE: the server's FIN was first. */
-		if (error)
-			return error != EPIPE && sent_fin(fd) ? ENDED_FIRST_UNKNOWN
-							      : ENDED_FIRST_SERVER;
-		/* Both sides have sent a FIN: only the side that was first stays in TIME_WAIT. */
-		return id->local.ss_family && diag_ask(id, &info) == DIAG_SHUT ? ENDED_FIRST_DRIVER
-									       : ENDED_FIRST_SERVER;
+		/* EPIPE: the server's FIN was first. Without an error both sides have sent one. */
+		return error && error != EPIPE && sent_fin(fd) ? ENDED_FIRST_UNKNOWN
+							       : ENDED_FIRST_SERVER;
 	default:
 		return ENDED_FIRST_SERVER;
 	}

@@ -98,10 +98,12 @@ enum ended_first {
 };
 
 /*
- * For a socket that has hung up; `error` is its SO_ERROR, and *id what diag_describe() said of it
- * while it was open (family 0: unknown).
+ * For a socket that has hung up; `error` is its SO_ERROR. If it is closed without an error, both
+ * sides have sent a FIN, and the server's is taken for the first: the driver answers it at once.
+ * (sock_diag would know, but its first use makes the kernel load a module: if the lost device holds
+ * the root file system, this process would wait for it for ever.)
  */
-enum ended_first ended_first(int fd, int error, const struct diag_socket *id);
+enum ended_first ended_first(int fd, int error);
 
 /* The state of a socket that this process has not watched until now. */
 enum ended_look {

@@ -13,13 +13,12 @@
 struct link {
 	struct loop_io *io; /* NULL before links_watch(), and without a descriptor */
 	struct peer peer;
-	bool foreign;		 /* no descriptor: fd is -1 */
-	struct diag_socket id;	 /* of a foreign one; inode 0: not known */
-	struct diag_socket self; /* of one with a descriptor, for the time after its end */
-	bool relayed;		 /* it leads to a relay */
-	unsigned relay_looks;	 /* how often its relay was asked why it ended */
-	bool positioned;	 /* links_remember() has set `position` */
-	uint64_t position;	 /* bytes handed to TCP when links_remember() was called */
+	bool foreign;	       /* no descriptor: fd is -1 */
+	struct diag_socket id; /* of a foreign one; inode 0: not known */
+	bool relayed;	       /* it leads to a relay */
+	unsigned relay_looks;  /* how often its relay was asked why it ended */
+	bool positioned;       /* links_remember() has set `position` */
+	uint64_t position;     /* bytes handed to TCP when links_remember() was called */
 };
 
 struct links {

@@ -29,7 +29,7 @@ static void connection_ended(struct links *l, size_t i)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 		snprintf(why, sizeof(why), "%s", strerror(error));
-	switch (ended_first(fd, error, &l->link[i].self)) {
+	switch (ended_first(fd, error)) {
 	case ENDED_FIRST_DRIVER:
 		snprintf(why, sizeof(why), "the driver has ended the connection");
 		links_take_out(l, i);
@@ -84,8 +84,6 @@ int links_know_relays(struct links *l, const struct relays *relays)
 
 int links_watch_one(struct links *l, size_t i)
 {
-	if (diag_describe(l->fd[i], &l->link[i].self) < 0)
-		l->link[i].self.local.ss_family = 0;
 	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
 	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
 	return l->link[i].io ? 0 : -errno;
