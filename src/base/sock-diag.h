@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Questions to the kernel about sockets that this process has no descriptor of (sock_diag(7)).
- * Nothing blocks: the kernel answers while it takes the question.
+ * Nothing blocks: the kernel answers while it takes the question. But for the first question about
+ * a family of sockets it may load a module, by a program on the root file system.
  */
 #ifndef BASE_SOCK_DIAG_H
 #define BASE_SOCK_DIAG_H
@@ -24,7 +25,16 @@ struct sock_diag_inet {
 void sock_diag_tcp(int type, const struct sockaddr_storage *local,
 		   const struct sockaddr_storage *peer, struct sock_diag_inet *ret_request);
 
-/* Sends a message whose header tells its length. The length of the answer, or -errno. */
+/*
+ * From now on only families are asked about of which an answer has told a socket: what holds the
+ * root file system may be lost, and loading a module would wait for it.
+ */
+void sock_diag_load_nothing(void);
+
+/*
+ * Sends a message whose header tells its length. The length of the answer, or -errno; -EOPNOTSUPP
+ * if it might load a module, after sock_diag_load_nothing().
+ */
 ssize_t sock_diag_exchange(const struct nlmsghdr *request, void *buf, size_t size);
 
 /* The errno value of an answer that is an error message; 0 if the answer is another message. */

@@ -6,6 +6,7 @@
 #include "base/protect.h"
 #include "supervise/core.h"
 #include "supervise/reconnect/reconnect.h"
+#include "supervise/watch/links.h"
 
 void supervisor_protect_memory(struct supervisor *s)
 {
@@ -25,6 +26,7 @@ void supervisor_get_ready(struct supervisor *s)
 	/* Otherwise later, so that many devices can be attached at once. */
 	if (!s->cfg.swap && !protect_root())
 		return;
+	links_load_diag(s->links);
 	if (helpers_fill(s->helpers, &err) < 0)
 		log_warning("%s", err.message);
 	if (s->cfg.swap)

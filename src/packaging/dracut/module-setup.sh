@@ -19,7 +19,7 @@ depends() {
 # called by dracut
 installkernel() {
 	hostonly='' instmods nbd tls af_packet vsock vmw_vsock_virtio_transport aesni-intel gcm \
-		chacha20poly1305
+		chacha20poly1305 tcp_diag unix_diag
 }
 
 # Libraries that the program loads itself are named in its notes: a list of what it is linked with

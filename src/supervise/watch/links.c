@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/sock-diag.h"
 
 #define TOLD_MS 2000 /* the kernel reports a death within this time */
 
@@ -67,6 +68,17 @@ static bool tcp_facts(int fd, struct tcp_info *ret_info)
 
 	*ret_info = (struct tcp_info){.tcpi_state = 0};
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &len) == 0;
+}
+
+void links_load_diag(const struct links *l)
+{
+	struct diag_socket id;
+	struct tcp_info info;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->fd[i] >= 0 && diag_describe(l->fd[i], &id) == 0)
+			diag_ask(&id, &info);
+	sock_diag_load_nothing();
 }
 
 enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret_info)

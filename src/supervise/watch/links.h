@@ -154,6 +154,12 @@ int links_know_relays(struct links *l, const struct relays *relays);
 void links_inherit_relays(struct links *l);
 
 /*
+ * Asks the kernel about each connection, so that what it needs for an answer is loaded. From now on
+ * it is asked only what needs nothing more (base/sock-diag.h).
+ */
+void links_load_diag(const struct links *l);
+
+/*
  * The driver itself may cut a live server (a request timeout, several connections): an old
  * connection that it has shut down is given up after the settling time, even without a proof.
  */
