@@ -71,24 +71,35 @@ static unsigned most_alive(const struct adopt *a)
 }
 
 /*
- * Counts the connections that the state file lists, that the kernel finds alive, and whose socket
- * was not given. Adds them to `links`, unless that is NULL.
+ * Finds the connections that the state file lists, whose socket was not given, and of which the
+ * kernel says `answer`. Returns their number.
  */
-static unsigned add_listed(const struct adopt *a, const struct match_socket *sockets, size_t n,
-			   struct links *links)
+static unsigned find_listed(const struct adopt *a, const struct match_socket *sockets, size_t n,
+			    enum diag_answer answer, struct diag_socket *ret_found)
 {
 	unsigned found = 0;
-	struct diag_socket id;
 	struct tcp_info info;
 
 	for (unsigned i = 0; a->known && i < a->state->alive && i < STATE_LINKS_MAX; i++) {
-		if (!socket_of(&a->state->link[i], &id) || is_given(sockets, n, id.inode) ||
-		    diag_ask(&id, &info) != DIAG_ALIVE)
-			continue;
-		found++;
-		if (links && links_alive(links) < most_alive(a))
-			links_add_foreign(links, &id);
+		struct diag_socket *id = &ret_found[found];
+
+		if (socket_of(&a->state->link[i], id) && !is_given(sockets, n, id->inode) &&
+		    diag_ask(id, &info) == answer)
+			found++;
 	}
+	return found;
+}
+
+/* Counts those that are alive, and adds them to `links`, unless that is NULL. */
+static unsigned add_listed(const struct adopt *a, const struct match_socket *sockets, size_t n,
+			   struct links *links)
+{
+	struct diag_socket id[STATE_LINKS_MAX];
+	unsigned found = find_listed(a, sockets, n, DIAG_ALIVE, id);
+
+	for (unsigned i = 0; i < found; i++)
+		if (links && links_alive(links) < most_alive(a))
+			links_add_foreign(links, &id[i]);
 	return found;
 }
 
@@ -96,17 +107,11 @@ static unsigned add_listed(const struct adopt *a, const struct match_socket *soc
 static unsigned inherit_shut(const struct adopt *a, const struct match_socket *sockets, size_t n,
 			     struct links *links)
 {
-	unsigned found = 0;
-	struct diag_socket id;
-	struct tcp_info info;
+	struct diag_socket id[STATE_LINKS_MAX];
+	unsigned found = find_listed(a, sockets, n, DIAG_SHUT, id);
 
-	for (unsigned i = 0; a->known && i < a->state->alive && i < STATE_LINKS_MAX; i++) {
-		if (!socket_of(&a->state->link[i], &id) || is_given(sockets, n, id.inode) ||
-		    diag_ask(&id, &info) != DIAG_SHUT)
-			continue;
-		found++;
-		links_inherit_foreign(links, &id);
-	}
+	for (unsigned i = 0; i < found; i++)
+		links_inherit_foreign(links, &id[i]);
 	return found;
 }
 

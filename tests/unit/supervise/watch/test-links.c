@@ -979,11 +979,24 @@ static void an_inherited_end_that_is_unproved_stays(void **state)
 	assert_true(links_settled(links, loop_now() + 2000));
 }
 
+/* However long it takes, only the server's end begins the settling time. Closes `theirs`. */
+static void settles_after_the_server(int theirs)
+{
+	uint64_t asked = loop_now();
+
+	assert_false(links_settled(links, asked));
+	assert_false(links_settled(links, asked + 600000));
+	close(theirs);
+	usleep(20000);
+	asked += 600000;
+	assert_false(links_settled(links, asked)); /* it may not have carried them out yet */
+	assert_true(links_settled(links, asked + 2000));
+}
+
 /* The driver shuts a connection down (a reply that it did not understand), and the server lives. */
 static void the_end_of_the_driver_is_not_the_servers(void **state)
 {
 	int ours, theirs, copy;
-	uint64_t asked;
 
 	(void)state;
 	tcp_pair("127.0.0.1", &ours, &theirs);
@@ -993,14 +1006,7 @@ static void the_end_of_the_driver_is_not_the_servers(void **state)
 	assert_int_equal(shutdown(copy, SHUT_RDWR), 0);
 	await_deaths(1);
 	assert_string_equal(died.why, "the driver has ended the connection");
-	asked = loop_now();
-	assert_false(links_settled(links, asked));
-	assert_false(links_settled(links, asked + 600000));
-	close(theirs);
-	usleep(20000);
-	asked += 600000;
-	assert_false(links_settled(links, asked)); /* requests may not be carried out yet */
-	assert_true(links_settled(links, asked + 2000));
+	settles_after_the_server(theirs);
 	close(copy);
 }
 
@@ -1009,7 +1015,6 @@ static void so_it_is_without_a_descriptor(void **state)
 {
 	struct diag_socket id;
 	int ours, theirs;
-	uint64_t asked;
 
 	(void)state;
 	for (int tcp = 0; tcp < 2; tcp++) {
@@ -1023,14 +1028,7 @@ static void so_it_is_without_a_descriptor(void **state)
 		assert_int_equal(died.called, 1);
 		assert_string_equal(died.why, "the driver has ended the connection");
 		assert_true(links_unproved(links));
-		asked = loop_now();
-		assert_false(links_settled(links, asked));
-		assert_false(links_settled(links, asked + 600000));
-		close(theirs);
-		usleep(20000);
-		asked += 600000;
-		assert_false(links_settled(links, asked)); /* it may not have carried them out */
-		assert_true(links_settled(links, asked + 2000));
+		settles_after_the_server(theirs);
 		assert_int_equal(links_given_up(links), 1);
 		close(ours);
 	}
