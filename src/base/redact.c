@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 int redact_add(struct redact *r, const char *kind, const char *name)
 {
 	unsigned number = 1;
@@ -51,7 +53,7 @@ static bool is_ours(const char *path)
 	static const char *const ours[] = {"/dev/nbd", "/dev/disk/by-nbd/", "/proc/", "/sys/",
 					   "/run/nbd-attach/"};
 
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		if (strncmp(path, ours[i], strlen(ours[i])) == 0)
 			return true;
 	return false;
@@ -96,7 +98,7 @@ static size_t address_at(const char *text, const char *p)
 	if (text < p && (isalnum((unsigned char)p[-1]) || strchr(".:", p[-1])) &&
 	    !(p[-1] == ':' && text + 1 < p && isalpha((unsigned char)p[-2])))
 		return 0;
-	for (size_t i = 0; i < sizeof(kind) / sizeof(kind[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++) {
 		size_t len = strspn(p, kind[i].letters);
 
 		/* The dot or the colon after it belongs to the sentence. */
@@ -142,7 +144,7 @@ void redact_print(const struct redact *r, const char *text, FILE *out)
 		const char *mark = NULL;
 		size_t longest = 0;
 
-		for (size_t i = 0; !longest && i < sizeof(looks) / sizeof(looks[0]); i++) {
+		for (size_t i = 0; !longest && i < ARRAY_SIZE(looks); i++) {
 			longest = looks[i].at(text, p);
 			mark = longest ? looks[i].mark : NULL;
 		}

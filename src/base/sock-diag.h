@@ -26,8 +26,8 @@ void sock_diag_tcp(int type, const struct sockaddr_storage *local,
 		   const struct sockaddr_storage *peer, struct sock_diag_inet *ret_request);
 
 /*
- * From now on only families are asked about of which an answer has told a socket: what holds the
- * root file system may be lost, and loading a module would wait for it.
+ * From now on, asks only about families that the kernel has already described a socket of. For any
+ * other it might load a module, from a root file system that may be lost.
  */
 void sock_diag_load_nothing(void);
 

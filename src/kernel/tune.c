@@ -326,8 +326,6 @@ int tune_device_within_at(const char *root, int index, const struct tune *tune, 
 	return ret;
 }
 
-#define DRIVER_IO_TIMEOUT_MS 30000 /* without a timeout of its own */
-
 void tune_io_timeout_apart_at(const char *root, int index, uint32_t ms)
 {
 	if (fork_apart() > 0) {
@@ -350,6 +348,8 @@ bool tune_enlarges(void)
 {
 	return !sysfs_kernel_since(6, 12);
 }
+
+#define DRIVER_IO_TIMEOUT_MS 30000 /* if no timeout was set */
 
 void tune_forget_io_timeout(int index)
 {

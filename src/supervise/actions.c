@@ -74,10 +74,9 @@ static int tell_name(const struct supervisor *s)
 
 void supervisor_ready(struct supervisor *s)
 {
-	int status;
-
 	char size[64], export_text[1200];
 	struct text t;
+	int status;
 
 	text_init(&t, export_text, sizeof(export_text));
 	describe_export(s, &t);

@@ -75,7 +75,8 @@ static enum diag_answer read_inet(const struct nlmsghdr *msg, const struct diag_
 	info = attribute(msg, sizeof(*d), INET_DIAG_INFO, 1, &len);
 	if (info)
 		memcpy(ret_info, info, len < sizeof(*ret_info) ? len : sizeof(*ret_info));
-	ret_info->tcpi_state = d->idiag_state; /* in TIME_WAIT there is no attribute */
+	/* The answer for a socket in TIME_WAIT has no INET_DIAG_INFO, but tells the state. */
+	ret_info->tcpi_state = d->idiag_state;
 	switch (d->idiag_state) {
 	case PEER_TCP_ESTABLISHED:
 		return DIAG_ALIVE;

@@ -23,7 +23,7 @@ enum diag_answer {
 	DIAG_ALIVE,   /* connected to its peer */
 	DIAG_DEAD,    /* its peer has ended it: TCP, before any end at our side; Unix, by a close */
 	DIAG_SHUT,    /* shut down at our side first: its peer may live */
-	DIAG_GONE,    /* there is no such socket, and nothing shows which side was first */
+	DIAG_GONE,    /* the socket no longer exists; either side may have ended it first */
 	DIAG_UNKNOWN, /* the kernel does not say */
 };
 
