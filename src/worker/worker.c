@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/oom.h"
 #include "base/pages.h"
+#include "base/protect.h"
 #include "worker/relay.h"
 
 /* Stack the handshake may need, touched before it is locked. */
@@ -335,6 +336,8 @@ static struct worker *new_worker(int fd)
 static void __attribute__((noreturn))
 work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
 {
+	if (cfg->relay && protect_root())
+		relay_leave_when_told();
 	if (ret == 0)
 		ret = sandbox_enter(&cfg->sandbox,
 				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
