@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/account.h"
@@ -147,17 +148,17 @@ static int empty_bounding_set(struct err *err)
 
 static int change_identity(const struct sandbox *s, struct err *err)
 {
-	uid_t r, e, saved;
+	uid_t real = s->keep_real_uid ? 0 : s->uid, r, e, saved;
 
 	if (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
-	    setresuid(s->uid, s->uid, s->uid) < 0)
+	    setresuid(real, s->uid, s->uid) < 0)
 		return err_errno(
 		    err, ERR_SYSTEM, errno,
 		    "cannot switch to the account %s (uid %u): in a container or user namespace, "
 		    "CAP_SETUID and CAP_SETGID are needed and this uid must be mapped",
 		    s->account, s->uid);
-	if (getresuid(&r, &e, &saved) < 0 || r != s->uid || e != s->uid || saved != s->uid ||
-	    setuid(0) == 0)
+	if (getresuid(&r, &e, &saved) < 0 || r != real || e != s->uid || saved != s->uid ||
+	    (real && setuid(0) == 0))
 		return err_set(err, ERR_SYSTEM, EPERM, "the change to the account %s had no effect",
 			       s->account);
 	return 0;
@@ -189,8 +190,6 @@ static int lock_down(enum sandbox_profile profile, pid_t parent, struct err *err
 	ret = landlock_enter(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret, "cannot enter a Landlock domain");
-	if (profile == SANDBOX_ZYGOTE)
-		return 0;
 	ret = seccomp_filter_install(profile);
 	if (ret < 0)
 		return err_errno(err, ERR_SYSTEM, -ret,
@@ -219,4 +218,12 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 	if (ret < 0)
 		err_prefix(err, "cannot confine the helper process: ");
 	return ret;
+}
+
+/* By the system call, for glibc's function looks for threads. */
+int sandbox_finish(const struct sandbox *s)
+{
+	if (s->keep_real_uid && syscall(SYS_setresuid, s->uid, s->uid, s->uid) < 0)
+		return -errno;
+	return 0;
 }

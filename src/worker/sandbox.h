@@ -38,9 +38,9 @@ enum sandbox_profile {
 	/* getaddrinfo(): read files and use sockets; no write, execution, tracing, signals. */
 	SANDBOX_RESOLVE,
 	/*
-	 * Forks workers, which enter the rest (zygote.h): another account, no capability, no file;
-	 * but no filter, for it would hold its copies, which need other calls. It receives no data
-	 * from a server.
+	 * Forks workers, which enter the rest (zygote.h): another account, no capability, no file.
+	 * Its filter holds its copies, too, so it refuses only what none of them needs: other
+	 * identities, signals, tracing, other programs. It receives no data from a server.
 	 */
 	SANDBOX_ZYGOTE,
 	/* Has opened the files with certificates and keys: copies them into memory that it has, and
@@ -53,6 +53,12 @@ enum sandbox_profile {
 /* What the parent found out: plain values, which the helper is given as they are. */
 struct sandbox {
 	bool change_identity;
+	/*
+	 * The real uid stays root's, by which systemd sees at the end of a shutdown whom it spares.
+	 * Of no use for anything else, because the filters refuse it, and given up before there is
+	 * a server (sandbox_finish()).
+	 */
+	bool keep_real_uid;
 	uid_t uid;
 	gid_t gid;
 	char account[33];
@@ -74,5 +80,8 @@ uid_t sandbox_uid(const struct sandbox *s);
  */
 int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
 		  struct err *err);
+
+/* Gives up what keep_real_uid has left. 0 or -errno; then the process must exit. */
+int sandbox_finish(const struct sandbox *s);
 
 #endif

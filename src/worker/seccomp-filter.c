@@ -37,7 +37,9 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		program.filter = (struct sock_filter *)(uintptr_t)look_program;
 		break;
 	case SANDBOX_ZYGOTE:
-		return -EINVAL; /* it has none */
+		program.len = ARRAY_SIZE(zygote_program);
+		program.filter = (struct sock_filter *)(uintptr_t)zygote_program;
+		break;
 	}
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }

@@ -346,6 +346,8 @@ work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
 		give_up(w, ret);
 	answer(w, WORKER_READY, 0);
 	wait_for_job(w);
+	if (sandbox_finish(&cfg->sandbox) < 0)
+		_exit(1);
 	do_job(w);
 	_exit(0);
 }

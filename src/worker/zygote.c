@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/oom.h"
+#include "base/protect.h"
 
 static void answer(int fd, int ret, const struct err *err)
 {
@@ -103,20 +104,22 @@ static void serve(int fd, pid_t parent, const struct sandbox *entered)
 void zygote_run(int fd, pid_t parent, const void *setup, size_t len)
 {
 	const struct worker_config *cfg = setup;
-	struct sandbox entered;
+	struct sandbox own, entered;
 	struct err err;
 	int ret;
 
 	if (len != sizeof(*cfg))
 		_exit(1);
-	entered = cfg->sandbox;
+	own = cfg->sandbox;
+	own.keep_real_uid = own.change_identity && protect_root();
+	entered = own;
 	entered.change_identity = false;
 	allow_locking();
 	/* Without it, an outage would not end where memory is short. Without privilege, nothing. */
 	(void)oom_set(OOM_NEVER);
 	ret = worker_prepare(cfg, &err);
 	if (ret == 0)
-		ret = sandbox_enter(&cfg->sandbox, SANDBOX_ZYGOTE, parent, &err);
+		ret = sandbox_enter(&own, SANDBOX_ZYGOTE, parent, &err);
 	answer(fd, ret, &err);
 	if (ret == 0)
 		serve(fd, parent, &entered);

@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh disable=SC1010,SC2013,SC2016,SC2154,SC2317 # set by lib.sh; check() calls functions
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 90
+begin 91
 # The test compares memory layouts, but the guest boots without address randomization.
 echo 2 >/proc/sys/kernel/randomize_va_space
 
@@ -95,8 +95,7 @@ set_up
 start_server 10810 nbdkit -f -p 10810 --tls=require --tls-psk="$scratch/psk" memory 16M
 put port 10809 secret "$scratch/secret" control /run/nbd-attach/nbd0.control \
 	lock /run/nbd-attach/nbd0.lock round 99 helper 0
-# The supervisor of a device asks sock_diag about its connections, before it needs the answers. That is no helper's
-# doing.
+# The supervisor loads this module when it asks about its connections. A helper must load none.
 modprobe -q tcp_diag || :
 loaded=$(modules)
 
@@ -125,7 +124,13 @@ helpers "root" "$scratch/psk"
 before=("${no_landlock[@]}")
 begin_round root 2 0
 helpers "root, no Landlock" "$scratch/psk"
-check "root, no Landlock: attaches" in_terminal "$evil" nbd1 127.0.0.1:10809 --swap
+# A zygote with root's real uid (src/worker/zygote.h).
+check "root, no Landlock: attaches" in_terminal "$evil" nbd1 127.0.0.1:10809 --root
+check "root, no Landlock: the zygote's real uid is root's, and its others are not" eval '
+	for child in $(cat /proc/$(supervisor nbd1)/task/*/children); do
+		[[ $(<"/proc/$child/comm") != nbd-zygote ]] || grep -qP "^Uid:\t0\t(?!0\t)(\d+)\t\1\t" "/proc/$child/status" && found=yes
+	done
+	[[ ${found:-} = yes ]]'
 judged "root, no Landlock" zygote
 check "detaches" nbd_attach --detach nbd1
 

@@ -223,6 +223,69 @@ static const int resolve_allowed[] = {
 #endif
 };
 
+/*
+ * What neither the zygote nor one of its copies needs. Its real uid may be root's (sandbox.h),
+ * which would give the right to these.
+ */
+static const int zygote_refused[] = {
+    SCMP_SYS(setuid),
+    SCMP_SYS(setuid32),
+    SCMP_SYS(setreuid),
+    SCMP_SYS(setreuid32),
+    SCMP_SYS(setfsuid),
+    SCMP_SYS(setfsuid32),
+    SCMP_SYS(kill),
+    SCMP_SYS(tkill),
+    SCMP_SYS(rt_sigqueueinfo),
+    SCMP_SYS(rt_tgsigqueueinfo),
+    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+#if !defined(__SANITIZE_ADDRESS__)
+    SCMP_SYS(tgkill),
+#endif
+};
+
+static const int setresuid_calls[] = {SCMP_SYS(setresuid), SCMP_SYS(setresuid32)};
+
+static int add_zygote(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp root[] = {SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A1_32(SCMP_CMP_EQ, 0),
+					    SCMP_A2_32(SCMP_CMP_EQ, 0)};
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(zygote_refused); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), zygote_refused[i], 0);
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls) * ARRAY_SIZE(root); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
+				       setresuid_calls[i / ARRAY_SIZE(root)], 1,
+				       root[i % ARRAY_SIZE(root)]);
+	/* The limits of other processes. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+				       SCMP_A0_32(SCMP_CMP_NE, 0));
+	return ret;
+}
+
+/* Gives up root's real uid (sandbox_finish()); no call gains an identity. */
+static int add_finish(scmp_filter_ctx ctx)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, setresuid_calls[i], 3,
+				       SCMP_A0_32(SCMP_CMP_NE, 0), SCMP_A1_32(SCMP_CMP_NE, 0),
+				       SCMP_A2_32(SCMP_CMP_NE, 0));
+	return ret;
+}
+
 static int add_handshake(scmp_filter_ctx ctx)
 {
 	int ret;
@@ -235,6 +298,8 @@ static int add_handshake(scmp_filter_ctx ctx)
 	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
 			       SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP),
 			       SCMP_A2_32(SCMP_CMP_EQ, TCP_QUICKACK));
+	if (ret == 0)
+		ret = add_finish(ctx);
 	if (ret < 0)
 		return ret;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
@@ -477,6 +542,7 @@ int main(void)
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
 	    generate("keys_program", SCMP_ACT_KILL_PROCESS, add_keys) < 0 ||
 	    generate("look_program", SCMP_ACT_KILL_PROCESS, add_look) < 0 ||
+	    generate("zygote_program", SCMP_ACT_ALLOW, add_zygote) < 0 ||
 	    generate("resolve_program", SCMP_ACT_TRAP, add_resolve) < 0)
 		return 1;
 	return fflush(stdout) == EOF;

@@ -263,6 +263,73 @@ static void from_a_zygote(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* The real and the effective uid of a process. */
+static void uids_of(pid_t pid, unsigned *ret_real, unsigned *ret_effective)
+{
+	char path[64], line[128];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (n != 2 && fgets(line, sizeof(line), f))
+		n = sscanf(line, "Uid: %u %u", ret_real, ret_effective);
+	fclose(f);
+	assert_int_equal(n, 2);
+}
+
+/*
+ * At the end of a shutdown systemd spares processes with root's real uid and an @ as the first
+ * letter: the zygote and the spares of the root file system's device. A worker has no such uid when
+ * it has a job.
+ */
+static void the_root_file_systems_are_spared(void **state)
+{
+	static const struct helpers_config cfg = {.spares = 1, .zygote = true};
+	char first = program_invocation_name[0];
+	unsigned real, effective;
+	struct helper *w;
+	struct pollfd p;
+	struct loop *loop;
+	struct helpers *h;
+	struct err err;
+	int job[2];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_because("it takes root");
+	program_invocation_name[0] = '@';
+	loop = loop_new();
+	h = new_helpers(loop, cfg);
+	fill(h);
+	await_ready(loop, h, 1);
+	program_invocation_name[0] = first;
+	uids_of(first_child(), &real, &effective);
+	assert_int_equal(real, 0);
+	assert_int_not_equal(effective, 0);
+	assert_int_equal(helpers_take(h, &w, &err), 0);
+	uids_of(w->process.pid, &real, &effective);
+	assert_int_equal(real, 0);
+	assert_int_not_equal(effective, 0);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, job), 0);
+	assert_int_equal(worker_send_job(w->process.fd, &(struct worker_job){.timeout_ms = 5000},
+					 &(struct worker_fds){job[0], -1, -1}),
+			 0);
+	/* The first bytes of the handshake are the server's, so it waits. */
+	p = (struct pollfd){.fd = w->process.fd, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 200), 0);
+	uids_of(w->process.pid, &real, &effective);
+	assert_int_not_equal(real, 0);
+	assert_int_equal(real, effective);
+	close(job[0]);
+	close(job[1]);
+	helper_release(w);
+	helpers_free(h);
+	loop_free(loop);
+}
+
 /*
  * In another process whose root is an empty directory. Returns how many of 100 workers could be
  * started there.
@@ -642,6 +709,7 @@ int main(void)
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
 	    cmocka_unit_test(from_a_zygote),
+	    cmocka_unit_test(the_root_file_systems_are_spared),
 	    cmocka_unit_test(a_zygote_needs_no_file),
 	    cmocka_unit_test(copies_share_no_random_numbers),
 	    cmocka_unit_test(nothing_is_inherited),

@@ -133,6 +133,18 @@ static bool be_root(void)
 	return setuid(0) == 0;
 }
 
+static bool be_root_again(void)
+{
+	return setresuid((uid_t)-1, 0, (uid_t)-1) == 0 && geteuid() == 0;
+}
+
+static bool limit_victim(void)
+{
+	const struct rlimit more = {100, 100};
+
+	return prlimit(target.victim, RLIMIT_NOFILE, &more, NULL) == 0;
+}
+
 static bool execute(void)
 {
 	execl("/bin/sh", "sh", "-c", "exit 42", (char *)NULL);
@@ -298,7 +310,7 @@ static bool change_mode(void)
 	return chmod(target.own, 0777) == 0;
 }
 
-enum { HANDSHAKE = 1, RESOLVE = 2, BOTH = 3 };
+enum { HANDSHAKE = 1, RESOLVE = 2, BOTH = 3, ZYGOTE = 4, ALL = 7 };
 
 /*
  * The profiles against which each attack runs; whether an ordinary user could do it without a
@@ -314,28 +326,30 @@ static const struct attack {
     {"overwrite a file", overwrite_file, BOTH, false},
     {"change a file's mode", change_mode, BOTH, false},
     {"delete a file", delete_file, BOTH, false},
-    {"read another's file", read_secret, BOTH, false},
-    {"read /etc/shadow", read_shadow, BOTH, false},
+    {"read another's file", read_secret, ALL, false},
+    {"read /etc/shadow", read_shadow, ALL, false},
     {"read /etc/passwd", read_passwd, HANDSHAKE, false},
     {"read /proc/self", read_own_proc, HANDSHAKE, false},
-    {"open the parent's memory through /proc", read_parents_memory_file, BOTH, false},
-    {"read the parent's memory", read_parents_memory, BOTH, false},
-    {"trace a process", trace_victim, BOTH, false},
-    {"setuid(0)", be_root, BOTH, false},
-    {"execve", execute, BOTH, false},
+    {"open the parent's memory through /proc", read_parents_memory_file, ALL, false},
+    {"read the parent's memory", read_parents_memory, ALL, false},
+    {"trace a process", trace_victim, ALL, false},
+    {"setuid(0)", be_root, ALL, false},
+    {"setresuid(-1, 0, -1)", be_root_again, ALL, false},
+    {"limit another process", limit_victim, ALL, false},
+    {"execve", execute, ALL, false},
     {"fork", make_process, BOTH, false},
     {"connect by TCP", connect_tcp, HANDSHAKE, false},
     {"connect to a Unix socket", connect_unix, HANDSHAKE, false},
     {"listen", listen_tcp, BOTH, false},
-    {"open a packet socket", packet_socket, BOTH, false},
-    {"signal the parent", signal_parent, BOTH, false},
-    {"signal another process", signal_victim, BOTH, false},
+    {"open a packet socket", packet_socket, ALL, false},
+    {"signal the parent", signal_parent, ALL, false},
+    {"signal another process", signal_victim, ALL, false},
     {"map executable memory", map_code, HANDSHAKE, true},
     {"take memory", take_memory, HANDSHAKE, true},
     {"pass a descriptor out", pass_descriptor, HANDSHAKE, false},
     {"send to an address of its choice", send_elsewhere, HANDSHAKE, false},
     {"set a socket option", set_option, HANDSHAKE, false},
-    {"make a namespace", new_namespace, BOTH, false},
+    {"make a namespace", new_namespace, ALL, false},
     {"make a pair of sockets", pair_of_sockets, BOTH, false},
     {"send signals by a socket", aim_signals, BOTH, false},
     {"choose the signal of a socket", choose_signal, BOTH, false},
@@ -344,7 +358,7 @@ static const struct attack {
     {"control a device", control_a_device, BOTH, false},
     {"share memory", share_memory, BOTH, true},
     {"take all memory", take_all_memory, BOTH, true},
-    {"raise its limits", raise_limit, BOTH, false},
+    {"raise its limits", raise_limit, ALL, false},
 };
 
 struct run {
@@ -542,7 +556,9 @@ static int tear_down(void **state)
 
 static void attack_all(const struct sandbox *s, enum sandbox_profile profile, uid_t uid)
 {
-	int bit = profile == SANDBOX_RESOLVE ? RESOLVE : HANDSHAKE;
+	int bit = profile == SANDBOX_RESOLVE  ? RESOLVE
+		  : profile == SANDBOX_ZYGOTE ? ZYGOTE
+					      : HANDSHAKE;
 	unsigned failures = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
@@ -585,7 +601,7 @@ static void control(void **state)
 	assert_int_equal(failures, 0);
 }
 
-static void attack_as_root(enum sandbox_profile profile)
+static void attack_as_root(enum sandbox_profile profile, bool keep_real_uid)
 {
 	struct sandbox *s;
 	struct err err;
@@ -594,6 +610,7 @@ static void attack_as_root(enum sandbox_profile profile)
 		skip_because("it takes root");
 	assert_int_equal(sandbox_new(&s, &err), 0);
 	assert_non_null(sandbox_account(s));
+	s->keep_real_uid = keep_real_uid;
 	attack_all(s, profile, 0);
 	sandbox_free(s);
 }
@@ -601,20 +618,29 @@ static void attack_as_root(enum sandbox_profile profile)
 static void handshake_as_root(void **state)
 {
 	(void)state;
-	attack_as_root(SANDBOX_HANDSHAKE);
+	attack_as_root(SANDBOX_HANDSHAKE, false);
 }
 
 /* The additional rights for GnuTLS do not help an intruder. */
 static void tls_as_root(void **state)
 {
 	(void)state;
-	attack_as_root(SANDBOX_TLS);
+	attack_as_root(SANDBOX_TLS, false);
+}
+
+/* Root's real uid, by which systemd spares the helpers of the root file system, helps nobody. */
+static void with_roots_real_uid(void **state)
+{
+	(void)state;
+	attack_as_root(SANDBOX_ZYGOTE, true);
+	attack_as_root(SANDBOX_HANDSHAKE, true);
+	attack_as_root(SANDBOX_TLS, true);
 }
 
 static void resolve_as_root(void **state)
 {
 	(void)state;
-	attack_as_root(SANDBOX_RESOLVE);
+	attack_as_root(SANDBOX_RESOLVE, false);
 }
 
 /* --list and --info by an ordinary user: no change of account, all the rest. */
@@ -909,6 +935,7 @@ int main(void)
 	    cmocka_unit_test(control),
 	    cmocka_unit_test(handshake_as_root),
 	    cmocka_unit_test(tls_as_root),
+	    cmocka_unit_test(with_roots_real_uid),
 	    cmocka_unit_test(resolve_as_root),
 	    cmocka_unit_test(as_user),
 	    cmocka_unit_test(landlock_alone),
