@@ -65,7 +65,7 @@ check "the unit has taken over" said 'guest: the unit has taken over'
 outage
 check "the other server goes on, by the unit" says 90 'guest: the last outage is over'
 check "the kernel saw no error" says 60 'guest: the kernel saw no error'
-check "the guest powers off" powers_off 120
+check "the guest powers off" powers_off 60
 kill_now "$server"
 check "no read was wrong" says_not 'a read was wrong|stands still|does not end'
 check "the image is as it was" is "$(sha256sum <"$scratch/image")" "$sum"

@@ -67,7 +67,7 @@ outage
 check "nbd-attach: the outage ends" says 90 'guest: outage 1 is over'
 check "nbd-attach: the kernel saw no error" says 60 'guest: the kernel saw no error'
 check "nbd-attach: the root file system stayed writable" said 'guest: the root file system is writable'
-check "nbd-attach: the guest powers off" powers_off 120
+check "nbd-attach: the guest powers off" powers_off 60
 ends
 
 for ((n = 1; n <= ${BOOTS:-5}; n++)); do
