@@ -223,7 +223,7 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 /* By the system call, for glibc's function looks for threads. */
 int sandbox_finish(const struct sandbox *s)
 {
-	if (s->keep_real_uid && syscall(SYS_setresuid, s->uid, s->uid, s->uid) < 0)
+	if (s->keep_real_uid && syscall(SYS_setresuid, s->uid, (uid_t)-1, (uid_t)-1) < 0)
 		return -errno;
 	return 0;
 }

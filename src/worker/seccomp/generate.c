@@ -255,34 +255,34 @@ static const int zygote_refused[] = {
 
 static const int setresuid_calls[] = {SCMP_SYS(setresuid), SCMP_SYS(setresuid32)};
 
+/* An id has 32 bits, and the kernel ignores the others: a comparison without a mask would not. */
+#define ID(argument, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(value))
+
 static int add_zygote(scmp_filter_ctx ctx)
 {
-	const struct scmp_arg_cmp root[] = {SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A1_32(SCMP_CMP_EQ, 0),
-					    SCMP_A2_32(SCMP_CMP_EQ, 0)};
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(zygote_refused); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), zygote_refused[i], 0);
-	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls) * ARRAY_SIZE(root); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
-				       setresuid_calls[i / ARRAY_SIZE(root)], 1,
-				       root[i % ARRAY_SIZE(root)]);
+	for (unsigned i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls); i++)
+		for (unsigned argument = 0; ret == 0 && argument < 3; argument++)
+			ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), setresuid_calls[i], 1,
+					       ID(argument, 0));
 	/* The limits of other processes. */
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
-				       SCMP_A0_32(SCMP_CMP_NE, 0));
+				       SCMP_A0(SCMP_CMP_NE, 0));
 	return ret;
 }
 
-/* Gives up root's real uid (sandbox_finish()); no call gains an identity. */
+/* Changes the real uid alone, which is enough to give up root's (sandbox_finish()). */
 static int add_finish(scmp_filter_ctx ctx)
 {
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, setresuid_calls[i], 3,
-				       SCMP_A0_32(SCMP_CMP_NE, 0), SCMP_A1_32(SCMP_CMP_NE, 0),
-				       SCMP_A2_32(SCMP_CMP_NE, 0));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, setresuid_calls[i], 2, ID(1, -1),
+				       ID(2, -1));
 	return ret;
 }
 

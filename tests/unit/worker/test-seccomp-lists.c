@@ -53,6 +53,7 @@ static const struct program handshake = {handshake_program, ARRAY_SIZE(handshake
 static const struct program tls = {tls_program, ARRAY_SIZE(tls_program)};
 static const struct program keys = {keys_program, ARRAY_SIZE(keys_program)};
 static const struct program resolve = {resolve_program, ARRAY_SIZE(resolve_program)};
+static const struct program zygote = {zygote_program, ARRAY_SIZE(zygote_program)};
 
 static bool jumps(const struct sock_filter *i, uint32_t a)
 {
@@ -175,7 +176,7 @@ static bool possible(const struct program *p, int nr)
 static const int handshake_calls[] = {
     SYS_recvfrom,      SYS_recvmsg,	    SYS_poll,	      SYS_ppoll,
     SYS_clock_gettime, SYS_setsockopt,	    SYS_sendto,	      SYS_close,
-    SYS_exit_group,    SYS_restart_syscall, SYS_rt_sigreturn,
+    SYS_exit_group,    SYS_restart_syscall, SYS_rt_sigreturn, SYS_setresuid,
 };
 
 static const int tls_calls[] = {
@@ -186,6 +187,13 @@ static const int tls_calls[] = {
 static const int keys_calls[] = {
     SYS_read,  SYS_write, SYS_pwrite64,	  SYS_lseek,	       SYS_sendmsg,
     SYS_close, SYS_fcntl, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
+};
+
+static const int zygote_never[] = {
+    SYS_setuid, SYS_setreuid, SYS_setfsuid,	    SYS_kill,
+    SYS_tkill,	SYS_tgkill,   SYS_rt_sigqueueinfo,  SYS_rt_tgsigqueueinfo,
+    SYS_ptrace, SYS_kcmp,     SYS_process_vm_readv, SYS_process_vm_writev,
+    SYS_execve, SYS_execveat, SYS_unshare,	    SYS_setns,
 };
 
 /* Debian 11's headers are older; the numbers are those of every machine. */
@@ -280,6 +288,38 @@ static void exactly_these(void **state)
 	}
 }
 
+/* It forks, and its copies have filters of their own beside this one. */
+static void a_zygote_lacks_these(void **state)
+{
+	static const uint64_t ids[] = {0, 997, UINT32_MAX, UINT64_C(1) << 32};
+	const uint32_t yes = SECCOMP_RET_ALLOW, no = REFUSE(EPERM);
+	const uint32_t death = SECCOMP_RET_KILL_PROCESS;
+
+	(void)state;
+	for (int nr = 0; nr < NUMBERS; nr++) {
+		bool refused = listed(zygote_never, ARRAY_SIZE(zygote_never), nr) ||
+			       nr == SYS_pidfd_send_signal || nr == SYS_pidfd_getfd;
+
+		if (possible(&zygote, nr) == refused)
+			fail_msg("system call %d: a zygote %s", nr,
+				 refused ? "must not have it" : "has to have it");
+	}
+	/* Ids have 32 bits. */
+	for (size_t i = 0; i < ARRAY_SIZE(ids) * ARRAY_SIZE(ids) * ARRAY_SIZE(ids); i++) {
+		const uint64_t r = ids[i % 4], e = ids[i / 4 % 4], s = ids[i / 16];
+		bool root = !(uint32_t)r || !(uint32_t)e || !(uint32_t)s;
+		bool real_alone = (uint32_t)e == UINT32_MAX && (uint32_t)s == UINT32_MAX;
+
+		assert_int_equal(call(&zygote, SYS_setresuid, r, e, s, 0, 0), root ? no : yes);
+		assert_int_equal(call(&handshake, SYS_setresuid, r, e, s, 0, 0),
+				 real_alone ? yes : death);
+		assert_int_equal(call(&tls, SYS_setresuid, r, e, s, 0, 0),
+				 real_alone ? yes : death);
+	}
+	assert_int_equal(call(&zygote, SYS_prlimit64, 0, 7, 4096, 0, 0), yes);
+	assert_int_equal(call(&zygote, SYS_prlimit64, 1, 7, 4096, 0, 0), no);
+}
+
 static void by_their_arguments(void **state)
 {
 	const uint32_t yes = SECCOMP_RET_ALLOW, death = SECCOMP_RET_KILL_PROCESS;
@@ -369,7 +409,8 @@ static void no_other_architecture(void **state)
 	    AUDIT_ARCH_MIPSEL64, 0,
 	    UINT32_MAX,
 	};
-	static const struct program *const programs[] = {&handshake, &tls, &keys, &resolve};
+	static const struct program *const programs[] = {&handshake, &tls, &keys, &resolve,
+							 &zygote};
 	static const uint64_t args[6] = {0};
 
 	(void)state;
@@ -394,6 +435,7 @@ int main(void)
 		cmocka_unit_test(no_other_architecture),
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 		cmocka_unit_test(exactly_these),
+		cmocka_unit_test(a_zygote_lacks_these),
 		cmocka_unit_test(by_their_arguments),
 		cmocka_unit_test(other_name_services),
 #endif
