@@ -221,7 +221,12 @@ __attribute__((noreturn)) static void set_apart(const char *root, int index, uin
 {
 	uint64_t attachment = sysfs_attachment_at(root, index);
 	char text[24];
+	sigset_t term;
 
+	/* The supervisor blocks it, and at the end of a shutdown systemd would wait 90 s. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
 	snprintf(text, sizeof(text), "%u", ms);
 	prctl(PR_SET_NAME, "nbd-io-timeout");
 	/* The device may be detached meanwhile, and be another user's. */

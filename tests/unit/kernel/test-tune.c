@@ -10,10 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -217,6 +220,42 @@ static void io_timeout_of_another_attachment_stays(void **state)
 	assert_int_equal(now, 30000);
 }
 
+/* A supervisor blocks SIGTERM; its writer, which may wait for minutes, ends at it. */
+static void the_writer_can_be_ended(void **state)
+{
+	sigset_t term, old;
+	siginfo_t end = {.si_pid = 0};
+	char path[64];
+	int pid = 0;
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &old);
+	write_attr("queue/iostats", "1\n");
+	write_attr("stat", STAT_BUSY);
+	tune_io_timeout_apart_at(root, 0, 1000);
+	usleep(100000);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	for (int i = 0; i < 50 && !end.si_pid; i++) {
+		usleep(20000);
+		waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG);
+	}
+	if (!end.si_pid)
+		kill(pid, SIGKILL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	assert_int_equal(end.si_pid, pid);
+	assert_int_equal(end.si_status, SIGTERM);
+}
+
 /* The attachment is announced when it is written, but not much later if requests hold it up. */
 static void io_timeout_is_written_in_time(void **state)
 {
@@ -401,6 +440,7 @@ int main(void)
 	    CASE(the_writer_of_io_timeout_keeps_no_descriptor),
 	    CASE(io_timeout_is_written_between_two_requests),
 	    CASE(io_timeout_of_another_attachment_stays),
+	    CASE(the_writer_can_be_ended),
 	    CASE(io_timeout_is_written_in_time),
 	    CASE(requests_stay_within_the_payload),
 	    CASE(requests_grow_if_the_server_says_so),
