@@ -13,7 +13,7 @@
 
 struct relays {
 	size_t next;
-	struct relay_record record[RECORDS]; /* inode 0: unused */
+	struct relay_record *record; /* RECORDS of them, inode 0: unused; NULL before the first */
 };
 
 struct relays *relays_new(void)
@@ -23,6 +23,8 @@ struct relays *relays_new(void)
 
 void relays_free(struct relays *r)
 {
+	if (r)
+		free(r->record);
 	free(r);
 }
 
@@ -54,6 +56,11 @@ void relays_add(struct relays *r, int kernel_end, int sock)
 
 	if (!r || !record.inode)
 		return;
+	/* Most devices have no relay. One that is not recorded has ended for an unknown reason. */
+	if (!r->record)
+		r->record = calloc(RECORDS, sizeof(*r->record));
+	if (!r->record)
+		return;
 	if (getsockname(sock, (void *)&record.local, &len) < 0 ||
 	    getpeername(sock, (void *)&record.peer, &peer_len) < 0 ||
 	    (record.local.ss_family != AF_INET && record.local.ss_family != AF_INET6))
@@ -64,7 +71,7 @@ void relays_add(struct relays *r, int kernel_end, int sock)
 /* For those that add to it and those that only look. */
 static struct relay_record *find(struct relays *r, uint64_t inode)
 {
-	for (size_t i = 0; r && inode && i < RECORDS; i++)
+	for (size_t i = 0; r && r->record && inode && i < RECORDS; i++)
 		if (r->record[i].inode == inode)
 			return &r->record[i];
 	return NULL;
