@@ -263,6 +263,8 @@ check_compatible() {
 	check "the outage ends" says 90 'guest: outage 1 is over'
 	check "the kernel saw no error" says 60 'guest: the kernel saw no error'
 	check "the root file system stayed writable" said 'guest: the root file system is writable'
+	check "the shutdown begins" says 20 'guest: power off'
+	outage 3 # nothing says so any more: the guest powers off, and its file system is clean
 	check "the guest powers off" powers_off 60 # systemd would wait 90 s for a process that it does not spare
 	check "no write failed, and no read was wrong" \
 		says_not 'a write failed|a read was wrong|stands still|does not end'

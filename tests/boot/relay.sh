@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.bash"
 
 begin_boot initramfs-tools
+planned=16 # some are in lib.bash
 
 check "a Debian system gets nbd-attach" make_root
 check "an initramfs is made" make_initrd
