@@ -5,7 +5,6 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,23 +39,6 @@ struct relay {
 	/* Without TLS only the first two are in use. */
 	struct relay_buffer up, down, up_sealed, down_sealed;
 };
-
-static volatile sig_atomic_t told_to_leave;
-
-static void on_term(int sig)
-{
-	told_to_leave = sig;
-}
-
-void relay_leave_when_told(void)
-{
-	sigset_t term;
-
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_BLOCK, &term, NULL);
-	signal(SIGTERM, on_term);
-}
 
 struct relay *relay_new(const struct relay_config *cfg)
 {
@@ -305,16 +287,6 @@ static int patience(const struct relay *r)
 	return r->watch ? LOOK_MS : -1;
 }
 
-/* As poll(2), and SIGTERM, if it is blocked otherwise, arrives here only. */
-static int wait_for_events(struct pollfd *p, nfds_t n, int ms)
-{
-	const struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-	sigset_t none;
-
-	sigemptyset(&none);
-	return ppoll(p, n, ms < 0 ? NULL : &limit, &none);
-}
-
 /* False: it is over. */
 static bool wait(struct relay *r)
 {
@@ -337,9 +309,7 @@ static bool wait(struct relay *r)
 	for (unsigned i = 0; i < SIDES; i++)
 		if (!p[i].events)
 			p[i].fd = -1;
-	n = wait_for_events(p, SIDES, patience(r));
-	if (n < 0 && errno == EINTR && told_to_leave && !r->leaving)
-		leave(r);
+	n = poll(p, SIDES, patience(r));
 	if (n < 0)
 		return errno == EINTR;
 	if (n == 0 && (r->limit || !look(r)))

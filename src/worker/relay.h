@@ -20,10 +20,6 @@
  * Its exit status says which side was first: only then is the server known to have ended (rule 1).
  *
  * A reply that says that the server is shutting down ends the connection, too: nbd/traffic.h.
- *
- * Under the root file system, systemd sends SIGTERM to it at the end of a shutdown, waits for its
- * end for 90 s and kills it. So it ends the connection in the same way when it is told to, and the
- * supervisor, which is spared, makes another one.
  */
 #ifndef WORKER_RELAY_H
 #define WORKER_RELAY_H
@@ -42,9 +38,6 @@ struct relay_config {
 	uint32_t peer_timeout_ms; /* a TCP peer that acknowledges nothing for this time is dead */
 	uint32_t leave_ms;	  /* for the end of a server that shuts down; 0: 30 s */
 };
-
-/* From now on SIGTERM waits for relay_run(). Before the sandbox, which forbids the call. */
-void relay_leave_when_told(void);
 
 /* Allocates all memory that the relay will need. Returns NULL if there is none. */
 struct relay *relay_new(const struct relay_config *cfg);

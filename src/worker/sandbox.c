@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/account.h"
@@ -218,12 +217,4 @@ int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t p
 	if (ret < 0)
 		err_prefix(err, "cannot confine the helper process: ");
 	return ret;
-}
-
-/* By the system call, for glibc's function looks for threads. */
-int sandbox_finish(const struct sandbox *s)
-{
-	if (s->keep_real_uid && syscall(SYS_setresuid, s->uid, (uid_t)-1, (uid_t)-1) < 0)
-		return -errno;
-	return 0;
 }

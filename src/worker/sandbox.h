@@ -6,7 +6,8 @@
  * nothing.
  *
  * What is in force afterwards, beside the filter of the profile:
- *  - root becomes a system account of its own (all uids and gids, no supplementary groups);
+ *  - root becomes a system account of its own (all gids, no supplementary groups, all uids but
+ *    for keep_real_uid);
  *    another user stays who they are;
  *  - no capability in any set, no new privileges, not dumpable (so no ptrace by the same uid);
  *  - no new process, no file growth, no core, few descriptors;
@@ -40,7 +41,8 @@ enum sandbox_profile {
 	/*
 	 * Forks workers, which enter the rest (zygote.h): another account, no capability, no file.
 	 * Its filter holds its copies, too, so it refuses only what none of them needs: other
-	 * identities, signals, tracing, other programs. It receives no data from a server.
+	 * identities, signals, keys, sockets, tracing, namespaces, other programs. It receives no
+	 * data from a server.
 	 */
 	SANDBOX_ZYGOTE,
 	/* Has opened the files with certificates and keys: copies them into memory that it has, and
@@ -54,9 +56,9 @@ enum sandbox_profile {
 struct sandbox {
 	bool change_identity;
 	/*
-	 * The real uid stays root's, by which systemd sees at the end of a shutdown whom it spares.
-	 * Of no use for anything else, because the filters refuse it, and given up before there is
-	 * a server (sandbox_finish()).
+	 * The real uid stays root's: by that and by the first letter of the name, systemd knows
+	 * whom to spare when the root changes and at the end of a shutdown. A worker's filter is a
+	 * list of calls, none of which looks at it, and the zygote's refuses those that do.
 	 */
 	bool keep_real_uid;
 	uid_t uid;
@@ -80,8 +82,5 @@ uid_t sandbox_uid(const struct sandbox *s);
  */
 int sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, pid_t parent,
 		  struct err *err);
-
-/* Gives up what keep_real_uid has left. 0 or -errno; then the process must exit. */
-int sandbox_finish(const struct sandbox *s);
 
 #endif

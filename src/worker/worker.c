@@ -21,7 +21,6 @@
 #include "base/loop.h"
 #include "base/oom.h"
 #include "base/pages.h"
-#include "base/protect.h"
 #include "worker/relay.h"
 
 /* Stack the handshake may need, touched before it is locked. */
@@ -336,8 +335,6 @@ static struct worker *new_worker(int fd)
 static void __attribute__((noreturn))
 work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
 {
-	if (cfg->relay && protect_root())
-		relay_leave_when_told();
 	if (ret == 0)
 		ret = sandbox_enter(&cfg->sandbox,
 				    cfg->tls || cfg->relay ? SANDBOX_TLS : SANDBOX_HANDSHAKE,
@@ -346,8 +343,6 @@ work(struct worker *w, const struct worker_config *cfg, pid_t parent, int ret)
 		give_up(w, ret);
 	answer(w, WORKER_READY, 0);
 	wait_for_job(w);
-	if (sandbox_finish(&cfg->sandbox) < 0)
-		_exit(1);
 	do_job(w);
 	_exit(0);
 }

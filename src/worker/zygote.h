@@ -5,8 +5,9 @@
  * executed before the device is attached, loads what a worker needs, locks it in memory, drops
  * root's rights, and forks on request. The workers of one such device share its layout.
  *
- * Under the root file system, systemd must spare it at the end of a shutdown, and does that only
- * for processes whose real uid is root's. So it keeps that one, and each copy until it has a job.
+ * Under the root file system, systemd must spare them all, and does that only for processes whose
+ * real uid is root's, so that one stays (sandbox.h). Telling a relay to end instead would not do:
+ * an end of the connection does not show that the server has ended with what it holds.
  *
  * It receives messages only from its parent. Its copies are children of that parent, as if it had
  * started them itself, and keep nothing of the zygote's descriptors but their own.

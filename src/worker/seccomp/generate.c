@@ -14,6 +14,7 @@
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -224,16 +225,22 @@ static const int resolve_allowed[] = {
 };
 
 /*
- * What neither the zygote nor one of its copies needs. Its real uid may be root's (sandbox.h),
- * which would give the right to these.
+ * What neither the zygote nor one of its copies needs. Its real uid may be root's (sandbox.h), and
+ * these look at that one, or change another one.
  */
 static const int zygote_refused[] = {
+    /* Other identities. */
     SCMP_SYS(setuid),
     SCMP_SYS(setuid32),
     SCMP_SYS(setreuid),
     SCMP_SYS(setreuid32),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setresuid32),
     SCMP_SYS(setfsuid),
     SCMP_SYS(setfsuid32),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    /* Other processes. */
     SCMP_SYS(kill),
     SCMP_SYS(tkill),
     SCMP_SYS(rt_sigqueueinfo),
@@ -244,45 +251,69 @@ static const int zygote_refused[] = {
     SCMP_SYS(process_vm_writev),
     SCMP_SYS(pidfd_getfd),
     SCMP_SYS(kcmp),
+    SCMP_SYS(setpriority),
+    SCMP_SYS(ioprio_set),
+    SCMP_SYS(sched_setscheduler),
+    SCMP_SYS(sched_setparam),
+    SCMP_SYS(sched_setattr),
+    SCMP_SYS(sched_setaffinity),
     SCMP_SYS(execve),
     SCMP_SYS(execveat),
-    SCMP_SYS(unshare),
-    SCMP_SYS(setns),
 #if !defined(__SANITIZE_ADDRESS__)
     SCMP_SYS(tgkill),
 #endif
+    /* Root's keys. */
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    /* Its credentials go along with messages. */
+    SCMP_SYS(socket),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(connect),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
 };
 
-static const int setresuid_calls[] = {SCMP_SYS(setresuid), SCMP_SYS(setresuid32)};
+/* A signal that a descriptor sends has the rights of who asked for it, which are the real uid's. */
+static const struct {
+	int call;
+	uint32_t value; /* of the second argument */
+} zygote_values[] = {
+    {SCMP_SYS(fcntl), F_SETOWN},   {SCMP_SYS(fcntl), F_SETOWN_EX},   {SCMP_SYS(fcntl), F_SETSIG},
+    {SCMP_SYS(fcntl64), F_SETOWN}, {SCMP_SYS(fcntl64), F_SETOWN_EX}, {SCMP_SYS(fcntl64), F_SETSIG},
+    {SCMP_SYS(ioctl), FIOSETOWN},  {SCMP_SYS(ioctl), SIOCSPGRP},
+};
 
-/* An id has 32 bits, and the kernel ignores the others: a comparison without a mask would not. */
-#define ID(argument, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(value))
+static const uint32_t new_namespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
+					  CLONE_NEWIPC,	 CLONE_NEWUTS, CLONE_NEWCGROUP};
+
+/* The kernel ignores the upper half of these arguments: a comparison without a mask would not. */
+#define LOW_BITS(argument, mask, value) \
+	SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, (uint32_t)(mask), (uint32_t)(value))
 
 static int add_zygote(scmp_filter_ctx ctx)
 {
+	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(zygote_refused); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), zygote_refused[i], 0);
-	for (unsigned i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls); i++)
-		for (unsigned argument = 0; ret == 0 && argument < 3; argument++)
-			ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), setresuid_calls[i], 1,
-					       ID(argument, 0));
+		ret = seccomp_rule_add(ctx, refuse, zygote_refused[i], 0);
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(zygote_values); i++)
+		ret = seccomp_rule_add(ctx, refuse, zygote_values[i].call, 1,
+				       LOW_BITS(1, UINT32_MAX, zygote_values[i].value));
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(new_namespaces); i++)
+		ret = seccomp_rule_add(ctx, refuse, SCMP_SYS(clone), 1,
+				       LOW_BITS(0, new_namespaces[i], new_namespaces[i]));
+	/* As on a kernel without it: its arguments cannot be looked at. */
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	/* The limits of other processes. */
 	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
-				       SCMP_A0(SCMP_CMP_NE, 0));
-	return ret;
-}
-
-/* Changes the real uid alone, which is enough to give up root's (sandbox_finish()). */
-static int add_finish(scmp_filter_ctx ctx)
-{
-	int ret = 0;
-
-	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(setresuid_calls); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, setresuid_calls[i], 2, ID(1, -1),
-				       ID(2, -1));
+		ret =
+		    seccomp_rule_add(ctx, refuse, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
 	return ret;
 }
 
@@ -298,8 +329,6 @@ static int add_handshake(scmp_filter_ctx ctx)
 	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
 			       SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP),
 			       SCMP_A2_32(SCMP_CMP_EQ, TCP_QUICKACK));
-	if (ret == 0)
-		ret = add_finish(ctx);
 	if (ret < 0)
 		return ret;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));

@@ -33,7 +33,6 @@ static void send_reply(int fd, uint32_t error)
 }
 
 static uint32_t peer_timeout_ms = 5000;
-static bool leaves_when_told;
 
 static void relay(int sock, int kernel)
 {
@@ -43,8 +42,6 @@ static void relay(int sock, int kernel)
 
 	if (!r)
 		_exit(1);
-	if (leaves_when_told)
-		relay_leave_when_told();
 	_exit((int)relay_run(r));
 }
 
@@ -284,31 +281,6 @@ static void a_shutdown_without_end_is_left(void **state)
 	way_ended(&w, RELAY_END_BROKEN);
 }
 
-/* Told to end, it waits for the server's end: what the server holds is then carried out, or never.
- */
-static void told_to_end(void **state)
-{
-	struct relay_ends w;
-	uint8_t byte = 'x';
-	struct pollfd p;
-
-	(void)state;
-	leaves_when_told = true;
-	way_open(&w);
-	leaves_when_told = false;
-	assert_int_equal(send(w.kernel, &byte, 1, 0), 1);
-	assert_int_equal(recv(w.server, &byte, 1, 0), 1);
-	kill(w.pid, SIGTERM);
-	assert_int_equal(recv(w.server, &byte, 1, 0), 0);
-	kill(w.pid, SIGTERM); /* once more changes nothing */
-	p = (struct pollfd){.fd = w.kernel, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 500), 0);
-	close(w.server);
-	w.server = -1;
-	assert_int_equal(recv(w.kernel, &byte, 1, 0), 0);
-	way_ended(&w, RELAY_END_SERVER);
-}
-
 /* A reset is the server's end as well; the error of a host that has vanished is not. */
 static void the_reason_is_told(void **state)
 {
@@ -363,7 +335,6 @@ int main(void)
 	    cmocka_unit_test(last_replies_arrive),
 	    cmocka_unit_test(refusal_of_a_shutdown_is_an_end),
 	    cmocka_unit_test(a_shutdown_without_end_is_left),
-	    cmocka_unit_test(told_to_end),
 	    cmocka_unit_test(the_reason_is_told),
 	    cmocka_unit_test(killed_relay_resets),
 	};

@@ -14,7 +14,9 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -176,7 +178,7 @@ static bool possible(const struct program *p, int nr)
 static const int handshake_calls[] = {
     SYS_recvfrom,      SYS_recvmsg,	    SYS_poll,	      SYS_ppoll,
     SYS_clock_gettime, SYS_setsockopt,	    SYS_sendto,	      SYS_close,
-    SYS_exit_group,    SYS_restart_syscall, SYS_rt_sigreturn, SYS_setresuid,
+    SYS_exit_group,    SYS_restart_syscall, SYS_rt_sigreturn,
 };
 
 static const int tls_calls[] = {
@@ -187,13 +189,6 @@ static const int tls_calls[] = {
 static const int keys_calls[] = {
     SYS_read,  SYS_write, SYS_pwrite64,	  SYS_lseek,	       SYS_sendmsg,
     SYS_close, SYS_fcntl, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
-};
-
-static const int zygote_never[] = {
-    SYS_setuid, SYS_setreuid, SYS_setfsuid,	    SYS_kill,
-    SYS_tkill,	SYS_tgkill,   SYS_rt_sigqueueinfo,  SYS_rt_tgsigqueueinfo,
-    SYS_ptrace, SYS_kcmp,     SYS_process_vm_readv, SYS_process_vm_writev,
-    SYS_execve, SYS_execveat, SYS_unshare,	    SYS_setns,
 };
 
 /* Debian 11's headers are older; the numbers are those of every machine. */
@@ -288,34 +283,77 @@ static void exactly_these(void **state)
 	}
 }
 
+static const int zygote_never[] = {
+    SYS_setuid,
+    SYS_setreuid,
+    SYS_setresuid,
+    SYS_setfsuid,
+    SYS_unshare,
+    SYS_setns,
+    SYS_kill,
+    SYS_tkill,
+    SYS_tgkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_pidfd_send_signal,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_pidfd_getfd,
+    SYS_kcmp,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_sched_setaffinity,
+    SYS_execve,
+    SYS_execveat,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_socket,
+    SYS_socketpair,
+    SYS_connect,
+    SYS_sendmsg,
+    SYS_sendmmsg,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_clone3,
+};
+
 /* It forks, and its copies have filters of their own beside this one. */
 static void a_zygote_lacks_these(void **state)
 {
-	static const uint64_t ids[] = {0, 997, UINT32_MAX, UINT64_C(1) << 32};
+	static const int signals[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+	static const uint32_t namespaces[] = {CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
+					      CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
+					      CLONE_NEWCGROUP};
+	const uint64_t high = UINT64_C(1) << 32;
 	const uint32_t yes = SECCOMP_RET_ALLOW, no = REFUSE(EPERM);
-	const uint32_t death = SECCOMP_RET_KILL_PROCESS;
 
 	(void)state;
 	for (int nr = 0; nr < NUMBERS; nr++) {
-		bool refused = listed(zygote_never, ARRAY_SIZE(zygote_never), nr) ||
-			       nr == SYS_pidfd_send_signal || nr == SYS_pidfd_getfd;
+		bool refused = listed(zygote_never, ARRAY_SIZE(zygote_never), nr);
 
 		if (possible(&zygote, nr) == refused)
 			fail_msg("system call %d: a zygote %s", nr,
 				 refused ? "must not have it" : "has to have it");
 	}
-	/* Ids have 32 bits. */
-	for (size_t i = 0; i < ARRAY_SIZE(ids) * ARRAY_SIZE(ids) * ARRAY_SIZE(ids); i++) {
-		const uint64_t r = ids[i % 4], e = ids[i / 4 % 4], s = ids[i / 16];
-		bool root = !(uint32_t)r || !(uint32_t)e || !(uint32_t)s;
-		bool real_alone = (uint32_t)e == UINT32_MAX && (uint32_t)s == UINT32_MAX;
-
-		assert_int_equal(call(&zygote, SYS_setresuid, r, e, s, 0, 0), root ? no : yes);
-		assert_int_equal(call(&handshake, SYS_setresuid, r, e, s, 0, 0),
-				 real_alone ? yes : death);
-		assert_int_equal(call(&tls, SYS_setresuid, r, e, s, 0, 0),
-				 real_alone ? yes : death);
+	/* The kernel looks at 32 bits of these. */
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		assert_int_equal(call(&zygote, SYS_fcntl, 3, (uint64_t)signals[i], 9, 0, 0), no);
+		assert_int_equal(call(&zygote, SYS_fcntl, 3, high | (uint64_t)signals[i], 9, 0, 0),
+				 no);
 	}
+	assert_int_equal(call(&zygote, SYS_fcntl, 3, F_SETFL, 0, 0, 0), yes);
+	assert_int_equal(call(&zygote, SYS_ioctl, 3, FIOSETOWN, 9, 0, 0), no);
+	assert_int_equal(call(&zygote, SYS_ioctl, 3, high | SIOCSPGRP, 9, 0, 0), no);
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		assert_int_equal(call(&zygote, SYS_clone, namespaces[i] | SIGCHLD, 0, 0, 0, 0), no);
+	assert_int_equal(call(&zygote, SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0), yes);
+	assert_int_equal(call(&zygote, SYS_clone3, 4096, 88, 0, 0, 0), REFUSE(ENOSYS));
 	assert_int_equal(call(&zygote, SYS_prlimit64, 0, 7, 4096, 0, 0), yes);
 	assert_int_equal(call(&zygote, SYS_prlimit64, 1, 7, 4096, 0, 0), no);
 }
