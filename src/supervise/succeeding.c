@@ -57,8 +57,7 @@ static bool asks_as_heir(const struct supervisor *s)
 	return s->heir && requests_peer(s->requests) == renewal_pid(s->heir);
 }
 
-/* The same for the process that asks. A server or a relay of ours stays, with one of our program.
- */
+/* The same for the process that asks. A server of ours stays with one of our program. */
 static const char *refusal(const struct supervisor *s, enum err_kind *ret_kind)
 {
 	if (asks_as_heir(s))
@@ -70,8 +69,6 @@ static const char *refusal(const struct supervisor *s, enum err_kind *ret_kind)
 	*ret_kind = ERR_BUSY;
 	if (s->captive)
 		return "its supervisor has started the server, and keeps both";
-	if (helpers_relay(s->helpers) || s->serving.tls.relay)
-		return "its data passes a relay process, which belongs to its supervisor";
 	return hindrance(s, ret_kind);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A relay between the kernel and the server: the end of either one is an outage. The end of a relay
 # proves nothing about the server, unless the relay says that the server was first.
-# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2119,SC2120,SC2317
+# shellcheck source=tests/stub/lib.bash disable=SC2016,SC2034,SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 serve
@@ -23,6 +23,25 @@ check "it heals" within 10 state_is attached
 check "its server may still hold writes" logged "without a confirmation from its server"
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
+
+# It goes along when another supervisor takes the device over.
+crash
+: >"$image" && truncate -s 1M "$image"
+serve_again
+check "it attaches for a handover" attach --relay
+load
+old=$(supervisor_pid 0)
+relay=$(pgrep -P "$old" nbd-relay)
+start "${nbd_attach[@]}" -n --relay --io-timeout 1s nbd0 -u "$sock"
+new=$pid
+check "another supervisor takes over" within 10 eval '[[ $(supervisor_pid 0) = "$new" ]]'
+check "the former one has ended" wait_for 10 gone "$old"
+check "the relay stays" running "$relay"
+check "the load gets on with it" loading 20 10
+check "it heals" heals 10
+check "the relay has ended" wait_for 5 gone "$relay"
+check "nothing failed in the handover" unload
+check "it detaches after the handover" detach
 
 # A relay that a server has taken over may not end by itself. Here it is stopped instead.
 check "it attaches again" attach --relay
