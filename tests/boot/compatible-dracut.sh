@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.bash"
 
 begin_boot systemd
-planned=17 # some are in lib.bash
+planned=18 # some are in lib.bash
 
 make_initrd() {
 	put_load "$port"

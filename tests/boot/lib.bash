@@ -265,7 +265,8 @@ check_compatible() {
 	check "the root file system stayed writable" said 'guest: the root file system is writable'
 	check "the shutdown begins" says 20 'guest: power off'
 	outage 3 # nothing says so any more: the guest powers off, and its file system is clean
-	check "the guest powers off" powers_off 60 # systemd would wait 90 s for a process that it does not spare
+	check "the guest powers off" powers_off 60
+	check "systemd spares every helper" says_not 'Waiting for process.*nbd-|SIGKILL to PID.*nbd-'
 	check "no write failed, and no read was wrong" \
 		says_not 'a write failed|a read was wrong|stands still|does not end'
 	check_image
@@ -292,7 +293,8 @@ check_load() { # OUTAGES before the unit takes over [the one of them that is the
 	check "the last outage ends" says 90 'guest: the last outage is over'
 	check "the kernel saw no error" says 60 'guest: the kernel saw no error'
 	check "the root file system stayed writable" says 20 'guest: the root file system is writable'
-	check "the guest powers off" powers_off 60 # systemd would wait 90 s for a process that it does not spare
+	check "the guest powers off" powers_off 60
+	check "systemd spares every helper" says_not 'Waiting for process.*nbd-|SIGKILL to PID.*nbd-'
 	check "no write failed, and no read was wrong" \
 		says_not 'a write failed|a read was wrong|stands still|does not end'
 	check_image
