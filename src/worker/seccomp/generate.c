@@ -284,7 +284,7 @@ static const struct {
 } zygote_values[] = {
     {SCMP_SYS(fcntl), F_SETOWN},   {SCMP_SYS(fcntl), F_SETOWN_EX},   {SCMP_SYS(fcntl), F_SETSIG},
     {SCMP_SYS(fcntl64), F_SETOWN}, {SCMP_SYS(fcntl64), F_SETOWN_EX}, {SCMP_SYS(fcntl64), F_SETSIG},
-    {SCMP_SYS(ioctl), FIOSETOWN},  {SCMP_SYS(ioctl), SIOCSPGRP},
+    {SCMP_SYS(ioctl), FIOSETOWN},  {SCMP_SYS(ioctl), SIOCSPGRP},     {SCMP_SYS(ioctl), FIOASYNC},
 };
 
 static const uint32_t new_namespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,

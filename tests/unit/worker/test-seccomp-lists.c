@@ -349,6 +349,7 @@ static void a_zygote_lacks_these(void **state)
 	}
 	assert_int_equal(call(&zygote, SYS_fcntl, 3, F_SETFL, 0, 0, 0), yes);
 	assert_int_equal(call(&zygote, SYS_ioctl, 3, FIOSETOWN, 9, 0, 0), no);
+	assert_int_equal(call(&zygote, SYS_ioctl, 3, FIOASYNC, 4096, 0, 0), no);
 	assert_int_equal(call(&zygote, SYS_ioctl, 3, high | SIOCSPGRP, 9, 0, 0), no);
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
 		assert_int_equal(call(&zygote, SYS_clone, namespaces[i] | SIGCHLD, 0, 0, 0, 0), no);
