@@ -41,6 +41,8 @@ static bool has_others(const struct supervisor *s)
 
 static void begin_outage(struct supervisor *s)
 {
+	struct err err;
+
 	if (!outage_begin(&s->outage, loop_now(), watch_cause(s->watch)))
 		return;
 	report_lost(s->report, true);
@@ -49,6 +51,10 @@ static void begin_outage(struct supervisor *s)
 	 * that.
 	 */
 	handover_check(s->handover);
+	/* A device that was attached a moment ago has no spare yet: it is ready before the server.
+	 */
+	if (s->cfg.reconnect && spares_tend(&s->spares, s->helpers, loop_now(), &err) < 0)
+		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
 	if (outage_becomes_usual(&s->outage))
 		log_warning("/dev/nbd%d: the connection is lost again and again: further short "
 			    "outages are not logged",

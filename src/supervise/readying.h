@@ -14,7 +14,7 @@ void supervisor_protect_memory(struct supervisor *s);
 /*
  * The device is attached, and must survive an outage from now on. The spare worker is started when
  * the device is looked at for the first time, some seconds later (spares_tend()), and until then
- * when an outage needs it; those of --swap, and of the root file system, at once.
+ * when an outage begins; those of --swap, and of the root file system, at once.
  */
 void supervisor_get_ready(struct supervisor *s);
 
