@@ -51,7 +51,7 @@ static void begin_outage(struct supervisor *s)
 	 * that.
 	 */
 	handover_check(s->handover);
-	/* A device that was attached a moment ago has no spare yet: it is ready before the server.
+	/* Just after the attachment there is no spare yet. It gets ready while the server is away.
 	 */
 	if (s->cfg.reconnect && spares_tend(&s->spares, s->helpers, loop_now(), &err) < 0)
 		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
