@@ -31,6 +31,7 @@
 #define REPLACE_MS 2000
 #define STEP_MS	   5
 #define HELPERS_MS 2000 /* ms: a helper ends after its process, as soon as it is scheduled */
+#define ENDING_MS  10	/* ms: a process that ends gives up its locks a moment before */
 
 static struct flock one_byte(off_t which)
 {
@@ -318,15 +319,25 @@ int lock_identify(int fd)
 int lock_holder(const char *path)
 {
 	_cleanup_fd_ int fd = held_open(path, O_RDONLY | O_NOFOLLOW, 0);
-	struct flock held = one_byte(BYTE_HELD);
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
-		return read_pid(fd);
-	/* The last holder has ended. A new one may be about to write its number: it is none yet. */
-	if (fd >= 0 && has_ended(read_pid(fd)))
-		return 0;
+	for (int ms = 0; fd >= 0 && ms <= ENDING_MS; ms++) {
+		struct flock held = one_byte(BYTE_HELD);
+		int pid;
+
+		if (fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK)
+			return read_pid(fd);
+		/*
+		 * The last holder has ended. A new one may be about to write its number: it is none
+		 * yet.
+		 */
+		pid = read_pid(fd);
+		if (has_ended(pid))
+			return 0;
+		if (pid > 0)
+			usleep(1000);
+	}
 	return listed_holder(path);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,11 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -446,6 +449,80 @@ static void a_holder_that_has_ended(void **state)
 	close(started[0]);
 }
 
+/* A holder that gives the lock up, and ends 5 ms later. */
+static int ending_holder(void)
+{
+	int ready[2], holder;
+	struct err err;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd;
+
+		if (lock_take(path, "it", &fd, &err) < 0)
+			_exit(1);
+		close(fd);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		usleep(5000);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	holder = lock_holder(path);
+	waitpid(pid, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	return holder;
+}
+
+/* A list that says that each process holds it, where the kernel has its own. */
+static bool pretend_locks(void)
+{
+	char list[80], line[128];
+	struct stat st;
+	int fd, len;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	close(fd);
+	snprintf(list, sizeof(list), "%s.list", path);
+	len = snprintf(line, sizeof(line), "1: FLOCK  ADVISORY  WRITE 1 %02x:%02x:%lu 0 EOF\n",
+		       major(st.st_dev), minor(st.st_dev), (unsigned long)st.st_ino);
+	fd = open(list, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, line, (size_t)len) != len)
+		return false;
+	close(fd);
+	return mount(list, "/proc/locks", NULL, MS_BIND, NULL) == 0 && unlink(list) == 0;
+}
+
+/* It needs none of the kernel's list, which takes longer. On a busy machine some may be late. */
+static void a_holder_that_is_ending_is_waited_for(void **state)
+{
+	int status, list_asked = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_because("it takes root");
+	pid = fork();
+	if (pid == 0) {
+		if (!pretend_locks())
+			_exit(100);
+		for (int i = 0; i < 9; i++)
+			list_asked += ending_holder() != 0;
+		_exit(list_asked);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_in_range(WEXITSTATUS(status), 0, 4);
+}
+
 static void a_number_in_the_file_is_not_believed(void **state)
 {
 	pid_t innocent = fork(), holder;
@@ -542,6 +619,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(looking_takes_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_stranger_sees_the_holder, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_holder_that_has_ended, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_holder_that_is_ending_is_waited_for, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_number_in_the_file_is_not_believed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_identified_holder_is_found, setup, teardown),
 	    cmocka_unit_test(nobody_else_writes_in_the_directory),
