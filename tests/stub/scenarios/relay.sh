@@ -24,24 +24,38 @@ check "its server may still hold writes" logged "without a confirmation from its
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
 
-# It goes along when another supervisor takes the device over.
+# It goes along when another supervisor takes the device over, with its TLS session.
+goes_along() { # NAME OPTION...
+	local name=$1 old relay new
+	shift
+	check "$name: it attaches for a handover" attach --relay "$@"
+	load
+	old=$(supervisor_pid 0)
+	relay=$(pgrep -P "$old" nbd-relay)
+	start "${nbd_attach[@]}" -n --relay --io-timeout 1s "$@" nbd0 -u "$sock"
+	new=$pid
+	check "$name: another supervisor takes over" within 10 eval '[[ $(supervisor_pid 0) = "$new" ]]'
+	check "$name: the former one has ended" wait_for 10 gone "$old"
+	check "$name: the relay stays" running "$relay"
+	check "$name: the load gets on with it" loading 20 10
+	check "$name: it heals" heals 10
+	check "$name: the relay has ended" wait_for 5 gone "$relay"
+	check "$name: nothing failed in the handover" unload
+	check "$name: it detaches after the handover" detach
+	truncate -s 0 "$image" && truncate -s 1M "$image" # empty for the next load
+}
+
 crash
-: >"$image" && truncate -s 1M "$image"
+truncate -s 0 "$image" && truncate -s 1M "$image"
 serve_again
-check "it attaches for a handover" attach --relay
-load
-old=$(supervisor_pid 0)
-relay=$(pgrep -P "$old" nbd-relay)
-start "${nbd_attach[@]}" -n --relay --io-timeout 1s nbd0 -u "$sock"
-new=$pid
-check "another supervisor takes over" within 10 eval '[[ $(supervisor_pid 0) = "$new" ]]'
-check "the former one has ended" wait_for 10 gone "$old"
-check "the relay stays" running "$relay"
-check "the load gets on with it" loading 20 10
-check "it heals" heals 10
-check "the relay has ended" wait_for 5 gone "$relay"
-check "nothing failed in the handover" unload
-check "it detaches after the handover" detach
+goes_along plain
+crash
+echo "me:0123456789abcdef0123456789abcdef" >"$N/psk"
+chmod 600 "$N/psk"
+serve_with --tls=require --tls-psk="$N/psk"
+goes_along TLS --tls --tls-psk "$N/psk"
+crash
+serve_with
 
 # A relay that a server has taken over may not end by itself. Here it is stopped instead.
 check "it attaches again" attach --relay
