@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/protect.h"
 #include "supervise/actions-outage.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
@@ -43,8 +44,8 @@ static void refreshed(struct supervisor *s)
 {
 	char text[48];
 
-	snprintf(text, sizeof(text), "%s %u%s", s->env.kernel->ops->name, links_alive(s->links),
-		 watch_is_clean(s->watch) ? " clean" : "");
+	snprintf(text, sizeof(text), "%s %u%s%s", s->env.kernel->ops->name, links_alive(s->links),
+		 watch_is_clean(s->watch) ? " clean" : "", protect_root() ? " root" : "");
 	requests_answer(s->requests, 0, text);
 }
 

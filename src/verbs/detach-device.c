@@ -198,13 +198,17 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	return status;
 }
 
-/* The exit status, with *err to be said whatever that is. *ret_was: the device was attached. */
-static int detach(int index, bool force, bool *ret_was, struct err *err)
+/*
+ * The exit status, with *err to be said whatever that is. *ret_was: the device was attached.
+ * *ret_root: with --root.
+ */
+static int detach(int index, bool force, bool *ret_was, bool *ret_root, struct err *err)
 {
 	const struct control_request refresh = {.verb = CONTROL_REFRESH};
 	int status;
 	int ret = control_ask(index, &refresh, ANSWER_LIMIT_MS, &status, err);
 
+	*ret_root = ret == 0 && status == 0 && strstr(err->message, " root");
 	if (ret == 0 && status == 0)
 		return detach_supervised(index, force, err->message, err);
 	if (ret == 0)
@@ -225,20 +229,22 @@ static int detach(int index, bool force, bool *ret_was, struct err *err)
 
 /*
  * During shutdown the users of the device are about to close it: systemd may unmount it only now (a
- * mount it does not know to need this unit), and its supervisor had better live until then.
+ * mount it does not know to need this unit), and its supervisor had better live until then. The
+ * root file system is in use to the end.
  */
 int detach_device(int index, bool force, bool *ret_was, struct err *err)
 {
 	uint64_t end = loop_now() + SHUTDOWN_WAIT_MS;
+	bool root = false;
 	int status;
 
 	*ret_was = true;
-	status = detach(index, force, ret_was, err);
+	status = detach(index, force, ret_was, &root, err);
 
-	while (status == err_exit_status(ERR_BUSY) && grace_read() != GRACE_NONE &&
+	while (status == err_exit_status(ERR_BUSY) && !root && grace_read() != GRACE_NONE &&
 	       loop_now() < end) {
 		usleep(SHUTDOWN_PAUSE_MS * 1000);
-		status = detach(index, force, ret_was, err);
+		status = detach(index, force, ret_was, &root, err);
 	}
 	return status;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # While the machine shuts down, --detach waits at most 30 seconds until a device has no users.
-# Otherwise it does not wait.
+# Otherwise, and for a root file system, it does not wait.
 # Slow: it is started first.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2034,SC2317
 . "$(dirname "$0")/../lib.bash"
@@ -34,4 +34,15 @@ took=$((SECONDS - before))
 check "a user that stays: after 30 seconds" eval 'echo "$took s"; ((took >= 29 && took <= 40))'
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
+
+truncate -s 0 "$image" && truncate -s 1M "$image"
+check "it attaches with --root" attach --root
+load
+check "the load gets on with --root" loading 20 5
+before=$SECONDS
+check "a root file system is never closed: --detach refuses" expect_status 3 'open in process' detach
+took=$((SECONDS - before))
+check "... without waiting for it" eval 'echo "$took s"; ((took < 10))'
+check "nothing failed with --root" unload
+check "it detaches with --root" detach
 finish
