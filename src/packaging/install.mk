@@ -49,14 +49,16 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
 	@$(RUN) $< --completion $* >$@.$$$$ && mv $@.$$$$ $@
 
-# Units and rules have other paths in the tree.
-paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g'
+# Units, rules and the manual have other paths in the tree.
+paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g; \
+		s,/usr/share/doc/nbd-attach,$(docdir),g'
 
 .PHONY: install
 install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
 	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DESTDIR)$(sbindir)/nbd-client')
-	@$(foreach page,$(PAGES),install -D -m 644 $(page) '$(DESTDIR)$(call page_path,$(page))' &&) true
+	@$(foreach page,$(PAGES),install -d -m 755 '$(DESTDIR)$(dir $(call page_path,$(page)))' && $(paths) $(page) | \
+		install -m 644 /dev/stdin '$(DESTDIR)$(call page_path,$(page))' &&) true
 	@install -D -m 644 $(BUILD)/completion.bash '$(DESTDIR)$(bashcompdir)/nbd-attach'
 	@install -D -m 644 $(BUILD)/completion.zsh '$(DESTDIR)$(zshcompdir)/_nbd-attach'
 	@install -D -m 644 $(BUILD)/completion.fish '$(DESTDIR)$(fishcompdir)/nbd-attach.fish'

@@ -40,9 +40,12 @@ run_make installed prefix=/p "${dirs[@]}" | sort >"$scratch/listed"
 check "install: the files are as listed" same "$scratch/listed" "$scratch/found"
 check "install: the program runs" "$dest/p/sbin/nbd-attach" --version
 for page in nbd-attach.8 src/man/*; do
-	check "install: the manual: ${page##*/}" cmp "$page" \
+	check "install: the manual: ${page##*/}" same \
+		<(sed 's,/usr/sbin/nbd-attach,/p/sbin/nbd-attach,; s,/usr/share/doc/nbd-attach,/p/share/doc/nbd-attach,' "$page") \
 		"$dest/p/share/man/man${page##*.}/${page##*/}"
 done
+check "install: the manual has the paths of this installation" eval '
+	! grep -rnE "/usr/(sbin|share/doc)/nbd-attach" "$dest/p/share/man" && grep -rq /p/sbin/nbd-attach "$dest/p/share/man"'
 check "install: every unit" is "$(names_in "$dest/u/units")" \
 	"$(sources systemd/*.service systemd/*.target systemd/*.socket systemd/*.timer)"
 check "install: every rule" is "$(names_in "$dest/u/rules")" "$(sources udev/*.rules)"
@@ -142,6 +145,45 @@ check "deb: depends on the libraries that it is linked with" \
 for script in postinst prerm postrm; do
 	check "deb: $script" eval 'test -x "$scratch/control/$script" && shellcheck "$scratch/control/$script"'
 done
+
+# The scripts of the package, with programs that only note how they were called. A reload fails.
+script_says() { # SCRIPT ARGUMENT...
+	mkdir -p "$scratch/fake"
+	for program in systemctl udevadm systemd-sysusers; do
+		cat >"$scratch/fake/$program" <<-'END'
+			#!/bin/sh
+			echo "${0##*/} $*" >>"$CALLS"
+			case $1 in
+			list-units) echo "nbd-attach@data.service loaded active running -" ;;
+			show) echo 123 ;;
+			reload) exit 1 ;;
+			esac
+		END
+		chmod 755 "$scratch/fake/$program"
+	done
+	CALLS=$scratch/calls unshare -m sh -ec '
+		PATH=$1:$PATH
+		shift
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/systemd/system /run/nbd-attach
+		echo 10 >/run/nbd-attach/shutdown
+		"$@"
+		ls /run/nbd-attach' sh "$scratch/fake" "$@" 2>&1
+}
+if [[ $EUID = 0 ]]; then
+	check "postinst: a unit that cannot be replaced is named" eval '
+		script_says src/packaging/postinst configure 0.0 | grep -q "^nbd-attach: nbd-attach@data.service keeps"'
+	check "... and neither stopped nor killed" eval '
+		grep -x "systemctl reload nbd-attach@data.service" "$scratch/calls" &&
+		! grep -E "kill|stop|restart" "$scratch/calls"'
+	check "prerm: units stop" eval '
+		script_says src/packaging/prerm remove >"$scratch/left"
+		grep -q "^systemctl stop nbd-attach@data.service" "$scratch/calls" &&
+		grep -q "^systemctl stop nbd-attach-shutdown.service" "$scratch/calls"'
+	check "... and nothing says any more that the machine shuts down" eval '! grep -x shutdown "$scratch/left"'
+else
+	skip "the scripts of the package" "they need a mount namespace, which takes root" 4
+fi
 client=$(run_make deb-nbd-client 2>"$scratch/complaints")
 check "deb-nbd-client: is made without a warning" \
 	eval 'test -f "$client" && ! grep . "$scratch/complaints"'
