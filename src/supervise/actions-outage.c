@@ -118,16 +118,20 @@ static void use_fresh(struct supervisor *s)
 		supervisor_post(s, FSM_REDIALLED, NULL);
 }
 
+static void be_lost(struct supervisor *s)
+{
+	begin_outage(s);
+	alarm_begin(s->alarm);
+	arm_expiry(s);
+}
+
 void supervisor_redial(struct supervisor *s, const struct event *e)
 {
 	bool news = s->alive_said != links_alive(s->links);
 
 	(void)e;
-	if (s->state == FSM_LOST) {
-		begin_outage(s);
-		alarm_begin(s->alarm);
-		arm_expiry(s);
-	}
+	if (s->state == FSM_LOST)
+		be_lost(s);
 	if (news)
 		say_lost(s);
 	s->alive_said = links_alive(s->links);
@@ -145,6 +149,22 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 	if (links_graves(s->links))
 		handover_attend(s->handover);
 	use_fresh(s);
+}
+
+/*
+ * The outage begins now, because the hand-over may wait for long: for old connections, or for the
+ * kernel. Its result decides whether another connection is dialled. The watch repeats the event.
+ */
+void supervisor_lose(struct supervisor *s, const struct event *e)
+{
+	(void)e;
+	if (s->outage.since)
+		return;
+	be_lost(s);
+	say_lost(s);
+	s->alive_said = links_alive(s->links);
+	if (handover_fails_io(s->handover))
+		supervisor_post(s, FSM_EXPIRE, NULL);
 }
 
 void supervisor_stop_dialling(struct supervisor *s)

@@ -24,6 +24,7 @@ int supervisor_prepare_handover(struct supervisor *s, struct err *err);
 /* Actions of the table. */
 void supervisor_heal(struct supervisor *s, const struct event *e);
 void supervisor_redial(struct supervisor *s, const struct event *e);
+void supervisor_lose(struct supervisor *s, const struct event *e);
 void supervisor_recover(struct supervisor *s, const struct event *e);
 void supervisor_complain(struct supervisor *s, const struct event *e);
 void supervisor_hold(struct supervisor *s, const struct event *e);

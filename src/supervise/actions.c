@@ -360,6 +360,7 @@ supervisor_action_fn *const supervisor_actions[FSM_ACTIONS] = {
     [FSM_ADOPT] = supervisor_adopt,
     [FSM_ANNOUNCE] = announce,
     [FSM_REDIAL] = supervisor_redial,
+    [FSM_LOSE] = supervisor_lose,
     [FSM_HEAL] = supervisor_heal,
     [FSM_RECOVER] = supervisor_recover,
     [FSM_COMPLAIN] = supervisor_complain,

@@ -81,6 +81,7 @@ static const struct row rows[] = {
 	ROW(LOST,        TERMINATE,   LEAVING,     RELEASE),
 	ROW(LOST,        DETACH,      DETACHING,   RELEASE),
 
+	ROW(HEALING,     LINKS_DEAD,  HEALING,     LOSE),
 	ROW(HEALING,     HEALED,      ATTACHED,    RECOVER),
 	ROW(HEALING,     PART_HEALED, DEGRADED,    RECOVER),
 	ROW(HEALING,     NOT_HEALED,  LOST,        REDIAL),

@@ -61,6 +61,7 @@
 	X(ADOPT, "adopt")           /* find out how an attached device is doing */ \
 	X(ANNOUNCE, "announce")     /* the device is ready: tell its callers */ \
 	X(REDIAL, "redial")         /* say what is lost, and dial until it is replaced */ \
+	X(LOSE, "lose")             /* say that none is left while new ones are being handed over */ \
 	X(HEAL, "heal")             /* hand new connections to the kernel */ \
 	X(RECOVER, "recover")       /* say that it is back; go on dialling for what is missing */ \
 	X(COMPLAIN, "complain")     /* say why the server that answers is not used */ \

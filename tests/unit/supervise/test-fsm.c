@@ -247,6 +247,9 @@ static void losses_are_dialled_for(void **unused)
 	assert_int_equal(fsm_step(FSM_ATTACHED, FSM_LINKS_DEAD).action, FSM_REDIAL);
 	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_LINKS_DEAD).action, FSM_REDIAL);
 	assert_int_equal(fsm_step(FSM_DEGRADED, FSM_LINK_DEAD).action, FSM_REDIAL);
+	/* The others may be handed over much later: until then I/O waits for a limited time. */
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_LINKS_DEAD).action, FSM_LOSE);
+	assert_int_equal(fsm_step(FSM_HEALING, FSM_LINKS_DEAD).next, FSM_HEALING);
 	for (int s = 0; s < FSM_STATES; s++) {
 		for (int e = 0; e < FSM_EVENTS; e++) {
 			struct fsm_step step = fsm_step(s, e);
