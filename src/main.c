@@ -90,6 +90,8 @@ static int attach_as_nbd_client(const struct nbd_client *c, struct options *o)
 	if (c->mark)
 		protect_mark();
 	o->plain_status = true;
+	if (c->warning[0])
+		log_warning("%s: %s", NBD_CLIENT_NBDTAB, c->warning);
 	if (c->note[0])
 		log_notice("%s", c->note);
 	return run(o);

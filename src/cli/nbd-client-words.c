@@ -9,6 +9,14 @@
 #include "cli/options.h"
 #include "endpoint/uri-parts.h"
 
+bool nbd_client_is_named(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const char *name = slash ? slash + 1 : argv0 ? argv0 : "";
+
+	return strcmp(name + (name[0] == '@'), "nbd-client") == 0;
+}
+
 void nbd_client_done(struct nbd_client *c)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -85,20 +93,35 @@ int nbd_client_take_connections(struct nbd_client *c, const char *value, struct 
 	return nbd_client_add(c, err, "--connections=%lu", n);
 }
 
-bool nbd_client_has(const struct nbd_client *c, const char *option)
+/* `option` ends with `=`. NULL: it is not there. */
+static const char *value_of(const struct nbd_client *c, const char *option)
 {
 	size_t len = strlen(option);
-	bool value = option[len - 1] == '=';
 
 	for (size_t i = 0; i < c->n; i++)
-		if (value ? strncmp(c->word[i], option, len) == 0 : strcmp(c->word[i], option) == 0)
+		if (strncmp(c->word[i], option, len) == 0)
+			return c->word[i] + len;
+	return NULL;
+}
+
+bool nbd_client_has(const struct nbd_client *c, const char *option)
+{
+	if (option[strlen(option) - 1] == '=')
+		return value_of(c, option);
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->word[i], option) == 0)
 			return true;
 	return false;
 }
 
-int nbd_client_add_trust(struct nbd_client *c, struct err *err)
+int nbd_client_complete_tls(struct nbd_client *c, struct err *err)
 {
-	if (!nbd_client_has(c, "--tls") || nbd_client_has(c, "--tls-ca="))
-		return 0;
+	const char *key = value_of(c, "--tls-key=");
+	int r = 0;
+
+	if (key && !nbd_client_has(c, "--tls-cert="))
+		r = nbd_client_add(c, err, "--tls-cert=%s", key);
+	if (r < 0 || !nbd_client_has(c, "--tls") || nbd_client_has(c, "--tls-ca="))
+		return r;
 	return nbd_client_add(c, err, "--tls-verify-peer=0");
 }

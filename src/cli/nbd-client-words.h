@@ -24,10 +24,11 @@ int nbd_client_take_connections(struct nbd_client *c, const char *value, struct 
 bool nbd_client_has(const struct nbd_client *c, const char *option);
 
 /*
- * nbd-client compares the server's certificate only with an authority that it was given. Adds
- * --tls-verify-peer=0, whose warning says what that means, if TLS was asked for without one.
+ * What nbd-client makes of the words about TLS when all are there. It takes the key's file for the
+ * certificate, too, if none is named. It compares the server's certificate only with an authority
+ * that it was given: without one this adds --tls-verify-peer=0, whose warning says what that means.
  */
-int nbd_client_add_trust(struct nbd_client *c, struct err *err);
+int nbd_client_complete_tls(struct nbd_client *c, struct err *err);
 
 /*
  * Adds the dead timeout of a device without -persist, and notes it: nbd-client's I/O fails with
@@ -35,12 +36,20 @@ int nbd_client_add_trust(struct nbd_client *c, struct err *err);
  */
 int nbd_client_add_impatience(struct nbd_client *c, unsigned long timeout, struct err *err);
 
+/* What was typed beside the words that *c has already. */
+struct nbd_client_typed {
+	const char *device;
+	unsigned long timeout; /* s, of -timeout; 0: not given */
+	bool persist;
+};
+
 /*
- * Adds what the file `nbdtab` says of `device`. Without a line for it, the words make nbd-attach
- * look for a configuration file of its own. 0, or -errno with *err, also if that line is wrong or
- * the file cannot be read, although it exists. Blocks to read the file.
+ * Adds what the file `nbdtab` says of the device, except for the options that *c has already:
+ * typed words win. Without a line for it, the words make nbd-attach look for a configuration file
+ * of its own. 0, or -errno with *err, also if that line is wrong or the file cannot be read,
+ * although it exists. Blocks to read the file.
  */
-int nbd_client_add_from_nbdtab(struct nbd_client *c, const char *nbdtab, const char *device,
-			       struct err *err);
+int nbd_client_add_from_nbdtab(struct nbd_client *c, const char *nbdtab,
+			       const struct nbd_client_typed *typed, struct err *err);
 
 #endif

@@ -71,14 +71,6 @@ static const struct plain plains[] = {
     {"--foreground", 'n', false}, {"--backend=ioctl", 'L', false},
 };
 
-bool nbd_client_is_named(const char *argv0)
-{
-	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
-	const char *name = slash ? slash + 1 : argv0 ? argv0 : "";
-
-	return strcmp(name + (name[0] == '@'), "nbd-client") == 0;
-}
-
 #define HELP_COLUMNS 78
 #define IN_USAGE     "cdhluV"
 #define REFUSED	     "PS"
@@ -109,7 +101,7 @@ void nbd_client_help(FILE *f)
 {
 	fputs("Usage: nbd-client HOST [PORT] DEVICE [OPTION]...\n"
 	      "       nbd-client -unix PATH DEVICE [OPTION]...\n"
-	      "       nbd-client nbdN              (what /etc/nbdtab says of it)\n"
+	      "       nbd-client nbdN [OPTION]...  (what /etc/nbdtab says of it)\n"
 	      "       nbd-client -d DEVICE | -c DEVICE | -l HOST [PORT]\n"
 	      "\n"
 	      "Options:",
@@ -286,25 +278,18 @@ static int read_words(struct given *g, struct nbd_client *c, int argc, char **ar
 
 static int add_tls(const struct given *g, struct nbd_client *c, struct err *err)
 {
-	/* nbd-client takes the key's file for the certificate, too. */
-	const char *cert = g->cert ? g->cert : g->key;
 	int r = 0;
 
-	if (g->tls || cert)
+	if (g->tls || g->cert || g->key)
 		r = nbd_client_add(c, err, "--tls");
-	if (r == 0)
-		r = nbd_client_add_trust(c, err);
-	if (r == 0 && cert)
-		r = nbd_client_add(c, err, "--tls-cert=%s", cert);
+	if (r == 0 && g->cert)
+		r = nbd_client_add(c, err, "--tls-cert=%s", g->cert);
 	if (r == 0 && g->key)
 		r = nbd_client_add(c, err, "--tls-key=%s", g->key);
 	return r;
 }
 
-/*
- * -timeout never becomes nbd-attach's --timeout: a device that is connected again sends a request
- * again that was cut off, and the first copy of a write could then overwrite newer data.
- */
+/* -timeout never becomes nbd-attach's --timeout; write_timeout() of cli/nbdtab.c says why. */
 static int add_patience(const struct given *g, struct nbd_client *c, struct err *err)
 {
 	if (g->dead_timeout)
@@ -312,29 +297,51 @@ static int add_patience(const struct given *g, struct nbd_client *c, struct err 
 	return g->persist ? 0 : nbd_client_add_impatience(c, g->timeout, err);
 }
 
-static int add_server(const struct given *g, struct nbd_client *c, struct err *err)
+/* Where the export is, but for the host, and TLS. */
+static int add_export(const struct given *g, struct nbd_client *c, struct err *err)
 {
-	const char *host = g->position[0], *port = g->position[1];
 	int r = 0;
 
 	if (g->unix_socket)
-		r = nbd_client_add(c, err, "--unix=%s", host);
-	else if (port)
-		r = nbd_client_add(c, err, "--port=%s", port);
+		r = nbd_client_add(c, err, "--unix=%s", g->position[0]);
+	else if (g->position[1])
+		r = nbd_client_add(c, err, "--port=%s", g->position[1]);
 	if (r == 0)
 		r = add_tls(g, c, err);
 	if (r == 0 && c->task == NBD_CLIENT_ATTACH && g->name)
 		r = nbd_client_add(c, err, "--export=%s", g->name);
+	return r;
+}
+
+static int add_server(const struct given *g, struct nbd_client *c, struct err *err)
+{
+	int r = add_export(g, c, err);
+
+	if (r == 0)
+		r = nbd_client_complete_tls(c, err);
 	if (r == 0 && c->task == NBD_CLIENT_ATTACH)
 		r = nbd_client_add(c, err, "%s", g->position[2] ? g->position[2] : "auto");
 	if (r == 0 && !g->unix_socket)
-		r = nbd_client_add(c, err, "%s", host);
+		r = nbd_client_add(c, err, "%s", g->position[0]);
 	return r;
 }
 
 static bool is_device(const char *word)
 {
 	return strncmp(word, "nbd", 3) == 0 || strncmp(word, "/dev/nbd", 8) == 0;
+}
+
+/* The server is the table's, but everything else that was typed holds. */
+static int add_tabled(const struct given *g, struct nbd_client *c, const char *nbdtab,
+		      struct err *err)
+{
+	const struct nbd_client_typed typed = {
+	    .device = g->position[0], .timeout = g->timeout, .persist = g->persist};
+	int r = g->dead_timeout ? add_patience(g, c, err) : 0;
+
+	if (r == 0)
+		r = add_export(g, c, err);
+	return r < 0 ? r : nbd_client_add_from_nbdtab(c, nbdtab, &typed, err);
 }
 
 static int put_together(const struct given *g, struct nbd_client *c, const char *nbdtab,
@@ -356,9 +363,8 @@ static int put_together(const struct given *g, struct nbd_client *c, const char 
 		r = nbd_client_add(c, err, "--detach");
 		return r < 0 ? r : nbd_client_add(c, err, "%s", g->device);
 	case NBD_CLIENT_LIST:
-		if (!g->position[0])
-			return part_bad(err, "-list needs a HOST");
-		r = nbd_client_add(c, err, "--list");
+		r = g->position[0] ? nbd_client_add(c, err, "--list")
+				   : part_bad(err, "-list needs a HOST");
 		return r < 0 ? r : add_server(g, c, err);
 	case NBD_CLIENT_ATTACH:
 		break;
@@ -367,7 +373,7 @@ static int put_together(const struct given *g, struct nbd_client *c, const char 
 		return part_bad(err, "a HOST and a DEVICE are needed: nbd-client HOST [PORT] "
 				     "DEVICE -name EXPORT");
 	if (!g->position[2] && !g->unix_socket && is_device(g->position[0]))
-		return nbd_client_add_from_nbdtab(c, nbdtab, g->position[0], err);
+		return add_tabled(g, c, nbdtab, err);
 	r = add_patience(g, c, err);
 	return r < 0 ? r : add_server(g, c, err);
 }

@@ -36,15 +36,16 @@ struct nbd_client {
 	/* The command line of nbd-attach: word[0] is the program, word[n] NULL. */
 	char *word[NBD_CLIENT_WORDS + 1];
 	size_t n;
-	char note[256]; /* to be logged before the device is attached; "": nothing */
+	char warning[512]; /* of nbdtab's line: options left out; "": nothing */
+	char note[256];	   /* to be logged before the device is attached; "": nothing */
 };
 
 /* True if the program was called as nbd-client; a leading '@' in the name does not count. */
 bool nbd_client_is_named(const char *argv0);
 
 /*
- * Fills *ret, to be freed with nbd_client_done(). `nbdtab` is the file that is read when the only
- * word is a device. Returns 0, or -errno with an ERR_USAGE sentence (ERR_FAILED: the line of nbdtab
+ * Fills *ret, to be freed with nbd_client_done(). `nbdtab` is the file that is read for a
+ * device without a host. Returns 0, or -errno with an ERR_USAGE sentence (ERR_FAILED: the line of nbdtab
  * cannot be used, or want of memory); ret->task is then CHECK if a check was asked for, and nothing
  * is to be freed. Calls getopt_long_only(3), so one thread at a time.
  */

@@ -189,7 +189,7 @@ static int write_option(struct line *l, const struct option_word *o, struct err 
 		return 0;
 	}
 	if (!k) {
-		l->tab->lossy = true;
+		l->tab->lost++;
 		note(l, o, "left out; neither nbd-client nor nbd-attach knows it");
 		return 0;
 	}
@@ -232,7 +232,8 @@ static int write_tls(struct line *l, struct err *err)
 	if (!given(l, "tls"))
 		fputs("tls = yes\n", l->out);
 	/* nbd-client then takes the key's file for the certificate's, too. */
-	if (key && !given(l, "certfile"))
+	l->tab->key_is_cert = key && !given(l, "certfile");
+	if (l->tab->key_is_cert)
 		fprintf(l->out, "tls-cert = %s\n", key->value);
 	return 0;
 }
@@ -244,7 +245,8 @@ int nbdtab_convert(struct nbdtab *tab, char *text, FILE *out, struct err *err)
 	int r = split(&l, text, &options, err);
 
 	tab->index = -1;
-	tab->lossy = tab->impatient = false;
+	tab->lost = 0;
+	tab->impatient = tab->key_is_cert = false;
 	if (r < 0 && l.field[0])
 		device_parse(l.field[0], "", &tab->index, NULL);
 	if (r < 0 || !l.field[0])

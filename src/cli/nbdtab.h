@@ -18,7 +18,8 @@ typedef void nbdtab_note_fn(const char *sentence, void *arg);
 struct nbdtab {
 	int index;	      /* of /dev/nbdN, even if the line is refused; -1: the line is empty, a
 				 comment, or names no device */
-	bool lossy;	      /* an option was left out that meant something, if only to a person */
+	bool key_is_cert;     /* the text has the key's file for the certificate, too */
+	unsigned lost;	      /* options left out that meant something, if only to a person */
 	bool impatient;	      /* the dead-timeout is what `timeout` said */
 	bool persist;	      /* nbd-client would connect again: nbd-attach always does */
 	nbdtab_note_fn *note; /* the caller's; also written into the text as comments */

@@ -160,7 +160,7 @@ static void import_line(struct import *im, char *line)
 	if (r < 0)
 		log_error("%s:%u: not imported: %s", im->file, im->line, err.message);
 	im->any = im->any || r < 0 || tab.index >= 0;
-	im->incomplete = im->incomplete || r < 0 || tab.lossy;
+	im->incomplete = im->incomplete || r < 0 || tab.lost;
 }
 
 static void say_what_is_next(const struct import *im)

@@ -82,7 +82,7 @@ static const struct {
     {"nbd-client -p -A ca srv nbd0", "--tls-ca=ca --tls nbd0 srv"},
     {"nbd-client -p -tlshostname h srv nbd0",
      "--tls-hostname=h --tls --tls-verify-peer=0 nbd0 srv"},
-    {"nbd-client -p -K k srv nbd0", "--tls --tls-verify-peer=0 --tls-cert=k --tls-key=k nbd0 srv"},
+    {"nbd-client -p -K k srv nbd0", "--tls --tls-key=k --tls-cert=k --tls-verify-peer=0 nbd0 srv"},
     {"nbd-client -p -certfile c -keyfile k -cacertfile a srv nbd0",
      "--tls-ca=a --tls --tls-cert=c --tls-key=k nbd0 srv"},
     {"nbd-client -l srv 99 -cacertfile a", "--tls-ca=a --list --port=99 --tls srv"},
