@@ -209,7 +209,14 @@ static void kept(const struct err *err, bool fails_io, void *arg)
 	/* If the kernel has refused the disconnect, the next hand-over restores the timeouts. */
 	if (fails_io)
 		handover_restore(s->handover);
-	supervisor_post(s, FSM_KEPT, err);
+	if (s->state != FSM_LEAVING || kernel_can_change(s->env.kernel)) {
+		supervisor_post(s, FSM_KEPT, err);
+		return;
+	}
+	log_warning("/dev/nbd%d stays attached, and its supervisor goes on, because with ioctl the "
+		    "device would end with it: %s",
+		    s->at.index, err->message);
+	supervisor_post(s, FSM_STAY, err);
 }
 
 static void late(const struct err *err, void *arg)

@@ -136,6 +136,7 @@ static const struct row rows[] = {
 	ROW(LEAVING,     DETACH,      LEAVING,     BUSY),
 	ROW(LEAVING,     RELEASED,    ENDED,       END_DONE),
 	ROW(LEAVING,     KEPT,        ENDED,       END_LEFT),
+	ROW(LEAVING,     STAY,        ATTACHED,    RECHECK),
 };
 /* clang-format on */
 

@@ -92,6 +92,7 @@ static void attached_devices_end_through_release(void **unused)
 		}
 	}
 	assert_int_equal(fsm_step(FSM_LEAVING, FSM_KEPT).action, FSM_END_LEFT);
+	assert_int_equal(fsm_step(FSM_LEAVING, FSM_STAY).next, FSM_ATTACHED);
 	assert_int_equal(fsm_step(FSM_DETACHING, FSM_KEPT).next, FSM_ATTACHED);
 }
 
