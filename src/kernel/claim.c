@@ -56,6 +56,11 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const char *no
 		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
 	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
 		report.sync_error = errno;
+	if (fd >= 0 && c->wait &&
+	    sync_file_range(fd, 0, 0,
+			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+		report.sync_error = errno;
 	/* udev may have held a lock of its own at first. */
 	if (fd >= 0 && !c->look)
 		flock(fd, LOCK_EX | LOCK_NB);
@@ -173,7 +178,7 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 	int ret;
 
 	c->index = index;
-	c->look = false;
+	c->look = c->wait = false;
 	ret = start(c, node.text, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to flush %s",
@@ -181,18 +186,29 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 	return 0;
 }
 
-int claim_look(int index, struct claim *c, struct err *err)
+static int look(int index, bool wait, struct claim *c, struct err *err)
 {
 	struct device_name node = device_node(index);
 	int ret;
 
 	c->index = index;
 	c->look = true;
+	c->wait = wait;
 	ret = start(c, node.text, O_RDONLY);
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to open %s",
 				 node.text);
 	return 0;
+}
+
+int claim_look(int index, struct claim *c, struct err *err)
+{
+	return look(index, false, c, err);
+}
+
+int claim_settle(int index, struct claim *c, struct err *err)
+{
+	return look(index, true, c, err);
 }
 
 int claim_finish(struct claim *c, struct err *err)

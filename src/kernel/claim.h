@@ -25,6 +25,7 @@ struct claim {
 	int fd;	   /* the socket to the process; closing it closes the device; -1: none */
 	int pidfd; /* the process, which is not a child of ours; -1: none */
 	bool look; /* it only looks: claim_look() */
+	bool wait; /* and waits: claim_settle() */
 };
 
 void claim_init(struct claim *c);
@@ -43,6 +44,15 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
  * closed again.
  */
 int claim_look(int index, struct claim *c, struct err *err);
+
+/*
+ * As claim_look(), and before the report the process waits until the kernel holds nothing that was
+ * written to the device and not sent, or not answered. It asks for no flush. After a loss that
+ * takes until the server is back: a program that has written may be in its last close(2), where its
+ * descriptor is gone already (blkdev_release() of block/fops.c), and requests that wait for a
+ * connection are in no counter of sysfs.
+ */
+int claim_settle(int index, struct claim *c, struct err *err);
 
 /* Becomes readable when the process has ended, and has closed the device. Owned by c. */
 static inline int claim_ended_fd(const struct claim *c)

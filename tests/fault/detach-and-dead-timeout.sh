@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 45
+begin 55
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -39,6 +39,32 @@ detach_in_outage() { # NAME OPTION...
 	shut_server
 }
 detach_in_outage "detach while lost"
+
+# A program that has written to a lost device waits in its last close(2): its descriptor is gone.
+in_last_close() { # PID
+	process_state "$1"
+	ls -l "/proc/$1/fd"
+	[[ $process_state = D ]] && ! ls -l "/proc/$1/fd" | grep -q "/dev/$device"
+}
+new_image
+serve nbdkit "$sock"
+check "last close: attaches" attach
+dd if=/dev/urandom of="$scratch/written" bs=1M count=4 status=none
+crash
+check "last close: the loss is noticed" wait_for 10 state_is lost
+dd if="$scratch/written" of="/dev/$device" bs=1M status=none 8>&- 9>&- &
+writer=$!
+started+=("$writer")
+check "last close: no process has the device open, and data waits" wait_for 20 in_last_close "$writer"
+check "last close: --detach refuses" expect_status 4 'cannot be flushed' nbd_attach --detach "$device"
+check "last close: it is still attached" state_is lost
+serve_again
+check "last close: heals" wait_for 30 state_is attached
+check "last close: the program ends" wait_for 30 gone "$writer"
+check "last close: ... without an error" wait "$writer"
+check "last close: the server has the data" cmp -n 4194304 "$scratch/written" "$image"
+check "last close: detaches" release
+rm "$scratch/written"
 
 # The dead timeout
 expires() { # NAME WHERE

@@ -355,6 +355,21 @@ int __wrap___open_2(const char *path, int flags)
 	return __wrap_open(path, flags, 0);
 }
 
+/* With a file `unwritten` the page cache has data that waits for the server. */
+int __real_sync_file_range(int fd, off64_t offset, off64_t n, unsigned flags);
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t n, unsigned flags);
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t n, unsigned flags)
+{
+	for (int i = 0; i < n_opened; i++) {
+		if (opened[i] != fd)
+			continue;
+		while (stub_wanted("unwritten"))
+			usleep(10000);
+		return 0;
+	}
+	return __real_sync_file_range(fd, offset, n, flags);
+}
+
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)

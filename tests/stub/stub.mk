@@ -3,7 +3,7 @@
 
 STUB_WRAPPED := netlink_new ioctl_new kernel_check kmsg_open sysfs_root udev_root sysfs_kernel_since usage_find \
 	usage_find_several device_make_node \
-	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync \
+	background_detach clock_gettime getsockopt timerfd_create open __open_2 fsync sync_file_range \
 	diag_destroy look_set_node look_open
 STUB_OBJ     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
 STUB_SHARED  := $(BUILD)/tests/stub/client.o

@@ -8,7 +8,8 @@
 
 #define STALL_MS       10000 /* after this time without a completed request, the flush has failed */
 #define STALL_FORCE_MS 1000
-#define PASSING_MS     50 /* between two looks for udev's processes */
+#define SETTLE_MS      2000 /* for what takes no time if nothing was written */
+#define PASSING_MS     50   /* between two looks for udev's processes */
 /*
  * A program that udev has started may claim the device for itself, and be gone when we look. Then
  * the claim is repeated, but not for long: a user in the kernel that we cannot see stays.
@@ -152,22 +153,67 @@ static void flush(struct release *r)
 		release_finish(r, ret);
 }
 
+static void refuse_lost(struct release *r)
+{
+	release_finish(
+	    r, err_set(&r->err, ERR_RETRY, ENOTCONN,
+		       "the server of /dev/nbd%d is lost, so written data cannot be flushed, "
+		       "and the device stays attached: try again when the server is back, or "
+		       "use --force and lose the data that the server has not stored",
+		       r->cfg.index));
+}
+
+static void settled(int fd, uint32_t events, void *arg)
+{
+	struct release *r = arg;
+	int ret = claim_finish(&r->claim, &r->err);
+
+	(void)fd;
+	(void)events;
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	claim_release(&r->claim);
+	if (ret < 0 && ret != -ENOENT) /* without a node nobody has written here */
+		release_finish(r, ret);
+	else
+		(release_lost(r) ? release_disconnect : flush)(r);
+}
+
+void release_tick_settle(struct release *r)
+{
+	if (loop_now() - r->since < SETTLE_MS)
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+	else
+		refuse_lost(r);
+}
+
 /*
- * The last close has written everything or failed. But the server may lose what it got since the
- * last flush, and only a successful flush can rule that out.
+ * The server may lose what it got since the last flush, and only a successful flush can rule that
+ * out. If there was no write since then, there may be some that wait for a connection.
  */
 static void finish_lost(struct release *r)
 {
-	if (r->cfg.clean)
+	int ret;
+
+	if (!r->cfg.clean) {
+		refuse_lost(r);
+		return;
+	}
+	if (r->cfg.read_only) {
 		release_disconnect(r);
+		return;
+	}
+	release_enter(r, STEP_SETTLE);
+	ret = claim_settle(r->cfg.index, &r->claim, &r->err);
+	if (ret == 0) {
+		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, settled, r);
+		if (!r->claim_io)
+			ret = err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	}
+	if (ret == 0)
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
 	else
-		release_finish(
-		    r,
-		    err_set(&r->err, ERR_RETRY, ENOTCONN,
-			    "the server of /dev/nbd%d is lost, so written data cannot be flushed, "
-			    "and the device stays attached: try again when the server is back, or "
-			    "use --force and lose the data that the server has not stored",
-			    r->cfg.index));
+		release_finish(r, ret);
 }
 
 void release_look_at_prepared(struct release *r)
@@ -202,7 +248,10 @@ void release_looked(void *arg)
 	if (ret < 0) {
 		release_finish(r, ret);
 	} else if (is_stuck(r)) {
-		/* This also counts a process that hangs in open(2) and has no descriptor yet. */
+		/*
+		 * This also counts a process that hangs in open(2) and has no descriptor yet, if
+		 * its request was sent before the loss.
+		 */
 		ret = err_set(&r->err, ERR_BUSY, EBUSY,
 			      "/dev/nbd%d has requests waiting for the server, so it is in use: "
 			      "--force detaches it and loses them",

@@ -15,6 +15,7 @@ enum step {
 	STEP_LOOK,	 /* the helper thread looks for users of the device */
 	STEP_PASSING,	 /* waits for udev to close the device, and then looks again */
 	STEP_FLUSH,	 /* the claim's process opens the device exclusively and calls fsync */
+	STEP_SETTLE,	 /* lost: a process waits until nothing written is left in the kernel */
 	STEP_LOOK_AGAIN, /* the helper thread looks for other users */
 	STEP_DISCONNECT, /* on the helper thread */
 	STEP_FREE,	 /* waits until the kernel has freed it */
@@ -79,6 +80,7 @@ void release_looked(void *arg);
 void release_look_at_prepared(struct release *r);
 void release_tick_passing(struct release *r);
 void release_tick_flush(struct release *r);
+void release_tick_settle(struct release *r);
 
 /* release-disconnect.c */
 void release_disconnect(struct release *r);

@@ -27,6 +27,9 @@ static void tick(void *arg)
 	case STEP_FLUSH:
 		release_tick_flush(r);
 		break;
+	case STEP_SETTLE:
+		release_tick_settle(r);
+		break;
 	case STEP_FREE:
 		release_tick_free(r);
 		break;
