@@ -80,7 +80,13 @@ struct attempt {
 	struct err err;
 };
 
-/* Frees all operations in progress; the results so far are kept. */
+/* Closes the connection and ends its handshake, but does not wait for either. */
+static void hang_up(struct attempt *a)
+{
+	handshake_free(TAKE_PTR(a->handshake), TAKE_FD(a->result.fd));
+}
+
+/* Frees all operations in progress, the connection included. */
 static void stop(struct attempt *a)
 {
 	loop_timer_free(a->deadline_timer);
@@ -92,7 +98,7 @@ static void stop(struct attempt *a)
 	lookup_free(TAKE_PTR(a->lookup));
 	dial_free(TAKE_PTR(a->dial));
 	tls_wait_cancel(&a->keys);
-	handshake_free(TAKE_PTR(a->handshake));
+	hang_up(a);
 	helper_release(TAKE_PTR(a->worker));
 	a->phase = PHASE_DONE;
 }
@@ -109,7 +115,6 @@ void attempt_free(struct attempt *a)
 	stop(a);
 	helpers_free(a->own_helpers);
 	close_fdp(&a->kernel_end);
-	close_fdp(&a->result.fd);
 	free(a);
 }
 
@@ -120,8 +125,6 @@ static void fail(struct attempt *a, int ret)
 
 	ret = a->first_ret ? a->first_ret : ret;
 	stop(a);
-	close_fdp(&a->result.fd);
-	a->result.fd = -1;
 	a->done(a, ret, NULL, &err, a->arg);
 }
 
@@ -222,9 +225,7 @@ static unsigned addresses_left(const struct attempt *a)
 static void connect_again(struct attempt *a)
 {
 	loop_timer_cancel(a->share_timer);
-	handshake_free(TAKE_PTR(a->handshake));
-	close_fdp(&a->result.fd);
-	a->result.fd = -1;
+	hang_up(a);
 	connect_now(a);
 }
 
@@ -306,7 +307,8 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 		ret = owner_check(a->result.fd, a->peer_uid, &a->err);
 	if (ret == 0 && a->relay) {
 		relays_add(helpers_relays(a->helpers), a->kernel_end, a->result.fd);
-		/* The relay has the only copy of the server's. */
+		/* The relay has the only copy of the server's, and wants it dropped likewise. */
+		sockopts_linger(a->result.fd, true);
 		close_fdp(&a->result.fd);
 		a->result.fd = TAKE_FD(a->kernel_end);
 		a->result.relay = true;
@@ -329,10 +331,8 @@ static void on_shaken(int ret, const struct handshake_told *told, const struct e
 		a->result.digest = *told->digest;
 	if (told->ids)
 		a->result.ids = *told->ids;
-	if (a->goal != NEGO_GOAL_GO) {
-		close_fdp(&a->result.fd);
-		a->result.fd = -1;
-	}
+	if (a->goal != NEGO_GOAL_GO)
+		sockopts_close(TAKE_FD(a->result.fd));
 	succeed(a);
 }
 

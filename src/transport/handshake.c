@@ -32,12 +32,11 @@ struct handshake {
 	struct worker_answer answer;
 };
 
-void handshake_free(struct handshake *h)
+void handshake_free(struct handshake *h, int sock)
 {
-	if (!h)
-		return;
-	loop_io_free(h->io);
-	helper_release(h->worker);
+	if (h)
+		loop_io_free(h->io);
+	helper_release_with(h ? h->worker : NULL, sock);
 	free(h);
 }
 
@@ -189,7 +188,7 @@ int handshake_new(struct loop *loop, struct helper *worker, const struct handsha
 	if (ret < 0) {
 		if (err)
 			*err = h->err;
-		handshake_free(h);
+		handshake_free(h, -1);
 		return ret;
 	}
 	*ret_handshake = h;

@@ -46,6 +46,10 @@ struct handshake_config {
 /* Takes over the worker, also when it fails. 0 or -errno with *err (FAILED). */
 int handshake_new(struct loop *loop, struct helper *worker, const struct handshake_config *cfg,
 		  struct handshake **ret_handshake, struct err *err);
-void handshake_free(struct handshake *h); /* accepts NULL; kills the worker if it still runs */
+/*
+ * Kills the worker if it still runs, and closes the socket (-1: none) as helper_release_with()
+ * does. Accepts NULL, which only closes.
+ */
+void handshake_free(struct handshake *h, int sock);
 
 #endif

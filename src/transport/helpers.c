@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "transport/nursery.h"
+#include "transport/sockopts.h"
 #include "worker/helper-main.h"
 #include "worker/worker.h"
 
@@ -106,6 +107,7 @@ static void reaped(struct helper *helper)
 	take_out(helper);
 	loop_io_free(helper->io);
 	process_done(&helper->process);
+	sockopts_close(helper->sock);
 	free(helper);
 }
 
@@ -165,10 +167,13 @@ void helpers_end_relays(struct helpers *h)
 	}
 }
 
-void helper_release(struct helper *helper)
+void helper_release_with(struct helper *helper, int sock)
 {
-	if (!helper)
+	if (!helper) {
+		sockopts_close(sock);
 		return;
+	}
+	helper->sock = sock;
 	take_out(helper);
 	loop_io_free(helper->io);
 	helper->io = NULL;
@@ -183,6 +188,11 @@ void helper_release(struct helper *helper)
 	/* Without memory for this it is reaped by helpers_free() at the latest. */
 	helper->io =
 	    loop_io_new(helper->owner->loop, helper->process.pidfd, EPOLLIN, on_end, helper);
+}
+
+void helper_release(struct helper *helper)
+{
+	helper_release_with(helper, -1);
 }
 
 void helper_let_go(struct helper *helper)
@@ -242,6 +252,7 @@ static int start_helper(struct helpers *h, const struct process_job *job,
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
 	helper->owner = h;
 	helper->process = PROCESS_NONE;
+	helper->sock = -1;
 	if (job)
 		ret = process_start(&helper->process, &h->seed, job, err);
 	else

@@ -44,6 +44,7 @@ struct helper {
 	struct helpers *owner;
 	struct helper *next, **link;
 	struct loop_io *io;
+	int sock; /* to be closed after its end; -1: none */
 	bool ready;
 };
 
@@ -78,6 +79,12 @@ int helpers_resolve(struct helpers *h, const struct resolve_job *job, struct hel
 
 /* Ends and forgets it: killed if it still runs, reaped when it has ended. Accepts NULL. */
 void helper_release(struct helper *helper);
+
+/*
+ * The same, and closes the socket that it shares (-1: none) when it has ended: until then it may
+ * change how long that takes (transport/sockopts.h). With a NULL helper, closes it now.
+ */
+void helper_release_with(struct helper *helper, int sock);
 
 /*
  * It goes on without us, beyond our own end: only reaped when it ends, if we are still there.

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -21,6 +22,8 @@
 #define KEEPALIVE_COUNT	   3
 #define PEER_TIMEOUT_S	   10
 #define PEER_TIMEOUT_MIN_S 5
+
+#define ULP_NAME_MAX 16 /* bytes of the name of a protocol over TCP (TCP_ULP_NAME_MAX) */
 
 /* What the kernel accepts as an interface's name (dev_valid_name). */
 static bool may_be_interface(const char *text)
@@ -180,6 +183,32 @@ int sockopts_socket(int family, const struct source *source, uint32_t peer_timeo
 	return TAKE_FD(fd);
 }
 
+void sockopts_linger(int fd, bool drop)
+{
+	const struct linger linger = {.l_onoff = drop, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void sockopts_close(int fd)
+{
+	if (fd < 0)
+		return;
+	sockopts_linger(fd, false);
+	close(fd);
+}
+
+/* A worker may put any protocol over TCP that the kernel has loaded. */
+static bool is_plain_or_tls(int fd)
+{
+	char name[ULP_NAME_MAX + 1] = "";
+	socklen_t len = sizeof(name) - 1;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &len) < 0)
+		return true; /* not TCP */
+	return !name[0] || strcmp(name, "tls") == 0;
+}
+
 int sockopts_hand_over(int fd, struct err *err)
 {
 	const struct timeval never = {0};
@@ -193,6 +222,11 @@ int sockopts_hand_over(int fd, struct err *err)
 	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) < 0)
 		return err_errno(err, ERR_FAILED, errno,
 				 "cannot prepare the socket for the kernel");
+	sockopts_linger(fd, false);
+	if (!is_plain_or_tls(fd))
+		return err_set(err, ERR_PERMANENT, EPROTO,
+			       "the handshake process has put another protocol than TLS over the "
+			       "connection: a server may have taken control of it");
 	if (pending)
 		return err_errno(err, ERR_RETRY, pending,
 				 "the server closed the connection after the handshake");

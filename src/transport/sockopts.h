@@ -38,9 +38,20 @@ bool source_names_interface(const char *text);
 int sockopts_socket(int family, const struct source *source, uint32_t peer_timeout_ms);
 
 /*
- * Makes a shaken-hands socket ready for the kernel: blocking, no send or receive timeout (one
- * left set kills an idle link in nbd.ko), no error pending. 0 or -errno (RETRY if the
- * peer is gone already).
+ * How long close() waits is an option of the socket, so a worker that shared it may have set that:
+ * a server that has taken the worker over could stop whoever closes the last copy. These undo it.
+ * `drop`: its last close() drops what was not sent, with a reset; otherwise the kernel sends it
+ * afterwards. Neither waits.
+ */
+void sockopts_linger(int fd, bool drop);
+/* Closes it, unless it is -1. No process that may set its options may have it by now. */
+void sockopts_close(int fd);
+
+/*
+ * Makes a shaken-hands socket ready for the kernel, whatever a worker has done to it: blocking, no
+ * send or receive timeout (one left set kills an idle link in nbd.ko), closed without a wait, no
+ * protocol over TCP but TLS, no error pending. 0 or -errno (RETRY if the peer is gone already;
+ * PERMANENT for another protocol).
  */
 int sockopts_hand_over(int fd, struct err *err);
 

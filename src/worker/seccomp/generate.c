@@ -367,6 +367,7 @@ static int add_tls(scmp_filter_ctx ctx)
 				       SCMP_A2_32(SCMP_CMP_EQ, TCP_INFO));
 	if (ret == 0)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 0);
+	/* A relay's, with any value, because a filter does not see it: see transport/sockopts.h. */
 	if (ret == 0)
 		ret = add_setsockopt(ctx, SOL_SOCKET, SO_LINGER);
 	if (ret == 0)

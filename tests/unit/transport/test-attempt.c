@@ -761,6 +761,91 @@ static void worker_misbehaves(void **state)
 	}
 }
 
+#define LINGER_S 8 /* how long close() would wait; an attempt of these takes 0.3 s at most */
+
+/* How a worker ends that has made its copy of the socket slow to close. */
+enum slow_close { SLOW_FAILED, SLOW_DONE, SLOW_KILLED, SLOW_WAYS };
+
+static int receive_socket(int fd)
+{
+	struct worker_job job;
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {&job, sizeof(job)};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	int sock = -1;
+
+	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) > 0 && CMSG_FIRSTHDR(&msg))
+		memcpy(&sock, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(sock));
+	return sock;
+}
+
+/* Fills the buffers on the way to a server that does not read. */
+static void worker_that_lingers(int fd, pid_t parent, const void *setup, size_t len)
+{
+	static const char much[1 << 16];
+	const struct linger slow = {.l_onoff = 1, .l_linger = LINGER_S};
+	int sock;
+
+	(void)parent;
+	(void)setup;
+	(void)len;
+	tell(fd, WORKER_READY);
+	sock = receive_socket(fd);
+	while (send(sock, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	if (setsockopt(sock, SOL_SOCKET, SO_LINGER, &slow, sizeof(slow)) < 0)
+		_exit(1);
+	memset(&lie, 0, sizeof(lie));
+	lie.export.size = 4096;
+	lie.export.style = NBD_STYLE_FIXED_NEW;
+	if (helper_number == SLOW_FAILED)
+		fail_with(fd, EIO, ERR_RETRY);
+	else if (helper_number == SLOW_DONE)
+		tell(fd, WORKER_DONE);
+	while (helper_number == SLOW_KILLED)
+		pause();
+	_exit(0); /* an ending process does not wait for its sockets */
+}
+
+/* The last copy of a socket is ours, with the options that a worker has set. */
+static void no_close_waits(void **state)
+{
+	static const int expected[SLOW_WAYS] = {-EIO, 0, -ETIMEDOUT};
+
+	(void)state;
+	for (unsigned i = 0; i < SLOW_WAYS * 2; i++) {
+		struct attempt_config cfg = {
+		    .timeout_ms = 300,
+		    .goal = i < SLOW_WAYS ? NEGO_GOAL_GO : NEGO_GOAL_INFO,
+		};
+		struct address at = literal_address("127.0.0.1", 0);
+		pid_t pid = server_start(listen_at(&at, 8), silent);
+		uint64_t start = loop_now();
+		struct endpoint e;
+		struct outcome o;
+
+		tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+		cfg.endpoint = &e;
+		o = attempt_with(&cfg,
+				 (struct helpers_config){
+				     .worker = helper_kind(worker_that_lingers, i % SLOW_WAYS)});
+		assert_int_equal(o.ret, expected[i % SLOW_WAYS]);
+		close_fdp(&o.fd); /* as links do with one that is dead */
+		print_message("%u: %u ms\n", i, (unsigned)(loop_now() - start));
+		assert_in_range(loop_now() - start, 0, LINGER_S * 1000 / 2);
+		server_stop(pid);
+		endpoint_done(&e);
+	}
+}
+
 /* Freed at any moment, an attempt leaves no process and no descriptor. */
 static void freed_at_any_time(void **state)
 {
@@ -1005,6 +1090,7 @@ int main(void)
 	    cmocka_unit_test(another_address),
 	    cmocka_unit_test(silent_address),
 	    cmocka_unit_test(worker_misbehaves),
+	    cmocka_unit_test(no_close_waits),
 	    cmocka_unit_test(freed_at_any_time),
 	    cmocka_unit_test(wrong_configuration),
 	    cmocka_unit_test(nbdkit_tcp),

@@ -217,6 +217,41 @@ static void signals(void **state)
 	loop_free(loop);
 }
 
+/* A worker may change how long its socket takes to close until it has ended. */
+static void its_socket_outlives_it(void **state)
+{
+	struct loop *loop = loop_new();
+	struct helpers *h = new_helpers(loop, (struct helpers_config){.spares = 1});
+	struct helper *w;
+	struct err err;
+	unsigned early = 0;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		pid_t pid;
+
+		assert_true(sock >= 0);
+		fill(h);
+		await_ready(loop, h, 1);
+		assert_int_equal(helpers_take(h, &w, &err), 0);
+		pid = w->process.pid;
+		helper_release_with(w, sock);
+		/* It exists until it is reaped. */
+		if (kill(pid, 0) == 0) {
+			assert_true(fcntl(sock, F_GETFD) >= 0);
+			early++;
+		}
+		for (int k = 0; k < 250 && kill(pid, 0) == 0; k++)
+			loop_run_for(loop, 1);
+		assert_int_equal(fcntl(sock, F_GETFD), -1);
+	}
+	assert_true(early > 0);
+	helper_release_with(NULL, -1);
+	helpers_free(h);
+	loop_free(loop);
+}
+
 /* Copies of a zygote are our children, confined, each a new process; a dead zygote is replaced. */
 static void from_a_zygote(void **state)
 {
@@ -694,6 +729,7 @@ int main(void)
 	    cmocka_unit_test(relays_do_not_add_up),
 	    cmocka_unit_test(locked_in_memory),
 	    cmocka_unit_test(signals),
+	    cmocka_unit_test(its_socket_outlives_it),
 	    cmocka_unit_test(from_a_zygote),
 	    cmocka_unit_test(the_root_file_systems_are_spared),
 	    cmocka_unit_test(a_zygote_needs_no_file),
