@@ -79,6 +79,7 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
 {
 	bool news = outage_set_grace(&s->outage, loop_now(), seconds);
 
+	supervisor_touch(s); /* the status says until when I/O waits */
 	if (s->outage.since && supervisor_dials(s)) {
 		arm_expiry(s);
 		if (news && seconds != GRACE_NONE)
@@ -90,11 +91,12 @@ void supervisor_set_grace(struct supervisor *s, uint32_t seconds)
 
 static void say_lost(const struct supervisor *s)
 {
+	uint64_t end = outage_fails_at(&s->outage), now = loop_now();
 	char limit[48] = "";
 
-	if (s->cfg.reconnect && s->cfg.dead_timeout_s != SUPERVISOR_FOREVER)
+	if (s->outage.since && end != UINT64_MAX)
 		snprintf(limit, sizeof(limit), ", for at most %llu s",
-			 (unsigned long long)s->cfg.dead_timeout_s);
+			 (unsigned long long)(end > now ? (end - now + 500) / 1000 : 0));
 	if (s->state == FSM_DEGRADED)
 		log_line(outage_is_usual(&s->outage) ? LOG_INFO : LOG_WARNING,
 			 "/dev/nbd%d: a connection to %s is dead (%s), %u of %u are left",

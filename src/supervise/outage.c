@@ -69,6 +69,15 @@ uint64_t outage_fails_at(const struct outage *o)
 	return grace_end < end ? grace_end : end;
 }
 
+int64_t outage_fails_on(const struct outage *o, uint64_t now, int64_t wall_ms)
+{
+	uint64_t end = outage_fails_at(o);
+
+	if (!o->since || end == UINT64_MAX)
+		return 0;
+	return (wall_ms + ((int64_t)end - (int64_t)now) + 500) / 1000;
+}
+
 bool outage_is_usual(const struct outage *o)
 {
 	return o->flaps >= USUAL_FLAPS;

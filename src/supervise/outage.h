@@ -49,6 +49,9 @@ void outage_hold(struct outage *o);
 /* When I/O begins to fail in the present outage; UINT64_MAX: never. */
 uint64_t outage_fails_at(const struct outage *o);
 
+/* The same in seconds since 1970, if `wall_ms` is the moment `now`; 0: never, or there is none. */
+int64_t outage_fails_on(const struct outage *o, uint64_t now, int64_t wall_ms);
+
 /* True if the connection is lost repeatedly: short outages are no longer worth a warning. */
 bool outage_is_usual(const struct outage *o);
 /* True if this is the first outage of that kind. */

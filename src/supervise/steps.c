@@ -18,6 +18,7 @@
 #include "supervise/reconnect/reconnect.h"
 #include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
+#include "supervise/telling.h"
 #include "supervise/watch/watch.h"
 
 /* The states to which a loss, a refusal or an error leads. */
@@ -105,7 +106,7 @@ static void empty_queue(void *arg)
 	if (s->touched && s->state != FSM_ENDED && s->state != FSM_GIVING)
 		report_write(s->report, s->state);
 	if (s->touched)
-		report_tell(s->report, s->state, watch_cause(s->watch));
+		supervisor_tell(s);
 	if (s->touched)
 		background_phase(s->cfg.report_fd, s->state);
 	s->touched = false;

@@ -33,6 +33,17 @@ static void ready(void *arg)
 	supervisor_ready(arg);
 }
 
+void supervisor_tell(const struct supervisor *s)
+{
+	struct timespec now;
+	int64_t wall_ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	report_tell(s->report, s->state, watch_cause(s->watch),
+		    outage_fails_on(&s->outage, loop_now(), wall_ms));
+}
+
 int supervisor_prepare_report(struct supervisor *s, struct err *err)
 {
 	static const struct report_events events = {.fill = fill, .ready = ready};

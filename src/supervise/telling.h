@@ -9,4 +9,7 @@ struct supervisor;
 /* Makes the part that reports the status. 0 or -errno with *err. */
 int supervisor_prepare_report(struct supervisor *s, struct err *err);
 
+/* Tells the service manager the status. */
+void supervisor_tell(const struct supervisor *s);
+
 #endif

@@ -181,6 +181,12 @@ static const char *opening(enum fsm_state state)
 	return "";
 }
 
+/* The opening says that I/O waits. */
+static bool is_waiting(enum fsm_state state)
+{
+	return state == FSM_LOST || state == FSM_REFUSED || state == FSM_HELD;
+}
+
 /* The reason may name the device, which the sentence has named already. */
 static void put_kept(struct text *t, const struct manager_status *s)
 {
@@ -214,7 +220,7 @@ void manager_sentence(const struct manager_status *s, int64_t now, char *buf, si
 		text_str(&t, ", since ");
 		put_time(&t, s->since, now);
 	}
-	if (s->fails_at && s->state == FSM_LOST) {
+	if (s->fails_at && is_waiting(s->state)) {
 		text_str(&t, ", until ");
 		put_time(&t, s->fails_at, now);
 	}

@@ -207,7 +207,7 @@ int report_write(struct report *r, enum fsm_state state)
 	return ret;
 }
 
-void report_tell(struct report *r, enum fsm_state state, const char *cause)
+void report_tell(struct report *r, enum fsm_state state, const char *cause, int64_t fails_at)
 {
 	const struct state *t = &r->state;
 	struct manager_status status = {
@@ -217,6 +217,7 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause)
 	    .reason = state == FSM_ATTACHED ? "" : t->error,
 	    .kept = r->kept[0] ? r->kept : NULL,
 	    .next_try = t->next_try,
+	    .fails_at = fails_at,
 	    .index = r->env->at->index,
 	};
 
@@ -224,8 +225,6 @@ void report_tell(struct report *r, enum fsm_state state, const char *cause)
 		return;
 	if (!status.reason[0] && (state == FSM_LOST || state == FSM_DEGRADED))
 		status.reason = cause;
-	if (t->outage_since && r->cfg.dead_timeout_s != REPORT_FOREVER && state != FSM_HELD)
-		status.fails_at = t->outage_since + (int64_t)r->cfg.dead_timeout_s;
 	manager_status(r->manager, &status);
 }
 

@@ -61,8 +61,11 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
  * was true before, as the log does.
  */
 int report_write(struct report *r, enum fsm_state state);
-/* Tells the service manager the same; `cause` is why the last connection died. */
-void report_tell(struct report *r, enum fsm_state state, const char *cause);
+/*
+ * Tells the service manager the same. `cause` is why the last connection died, and at `fails_at`
+ * (seconds since 1970; 0: never) the I/O that waits begins to fail.
+ */
+void report_tell(struct report *r, enum fsm_state state, const char *cause, int64_t fails_at);
 /* Runs the command of --on-change, if there is one and a device. */
 void report_change(struct report *r, enum fsm_state from, enum fsm_state to, const char *reason,
 		   uint64_t outage_ms);

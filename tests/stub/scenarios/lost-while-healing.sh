@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # One of two connections dies, and the other one while the first is being replaced. The outage begins
 # with that, however long the kernel takes for the hand-over.
-# shellcheck source=tests/stub/lib.bash disable=SC2119
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 # The kernel does not answer the hand-over, and will not need its socket.

@@ -96,6 +96,23 @@ static void test_hold(void **state)
 	assert_int_equal(outage_fails_at(&o), 38000);
 }
 
+static void test_fails_on(void **state)
+{
+	struct outage o;
+
+	(void)state;
+	outage_init(&o, 30);
+	assert_int_equal(outage_fails_on(&o, 1000, 100000), 0);
+	outage_begin(&o, 1000, "");
+	assert_int_equal(outage_fails_on(&o, 1000, 100000), 130);
+	assert_int_equal(outage_fails_on(&o, 1700, 100700), 130);
+	assert_int_equal(outage_fails_on(&o, 41000, 140000), 130);
+	outage_hold(&o);
+	assert_int_equal(outage_fails_on(&o, 2000, 101000), 0);
+	outage_set_grace(&o, 5000, 10);
+	assert_int_equal(outage_fails_on(&o, 5000, 104000), 114);
+}
+
 static void test_grace_is_news(void **state)
 {
 	struct outage o;
@@ -135,7 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_counts), cmocka_unit_test(test_fails_at),
 	    cmocka_unit_test(test_hold),   cmocka_unit_test(test_grace_is_news),
-	    cmocka_unit_test(test_usual),
+	    cmocka_unit_test(test_usual),  cmocka_unit_test(test_fails_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

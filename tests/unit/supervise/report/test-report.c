@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel/kernel.h"
@@ -186,7 +187,7 @@ static void swap_writes_nothing_in_an_outage(void **state)
 	f.error = "no route to host";
 	report_write(f.r, FSM_LOST);
 	assert_int_equal(state_read(INDEX, &s, NULL), -ENOENT);
-	report_tell(f.r, FSM_LOST, "it has died");
+	report_tell(f.r, FSM_LOST, "it has died", 0);
 	assert_non_null(strstr(hear(), "no route to host"));
 	f.outage_since = 0;
 	report_write(f.r, FSM_ATTACHED);
@@ -199,16 +200,32 @@ static void why_it_is_not_well(void **state)
 	make((struct report_config){.dead_timeout_s = REPORT_FOREVER});
 	open_report();
 	report_write(f.r, FSM_LOST);
-	report_tell(f.r, FSM_LOST, "it has died");
+	report_tell(f.r, FSM_LOST, "it has died", 0);
 	assert_non_null(strstr(hear(), "it has died"));
 	/* After a failed attempt, its error is reported instead. */
 	f.error = "it refuses connections";
 	report_write(f.r, FSM_LOST);
-	report_tell(f.r, FSM_LOST, "it has died");
+	report_tell(f.r, FSM_LOST, "it has died", 0);
 	assert_non_null(strstr(hear(), "it refuses connections"));
 	report_write(f.r, FSM_ATTACHED);
-	report_tell(f.r, FSM_ATTACHED, "it has died");
+	report_tell(f.r, FSM_ATTACHED, "it has died", 0);
 	assert_null(strstr(hear(), "it "));
+}
+
+/* The time is the caller's: the dead timeout may not count, or a shutdown may end the wait first.
+ */
+static void until_when_it_waits(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	make((struct report_config){.dead_timeout_s = 77});
+	open_report();
+	f.outage_since = time(NULL);
+	report_write(f.r, FSM_LOST);
+	report_tell(f.r, FSM_LOST, "", 0);
+	assert_null(strstr(hear(), "until"));
+	report_tell(f.r, FSM_LOST, "", 86400 + 3600);
+	assert_non_null(strstr(hear(), "until 1970-01-02 01:00"));
 }
 
 /* The device is ready when the partitions exist and udev knows of it. */
@@ -265,6 +282,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(no_device_no_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(swap_writes_nothing_in_an_outage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(why_it_is_not_well, setup, teardown),
+	    cmocka_unit_test_setup_teardown(until_when_it_waits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(ready_after_both, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_command_is_waited_for, setup, teardown),
 	    cmocka_unit_test(a_part_that_is_not_there),
