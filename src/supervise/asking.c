@@ -13,6 +13,7 @@
 #include "supervise/finding.h"
 #include "supervise/handover/handover.h"
 #include "supervise/reconnect/reconnect.h"
+#include "supervise/report/report.h"
 #include "supervise/requests/requests.h"
 #include "supervise/resize/resize.h"
 #include "supervise/steps.h"
@@ -62,6 +63,17 @@ static void reload_for(struct supervisor *s)
 	reconnect_hurry(s->reconnect, "asked to reload");
 }
 
+/*
+ * I/O waits, and this process may end before the grace that a shutdown gives the server: it is
+ * ending already, or it was started by hand and ends with its login session. A service manager ends
+ * it after what uses the device, and the supervisor of a root file system survives.
+ */
+static bool may_leave(const struct supervisor *s)
+{
+	return s->outage.since && !handover_fails_io(s->handover) &&
+	       (s->state == FSM_LEAVING || !(report_has_manager(s->report) || protect_root()));
+}
+
 static void asked(const struct control_request *request, void *arg)
 {
 	struct supervisor *s = arg;
@@ -82,7 +94,7 @@ static void asked(const struct control_request *request, void *arg)
 		supervisor_fail_now(s);
 		break;
 	case CONTROL_GRACE:
-		requests_answer(s->requests, 0, "");
+		requests_answer(s->requests, 0, may_leave(s) ? CONTROL_MAY_LEAVE : "");
 		supervisor_set_grace(s, request->grace);
 		break;
 	case CONTROL_REFRESH:

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "verbs/abreast.h"
 #include "verbs/device.h"
 #include "verbs/verbs.h"
@@ -14,14 +17,30 @@
 #include "runtime/grace.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
+#include "runtime/state.h"
 #include "supervise/attach/adopt.h"
+#include "supervise/fsm.h"
 #include "supervise/requests/control.h"
 #include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000
-#define LOCK_LOOKS	20
-#define LOCK_PAUSE_MS	100
-#define IDENTIFIER_MAX	4096 /* a page of sysfs */
+#define WATCH_PAUSE_MS	100
+/*
+ * ms after the grace: by then the supervisor says that I/O fails, or it has ended; before that, it
+ * looks for users of the device.
+ */
+#define EXPIRY_MS      15000
+#define LOCK_LOOKS     20
+#define LOCK_PAUSE_MS  100
+#define IDENTIFIER_MAX 4096 /* a page of sysfs */
+
+static void pause_ms(uint64_t ms)
+{
+	struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = ms % 1000 * 1000000};
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
 
 static bool is_lost(struct heal *h)
 {
@@ -51,9 +70,9 @@ static bool is_supervised(int index)
 
 /*
  * The device has no supervisor, so it will not be reconnected: if its server is lost, the I/O that
- * waits for it fails when the grace has passed.
+ * waits for it fails when that time has passed.
  */
-static int bound_alone(int index, uint32_t grace, struct err *err)
+static int bound_alone(int index, uint64_t left_ms, struct err *err)
 {
 	char identifier[IDENTIFIER_MAX];
 	struct heal h = {.index = index, .identifier = identifier};
@@ -61,17 +80,16 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	bool fallback;
 	int ret;
 
-	if (grace == GRACE_NONE || mark < 0 ||
-	    adopt_identifier(index, identifier, sizeof(identifier)) < 0)
+	if (mark < 0 || adopt_identifier(index, identifier, sizeof(identifier)) < 0)
 		return 0;
 	ret = kernel_new(KERNEL_BACKEND_NETLINK, &h.kernel, &fallback, err);
 	if (ret < 0)
 		return ret;
 	h.mark = mark;
 	if (is_lost(&h)) {
-		log_warning("/dev/nbd%d has no supervisor and no server: its I/O fails in %u s",
-			    index, grace);
-		sleep(grace);
+		log_warning("/dev/nbd%d has no supervisor and no server: its I/O fails in %llu s",
+			    index, (unsigned long long)(left_ms + 999) / 1000);
+		pause_ms(left_ms);
 		if (grace_read() != GRACE_NONE && !is_supervised(index) && is_lost(&h))
 			heal_fail_work(&h);
 		else
@@ -83,17 +101,57 @@ static int bound_alone(int index, uint32_t grace, struct err *err)
 	return 0;
 }
 
+/* According to the supervisor, I/O waits for a lost server. With --swap the name may be old. */
+static bool is_waiting(int index, struct state *room)
+{
+	return sysfs_attached(index) && grace_read() != GRACE_NONE &&
+	       state_read(index, room, NULL) == 0 && room->alive == 0 &&
+	       strcmp(room->name, fsm_state_name(FSM_EXPIRED)) != 0;
+}
+
+/*
+ * The supervisor fails the I/O itself, unless it ends before, as with its login session. True: it
+ * has ended.
+ */
+static bool leaves_before(int index, uint64_t end)
+{
+	struct state *room = calloc(1, sizeof(*room));
+	struct rundir_path lock = rundir_device(index, "lock");
+	bool held = true;
+
+	while (held && loop_now() < end && room && is_waiting(index, room)) {
+		usleep(WATCH_PAUSE_MS * 1000);
+		held = lock_holder(lock.text) != 0;
+	}
+	free(room);
+	return !held;
+}
+
+/* It has ended, perhaps before it answered. */
+static bool has_ended(int ret)
+{
+	return ret == -ENOENT || ret == -EPIPE || ret == -ECONNRESET;
+}
+
 /* For abreast_start(): arg is the grace in seconds. */
 static int bound(int index, void *arg)
 {
 	uint32_t grace = *(const uint32_t *)arg;
+	uint64_t grace_ms = grace * UINT64_C(1000), end, now;
 	const struct control_request request = {.verb = CONTROL_GRACE, .grace = grace};
 	struct err err = {.message = ""};
 	int status = 0;
 	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, &err);
 
-	if (ret == -ENOENT)
-		ret = bound_alone(index, grace, &err);
+	end = loop_now() + grace_ms;
+	if (has_ended(ret))
+		ret = grace == GRACE_NONE ? 0 : bound_alone(index, grace_ms, &err);
+	else if (ret == 0 && status == 0 && grace != GRACE_NONE &&
+		 strcmp(err.message, CONTROL_MAY_LEAVE) == 0 &&
+		 leaves_before(index, end + EXPIRY_MS)) {
+		now = loop_now();
+		ret = bound_alone(index, now < end ? end - now : 0, &err);
+	}
 	if (ret < 0)
 		status = err_exit_status(err.kind);
 	if (status)

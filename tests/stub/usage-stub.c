@@ -10,7 +10,7 @@
 /*
  * The driver keeps its own /proc, which shows the processes that have a device open. With the real
  * one of a container every answer would be unsure; here only the file `unsure` makes it so. With
- * `slow-look` a look takes 12 s.
+ * `slow-look` a look takes 12 s, with `unhurried-look` 3 s.
  */
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err);
 int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err *err)
@@ -19,6 +19,8 @@ int __wrap_usage_find(int index, pid_t skip, struct usage *ret_usage, struct err
 
 	if (stub_wanted("slow-look"))
 		sleep(12);
+	if (stub_wanted("unhurried-look"))
+		sleep(3);
 	ret = usage_find_at(stub_path("proc").text, stub_path("sys").text, stub_path("md").text,
 			    index, skip, ret_usage, err);
 	if (ret == 0)

@@ -6,10 +6,10 @@
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
  * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
- * `grace SECONDS` (of a shutdown), `resize`, `fail` (I/O that waits in an outage), `give VERSION`
- * (another supervisor asks for the device: succession/messages.h), `reload` (the configuration; the
- * answer is the process that takes over); `STATUS SENTENCE`, STATUS being the exit status to end
- * with.
+ * `grace SECONDS` (of a shutdown; the answer is CONTROL_MAY_LEAVE or nothing), `resize`, `fail`
+ * (I/O that waits in an outage), `give VERSION` (another supervisor asks for the device:
+ * succession/messages.h), `reload` (the configuration; the answer is the process that takes over);
+ * `STATUS SENTENCE`, STATUS being the exit status to end with.
  */
 #ifndef SUPERVISE_REQUESTS_CONTROL_H
 #define SUPERVISE_REQUESTS_CONTROL_H
@@ -21,6 +21,12 @@
 #include "base/loop.h"
 
 struct control;
+
+/*
+ * The server is lost, and no service manager lets the supervisor live for the whole grace: the
+ * caller had better watch it.
+ */
+#define CONTROL_MAY_LEAVE "may leave"
 
 enum control_verb {
 	CONTROL_DETACH,
