@@ -31,21 +31,27 @@
  */
 static unsigned signal_children(pid_t leader, int signal)
 {
-	char path[64];
-	_cleanup_file_ FILE *f = NULL;
+	_cleanup_fd_ int fd = held_open("/proc/thread-self/children", O_RDONLY, 0);
+	char buf[4096];
 	bool group = false;
 	unsigned n = 0;
-	int pid;
+	pid_t pid = 0;
+	ssize_t len;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-	f = held_fopen(path, O_RDONLY);
-	while (f && fscanf(f, "%d", &pid) == 1) {
-		if (getpgid(pid) != leader)
-			kill(pid, signal);
-		else
-			group = true;
-		n++;
-	}
+	/* Each number has a space after it. */
+	while (fd >= 0 && (len = read(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < len; i++) {
+			if (buf[i] != ' ') {
+				pid = 10 * pid + (buf[i] - '0');
+				continue;
+			}
+			if (getpgid(pid) != leader)
+				kill(pid, signal);
+			else
+				group = true;
+			pid = 0;
+			n++;
+		}
 	if (group)
 		kill(-leader, signal);
 	return n;

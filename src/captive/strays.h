@@ -16,7 +16,8 @@ typedef void strays_fn(void *arg);
 /*
  * SIGTERM, and SIGKILL `patience_ms` later, to the group of `leader`, reaped or not, and to all
  * children. Returns when there is none, or after two seconds more, with the number of
- * children that were there. `meanwhile` may be NULL.
+ * children that were there. `meanwhile` may be NULL. May be called by a handler of signals, in a
+ * process with one thread.
  */
 unsigned strays_end(pid_t leader, unsigned patience_ms, strays_fn *meanwhile, void *arg);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,11 +17,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "captive/command.h"
+#include "captive/strays.h"
 #include "cli/server-captive.h"
 
 #define LETTERS	 6    /* at the end of a name, which mkdtemp(3) replaces */
 #define BACKLOG	 16   /* connections */
 #define END_MS	 5000 /* after this time a server that was asked to end is killed */
+#define LAST_MS	 1000 /* for what SIGKILL does not end at once */
 #define PAUSE_MS 10
 /* How long a server that has closed its connection may take to end. */
 #define DEATH_MS 1000
@@ -31,7 +34,8 @@ static struct {
 } place; /* for the handler of signals */
 
 static struct {
-	pid_t pid; /* 0: none */
+	pid_t pid; /* which is its process group's number, too; 0: none was started */
+	bool ended;
 	bool proved;
 	char *const *words;
 } server;
@@ -42,8 +46,35 @@ static void leave_no_files(void)
 	rmdir(place.directory);
 }
 
+/*
+ * Ends the server and all that it has started. First its process group, although the leader may
+ * have ended: a member may still have the socket. Then what has left the group: this process is a
+ * subreaper, so the strays become its children when their parents end.
+ */
+static void end(unsigned patience_ms)
+{
+	uint64_t limit = loop_now() + END_MS;
+	bool told = false;
+	pid_t r;
+
+	if (!server.pid)
+		return;
+	/* Signals the group only while a child is in it, or else its number may be another's. */
+	while ((r = waitpid(-server.pid, NULL, WNOHANG)) >= 0 && loop_now() < limit + LAST_MS) {
+		if (r > 0)
+			continue;
+		if (!told || loop_now() > limit)
+			kill(-server.pid, told ? SIGKILL : SIGTERM);
+		told = true;
+		usleep(PAUSE_MS * 1000);
+	}
+	strays_end(server.pid, patience_ms, NULL, NULL);
+}
+
+/* Nobody waits for the strays here: the helpers of the verb are among them, and stay at SIGTERM. */
 static void ended_by(int number)
 {
+	end(0);
 	leave_no_files();
 	signal(number, SIG_DFL);
 	raise(number);
@@ -82,20 +113,6 @@ static bool has_ended(int *ret_status)
 	return waitpid(server.pid, ret_status, WNOHANG) == server.pid;
 }
 
-/* Asks it to end and waits; it leads a process group. */
-static void end(void)
-{
-	uint64_t limit = loop_now() + END_MS;
-	int status;
-
-	kill(-server.pid, SIGTERM);
-	while (!has_ended(&status)) {
-		if (loop_now() > limit)
-			kill(-server.pid, SIGKILL);
-		usleep(PAUSE_MS * 1000);
-	}
-}
-
 const char *passing_server(const char *address)
 {
 	return server.words ? command_name(server.words) : address;
@@ -111,14 +128,14 @@ void passing_explain(struct err *err)
 	uint64_t limit = loop_now() + DEATH_MS;
 	int status;
 
-	if (!server.pid)
+	if (!server.pid || server.ended)
 		return;
 	while (!has_ended(&status)) {
 		if (loop_now() > limit)
 			return;
 		usleep(PAUSE_MS * 1000);
 	}
-	server.pid = 0;
+	server.ended = true;
 	/* What it said went to our own standard error. */
 	command_explain_end(command_name(server.words), status, server.proved, "", err);
 }
@@ -135,14 +152,14 @@ static int run_with(const struct options *o, char *const *words,
 	if (command.listen_fd < 0)
 		return err_exit_status(err->kind);
 	server.words = words;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	ret = command_start(&command, &server.pid, err);
 	/* From now on the socket is closed when the server ends. */
 	close(command.listen_fd);
 	asked.endpoint.path = place.at.sun_path;
 	asked.endpoint.path_len = strlen(place.at.sun_path);
 	status = ret < 0 ? err_exit_status(err->kind) : verb(&asked);
-	if (ret == 0 && server.pid)
-		end();
+	end(END_MS);
 	leave_no_files();
 	return status;
 }

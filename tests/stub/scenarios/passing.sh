@@ -19,8 +19,10 @@ asks() { # ARGUMENT...
 
 # The command has ended, and with it the server; no socket is left.
 nothing_is_left() {
-	ls -A "$N/runtime"
-	[[ -z $(ls -A "$N/runtime") ]] && ! grep -alz "^XDG_RUNTIME_DIR=$N/runtime$" /proc/[0-9]*/environ
+	local left
+	# The exit status does not count: some process or other ends while grep looks.
+	left=$(ls -A "$N/runtime"; grep -alsz "^XDG_RUNTIME_DIR=$N/runtime$" /proc/[0-9]*/environ)
+	[[ -z $left ]] || { echo "$left" && return 1; }
 }
 
 qemu-img create -q -f qcow2 "$N/disk.qcow2" 10M
@@ -59,6 +61,14 @@ check "a command that refuses to start: 5" \
 check "a command that a signal ends: 4" \
 	expect_status 4 '^nbd-attach: the server sh was ended by signal 9 \(Killed\)$' \
 	asks --list -- [ sh -c 'kill -9 $$' ]
+check "a command that ends and leaves a process with the socket: 5" \
+	expect_status 5 '^nbd-attach: the server sh ended with exit status 1$' \
+	asks --info --connect-timeout 1 -- [ sh -c 'sleep 303 & exit 1' ]
+check "... it is ended, too" nothing_is_left
+check "a server with a process that ignores SIGTERM, and one in another session" eval '
+	asks --info -- [ sh -c "sh -c \"trap \\\"\\\" TERM; sleep 303\" & setsid sleep 303 &
+		exec nbdkit -f memory 3M" ] | grep -q "^size  *3 MiB"'
+check "... they are ended, too" nothing_is_left
 check "a command that is missing: 6" \
 	expect_status 6 'cannot run nosuchcommand' asks --info -- [ nosuchcommand ]
 check "a command that never answers: 4, with its name" \
@@ -84,7 +94,7 @@ chmod 755 "$N/refuser"
 check "a server that refuses and closes the connection: 5, with its reason" \
 	expect_status 5 'the request for export "x" is invalid \(it says "bad name"\)$' \
 	asks --info x -- [ "$N/refuser" ]
-start "${asking[@]}" --info --connect-timeout 60 -- [ sleep 60 ]
+start "${asking[@]}" --info --connect-timeout 60 -- [ sh -c 'sleep 303 & setsid sleep 303 & sleep 60' ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
 kill -TERM "$waiting"
