@@ -19,6 +19,8 @@
 #define FREE_FORCE_MS	1000
 #define FREE_SOON_MS	20
 #define FREE_TICK_MS	10
+#define NAME_MS		1000 /* the look for the last user, which a process may block */
+#define NAME_FORCE_MS	500
 #define FORGET_MS	2000 /* for the kernel to forget its partitions */
 #define FORGET_FORCE_MS 500
 
@@ -230,6 +232,41 @@ void release_tick_forget(struct release *r)
 	release_finish(r, 0);
 }
 
+/* The device is detached, but not free yet. */
+static void finish_open(struct release *r, const char *user)
+{
+	err_set(&r->err, ERR_FAILED, 0,
+		"/dev/nbd%d is disconnected, and becomes free when its last user closes it%s%s",
+		r->cfg.index, user[0] ? ": " : "", user);
+	release_finish(r, 0);
+}
+
+/* Not release_look_work(): with --force that looks at nothing. */
+static void name_work(void *arg)
+{
+	struct release *r = arg;
+
+	if (!r->over)
+		r->look_ret = usage_find(r->cfg.index, 0, &r->usage, NULL);
+}
+
+static void named(void *arg)
+{
+	struct release *r = arg;
+
+	if (release_job_done(r))
+		finish_open(r, r->look_ret == 0 && r->usage.n ? r->usage.sentence : "");
+}
+
+/* r->usage belongs to the job while that is under way. */
+void release_tick_name(struct release *r)
+{
+	if (r->busy && loop_now() - r->since < (r->cfg.force ? NAME_FORCE_MS : NAME_MS))
+		loop_timer_set(r->tick, RELEASE_TICK_MS);
+	else
+		finish_open(r, "");
+}
+
 void release_tick_free(struct release *r)
 {
 	if (sysfs_device_free(r->cfg.index)) {
@@ -239,13 +276,7 @@ void release_tick_free(struct release *r)
 		/* Mostly it takes a few ms, but a user may need longer to close it. */
 		loop_timer_set(r->tick, loop_now() - r->since < FREE_SOON_MS ? 1 : FREE_TICK_MS);
 	} else {
-		struct usage usage;
-		bool known = usage_find(r->cfg.index, 0, &usage, NULL) == 0 && usage.n;
-
-		err_set(
-		    &r->err, ERR_FAILED, 0,
-		    "/dev/nbd%d is disconnected, and becomes free when its last user closes it%s%s",
-		    r->cfg.index, known ? ": " : "", known ? usage.sentence : "");
-		release_finish(r, 0);
+		release_enter(r, STEP_NAME);
+		release_run(r, name_work, named);
 	}
 }

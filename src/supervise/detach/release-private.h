@@ -19,6 +19,7 @@ enum step {
 	STEP_LOOK_AGAIN, /* the helper thread looks for other users */
 	STEP_DISCONNECT, /* on the helper thread */
 	STEP_FREE,	 /* waits until the kernel has freed it */
+	STEP_NAME,	 /* on the helper thread: who keeps it from being free? */
 	STEP_FORGET,	 /* on the helper thread: the kernel forgets its partitions */
 };
 
@@ -87,6 +88,7 @@ void release_disconnect(struct release *r);
 /* Checks whether the job of the helper thread takes too long. */
 void release_tick_busy(struct release *r);
 void release_tick_free(struct release *r);
+void release_tick_name(struct release *r);
 void release_tick_forget(struct release *r);
 
 #endif

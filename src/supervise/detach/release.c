@@ -33,6 +33,9 @@ static void tick(void *arg)
 	case STEP_FREE:
 		release_tick_free(r);
 		break;
+	case STEP_NAME:
+		release_tick_name(r);
+		break;
 	case STEP_FORGET:
 		release_tick_forget(r);
 		break;
