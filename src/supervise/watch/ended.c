@@ -220,10 +220,12 @@ bool ended_settled(struct ended *e, uint64_t now, uint32_t peer_timeout_ms)
 }
 
 /*
- * True if our side has queued a FIN. TCP counts it, like our SYN, in what was acknowledged and in
- * what waits for that, but not in the bytes that were sent. False also if that is unknown.
+ * True if our side has queued a FIN, or may have. TCP counts it, like our SYN, in what was
+ * acknowledged and in what waits for that, but not in the bytes that were sent. Behind data that
+ * was not sent yet it counts like a byte of them, and cannot be told from one. False also if
+ * nothing is known.
  */
-static bool sent_fin(int fd)
+static bool may_have_sent_fin(int fd)
 {
 	const uint64_t syn = 1, fin = 1;
 	struct tcp_info info;
@@ -234,7 +236,8 @@ static bool sent_fin(int fd)
 	if (!facts(fd, &info, &len) || !ended_position(fd, &bytes) ||
 	    ioctl(fd, SIOCOUTQ, &waiting) < 0)
 		return false;
-	return info.tcpi_bytes_acked + (uint64_t)waiting == syn + bytes + fin;
+	return info.tcpi_notsent_bytes ||
+	       info.tcpi_bytes_acked + (uint64_t)waiting == syn + bytes + fin;
 }
 
 enum ended_first ended_first(int fd, int error)
@@ -252,8 +255,8 @@ enum ended_first ended_first(int fd, int error)
 		return ENDED_FIRST_DRIVER;
 	case PEER_TCP_CLOSE:
 		/* EPIPE: the server's FIN was first. Without an error both sides have sent one. */
-		return error && error != EPIPE && sent_fin(fd) ? ENDED_FIRST_UNKNOWN
-							       : ENDED_FIRST_SERVER;
+		return error && error != EPIPE && may_have_sent_fin(fd) ? ENDED_FIRST_UNKNOWN
+									: ENDED_FIRST_SERVER;
 	default:
 		return ENDED_FIRST_SERVER;
 	}

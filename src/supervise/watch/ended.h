@@ -91,8 +91,9 @@ enum ended_first {
 	ENDED_FIRST_SERVER, /* its FIN, or a reset, came before any shutdown at our side */
 	ENDED_FIRST_DRIVER, /* the driver has shut it down: the server may be alive */
 	/*
-	 * There was a reset, and our side has sent a FIN: a reply that arrives after a shutdown by
-	 * the driver is answered with a reset by our own TCP.
+	 * There was a reset, and our side has sent a FIN, or may have one behind data that was not
+	 * sent: a reply that arrives after a shutdown by the driver is answered with a reset by our
+	 * own TCP.
 	 */
 	ENDED_FIRST_UNKNOWN,
 };

@@ -298,17 +298,32 @@ static void who_ended_first_is_told(void **state)
 	}
 }
 
+/* Requests that the server does not read, until no more can be queued. */
+static void fill_the_queue(const struct connection *c)
+{
+	static const char requests[65536];
+	int flags = fcntl(c->driver, F_GETFL);
+
+	assert_int_equal(fcntl(c->driver, F_SETFL, flags | O_NONBLOCK), 0);
+	while (write(c->driver, requests, sizeof(requests)) > 0)
+		;
+	assert_int_equal(fcntl(c->driver, F_SETFL, flags), 0);
+}
+
 /* A moment later a reply has made our own TCP reset a connection that the driver ended. */
 static void a_reset_after_our_fin_is_not_the_servers(void **state)
 {
+	enum { ASKED, ANSWERED, FULL, WAYS };
 	struct connection c;
 
 	(void)state;
-	for (int answered = 0; answered < 2; answered++) {
+	for (int way = 0; way < WAYS; way++) {
 		c = connect_by(true);
 		request(&c);
-		if (answered)
+		if (way == ANSWERED)
 			reply(&c);
+		if (way == FULL)
+			fill_the_queue(&c);
 		assert_int_equal(shutdown(c.driver, SHUT_RDWR), 0);
 		reply(&c);
 		usleep(20000);
