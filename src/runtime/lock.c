@@ -285,6 +285,12 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 		usleep(STEP_MS * 1000);
 		ret = try_take(path, ret_fd, &holder);
 	}
+	if (ret == -EBUSY && has_ended(holder))
+		return err_set(
+		    err, ERR_RETRY, EBUSY,
+		    "%s cannot be attached yet: its supervisor, the process %d, has ended, "
+		    "but the kernel still works for it",
+		    what, holder);
 	if (ret == -EBUSY)
 		return explain_held(path, what, holder, err);
 	return ret < 0 ? err_errno(err, ERR_SYSTEM, -ret, "cannot lock %s", path) : 0;

@@ -146,11 +146,16 @@ static void sign(int fd)
 
 static void own(struct supervisor *s, struct taking *t)
 {
+	int name_lock;
+
 	s->at.index = t->offer.index;
 	s->at.device_lock = given_take(&t->given, GIVEN_DEVICE);
 	s->at.identifier_lock = given_take(&t->given, GIVEN_IDENTIFIER);
+	name_lock = given_take(&t->given, GIVEN_NAME);
 	if (s->cfg.name && s->at.name_lock < 0)
-		s->at.name_lock = given_take(&t->given, GIVEN_NAME);
+		s->at.name_lock = name_lock;
+	else
+		close_fdp(&name_lock); /* the device has another name now, or none */
 	s->at.mark = given_take(&t->given, GIVEN_MARK);
 	sign(s->at.device_lock);
 	sign(s->at.identifier_lock);

@@ -12,13 +12,21 @@
 #include "kernel/usage.h"
 #include "supervise/attach/rival.h"
 
+/* A file of an earlier attachment may be left, whose connections and flags were others. */
+static bool describes_this(const struct adopt *a)
+{
+	const struct state *s = a->state;
+
+	return (!s->attachment || s->attachment == a->attachment) &&
+	       strcmp(s->identifier, a->identifier) == 0 && s->connections > 0 &&
+	       s->connections <= KERNEL_CONNECTIONS_MAX;
+}
+
 static void read_state(struct adopt *a)
 {
 	struct err err;
 
-	a->known = state_read(a->index, a->state, &err) == 0 &&
-		   strcmp(a->state->identifier, a->identifier) == 0 && a->state->connections > 0 &&
-		   a->state->connections <= KERNEL_CONNECTIONS_MAX;
+	a->known = state_read(a->index, a->state, &err) == 0 && describes_this(a);
 	if (!a->known)
 		memset(a->state, 0, sizeof(*a->state));
 }

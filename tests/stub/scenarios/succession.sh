@@ -87,4 +87,13 @@ for victim in asked offer ready; do
 done
 check "nothing failed, nothing is lost" unload
 check "it detaches" detach
+
+truncate -s 0 "$image" && truncate -s 1M "$image" # empty for the load
+check "it attaches with a name" attach --name data
+check "the name is taken" refuses flock -n "$N/name-data.lock" true
+succeed --name other
+check "another name: the new one takes over" within 10 in_charge "$new"
+check "... with its own name" refuses flock -n "$N/name-other.lock" true
+check "... and the former name is free" flock -n "$N/name-data.lock" true
+check "it detaches with the other name" detach
 finish

@@ -523,6 +523,35 @@ static void a_holder_that_is_ending_is_waited_for(void **state)
 	assert_in_range(WEXITSTATUS(status), 0, 4);
 }
 
+/* A helper, or a thread that is blocked in the kernel, has the lock's file open. */
+static void a_lock_that_outlives_its_holder_may_be_tried_again(void **state)
+{
+	int ready[2], fd;
+	pid_t holder, helper;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	holder = fork();
+	if (holder == 0) {
+		if (lock_take(path, "it", &fd, &err) < 0)
+			_exit(1);
+		helper = fork();
+		if (helper == 0)
+			for (;;)
+				pause();
+		_exit(write(ready[1], &helper, sizeof(helper)) != sizeof(helper));
+	}
+	assert_int_equal(read(ready[0], &helper, sizeof(helper)), sizeof(helper));
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	assert_int_equal(lock_take(path, "/dev/nbd7", &fd, &err), -EBUSY);
+	kill(helper, SIGKILL);
+	assert_int_equal(err.kind, ERR_RETRY);
+	assert_non_null(strstr(err.message, "/dev/nbd7 cannot be attached yet"));
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void a_number_in_the_file_is_not_believed(void **state)
 {
 	pid_t innocent = fork(), holder;
@@ -620,6 +649,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_stranger_sees_the_holder, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_holder_that_has_ended, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_holder_that_is_ending_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_lock_that_outlives_its_holder_may_be_tried_again,
+					    setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_number_in_the_file_is_not_believed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_identified_holder_is_found, setup, teardown),
 	    cmocka_unit_test(nobody_else_writes_in_the_directory),
