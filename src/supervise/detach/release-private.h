@@ -19,7 +19,7 @@ enum step {
 	STEP_LOOK_AGAIN, /* the helper thread looks for other users */
 	STEP_DISCONNECT, /* on the helper thread */
 	STEP_FREE,	 /* waits until the kernel has freed it */
-	STEP_NAME,	 /* on the helper thread: who keeps it from being free? */
+	STEP_NAME,	 /* on the helper thread: looks for the last user */
 	STEP_FORGET,	 /* on the helper thread: the kernel forgets its partitions */
 };
 
