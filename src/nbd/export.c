@@ -23,10 +23,23 @@ static bool power_of_two(uint32_t v)
 	return v && !(v & (v - 1));
 }
 
-bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max)
+bool nbd_block_limits_valid(uint32_t min, uint32_t max)
 {
-	return power_of_two(min) && min <= 65536 && power_of_two(pref) && pref >= min &&
-	       pref >= 512 && max >= pref;
+	return power_of_two(min) && min <= 65536 && max >= min && max >= 512;
+}
+
+bool nbd_preferred_block_valid(uint32_t min, uint32_t pref, uint32_t max)
+{
+	return power_of_two(pref) && pref >= min && pref >= 512 && pref <= max;
+}
+
+static bool block_sizes_valid(const struct nbd_export *e)
+{
+	if (!e->min_block)
+		return !e->pref_block && !e->max_block;
+	return nbd_block_limits_valid(e->min_block, e->max_block) &&
+	       (!e->pref_block ||
+		nbd_preferred_block_valid(e->min_block, e->pref_block, e->max_block));
 }
 
 static bool field_valid(const char field[NBD_STRING_MAX + 1])
@@ -43,8 +56,7 @@ bool nbd_export_valid(const struct nbd_export *e)
 		return false;
 	if (e->flags && !(e->flags & NBD_TX_HAS_FLAGS))
 		return false;
-	if (e->min_block ? !nbd_block_sizes_valid(e->min_block, e->pref_block, e->max_block)
-			 : e->pref_block || e->max_block)
+	if (!block_sizes_valid(e))
 		return false;
 	if ((unsigned int)e->style > NBD_STYLE_FIXED_NEW)
 		return false;

@@ -53,7 +53,7 @@ struct nbd_export {
 	uint64_t size;	     /* bytes, below 2^63 */
 	uint16_t flags;	     /* NBD_TX_KNOWN ones; 0 unless HAS_FLAGS is set */
 	uint32_t min_block;  /* bytes; 0: the server declared no block sizes */
-	uint32_t pref_block; /* bytes; 0 with min_block 0 */
+	uint32_t pref_block; /* bytes; 0 with min_block 0, or if the server's is impossible */
 	uint32_t max_block;  /* maximum payload in bytes; 0: undeclared, UINT32_MAX: unlimited */
 	enum nbd_style style;
 	/* Valid UTF-8; may hold control characters, so escape them for people. A string that
@@ -65,8 +65,11 @@ struct nbd_export {
 /* True if the bytes are a string of proto.md: at most NBD_STRING_MAX of UTF-8, no NUL. */
 bool nbd_string_valid(const char *s, size_t len);
 
-/* True if the three block sizes are valid by proto.md, "Size constraints". */
-bool nbd_block_sizes_valid(uint32_t min, uint32_t pref, uint32_t max);
+/* True if the minimum and the maximum payload are valid by proto.md, "Size constraints". */
+bool nbd_block_limits_valid(uint32_t min, uint32_t max);
+
+/* The same of the preferred block size, between two valid limits. */
+bool nbd_preferred_block_valid(uint32_t min, uint32_t pref, uint32_t max);
 
 /*
  * True if every field is one that a careful negotiator can produce: sizes in range, block sizes

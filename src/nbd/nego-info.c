@@ -41,19 +41,25 @@ static void info_export(struct nego *n, const uint8_t *p)
 		n->has_export = nego_set_export(n, get_be64(p), get_be16(p + 8));
 }
 
+/*
+ * The kernel gets the limits, and a client that asks for them MUST keep to them. The preferred size
+ * is advice to a client that can follow it, which the kernel cannot: an impossible one is not a
+ * reason to refuse a server. libnbd ignores it, too, and qemu refuses only some of them.
+ */
 static void info_block_size(struct nego *n, const uint8_t *p)
 {
 	uint32_t min = get_be32(p), pref = get_be32(p + 4), max = get_be32(p + 8);
 	const struct nbd_export *e = &n->export;
 	struct text t;
 
-	if (!nbd_block_sizes_valid(min, pref, max)) {
+	if (!nbd_preferred_block_valid(min, pref, max))
+		pref = 0;
+	if (!nbd_block_limits_valid(min, max)) {
 		nego_fail(n, ERR_PERMANENT, &t);
-		text_str(&t, "the server broke the NBD protocol: impossible block sizes, minimum ");
+		text_str(&t, "the server broke the NBD protocol: impossible limits of requests, "
+			     "smallest block ");
 		text_u64(&t, min);
-		text_str(&t, ", preferred ");
-		text_u64(&t, pref);
-		text_str(&t, ", maximum ");
+		text_str(&t, ", largest payload ");
 		text_u64(&t, max);
 	} else if (e->min_block &&
 		   (e->min_block != min || e->pref_block != pref || e->max_block != max)) {

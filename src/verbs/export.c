@@ -45,7 +45,10 @@ static void print_sizes(const struct nbd_export *e, FILE *out)
 	if (!e->min_block)
 		return;
 	fprintf(out, "%-18s %" PRIu32 "\n", "minimum block", e->min_block);
-	fprintf(out, "%-18s %" PRIu32 "\n", "preferred block", e->pref_block);
+	if (e->pref_block)
+		fprintf(out, "%-18s %" PRIu32 "\n", "preferred block", e->pref_block);
+	else
+		line(out, "preferred block", "impossible, and therefore ignored");
 	if (e->max_block == UINT32_MAX)
 		line(out, "maximum payload", "unlimited");
 	else
@@ -156,7 +159,10 @@ void export_json(const struct export_view *v, struct json *j)
 	json_end_array(j);
 	if (e->min_block) {
 		json_u64(j, "minimum-block-size", e->min_block);
-		json_u64(j, "preferred-block-size", e->pref_block);
+		if (e->pref_block)
+			json_u64(j, "preferred-block-size", e->pref_block);
+		else
+			json_string(j, "preferred-block-size", NULL);
 		json_u64(j, "maximum-payload", e->max_block);
 	}
 	tls_json(v->tls, j);

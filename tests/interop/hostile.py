@@ -571,11 +571,15 @@ refuses_to_info("size-2^63-1", described(export((1 << 63) - 1)), {0, 5, 6}, info
 for _name, _b in {
         "min-0": blocks(0), "min-3": blocks(3), "min-2^17": blocks(1 << 17, 1 << 17),
         "min-2^31": blocks(BIG, BIG, BIG), "min-2^32-1": blocks(MAX32, MAX32, MAX32),
-        "preferred-0": blocks(1, 0), "preferred-3": blocks(1, 3),
-        "preferred-below-min": blocks(4096, 512), "preferred-max32": blocks(1, MAX32, MAX32),
-        "max-0": blocks(1, 4096, 0), "max-below-preferred": blocks(1, 4096, 2048),
-        "max-below-min": blocks(4096, 4096, 512), "all-0": blocks(0, 0, 0)}.items():
+        "max-0": blocks(1, 4096, 0), "max-below-min": blocks(4096, 4096, 512), "all-0": blocks(0, 0, 0)}.items():
     refuses_to_info(f"block-{_name}", described(export(), _b))
+for _name, _b in {
+        "preferred-0": blocks(1, 0), "preferred-3": blocks(1, 3),
+        "preferred-256": blocks(1, 256), "preferred-below-min": blocks(4096, 512),
+        "preferred-max32": blocks(1, MAX32, MAX32)}.items():
+    refuses_to_info(f"block-{_name}", described(export(), _b), DONE)
+refuses_to_info("block-max-below-preferred", described(export(), blocks(1, 4096, 2048)), {0, 5},
+                info=DONE)
 refuses_to_info("block-max-unlimited", described(export(), blocks(1, 4096, MAX32)), DONE)
 refuses_to_info("block-min-64k", described(export(), blocks(65536, 65536, 1 << 25)), {0, 5},
                 info=DONE)

@@ -263,11 +263,10 @@ static void test_rule_04_impossible_block_sizes_are_refused(void **state)
 	    {512, UINT32_C(1) << 31, UINT32_MAX},
 	};
 	static const uint32_t bad[][3] = {
-	    {0, 512, 512},	   {3, 512, 4096},	  {131072, 131072, 131072},
-	    {1, 0, 4096},	   {1, 256, 4096},	  {4096, 512, 4096},
-	    {1, 513, 4096},	   {1, 4096, 4095},	  {1, 4096, 0},
-	    {UINT32_MAX, 1, 1},	   {1, UINT32_MAX, 1},	  {UINT32_C(1) << 31, 512, 512},
-	    {512, 4096, 4096 - 1}, {65537, 65536, 65536}, {0, 0, 0},
+	    {0, 512, 512},	   {3, 512, 4096},     {131072, 131072, 131072},
+	    {1, 4096, 0},	   {1, 512, 511},      {4096, 4096, 4095},
+	    {UINT32_MAX, 1, 1},	   {1, UINT32_MAX, 1}, {UINT32_C(1) << 31, 512, 512},
+	    {65537, 65536, 65536}, {512, 0, 0},	       {0, 0, 0},
 	};
 
 	(void)state;
@@ -286,7 +285,29 @@ static void test_rule_04_impossible_block_sizes_are_refused(void **state)
 		assert_int_equal(out.err.kind, ERR_PERMANENT);
 		assert_int_equal(out.goodbye, 0);
 	}
-	assert_violation("impossible block sizes, minimum 0, preferred 0, maximum 0");
+	assert_violation("impossible limits of requests, smallest block 0, largest payload 0");
+}
+
+/* It is advice that the kernel cannot follow; the limits are still kept. */
+static void test_rule_04_an_impossible_preferred_size_is_ignored(void **state)
+{
+	static const uint32_t odd[][3] = {
+	    {1, 0, 4096},    {1, 256, 4096},	{4096, 512, 65536},	     {1, 513, 4096},
+	    {1, 4096, 4095}, {512, 8192, 4096}, {1, UINT32_MAX, UINT32_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		greet(FIXED);
+		info_block_size(NBD_OPT_GO, odd[i][0], odd[i][1], odd[i][2]);
+		say_accept(NBD_OPT_GO);
+		run(GO, "foo");
+		assert_done();
+		assert_int_equal(out.export.min_block, odd[i][0]);
+		assert_int_equal(out.export.pref_block, 0);
+		assert_true(out.export.max_block == odd[i][2]);
+		assert_true(nbd_export_valid(&out.export));
+	}
 }
 
 static void test_rule_04_insisting_on_block_sizes_is_final(void **state)
@@ -440,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(test_rule_04_a_server_may_refuse_all_but_the_block_sizes),
 	    cmocka_unit_test(test_rule_04_undeclared_block_sizes_are_zero),
 	    cmocka_unit_test(test_rule_04_impossible_block_sizes_are_refused),
+	    cmocka_unit_test(test_rule_04_an_impossible_preferred_size_is_ignored),
 	    cmocka_unit_test(test_rule_04_insisting_on_block_sizes_is_final),
 	    cmocka_unit_test(test_rule_05_infos_in_any_order),
 	    cmocka_unit_test(test_rule_05_unknown_infos_are_ignored),
