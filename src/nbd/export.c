@@ -54,7 +54,7 @@ bool nbd_export_valid(const struct nbd_export *e)
 {
 	if (e->size > INT64_MAX || e->flags & ~NBD_TX_KNOWN)
 		return false;
-	if (e->flags && !(e->flags & NBD_TX_HAS_FLAGS))
+	if (e->flags & ~NBD_TX_UNMARKED && !(e->flags & NBD_TX_HAS_FLAGS))
 		return false;
 	if (!block_sizes_valid(e))
 		return false;

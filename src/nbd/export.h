@@ -32,6 +32,15 @@ enum {
 	NBD_TX_SEND_FAST_ZERO = 1 << 11,
 	NBD_TX_BLOCK_STATUS_PAYLOAD = 1 << 12,
 	NBD_TX_KNOWN = (1 << 13) - 1, /* "Clients SHOULD ignore unknown flags" */
+
+	/*
+	 * Flags that count without HAS_FLAGS, which a server MUST set. The kernel, qemu and libnbd
+	 * do not look at it. Without these two, writes to a read-only export would fail one by one,
+	 * and fsync would return before the data is safe. The others only allow more: several
+	 * connections or trim, on the word of a server that breaks the protocol, may cost data, and
+	 * without FUA the kernel flushes.
+	 */
+	NBD_TX_UNMARKED = NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH,
 };
 
 /* The names of the flags as proto.md has them, without NBD_FLAG_, in lower case. */
@@ -51,7 +60,7 @@ enum nbd_style {
 
 struct nbd_export {
 	uint64_t size;	     /* bytes, below 2^63 */
-	uint16_t flags;	     /* NBD_TX_KNOWN ones; 0 unless HAS_FLAGS is set */
+	uint16_t flags;	     /* NBD_TX_KNOWN ones; without HAS_FLAGS, NBD_TX_UNMARKED ones */
 	uint32_t min_block;  /* bytes; 0: the server declared no block sizes */
 	uint32_t pref_block; /* bytes; 0 with min_block 0, or if the server's is impossible */
 	uint32_t max_block;  /* maximum payload in bytes; 0: undeclared, UINT32_MAX: unlimited */

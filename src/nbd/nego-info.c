@@ -13,8 +13,7 @@ bool nego_set_export(struct nego *n, uint64_t size, uint16_t flags)
 		return false;
 	}
 	n->export.size = size;
-	/* Without HAS_FLAGS the field means nothing. */
-	n->export.flags = flags & NBD_TX_HAS_FLAGS ? flags & NBD_TX_KNOWN : 0;
+	n->export.flags = flags & (flags & NBD_TX_HAS_FLAGS ? NBD_TX_KNOWN : NBD_TX_UNMARKED);
 	return true;
 }
 

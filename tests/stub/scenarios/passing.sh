@@ -103,7 +103,7 @@ client.send(b"NBDMAGICIHAVEOPT\0\3")
 client.recv(4, socket.MSG_WAITALL)
 _, option, length = struct.unpack(">QII", client.recv(16, socket.MSG_WAITALL))
 client.recv(length, socket.MSG_WAITALL)
-for kind, data in ((3, struct.pack(">HQH", 0, 4 << 20, int(sys.argv[1]))),
+for kind, data in ((3, struct.pack(">HQH", 0, 4 << 20, int(sys.argv[1], 0))),
                    (3, struct.pack(">HIII", 3, 512, int(sys.argv[2]), 65536)), (1, b"")):
     client.send(struct.pack(">QIII", 0x3e889045565a9, option, kind, len(data)) + data)
 client.recv(1)
@@ -112,6 +112,8 @@ chmod 755 "$N/odd"
 check "an impossible preferred block size is named" eval '
 	asks --info -- [ "$N/odd" 5 256 ] | grep "^preferred block  *impossible, and therefore ignored$" &&
 	asks --info --json -- [ "$N/odd" 5 256 ] | grep "\"preferred-block-size\": null"'
+check "without HAS_FLAGS, read-only and flush count, and nothing else does" eval '
+	asks --info -- [ "$N/odd" 0xfffe 4096 ] | grep "^flags  *read-only flush$"'
 start "${asking[@]}" --info --connect-timeout 60 -- [ sh -c 'sleep 303 & setsid sleep 303 & sleep 60' ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"

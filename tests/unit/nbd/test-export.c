@@ -52,8 +52,10 @@ static void test_invalid_numbers(void **state)
 	e.size = UINT64_C(1) << 63;
 	assert_false(nbd_export_valid(&e));
 	e = good();
-	e.flags = NBD_TX_SEND_FLUSH;
+	e.flags = NBD_TX_SEND_FLUSH | NBD_TX_SEND_FUA;
 	assert_false(nbd_export_valid(&e));
+	e.flags = NBD_TX_SEND_FLUSH | NBD_TX_READ_ONLY;
+	assert_true(nbd_export_valid(&e));
 	e = good();
 	e.flags |= 1 << 13;
 	assert_false(nbd_export_valid(&e));

@@ -278,7 +278,7 @@ static void test_sizes_and_flags(void **state)
 		assert_int_equal(out.status, NEGO_FAILED);
 	}
 
-	/* Unknown flags are ignored; without HAS_FLAGS all flags are ignored. */
+	/* Unknown flags are ignored; without HAS_FLAGS, all but the two that protect. */
 	greet(FIXED);
 	info_export(NBD_OPT_GO, 1, 0xffff);
 	ack(NBD_OPT_GO);
@@ -289,7 +289,12 @@ static void test_sizes_and_flags(void **state)
 	ack(NBD_OPT_GO);
 	run(GO, "foo");
 	assert_done();
-	assert_int_equal(out.export.flags, 0);
+	assert_int_equal(out.export.flags, NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH);
+	greet(NO_ZEROES);
+	export_named(MIB, 0xfffe, false);
+	run(GO, "foo");
+	assert_done();
+	assert_int_equal(out.export.flags, NBD_TX_READ_ONLY | NBD_TX_SEND_FLUSH);
 }
 
 static void test_info_without_a_size_asks_again(void **state)
