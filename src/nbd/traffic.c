@@ -48,6 +48,7 @@ static void request(struct nbd_traffic *t)
 	else if (type == NBD_CMD_WRITE)
 		t->up_data = len;
 	t->goodbye = !t->lost && type == NBD_CMD_DISC;
+	t->in_flight += type != NBD_CMD_DISC; /* which has no reply */
 }
 
 void nbd_traffic_up(struct nbd_traffic *t, const uint8_t *bytes, size_t len)
@@ -93,14 +94,29 @@ size_t nbd_traffic_down(struct nbd_traffic *t, const uint8_t *bytes, size_t len,
 		if (len - at < NBD_SIMPLE_LEN)
 			return at;
 		error = get_be32(bytes + at + 4);
+		t->down_data = take_read(t, get_be64(bytes + at + 8));
+		if (error)
+			t->down_data = 0;
+		t->in_flight -= t->in_flight > 0;
 		if (error == NBD_ESHUTDOWN) {
 			*ret_shutdown = true;
 			return at;
 		}
-		t->down_data = take_read(t, get_be64(bytes + at + 8));
-		if (error)
-			t->down_data = 0;
 		at += NBD_SIMPLE_LEN;
 	}
 	return len;
+}
+
+size_t nbd_traffic_rest(const struct nbd_traffic *t)
+{
+	if (t->lost)
+		return 0;
+	if (t->up_data)
+		return min(t->up_data, SIZE_MAX);
+	return t->head_len ? NBD_REQUEST_LEN - t->head_len : 0;
+}
+
+bool nbd_traffic_idle(const struct nbd_traffic *t)
+{
+	return !t->lost && t->in_flight == 0 && nbd_traffic_rest(t) == 0;
 }

@@ -2,8 +2,9 @@
 /*
  * Follows the requests and simple replies that pass through, to find the reply which says that the
  * server is shutting down (NBD_ESHUTDOWN). By the protocol a client then disconnects and tries
- * again later, but the kernel's nbd driver reports an I/O error. This module never changes or keeps
- * bytes: it tells the caller how many may pass. Pure: it neither blocks nor allocates.
+ * again later, but the kernel's nbd driver reports an I/O error. It also counts the requests that
+ * are not answered. This module never changes or keeps bytes: it tells the caller how many may
+ * pass. Pure: it neither blocks nor allocates.
  *
  * Data that it does not understand (another magic, more reads in flight than there is room for)
  * ends the search. From then on everything may pass, and the kernel handles whatever is wrong with
@@ -29,6 +30,7 @@ struct nbd_traffic {
 	size_t head_len;
 	uint8_t head[NBD_REQUEST_LEN];
 	uint64_t up_data, down_data; /* bytes of data that are to come */
+	uint64_t in_flight;	     /* requests without a reply */
 	size_t n_reads;
 	struct {
 		uint64_t cookie;
@@ -44,9 +46,16 @@ void nbd_traffic_up(struct nbd_traffic *t, const uint8_t *bytes, size_t len);
 /*
  * Returns how many of these new bytes may go to the kernel: all but an incomplete reply header at
  * the end, which the caller passes again together with its rest. Sets *ret_shutdown if the next
- * reply is that of a server which is shutting down, to a request that it has not carried out.
+ * NBD_SIMPLE_LEN bytes are the reply of a server which is shutting down, to a request that it has
+ * not carried out: they are not for the kernel, and the next call begins behind them.
  */
 size_t nbd_traffic_down(struct nbd_traffic *t, const uint8_t *bytes, size_t len,
 			bool *ret_shutdown);
+
+/* The next bytes of a request of which a part has passed; 0: there is none. */
+size_t nbd_traffic_rest(const struct nbd_traffic *t);
+
+/* Every request was answered, and none has passed in part. False also if that is not known. */
+bool nbd_traffic_idle(const struct nbd_traffic *t);
 
 #endif

@@ -42,4 +42,13 @@ static inline void buffer_drop(struct relay_buffer *b, size_t n)
 		b->start = 0;
 }
 
+/* Takes n bytes out from behind the first `at`. */
+static inline void buffer_cut(struct relay_buffer *b, size_t at, size_t n)
+{
+	uint8_t *place = buffer_front(b) + at;
+
+	b->len -= n;
+	memmove(place, place + n, b->len - at);
+}
+
 #endif

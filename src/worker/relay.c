@@ -32,7 +32,8 @@ struct relay {
 	uint64_t limit; /* monotonic ms by which all is over; 0: none yet */
 	struct nbd_traffic traffic;
 	size_t cleared; /* bytes of `down` that may go to the kernel */
-	bool leaving;	/* the server is shutting down: the relay only waits for it to close */
+	bool leaving;	/* the server is shutting down: it gets no more requests */
+	bool asked;	/* and has answered all, and was asked to close */
 	bool said_bye;	/* the server has ended TLS, and its FIN follows */
 	enum relay_end why;
 
@@ -74,17 +75,16 @@ static void explain(struct relay *r, enum relay_end why)
 }
 
 /*
- * A reset of a socket that was not shut down here is the server's. An error such as ETIMEDOUT says
- * that TCP has given the server's host up.
+ * A FIN or a reset of a socket that was not shut down here is the server's. An error such as
+ * ETIMEDOUT says that TCP has given the server's host up.
  */
-static enum relay_end what_says(const struct relay *r, int error)
+static enum relay_end what_says(int error)
 {
 	switch (error) {
 	case 0:
-		return RELAY_END_SERVER;
 	case ECONNRESET:
 	case EPIPE:
-		return r->leaving ? RELAY_END_BROKEN : RELAY_END_SERVER;
+		return RELAY_END_SERVER;
 	case ETIMEDOUT:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
@@ -105,15 +105,18 @@ static void end(struct relay *r, enum side side, bool broken)
 static void fill(struct relay *r, enum side side, struct relay_buffer *b)
 {
 	uint8_t *behind = buffer_behind(b);
-	ssize_t n = recv(r->fd[side], behind, buffer_room(b), MSG_DONTWAIT);
+	size_t room = buffer_room(b);
+	ssize_t n;
 
+	if (side == SIDE_KERNEL && r->leaving && nbd_traffic_rest(&r->traffic) < room)
+		room = nbd_traffic_rest(&r->traffic);
+	n = recv(r->fd[side], behind, room, MSG_DONTWAIT);
 	if (n > 0) {
 		b->len += (size_t)n;
 		if (side == SIDE_KERNEL)
 			nbd_traffic_up(&r->traffic, behind, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		explain(r,
-			side == SIDE_SERVER ? what_says(r, n == 0 ? 0 : errno) : RELAY_END_DRIVER);
+		explain(r, side == SIDE_SERVER ? what_says(n == 0 ? 0 : errno) : RELAY_END_DRIVER);
 		end(r, side, side == SIDE_SERVER || !r->traffic.goodbye);
 	}
 }
@@ -132,7 +135,7 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
 		return n > 0;
 	}
 	if (errno != EAGAIN && errno != EINTR) {
-		explain(r, side == SIDE_SERVER ? what_says(r, errno) : RELAY_END_DRIVER);
+		explain(r, side == SIDE_SERVER ? what_says(errno) : RELAY_END_DRIVER);
 		end(r, side, true);
 		b->len = 0; /* there is no receiver left */
 		if (side == SIDE_KERNEL)
@@ -142,32 +145,50 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
 }
 
 /*
- * The kernel would treat the reply as an I/O error, so the relay ends the connection before passing
- * it on. The server may carry out requests that it still holds until it has seen this end, but not
- * later (rule 1 of the data safety rules). So the relay waits until the server closes its side,
- * before the kernel sends the requests to another connection.
+ * The kernel would treat the reply as an I/O error, so it does not get it: the request stays in
+ * flight there, and is sent again over the next connection. The server may go on with others that
+ * it holds, and a server's FIN that answers ours proves nothing about them: qemu-nbd sends it while
+ * they run (rule 1 of the data safety rules). So the server gets what is left of the last request,
+ * if a part of it has gone out, and the relay passes on the other replies. When all have come it
+ * asks the server to close.
  */
 static void leave(struct relay *r)
 {
+	if (r->leaving)
+		return;
 	r->leaving = true;
-	end(r, SIDE_KERNEL, true);
 	r->limit = loop_now() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
+}
+
+static void ask_to_close(struct relay *r)
+{
+	if (!r->leaving || r->asked || !nbd_traffic_idle(&r->traffic) || r->up.len ||
+	    r->up_sealed.len)
+		return;
+	r->asked = true;
+	r->broken = true;
+	explain(r, RELAY_END_SERVER); /* it carries out nothing more, whatever comes now */
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
 }
 
 /* Looks what of the replies may go to the kernel. */
 static void clear(struct relay *r)
 {
-	bool shutdown = false;
+	bool shutdown;
 
-	if (!r->leaving)
+	do {
 		r->cleared += nbd_traffic_down(&r->traffic, buffer_front(&r->down) + r->cleared,
 					       r->down.len - r->cleared, &shutdown);
-	if (shutdown)
-		leave(r);
+		if (shutdown) {
+			leave(r);
+			buffer_cut(&r->down, r->cleared, NBD_SIMPLE_LEN);
+		}
+	} while (shutdown);
+	if (!r->ended[SIDE_SERVER])
+		return;
 	if (r->leaving)
 		r->down.len = r->cleared;
-	else if (r->ended[SIDE_SERVER] && r->cleared == 0)
+	else if (r->cleared == 0)
 		r->cleared = r->down.len; /* half a head, of which no more comes */
 }
 
@@ -241,14 +262,13 @@ static void move(struct relay *r)
 		clear(r);
 		moved |= drain_replies(r);
 	} while (moved);
+	ask_to_close(r);
 }
 
 static bool finished(const struct relay *r)
 {
 	bool up = r->up.len == 0 && r->up_sealed.len == 0;
 
-	if (r->leaving)
-		return r->ended[SIDE_SERVER] && r->down.len == 0;
 	if (r->ended[SIDE_KERNEL])
 		return r->broken || up;
 	return r->ended[SIDE_SERVER] && r->down.len == 0;
@@ -287,6 +307,11 @@ static int patience(const struct relay *r)
 	return r->watch ? LOOK_MS : -1;
 }
 
+static bool may_read_requests(const struct relay *r)
+{
+	return buffer_room(&r->up) && (!r->leaving || nbd_traffic_rest(&r->traffic));
+}
+
 /* False: it is over. */
 static bool wait(struct relay *r)
 {
@@ -298,7 +323,7 @@ static bool wait(struct relay *r)
 	/* The kernel may give up a connection whose server does not read: with full buffers, that
 	 * is the hang-up alone. */
 	if (!r->ended[SIDE_KERNEL])
-		p[SIDE_KERNEL].events |= buffer_room(&r->up) ? POLLIN : POLLRDHUP;
+		p[SIDE_KERNEL].events |= may_read_requests(r) ? POLLIN : POLLRDHUP;
 	if (r->cleared)
 		p[SIDE_KERNEL].events |= POLLOUT;
 	if (!r->ended[SIDE_SERVER] && buffer_room(wire_down(r)))
@@ -345,7 +370,7 @@ static void await_fin(struct relay *r)
 			return;
 		n = recv(r->fd[SIDE_SERVER], b->bytes, sizeof(b->bytes), MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-			explain(r, what_says(r, n == 0 ? 0 : errno));
+			explain(r, what_says(n == 0 ? 0 : errno));
 	}
 }
 

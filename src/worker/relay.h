@@ -19,7 +19,8 @@
  *
  * Its exit status says which side was first: only then is the server known to have ended (rule 1).
  *
- * A reply that says that the server is shutting down ends the connection, too: nbd/traffic.h.
+ * After a reply that says that the server is shutting down (nbd/traffic.h) the server gets no more
+ * requests, and is asked to close when it has answered all that it has.
  */
 #ifndef WORKER_RELAY_H
 #define WORKER_RELAY_H

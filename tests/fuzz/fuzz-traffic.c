@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any traffic through a relay: a byte before each piece has its direction in the highest bit and
- * its length in the others. Invariants: never more bytes are passed on than exist, and at most the
- * head of one reply is held back; the pieces make no difference.
+ * its length in the others. Invariants: never more bytes are passed on than exist, at most the head
+ * of one reply is held back, and what is taken out is a whole one; the pieces make no difference.
  */
 #include "fuzz.h"
 #include "nbd/traffic.h"
@@ -15,21 +15,30 @@ struct view {
 	uint8_t wait[ROOM];
 	size_t len;
 	uint64_t passed;
-	bool shutdown;
+	unsigned shutdowns;
 };
 
 static void down(struct view *v, const uint8_t *p, size_t n)
 {
+	bool shutdown;
 	size_t go;
 
 	memcpy(v->wait + v->len, p, n);
 	v->len += n;
-	go = nbd_traffic_down(&v->traffic, v->wait, v->len, &v->shutdown);
-	require(go <= v->len);
-	require(v->shutdown || v->len - go < NBD_SIMPLE_LEN);
-	v->passed += go;
-	v->len -= go;
-	memmove(v->wait, v->wait + go, v->len);
+	do {
+		go = nbd_traffic_down(&v->traffic, v->wait, v->len, &shutdown);
+		require(go <= v->len);
+		v->passed += go;
+		v->len -= go;
+		memmove(v->wait, v->wait + go, v->len);
+		if (!shutdown)
+			break;
+		require(v->len >= NBD_SIMPLE_LEN);
+		v->len -= NBD_SIMPLE_LEN;
+		memmove(v->wait, v->wait + NBD_SIMPLE_LEN, v->len);
+		v->shutdowns++;
+	} while (true);
+	require(v->len < NBD_SIMPLE_LEN);
 	require(v->traffic.n_reads <= NBD_TRAFFIC_READS);
 }
 
@@ -47,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&whole, 0, sizeof(whole));
 	memset(&pieces, 0, sizeof(pieces));
-	for (size_t at = 0; at + 1 < size && !whole.shutdown; at += n) {
+	for (size_t at = 0; at + 1 < size; at += n) {
 		bool is_down = data[at] & 0x80;
 		const uint8_t *p = data + at + 1;
 
@@ -58,13 +67,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			down(&whole, p, n);
 		else
 			up(&whole, p, n);
-		for (size_t i = 0; i < n && !pieces.shutdown; i++) {
+		for (size_t i = 0; i < n; i++) {
 			if (is_down)
 				down(&pieces, p + i, 1);
 			else
 				up(&pieces, p + i, 1);
 		}
-		require(whole.shutdown == pieces.shutdown && whole.passed == pieces.passed);
+		require(whole.shutdowns == pieces.shutdowns && whole.passed == pieces.passed);
+		require(whole.traffic.in_flight == pieces.traffic.in_flight);
+		require(nbd_traffic_rest(&whole.traffic) == nbd_traffic_rest(&pieces.traffic));
+		require(nbd_traffic_idle(&whole.traffic) == nbd_traffic_idle(&pieces.traffic));
 		require(whole.traffic.goodbye == pieces.traffic.goodbye);
 	}
 	return 0;

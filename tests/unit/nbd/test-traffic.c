@@ -78,6 +78,7 @@ static void shutdown_is_found_wherever_it_is_cut(void **state)
 	add_data(&up, 4096);
 	add_request(&up, NBD_CMD_READ, 9, 1 << 20);
 	add_request(&up, NBD_CMD_READ, 10, 512);
+	add_request(&up, NBD_CMD_WRITE, 11, 0);
 	add_reply(&down, 0, 8);
 	add_reply(&down, 5, 9); /* an error, without data */
 	add_reply(&down, 0, 7);
@@ -91,9 +92,33 @@ static void shutdown_is_found_wherever_it_is_cut(void **state)
 		memset(&t, 0, sizeof(t));
 		requests(&t, &up, step);
 		assert_false(t.goodbye);
+		assert_int_equal(t.in_flight, 5);
+		assert_false(nbd_traffic_idle(&t));
 		assert_int_equal(replies(&t, &down, step, &shutdown), before);
 		assert_true(shutdown);
+		assert_true(nbd_traffic_idle(&t));
 	}
+}
+
+/* What completes a request of which a part has passed. */
+static void the_rest_of_a_request_is_known(void **state)
+{
+	static struct stream up;
+	static struct nbd_traffic t;
+	const size_t whole = NBD_REQUEST_LEN + 4096;
+
+	(void)state;
+	add_request(&up, NBD_CMD_WRITE, 8, 4096);
+	add_data(&up, 4096);
+	for (size_t at = 0; at < whole; at++) {
+		assert_int_equal(nbd_traffic_rest(&t), at == 0		      ? 0
+						       : at < NBD_REQUEST_LEN ? NBD_REQUEST_LEN - at
+									      : whole - at);
+		assert_int_equal(nbd_traffic_idle(&t), at == 0);
+		nbd_traffic_up(&t, up.bytes + at, 1);
+	}
+	assert_int_equal(nbd_traffic_rest(&t), 0);
+	assert_false(nbd_traffic_idle(&t));
 }
 
 static void goodbye_is_the_last_word(void **state)
@@ -171,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(shutdown_is_found_wherever_it_is_cut),
+	    cmocka_unit_test(the_rest_of_a_request_is_known),
 	    cmocka_unit_test(goodbye_is_the_last_word),
 	    cmocka_unit_test(what_is_not_understood_passes),
 	    cmocka_unit_test(half_a_head_waits),

@@ -240,31 +240,111 @@ static void last_replies_arrive(void **state)
 	way_ended(&w, RELAY_END_SERVER);
 }
 
+static void arrives(int fd, size_t len)
+{
+	uint8_t got[8192];
+
+	assert_true(len <= sizeof(got));
+	assert_int_equal(recv(fd, got, len, MSG_WAITALL), len);
+}
+
+static void nothing_arrives(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, ms), 0);
+}
+
 /*
- * A server that shuts down refuses requests. Its successful replies reach the kernel, the refusal
- * does not. The server gets a disconnect, and the kernel's end comes after the server's.
+ * A server that shuts down refuses requests. Its other replies reach the kernel, the refusal does
+ * not. The server gets a disconnect, and the kernel's end comes after the server's.
  */
 static void refusal_of_a_shutdown_is_an_end(void **state)
 {
 	struct relay_ends w;
-	uint8_t request[NBD_REQUEST_LEN], got[2 * NBD_SIMPLE_LEN + 1];
-	struct pollfd p;
+	uint8_t request[NBD_REQUEST_LEN], end;
+
+	(void)state;
+	way_open(&w);
+	for (int i = 0; i < 3; i++)
+		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+	arrives(w.server, 3 * sizeof(request));
+	send_reply(w.server, 0);
+	send_reply(w.server, NBD_ESHUTDOWN);
+	send_reply(w.server, EIO); /* an error like this one is the kernel's */
+	assert_int_equal(recv(w.server, &end, 1, 0), 0);
+	arrives(w.kernel, 2 * NBD_SIMPLE_LEN);
+	nothing_arrives(w.kernel, 2500); /* it may still work */
+	close(w.server);
+	w.server = -1;
+	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
+	way_ended(&w, RELAY_END_SERVER);
+}
+
+/* Such a server may carry out requests that it has: it is not disconnected before they are over. */
+static void requests_in_flight_are_waited_for(void **state)
+{
+	struct relay_ends w;
+	uint8_t request[NBD_REQUEST_LEN], end;
+
+	(void)state;
+	way_open(&w);
+	for (int i = 0; i < 2; i++)
+		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+	arrives(w.server, 2 * sizeof(request));
+	send_reply(w.server, NBD_ESHUTDOWN);
+	nothing_arrives(w.server, 300); /* also no end */
+	send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+	nothing_arrives(w.server, 300); /* a new one is for the next connection */
+	send_reply(w.server, 0);
+	arrives(w.kernel, NBD_SIMPLE_LEN);
+	assert_int_equal(recv(w.server, &end, 1, 0), 0);
+	close(w.server);
+	w.server = -1;
+	assert_int_not_equal(recv(w.kernel, &end, 1, 0), 1);
+	way_ended(&w, RELAY_END_SERVER);
+}
+
+/* It has closed without an answer, and before we did: it carries out nothing more. */
+static void a_server_that_shuts_down_may_close_first(void **state)
+{
+	struct relay_ends w;
+	uint8_t request[NBD_REQUEST_LEN];
+
+	(void)state;
+	way_open(&w);
+	for (int i = 0; i < 2; i++)
+		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+	arrives(w.server, 2 * sizeof(request));
+	send_reply(w.server, NBD_ESHUTDOWN);
+	usleep(100000);
+	close(w.server);
+	w.server = -1;
+	way_ended(&w, RELAY_END_SERVER);
+}
+
+/* What has gone out in part is sent whole: the server could not answer it otherwise. */
+static void a_request_is_not_cut_by_a_shutdown(void **state)
+{
+	struct relay_ends w;
+	uint8_t request[NBD_REQUEST_LEN], data[4096] = {1}, end;
 
 	(void)state;
 	way_open(&w);
 	send_request(w.kernel, NBD_CMD_WRITE, 0, request);
-	assert_int_equal(recv(w.server, got, sizeof(request), MSG_WAITALL), sizeof(request));
-	send_reply(w.server, 0);
-	send_reply(w.server, EIO); /* an error like this one is the kernel's */
+	send_request(w.kernel, NBD_CMD_WRITE, sizeof(data), request);
+	assert_int_equal(send(w.kernel, data, 1000, 0), 1000);
+	arrives(w.server, 2 * sizeof(request) + 1000);
 	send_reply(w.server, NBD_ESHUTDOWN);
-	assert_int_equal(recv(w.server, got, 1, 0), 0);
-	send_reply(w.server, 0); /* too late */
-	assert_int_equal(recv(w.kernel, got, 32, MSG_WAITALL), 32);
-	p = (struct pollfd){.fd = w.kernel, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 2500), 0); /* it may still work */
+	nothing_arrives(w.server, 300);
+	/* With the next one behind it, which must not follow. */
+	assert_int_equal(send(w.kernel, data, 3096 + 28, 0), 3096 + 28);
+	arrives(w.server, 3096);
+	nothing_arrives(w.server, 300);
+	send_reply(w.server, NBD_ESHUTDOWN);
+	assert_int_equal(recv(w.server, &end, 1, 0), 0);
 	close(w.server);
 	w.server = -1;
-	assert_int_equal(recv(w.kernel, got, sizeof(got), 0), 0);
 	way_ended(&w, RELAY_END_SERVER);
 }
 
@@ -272,13 +352,17 @@ static void refusal_of_a_shutdown_is_an_end(void **state)
 static void a_shutdown_without_end_is_left(void **state)
 {
 	struct relay_ends w;
-	char end;
+	uint8_t request[NBD_REQUEST_LEN], end;
 
 	(void)state;
-	way_open(&w);
-	send_reply(w.server, NBD_ESHUTDOWN);
-	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
-	way_ended(&w, RELAY_END_BROKEN);
+	for (int held = 0; held < 2; held++) {
+		way_open(&w);
+		for (int i = 0; i <= held; i++)
+			send_request(w.kernel, NBD_CMD_WRITE, 0, request);
+		send_reply(w.server, NBD_ESHUTDOWN);
+		assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
+		way_ended(&w, held ? RELAY_END_BROKEN : RELAY_END_SERVER);
+	}
 }
 
 /* A reset is the server's end as well; the error of a host that has vanished is not. */
@@ -334,6 +418,9 @@ int main(void)
 	    cmocka_unit_test(hang_up_is_noticed_when_full),
 	    cmocka_unit_test(last_replies_arrive),
 	    cmocka_unit_test(refusal_of_a_shutdown_is_an_end),
+	    cmocka_unit_test(requests_in_flight_are_waited_for),
+	    cmocka_unit_test(a_server_that_shuts_down_may_close_first),
+	    cmocka_unit_test(a_request_is_not_cut_by_a_shutdown),
 	    cmocka_unit_test(a_shutdown_without_end_is_left),
 	    cmocka_unit_test(the_reason_is_told),
 	    cmocka_unit_test(killed_relay_resets),
