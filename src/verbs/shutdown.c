@@ -24,15 +24,12 @@
 #include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000
-#define WATCH_PAUSE_MS	100
-/*
- * ms after the grace: by then the supervisor says that I/O fails, or it has ended; before that, it
- * looks for users of the device.
- */
-#define EXPIRY_MS      15000
-#define LOCK_LOOKS     20
-#define LOCK_PAUSE_MS  100
-#define IDENTIFIER_MAX 4096 /* a page of sysfs */
+#define PAUSE_MS	100
+#define EXPIRY_MS	2000  /* ms after the grace: the supervisor says by then that I/O fails */
+#define LEAVING_MS	15000 /* the same for one that looks for users, to end */
+#define LOCK_LOOKS	20
+#define LOCK_PAUSE_MS	100
+#define IDENTIFIER_MAX	4096 /* a page of sysfs */
 
 static void pause_ms(uint64_t ms)
 {
@@ -101,17 +98,31 @@ static int bound_alone(int index, uint64_t left_ms, struct err *err)
 	return 0;
 }
 
-/* According to the supervisor, I/O waits for a lost server. With --swap the name may be old. */
-static bool is_waiting(int index, struct state *room)
+/*
+ * According to the supervisor, I/O waits for a lost server, `after` ms after the grace. With --swap
+ * the name may be that of a time before the outage.
+ */
+static bool is_waiting(int index, uint64_t after, struct state *room)
 {
-	return sysfs_attached(index) && grace_read() != GRACE_NONE &&
-	       state_read(index, room, NULL) == 0 && room->alive == 0 &&
-	       strcmp(room->name, fsm_state_name(FSM_EXPIRED)) != 0;
+	uint64_t limit;
+
+	if (!sysfs_attached(index) || grace_read() == GRACE_NONE ||
+	    state_read(index, room, NULL) < 0 || room->alive > 0)
+		return false;
+	limit = strcmp(room->name, fsm_state_name(FSM_LEAVING)) == 0 ? LEAVING_MS : EXPIRY_MS;
+	return strcmp(room->name, fsm_state_name(FSM_EXPIRED)) != 0 && after < limit;
+}
+
+static uint64_t past(uint64_t time)
+{
+	uint64_t now = loop_now();
+
+	return now > time ? now - time : 0;
 }
 
 /*
- * The supervisor fails the I/O itself, unless it ends before, as with its login session. True: it
- * has ended.
+ * The supervisor fails the I/O itself when the grace has ended, unless it ends before, as with its
+ * login session. True: it has ended.
  */
 static bool leaves_before(int index, uint64_t end)
 {
@@ -119,8 +130,8 @@ static bool leaves_before(int index, uint64_t end)
 	struct rundir_path lock = rundir_device(index, "lock");
 	bool held = true;
 
-	while (held && loop_now() < end && room && is_waiting(index, room)) {
-		usleep(WATCH_PAUSE_MS * 1000);
+	while (held && room && is_waiting(index, past(end), room)) {
+		usleep(PAUSE_MS * 1000);
 		held = lock_holder(lock.text) != 0;
 	}
 	free(room);
@@ -147,8 +158,7 @@ static int bound(int index, void *arg)
 	if (has_ended(ret))
 		ret = grace == GRACE_NONE ? 0 : bound_alone(index, grace_ms, &err);
 	else if (ret == 0 && status == 0 && grace != GRACE_NONE &&
-		 strcmp(err.message, CONTROL_MAY_LEAVE) == 0 &&
-		 leaves_before(index, end + EXPIRY_MS)) {
+		 strcmp(err.message, CONTROL_MAY_LEAVE) == 0 && leaves_before(index, end)) {
 		now = loop_now();
 		ret = bound_alone(index, now < end ? end - now : 0, &err);
 	}

@@ -66,7 +66,7 @@ check "it detaches" detach --force
 
 nbd_attach --shutdown --grace infinity
 truncate -s 0 "$image" && truncate -s 1M "$image" # empty for the load
-start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -n nbd0 -u "$sock"
+start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -n --io-timeout 1 nbd0 -u "$sock"
 check "a manager listens" wait_for 10 test -p "$N/start"
 serve_again
 echo >"$N/start"
