@@ -24,6 +24,7 @@
 #include "supervise/handover/work.h"
 
 #define ANSWER_LIMIT_MS 3000
+#define OCCUPIED_MS	20000 /* a detach may occupy the supervisor for 15 s */
 #define PAUSE_MS	100
 #define EXPIRY_MS	2000  /* ms after the grace: the supervisor says by then that I/O fails */
 #define LEAVING_MS	15000 /* the same for one that looks for users, to end */
@@ -138,6 +139,23 @@ static bool leaves_before(int index, uint64_t end)
 	return !held;
 }
 
+/*
+ * While the supervisor is talking to another command, it is asked again for a while. As
+ * control_ask().
+ */
+static int tell(int index, uint32_t grace, int *ret_status, struct err *err)
+{
+	const struct control_request request = {.verb = CONTROL_GRACE, .grace = grace};
+	uint64_t end = loop_now() + OCCUPIED_MS;
+	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, ret_status, err);
+
+	while (ret == 0 && *ret_status == err_exit_status(ERR_BUSY) && loop_now() < end) {
+		usleep(PAUSE_MS * 1000);
+		ret = control_ask(index, &request, ANSWER_LIMIT_MS, ret_status, err);
+	}
+	return ret;
+}
+
 /* It has ended, perhaps before it answered. */
 static bool has_ended(int ret)
 {
@@ -149,10 +167,9 @@ static int bound(int index, void *arg)
 {
 	uint32_t grace = *(const uint32_t *)arg;
 	uint64_t grace_ms = grace * UINT64_C(1000), end, now;
-	const struct control_request request = {.verb = CONTROL_GRACE, .grace = grace};
 	struct err err = {.message = ""};
 	int status = 0;
-	int ret = control_ask(index, &request, ANSWER_LIMIT_MS, &status, &err);
+	int ret = tell(index, grace, &status, &err);
 
 	end = loop_now() + grace_ms;
 	if (has_ended(ret))
