@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/protect.h"
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
 #include "supervise/finding.h"
@@ -120,9 +121,25 @@ static void use_fresh(struct supervisor *s)
 		supervisor_post(s, FSM_REDIALLED, NULL);
 }
 
+/*
+ * The command of a shutdown gives up telling a supervisor that is talking to another command for
+ * long. Without a file it is not known whether that shutdown was cancelled. Under swap or the root
+ * file system no file is read in an outage.
+ */
+static void read_grace(struct supervisor *s)
+{
+	uint32_t grace = s->cfg.swap || protect_root() ? GRACE_NONE : grace_read();
+
+	if (grace != GRACE_NONE)
+		supervisor_set_grace(s, grace);
+}
+
 static void be_lost(struct supervisor *s)
 {
-	begin_outage(s);
+	if (!s->outage.since) {
+		begin_outage(s);
+		read_grace(s);
+	}
 	alarm_begin(s->alarm);
 	arm_expiry(s);
 }
