@@ -45,9 +45,9 @@ bool nbd_client_is_named(const char *argv0);
 
 /*
  * Fills *ret, to be freed with nbd_client_done(). `nbdtab` is the file that is read for a
- * device without a host. Returns 0, or -errno with an ERR_USAGE sentence (ERR_FAILED: the line of nbdtab
- * cannot be used, or want of memory); ret->task is then CHECK if a check was asked for, and nothing
- * is to be freed. Calls getopt_long_only(3), so one thread at a time.
+ * device without a host. Returns 0, or -errno with an ERR_USAGE sentence (ERR_FAILED: the line of
+ * nbdtab cannot be used, or want of memory); ret->task is then CHECK if a check was asked for, and
+ * nothing is to be freed. Calls getopt_long_only(3), so one thread at a time.
  */
 int nbd_client_parse(int argc, char **argv, const char *nbdtab, struct nbd_client *ret,
 		     struct err *err);
