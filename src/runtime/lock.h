@@ -17,8 +17,8 @@
  * Takes the lock and writes this process's id into the file, for people to read. The caller closes
  * *ret_fd, which releases the lock. BUSY with -EBUSY and `what` in the sentence when another
  * supervisor holds it; RETRY with -EBUSY when that one has ended, but the kernel or a helper still
- * has the file open; SYSTEM if the file cannot be made. The file stays: removing it would race with a
- * taker.
+ * has the file open; SYSTEM if the file cannot be made. The file stays: removing it would race with
+ * a taker.
  *
  * A file of an earlier version, which others may have opened, is replaced unless a process of this
  * user holds its lock.

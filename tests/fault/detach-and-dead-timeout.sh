@@ -43,8 +43,7 @@ detach_in_outage "detach while lost"
 # A program that has written to a lost device waits in its last close(2): its descriptor is gone.
 in_last_close() { # PID
 	process_state "$1"
-	ls -l "/proc/$1/fd"
-	[[ $process_state = D ]] && ! ls -l "/proc/$1/fd" | grep -q "/dev/$device"
+	[[ $process_state = D ]] && refuses eval 'readlink "/proc/'"$1"'/fd/"* | grep -x "/dev/$device"'
 }
 new_image
 serve nbdkit "$sock"

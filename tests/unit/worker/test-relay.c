@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /* The relay between real sockets, in plain text: what it forwards, how it ends, what it drops. */
 #include "relay-fixture.h"
 
