@@ -2,8 +2,8 @@
 /*
  * The time that I/O may wait for a lost server during shutdown, in the file
  * /run/nbd-attach/shutdown: written by --shutdown before anything is unmounted, and read by
- * supervisors that start later, by others when an outage begins, and by --detach. The file is in memory (tmpfs): no function here
- * waits for a disk.
+ * supervisors that start later, by others when an outage begins, and by --detach. The file is in
+ * memory (tmpfs): no function here waits for a disk.
  */
 #ifndef RUNTIME_GRACE_H
 #define RUNTIME_GRACE_H
