@@ -22,6 +22,16 @@ prepare() { # DIR
 	enable "$1" blk-availability.service sysinit.target
 	head -c 64 /dev/urandom >"$1/etc/key"
 	chmod 600 "$1/etc/key"
+	# As in the manual.
+	cat >"$1/etc/systemd/system/dev-disk-by\\x2dnbd-swap.swap" <<-'END'
+		[Unit]
+		DefaultDependencies=no
+		After=remote-fs-pre.target
+		Before=umount.target
+		Conflicts=umount.target
+		[Swap]
+		What=/dev/disk/by-nbd/swap
+	END
 	# As systemd-cryptsetup-generator writes it for `_netdev`.
 	cat >"$1/etc/systemd/system/crypt.service" <<-'END'
 		[Unit]
@@ -55,7 +65,7 @@ guest() { # CASE
 		mkfs.ext4 -qF /dev/stack/data && mount -o _netdev /dev/stack/data /data || exit 1
 	systemctl start crypt.service && mkfs.ext4 -qF /dev/mapper/safe &&
 		mount -o _netdev /dev/mapper/safe /safe || exit 1
-	mkswap -q /dev/nbd5 && swapon /dev/nbd5 || exit 1
+	mkswap -q /dev/nbd5 && systemctl start 'dev-disk-by\x2dnbd-swap.swap' && grep /dev/nbd5 /proc/swaps || exit 1
 	mdadm --create /dev/md/mirror --run --metadata=1.2 --bitmap=none --level=1 --raid-devices=2 --assume-clean \
 		/dev/nbd6 /dev/nbd7 && mkfs.ext4 -qF /dev/md/mirror && mount -o _netdev /dev/md/mirror /mirror || exit 1
 	mkfs.btrfs -qf -d raid1 -m raid1 /dev/nbd8 /dev/nbd9 && mount -o _netdev /dev/nbd8 /tree || exit 1

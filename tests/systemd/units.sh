@@ -100,7 +100,7 @@ encrypted() {
 		[[ $(dd if=/dev/nbd0 bs=4k count=1 iflag=direct status=none | wc -c) = 4096 ]]
 }
 
-begin 64
+begin 67
 check "the file system is mounted" wait_for 90 mounted /data
 wait_for 10 unit_is remote-fs.target active
 check "the device is attached before remote-fs-pre.target" before "$unit" remote-fs-pre.target
@@ -111,6 +111,10 @@ check "the stable name leads to the device" linked data nbd3
 check "systemctl status has a sentence" grep -q 'Attached to 127.0.0.1' \
 	<(systemctl show -P StatusText "$unit")
 check "attached already: the unit is named" refused
+was=$(main_pid "$unit")
+check "systemctl isolate succeeds" systemctl isolate multi-user.target
+check "... and nbd-attach.target stays" unit_is nbd-attach.target active
+check "... with its instances and their supervisors" is "$(main_pid "$unit") $(systemctl show -P ActiveState "$unit")" "$was active"
 check "the journal finds a device" found 'attached to nbd' NBD_DEVICE=/dev/nbd3 NBD_STATE=attached
 check "... and not that of another" refuses found 'nbd3' NBD_DEVICE=/dev/nbd4
 check "the unit is sandboxed: its exposure is at most 2.5" exposed "$unit"
