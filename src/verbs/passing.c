@@ -46,6 +46,8 @@ static void leave_no_files(void)
 	rmdir(place.directory);
 }
 
+/* What end() calls neither allocates nor locks. NOLINTBEGIN(bugprone-signal-handler) */
+
 /*
  * Ends the server and all that it has started. First its process group, although the leader may
  * have ended: a member may still have the socket. Then what has left the group: this process is a
@@ -79,6 +81,8 @@ static void ended_by(int number)
 	signal(number, SIG_DFL);
 	raise(number);
 }
+
+/* NOLINTEND(bugprone-signal-handler) */
 
 /* A listening socket that only the caller can reach, or -1 with *err. */
 static int listen_privately(struct err *err)
