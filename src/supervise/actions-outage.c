@@ -322,11 +322,12 @@ void supervisor_recheck_outage(struct supervisor *s)
 
 void supervisor_complain(struct supervisor *s, const struct event *e)
 {
-	if (reconnect_is_news(s->reconnect, &e->err))
-		log_error("/dev/nbd%d: %s%s", s->at.index, e->err.message,
-			  s->state == FSM_HELD	    ? " (on hold: I/O waits, without a time limit)"
-			  : s->state == FSM_REFUSED ? " (I/O waits)"
-						    : "");
+	bool news = reconnect_is_news(s->reconnect, &e->err);
+
+	log_line(news ? LOG_ERR : LOG_DEBUG, "/dev/nbd%d: %s%s", s->at.index, e->err.message,
+		 s->state == FSM_HELD	   ? " (on hold: I/O waits, without a time limit)"
+		 : s->state == FSM_REFUSED ? " (I/O waits)"
+					   : "");
 }
 
 void supervisor_hold(struct supervisor *s, const struct event *e)

@@ -82,9 +82,6 @@ static int check(struct reconnect *r, const struct attempt_result *result, uint6
 
 static void not_connected(struct reconnect *r, int ret, const struct err *err)
 {
-	struct target *t = targets_aimed(&r->targets);
-	bool news = strcmp(t->said, err->message) != 0;
-
 	snprintf(r->error, sizeof(r->error), "%s", err->message);
 	if (err->kind == ERR_PERMANENT) {
 		if (ret == -CONTENT_DIFFERS)
@@ -93,8 +90,8 @@ static void not_connected(struct reconnect *r, int ret, const struct err *err)
 			r->events->refused(err, r->arg);
 		return;
 	}
-	snprintf(t->said, sizeof(t->said), "%s", err->message);
-	log_line(news ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s", r->env->at->index, err->message);
+	log_line(reconnect_is_news(r, err) ? LOG_INFO : LOG_DEBUG, "/dev/nbd%d: %s",
+		 r->env->at->index, err->message);
 	r->events->changed(r->arg);
 }
 
@@ -303,10 +300,9 @@ void reconnect_accept(struct reconnect *r, unsigned accept)
 bool reconnect_is_news(struct reconnect *r, const struct err *err)
 {
 	struct target *t = targets_aimed(&r->targets);
-	bool news = strcmp(t->said, err->message) != 0;
-
-	snprintf(t->said, sizeof(t->said), "%s", err->message);
-	return news;
+	/* Apart, so that what a server says while it is away cannot delay why it is refused. */
+	return news_take(err->kind == ERR_PERMANENT ? &t->refusals : &t->failures_said,
+			 err->message, loop_now());
 }
 
 void reconnect_stop(struct reconnect *r)

@@ -134,7 +134,10 @@ void reconnect_keep_files(struct reconnect *r);
 void reconnect_hurry(struct reconnect *r, const char *why);
 /* Accepts further changes in this outage: bits of enum identity_accept. */
 void reconnect_accept(struct reconnect *r, unsigned accept);
-/* True if that differs from the last message about the server that is dialled. */
+/*
+ * True if that message about the server that is dialled is to be logged (base/news.h), which counts
+ * it.
+ */
 bool reconnect_is_news(struct reconnect *r, const struct err *err);
 /* No more dialling: the device is being detached. */
 void reconnect_stop(struct reconnect *r);

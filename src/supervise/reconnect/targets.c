@@ -107,8 +107,10 @@ void targets_hand_over(struct targets *t)
 void targets_healed(struct targets *t)
 {
 	targets_aimed(t)->failures = 0;
-	for (size_t i = 0; i < t->n; i++)
-		t->item[i].said[0] = '\0';
+	for (size_t i = 0; i < t->n; i++) {
+		news_forget(&t->item[i].refusals);
+		news_forget(&t->item[i].failures_said);
+	}
 }
 
 uint32_t targets_patience(const struct targets *t, uint32_t most_ms)

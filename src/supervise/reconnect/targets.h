@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/err.h"
+#include "base/news.h"
 #include "endpoint/address.h"
 #include "endpoint/endpoint.h"
 
@@ -32,7 +32,8 @@ struct target {
 	struct address_list addresses;	 /* known ones; none: must be resolved */
 	uid_t unix_uid;			 /* the user who served a Unix socket; -1: not known */
 	unsigned failures;		 /* since it was last used with success, up to a bound */
-	char said[ERR_MESSAGE_MAX];	 /* the last logged error */
+	struct news refusals;		 /* errors that were logged: a refusal, or another export */
+	struct news failures_said;	 /* the others */
 };
 
 struct targets {

@@ -3,6 +3,7 @@
 #ifndef SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 #define SUPERVISE_RESIZE_RESIZE_PRIVATE_H
 
+#include "base/news.h"
 #include "kernel/quiet.h"
 #include "supervise/resize/resize.h"
 
@@ -19,9 +20,9 @@ struct resize {
 	size_t n;
 	bool renewed; /* the new connections have been handed over: the device may grow */
 	struct quiet quiet;
-	uint64_t since;	   /* when the wait for a moment without requests began */
-	uint64_t odd_size; /* size of a smaller export, which was reported */
-	unsigned every;	   /* periods between two checks */
+	uint64_t since;	 /* when the wait for a moment without requests began */
+	struct news odd; /* exports that the device cannot use, which were reported */
+	unsigned every;	 /* periods between two checks */
 
 	uint64_t fresh_size; /* the size that the device's connections know; 0: the device's size */
 	bool growing;	     /* the helper thread makes the device larger */

@@ -50,11 +50,13 @@ static void unanswered(struct resize *z, const struct err *err)
 }
 
 /* The server answers, but the device cannot use its export. */
-static void refused(struct resize *z, const struct attempt_result *r, const struct err *err)
+static void refused(struct resize *z, const struct err *err)
 {
-	if (r->export.size != z->odd_size && !z->asked)
-		log_warning("/dev/nbd%d: %s", z->env->at->index, err->message);
-	z->odd_size = r->export.size;
+	bool news = news_take(&z->odd, err->message, loop_now());
+
+	if (!z->asked)
+		log_line(news ? LOG_WARNING : LOG_DEBUG, "/dev/nbd%d: %s", z->env->at->index,
+			 err->message);
 	resize_end(z, err_exit_status(err->kind), err->message);
 }
 
@@ -65,7 +67,7 @@ static void same_size(struct resize *z)
 
 	err_set(&err, ERR_FAILED, 0, "/dev/nbd%d has the export's size, %s", z->env->at->index,
 		size_text(z->env->at->plan.size, size, sizeof(size)));
-	z->odd_size = 0;
+	news_forget(&z->odd);
 	resize_end(z, 0, err.message);
 }
 
@@ -110,7 +112,7 @@ static void answered(struct resize *z, struct attempt_result *result)
 
 	z->every = 1;
 	if (check(z, result, &size, &err) < 0) {
-		refused(z, result, &err);
+		refused(z, &err);
 		return;
 	}
 	/*
@@ -129,7 +131,7 @@ static void answered(struct resize *z, struct attempt_result *result)
 		return;
 	}
 	if (!first && z->events->check_content(result, &err, z->arg) < 0) {
-		refused(z, result, &err);
+		refused(z, &err);
 		return;
 	}
 	if (!first) {

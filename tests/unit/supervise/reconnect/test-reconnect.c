@@ -225,6 +225,28 @@ static void a_failure_is_explained(void **state)
 	assert_false(reconnect_is_news(f.r, &err));
 }
 
+/* A server that refuses each time with another text, and one that closes with another. */
+static void a_server_does_not_fill_the_log(void **state)
+{
+	struct address at = literal_address("127.0.0.1", unused_port("127.0.0.1"));
+	unsigned refusals = 0, others = 0;
+	struct err err;
+
+	(void)state;
+	make_at(&at, (struct reconnect_config){0});
+	for (unsigned i = 0; i < 100; i++) {
+		err_set(&err, ERR_RETRY, EAGAIN, "down (it says \"%u\")", i);
+		others += reconnect_is_news(f.r, &err);
+		err_set(&err, ERR_PERMANENT, EPROTO, "refused (it says \"%u\")", i);
+		refusals += reconnect_is_news(f.r, &err);
+	}
+	assert_int_equal(refusals, 3);
+	assert_int_equal(others, 3);
+	/* Nor by serving in between. */
+	reconnect_recovered(f.r, 0, false, false);
+	assert_false(reconnect_is_news(f.r, &err));
+}
+
 /* The export has shrunk, which is allowed only with --accept. */
 static void another_export_is_refused(void **state)
 {
@@ -542,6 +564,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_server_is_found, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_is_not_wanted_is_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_failure_is_explained, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_server_does_not_fill_the_log, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_export_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_grown_export_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_sockets_owner_counts, setup, teardown),
