@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/news.h"
 #include "transport/helpers.h"
 #include "worker/helper-main.h"
 #include "worker/tls/reader.h"
@@ -31,7 +32,8 @@ struct tls_files {
 	int fd;		  /* what was read last; -1: nothing yet */
 	unsigned present; /* the files in it: a bit for each enum tls_file */
 	bool kept, overdue;
-	void *map; /* to lock the pages: never read */
+	struct news news; /* warnings; each attempt of an outage would repeat the last one */
+	void *map;	  /* to lock the pages: never read */
 	size_t map_len;
 };
 
@@ -108,6 +110,14 @@ static int check_list_is_there(const struct tls_files *f, unsigned present, int 
 		       f->endpoint->tls_certificates);
 }
 
+/* Reading failed, or takes long. False: there is nothing that was read before. */
+static bool use_old_contents(struct tls_files *f, const char *why)
+{
+	if (f->fd >= 0 && news_take(&f->news, why, loop_now()))
+		log_warning("%s: using the contents that were read before", why);
+	return f->fd >= 0;
+}
+
 static void on_answer(int fd, uint32_t events, void *arg)
 {
 	struct tls_files *f = arg;
@@ -122,13 +132,13 @@ static void on_answer(int fd, uint32_t events, void *arg)
 	if (ret >= 0)
 		ret = check_list_is_there(f, present, ret, &err);
 	if (ret >= 0) {
+		news_forget(&f->news);
 		drop_contents(f);
 		f->fd = ret;
 		f->present = present;
 		if (f->kept)
 			lock_contents(f);
-	} else if (f->fd >= 0) {
-		log_warning("%s: using the contents that were read before", err.message);
+	} else if (use_old_contents(f, err.message)) {
 		ret = 0;
 	}
 	tell(f, ret < 0 ? ret : 0, &err);
@@ -139,7 +149,7 @@ static void on_late(void *arg)
 	struct tls_files *f = arg;
 
 	f->overdue = true;
-	if (f->fd >= 0)
+	if (use_old_contents(f, "the certificates and keys could not be read within a second"))
 		tell(f, 0, NULL);
 }
 
@@ -197,7 +207,7 @@ void tls_files_refresh(struct tls_files *f)
 	if (f->reader || (f->kept && f->fd >= 0))
 		return;
 	/* If nothing was ever read, tls_files_get() tries again and tells. */
-	if (start_reader(f, &err) < 0)
+	if (start_reader(f, &err) < 0 && news_take(&f->news, err.message, loop_now()))
 		log_warning("%s", err.message);
 }
 

@@ -445,6 +445,69 @@ static void kept_before_they_are_read(void **state)
 	assert_int_equal(locked_keys(), 0);
 }
 
+static char log_path[64];
+
+/* What is logged goes to a file until log_end(). Returns the descriptor of standard error. */
+static int log_begin(void)
+{
+	int old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), fd;
+
+	snprintf(log_path, sizeof(log_path), "/tmp/test-tls-files-log.XXXXXX");
+	fd = mkstemp(log_path);
+	assert_true(old >= 0 && fd >= 0);
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+	return old;
+}
+
+/* Returns the number of lines. */
+static unsigned log_end(int old)
+{
+	FILE *f = fopen(log_path, "re");
+	char line[512];
+	unsigned n = 0;
+
+	assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+	close(old);
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		print_message("%s", line);
+		n += strstr(line, "using the contents that were read before") != NULL;
+	}
+	fclose(f);
+	unlink(log_path);
+	return n;
+}
+
+/* An outage has many attempts, and each reads the files. */
+static void a_warning_is_not_repeated(void **state)
+{
+	struct bench b;
+	int old;
+
+	(void)state;
+	put_file("psk", "me:00", 0600);
+	bench_open(&b, TLS_TYPE_PSK);
+	b.e.tls_psk_file = strdup(path_of("psk"));
+	assert_int_equal(get(&b), 0);
+	old = log_begin();
+	put_file("psk", "me:11", 0644);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(get(&b), 0);
+	/* Another reason, and the first one again after a file that was in order. */
+	put_file("psk", "", 0600);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(get(&b), 0);
+	put_file("psk", "me:22", 0600);
+	assert_int_equal(get(&b), 0);
+	put_file("psk", "", 0600);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(get(&b), 0);
+	assert_int_equal(log_end(old), 3);
+	expect(&b, TLS_FILE_PSK, "me:22");
+	bench_close(&b);
+}
+
 static void one_who_gives_up(void **state)
 {
 	struct bench b;
@@ -482,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(a_large_file),
 	    cmocka_unit_test(read_again),
 	    cmocka_unit_test(kept_before_they_are_read),
+	    cmocka_unit_test(a_warning_is_not_repeated),
 	    cmocka_unit_test(one_who_gives_up),
 	};
 
