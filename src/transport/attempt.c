@@ -34,6 +34,7 @@ static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 enum attempt_phase {
 	PHASE_RESOLVE,
 	PHASE_CONNECT,
+	PHASE_KEYS, /* the server has accepted the connection */
 	PHASE_HANDSHAKE,
 	PHASE_DONE,
 };
@@ -52,6 +53,7 @@ struct attempt {
 	void *arg;
 
 	enum attempt_phase phase;
+	bool connected; /* the handshake of this connection has begun */
 	struct source source;
 	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
 	bool named;		     /* that is its name, and stands for each address */
@@ -105,7 +107,12 @@ static void stop(struct attempt *a)
 
 bool attempt_connected(const struct attempt *a)
 {
-	return a->phase == PHASE_HANDSHAKE || a->phase == PHASE_DONE;
+	return a->connected;
+}
+
+bool attempt_waits_for_keys(const struct attempt *a)
+{
+	return a->phase == PHASE_KEYS;
 }
 
 void attempt_free(struct attempt *a)
@@ -162,10 +169,23 @@ static void no_answer(struct attempt *a, uint64_t ms)
 		peer_of(a, where, sizeof(where)), limit);
 }
 
+/* One of the files or directories that were named; NULL: none was. */
+static const char *tls_path(const struct endpoint *e)
+{
+	const char *const paths[] = {e->tls_psk_file, e->tls_key, e->tls_certificates,
+				     e->tls_cert,     e->tls_ca,  e->tls_crl};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (paths[i])
+			return paths[i];
+	return NULL;
+}
+
 static void on_deadline(void *arg)
 {
 	struct attempt *a = arg;
 	char limit[32], detail[600] = "; ";
+	const char *path;
 	struct text t;
 
 	describe_time(a->timeout_ms, limit, sizeof(limit));
@@ -184,6 +204,13 @@ static void on_deadline(void *arg)
 			"no connection to %s within %s: the host may be down, or a firewall drops "
 			"the packets%s",
 			a->what, limit, detail);
+		break;
+	case PHASE_KEYS:
+		path = tls_path(a->endpoint);
+		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
+			"the certificates and keys for %s could not be read within %s%s%.300s: the "
+			"disk or file system of this machine that has them does not answer",
+			a->what, limit, path ? ", such as " : "", path ? path : "");
 		break;
 	case PHASE_HANDSHAKE:
 		no_answer(a, a->timeout_ms);
@@ -383,6 +410,8 @@ static void shake_hands(struct attempt *a, int keys)
 	};
 	int ret = 0;
 
+	a->phase = PHASE_HANDSHAKE;
+	a->connected = true;
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
 	if (a->relay)
@@ -440,7 +469,7 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 		}
 		a->result.unix_uid = cred.uid;
 	}
-	a->phase = PHASE_HANDSHAKE;
+	a->phase = PHASE_KEYS;
 	if (a->tls.on)
 		tls_files_get(helpers_tls_files(a->helpers), &a->keys, on_keys, a);
 	else
@@ -463,6 +492,7 @@ static void connect_now(struct attempt *a)
 		if (!(a->failed >> i & 1))
 			list.item[list.n++] = all->item[i];
 	a->phase = PHASE_CONNECT;
+	a->connected = false;
 	ret = dial_new(a->loop, &cfg, on_dialled, a, &a->dial, &a->err);
 	if (ret < 0)
 		fail(a, ret);

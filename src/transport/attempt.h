@@ -86,8 +86,10 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt,
 		struct err *err);
 
-/* True once a server has accepted the connection and the handshake is under way. */
+/* True once a server has accepted the connection and the handshake has begun, also afterwards. */
 bool attempt_connected(const struct attempt *a);
+/* True while a connection waits for certificates and keys, which are read from this machine. */
+bool attempt_waits_for_keys(const struct attempt *a);
 
 /* At any time: ends what is under way. Its processes are killed here and reaped soon. */
 void attempt_free(struct attempt *a); /* accepts NULL */

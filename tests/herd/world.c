@@ -342,6 +342,12 @@ bool attempt_connected(const struct attempt *a)
 	return a->connected;
 }
 
+bool attempt_waits_for_keys(const struct attempt *a)
+{
+	(void)a;
+	return false;
+}
+
 void attempt_free(struct attempt *a)
 {
 	if (!a)

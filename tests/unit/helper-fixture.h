@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "worker/helper-main.h"
@@ -26,6 +27,23 @@ static inline const char *helper_kind(process_fn *run, unsigned number)
 	snprintf(kind, sizeof(kinds[0]), "test:%td:%u",
 		 (intptr_t)(uintptr_t)run - (intptr_t)(uintptr_t)helper_main, number);
 	return kind;
+}
+
+/* The process that this one has started, the only one. */
+static inline pid_t only_child(void)
+{
+	char path[64];
+	int pid = 0, other = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d %d", &pid, &other) != 1)
+		pid = -1;
+	fclose(f);
+	return pid;
 }
 
 static void __attribute__((constructor)) be_helper(int argc, char **argv)

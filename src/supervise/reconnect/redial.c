@@ -167,9 +167,9 @@ static void tried(struct attempt *a, int ret, struct attempt_result *result, con
 		if (r->try[i].attempt == a)
 			r->try[i].attempt = NULL;
 	count_crashes(r, ret, err);
-	if (ret == -ETIMEDOUT && attempt_connected(a))
-		r->silent++;
-	else if (attempt_connected(a))
+	if (ret == -ETIMEDOUT)
+		r->silent += attempt_connected(a);
+	else
 		r->silent = 0;
 	if (ret == 0 && r->bound.n && !address_equal(&result->peer, &r->bound.item[0])) {
 		/*
@@ -280,6 +280,9 @@ static bool make_room(struct redial *r)
 	}
 	if (n == 0)
 		return true;
+	/* Another one would wait for the same files. */
+	if (attempt_waits_for_keys(young->attempt))
+		return false;
 	if (attempt_connected(young->attempt)) {
 		if (now - young->since < grown(r, OVERLAP_MS, OVERLAP_MAX_MS))
 			return false;

@@ -10,6 +10,8 @@
 #include <sys/time.h>
 
 #include "transport/attempt.h"
+#include "transport/helpers.h"
+#include "transport/tls-files.h"
 #include "worker/resolve.h"
 #include "worker/worker.h"
 #include "skip.h"
@@ -17,6 +19,7 @@
 struct outcome {
 	struct loop *loop;
 	bool called;
+	bool connected;
 	int ret, fd;
 	struct err err;
 	struct attempt_result result;
@@ -30,9 +33,9 @@ static void on_done(struct attempt *a, int ret, struct attempt_result *result,
 {
 	struct outcome *o = arg;
 
-	(void)a;
 	assert_false(o->called);
 	o->called = true;
+	o->connected = attempt_connected(a);
 	o->ret = ret;
 	if (ret == 0) {
 		o->result = *result;
@@ -761,6 +764,60 @@ static void worker_misbehaves(void **state)
 	}
 }
 
+/* The disk with the keys does not answer: the server, which waits, is not to blame. */
+static void keys_that_cannot_be_read(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	int listening = listen_at(&at, 8);
+	struct attempt_config cfg = {.timeout_ms = 300, .goal = NEGO_GOAL_GO};
+	struct outcome o = {.loop = loop_new(), .fd = -1};
+	struct endpoint e;
+	struct attempt *a;
+	bool waits;
+
+	(void)state;
+	tcp_endpoint(&e, "127.0.0.1", address_port(&at));
+	cfg.endpoint = &e;
+	e.tls = true;
+	e.tls_type = TLS_TYPE_PSK;
+	e.tls_psk_file = strdup("/nowhere/psk");
+	assert_int_equal(
+	    helpers_new(o.loop, &(struct helpers_config){.tls = &e}, &cfg.helpers, &o.err), 0);
+	tls_files_refresh(helpers_tls_files(cfg.helpers));
+	assert_true(only_child() > 0);
+	assert_int_equal(kill(only_child(), SIGSTOP), 0);
+	assert_int_equal(attempt_new(o.loop, &cfg, on_done, on_listed, &o, &a, &o.err), 0);
+	loop_run_for(o.loop, 100);
+	waits = attempt_waits_for_keys(a) && !attempt_connected(a);
+	loop_run(o.loop);
+	attempt_free(a);
+	helpers_free(cfg.helpers); /* ends the stopped process, too */
+	assert_true(waits);
+	assert_int_equal(o.ret, -ETIMEDOUT);
+	assert_int_equal(o.err.kind, ERR_RETRY);
+	assert_non_null(
+	    strstr(o.err.message, "could not be read within 0.300 s, such as /nowhere/"));
+	assert_null(strstr(o.err.message, "no answer"));
+	assert_false(o.connected);
+	loop_free(o.loop);
+	close(listening);
+	endpoint_done(&e);
+}
+
+/* For the delays of the next attempts: only a server that was reached can be slow. */
+static void what_was_reached(void **state)
+{
+	struct attempt_config cfg = {.timeout_ms = 1000};
+	struct endpoint e;
+
+	(void)state;
+	assert_true(go(silent).connected);
+	tcp_endpoint(&e, "127.0.0.1", unused_port("127.0.0.1"));
+	cfg.endpoint = &e;
+	assert_false(attempt(&cfg).connected);
+	endpoint_done(&e);
+}
+
 #define LINGER_S 8 /* how long close() would wait; an attempt of these takes 0.3 s at most */
 
 /* How a worker ends that has made its copy of the socket slow to close. */
@@ -1090,6 +1147,8 @@ int main(void)
 	    cmocka_unit_test(another_address),
 	    cmocka_unit_test(silent_address),
 	    cmocka_unit_test(worker_misbehaves),
+	    cmocka_unit_test(keys_that_cannot_be_read),
+	    cmocka_unit_test(what_was_reached),
 	    cmocka_unit_test(no_close_waits),
 	    cmocka_unit_test(freed_at_any_time),
 	    cmocka_unit_test(wrong_configuration),

@@ -5,6 +5,8 @@
 #include "server-fixture.h"
 
 #include "supervise/reconnect/redial.h"
+#include "transport/helpers.h"
+#include "transport/tls-files.h"
 
 static struct loop *loop;
 static struct helpers *helpers;
@@ -354,6 +356,38 @@ static void a_name_is_resolved_if_need_be(void **state)
 	server_stop(pid);
 }
 
+/* The server is not to blame, and further connections would wait for the same files. */
+static void one_connection_waits_for_the_keys(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	int listening = listen_at(&at, 16);
+	unsigned connections = 0;
+	struct redial *r;
+	struct err err;
+
+	(void)state;
+	helpers_free(helpers);
+	assert_int_equal(
+	    helpers_new(loop, &(struct helpers_config){.tls = &endpoint}, &helpers, &err), 0);
+	r = redial_one(&at);
+	endpoint.tls = true;
+	endpoint.tls_type = TLS_TYPE_PSK;
+	endpoint.tls_psk_file = strdup("/nowhere/psk");
+	tls_files_refresh(helpers_tls_files(helpers));
+	assert_true(only_child() > 0);
+	assert_int_equal(kill(only_child(), SIGSTOP), 0);
+	redial_want(r, 1, false, false);
+	loop_run_for(loop, 1500);
+	assert_false(redial_connected(r));
+	redial_free(r);
+	assert_int_equal(got.failed, 0);
+	assert_int_equal(fcntl(listening, F_SETFL, O_NONBLOCK), 0);
+	for (int fd; (fd = accept(listening, NULL, NULL)) >= 0; connections++)
+		close(fd);
+	assert_int_equal(connections, 1);
+	close(listening);
+}
+
 /* The attempt at a server that accepts and is silent is dropped at once. */
 static void another_server_is_aimed_at(void **state)
 {
@@ -504,6 +538,7 @@ int main(void)
 	    WITH_HELPERS(two_mute_connections_are_not_waited_for),
 	    WITH_HELPERS(the_address_that_answered_goes_first),
 	    WITH_HELPERS(a_name_is_resolved_if_need_be),
+	    WITH_HELPERS(one_connection_waits_for_the_keys),
 	    WITH_HELPERS(another_server_is_aimed_at),
 	    WITH_HELPERS(stopping_leaves_nothing),
 	};
