@@ -32,6 +32,7 @@ check "a reader is not refused" nbd_attach -r nbd1 -u "$sock"
 check "the reader is detached" nbd_attach --detach nbd1
 
 # If the lock is taken, auto must not use the next free device.
+echo $$ >"$N/nbd0.lock"
 exec {held}>>"$N/nbd0.lock"
 flock -x "$held"
 check "auto, and its lock is taken: refused" expect_status 3 '/dev/nbd0 is attached already' \
