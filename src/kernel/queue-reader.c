@@ -19,6 +19,7 @@
 
 #define PATH_ROOM 512
 #define TEXT_ROOM 256
+#define END_MS	  50 /* an idle reader ends within a few ms */
 
 struct question {
 	uint32_t number;
@@ -106,6 +107,19 @@ int queue_reader_start(void)
 		ret = start();
 	pthread_mutex_unlock(&reader.lock);
 	return ret;
+}
+
+void queue_reader_end(void)
+{
+	struct pollfd p = {.fd = reader.fd};
+
+	if (reader.fd < 0)
+		return;
+	shutdown(reader.fd, SHUT_WR);
+	(void)poll(&p, 1, END_MS); /* until the reader's end is closed */
+	close_fdp(&reader.fd);
+	reader.fd = -1;
+	reader.answered = reader.asked;
 }
 
 void queue_reader_forget(void)

@@ -20,6 +20,12 @@
 /* Starts it, before memory is short; otherwise the first read does. 0 or -errno. */
 int queue_reader_start(void);
 
+/*
+ * Ends it, and waits for that unless it is blocked: a service manager names each process that a
+ * supervisor leaves behind. No other thread may be in here. Later reads start it again.
+ */
+void queue_reader_end(void);
+
 /* In a forked child that may block itself, and has closed all descriptors: it reads by itself. */
 void queue_reader_forget(void);
 /* True after queue_reader_forget(). */

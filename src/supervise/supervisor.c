@@ -351,6 +351,7 @@ static bool done(struct supervisor *s)
 	loop_free(s->env.loop);
 	given_close(&s->given);
 	attachment_close(&s->at);
+	queue_reader_end();
 	return true;
 }
 

@@ -22,7 +22,7 @@ if [[ ${1:-} = prepare ]]; then
 fi
 
 rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
-begin $((rounds * 2 + 21))
+begin $((rounds * 2 + 22))
 mkdir "$scratch/disks"
 truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
 printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
@@ -110,5 +110,9 @@ serve_ids "$scratch/own"
 check "identifiers: its own disk is connected" wait_for 60 state_is nbd8 attached
 check "identifiers: the file system is sound" fsck.ext4 -fn /dev/nbd8
 check "identifiers: the unit stops" systemctl stop nbd-attach@ids
+left_behind() {
+	journalctl -b --no-pager -o cat | grep 'nbd-attach@.*remains running'
+}
+check "no process outlives its unit" refuses left_behind
 exec 2>/dev/null # hides bash's message for the server that tidy_up() ends
 finish

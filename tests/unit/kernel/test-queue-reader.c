@@ -176,6 +176,45 @@ static void a_dead_reader_is_replaced(void **state)
 	}
 }
 
+static bool reader_runs(void)
+{
+	FILE *f = fopen("/proc/thread-self/children", "re");
+	int pid, n;
+
+	assert_non_null(f);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	n = fscanf(f, "%d", &pid);
+	fclose(f);
+	return n == 1;
+}
+
+/* It is gone, unless it is blocked, and the next read starts another one. */
+static void the_reader_ends(void **state)
+{
+	struct sysfs_progress seen;
+	uint64_t value;
+
+	(void)state;
+	queue_reader_end();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sysfs_number_at(root, 0, "queue/iostats", &value), 0);
+		assert_true(reader_runs());
+		queue_reader_end();
+		for (int ms = 0; ms < 1000 && reader_runs(); ms++)
+			usleep(1000);
+		assert_false(reader_runs());
+	}
+	freeze();
+	assert_int_equal(sysfs_progress_at(root, 0, &seen), 0);
+	alarm(60);
+	queue_reader_end();
+	alarm(0);
+	assert_true(reader_runs());
+	thaw("1\n");
+	assert_int_equal(sysfs_number_at(root, 0, "queue/iostats", &value), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -184,6 +223,7 @@ int main(void)
 	    CASE(a_frozen_queue_blocks_nobody),
 	    CASE(the_reader_keeps_no_descriptor),
 	    CASE(a_dead_reader_is_replaced),
+	    CASE(the_reader_ends),
 	};
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
