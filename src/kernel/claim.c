@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -16,11 +17,35 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "kernel/device.h"
+#include "kernel/partitions.h"
+
+#define PARTITIONS_MAX \
+	256 /* DISK_MAX_PARTS of include/linux/genhd.h, of later include/linux/blkdev.h */
 
 struct report {
 	int open_error; /* 0 or errno */
 	int sync_error;
 };
+
+/* The nodes of a disk and its partitions. */
+struct nodes {
+	char disk[24];
+	char part[PARTITIONS_MAX][24];
+	size_t n;
+};
+
+static void find_nodes(int index, struct nodes *ret)
+{
+	char names[PARTITIONS_MAX * 24], *rest = names, *name;
+
+	snprintf(ret->disk, sizeof(ret->disk), "%s", device_node(index).text);
+	ret->n = 0;
+	if (partitions_shown(index, names, sizeof(names)) == 0)
+		return;
+	while ((name = strsep(&rest, ", ")) && ret->n < PARTITIONS_MAX)
+		if (name[0])
+			snprintf(ret->part[ret->n++], sizeof(ret->part[0]), "/dev/%s", name);
+}
 
 void claim_init(struct claim *c)
 {
@@ -28,8 +53,39 @@ void claim_init(struct claim *c)
 }
 
 /* Only async-signal-safe calls from here on: the caller may have threads. */
-__attribute__((noreturn)) static void hold(const struct claim *c, const char *node, int flags,
-					   int sock, const int gate[2])
+
+/* Waits until all that was written has been sent and answered. 0 or errno. */
+static int settle(int fd)
+{
+	return sync_file_range(fd, 0, 0,
+			       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				   SYNC_FILE_RANGE_WAIT_AFTER) < 0
+		   ? errno
+		   : 0;
+}
+
+/*
+ * The kernel keeps what was written to a partition apart from what was written to the disk, and
+ * neither fsync(2) of the disk nor its last close reaches it.
+ */
+static int settle_partitions(const struct nodes *nodes)
+{
+	int fd, error = 0;
+
+	for (size_t i = 0; i < nodes->n && !error; i++) {
+		fd = open(nodes->part[i], O_RDONLY | O_CLOEXEC);
+		if (fd < 0) /* without a node nobody has written here */
+			error = errno == ENOENT || errno == ENXIO || errno == ENODEV ? 0 : errno;
+		else
+			error = settle(fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	return error;
+}
+
+__attribute__((noreturn)) static void hold(const struct claim *c, const struct nodes *nodes,
+					   int flags, int sock, const int gate[2])
 {
 	struct report report = {0};
 	char byte;
@@ -49,18 +105,17 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const char *no
 		_exit(errno);
 	sock = STDIN_FILENO;
 	closefrom(sock + 1); /* also before 5.9, which has no close_range(2) */
-	fd = open(node, flags | O_CLOEXEC);
+	fd = open(nodes->disk, flags | O_CLOEXEC);
 	if (fd < 0)
 		report.open_error = errno;
 	else if (!c->look)
 		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
+	if (fd >= 0 && (c->wait || !c->look))
+		report.sync_error = settle_partitions(nodes);
 	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
 		report.sync_error = errno;
-	if (fd >= 0 && c->wait &&
-	    sync_file_range(fd, 0, 0,
-			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-				SYNC_FILE_RANGE_WAIT_AFTER) < 0)
-		report.sync_error = errno;
+	if (fd >= 0 && c->wait && !report.sync_error)
+		report.sync_error = settle(fd);
 	/* udev may have held a lock of its own at first. */
 	if (fd >= 0 && !c->look)
 		flock(fd, LOCK_EX | LOCK_NB);
@@ -123,8 +178,8 @@ static int receive_process(int sock, pid_t *ret_pid)
  * blocked far longer than the caller wants to keep track of it. The pidfd travels before the end,
  * so it is there when the child has been waited for.
  */
-__attribute__((noreturn)) static void split(const struct claim *c, const char *node, int flags,
-					    int sock)
+__attribute__((noreturn)) static void split(const struct claim *c, const struct nodes *nodes,
+					    int flags, int sock)
 {
 	int gate[2], pidfd;
 	pid_t pid;
@@ -133,7 +188,7 @@ __attribute__((noreturn)) static void split(const struct claim *c, const char *n
 		_exit(errno);
 	pid = fork();
 	if (pid == 0)
-		hold(c, node, flags, sock, gate);
+		hold(c, nodes, flags, sock, gate);
 	if (pid < 0)
 		_exit(errno);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -144,12 +199,14 @@ __attribute__((noreturn)) static void split(const struct claim *c, const char *n
 	_exit(0);
 }
 
-static int start(struct claim *c, const char *node, int flags)
+static int start(struct claim *c, int flags)
 {
+	struct nodes nodes;
 	_cleanup_fd_ int ours = -1, theirs = -1;
 	int pair[2], status = 0;
 	pid_t pid;
 
+	find_nodes(c->index, &nodes);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
@@ -158,7 +215,7 @@ static int start(struct claim *c, const char *node, int flags)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		split(c, node, flags, theirs);
+		split(c, &nodes, flags, theirs);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	/*
@@ -179,7 +236,7 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 
 	c->index = index;
 	c->look = c->wait = false;
-	ret = start(c, node.text, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
+	ret = start(c, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to flush %s",
 				 node.text);
@@ -194,7 +251,7 @@ static int look(int index, bool wait, struct claim *c, struct err *err)
 	c->index = index;
 	c->look = true;
 	c->wait = wait;
-	ret = start(c, node.text, O_RDONLY);
+	ret = start(c, O_RDONLY);
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to open %s",
 				 node.text);

@@ -31,9 +31,10 @@ struct claim {
 void claim_init(struct claim *c);
 
 /*
- * Starts the process: it opens /dev/nbdN (for writing unless read_only; O_EXCL if exclusive), calls
- * fsync(2) unless read_only, which reaches the server as NBD_CMD_FLUSH, and reports. 0, or -errno:
- * ERR_FAILED. Forks: not under memory pressure. c must be initialised or released.
+ * Starts the process: it opens /dev/nbdN (for writing unless read_only; O_EXCL if exclusive), waits
+ * for what was written to its partitions, calls fsync(2) unless read_only, which reaches the server
+ * as NBD_CMD_FLUSH, and reports. 0, or -errno: ERR_FAILED. Forks: not under memory pressure. c must
+ * be initialised or released.
  */
 int claim_start(int index, bool read_only, bool exclusive, struct claim *c, struct err *err);
 
@@ -47,10 +48,10 @@ int claim_look(int index, struct claim *c, struct err *err);
 
 /*
  * As claim_look(), and before the report the process waits until the kernel holds nothing that was
- * written to the device and not sent, or not answered. It asks for no flush. After a loss that
- * takes until the server is back: a program that has written may be in its last close(2), where its
- * descriptor is gone already (blkdev_release() of block/fops.c), and requests that wait for a
- * connection are in no counter of sysfs.
+ * written to the device or its partitions and not sent, or not answered. It asks for no flush.
+ * After a loss that takes until the server is back: a program that has written may be in its last
+ * close(2), where its descriptor is gone already (blkdev_release() of block/fops.c), and requests
+ * that wait for a connection are in no counter of sysfs.
  */
 int claim_settle(int index, struct claim *c, struct err *err);
 

@@ -285,7 +285,8 @@ int lock_take(const char *path, const char *what, int *ret_fd, struct err *err)
 		usleep(STEP_MS * 1000);
 		ret = try_take(path, ret_fd, &holder);
 	}
-	if (ret == -EBUSY && has_ended(holder))
+	/* A number of another PID namespace says nothing here: the kernel lists another one. */
+	if (ret == -EBUSY && has_ended(holder) && listed_holder(path) == holder)
 		return err_set(
 		    err, ERR_RETRY, EBUSY,
 		    "%s cannot be attached yet: its supervisor, the process %d, has ended, "

@@ -81,8 +81,13 @@ static void read_log(void *arg)
 
 static void died(unsigned alive, void *arg)
 {
-	supervisor_look_at_errors(arg); /* it may have said that it is leaving */
-	supervisor_post(arg, alive == 0 ? FSM_LINKS_DEAD : FSM_LINK_DEAD, NULL);
+	struct supervisor *s = arg;
+
+	supervisor_look_at_errors(s); /* it may have said that it is leaving */
+	/* It is repeated as long as they are dead, and what it begins has begun. */
+	if (alive == 0 && s->state == FSM_HEALING && s->outage.since)
+		return;
+	supervisor_post(s, alive == 0 ? FSM_LINKS_DEAD : FSM_LINK_DEAD, NULL);
 }
 
 static void gone(void *arg)

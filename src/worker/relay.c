@@ -18,7 +18,7 @@
 
 #define LOOK_MS	     1000  /* at a peer that has something to acknowledge */
 #define LAST_WORD_MS 2000  /* for the remaining data when one side has ended */
-#define LEAVE_MS     30000 /* a living server may have much to do before it closes */
+#define LEAVE_MS     30000 /* for the end of a server that has answered all */
 
 enum side { SIDE_KERNEL, SIDE_SERVER, SIDES };
 
@@ -149,15 +149,15 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
  * flight there, and is sent again over the next connection. The server may go on with others that
  * it holds, and a server's FIN that answers ours proves nothing about them: qemu-nbd sends it while
  * they run (rule 1 of the data safety rules). So the server gets what is left of the last request,
- * if a part of it has gone out, and the relay passes on the other replies. When all have come it
- * asks the server to close.
+ * if a part of it has gone out, and the relay passes on the other replies, however long the server
+ * takes: after an end by the relay there is no bound from which on new requests are safe. When all
+ * have come it asks the server to close.
  */
 static void leave(struct relay *r)
 {
 	if (r->leaving)
 		return;
 	r->leaving = true;
-	r->limit = loop_now() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
 }
 
 static void ask_to_close(struct relay *r)
@@ -168,6 +168,7 @@ static void ask_to_close(struct relay *r)
 	r->asked = true;
 	r->broken = true;
 	explain(r, RELAY_END_SERVER); /* it carries out nothing more, whatever comes now */
+	r->limit = loop_now() + (r->cfg.leave_ms ? r->cfg.leave_ms : LEAVE_MS);
 	shutdown(r->fd[SIDE_SERVER], SHUT_WR);
 }
 

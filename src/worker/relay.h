@@ -37,7 +37,7 @@ struct relay_config {
 	int kernel;		  /* to the kernel */
 	struct tls *tls;	  /* borrowed; NULL: bytes as they are */
 	uint32_t peer_timeout_ms; /* a TCP peer that acknowledges nothing for this time is dead */
-	uint32_t leave_ms;	  /* for the end of a server that shuts down; 0: 30 s */
+	uint32_t leave_ms;	  /* for the end of a server that has answered all; 0: 30 s */
 };
 
 /* Allocates all memory that the relay will need. Returns NULL if there is none. */

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 300 "$@"
-begin 55
+begin 70
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -40,29 +40,59 @@ detach_in_outage() { # NAME OPTION...
 }
 detach_in_outage "detach while lost"
 
-# A program that has written to a lost device waits in its last close(2): its descriptor is gone.
+# A program that has written waits in its last close(2): its descriptor is gone, also for a partition,
+# which the kernel keeps apart.
 in_last_close() { # PID
 	process_state "$1"
-	[[ $process_state = D ]] && refuses eval 'readlink "/proc/'"$1"'/fd/"* | grep -x "/dev/$device"'
+	[[ $process_state = D ]] && refuses eval 'readlink "/proc/'"$1"'/fd/"* | grep -x "/dev/$device.*"'
 }
-new_image
-serve nbdkit "$sock"
-check "last close: attaches" attach
+
+writes_to() { # NODE; sets $writer
+	dd if="$scratch/written" of="/dev/$1" bs=1M status=none 8>&- 9>&- &
+	writer=$!
+	started+=("$writer")
+}
+
+has_the_data() { # OFFSET in the image
+	cmp -n 4194304 -i "0:$1" "$scratch/written" "$image"
+}
+
 dd if=/dev/urandom of="$scratch/written" bs=1M count=4 status=none
-crash
-check "last close: the loss is noticed" wait_for 10 state_is lost
-dd if="$scratch/written" of="/dev/$device" bs=1M status=none 8>&- 9>&- &
-writer=$!
-started+=("$writer")
-check "last close: no process has the device open, and data waits" wait_for 20 in_last_close "$writer"
-check "last close: --detach refuses" expect_status 4 'cannot be flushed' nbd_attach --detach "$device"
-check "last close: it is still attached" state_is lost
-serve_again
-check "last close: heals" wait_for 30 state_is attached
-check "last close: the program ends" wait_for 30 gone "$writer"
-check "last close: ... without an error" wait "$writer"
-check "last close: the server has the data" cmp -n 4194304 "$scratch/written" "$image"
-check "last close: detaches" release
+
+last_close() { # NAME NODE OFFSET; the image is there
+	local name="last close, $1"
+	serve nbdkit "$sock"
+	check "$name: attaches" attach
+	crash
+	check "$name: the loss is noticed" wait_for 10 state_is lost
+	writes_to "$2"
+	check "$name: no process has the device open, and data waits" wait_for 20 in_last_close "$writer"
+	check "$name: --detach refuses" expect_status 4 'cannot be flushed' nbd_attach --detach "$device"
+	check "$name: it is still attached" state_is lost
+	serve_again
+	check "$name: heals" wait_for 30 state_is attached
+	check "$name: the program ends" wait_for 30 gone "$writer"
+	check "$name: ... without an error" wait "$writer"
+	check "$name: the server has the data" has_the_data "$3"
+	check "$name: detaches" release
+}
+
+new_image
+last_close "disk" "$device" 0
+new_image
+printf 'label: dos\nstart=2048,size=16384\n' | sfdisk -q "$image"
+last_close "partition" "${device}p1" $((2048 * 512))
+
+new_image
+printf 'label: dos\nstart=2048,size=16384\n' | sfdisk -q "$image"
+serve nbdkit "$sock" --filter=delay wdelay=4
+check "last close, slow server: attaches" attach
+writes_to "${device}p1"
+check "last close, slow server: data waits" wait_for 20 in_last_close "$writer"
+check "last close, slow server: --detach waits for it" nbd_attach --detach "$device"
+check "last close, slow server: the program ends" wait_for 5 gone "$writer"
+check "last close, slow server: the server has the data" has_the_data $((2048 * 512))
+shut_server
 rm "$scratch/written"
 
 # The dead timeout

@@ -175,8 +175,10 @@ static void settled(int fd, uint32_t events, void *arg)
 	claim_release(&r->claim);
 	if (ret < 0 && ret != -ENOENT) /* without a node nobody has written here */
 		release_finish(r, ret);
+	else if (release_lost(r) && completed_requests(r->cfg.index) == r->completed)
+		release_disconnect(r);
 	else
-		(release_lost(r) ? release_disconnect : flush)(r);
+		flush(r); /* the server has been back: what it got needs a flush */
 }
 
 void release_tick_settle(struct release *r)
@@ -204,6 +206,7 @@ static void finish_lost(struct release *r)
 		return;
 	}
 	release_enter(r, STEP_SETTLE);
+	r->completed = completed_requests(r->cfg.index);
 	ret = claim_settle(r->cfg.index, &r->claim, &r->err);
 	if (ret == 0) {
 		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, settled, r);
