@@ -17,7 +17,7 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "kernel/device.h"
-#include "kernel/partitions.h"
+#include "kernel/partition-list.h"
 
 #define PARTITIONS_MAX \
 	256 /* DISK_MAX_PARTS of include/linux/genhd.h, of later include/linux/blkdev.h */

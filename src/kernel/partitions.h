@@ -9,15 +9,7 @@
 #ifndef KERNEL_PARTITIONS_H
 #define KERNEL_PARTITIONS_H
 
-#include <stddef.h>
-
 #include "base/err.h"
-
-/*
- * The number of partitions shown for device `index`; their names, "nbd0p1, nbd0p2", into buf,
- * unless that is NULL. Never blocks.
- */
-unsigned partitions_shown(int index, char *buf, size_t size);
 
 /*
  * Makes the kernel forget the partitions of a device that is not attached, if it shows any. Waits
