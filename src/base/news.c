@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PERIOD_MS 60000 /* between two messages */
-#define AT_ONCE	  3	/* messages after a rest: whoever mends a server sees what has changed */
+#define PERIOD_MS UINT64_C(60000) /* between two messages */
+#define AT_ONCE	  3 /* messages after a rest, for somebody who is mending the server */
 
 bool news_take(struct news *n, const char *message, uint64_t now)
 {
