@@ -112,8 +112,10 @@ static int release_it(struct outcome *out, struct release_config *cfg, struct er
 	}
 	status = loop_run(out->loop);
 	release_free(release);
-	if (offload_free(cfg->offload))
+	if (offload_free(cfg->offload)) {
 		kernel_free(cfg->kernel);
+		queue_reader_end();
+	}
 	loop_free(out->loop);
 	return status;
 }

@@ -111,8 +111,8 @@ check "identifiers: its own disk is connected" wait_for 60 state_is nbd8 attache
 check "identifiers: the file system is sound" fsck.ext4 -fn /dev/nbd8
 check "identifiers: the unit stops" systemctl stop nbd-attach@ids
 left_behind() {
-	journalctl -b --no-pager -o cat | grep 'nbd-attach@.*remains running'
+	journalctl -b --no-pager -o cat | grep 'nbd-attach@.*(nbd-queue) remains running'
 }
-check "no process outlives its unit" refuses left_behind
+check "no reader of a queue outlives its unit" refuses left_behind
 exec 2>/dev/null # hides bash's message for the server that tidy_up() ends
 finish
