@@ -19,8 +19,7 @@
 #include "kernel/device.h"
 #include "kernel/partition-list.h"
 
-#define PARTITIONS_MAX \
-	256 /* DISK_MAX_PARTS of include/linux/genhd.h, of later include/linux/blkdev.h */
+#define PARTITIONS_MAX 256 /* DISK_MAX_PARTS of include/linux/blkdev.h */
 
 struct report {
 	int open_error; /* 0 or errno */
@@ -112,10 +111,10 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const struct n
 		flock(fd, LOCK_EX | LOCK_NB); /* a courtesy: nothing depends on it */
 	if (fd >= 0 && (c->wait || !c->look))
 		report.sync_error = settle_partitions(nodes);
-	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
-		report.sync_error = errno;
 	if (fd >= 0 && c->wait && !report.sync_error)
 		report.sync_error = settle(fd);
+	if (fd >= 0 && (flags & O_ACCMODE) != O_RDONLY && fsync(fd) < 0)
+		report.sync_error = errno;
 	/* udev may have held a lock of its own at first. */
 	if (fd >= 0 && !c->look)
 		flock(fd, LOCK_EX | LOCK_NB);

@@ -108,15 +108,32 @@ static void looked_again(void *arg)
 		release_disconnect(r);
 }
 
+/* ret: of the start of the claim's process; `fn` is called when it has reported. 0 or -errno. */
+static int await_claim(struct release *r, int ret, loop_io_fn *fn)
+{
+	if (ret < 0)
+		return ret;
+	r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, fn, r);
+	if (!r->claim_io)
+		return err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
+	loop_timer_set(r->tick, RELEASE_TICK_MS);
+	return 0;
+}
+
+static int claim_result(struct release *r)
+{
+	loop_io_free(r->claim_io);
+	r->claim_io = NULL;
+	return claim_finish(&r->claim, &r->err);
+}
+
 static void flushed(int fd, uint32_t events, void *arg)
 {
 	struct release *r = arg;
-	int ret = claim_finish(&r->claim, &r->err);
+	int ret = claim_result(r);
 
 	(void)fd;
 	(void)events;
-	loop_io_free(r->claim_io);
-	r->claim_io = NULL;
 	/* Without a node nobody can open it here, and what was not written needs no flush. */
 	if (ret == -ENOENT && r->cfg.clean)
 		ret = 0;
@@ -140,16 +157,10 @@ static void flush(struct release *r)
 	release_enter(r, STEP_FLUSH);
 	r->completed = completed_requests(r->cfg.index);
 	ret = claim_start(r->cfg.index, r->cfg.read_only, !r->cfg.force, &r->claim, &r->err);
-	if (ret == 0) {
-		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, flushed, r);
-		if (!r->claim_io)
-			ret = err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
-	}
-	if (ret == 0)
-		loop_timer_set(r->tick, RELEASE_TICK_MS);
-	else if (r->cfg.force)
+	ret = await_claim(r, ret, flushed);
+	if (ret < 0 && r->cfg.force)
 		release_disconnect(r);
-	else
+	else if (ret < 0)
 		release_finish(r, ret);
 }
 
@@ -166,12 +177,10 @@ static void refuse_lost(struct release *r)
 static void settled(int fd, uint32_t events, void *arg)
 {
 	struct release *r = arg;
-	int ret = claim_finish(&r->claim, &r->err);
+	int ret = claim_result(r);
 
 	(void)fd;
 	(void)events;
-	loop_io_free(r->claim_io);
-	r->claim_io = NULL;
 	claim_release(&r->claim);
 	if (ret < 0 && ret != -ENOENT) /* without a node nobody has written here */
 		release_finish(r, ret);
@@ -208,14 +217,8 @@ static void finish_lost(struct release *r)
 	release_enter(r, STEP_SETTLE);
 	r->completed = completed_requests(r->cfg.index);
 	ret = claim_settle(r->cfg.index, &r->claim, &r->err);
-	if (ret == 0) {
-		r->claim_io = loop_io_new(r->loop, claim_fd(&r->claim), EPOLLIN, settled, r);
-		if (!r->claim_io)
-			ret = err_set(&r->err, ERR_SYSTEM, ENOMEM, "out of memory");
-	}
-	if (ret == 0)
-		loop_timer_set(r->tick, RELEASE_TICK_MS);
-	else
+	ret = await_claim(r, ret, settled);
+	if (ret < 0)
 		release_finish(r, ret);
 }
 

@@ -256,6 +256,17 @@ static void nothing_arrives(int fd, int ms)
 	assert_int_equal(poll(&p, 1, ms), 0);
 }
 
+/* A relay whose server has got n requests. */
+static void open_with_requests(struct relay_ends *w, unsigned n)
+{
+	uint8_t request[NBD_REQUEST_LEN];
+
+	way_open(w);
+	for (unsigned i = 0; i < n; i++)
+		send_request(w->kernel, NBD_CMD_WRITE, 0, request);
+	arrives(w->server, n * sizeof(request));
+}
+
 /*
  * A server that shuts down refuses requests. Its other replies reach the kernel, the refusal does
  * not. The server gets a disconnect, and the kernel's end comes after the server's.
@@ -263,13 +274,10 @@ static void nothing_arrives(int fd, int ms)
 static void refusal_of_a_shutdown_is_an_end(void **state)
 {
 	struct relay_ends w;
-	uint8_t request[NBD_REQUEST_LEN], end;
+	uint8_t end;
 
 	(void)state;
-	way_open(&w);
-	for (int i = 0; i < 3; i++)
-		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
-	arrives(w.server, 3 * sizeof(request));
+	open_with_requests(&w, 3);
 	send_reply(w.server, 0);
 	send_reply(w.server, NBD_ESHUTDOWN);
 	send_reply(w.server, EIO); /* an error like this one is the kernel's */
@@ -289,10 +297,7 @@ static void requests_in_flight_are_waited_for(void **state)
 	uint8_t request[NBD_REQUEST_LEN], end;
 
 	(void)state;
-	way_open(&w);
-	for (int i = 0; i < 2; i++)
-		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
-	arrives(w.server, 2 * sizeof(request));
+	open_with_requests(&w, 2);
 	send_reply(w.server, NBD_ESHUTDOWN);
 	nothing_arrives(w.server, 300); /* also no end */
 	send_request(w.kernel, NBD_CMD_WRITE, 0, request);
@@ -310,13 +315,8 @@ static void requests_in_flight_are_waited_for(void **state)
 static void a_server_that_shuts_down_may_close_first(void **state)
 {
 	struct relay_ends w;
-	uint8_t request[NBD_REQUEST_LEN];
-
 	(void)state;
-	way_open(&w);
-	for (int i = 0; i < 2; i++)
-		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
-	arrives(w.server, 2 * sizeof(request));
+	open_with_requests(&w, 2);
 	send_reply(w.server, NBD_ESHUTDOWN);
 	usleep(100000);
 	close(w.server);
@@ -363,10 +363,7 @@ static void a_shutdown_without_end_is_left(void **state)
 	assert_int_equal(recv(w.kernel, &end, 1, 0), 0);
 	way_ended(&w, RELAY_END_SERVER);
 
-	way_open(&w);
-	for (int i = 0; i < 2; i++)
-		send_request(w.kernel, NBD_CMD_WRITE, 0, request);
-	arrives(w.server, 2 * sizeof(request));
+	open_with_requests(&w, 2);
 	send_reply(w.server, NBD_ESHUTDOWN);
 	nothing_arrives(w.kernel, 5000);
 	close(w.server);
