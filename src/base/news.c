@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define PERIOD_MS UINT64_C(60000) /* between two messages */
-#define AT_ONCE	  3 /* messages after a rest, for somebody who is mending the server */
+#define AT_ONCE	  3		  /* messages that are logged without a pause */
 
 bool news_take(struct news *n, const char *message, uint64_t now)
 {

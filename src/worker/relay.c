@@ -150,7 +150,7 @@ static bool drain(struct relay *r, enum side side, struct relay_buffer *b, size_
  * it holds, and a server's FIN that answers ours proves nothing about them: qemu-nbd sends it while
  * they run (rule 1 of the data safety rules). So the server gets what is left of the last request,
  * if a part of it has gone out, and the relay passes on the other replies, however long the server
- * takes: after an end by the relay there is no bound from which on new requests are safe. When all
+ * takes: if the relay ended first, nobody could tell when new requests are safe. When all replies
  * have come it asks the server to close.
  */
 static void leave(struct relay *r)

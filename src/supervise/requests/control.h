@@ -5,11 +5,11 @@
  * `detach` (in full), `detach prepared` (the caller has looked who uses the device, and flushed
  * it), each with ` force` behind it or not, `reconnect ACCEPT` (bits of
  * supervise/reconnect/identity.h, in decimal) or `refresh` (the state file; the answer is the
- * kernel interface, how many connections live, and `clean` if a flush has nothing to make safe),
- * `grace SECONDS` (of a shutdown; the answer is CONTROL_MAY_LEAVE or nothing), `resize`, `fail`
- * (I/O that waits in an outage), `give VERSION` (another supervisor asks for the device:
- * succession/messages.h), `reload` (the configuration; the answer is the process that takes over);
- * `STATUS SENTENCE`, STATUS being the exit status to end with.
+ * kernel interface, how many connections live, `clean` if a flush has nothing to make safe, and
+ * `root` with --root), `grace SECONDS` (of a shutdown; the answer is CONTROL_MAY_LEAVE or nothing),
+ * `resize`, `fail` (I/O that waits in an outage), `give VERSION` (another supervisor asks for the
+ * device: succession/messages.h), `reload` (the configuration; the answer is the process that takes
+ * over); `STATUS SENTENCE`, STATUS being the exit status to end with.
  */
 #ifndef SUPERVISE_REQUESTS_CONTROL_H
 #define SUPERVISE_REQUESTS_CONTROL_H
