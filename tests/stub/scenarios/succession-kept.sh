@@ -68,7 +68,8 @@ mv "$N/aside" "$lock"
 check "its server is not among those given: refused" \
 	refused 2 'not one of the servers given' -i "nbd+unix:///?socket=$sock" --fence none \
 	--failover "nbd+unix:///?socket=$N/third" nbd0 -u "$N/other"
-mkdir "$N/nbd0.state.new"
+# The supervisor may be writing it at this moment.
+wait_for 5 mkdir "$N/nbd0.state.new"
 check "its state file is out of date, because it cannot be written: refused" \
 	refused 3 'cannot write the state file' nbd0 -u "$sock"
 rmdir "$N/nbd0.state.new"
