@@ -2,6 +2,7 @@
 #include "supervise/handover/work.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,12 +70,25 @@ static bool accepted_late(const struct heal *h)
 	return false;
 }
 
-/* 0: adopted; -EAGAIN: the driver knew of no dead connection. */
+static bool has_ended(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * 0: adopted; -EAGAIN: the driver knew of no dead connection; -EPIPE: this one ended while it
+ * waited for the old one's end. The driver would take it, and lose it at once.
+ */
 static int hand_over(struct heal *h, int fd)
 {
 	int offers = h->connections > 1 ? 1 : !h->kmsg ? OFFERS_BLIND : OFFERS;
 	int ret;
 
+	if (has_ended(fd))
+		return err_set(&h->err, ERR_RETRY, EPIPE,
+			       "the new connection ended before the kernel was offered it");
 	for (int i = 0; i < offers; i++) {
 		if (i > 0)
 			usleep(OFFER_GAP_MS * 1000);

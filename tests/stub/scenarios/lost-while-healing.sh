@@ -10,7 +10,8 @@ lose_both() {
 	ctl decline 0 10000
 	ctl block
 	ctl break 0 1
-	within 10 state_is healing && state_has OUTAGE_SINCE '^0?$' || return
+	within 10 state_is healing && within 5 told_is commands 1 && state_has OUTAGE_SINCE '^0?$' ||
+		return
 	crash
 	within 5 state_has OUTAGE_SINCE '^[1-9]'
 }
@@ -45,7 +46,7 @@ check "that was one outage, too" state_has OUTAGES '^2$'
 
 ctl block
 ctl break 0 0
-check "a connection is being replaced" within 10 state_is healing
+check "a connection is being replaced" within 10 told_is commands 1
 crash
 check "the other one dies" within 5 state_has OUTAGE_SINCE '^[1-9]'
 serve_again

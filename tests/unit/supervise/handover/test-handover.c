@@ -260,6 +260,28 @@ static void test_declined(void **state)
 	close(other);
 }
 
+/* The server has ended while the new connection waited. The next one is taken. */
+static void test_ended_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	int ended, other;
+
+	bury_the_dead(f);
+	f->takes = true;
+	ended = add_socket(f);
+	assert_int_equal(shutdown(ended, SHUT_WR), 0);
+	other = add_socket(f);
+	handover_start(f->h);
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->offered, 1);
+	assert_int_equal(f->taken, 1);
+	assert_false(f->declined);
+	assert_true(is_closed(ended));
+	assert_int_equal(links_alive(f->links), 1);
+	close(ended);
+	close(other);
+}
+
 /* With several connections a socket is offered once, so its record is waited for. */
 static void test_taken_late(void **state)
 {
@@ -433,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_declined, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_ended_meanwhile, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_taken_late, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_check, setup, teardown),
