@@ -291,6 +291,31 @@ kernel_is() { # MAJOR.MINOR: at least
 		((BASH_REMATCH[1] > major || (BASH_REMATCH[1] == major && BASH_REMATCH[2] >= minor)))
 }
 
+receive() { # [COUNT]: the kernel has at least so many receivers, one for a connection; sets $receivers
+	local file stack
+	receivers=0
+	for file in /proc/[0-9]*/stack; do
+		read -rd '' stack <"$file"
+		[[ $stack = *recv_work* ]] && ((receivers++))
+	done 2>/dev/null
+	((receivers >= ${1:-0}))
+}
+
+# A kernel that is too busy to start threads receives for one of several connections alone: see
+# tests/fault/receivers.sh. The next attempt finds the threads that were started meanwhile.
+attach_several() { # DEVICE CONNECTIONS COMMAND... that attaches it
+	local device=$1 wanted try
+	receive
+	wanted=$((receivers + $2))
+	for try in {1..8}; do
+		"${@:3}" || return
+		[[ -r /proc/self/stack ]] && ! wait_for 2 receive "$wanted" || return 0
+		echo "attempt $try: the kernel has $receivers receivers instead of $wanted"
+		nbd_attach --detach --force "$device" || return
+	done
+	return 1
+}
+
 attached() { # nbd0
 	[[ -e /sys/block/$1/pid ]]
 }

@@ -165,6 +165,14 @@ refused() { # at least NUMBER connections
 #
 
 attach() { # [OPTION...]
+	if [[ "$* " =~ -C\ ([2-9]|1[0-9])\  ]] && ! attached "$device"; then
+		attach_several "$device" "${BASH_REMATCH[1]}" attach_once "$@"
+	else
+		attach_once "$@"
+	fi
+}
+
+attach_once() { # [OPTION...]
 	case $server_where in
 	/*) nbd_attach "$device" -u "$server_where" disk "$@" ;;
 	*) nbd_attach "$device" "$server_host:$server_where" disk "$@" ;;

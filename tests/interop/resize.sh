@@ -152,7 +152,7 @@ wait_for 10 test -s "$scratch/nbd-server.pid"
 server=$(<"$scratch/nbd-server.pid")
 started+=("$server")
 wait_for 120 idles "$server"
-check "one of two lost: attaches" nbd_attach -q nbd0 -u "$scratch/nbd-server.sock" -C 2 disk
+check "one of two lost: attaches" attach_several nbd0 2 nbd_attach -q nbd0 -u "$scratch/nbd-server.sock" -C 2 disk
 check "one of two lost: two connections are alive" status_is nbd0 connections-alive 2
 truncate -s 36M "$image"
 read -ra children <"/proc/$server/task/$server/children"
