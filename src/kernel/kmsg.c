@@ -49,6 +49,7 @@ struct kmsg {
 	pthread_mutex_t mutex; /* for all of the rest */
 	int fd, index;
 	bool reconnected; /* since that was asked for */
+	bool cut;	  /* kmsg_may_have_cut() */
 	struct kmsg_errors errors;
 };
 
@@ -114,12 +115,30 @@ bool kmsg_is_error(const char *record, int index, unsigned *ret_error)
 	return true;
 }
 
+/* Those of nbd_handle_reply() and its forerunner; each is followed by the end of the connection. */
+bool kmsg_is_cut(const char *record, int index)
+{
+	static const char *const reasons[] = {
+	    "Wrong magic",  "Unexpected reply",	       "Suspicious reply",
+	    "Double reply", "Command already handled", "Raced with timeout",
+	};
+	const char *words = words_of(record, index);
+
+	for (size_t i = 0; words && i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (strncmp(words, reasons[i], strlen(reasons[i])) == 0)
+			return true;
+	return false;
+}
+
 static void note(struct kmsg *k, const char *record)
 {
 	unsigned error;
 
 	if (kmsg_is_reconnect(record, k->index)) {
 		k->reconnected = true;
+		k->cut = false;
+	} else if (kmsg_is_cut(record, k->index)) {
+		k->cut = true;
 	} else if (kmsg_is_error(record, k->index, &error)) {
 		k->errors.count++;
 		k->errors.leaving += error == KMSG_LEAVING;
@@ -148,9 +167,14 @@ static int next_record(int fd, char record[RECORD_MAX], bool *missed)
 static void read_all(struct kmsg *k)
 {
 	char record[RECORD_MAX];
+	bool missed = false;
 
-	while (next_record(k->fd, record, &k->errors.missed) > 0)
+	while (next_record(k->fd, record, &missed) > 0) {
+		k->cut |= missed;
+		k->errors.missed |= missed;
+		missed = false;
 		note(k, record);
+	}
 }
 
 bool kmsg_reconnected(struct kmsg *k)
@@ -165,6 +189,19 @@ bool kmsg_reconnected(struct kmsg *k)
 	k->reconnected = false;
 	pthread_mutex_unlock(&k->mutex);
 	return found;
+}
+
+bool kmsg_may_have_cut(struct kmsg *k)
+{
+	bool cut;
+
+	if (!k)
+		return true;
+	pthread_mutex_lock(&k->mutex);
+	read_all(k);
+	cut = k->cut;
+	pthread_mutex_unlock(&k->mutex);
+	return cut;
 }
 
 bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's log of one NBD device. It tells two things that nothing else does:
+ * The kernel's log of one NBD device. It tells three things that nothing else does:
  *  - whether the driver uses a new socket. RECONFIGURE reports success in either case, but only if
  *    the driver uses the socket, it logs "reconnected socket" for the device (seen on 5.10, 6.1,
  *    6.12 and 7.2, before the command returns);
  *  - that the server answered a request with an error ("Other side returned error (5)"), which the
- *    driver turns into EIO whatever it was.
+ *    driver turns into EIO whatever it was;
+ *  - that the driver has ended a connection because of a reply that it did not expect.
  * Each record can be read only once. So a device has one struct kmsg, which all its readers share:
- * it remembers what it has read until a reader asks. If the log cannot be read, both are unknown.
+ * it remembers what it has read until a reader asks. If the log cannot be read, all are unknown.
  */
 #ifndef KERNEL_KMSG_H
 #define KERNEL_KMSG_H
@@ -51,6 +52,11 @@ int kmsg_fd(const struct kmsg *k);
 
 /* True if a line since the last call says that the device uses a new socket. */
 bool kmsg_reconnected(struct kmsg *k);
+/*
+ * False: since the device was attached, or since its last new socket, the driver has ended no
+ * connection because of a wrong reply. True: it has, or the log cannot be read, or not all of it.
+ */
+bool kmsg_may_have_cut(struct kmsg *k);
 /* False: the log cannot be read. */
 bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors);
 
@@ -66,5 +72,6 @@ bool kmsg_names(const char *text, int index);
 /* What one record of /dev/kmsg, terminated, says of a device. */
 bool kmsg_is_reconnect(const char *record, int index);
 bool kmsg_is_error(const char *record, int index, unsigned *ret_error);
+bool kmsg_is_cut(const char *record, int index);
 
 #endif

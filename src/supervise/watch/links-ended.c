@@ -28,6 +28,11 @@ void links_driver_may_cut(struct links *l)
 	l->driver_limit_ms = ENDED_SETTLE_MS;
 }
 
+void links_ask_log(struct links *l, links_log_fn *fn)
+{
+	l->log_says_cut = fn;
+}
+
 bool links_settled(struct links *l, uint64_t now)
 {
 	for (size_t i = l->n_ended; i-- > 0;) {

@@ -10,6 +10,15 @@
 
 #include "base/cleanup.h"
 
+/*
+ * The driver ends the only connection of a device without a request timeout if a reply is wrong,
+ * and logs that first. Otherwise it may also have given up waiting.
+ */
+static bool driver_may_have_cut(const struct links *l)
+{
+	return l->driver_limit_ms || !l->log_says_cut || l->log_says_cut(l->arg);
+}
+
 /* Connection i has ended, and its descriptor shows that. */
 static void connection_ended(struct links *l, size_t i)
 {
@@ -18,6 +27,7 @@ static void connection_ended(struct links *l, size_t i)
 	socklen_t len = sizeof(int);
 	char why[80] = "the server closed the connection";
 	int fd = l->fd[i], error = 0;
+	enum ended_first first;
 
 	if (l->frozen) {
 		loop_io_free(TAKE_PTR(l->link[i].io));
@@ -29,7 +39,10 @@ static void connection_ended(struct links *l, size_t i)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 		snprintf(why, sizeof(why), "%s", strerror(error));
-	switch (ended_first(fd, error)) {
+	first = ended_first(fd, error);
+	if (first == ENDED_FIRST_UNKNOWN && !driver_may_have_cut(l))
+		first = ENDED_FIRST_SERVER;
+	switch (first) {
 	case ENDED_FIRST_DRIVER:
 		snprintf(why, sizeof(why), "the driver has ended the connection");
 		links_take_out(l, i);

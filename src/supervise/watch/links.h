@@ -23,6 +23,9 @@ struct links;
 /* Called on the loop when a connection is found dead; `alive` are left; `why` is a clause. */
 typedef void links_fn(unsigned alive, const char *why, void *arg);
 
+/* Whether the kernel's log leaves it possible that the driver has ended a connection itself. */
+typedef bool links_log_fn(void *arg);
+
 /* NULL: no memory. */
 struct links *links_new(struct loop *loop, links_fn *fn, void *arg);
 void links_free(struct links *l); /* accepts NULL; closes the descriptors */
@@ -164,6 +167,12 @@ void links_load_diag(const struct links *l);
  * connection that it has shut down is given up after the settling time, even without a proof.
  */
 void links_driver_may_cut(struct links *l);
+
+/*
+ * Where a socket does not show which side has ended it first, the log is asked, with the argument
+ * of links_new(). Without this, the driver may have been the first.
+ */
+void links_ask_log(struct links *l, links_log_fn *fn);
 
 /*
  * Before new connections are used: true if no request of a connection that ended at our side can be

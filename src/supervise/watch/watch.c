@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "endpoint/address.h"
+#include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
 #include "supervise/watch/progress.h"
@@ -52,6 +53,14 @@ static void link_died(unsigned alive, const char *why, void *arg)
 	loop_timer_set(w->settle, SETTLE_MS);
 }
 
+/* A links_log_fn. */
+static bool log_says_cut(void *arg)
+{
+	const struct watch *w = arg;
+
+	return kmsg_may_have_cut(w->env->at->kmsg);
+}
+
 static void take_sample(void *arg);
 
 struct watch *watch_new(const struct part_env *env, const struct watch_config *cfg,
@@ -65,6 +74,8 @@ struct watch *watch_new(const struct part_env *env, const struct watch_config *c
 	w->settle = loop_timer_new(env->loop, settled, w);
 	w->sample = loop_timer_new(env->loop, take_sample, w);
 	w->links = links_new(env->loop, link_died, w);
+	if (w->links)
+		links_ask_log(w->links, log_says_cut);
 	if (w->links && !cfg->frugal)
 		links_knock(w->links);
 	if (w->settle && w->sample && w->links && links_know_relays(w->links, cfg->relays) == 0)

@@ -140,6 +140,48 @@ static void errors_are_counted(void **state)
 	kmsg_free(k);
 }
 
+/* The texts of Linux 5.10 to 7.x. A new socket begins anew. */
+static void an_end_by_the_driver_is_told(void **state)
+{
+	static const char *const reasons[] = {
+	    "3,1,2,-;block nbd1: Wrong magic (0x12345678)\n",
+	    "3,1,2,-;block nbd1: Unexpected reply (3) 00000000b5e37bc6\n",
+	    "3,1,2,-;block nbd1: Unexpected reply 3 from different sock 1 (expected 0)\n",
+	    "3,1,2,-;block nbd1: Suspicious reply 3 (status 0 flags 2)\n",
+	    "3,1,2,-;block nbd1: Double reply on req 00000000b5e37bc6, cmd_cookie 1, handle "
+	    "cookie 2\n",
+	    "3,1,2,-;block nbd1: Command already handled 00000000b5e37bc6\n",
+	    "3,1,2,-;block nbd1: Raced with timeout on req 00000000b5e37bc6\n",
+	};
+	static const char *const others[] = {
+	    "3,1,2,-;block nbd1: Receive control failed (result -104)\n",
+	    "6,1,2,-;block nbd1: Possible stuck request 00000000b5e37bc6: control "
+	    "(write@0,4096B). Runtime 30 seconds\n",
+	    "3,1,2,-;block nbd2: Wrong magic (0x12345678)\n",
+	    "12,1,2,-;block nbd1: Wrong magic (0x12345678)\n",
+	};
+	struct kmsg *k;
+	int p[2];
+
+	(void)state;
+	assert_true(kmsg_may_have_cut(NULL));
+	assert_int_equal(pipe2(p, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
+	k = kmsg_new(p[0], 1);
+	assert_false(kmsg_may_have_cut(k));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_true(write(p[1], others[i], strlen(others[i])) > 0);
+	assert_false(kmsg_may_have_cut(k));
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		assert_true(write(p[1], reasons[i], strlen(reasons[i])) > 0);
+		assert_true(kmsg_may_have_cut(k));
+		assert_true(kmsg_may_have_cut(k));
+		assert_true(write(p[1], real, strlen(real)) > 0);
+		assert_false(kmsg_may_have_cut(k));
+	}
+	close(p[1]);
+	kmsg_free(k);
+}
+
 static void it_opens_behind_what_is_there(void **state)
 {
 	int fd = kmsg_open();
@@ -178,6 +220,7 @@ int main(void)
 	    cmocka_unit_test(only_the_kernels_word_counts),
 	    cmocka_unit_test(it_reads_to_the_end),
 	    cmocka_unit_test(errors_are_counted),
+	    cmocka_unit_test(an_end_by_the_driver_is_told),
 	    cmocka_unit_test(a_line_names_a_device),
 	    cmocka_unit_test(it_opens_behind_what_is_there),
 	};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supervise/watch/links.c: a TCP connection that was reset, with requests that were not sent yet.
+ * Its socket does not show who has ended it; the kernel's log may.
+ */
+#include "transport-fixture.h"
+
+#include "supervise/watch/ended.h"
+#include "supervise/watch/links.h"
+
+static struct loop *loop;
+static struct links *links;
+static bool may_have_cut;
+static int theirs, driver;
+
+static void on_death(unsigned alive, const char *why, void *arg)
+{
+	(void)why;
+	(void)arg;
+	assert_int_equal(alive, 0);
+}
+
+static bool log_says_cut(void *arg)
+{
+	assert_null(arg);
+	return may_have_cut;
+}
+
+static int setup(void **state)
+{
+	struct address at = literal_address("127.0.0.1", 0);
+	int listener = listen_at(&at, 1), ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(connect(ours, (void *)&at.sa, at.len), 0);
+	theirs = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(theirs >= 0);
+	close(listener);
+	driver = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	may_have_cut = false;
+	loop = loop_new();
+	links = links_new(loop, on_death, NULL);
+	assert_int_equal(links_add(links, ours), 0);
+	return links_watch(links);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	links_free(links);
+	loop_free(loop);
+	close(driver);
+	close_fdp(&theirs);
+	return 0;
+}
+
+/* Requests that the server does not read, until no more can be queued. */
+static void fill_the_queue(void)
+{
+	static const char requests[65536];
+
+	assert_int_equal(fcntl(driver, F_SETFL, O_NONBLOCK), 0);
+	while (send(driver, requests, sizeof(requests), MSG_NOSIGNAL) > 0)
+		;
+}
+
+static void kill_the_server(void)
+{
+	fill_the_queue();
+	close_fdp(&theirs); /* it has not read everything, so this resets the connection */
+	loop_run_for(loop, 100);
+	assert_int_equal(links_alive(links), 0);
+}
+
+static void a_killed_server_is_not_waited_for(void **state)
+{
+	(void)state;
+	links_ask_log(links, log_says_cut);
+	kill_the_server();
+	assert_false(links_graves(links));
+}
+
+static void the_log_is_believed(void **state)
+{
+	(void)state;
+	links_ask_log(links, log_says_cut);
+	may_have_cut = true;
+	kill_the_server();
+	assert_true(links_unclean(links));
+	assert_false(links_settled(links, loop_now()));
+	assert_true(links_settled(links, loop_now() + ENDED_SETTLE_MS));
+	assert_int_equal(links_given_up(links), 1);
+}
+
+static void without_the_log_it_is_waited_for(void **state)
+{
+	(void)state;
+	kill_the_server();
+	assert_true(links_unclean(links));
+}
+
+/* It may have given up waiting for a reply, and the log may leave that out. */
+static void a_driver_with_a_time_limit_is_not_trusted(void **state)
+{
+	(void)state;
+	links_ask_log(links, log_says_cut);
+	links_driver_may_cut(links);
+	kill_the_server();
+	assert_true(links_unclean(links));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(a_killed_server_is_not_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_log_is_believed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(without_the_log_it_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_driver_with_a_time_limit_is_not_trusted, setup,
+					    teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
