@@ -13,10 +13,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 
 /* Documentation/admin-guide/devices.txt */
 #define MEM_MAJOR  1
 #define KMSG_MINOR 11
+
+/* The driver prints ten lines about timeouts in five seconds (DEFAULT_RATELIMIT_INTERVAL). */
+#define TIMEOUT_COUNTS_MS 10000
 
 #define RECORD_MAX 8192 /* CONSOLE_EXT_LOG_MAX of printk: a longer read never happens */
 
@@ -49,7 +53,11 @@ struct kmsg {
 	pthread_mutex_t mutex; /* for all of the rest */
 	int fd, index;
 	bool reconnected; /* since that was asked for */
-	bool cut;	  /* kmsg_may_have_cut() */
+	bool wrong_reply; /* the driver has ended the connection in use because of it */
+	bool gap;	  /* records were overwritten since kmsg_reconnected() */
+	bool had_gap;	  /* the same, before its last call */
+	bool missed;	  /* the same, while that connection was in use */
+	uint64_t timeout; /* monotonic ms: the latest line about one was read; 0: none */
 	struct kmsg_errors errors;
 };
 
@@ -83,24 +91,34 @@ int kmsg_fd(const struct kmsg *k)
  * programs write there have a facility, so that their priority is 8 or more. The driver's have
  * "block nbd0: " before them, by dev_info() and dev_err() of the gendisk. NULL: another record.
  */
-static const char *words_of(const char *record, int index)
+static const char *words_of_any(const char *record, int *ret_index)
 {
 	const char *text = strchr(record, ';');
-	char device[32];
-	int len;
+	int end = 0;
 
 	if (!text || record[0] < '0' || record[0] > '7' || record[1] != ',')
 		return NULL;
-	len = snprintf(device, sizeof(device), "block nbd%d: ", index);
-	return strncmp(text + 1, device, (size_t)len) == 0 ? text + 1 + len : NULL;
+	if (sscanf(text + 1, "block nbd%d: %n", ret_index, &end) != 1 || !end)
+		return NULL;
+	return text + 1 + end;
+}
+
+static const char *words_of(const char *record, int index)
+{
+	int found;
+	const char *words = words_of_any(record, &found);
+
+	return words && found == index ? words : NULL;
+}
+
+static bool begins(const char *words, const char *with)
+{
+	return words && strncmp(words, with, strlen(with)) == 0;
 }
 
 bool kmsg_is_reconnect(const char *record, int index)
 {
-	static const char wanted[] = "reconnected socket";
-	const char *words = words_of(record, index);
-
-	return words && strncmp(words, wanted, sizeof(wanted) - 1) == 0;
+	return begins(words_of(record, index), "reconnected socket");
 }
 
 /* The driver prints the number with %d. */
@@ -116,7 +134,7 @@ bool kmsg_is_error(const char *record, int index, unsigned *ret_error)
 }
 
 /* Those of nbd_handle_reply() and its forerunner; each is followed by the end of the connection. */
-bool kmsg_is_cut(const char *record, int index)
+bool kmsg_is_wrong_reply(const char *record, int index)
 {
 	static const char *const reasons[] = {
 	    "Wrong magic",  "Unexpected reply",	       "Suspicious reply",
@@ -124,10 +142,18 @@ bool kmsg_is_cut(const char *record, int index)
 	};
 	const char *words = words_of(record, index);
 
-	for (size_t i = 0; words && i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (strncmp(words, reasons[i], strlen(reasons[i])) == 0)
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (begins(words, reasons[i]))
 			return true;
 	return false;
+}
+
+/* Those of nbd_xmit_timeout() that come before the end of a connection. */
+bool kmsg_is_timeout(const char *record)
+{
+	int index;
+
+	return begins(words_of_any(record, &index), "Connection timed out");
 }
 
 static void note(struct kmsg *k, const char *record)
@@ -136,9 +162,11 @@ static void note(struct kmsg *k, const char *record)
 
 	if (kmsg_is_reconnect(record, k->index)) {
 		k->reconnected = true;
-		k->cut = false;
-	} else if (kmsg_is_cut(record, k->index)) {
-		k->cut = true;
+		k->wrong_reply = k->missed = false;
+	} else if (kmsg_is_wrong_reply(record, k->index)) {
+		k->wrong_reply = true;
+	} else if (kmsg_is_timeout(record)) {
+		k->timeout = loop_now();
 	} else if (kmsg_is_error(record, k->index, &error)) {
 		k->errors.count++;
 		k->errors.leaving += error == KMSG_LEAVING;
@@ -170,7 +198,8 @@ static void read_all(struct kmsg *k)
 	bool missed = false;
 
 	while (next_record(k->fd, record, &missed) > 0) {
-		k->cut |= missed;
+		k->missed |= missed;
+		k->gap |= missed;
 		k->errors.missed |= missed;
 		missed = false;
 		note(k, record);
@@ -187,19 +216,36 @@ bool kmsg_reconnected(struct kmsg *k)
 	read_all(k);
 	found = k->reconnected;
 	k->reconnected = false;
+	k->had_gap = k->gap;
+	k->gap = false;
 	pthread_mutex_unlock(&k->mutex);
 	return found;
 }
 
-bool kmsg_may_have_cut(struct kmsg *k)
+bool kmsg_had_gap(struct kmsg *k)
 {
-	bool cut;
+	bool had;
 
 	if (!k)
 		return true;
 	pthread_mutex_lock(&k->mutex);
+	had = k->had_gap;
+	pthread_mutex_unlock(&k->mutex);
+	return had;
+}
+
+enum kmsg_cut kmsg_cut(struct kmsg *k)
+{
+	enum kmsg_cut cut = KMSG_CUT_NO;
+
+	if (!k)
+		return KMSG_CUT_UNKNOWN;
+	pthread_mutex_lock(&k->mutex);
 	read_all(k);
-	cut = k->cut;
+	if (k->wrong_reply || (k->timeout && loop_now() - k->timeout < TIMEOUT_COUNTS_MS))
+		cut = KMSG_CUT_YES;
+	else if (k->missed)
+		cut = KMSG_CUT_UNKNOWN;
 	pthread_mutex_unlock(&k->mutex);
 	return cut;
 }

@@ -6,7 +6,7 @@
  *    6.12 and 7.2, before the command returns);
  *  - that the server answered a request with an error ("Other side returned error (5)"), which the
  *    driver turns into EIO whatever it was;
- *  - that the driver has ended a connection because of a reply that it did not expect.
+ *  - that the driver itself has ended a connection, because of a wrong reply or a timeout.
  * Each record can be read only once. So a device has one struct kmsg, which all its readers share:
  * it remembers what it has read until a reader asks. If the log cannot be read, all are unknown.
  */
@@ -52,11 +52,17 @@ int kmsg_fd(const struct kmsg *k);
 
 /* True if a line since the last call says that the device uses a new socket. */
 bool kmsg_reconnected(struct kmsg *k);
-/*
- * False: since the device was attached, or since its last new socket, the driver has ended no
- * connection because of a wrong reply. True: it has, or the log cannot be read, or not all of it.
- */
-bool kmsg_may_have_cut(struct kmsg *k);
+/* True if that call may have missed such a line, because others were written too fast. */
+bool kmsg_had_gap(struct kmsg *k);
+/* Whether the driver itself has ended the connection that it used last, and logged that first. */
+enum kmsg_cut {
+	KMSG_CUT_NO,
+	/* Also if a request of any device has timed out: ten such lines may hide the eleventh. */
+	KMSG_CUT_YES,
+	KMSG_CUT_UNKNOWN, /* the log cannot be read, or not all of it */
+};
+
+enum kmsg_cut kmsg_cut(struct kmsg *k);
 /* False: the log cannot be read. */
 bool kmsg_errors(struct kmsg *k, struct kmsg_errors *ret_errors);
 
@@ -72,6 +78,7 @@ bool kmsg_names(const char *text, int index);
 /* What one record of /dev/kmsg, terminated, says of a device. */
 bool kmsg_is_reconnect(const char *record, int index);
 bool kmsg_is_error(const char *record, int index, unsigned *ret_error);
-bool kmsg_is_cut(const char *record, int index);
+bool kmsg_is_wrong_reply(const char *record, int index);
+bool kmsg_is_timeout(const char *record); /* of any device */
 
 #endif

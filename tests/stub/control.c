@@ -99,6 +99,7 @@ static int of_device(struct driver *d, struct client *c, uint64_t id, struct dev
 	} else if (strcmp(word[0], "break") == 0 && word[2]) {
 		if ((unsigned)atoi(word[2]) >= dev->n_slots)
 			return -EINVAL;
+		driver_log(d, dev, "Wrong magic (0x0)");
 		device_ends(d, dev, &dev->slot[atoi(word[2])]);
 	} else if (strcmp(word[0], "event") == 0) {
 		driver_event(d, dev->index);

@@ -246,7 +246,7 @@ enum ended_first ended_first(int fd, int error)
 	socklen_t len;
 
 	if (!facts(fd, &info, &len))
-		return unix_closing(fd) != CLOSING_OPEN ? ENDED_FIRST_SERVER : ENDED_FIRST_DRIVER;
+		return unix_closing(fd) != CLOSING_OPEN ? ENDED_FIRST_UNKNOWN : ENDED_FIRST_DRIVER;
 	switch (info.tcpi_state) {
 	case PEER_TCP_FIN_WAIT1:
 	case PEER_TCP_FIN_WAIT2:
@@ -255,8 +255,8 @@ enum ended_first ended_first(int fd, int error)
 		return ENDED_FIRST_DRIVER;
 	case PEER_TCP_CLOSE:
 		/* EPIPE: the server's FIN was first. Without an error both sides have sent one. */
-		return error && error != EPIPE && may_have_sent_fin(fd) ? ENDED_FIRST_UNKNOWN
-									: ENDED_FIRST_SERVER;
+		return error == 0 || (error != EPIPE && may_have_sent_fin(fd)) ? ENDED_FIRST_UNKNOWN
+									       : ENDED_FIRST_SERVER;
 	default:
 		return ENDED_FIRST_SERVER;
 	}

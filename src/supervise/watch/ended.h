@@ -91,18 +91,17 @@ enum ended_first {
 	ENDED_FIRST_SERVER, /* its FIN, or a reset, came before any shutdown at our side */
 	ENDED_FIRST_DRIVER, /* the driver has shut it down: the server may be alive */
 	/*
-	 * There was a reset, and our side has sent a FIN, or may have one behind data that was not
-	 * sent: a reply that arrives after a shutdown by the driver is answered with a reset by our
-	 * own TCP.
+	 * Both sides have ended it. Or there was a reset, and our side has sent a FIN, or may have
+	 * one behind data that was not sent: a reply that arrives after a shutdown by the driver is
+	 * answered with a reset by our own TCP. Or it is no TCP, and its peer is gone or unknown.
 	 */
 	ENDED_FIRST_UNKNOWN,
 };
 
 /*
- * For a socket that has hung up; `error` is its SO_ERROR. If it is closed without an error, both
- * sides have sent a FIN, and the server's is taken for the first: the driver answers it at once.
- * (sock_diag would know, but its first use makes the kernel load a module: if the lost device holds
- * the root file system, this process would wait for it for ever.)
+ * For a socket that has hung up; `error` is its SO_ERROR. (For TCP, sock_diag would know more of a
+ * connection that both sides have ended, but its first use makes the kernel load a module: if the
+ * lost device holds the root file system, this process would wait for it for ever.)
  */
 enum ended_first ended_first(int fd, int error);
 

@@ -23,6 +23,16 @@ struct ended *links_bury(struct links *l, int fd, enum ended_how how, uint32_t l
 	return e;
 }
 
+bool links_position(int fd, uint64_t *ret_bytes)
+{
+	return ended_position(fd, ret_bytes);
+}
+
+void links_bury_doubted(struct links *l, int fd)
+{
+	links_bury(l, fd, ENDED_BY_DRIVER, ENDED_SETTLE_MS);
+}
+
 void links_driver_may_cut(struct links *l)
 {
 	l->driver_limit_ms = ENDED_SETTLE_MS;
@@ -30,7 +40,7 @@ void links_driver_may_cut(struct links *l)
 
 void links_ask_log(struct links *l, links_log_fn *fn)
 {
-	l->log_says_cut = fn;
+	l->ask_log = fn;
 }
 
 bool links_settled(struct links *l, uint64_t now)

@@ -24,7 +24,7 @@ struct link {
 struct links {
 	struct loop *loop;
 	links_fn *fn;
-	links_log_fn *log_says_cut; /* see links_ask_log(); NULL: it cannot be asked */
+	links_log_fn *ask_log; /* see links_ask_log(); NULL: it cannot be asked */
 	void *arg;
 	size_t n;
 	int fd[LINKS_MAX];

@@ -11,12 +11,23 @@
 #include "base/cleanup.h"
 
 /*
- * The driver ends the only connection of a device without a request timeout if a reply is wrong,
- * and logs that first. Otherwise it may also have given up waiting.
+ * The socket does not show which side has ended the connection first. A relay tells it. The driver
+ * logs why it ends one before it does: because of a wrong reply, or of a timeout, which it has with
+ * several connections or --timeout. Without the log, a reset that it may have caused counts.
  */
-static bool driver_may_have_cut(const struct links *l)
+static bool driver_may_have_cut(const struct links *l, size_t i, int error)
 {
-	return l->driver_limit_ms || !l->log_says_cut || l->log_says_cut(l->arg);
+	if (l->link[i].relayed)
+		return false;
+	switch (l->ask_log ? l->ask_log(l->arg) : KMSG_CUT_UNKNOWN) {
+	case KMSG_CUT_NO:
+		return false;
+	case KMSG_CUT_YES:
+		return true;
+	case KMSG_CUT_UNKNOWN:
+		break;
+	}
+	return l->driver_limit_ms || error;
 }
 
 /* Connection i has ended, and its descriptor shows that. */
@@ -40,7 +51,7 @@ static void connection_ended(struct links *l, size_t i)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
 		snprintf(why, sizeof(why), "%s", strerror(error));
 	first = ended_first(fd, error);
-	if (first == ENDED_FIRST_UNKNOWN && !driver_may_have_cut(l))
+	if (first == ENDED_FIRST_UNKNOWN && !driver_may_have_cut(l, i, error))
 		first = ENDED_FIRST_SERVER;
 	switch (first) {
 	case ENDED_FIRST_DRIVER:
@@ -49,6 +60,8 @@ static void connection_ended(struct links *l, size_t i)
 		links_bury(l, fd, ENDED_BY_DRIVER, l->driver_limit_ms);
 		break;
 	case ENDED_FIRST_UNKNOWN:
+		if (error == 0)
+			snprintf(why, sizeof(why), "both sides have ended the connection");
 		links_take_out(l, i);
 		links_bury(l, fd, ENDED_BY_DRIVER, ENDED_SETTLE_MS);
 		break;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "kernel/kmsg.h"
 #include "transport/relays.h"
 #include "supervise/watch/diag.h"
 
@@ -23,8 +24,8 @@ struct links;
 /* Called on the loop when a connection is found dead; `alive` are left; `why` is a clause. */
 typedef void links_fn(unsigned alive, const char *why, void *arg);
 
-/* Whether the kernel's log leaves it possible that the driver has ended a connection itself. */
-typedef bool links_log_fn(void *arg);
+/* What the kernel's log says about the end of the latest connection. */
+typedef enum kmsg_cut links_log_fn(void *arg);
 
 /* NULL: no memory. */
 struct links *links_new(struct loop *loop, links_fn *fn, void *arg);
@@ -35,6 +36,15 @@ void links_free(struct links *l); /* accepts NULL; closes the descriptors */
  * of the device's connections. Afterwards: the replacement of a dead one, watched at once.
  */
 int links_add(struct links *l, int fd);
+
+/* The number of bytes that were handed to TCP on this socket so far. False: unknown. */
+bool links_position(int fd, uint64_t *ret_bytes);
+
+/*
+ * The driver may use this connection, which is no part of the list, and was shut down: its server
+ * may still carry out requests for the settling time. Takes ownership of fd.
+ */
+void links_bury_doubted(struct links *l, int fd);
 
 /* Starts watching, because a peer that hangs up before is found by the attach itself. */
 int links_watch(struct links *l);

@@ -54,11 +54,11 @@ static void link_died(unsigned alive, const char *why, void *arg)
 }
 
 /* A links_log_fn. */
-static bool log_says_cut(void *arg)
+static enum kmsg_cut ask_log(void *arg)
 {
 	const struct watch *w = arg;
 
-	return kmsg_may_have_cut(w->env->at->kmsg);
+	return kmsg_cut(w->env->at->kmsg);
 }
 
 static void take_sample(void *arg);
@@ -75,7 +75,7 @@ struct watch *watch_new(const struct part_env *env, const struct watch_config *c
 	w->sample = loop_timer_new(env->loop, take_sample, w);
 	w->links = links_new(env->loop, link_died, w);
 	if (w->links)
-		links_ask_log(w->links, log_says_cut);
+		links_ask_log(w->links, ask_log);
 	if (w->links && !cfg->frugal)
 		links_knock(w->links);
 	if (w->settle && w->sample && w->links && links_know_relays(w->links, cfg->relays) == 0)

@@ -286,15 +286,19 @@ static void who_ended_first_is_told(void **state)
 		c = connect_by(tcp);
 		close_fdp(&c.theirs);
 		usleep(20000);
-		assert_int_equal(first(c.ours), ENDED_FIRST_SERVER);
+		/* TCP is in CLOSE_WAIT. */
+		assert_int_equal(first(c.ours), tcp ? ENDED_FIRST_SERVER : ENDED_FIRST_UNKNOWN);
 		close(c.ours);
 		close(c.driver);
 		c = connect_by(tcp);
 		assert_int_equal(shutdown(c.driver, SHUT_RDWR), 0);
 		assert_int_equal(first(c.ours), ENDED_FIRST_DRIVER);
+		/* A moment later the server has ended, too. */
+		close_fdp(&c.theirs);
+		usleep(20000);
+		assert_int_equal(first(c.ours), ENDED_FIRST_UNKNOWN);
 		close(c.ours);
 		close(c.driver);
-		close(c.theirs);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * supervise/watch/links.c: a TCP connection that was reset, with requests that were not sent yet.
- * Its socket does not show who has ended it; the kernel's log may.
+ * supervise/watch/links.c: connections whose sockets do not show who has ended them first; the
+ * kernel's log may.
  */
 #include "transport-fixture.h"
 
@@ -10,7 +10,7 @@
 
 static struct loop *loop;
 static struct links *links;
-static bool may_have_cut;
+static enum kmsg_cut cut;
 static int theirs, driver;
 
 static void on_death(unsigned alive, const char *why, void *arg)
@@ -20,10 +20,10 @@ static void on_death(unsigned alive, const char *why, void *arg)
 	assert_int_equal(alive, 0);
 }
 
-static bool log_says_cut(void *arg)
+static enum kmsg_cut ask_log(void *arg)
 {
 	assert_null(arg);
-	return may_have_cut;
+	return cut;
 }
 
 static int setup(void **state)
@@ -37,7 +37,7 @@ static int setup(void **state)
 	assert_true(theirs >= 0);
 	close(listener);
 	driver = fcntl(ours, F_DUPFD_CLOEXEC, 3);
-	may_have_cut = false;
+	cut = KMSG_CUT_NO;
 	loop = loop_new();
 	links = links_new(loop, on_death, NULL);
 	assert_int_equal(links_add(links, ours), 0);
@@ -75,7 +75,7 @@ static void kill_the_server(void)
 static void a_killed_server_is_not_waited_for(void **state)
 {
 	(void)state;
-	links_ask_log(links, log_says_cut);
+	links_ask_log(links, ask_log);
 	kill_the_server();
 	assert_false(links_graves(links));
 }
@@ -83,8 +83,8 @@ static void a_killed_server_is_not_waited_for(void **state)
 static void the_log_is_believed(void **state)
 {
 	(void)state;
-	links_ask_log(links, log_says_cut);
-	may_have_cut = true;
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_YES;
 	kill_the_server();
 	assert_true(links_unclean(links));
 	assert_false(links_settled(links, loop_now()));
@@ -92,21 +92,59 @@ static void the_log_is_believed(void **state)
 	assert_int_equal(links_given_up(links), 1);
 }
 
-static void without_the_log_it_is_waited_for(void **state)
+static void without_the_log_a_reset_is_waited_for(void **state)
 {
 	(void)state;
 	kill_the_server();
 	assert_true(links_unclean(links));
 }
 
-/* It may have given up waiting for a reply, and the log may leave that out. */
+/* The driver is the first; then both sides have ended. */
+static void end_both(void)
+{
+	assert_int_equal(shutdown(driver, SHUT_RDWR), 0);
+	close_fdp(&theirs);
+	usleep(20000);
+	loop_run_for(loop, 100);
+	assert_int_equal(links_alive(links), 0);
+}
+
+static void an_end_that_the_driver_logged_is_not_the_servers(void **state)
+{
+	(void)state;
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_YES;
+	end_both();
+	assert_true(links_unclean(links));
+}
+
+static void a_driver_that_logged_nothing_was_not_the_first(void **state)
+{
+	(void)state;
+	links_ask_log(links, ask_log);
+	end_both();
+	assert_false(links_graves(links));
+}
+
+/* Without the log. */
 static void a_driver_with_a_time_limit_is_not_trusted(void **state)
 {
 	(void)state;
-	links_ask_log(links, log_says_cut);
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_UNKNOWN;
 	links_driver_may_cut(links);
-	kill_the_server();
+	end_both();
 	assert_true(links_unclean(links));
+}
+
+/* It would have ended the connection because of a wrong reply only. */
+static void a_driver_without_one_is(void **state)
+{
+	(void)state;
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_UNKNOWN;
+	end_both();
+	assert_false(links_graves(links));
 }
 
 int main(void)
@@ -114,9 +152,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_killed_server_is_not_waited_for, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_log_is_believed, setup, teardown),
-	    cmocka_unit_test_setup_teardown(without_the_log_it_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(without_the_log_a_reset_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(an_end_that_the_driver_logged_is_not_the_servers, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(a_driver_that_logged_nothing_was_not_the_first, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(a_driver_with_a_time_limit_is_not_trusted, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(a_driver_without_one_is, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
