@@ -48,7 +48,11 @@ void links_inherit_socket(struct links *l, int fd, enum links_end end)
 {
 	switch (end) {
 	case LINKS_END_UNPROVED:
-		links_bury(l, fd, ENDED_BY_US, 0);
+		/*
+		 * It may have ended long ago, so that the driver counts its requests no more: an
+		 * idle device proves nothing.
+		 */
+		links_bury(l, fd, ENDED_BY_DRIVER, 0);
 		break;
 	case LINKS_END_TIMED:
 		links_bury(l, fd, ENDED_VANISHED, ENDED_SETTLE_MS);
