@@ -156,7 +156,10 @@ static void take_over_results(struct handover *h, unsigned *ret_taken)
 		}
 		/* If the kernel has the socket after all, it notices its end. */
 		shutdown(job->fd[i], SHUT_RDWR);
-		close(job->fd[i]);
+		if (job->adopted[i] || job->doubted[i])
+			links_bury_doubted(h->cfg.links, job->fd[i]);
+		else
+			close(job->fd[i]);
 	}
 	h->reconnects += *ret_taken;
 }

@@ -10,6 +10,7 @@
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
+#include "supervise/watch/links.h"
 
 /* Between a connection's end and the driver's own mark: 50 ms were enough in 399 of 400 cases. */
 #define NOTICE_MS 50
@@ -84,6 +85,7 @@ static bool has_ended(int fd)
 static int hand_over(struct heal *h, int fd)
 {
 	int offers = h->connections > 1 ? 1 : !h->kmsg ? OFFERS_BLIND : OFFERS;
+	bool blind = !h->kmsg;
 	int ret;
 
 	if (has_ended(fd))
@@ -97,29 +99,45 @@ static int hand_over(struct heal *h, int fd)
 			return ret;
 		if (kmsg_reconnected(h->kmsg))
 			return 0;
+		blind |= kmsg_had_gap(h->kmsg);
 	}
 	/*
 	 * With several connections: one socket in two slots would corrupt the stream, so it is
 	 * never offered twice. After NOTICE_MS the driver has almost certainly accepted it.
 	 */
-	if (!h->kmsg || (h->connections > 1 && accepted_late(h)))
+	if (blind || (h->connections > 1 && accepted_late(h)))
 		return 0;
 	h->declined = true;
 	return err_set(&h->err, ERR_RETRY, EAGAIN, "the kernel did not accept the new connection");
 }
 
+/*
+ * Not adopted, but it may be in use: the answer to the offer was lost, or requests were sent
+ * although the log does not say that the driver has accepted it.
+ */
+static bool may_be_in_use(int fd, int ret, bool positioned, uint64_t before)
+{
+	uint64_t now;
+
+	if (ret == -EAGAIN)
+		return positioned && links_position(fd, &now) && now != before;
+	return ret != -EPIPE && ret != -ENODEV;
+}
+
 void heal_work(struct heal *h)
 {
-	uint64_t now = loop_now();
-	bool any = false;
+	uint64_t now = loop_now(), before = 0;
+	bool any = false, positioned;
 	int ret;
 
 	if (h->last_death && now - h->last_death < NOTICE_MS)
 		usleep((useconds_t)(NOTICE_MS - (now - h->last_death)) * 1000);
 	kmsg_reconnected(h->kmsg); /* discards earlier records */
 	for (size_t i = 0; i < h->n && !h->gone; i++) {
+		positioned = links_position(h->fd[i], &before);
 		ret = hand_over(h, h->fd[i]);
 		h->adopted[i] = ret == 0;
+		h->doubted[i] = ret < 0 && may_be_in_use(h->fd[i], ret, positioned, before);
 		any |= ret == 0;
 	}
 	/* Sending a timeout has reset it. */

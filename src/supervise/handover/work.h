@@ -30,6 +30,7 @@ struct heal {
 	size_t n;
 
 	bool adopted[KERNEL_CONNECTIONS_MAX]; /* out: the driver has it */
+	bool doubted[KERNEL_CONNECTIONS_MAX]; /* out: not adopted, but the driver may have it */
 	bool declined;	/* out: the driver said that it knew of no dead connection */
 	bool gone;	/* out: the device is no longer ours */
 	struct err err; /* out, if something failed: why */

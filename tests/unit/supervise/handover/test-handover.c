@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -34,6 +35,7 @@ struct fixture {
 
 	/* The kernel's answers. */
 	bool takes;
+	bool sends;  /* a request, on the socket that it does not say it has */
 	int refuses; /* an errno */
 	/* The requests to the kernel. */
 	unsigned offered, changed;
@@ -76,6 +78,8 @@ static int change(struct kernel *k, const struct kernel_change *c, struct err *e
 	if (c->fd < 0)
 		return 0;
 	f->offered++;
+	if (f->sends)
+		assert_int_equal(write(c->fd, "request", 7), 7);
 	f->status_first = f->begun > 0;
 	if (f->takes)
 		log_reconnect(f);
@@ -257,6 +261,58 @@ static void test_declined(void **state)
 	assert_int_equal(links_alive(f->links), 0);
 	/* The socket is not used again. */
 	assert_true(is_closed(other));
+	close(other);
+}
+
+static int tcp_pair(int *ret_other)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+
+	assert_int_equal(bind(listener, (void *)&at, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (void *)&at, &len), 0);
+	assert_int_equal(connect(fd, (void *)&at, len), 0);
+	*ret_other = accept(listener, NULL, NULL);
+	assert_true(*ret_other >= 0);
+	close(listener);
+	return fd;
+}
+
+/* The driver says nothing, but it has sent a request: the server may be carrying it out. */
+static void test_taken_unsaid(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	for (int sends = 0; sends < 2; sends++) {
+		bury_the_dead(f);
+		handover_add(f->h, tcp_pair(&other));
+		f->sends = sends;
+		handover_start(f->h);
+		loop_run_until_stopped(f->env.loop);
+		assert_int_equal(f->taken, 0);
+		assert_true(f->declined);
+		assert_int_equal(links_graves(f->links), sends);
+		close(other);
+	}
+}
+
+/* Whether the kernel has done what it was asked for is unknown. */
+static void test_answer_lost(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	bury_the_dead(f);
+	other = add_socket(f);
+	f->refuses = EIO;
+	handover_start(f->h);
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->taken, 0);
+	assert_true(links_graves(f->links));
 	close(other);
 }
 
@@ -455,6 +511,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_declined, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_taken_unsaid, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_answer_lost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ended_meanwhile, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_taken_late, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
