@@ -11,9 +11,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "transport/dial.h"
 #include "transport/handshake.h"
+#include "transport/late.h"
 #include "transport/lookup.h"
 #include "transport/owner.h"
 #include "transport/sockopts.h"
@@ -151,66 +151,26 @@ static const char *peer_of(const struct attempt *a, char *buf, size_t size)
 	return a->named ? a->what : address_describe(&a->result.peer, buf, size);
 }
 
-static void describe_time(uint64_t ms, char *buf, size_t size)
-{
-	unsigned s = (unsigned)(ms / 1000), rest = (unsigned)(ms % 1000);
-
-	snprintf(buf, size, rest ? "%u.%03u s" : "%u s", s, rest);
-}
-
 static void no_answer(struct attempt *a, uint64_t ms)
 {
-	char where[ADDRESS_TEXT_MAX], limit[32];
+	char where[ADDRESS_TEXT_MAX];
 
-	describe_time(ms, limit, sizeof(limit));
-	err_set(&a->err, ERR_RETRY, ETIMEDOUT,
-		"no answer from %s within %s: the server may be stopped, overloaded, or not an NBD "
-		"server",
-		peer_of(a, where, sizeof(where)), limit);
-}
-
-/* One of the files or directories that were named; NULL: none was. */
-static const char *tls_path(const struct endpoint *e)
-{
-	const char *const paths[] = {e->tls_psk_file, e->tls_key, e->tls_certificates,
-				     e->tls_cert,     e->tls_ca,  e->tls_crl};
-
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		if (paths[i])
-			return paths[i];
-	return NULL;
+	late_answer(peer_of(a, where, sizeof(where)), ms, &a->err);
 }
 
 static void on_deadline(void *arg)
 {
 	struct attempt *a = arg;
-	char limit[32], detail[600] = "; ";
-	const char *path;
-	struct text t;
 
-	describe_time(a->timeout_ms, limit, sizeof(limit));
 	switch (a->phase) {
 	case PHASE_RESOLVE:
-		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
-			"the host name of %s could not be resolved within %s: the name server does "
-			"not answer",
-			a->what, limit);
+		late_lookup(a->what, a->timeout_ms, &a->err);
 		break;
 	case PHASE_CONNECT:
-		text_init(&t, detail + 2, sizeof(detail) - 2);
-		if (!dial_failures(a->dial, &t))
-			detail[0] = '\0';
-		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
-			"no connection to %s within %s: the host may be down, or a firewall drops "
-			"the packets%s",
-			a->what, limit, detail);
+		late_connection(a->what, a->dial, a->timeout_ms, &a->err);
 		break;
 	case PHASE_KEYS:
-		path = tls_path(a->endpoint);
-		err_set(&a->err, ERR_RETRY, ETIMEDOUT,
-			"the certificates and keys for %s could not be read within %s%s%.300s: the "
-			"disk or file system of this machine that has them does not answer",
-			a->what, limit, path ? ", such as " : "", path ? path : "");
+		late_keys(a->what, a->endpoint, a->timeout_ms, &a->err);
 		break;
 	case PHASE_HANDSHAKE:
 		no_answer(a, a->timeout_ms);
