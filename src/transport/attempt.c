@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "transport/candidates.h"
 #include "transport/dial.h"
 #include "transport/handshake.h"
 #include "transport/late.h"
@@ -25,11 +26,6 @@
 #define WORKER_GRACE_MS 1000
 
 #define PEER_TIMEOUT_MS 10000
-
-/* What a silent address gets at least, or half of what is left if that is less. */
-#define SHARE_MIN_MS 1000
-
-static_assert(ADDRESSES_MAX <= 32, "there is a bit for each");
 
 enum attempt_phase {
 	PHASE_RESOLVE,
@@ -69,10 +65,9 @@ struct attempt {
 	struct dial *dial;
 	struct handshake *handshake;
 
+	struct candidates candidates;
 	uint64_t share_ms; /* of the time, for the handshake at this address */
-	uint32_t failed;   /* a bit for each address that refused a connection or whose handshake
-			      failed */
-	int first_ret;	   /* of the first of these, or 0, with first_err */
+	int first_ret;	   /* of the first failure, or 0, with first_err */
 	struct err first_err;
 	bool owned; /* --peer-uid: only peer_uid may serve */
 	uid_t peer_uid;
@@ -189,24 +184,6 @@ static void use_relay(struct attempt *a)
 	a->tls.offload = false;
 }
 
-static void set_failed(struct attempt *a, const struct address *peer)
-{
-	const struct address_list *all = &a->result.addresses;
-
-	for (size_t i = 0; i < all->n; i++)
-		if (address_equal(&all->item[i], peer))
-			a->failed |= UINT32_C(1) << i;
-}
-
-static unsigned addresses_left(const struct attempt *a)
-{
-	unsigned left = 0;
-
-	for (size_t i = 0; i < a->result.addresses.n; i++)
-		left += !(a->failed >> i & 1);
-	return left;
-}
-
 /* Closes this connection first, and ends its handshake: no two of an attempt race for the device.
  */
 static void connect_again(struct attempt *a)
@@ -224,8 +201,8 @@ static bool try_the_others(struct attempt *a, int ret)
 {
 	if ((a->err.kind != ERR_RETRY && a->err.kind != ERR_PERMANENT) || a->listing)
 		return false;
-	set_failed(a, &a->result.peer);
-	if (addresses_left(a) == 0)
+	candidates_fail(&a->candidates, &a->result.peer);
+	if (candidates_left(&a->candidates) == 0)
 		return false;
 	if (!a->first_ret) {
 		a->first_ret = ret;
@@ -248,15 +225,9 @@ static void on_share(void *arg)
 static void share_time(struct attempt *a)
 {
 	uint64_t now = loop_now(), left = a->deadline > now ? a->deadline - now : 0;
-	uint64_t least = left / 2 < SHARE_MIN_MS ? left / 2 : SHARE_MIN_MS;
-	unsigned n = addresses_left(a);
 
-	if (n < 2 || a->patient)
-		return;
-	a->share_ms = left / n > least ? left / n : least;
-	if (a->share_ms >= 1000) /* people read it: "within 5 s", not 4.997 */
-		a->share_ms = (a->share_ms + 50) / 100 * 100;
-	loop_timer_set(a->share_timer, a->share_ms);
+	if (!a->patient && candidates_share(&a->candidates, left, &a->share_ms))
+		loop_timer_set(a->share_timer, a->share_ms);
 }
 
 /*
@@ -416,9 +387,7 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 	a->result.fd = fd;
 	a->result.peer = *peer;
 	/* No address to try if the handshake fails, nor one to keep time for. */
-	for (size_t i = 0; i < a->result.addresses.n; i++)
-		if (dial_failed(a->dial, &a->result.addresses.item[i]))
-			set_failed(a, &a->result.addresses.item[i]);
+	candidates_fail_dialled(&a->candidates, a->dial);
 	dial_free(TAKE_PTR(a->dial));
 	if (peer->sa.ss_family == AF_UNIX) {
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
@@ -438,8 +407,7 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 
 static void connect_now(struct attempt *a)
 {
-	const struct address_list *all = &a->result.addresses;
-	struct address_list list = {.n = 0};
+	struct address_list list;
 	const struct dial_config cfg = {
 	    .what = a->what,
 	    .addresses = &list,
@@ -448,9 +416,7 @@ static void connect_now(struct attempt *a)
 	};
 	int ret;
 
-	for (size_t i = 0; i < all->n; i++)
-		if (!(a->failed >> i & 1))
-			list.item[list.n++] = all->item[i];
+	candidates_list(&a->candidates, &list);
 	a->phase = PHASE_CONNECT;
 	a->connected = false;
 	ret = dial_new(a->loop, &cfg, on_dialled, a, &a->dial, &a->err);
@@ -555,6 +521,7 @@ int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_don
 	    .named = cfg->name != NULL,
 	    .owned = cfg->peer_uid != NULL,
 	    .peer_uid = cfg->peer_uid ? *cfg->peer_uid : (uid_t)-1,
+	    .candidates.all = &a->result.addresses,
 	    .kernel_end = -1,
 	    .result.fd = -1,
 	};
