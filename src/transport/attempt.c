@@ -2,80 +2,21 @@
 /* Long: callbacks of one attempt, in the order in which they come; any may free it. */
 #include "transport/attempt.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "transport/candidates.h"
-#include "transport/dial.h"
-#include "transport/handshake.h"
+#include "transport/attempt-private.h"
 #include "transport/late.h"
-#include "transport/lookup.h"
 #include "transport/owner.h"
-#include "transport/sockopts.h"
-
-/* RFC 1035 section 2.3.4, as text. */
-#define HOST_MAX 253
 
 /* The worker's own limit is only a backup and comes after ours. */
 #define WORKER_GRACE_MS 1000
 
 #define PEER_TIMEOUT_MS 10000
-
-enum attempt_phase {
-	PHASE_RESOLVE,
-	PHASE_CONNECT,
-	PHASE_KEYS, /* the server has accepted the connection */
-	PHASE_HANDSHAKE,
-	PHASE_DONE,
-};
-
-struct attempt {
-	struct loop *loop;
-	const struct endpoint *endpoint;
-	enum nego_goal goal;
-	uint32_t timeout_ms, peer_timeout_ms;
-	bool thrifty, patient;
-	uint32_t sample;
-	uint64_t sample_size;
-	uint64_t deadline;
-	attempt_done_fn *done;
-	attempt_listed_fn *listed;
-	void *arg;
-
-	enum attempt_phase phase;
-	bool connected; /* the handshake of this connection has begun */
-	struct source source;
-	char what[ADDRESS_TEXT_MAX]; /* the endpoint, for people */
-	bool named;		     /* that is its name, and stands for each address */
-	struct helpers *helpers;
-	struct helpers *own_helpers; /* NULL if they are the caller's */
-	struct helper *worker;	     /* started in advance if there is no spare one */
-	struct tls_job tls;
-	bool relay;
-	int kernel_end;	      /* of the socket pair with the relay; -1: none */
-	struct tls_wait keys; /* for the certificates and keys */
-	struct loop_timer *deadline_timer, *start_timer, *share_timer;
-	struct lookup *lookup;
-	struct dial *dial;
-	struct handshake *handshake;
-
-	struct candidates candidates;
-	uint64_t share_ms; /* of the time, for the handshake at this address */
-	int first_ret;	   /* of the first failure, or 0, with first_err */
-	struct err first_err;
-	bool owned; /* --peer-uid: only peer_uid may serve */
-	uid_t peer_uid;
-	bool listing; /* the caller has been told of an export */
-
-	struct attempt_result result;
-	struct err err;
-};
 
 /* Closes the connection and ends its handshake, but does not wait for either. */
 static void hang_up(struct attempt *a)
@@ -178,12 +119,6 @@ static void on_deadline(void *arg)
 
 static void connect_now(struct attempt *a);
 
-static void use_relay(struct attempt *a)
-{
-	a->relay = true;
-	a->tls.offload = false;
-}
-
 /* Closes this connection first, and ends its handshake: no two of an attempt race for the device.
  */
 static void connect_again(struct attempt *a)
@@ -244,7 +179,7 @@ static bool try_for_the_kernel(struct attempt *a, int ret)
 		}
 	} else if (ret == -TLS_NOT_IN_KERNEL && !a->relay) {
 		log_notice("%s: using a relay process", a->err.message);
-		use_relay(a);
+		attempt_use_relay(a);
 		helpers_set_relay(a->helpers); /* the next attempt need not ask the kernel */
 	} else {
 		return false;
@@ -463,92 +398,14 @@ static void on_start(void *arg)
 		fail(a, ret);
 }
 
-/* Checks for errors that do not depend on the network. Fills a->source and a->result.addresses. */
-static int check(struct attempt *a, const struct attempt_config *cfg, struct err *err)
+int attempt_start(struct attempt *a, struct err *err)
 {
-	const struct endpoint *e = cfg->endpoint;
-	int ret = source_parse(cfg->source, &a->source, err);
-
-	if (ret < 0)
-		return ret;
-	ret = tls_job_fill(&a->tls, e, err);
-	if (ret < 0)
-		return ret;
-	a->tls.offload = a->tls.on && cfg->goal == NEGO_GOAL_GO;
-	if (cfg->goal == NEGO_GOAL_GO &&
-	    ((a->helpers && helpers_relay(a->helpers)) || endpoint_needs_relay(e)))
-		use_relay(a);
-	if (e->type != ENDPOINT_TCP && cfg->source)
-		return err_set(err, ERR_USAGE, EINVAL, "--source is for TCP, not for %s", a->what);
-	assert(!cfg->peer_uid || cfg->goal == NEGO_GOAL_GO);
-	if (e->export_name && strlen(e->export_name) > NBD_STRING_MAX)
-		return err_set(err, ERR_USAGE, ENAMETOOLONG,
-			       "the export name is longer than %d bytes", NBD_STRING_MAX);
-	if (cfg->addresses && cfg->addresses->n > 0) {
-		a->result.addresses = *cfg->addresses;
-		return 0;
-	}
-	if (e->type == ENDPOINT_TCP && (!e->host[0] || strlen(e->host) > HOST_MAX))
-		return err_set(err, ERR_USAGE, EINVAL, "a host name has 1 to %d characters",
-			       HOST_MAX);
-	ret = address_list_literal(e, &a->result.addresses, err);
-	return ret < 0 ? ret : 0;
-}
-
-int attempt_new(struct loop *loop, const struct attempt_config *cfg, attempt_done_fn *done,
-		attempt_listed_fn *listed, void *arg, struct attempt **ret_attempt, struct err *err)
-{
-	struct attempt *a = calloc(1, sizeof(*a));
-	int ret;
-
-	if (!a)
+	a->deadline_timer = loop_timer_new(a->loop, on_deadline, a);
+	a->start_timer = loop_timer_new(a->loop, on_start, a);
+	a->share_timer = loop_timer_new(a->loop, on_share, a);
+	if (!a->deadline_timer || !a->start_timer || !a->share_timer)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
-	*a = (struct attempt){
-	    .loop = loop,
-	    .endpoint = cfg->endpoint,
-	    .goal = cfg->goal,
-	    .timeout_ms = cfg->timeout_ms,
-	    .peer_timeout_ms = cfg->peer_timeout_ms,
-	    .thrifty = cfg->thrifty,
-	    .patient = cfg->patient,
-	    .sample = cfg->sample,
-	    .sample_size = cfg->sample_size,
-	    .deadline = loop_now() + cfg->timeout_ms,
-	    .done = done,
-	    .listed = listed,
-	    .arg = arg,
-	    .helpers = cfg->helpers,
-	    .named = cfg->name != NULL,
-	    .owned = cfg->peer_uid != NULL,
-	    .peer_uid = cfg->peer_uid ? *cfg->peer_uid : (uid_t)-1,
-	    .candidates.all = &a->result.addresses,
-	    .kernel_end = -1,
-	    .result.fd = -1,
-	};
-	if (cfg->name)
-		snprintf(a->what, sizeof(a->what), "%s", cfg->name);
-	else
-		endpoint_describe(cfg->endpoint, a->what, sizeof(a->what));
-	ret = check(a, cfg, err);
-	if (ret == 0 && !a->helpers) {
-		ret = helpers_new(loop,
-				  &(struct helpers_config){.tls = a->tls.on ? cfg->endpoint : NULL},
-				  &a->own_helpers, err);
-		a->helpers = a->own_helpers;
-	}
-	if (ret == 0) {
-		a->deadline_timer = loop_timer_new(loop, on_deadline, a);
-		a->start_timer = loop_timer_new(loop, on_start, a);
-		a->share_timer = loop_timer_new(loop, on_share, a);
-		if (!a->deadline_timer || !a->start_timer || !a->share_timer)
-			ret = err_set(err, ERR_SYSTEM, ENOMEM, "no memory");
-	}
-	if (ret < 0) {
-		attempt_free(a);
-		return ret;
-	}
-	loop_timer_set(a->deadline_timer, cfg->timeout_ms);
+	loop_timer_set(a->deadline_timer, a->timeout_ms);
 	loop_timer_set(a->start_timer, 0);
-	*ret_attempt = a;
 	return 0;
 }
