@@ -311,8 +311,6 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 		       void *arg)
 {
 	struct attempt *a = arg;
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
 
 	if (ret < 0) {
 		a->err = *err;
@@ -324,14 +322,11 @@ static void on_dialled(int ret, int fd, const struct address *peer, const struct
 	/* No address to try if the handshake fails, nor one to keep time for. */
 	candidates_fail_dialled(&a->candidates, a->dial);
 	dial_free(TAKE_PTR(a->dial));
-	if (peer->sa.ss_family == AF_UNIX) {
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
-			ret = err_errno(&a->err, ERR_FAILED, errno,
-					"cannot tell which user serves %s", a->what);
-			fail(a, ret);
-			return;
-		}
-		a->result.unix_uid = cred.uid;
+	if (peer->sa.ss_family == AF_UNIX)
+		ret = owner_of_unix(fd, a->what, &a->result.unix_uid, &a->err);
+	if (ret < 0) {
+		fail(a, ret);
+		return;
 	}
 	a->phase = PHASE_KEYS;
 	if (a->tls.on)

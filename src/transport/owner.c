@@ -89,23 +89,29 @@ static int tcp_owner(int fd, uid_t *ret_uid, struct err *err)
 	return ret < 0 ? refuse_silence(-ret, err) : 0;
 }
 
+int owner_of_unix(int fd, const char *what, uid_t *ret_uid, struct err *err)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return err_errno(err, ERR_FAILED, errno, "cannot tell which user serves %s", what);
+	*ret_uid = cred.uid;
+	return 0;
+}
+
 int owner_check(int fd, uid_t wanted, struct err *err)
 {
-	struct ucred cred = {.uid = (uid_t)-1};
-	socklen_t len = sizeof(cred);
-	int family = 0, ret = 0;
+	int family = 0, ret;
+	socklen_t len = sizeof(family);
 	uid_t uid = (uid_t)-1;
 
-	len = sizeof(family);
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
 		return err_errno(err, ERR_FAILED, errno, "cannot examine the socket");
-	len = sizeof(cred);
-	if (family != AF_UNIX)
-		ret = tcp_owner(fd, &uid, err);
-	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		ret = err_errno(err, ERR_FAILED, errno, "cannot tell which user serves the socket");
+	if (family == AF_UNIX)
+		ret = owner_of_unix(fd, "the socket", &uid, err);
 	else
-		uid = cred.uid;
+		ret = tcp_owner(fd, &uid, err);
 	if (ret < 0 || uid == wanted)
 		return ret;
 	return err_set(err, ERR_PERMANENT, EPERM,

@@ -22,6 +22,12 @@
 int owner_check(int fd, uid_t wanted, struct err *err);
 
 /*
+ * The user whose process listens at the Unix socket that `fd` is connected to; `what` names it for
+ * people. 0 or -errno with *err (FAILED).
+ */
+int owner_of_unix(int fd, const char *what, uid_t *ret_uid, struct err *err);
+
+/*
  * The kernel's answer about the server's end, in memory and aligned for a struct nlmsghdr. 0, or
  * -ENOENT: there is no such end, it is not connected, or no process has accepted it; -EPROTO:
  * something else than an answer.
