@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Long: callbacks of one attempt, in the order in which they come; any may free it. */
+/* The callbacks of one attempt, in the order in which they come; any may free it. */
 #include "transport/attempt.h"
 
 #include <errno.h>
@@ -239,21 +239,6 @@ static void on_listed(const char *name, const char *description, void *arg)
 		a->listed(name, description, a->arg);
 }
 
-/* What the kernel gets, and what the relay has at the other end. */
-static int make_pair(struct attempt *a, int *ret_relay_end)
-{
-	int pair[2];
-
-	close_fdp(&a->kernel_end);
-	a->kernel_end = -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(&a->err, ERR_SYSTEM, errno,
-				 "cannot create the sockets for the relay");
-	a->kernel_end = pair[0];
-	*ret_relay_end = pair[1];
-	return 0;
-}
-
 static void shake_hands(struct attempt *a, int keys)
 {
 	uint64_t now = loop_now();
@@ -280,8 +265,11 @@ static void shake_hands(struct attempt *a, int keys)
 	a->connected = true;
 	snprintf(job.name, sizeof(job.name), "%s",
 		 a->endpoint->export_name ? a->endpoint->export_name : "");
-	if (a->relay)
-		ret = make_pair(a, &relay_end);
+	if (a->relay) {
+		close_fdp(&a->kernel_end);
+		a->kernel_end = -1;
+		ret = relays_pair(&a->kernel_end, &relay_end, &a->err);
+	}
 	cfg.fds.kernel = relay_end;
 	if (ret == 0 && !a->worker)
 		ret = helpers_take(a->helpers, &a->worker, &a->err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/relays.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,6 +27,17 @@ void relays_free(struct relays *r)
 	if (r)
 		free(r->record);
 	free(r);
+}
+
+int relays_pair(int *ret_kernel_end, int *ret_relay_end, struct err *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, ERR_SYSTEM, errno, "cannot create the sockets for the relay");
+	*ret_kernel_end = pair[0];
+	*ret_relay_end = pair[1];
+	return 0;
 }
 
 uint64_t relays_inode(int fd)

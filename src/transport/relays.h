@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/err.h"
 #include "base/process.h"
 #include "worker/relay-end.h"
 
@@ -25,6 +26,12 @@ struct relay_record {
 
 struct relays *relays_new(void);    /* NULL: no memory */
 void relays_free(struct relays *r); /* accepts NULL */
+
+/*
+ * Makes a connection between the kernel and a relay. The caller closes both ends. 0 or -errno with
+ * *err (SYSTEM).
+ */
+int relays_pair(int *ret_kernel_end, int *ret_relay_end, struct err *err);
 
 /* The inode of a socket; 0: it has none. */
 uint64_t relays_inode(int fd);
