@@ -6,11 +6,9 @@
 
 static void pair(int *ret_ours, int *ret_theirs)
 {
-	int fds[2];
+	struct err err;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	*ret_ours = fds[0];
-	*ret_theirs = fds[1];
+	assert_int_equal(relays_pair(ret_ours, ret_theirs, &err), 0);
 }
 
 /* What is recorded for a relay that ended like this. */
