@@ -2,37 +2,35 @@
 #include "kernel/partition-list.h"
 
 #include <dirent.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
-#include "kernel/sysfs.h"
+#include "kernel/root.h"
 
-static bool is_partition(const char *name, const char *disk)
+int partition_number(int index, const char *name)
 {
-	size_t len = strlen(disk);
+	int disk, part, end = 0;
 
-	return strncmp(name, disk, len) == 0 && name[len] == 'p' && name[len + 1] &&
-	       name[len + 1 + strspn(name + len + 1, "0123456789")] == '\0';
+	if (sscanf(name, "nbd%dp%d%n", &disk, &part, &end) != 2 || name[end] || disk != index)
+		return 0;
+	return part;
 }
 
 unsigned partitions_shown(int index, char *buf, size_t size)
 {
-	char disk[24], path[512];
+	char path[512];
 	struct dirent **entry;
 	unsigned found = 0;
 	struct text t;
 	int n;
 
-	snprintf(disk, sizeof(disk), "nbd%d", index);
-	snprintf(path, sizeof(path), "%s/block/%s", sysfs_root(), disk);
+	snprintf(path, sizeof(path), "%s/block/nbd%d", sysfs_root(), index);
 	if (buf)
 		text_init(&t, buf, size);
 	n = scandir(path, &entry, NULL, versionsort);
 	for (int i = 0; i < n; i++) {
-		if (is_partition(entry[i]->d_name, disk)) {
+		if (partition_number(index, entry[i]->d_name)) {
 			if (buf)
 				text_str(&t, found ? ", " : "");
 			if (buf)

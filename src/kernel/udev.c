@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "kernel/place.h"
+#include "kernel/partition-list.h"
 #include "kernel/root.h"
 #include "kernel/sysfs.h"
 
@@ -111,14 +111,13 @@ static unsigned missing(int index, int pid, const char *name, bool prod)
 	struct dirent *e;
 	unsigned found = 0;
 	enum entry entry;
-	int part, end;
+	int part;
 
 	snprintf(path, sizeof(path), "%s/block/nbd%d", sysfs_root(), index);
 	d = opendir(path);
 	while (d && (e = readdir(d))) {
-		end = 0;
-		if (strncmp(e->d_name, "nbd", 3) != 0 || place_disk(e->d_name) != index ||
-		    sscanf(e->d_name, "nbd%*dp%d%n", &part, &end) != 1)
+		part = partition_number(index, e->d_name);
+		if (!part)
 			continue;
 		snprintf(device, sizeof(device), "nbd%d/nbd%dp%d", index, index, part);
 		snprintf(link, sizeof(link), "disk/by-nbd/%s-part%d", name, part);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "kernel/partition-list.h"
 #include "kernel/root.h"
 #include "kernel/usage-private.h"
 
@@ -258,21 +259,20 @@ bool usage_add_node(struct usage_scan *s, const char *directory, int part, int h
 /* The numbers of the disk and its partitions. 0 or -errno. */
 static int find_nodes(struct usage_scan *s)
 {
-	char disk[USAGE_PATH_MAX / 2], path[USAGE_PATH_MAX], prefix[32];
+	char disk[USAGE_PATH_MAX / 2], path[USAGE_PATH_MAX];
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *e;
-	int len;
+	int part;
 
 	snprintf(disk, sizeof(disk), "%s/block/nbd%d", s->sys, s->index);
-	len = snprintf(prefix, sizeof(prefix), "nbd%dp", s->index);
 	if (!usage_add_node(s, disk, 0, -1))
 		return errno ? -errno : -ENODEV;
 	d = opendir(disk);
 	while (d && (e = readdir(d))) {
-		if (strncmp(e->d_name, prefix, (size_t)len) != 0 ||
-		    snprintf(path, sizeof(path), "%s/%s", disk, e->d_name) >= (int)sizeof(path))
-			continue;
-		usage_add_node(s, path, atoi(e->d_name + len), -1);
+		part = partition_number(s->index, e->d_name);
+		if (part &&
+		    snprintf(path, sizeof(path), "%s/%s", disk, e->d_name) < (int)sizeof(path))
+			usage_add_node(s, path, part, -1);
 	}
 	return 0;
 }
