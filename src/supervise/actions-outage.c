@@ -171,13 +171,11 @@ void supervisor_redial(struct supervisor *s, const struct event *e)
 
 /*
  * The outage begins now, because the hand-over may wait for long: for old connections, or for the
- * kernel. Its result decides whether another connection is dialled. The watch repeats the event.
+ * kernel. Its result decides whether another connection is dialled.
  */
 void supervisor_lose(struct supervisor *s, const struct event *e)
 {
 	(void)e;
-	if (s->outage.since)
-		return;
 	be_lost(s);
 	say_lost(s);
 	s->alive_said = links_alive(s->links);
@@ -378,6 +376,11 @@ void supervisor_expire(void *arg)
 		handover_release(s->handover);
 	else
 		supervisor_post(s, FSM_EXPIRE, NULL);
+}
+
+bool supervisor_knows(const struct supervisor *s, enum fsm_event event)
+{
+	return event == FSM_LINKS_DEAD && s->state == FSM_HEALING && s->outage.since;
 }
 
 bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event)

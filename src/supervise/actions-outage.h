@@ -30,6 +30,12 @@ void supervisor_complain(struct supervisor *s, const struct event *e);
 void supervisor_hold(struct supervisor *s, const struct event *e);
 void supervisor_fail_io(struct supervisor *s, const struct event *e);
 
+/*
+ * True for an event whose action has been carried out: the watch repeats a loss as long as all
+ * connections are dead, and in a hand-over it begins an outage, which begins once.
+ */
+bool supervisor_knows(const struct supervisor *s, enum fsm_event event);
+
 /* True for an event that cannot be carried out before the helper thread is done. */
 bool supervisor_must_wait(const struct supervisor *s, enum fsm_event event);
 

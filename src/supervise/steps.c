@@ -98,7 +98,7 @@ static void empty_queue(void *arg)
 	while (queue_take(&s->queue, &e)) {
 		if (supervisor_must_wait(s, e.event))
 			queue_defer(&s->queue, &e);
-		else
+		else if (!supervisor_knows(s, e.event))
 			step(s, &e);
 	}
 	if (s->hurry_due)

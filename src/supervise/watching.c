@@ -84,9 +84,6 @@ static void died(unsigned alive, void *arg)
 	struct supervisor *s = arg;
 
 	supervisor_look_at_errors(s); /* it may have said that it is leaving */
-	/* It is repeated as long as they are dead, and what it begins has begun. */
-	if (alive == 0 && s->state == FSM_HEALING && s->outage.since)
-		return;
 	supervisor_post(s, alive == 0 ? FSM_LINKS_DEAD : FSM_LINK_DEAD, NULL);
 }
 

@@ -29,6 +29,7 @@ check "the new connection is still being handed over" state_is healing
 check "the log says so" logged 'the connection to .* is lost .*I/O waits, for at most 3 s'
 pause 3.2
 check "the hand-over decides whether I/O fails" state_is healing
+check "the loss has been logged once" test "$(grep -c 'the connection to .* is lost' "$N/stub/log")" = 1
 ctl unblock
 check "the dead timeout has counted from the loss" within 2 state_is expired
 check "it was one outage" state_has OUTAGES '^1$'
