@@ -5,23 +5,10 @@
 # the user decides. A new file system on the device does not make it another disk.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
+# shellcheck source=tests/stub/two-disks.bash
+. "$(dirname "$0")/../two-disks.bash"
 
-a=aaaaaaaa-0000-4000-8000-000000000001
-b=bbbbbbbb-0000-4000-8000-000000000002
 c=cccccccc-0000-4000-8000-000000000003
-
-# The place of a btrfs superblock, which is behind the blocks of the load.
-mark() { # IMAGE UUID
-	python3 - "$1" "$2" <<-'EOP'
-		import struct, sys, uuid
-		with open(sys.argv[1], "r+b") as f:
-		    f.seek(65536 + 32)
-		    f.write(uuid.UUID(sys.argv[2]).bytes)
-		    f.write(struct.pack("<Q", 65536))
-		    f.seek(65536 + 64)
-		    f.write(b"_BHRfS_M")
-	EOP
-}
 
 other_disk() { # IMAGE
 	crash
@@ -42,9 +29,6 @@ end_load() {
 	wait_for 10 gone "$loader" && wait_for 10 has_closed "$loader"
 }
 
-mark "$image" "$a"
-cp "$image" "$N/other"
-mark "$N/other" "$b"
 truncate -s 1M "$N/empty"
 before=$(cksum <"$N/other")
 

@@ -5,19 +5,8 @@
 # machine, it names the end of the grace period.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
-
-# A btrfs superblock.
-mark() { # IMAGE UUID
-	python3 - "$1" "$2" <<-'EOP'
-		import struct, sys, uuid
-		with open(sys.argv[1], "r+b") as f:
-		    f.seek(65536 + 32)
-		    f.write(uuid.UUID(sys.argv[2]).bytes)
-		    f.write(struct.pack("<Q", 65536))
-		    f.seek(65536 + 64)
-		    f.write(b"_BHRfS_M")
-	EOP
-}
+# shellcheck source=tests/stub/two-disks.bash
+. "$(dirname "$0")/../two-disks.bash"
 
 names_no_time() { # REGEX: the last status of the unit
 	local last
@@ -37,9 +26,6 @@ names_time_within() { # LEAST MOST
 	((left >= $1 && left <= $2))
 }
 
-mark "$image" aaaaaaaa-0000-4000-8000-000000000001
-cp "$image" "$N/other"
-mark "$N/other" bbbbbbbb-0000-4000-8000-000000000002
 serve nbdkit -f -U "$sock" file "$image"
 own=("${serving[@]}")
 start python3 "$top/tests/stub/manager.py" "$N" "${nbd_attach[@]}" -v -n --wait=20 --io-timeout 1s \
