@@ -342,8 +342,9 @@ int lock_holder(const char *path)
 		pid = read_pid(fd);
 		if (has_ended(pid))
 			return 0;
-		if (pid > 0)
-			usleep(1000);
+		if (pid <= 0)
+			break; /* a file without a number says nothing, however often it is read */
+		usleep(1000);
 	}
 	return listed_holder(path);
 }

@@ -185,6 +185,20 @@ static void a_supervisor_of_an_earlier_version_is_a_holder(void **state)
 	assert_int_equal(lock_holder(path), 0);
 }
 
+/* It is new, or its taker died before it wrote its number. */
+static void a_file_without_a_number_is_left_to_the_list(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	make_old_file("");
+	assert_int_equal(lock_holder(path), 0);
+	pid = hold(0);
+	assert_int_equal(lock_holder(path), pid);
+	end(pid);
+	assert_int_equal(lock_holder(path), 0);
+}
+
 /* Reports the result, and keeps the lock until the others have reported theirs, too. */
 static void take_and_stay(int go, int said, int stay)
 {
@@ -645,6 +659,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_stranger_who_opened_it_before_is_no_holder, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_supervisor_of_an_earlier_version_is_a_holder, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(a_file_without_a_number_is_left_to_the_list, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(one_of_many_takers_of_an_old_file_wins, setup,
 					    teardown),
