@@ -59,6 +59,11 @@ has_the_data() { # OFFSET in the image
 
 dd if=/dev/urandom of="$scratch/written" bs=1M count=4 status=none
 
+refuses_to_detach() { # some kernels count such requests as under way, others do not
+	expect_status 4 'cannot be flushed' nbd_attach --detach "$device" ||
+		expect_status 3 'requests waiting for the server' nbd_attach --detach "$device"
+}
+
 last_close() { # NAME NODE OFFSET; the image is there
 	local name="last close, $1"
 	serve nbdkit "$sock"
@@ -67,7 +72,7 @@ last_close() { # NAME NODE OFFSET; the image is there
 	check "$name: the loss is noticed" wait_for 10 state_is lost
 	writes_to "$2"
 	check "$name: no process has the device open, and data waits" wait_for 20 in_last_close "$writer"
-	check "$name: --detach refuses" expect_status 4 'cannot be flushed' nbd_attach --detach "$device"
+	check "$name: --detach refuses" refuses_to_detach
 	check "$name: it is still attached" state_is lost
 	serve_again
 	check "$name: heals" wait_for 30 state_is attached
