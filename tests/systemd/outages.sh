@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A boot with the server down, and outages of devices with partitions, LVM and btrfs: what udev does
-# meanwhile, with and without the outage guard.
+# meanwhile, with and without the outage guard. A rule of the test reads every device of which no type is
+# known.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.bash"
@@ -27,7 +28,14 @@ esac'
 	edit "$1" nbd-attach@.service RestartSec=1
 	# shellcheck disable=SC2028 # fstab's escapes
 	echo '/dev/disk/by-nbd/data /data ext4 _netdev,nofail,x-systemd.device-timeout=5s,x-systemd.wanted-by=dev-disk-by\x2dnbd-data.device 0 0' >"$1/etc/fstab"
-	mkdir -p "$1/data" "$1/mnt"
+	mkdir -p "$1/data" "$1/mnt" "$1/etc/udev/rules.d"
+	# As bcache's rules do: a device of which no type is known is read.
+	cat >"$1/etc/udev/rules.d/69-reads.rules" <<-'END'
+		ACTION=="remove", GOTO="reads_end"
+		ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}=="1", GOTO="reads_end"
+		SUBSYSTEM=="block", KERNEL=="nbd*|dm-*", ENV{ID_FS_TYPE}!="?*", IMPORT{program}="/bin/dd if=$tempnode of=/dev/null bs=4096 count=1 iflag=direct"
+		LABEL="reads_end"
+	END
 }
 
 if [[ ${1:-} = prepare ]]; then
@@ -82,9 +90,9 @@ names() {
 		sed '/^by-uuid/s/nbd[78]$/a member/' | sort
 	systemctl list-units --all --type=device --plain --no-legend 'dev-disk-by*' 'dev-mapper*' 'dev-nbd*' |
 		awk '{ print $1, $3, $4 }' | sort
-	for device in nbd3 nbd5p1 nbd5p3 nbd6 nbd7; do
+	for device in nbd3 nbd5 nbd5p1 nbd5p3 nbd6 nbd7 vg/lv; do
 		udevadm info --query=property "/dev/$device" |
-			grep -E '^(ID_FS_TYPE|ID_FS_UUID|ID_PART_ENTRY_UUID|ID_BTRFS_READY)=|^SYSTEMD_READY=0' |
+			grep -E '^(ID_FS_TYPE|ID_FS_UUID|ID_PART_ENTRY_UUID|ID_BTRFS_READY|DM_UDEV_DISABLE_OTHER_RULES_FLAG)=|^SYSTEMD_READY=0' |
 			sed "s/^/$device /" | sort
 	done
 	dmsetup ls
@@ -95,8 +103,8 @@ same_names() {
 	diff "$scratch/names" "$scratch/now"
 }
 
-trigger() {
-	timeout 60 udevadm trigger --settle --subsystem-match=block
+trigger() { # [ACTION]
+	timeout 60 udevadm trigger --settle --subsystem-match=block --action="${1:-change}"
 }
 
 # A process that opens a lost device may have to wait; udev must not.
@@ -133,7 +141,7 @@ given_up() {
 	[[ ! $(systemctl list-jobs --no-legend --plain data.mount) ]]
 }
 
-begin 37
+begin 38
 wait_for 150 unit_is multi-user.target active
 check "a server that is down does not delay the boot" not_delayed
 head -n 1 "$scratch/check"
@@ -174,6 +182,7 @@ check "udevadm settle returns" settles 20
 check "all links and device units exist" same_names
 check "udevadm trigger --settle returns" trigger
 check "all links and device units still exist" same_names
+check "... and after those of a coldplug" eval 'trigger add && same_names'
 open_and_close /dev/nbd3 /dev/nbd5p1 /dev/nbd6
 check "open, close, blkid: no worker hangs" no_worker_hangs
 check "... and udevadm settle returns" settles 20
@@ -208,6 +217,7 @@ check "... and no worker hangs" no_worker_hangs
 systemctl restart server@10810
 wait_for 60 state_is nbd5 attached
 check "... and settles when the server is back" settles 30
+rm /etc/udev/rules.d/69-reads.rules
 for rules in 59 95; do
 	ln -s /dev/null "/etc/udev/rules.d/$rules-nbd-attach.rules"
 done

@@ -22,7 +22,7 @@ if [[ ${1:-} = prepare ]]; then
 fi
 
 rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
-begin $((rounds * 2 + 22))
+begin $((rounds * 2 + 23))
 mkdir "$scratch/disks"
 truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
 printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
@@ -56,11 +56,18 @@ done
 check "with a scan: attaches" nbd_attach nbd6 127.0.0.1:10830 other --name other
 check "with a scan: the label is found" labelled ID_FS_LABEL=stranger
 check "with a scan: detaches" nbd_attach -d other
+# As bcache's rules do.
+mkdir -p /run/udev/rules.d
+echo 'SUBSYSTEM=="block", KERNEL=="nbd*", ENV{ID_FS_TYPE}!="?*", RUN+="/bin/touch /run/read-%k"' \
+	>/run/udev/rules.d/69-reads.rules
+udevadm control --reload
 check "--no-scan: attaches" nbd_attach nbd6 127.0.0.1:10830 other --name other --no-scan
 check "--no-scan: the name is there" linked other nbd6
 udevadm settle
 udevadm trigger --settle /dev/nbd6
 check "--no-scan: nothing was read" refuses labelled ID_FS
+check "--no-scan: no rule takes it for a device of which nothing is known" eval '
+	! test -e /run/read-nbd6 && udevadm trigger --settle /dev/nbd9 && test -e /run/read-nbd9'
 check "--no-scan: no link but the name" refuses test -e /dev/disk/by-label/stranger
 check "--no-scan: detaches" nbd_attach -d other
 
