@@ -141,7 +141,7 @@ given_up() {
 	[[ ! $(systemctl list-jobs --no-legend --plain data.mount) ]]
 }
 
-begin 38
+begin 42
 wait_for 150 unit_is multi-user.target active
 check "a server that is down does not delay the boot" not_delayed
 head -n 1 "$scratch/check"
@@ -198,6 +198,26 @@ check "... udevadm settle returns" settles 30
 check "... all links exist" same_names
 check "... and the file systems can be written" all_writable
 
+# Everywhere but in Debian, LVM's rules have these numbers.
+numbers='55-dm 10-dm
+56-lvm 11-dm-lvm
+60-persistent-storage-dm 13-dm-disk'
+while read -r debian elsewhere; do
+	cp "/usr/lib/udev/rules.d/$debian.rules" "/etc/udev/rules.d/$elsewhere.rules"
+	ln -s /dev/null "/etc/udev/rules.d/$debian.rules"
+done <<<"$numbers"
+udevadm control --reload
+check "LVM's rules come first: the same links" eval 'trigger && same_names'
+forget nbd6
+systemctl kill -s KILL server@10811
+wait_for 30 state_is nbd6 lost
+check "... and udevadm trigger --settle returns in an outage" trigger
+check "... with the same links" same_names
+systemctl restart server@10811
+check "... also when the server is back" eval 'wait_for 60 state_is nbd6 attached && settles 30 && same_names'
+rm /etc/udev/rules.d/{1,5,60}*
+udevadm control --reload
+
 check "... and no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''
 
 # A mark of another attachment is ignored.
@@ -218,7 +238,7 @@ systemctl restart server@10810
 wait_for 60 state_is nbd5 attached
 check "... and settles when the server is back" settles 30
 rm /etc/udev/rules.d/69-reads.rules
-for rules in 59 95; do
+for rules in 12 59 95; do
 	ln -s /dev/null "/etc/udev/rules.d/$rules-nbd-attach.rules"
 done
 udevadm control --reload
