@@ -49,7 +49,7 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
 	@$(RUN) $< --completion $* >$@.$$$$ && mv $@.$$$$ $@
 
-# Units, rules and the manual have other paths in the tree.
+# Units, rules, the manual and scripts of the initramfs have other paths in the tree.
 paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/systemctl,$(SYSTEMCTL),g; \
 		s,/usr/share/doc/nbd-attach,$(docdir),g'
 
@@ -75,14 +75,16 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 			exit 1; done
 	@for example in $(EXAMPLES); do \
 		install -m 644 "$$example" '$(DESTDIR)$(docdir)/examples' || exit 1; done
-	@install -D -m 755 src/packaging/initramfs-tools/hook '$(DESTDIR)$(initramfsdir)/hooks/nbd-attach'
+	@install -d -m 755 '$(DESTDIR)$(initramfsdir)/hooks' '$(DESTDIR)$(dracutdir)/95nbd-attach'
+	@$(paths) src/packaging/initramfs-tools/hook | \
+		install -m 755 /dev/stdin '$(DESTDIR)$(initramfsdir)/hooks/nbd-attach'
 	@install -D -m 755 src/packaging/initramfs-tools/local-top \
 		'$(DESTDIR)$(initramfsdir)/scripts/local-top/nbd-attach'
 	@install -D -m 644 src/packaging/initramfs-tools/conf.example \
 		'$(DESTDIR)$(docdir)/examples/initramfs-tools.conf.example'
 	@for file in $(DRACUT); do \
 		mode=755; grep -q '^#!' "src/packaging/dracut/$$file" || mode=644; \
-		install -D -m $$mode "src/packaging/dracut/$$file" \
+		$(paths) "src/packaging/dracut/$$file" | install -m $$mode /dev/stdin \
 			'$(DESTDIR)$(dracutdir)/95nbd-attach'/"$$file" || exit 1; done
 	@install -D -m 644 src/packaging/dracut/conf.example \
 		'$(DESTDIR)$(docdir)/examples/dracut.conf.example'

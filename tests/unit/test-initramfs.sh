@@ -122,6 +122,10 @@ check "initramfs: no server is an error, and nothing is attached" eval '
 check "initramfs: a server that is not there is tried again" boots 4 'root=nbd://h/' \
 	'--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
 check "initramfs: what never works is not" boots 2 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ''
+check "initramfs: without the program it says so, and does not wait" eval '
+	mv "$scratch/bin/nbd-attach" "$scratch/bin/gone"
+	boots 0 "root=nbd://h/" "" "" | grep "log_failure_msg nothing is attached: nbd-attach is not in this initramfs"
+	good=$?; mv "$scratch/bin/gone" "$scratch/bin/nbd-attach"; ((good == 0))'
 touch "$scratch/scripts/local-top/nbd"
 check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nbdroot=h,x,nbd4' '' ''
 check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0

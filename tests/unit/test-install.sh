@@ -79,14 +79,39 @@ check "install: the program names the libraries that it loads" is \
 	"$(sed -n 's/.*"\(lib.*\)"/\1/p' build/generated/base/sonames.h | sort -u | tr '\n' ' ')"
 
 # tests/unit/test-initramfs.sh runs them.
+initramfs=$dest/usr/share/initramfs-tools
 scripts_of_the_initramfs() {
 	local file
-	cmp src/packaging/initramfs-tools/local-top "$dest/usr/share/initramfs-tools/scripts/local-top/nbd-attach" || return
+	cmp src/packaging/initramfs-tools/local-top "$initramfs/scripts/local-top/nbd-attach" || return
 	for file in src/packaging/dracut/*.sh; do
-		cmp "$file" "$dest/usr/lib/dracut/modules.d/95nbd-attach/${file##*/}" || return
+		same <(sed 's,/usr/sbin/nbd-attach,/p/sbin/nbd-attach,' "$file") \
+			"$dest/usr/lib/dracut/modules.d/95nbd-attach/${file##*/}" || return
 	done
 }
 check "install: the scripts of the initramfs" scripts_of_the_initramfs
+
+# As mkinitramfs runs it, whose PATH has no /usr/local.
+mkdir -p "$scratch/initramfs/conf.d" "$scratch/initramfs/image"
+echo NBD_ATTACH=yes >"$scratch/initramfs/conf.d/nbd-attach"
+printf '%s() { :; }\n' manual_add_modules auto_add_modules >"$scratch/initramfs/functions"
+echo 'copy_exec() { echo "copy $*"; [ -e "$1" ]; }' >>"$scratch/initramfs/functions"
+hook() { # FILE
+	CONFDIR=$scratch/initramfs DESTDIR=$scratch/initramfs/image hook_functions=$scratch/initramfs/functions \
+		nbd_attach_files=/nothing PATH=/usr/bin:/sbin:/bin sh "$1" 2>&1
+}
+check "install: to a directory outside of PATH" run_make install prefix="$scratch/local" sysconfdir="$scratch/local/etc" \
+	initramfsdir="$scratch/local/initramfs" dracutdir="$scratch/local/dracut" "${dirs[@]/=/=$scratch/local}"
+check "install: the hook finds the program there" eval '
+	hook "$scratch/local/initramfs/hooks/nbd-attach" | grep -qx "copy $scratch/local/sbin/nbd-attach /sbin/nbd-attach"'
+check "install: the module of dracut finds it, too" eval '
+	is "$(PATH=/usr/bin; . "$scratch/local/dracut/95nbd-attach/module-setup.sh"; nbd_attach_program)" "$scratch/local/sbin/nbd-attach"'
+if [[ ! $(PATH=/usr/bin:/sbin:/bin command -v nbd-attach) ]]; then
+	check "install: without the program the hook fails, and says so" eval '
+		! hook "$initramfs/hooks/nbd-attach" >"$scratch/said" &&
+		grep -qx "E: nbd-attach: /p/sbin/nbd-attach cannot be copied into the initramfs" "$scratch/said"'
+else
+	skip "install: without the program the hook fails" "the program is installed here"
+fi
 
 echo 'target = mine' >"$dest/etc/nbd-attach/mine.conf"
 touch "$dest/u/rules/mine.rules"

@@ -5,9 +5,16 @@
 # /etc/dracut.conf.d asks for it with add_dracutmodules+=" nbd-attach "; it replaces dracut's own module
 # nbd then, which uses nbd-client. Files below /etc/nbd-attach/initramfs, such as keys, come along.
 
+# dracut has a PATH of its own, without /usr/local; `make install` writes its own path here.
+nbd_attach_program() {
+	local program=/usr/sbin/nbd-attach
+	[[ -x $program ]] || program=$(command -v nbd-attach) || program=/usr/sbin/nbd-attach
+	echo "$program"
+}
+
 # called by dracut
 check() {
-	require_binaries nbd-attach || return 1
+	require_binaries "$(nbd_attach_program)" || return 1
 	return 255
 }
 
@@ -26,7 +33,7 @@ installkernel() {
 # does not contain them.
 install_libraries() {
 	local program name path
-	program=$(command -v nbd-attach)
+	program=$(nbd_attach_program)
 	while read -r name; do
 		path=$(ldconfig -p | awk -v name="$name" '$1 == name { print $NF; exit }')
 		if [[ -n $path ]]; then
@@ -61,7 +68,9 @@ install_files() {
 
 # called by dracut
 install() {
-	inst_multiple nbd-attach sed sleep udevadm modprobe
+	inst_multiple sed sleep udevadm modprobe
+	# Where nbdroot.sh finds it.
+	inst "$(nbd_attach_program)" /usr/sbin/nbd-attach
 	install_libraries
 	install_account
 	install_files
