@@ -186,12 +186,19 @@ script_says() { # SCRIPT ARGUMENT...
 		END
 		chmod 755 "$scratch/fake/$program"
 	done
+	: >"$scratch/calls"
 	CALLS=$scratch/calls unshare -m sh -ec '
 		PATH=$1:$PATH
 		shift
 		mount -t tmpfs tmpfs /run
 		mkdir -p /run/systemd/system /run/nbd-attach
 		echo 10 >/run/nbd-attach/shutdown
+		mount -t tmpfs tmpfs /sys/block
+		for device in ${ATTACHED:-}; do
+			mkdir "/sys/block/$device"
+			echo 1 >"/sys/block/$device/pid"
+			: >"/run/nbd-attach/$device.state"
+		done
 		"$@"
 		ls /run/nbd-attach' sh "$scratch/fake" "$@" 2>&1
 }
@@ -206,8 +213,27 @@ if [[ $EUID = 0 ]]; then
 		grep -q "^systemctl stop nbd-attach@data.service" "$scratch/calls" &&
 		grep -q "^systemctl stop nbd-attach-shutdown.service" "$scratch/calls"'
 	check "... and nothing says any more that the machine shuts down" eval '! grep -x shutdown "$scratch/left"'
+	# The functions of Arch's script, as pacman calls them.
+	arch_says() { # FUNCTION
+		script_says bash -c '. src/packaging/nbd-attach.install; "$@"' bash "$@"
+	}
+	check "Arch: after an upgrade, a unit that cannot be replaced is named" eval '
+		arch_says post_upgrade 0.2 0.1 | grep "^nbd-attach: nbd-attach@data.service keeps"'
+	check "... and neither stopped nor killed" eval '
+		is "$(grep -E "daemon-reload|reload nbd|kill|stop|restart" "$scratch/calls" | xargs)" \
+			"systemctl daemon-reload systemctl reload nbd-attach@data.service"'
+	check "Arch: before removing, units are disabled and stop" eval '
+		arch_says pre_remove 0.1 >"$scratch/left"
+		is "$(cat "$scratch/calls")" "systemctl --no-reload disable nbd-attach@.service nbd-attach.target
+systemctl stop nbd-attach@*.service nbd-attach.target
+systemctl stop nbd-attach-shutdown.service"'
+	check "... and nothing says any more that the machine shuts down" is "$(cat "$scratch/left")" ''
+	check "Arch: a device that stays attached is named" eval '
+		ATTACHED=nbd3 arch_says pre_remove 0.1 | grep "^nbd-attach: /dev/nbd3 stays attached"'
+	check "... and the shutdown stays bounded" refuses grep shutdown "$scratch/calls"
+	check "Arch: after removing, systemd forgets" eval 'arch_says post_remove && grep -x "systemctl daemon-reload" "$scratch/calls"'
 else
-	skip "the scripts of the package" "they need a mount namespace, which takes root" 4
+	skip "the scripts of the package" "they need a mount namespace, which takes root" 11
 fi
 client=$(run_make deb-nbd-client 2>"$scratch/complaints")
 check "deb-nbd-client: is made without a warning" \
@@ -242,6 +268,7 @@ made=$(dirname "$tarball")
 version=$(sed -n "s/^VERSION *:= //p" Makefile)
 check "PKGBUILD: has the version and the checksum" eval '
 	(. "$made/PKGBUILD" && is "$pkgver ${sha256sums[*]}" "$version $(sha256sum <"$tarball" | cut -d " " -f 1)")'
+check "PKGBUILD: its script is there" eval '(. "$made/PKGBUILD" && cmp "$made/$install" src/packaging/nbd-attach.install)'
 check "APKBUILD: has the version and the checksum" eval '
 	(. "$made/APKBUILD" && cd "$made" && is "$pkgver" "$version" && grep . <<<"$sha512sums" | sha512sum -c)'
 if command -v rpmspec >/dev/null; then
