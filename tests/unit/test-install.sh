@@ -232,8 +232,20 @@ systemctl stop nbd-attach-shutdown.service"'
 		ATTACHED=nbd3 arch_says pre_remove 0.1 | grep "^nbd-attach: /dev/nbd3 stays attached"'
 	check "... and the shutdown stays bounded" refuses grep shutdown "$scratch/calls"
 	check "Arch: after removing, systemd forgets" eval 'arch_says post_remove && grep -x "systemctl daemon-reload" "$scratch/calls"'
+	# What rpm runs before removing; the argument is the number of packages that are left.
+	sed -n '/^%preun/,/^%postun/{/^%/!p}' src/packaging/nbd-attach.spec >"$scratch/preun"
+	check "RPM: before removing, units are disabled and stop" eval '
+		script_says sh "$scratch/preun" 0 >"$scratch/left"
+		is "$(cat "$scratch/calls")" "systemctl --no-reload disable nbd-attach@.service nbd-attach.target
+systemctl stop nbd-attach@*.service nbd-attach.target
+systemctl stop nbd-attach-shutdown.service"'
+	check "... and nothing says any more that the machine shuts down" is "$(cat "$scratch/left")" ''
+	check "RPM: a device that stays attached is named" eval '
+		ATTACHED=nbd3 script_says sh "$scratch/preun" 0 | grep "^nbd-attach: /dev/nbd3 stays attached"'
+	check "... and the shutdown stays bounded" refuses grep shutdown "$scratch/calls"
+	check "RPM: an upgrade stops nothing" eval 'script_says sh "$scratch/preun" 1 && is "$(cat "$scratch/calls")" ""'
 else
-	skip "the scripts of the package" "they need a mount namespace, which takes root" 11
+	skip "the scripts of the package" "they need a mount namespace, which takes root" 16
 fi
 client=$(run_make deb-nbd-client 2>"$scratch/complaints")
 check "deb-nbd-client: is made without a warning" \
@@ -269,6 +281,9 @@ version=$(sed -n "s/^VERSION *:= //p" Makefile)
 check "PKGBUILD: has the version and the checksum" eval '
 	(. "$made/PKGBUILD" && is "$pkgver ${sha256sums[*]}" "$version $(sha256sum <"$tarball" | cut -d " " -f 1)")'
 check "PKGBUILD: its script is there" eval '(. "$made/PKGBUILD" && cmp "$made/$install" src/packaging/nbd-attach.install)'
+check "spec: its sources are there" eval '
+	sed -n "s/^Source[0-9]*: *//p" "$made/nbd-attach.spec" | sed "s/%{name}/nbd-attach/; s/%{version}/$version/" |
+		(cd "$made" && xargs ls)'
 check "APKBUILD: has the version and the checksum" eval '
 	(. "$made/APKBUILD" && cd "$made" && is "$pkgver" "$version" && grep . <<<"$sha512sums" | sha512sum -c)'
 if command -v rpmspec >/dev/null; then
