@@ -317,6 +317,24 @@ dracut_files() (
 	. src/packaging/dracut/module-setup.sh
 	install_files
 )
+# dracut's own module nbd may have been installed before.
+dracut_installs() (
+	initdir=$1 systemdutildir=/usr/lib/systemd moddir=/module
+	. src/packaging/dracut/module-setup.sh
+	for name in inst inst_multiple inst_simple inst_hook inst_script install_libraries install_account install_files \
+		dracut_module_included dracut_need_initqueue; do
+		eval "$name() { :; }"
+	done
+	install
+)
+others=({usr/lib,lib,var/lib}/dracut/hooks/cmdline/90-parse-nbdroot.sh usr/sbin/nbdroot
+	usr/lib/systemd/system-generators/dracut-nbd-generator)
+for file in "${others[@]}" var/lib/dracut/hooks/cmdline/90-parse-other.sh; do
+	mkdir -p "$scratch/initdir/${file%/*}" && touch "$scratch/initdir/$file"
+done
+check "dracut: the module's files are installed" dracut_installs "$scratch/initdir"
+check "dracut: nothing of its own module nbd stays, and all else does" is \
+	"$(cd "$scratch/initdir" && find . -type f)" ./var/lib/dracut/hooks/cmdline/90-parse-other.sh
 check "dracut: the files are installed" eval 'dracut_files >"$scratch/said"'
 check "dracut: files and links come along" came_along "$scratch/said"
 finish

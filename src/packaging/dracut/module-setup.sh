@@ -74,9 +74,9 @@ install() {
 	install_libraries
 	install_account
 	install_files
-	# Both modules handle the same words of the command line.
+	# Both modules handle the same words of the command line. dracut-ng has its hooks in /var since version 102.
 	rm -f "$initdir"/{sbin,usr/sbin,bin,usr/bin}/nbdroot "$initdir/$systemdutildir"/system-generators/dracut-nbd-generator \
-		"$initdir"/{usr/,}lib/dracut/hooks/cmdline/90-parse-nbdroot.sh
+		"$initdir"/{usr/lib,lib,var/lib}/dracut/hooks/cmdline/*parse-nbdroot.sh
 	inst_simple "$moddir/words.sh" /lib/nbd-attach-words.sh
 	inst_hook cmdline 90 "$moddir/parse-nbd-attach.sh"
 	inst_script "$moddir/nbdroot.sh" /sbin/nbdroot
