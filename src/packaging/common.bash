@@ -6,9 +6,14 @@ umask 022
 export LC_ALL=C
 maintainer="${DEBFULLNAME:-The nbd-attach authors} <${DEBEMAIL:-nbd-attach@lists.invalid}>"
 
+# git in the tree, which may be another user's.
+tree_git() { # ARGUMENT...
+	git -c safe.directory="$PWD" "$@"
+}
+
 if [[ ! ${SOURCE_DATE_EPOCH:-} ]]; then
 	SOURCE_DATE_EPOCH=
-	[[ ! -e .git ]] || SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || true
+	[[ ! -e .git ]] || SOURCE_DATE_EPOCH=$(tree_git log -1 --format=%ct 2>/dev/null) || true
 	# `make dist` gives every file of the archive that date.
 	: "${SOURCE_DATE_EPOCH:=$(stat -c %Y Makefile)}"
 fi

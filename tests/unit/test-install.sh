@@ -275,6 +275,19 @@ check "dist: another directory, umask and date make the same archive" eval '
 	chmod -R go= "$scratch/moved" &&
 	SOURCE_DATE_EPOCH=$(stat -c %Y "$tarball") "$scratch"/moved/*/src/packaging/dist "$scratch/again" 0.1 &&
 	cmp "$tarball" "$scratch/again/${tarball##*/}"'
+check "dist: without a list of files it makes no archive, and says so" eval '
+	mv "$scratch"/moved/nbd-attach-* "$scratch/broken" && mkdir "$scratch/broken/.git" "$scratch/none" &&
+	! "$scratch/broken/src/packaging/dist" "$scratch/none" 0.1 2>"$scratch/said" &&
+	grep "^make dist: no archive is made" "$scratch/said" && is "$(ls "$scratch/none")" ""'
+if [[ $EUID = 0 ]]; then
+	check "dist: the tree may be of another user" eval '
+		rm -r "$scratch/broken/.git" && git init -q "$scratch/broken" && git -C "$scratch/broken" add . &&
+		chown -R nobody "$scratch/broken" &&
+		SOURCE_DATE_EPOCH=$(stat -c %Y "$tarball") "$scratch/broken/src/packaging/dist" "$scratch/none" 0.1 &&
+		cmp "$tarball" "$scratch/none/${tarball##*/}"'
+else
+	skip "dist: the tree may be of another user" "changing the owner takes root"
+fi
 check "dsc: is made of it" eval 'dsc=$(run_make dsc) && test -f "$dsc"'
 made=$(dirname "$tarball")
 version=$(sed -n "s/^VERSION *:= //p" Makefile)
