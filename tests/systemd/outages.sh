@@ -36,6 +36,14 @@ esac'
 		SUBSYSTEM=="block", KERNEL=="nbd*|dm-*", ENV{ID_FS_TYPE}!="?*", IMPORT{program}="/bin/dd if=$tempnode of=/dev/null bs=4096 count=1 iflag=direct"
 		LABEL="reads_end"
 	END
+	# As newer versions of systemd do, and for the partition that is the root.
+	cat >"$1/etc/udev/rules.d/60-parts.rules" <<-'END'
+		ACTION=="remove", GOTO="parts_end"
+		ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}=="1", GOTO="parts_end"
+		SUBSYSTEM=="block", KERNEL=="nbd*p*", ENV{DISKSEQ}=="?*", SYMLINK+="disk/by-diskseq/$env{DISKSEQ}-part%n"
+		SUBSYSTEM=="block", KERNEL=="nbd5p2", ENV{ID_PART_GPT_AUTO_ROOT}="1"
+		LABEL="parts_end"
+	END
 }
 
 if [[ ${1:-} = prepare ]]; then
@@ -86,14 +94,14 @@ start_servers() {
 # Must be the same before, during and after an outage.
 names() {
 	# The members of a btrfs have the same UUID, and its link may lead to either.
-	(cd /dev/disk && find by-nbd by-uuid by-label by-partuuid by-id -type l -printf '%p -> %l\n') |
+	(cd /dev/disk && find by-nbd by-uuid by-label by-partuuid by-id by-diskseq -type l -printf '%p -> %l\n') |
 		sed '/^by-uuid/s/nbd[78]$/a member/' | sort
 	systemctl list-units --all --type=device --plain --no-legend 'dev-disk-by*' 'dev-mapper*' 'dev-nbd*' |
 		awk '{ print $1, $3, $4 }' | sort
-	for device in nbd3 nbd5 nbd5p1 nbd5p3 nbd6 nbd7 vg/lv; do
+	for device in nbd3 nbd5 nbd5p1 nbd5p2 nbd5p3 nbd6 nbd7 vg/lv; do
 		udevadm info --query=property "/dev/$device" |
-			grep -E '^(ID_FS_TYPE|ID_FS_UUID|ID_PART_ENTRY_UUID|ID_BTRFS_READY|DM_UDEV_DISABLE_OTHER_RULES_FLAG)=|^SYSTEMD_READY=0' |
-			sed "s/^/$device /" | sort
+			grep -E '^(ID_FS_TYPE|ID_FS_UUID|ID_PART_ENTRY_UUID|ID_PART_GPT_AUTO_ROOT|ID_BTRFS_READY|DM_UDEV_DISABLE_OTHER_RULES_FLAG)=|^SYSTEMD_READY=0' |
+			sed "s|^|$device |" | sort
 	done
 	dmsetup ls
 }
@@ -141,7 +149,7 @@ given_up() {
 	[[ ! $(systemctl list-jobs --no-legend --plain data.mount) ]]
 }
 
-begin 42
+begin 43
 wait_for 150 unit_is multi-user.target active
 check "a server that is down does not delay the boot" not_delayed
 head -n 1 "$scratch/check"
@@ -155,6 +163,7 @@ udevadm settle --timeout=60
 
 check "the three partitions have their links" test -e /dev/disk/by-nbd/d10810-part1 \
 	-a -e /dev/disk/by-nbd/d10810-part2 -a -e /dev/disk/by-nbd/d10810-part3
+check "... and links of their number" test -e "$(echo /dev/disk/by-diskseq/*-part2)"
 check "... and the third has its label" test /dev/disk/by-label/third -ef /dev/nbd5p3
 check "LVM uses the device" eval 'pvcreate -qq /dev/nbd6 && vgcreate -qq vg /dev/nbd6 &&
 	lvcreate -qq -L 32M -n lv vg && mkfs.ext4 -q /dev/vg/lv'
@@ -215,7 +224,7 @@ check "... and udevadm trigger --settle returns in an outage" trigger
 check "... with the same links" same_names
 systemctl restart server@10811
 check "... also when the server is back" eval 'wait_for 60 state_is nbd6 attached && settles 30 && same_names'
-rm /etc/udev/rules.d/{1,5,60}*
+rm /etc/udev/rules.d/{10,11,13,55,56,60-persistent}*
 udevadm control --reload
 
 check "... and no unit has failed" is "$(systemctl --failed --no-legend --plain)" ''

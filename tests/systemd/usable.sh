@@ -22,12 +22,13 @@ if [[ ${1:-} = prepare ]]; then
 fi
 
 rounds=$(cat /etc/rounds 2>/dev/null || echo 5)
-begin $((rounds * 2 + 23))
+begin $((rounds * 2 + 26))
 mkdir "$scratch/disks"
 truncate -s 64M "$scratch/disks/disk" "$scratch/disks/bare" "$scratch/disks/other"
 printf 'label: gpt\n,40M\n' | sfdisk -q "$scratch/disks/disk"
 mkfs.ext4 -q -L stranger "$scratch/disks/other"
 start_server 10830 nbdkit -f -i 127.0.0.1 -p 10830 file dir="$scratch/disks"
+server=$pid
 modprobe nbd
 udevadm settle
 
@@ -69,6 +70,12 @@ check "--no-scan: nothing was read" refuses labelled ID_FS
 check "--no-scan: no rule takes it for a device of which nothing is known" eval '
 	! test -e /run/read-nbd6 && udevadm trigger --settle /dev/nbd9 && test -e /run/read-nbd9'
 check "--no-scan: no link but the name" refuses test -e /dev/disk/by-label/stranger
+check "--no-scan: an outage begins" eval 'kill_now "$server" && wait_for 30 state_is nbd6 lost'
+udevadm trigger --settle /dev/nbd6
+check "--no-scan: the name is the only link in an outage, too" is \
+	"$(udevadm info -q symlink /dev/nbd6)" disk/by-nbd/other
+start_server 10830 nbdkit -f -i 127.0.0.1 -p 10830 file dir="$scratch/disks"
+check "--no-scan: the outage ends" wait_for 60 state_is nbd6 attached
 check "--no-scan: detaches" nbd_attach -d other
 
 # Where only root reads the kernel's log, the unit still counts the replies with an error: it has got
