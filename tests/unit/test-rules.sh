@@ -4,7 +4,7 @@
 # `udevadm test`, which starts no program. tests/systemd/outages.sh has real devices and a real udev.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2154,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-begin 8
+begin 9
 cd "$top" || exit 1
 
 for device in /sys/block/*; do
@@ -12,7 +12,7 @@ for device in /sys/block/*; do
 done
 name=${device##*/}
 if [[ $EUID != 0 || ! -e $device/size ]] || ! command -v udevadm >/dev/null || ! unshare -m true; then
-	skip "the rules" "they need root, udevadm, and a block device" 8
+	skip "the rules" "they need root, udevadm, and a block device" 9
 	finish
 fi
 
@@ -74,6 +74,13 @@ links=/dev/disk/by-uuid/77
 check "a device on one that is not lost is read" is "$(properties dm no no)" "$read_by_others"
 check "a device on a lost one, with the numbers of Debian: LVM's and other rules do not read it" is \
 	"$(properties dm yes no)" "$links $before READ_BY_13=1"
+# LVM's rules since version 2.03.24, with the numbers of Debian.
+echo 'ENV{DM_UDEV_PRIMARY_SOURCE_FLAG}="1"' >"$scratch/rules/55-dm.rules"
+echo 'ENV{DM_UDEV_PRIMARY_SOURCE_FLAG}=="1", IMPORT{db}="ID_FS_TYPE"' >"$scratch/rules/60-persistent-storage-dm.rules"
+echo 'ENV{ID_FS_TYPE}=="ext4", ENV{READ_BY_64}="1"' >"$scratch/rules/64-btrfs.rules"
+check "... whose type LVM's do not restore for others" is "$(properties dm yes no)" \
+	"$links DM_UDEV_PRIMARY_SOURCE_FLAG=1 $before READ_BY_13=1"
+rm "$scratch/rules/"{55-dm,64-btrfs}.rules
 echo 'ENV{DM_UDEV_RULES_VSN}="2"' >"$scratch/rules/10-dm.rules"
 check "... and with LVM's own" is "$(properties dm yes no)" "$links DM_UDEV_RULES_VSN=2 $before"
 echo 'ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}="1"' >"$scratch/rules/11-dm-lvm.rules"
