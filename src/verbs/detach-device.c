@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/loop.h"
 #include "base/offload.h"
 #include "verbs/device.h"
@@ -29,6 +30,11 @@
 /* With ioctl it flushes as well, which may take as long as it makes progress. */
 #define EVERYTHING_LIMIT_MS 3600000
 
+/* For a supervisor that begins to listen: some ms, unless it waits for the kernel. */
+#define LISTEN_LIMIT_MS	      10000
+#define LISTEN_FORCE_LIMIT_MS 5000
+#define LISTEN_PAUSE_MS	      50
+
 #define SHUTDOWN_WAIT_MS  30000
 #define SHUTDOWN_PAUSE_MS 500
 
@@ -42,6 +48,9 @@ struct outcome {
 	int index;
 	bool force;
 	struct err *ret_err; /* what is to be said */
+	int lock;	     /* the device's, while no supervisor has it; -1: not taken */
+	bool rival;	     /* another process has it */
+	bool stuck;	     /* the helper thread does not end, and uses this */
 };
 
 static void released(int ret, const struct err *err, void *arg)
@@ -112,7 +121,8 @@ static int release_it(struct outcome *out, struct release_config *cfg, struct er
 	}
 	status = loop_run(out->loop);
 	release_free(release);
-	if (offload_free(cfg->offload)) {
+	out->stuck = !offload_free(cfg->offload);
+	if (!out->stuck) {
 		kernel_free(cfg->kernel);
 		queue_reader_end();
 	}
@@ -130,21 +140,57 @@ static void end_captive(int index)
 	free(state);
 }
 
-/* The device has no supervisor: does what its supervisor would have done. */
-static int detach_alone(int index, bool force, struct err *err)
+/*
+ * A release_config's lock: the device stays without a supervisor until it is detached. Not taken
+ * before, so that a supervisor that comes while the device turns out to be in use is not refused.
+ */
+static int keep_supervisors_out(void *arg, struct err *err)
 {
-	struct outcome out = {.index = index, .ret_err = err};
-	struct release_config cfg = {.index = index, .force = force, .mark = -1};
+	struct outcome *out = arg;
+	char what[32];
+	int ret;
+
+	snprintf(what, sizeof(what), "/dev/nbd%d", out->index);
+	ret = lock_take(rundir_device(out->index, "lock").text, what, &out->lock, err);
+	out->rival = ret == -EBUSY && err->kind == ERR_BUSY;
+	/* There may be no directory for the lock. Or its supervisor was killed: it is no rival. */
+	return out->rival ? ret : 0;
+}
+
+/*
+ * The device has no supervisor: does what its supervisor would have done. *ret_rival: one came
+ * meanwhile, and the device stays attached; NULL: that does not matter.
+ */
+static int detach_alone(int index, bool force, bool *ret_rival, struct err *err)
+{
+	struct outcome *out = malloc(sizeof(*out));
+	struct release_config cfg = {.index = index, .force = force, .mark = -1, .arg = out};
 	bool fallback;
 	int status;
 
-	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0)
+	if (!out) {
+		err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 		return err_exit_status(err->kind);
-	status = release_it(&out, &cfg, err);
+	}
+	*out = (struct outcome){.index = index, .ret_err = err, .lock = -1};
+	if (ret_rival)
+		cfg.lock = keep_supervisors_out;
+	if (kernel_new(KERNEL_BACKEND_AUTO, &cfg.kernel, &fallback, err) < 0) {
+		free(out);
+		return err_exit_status(err->kind);
+	}
+	status = release_it(out, &cfg, err);
 	if (status == 0) {
 		end_captive(index);
 		state_remove(index);
 	}
+	/* The thread ends with this process, which keeps the lock until then. */
+	if (out->stuck)
+		return status;
+	if (ret_rival)
+		*ret_rival = status && out->rival;
+	close_fdp(&out->lock);
+	free(out);
 	return status;
 }
 
@@ -184,7 +230,7 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	    .force = force,
 	    .mark = -1,
 	    .disconnect = ask_to_disconnect,
-	    .disconnect_arg = &out,
+	    .arg = &out,
 	};
 	unsigned alive;
 
@@ -200,33 +246,81 @@ static int detach_supervised(int index, bool force, const char *answer, struct e
 	return status;
 }
 
-/*
- * The exit status, with *err to be said whatever that is. *ret_was: the device was attached.
- * *ret_root: with --root.
- */
-static int detach(int index, bool force, bool *ret_was, bool *ret_root, struct err *err)
+/* A process has the device's lock, and does not listen. */
+static bool has_rival(int index)
+{
+	return lock_live_holder(rundir_device(index, "lock").text) != 0;
+}
+
+static int explain_rival(int index, struct err *err)
+{
+	err_set(err, ERR_BUSY, EBUSY,
+		"the nbd-attach process %d is just starting to supervise /dev/nbd%d, or detaches "
+		"it: the device stays attached; try again",
+		lock_holder(rundir_device(index, "lock").text), index);
+	return err_exit_status(err->kind);
+}
+
+/* A detach, and its state. */
+struct task {
+	int index;
+	bool force;
+	bool past;  /* the time for a supervisor that has the lock to listen */
+	bool again; /* such a one does not listen yet: it should be asked again */
+	bool was;   /* the device was attached */
+	bool root;  /* with --root */
+};
+
+/* No supervisor listens. */
+static int detach_unsupervised(struct task *t, struct err *err)
+{
+	int status;
+
+	t->was = sysfs_attached(t->index);
+	if (!t->was)
+		return cmd_device_missing(t->index, err) ? err_exit_status(err->kind) : 0;
+	err->message[0] = '\0';
+	if (t->past && t->force)
+		return detach_alone(t->index, t->force, NULL, err);
+	t->again = has_rival(t->index);
+	if (t->again)
+		return explain_rival(t->index, err);
+	status = detach_alone(t->index, t->force, &t->again, err);
+	return t->again ? explain_rival(t->index, err) : status;
+}
+
+/* The exit status, with *err to be said whatever that is. */
+static int try_to_detach(struct task *t, struct err *err)
 {
 	const struct control_request refresh = {.verb = CONTROL_REFRESH};
 	int status;
-	int ret = control_ask(index, &refresh, ANSWER_LIMIT_MS, &status, err);
+	int ret = control_ask(t->index, &refresh, ANSWER_LIMIT_MS, &status, err);
 
-	*ret_root = ret == 0 && status == 0 && strstr(err->message, " root");
+	t->again = false;
+	t->root = ret == 0 && status == 0 && strstr(err->message, " root");
 	if (ret == 0 && status == 0)
-		return detach_supervised(index, force, err->message, err);
+		return detach_supervised(t->index, t->force, err->message, err);
 	if (ret == 0)
 		return status;
-	if (ret != -ENOENT) {
-		unanswered(ret, err);
-		return err_exit_status(err->kind);
+	if (ret == -ENOENT)
+		return detach_unsupervised(t, err);
+	unanswered(ret, err);
+	return err_exit_status(err->kind);
+}
+
+static int detach(struct task *t, struct err *err)
+{
+	const uint64_t end = loop_now() + (t->force ? LISTEN_FORCE_LIMIT_MS : LISTEN_LIMIT_MS);
+	int status;
+
+	t->past = false;
+	status = try_to_detach(t, err);
+	while (t->again && !t->past) {
+		usleep(LISTEN_PAUSE_MS * 1000);
+		t->past = loop_now() >= end;
+		status = try_to_detach(t, err);
 	}
-	if (!sysfs_attached(index)) {
-		if (cmd_device_missing(index, err))
-			return err_exit_status(err->kind);
-		*ret_was = false;
-		return 0;
-	}
-	err->message[0] = '\0';
-	return detach_alone(index, force, err);
+	return status;
 }
 
 /*
@@ -237,16 +331,14 @@ static int detach(int index, bool force, bool *ret_was, bool *ret_root, struct e
 int detach_device(int index, bool force, bool *ret_was, struct err *err)
 {
 	uint64_t end = loop_now() + SHUTDOWN_WAIT_MS;
-	bool root = false;
-	int status;
+	struct task task = {.index = index, .force = force, .was = true};
+	int status = detach(&task, err);
 
-	*ret_was = true;
-	status = detach(index, force, ret_was, &root, err);
-
-	while (status == err_exit_status(ERR_BUSY) && !root && grace_read() != GRACE_NONE &&
+	while (status == err_exit_status(ERR_BUSY) && !task.root && grace_read() != GRACE_NONE &&
 	       loop_now() < end) {
 		usleep(SHUTDOWN_PAUSE_MS * 1000);
-		status = detach(index, force, ret_was, &root, err);
+		status = detach(&task, err);
 	}
+	*ret_was = task.was;
 	return status;
 }

@@ -68,10 +68,13 @@ static void disconnect_work(void *arg)
 
 	if (!r->cfg.disconnect)
 		await_kernel(r);
+	r->detach_ret = r->cfg.lock ? r->cfg.lock(r->cfg.arg, &r->err) : 0;
+	if (r->detach_ret < 0)
+		return;
 	if (!release_decide(r, DECISION_DISCONNECT))
 		return;
 	if (r->cfg.disconnect) {
-		r->detach_ret = r->cfg.disconnect(r->cfg.disconnect_arg, &r->err);
+		r->detach_ret = r->cfg.disconnect(r->cfg.arg, &r->err);
 		undo_tuning(r);
 		return;
 	}

@@ -47,7 +47,12 @@ struct release_config {
 	 * helper thread. NULL: `kernel` is used.
 	 */
 	int (*disconnect)(void *arg, struct err *err);
-	void *disconnect_arg;
+	/*
+	 * Called on the helper thread just before the disconnect. -errno with *err: the device
+	 * stays attached. NULL: nothing needs to be locked.
+	 */
+	int (*lock)(void *arg, struct err *err);
+	void *arg; /* of both */
 	/* Replaces usage_find(), in the same way. */
 	int (*look)(int index, pid_t skip, struct usage *ret_usage);
 };
