@@ -210,7 +210,7 @@ static void ended(unsigned taken, bool declined, void *arg)
 
 	if (declined && taken == 0 && alive > 0 && !reconnect_declined(s->reconnect))
 		handover_keep(s->handover, 0);
-	reconnect_handed_over(s->reconnect, alive > 0);
+	reconnect_handed_over(s->reconnect, taken, alive > 0);
 	supervisor_post(s,
 			alive == 0			 ? FSM_NOT_HEALED
 			: alive < links_wanted(s->links) ? FSM_PART_HEALED

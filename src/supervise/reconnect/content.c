@@ -142,9 +142,9 @@ int content_check(struct reconnect *r, const struct attempt_result *result, stru
 	return 0;
 }
 
-void content_recovered(struct reconnect *r)
+void content_recovered(struct reconnect *r, bool taken)
 {
-	if (r->accepted.known) {
+	if (taken && r->accepted.known) {
 		r->content = r->accepted;
 		log_notice("/dev/nbd%d: another disk was accepted", r->env->at->index);
 	}

@@ -33,6 +33,7 @@ struct reconnect {
 	struct hints *hints;   /* during an outage; with --swap always */
 	unsigned accept;       /* enum identity_accept, in this outage */
 	bool not_healed;       /* the last hand-over failed */
+	bool taken;	       /* the kernel has a new connection since reconnect_recovered() */
 	uid_t unix_uid; /* the user ID of the server at the Unix socket in use; -1: not known */
 	bool has_key;	/* there is a key for digests of the content, which the state file has */
 	uint8_t key[SIPHASH_KEY_SIZE];
@@ -103,8 +104,8 @@ uint32_t content_sample(const struct reconnect *r);
  * -CONTENT_DIFFERS: it is another disk.
  */
 int content_check(struct reconnect *r, const struct attempt_result *result, struct err *err);
-/* The kernel has new connections: what was accepted is the device's content from now on. */
-void content_recovered(struct reconnect *r);
+/* `taken`: the kernel has new connections. What was accepted is the device's content then. */
+void content_recovered(struct reconnect *r, bool taken);
 /* An idle_fn. */
 void content_seen(const struct ids *ids, void *arg);
 void content_report(const struct reconnect *r, struct state *ret_state);

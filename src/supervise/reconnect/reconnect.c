@@ -332,20 +332,27 @@ bool reconnect_declined(struct reconnect *r)
 	return t->serving == (int)t->aimed;
 }
 
-void reconnect_handed_over(struct reconnect *r, bool alive)
+void reconnect_handed_over(struct reconnect *r, unsigned taken, bool alive)
 {
+	r->taken |= taken > 0;
 	r->not_healed = !alive;
 }
 
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside)
 {
+	bool taken = r->taken;
+
+	r->taken = false;
 	turns_healed(r);
-	content_recovered(r);
-	r->accept = r->cfg.accept; /* forgets what was accepted for this outage */
+	/* Without a new connection, what was accepted has not been used. */
+	if (taken || missing == 0) {
+		content_recovered(r, taken);
+		r->accept = r->cfg.accept; /* forgets what was accepted for this outage */
+	}
 	r->error[0] = '\0';
 	if (missing == 0 && !r->cfg.swap)
 		hints_free(TAKE_PTR(r->hints));
-	redial_want(r->redial, turns_may_dial(r) ? missing : 0, again, beside);
+	redial_want(r->redial, turns_may_dial(r) ? missing : 0, again || !taken, beside);
 }
 
 /* --- the server in use ------------------------------------------------------------------------ */

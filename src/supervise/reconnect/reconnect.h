@@ -149,9 +149,13 @@ void reconnect_hand_over(struct reconnect *r);
  * the connections that wait lead to another server.
  */
 bool reconnect_declined(struct reconnect *r);
-/* A hand-over is over; tells whether a connection is alive. */
-void reconnect_handed_over(struct reconnect *r, bool alive);
-/* A connection is alive again, and `missing` are still missing. */
+/* A hand-over is over: the kernel has `taken` of its connections. Tells whether any is alive. */
+void reconnect_handed_over(struct reconnect *r, unsigned taken, bool alive);
+/*
+ * A connection is alive, and `missing` are still missing. `again`: the last success did not last.
+ * If the kernel has taken no connection, that is no success: the delays go on, and what was
+ * accepted stays accepted while a connection is missing.
+ */
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside);
 
 /* --- the server in use ------------------------------------------------------------------------ */

@@ -175,7 +175,7 @@ static void the_server_is_found(void **state)
 	assert_int_equal(f.size, EXPORT_SIZE);
 	assert_true(address_equal(&f.peer, &at));
 	reconnect_hand_over(f.r);
-	reconnect_handed_over(f.r, true);
+	reconnect_handed_over(f.r, 1, true);
 	reconnect_recovered(f.r, 0, false, false);
 	assert_string_equal(report().error, "");
 	assert_int_equal(report().next_try, 0);
@@ -264,9 +264,14 @@ static void another_export_is_refused(void **state)
 	reconnect_accept(f.r, ACCEPT_SMALLER);
 	reconnect_hurry(f.r, "it is accepted");
 	await(&f.found);
+	/* The connection ended before the kernel was offered it. */
+	reconnect_hand_over(f.r);
+	reconnect_handed_over(f.r, 0, true);
+	reconnect_recovered(f.r, 1, false, true);
+	assert_int_equal(reconnect_accepted(f.r), ACCEPT_SMALLER);
 	/* For this outage only. */
 	reconnect_hand_over(f.r);
-	reconnect_handed_over(f.r, true);
+	reconnect_handed_over(f.r, 1, true);
 	reconnect_recovered(f.r, 0, false, false);
 	assert_int_equal(reconnect_accepted(f.r), 0);
 	server_stop(pid);
@@ -432,6 +437,11 @@ static void identifiers_are_compared(void **state)
 	reconnect_accept(f.r, ACCEPT_CONTENT);
 	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
 	assert_string_equal(report().content, "ids 1048576 ext:aa");
+	reconnect_handed_over(f.r, 0, true);
+	reconnect_recovered(f.r, 1, false, true);
+	assert_string_equal(report().content, "ids 1048576 ext:aa");
+	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
+	reconnect_handed_over(f.r, 1, true);
 	reconnect_recovered(f.r, 0, false, false);
 	assert_string_equal(report().content, "ids 1048576 ext:bb");
 	assert_int_equal(reconnect_check_content(f.r, &a, &err), -EXDEV);
@@ -439,8 +449,16 @@ static void identifiers_are_compared(void **state)
 	reconnect_accept(f.r, ACCEPT_CONTENT);
 	assert_int_equal(reconnect_check_content(f.r, &a, &err), 0);
 	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
+	reconnect_handed_over(f.r, 1, true);
 	reconnect_recovered(f.r, 0, false, false);
 	now = report();
+	/* The kernel knows of no dead connection: it has its own disk, and the outage is over. */
+	reconnect_accept(f.r, ACCEPT_CONTENT);
+	assert_int_equal(reconnect_check_content(f.r, &a, &err), 0);
+	reconnect_handed_over(f.r, 0, true);
+	reconnect_recovered(f.r, 0, false, false);
+	assert_string_equal(report().content, "ids 1048576 ext:bb");
+	assert_int_equal(reconnect_accepted(f.r), 0);
 	assert_string_equal(now.content, "ids 1048576 ext:bb");
 	/* A later supervisor knows it, or knows that it does not. */
 	memcpy(former.content, now.content, sizeof(former.content));
@@ -506,7 +524,7 @@ static void another_server_takes_over(void **state)
 	assert_false(reconnect_declined(f.r));
 	assert_ptr_equal(reconnect_endpoint(f.r), &f.endpoint);
 	reconnect_hand_over(f.r);
-	reconnect_handed_over(f.r, true);
+	reconnect_handed_over(f.r, 1, true);
 	reconnect_recovered(f.r, 0, false, false);
 	assert_int_equal(report().failovers, 1);
 	assert_string_equal(report().fence, "");
