@@ -1,16 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# Passes the connections to PATH on to a server's socket, and ends each one right after its handshake
-# while FILE exists. Prints a line for each one that it ends so.
-# Usage: fickle.py PATH SOCKET FILE
+# Passes the connections to PATH, or to a TCP port, on to a server's socket. While FILE exists, each
+# new one ends with the last reply of its handshake. Prints a line for each one that it ends so.
+# Usage: fickle.py PATH|PORT SOCKET FILE
 import os
 import socket
 import sys
 import threading
-import time
 
-path, server, flag = sys.argv[1:4]
-END_OF_INFO = bytes.fromhex("0000000100000000")  # NBD_REP_ACK, and no payload
+where, server, flag = sys.argv[1:4]
+GO_IS_DONE = bytes.fromhex("00000007" "00000001" "00000000")  # NBD_OPT_GO, NBD_REP_ACK, no payload
 
 
 def end(*sockets):
@@ -21,33 +20,29 @@ def end(*sockets):
             pass
 
 
-def passes(a, b, seen=None):
+def passes(a, b, fickle=False):
     try:
         while data := a.recv(65536):
-            if seen:
-                seen[0] = data
+            if fickle and data.endswith(GO_IS_DONE):
+                b.send(data, socket.MSG_MORE)  # over TCP, the end comes with it
+                print("ended", flush=True)
+                break
             b.sendall(data)
     except OSError:
         pass
-    end(a, b)
+    end(b, a)
 
 
 def serve(client):
     up = socket.socket(socket.AF_UNIX)
     up.connect(server)
-    seen = [b"-"]
-    fickle = os.path.exists(flag)
     threading.Thread(target=passes, args=(client, up), daemon=True).start()
-    threading.Thread(target=passes, args=(up, client, seen), daemon=True).start()
-    if fickle:
-        while not seen[0].endswith(END_OF_INFO):
-            time.sleep(0.0001)
-        print("ended", flush=True)
-        end(client, up)
+    threading.Thread(target=passes, args=(up, client, os.path.exists(flag)), daemon=True).start()
 
 
-s = socket.socket(socket.AF_UNIX)
-s.bind(path)
+s = socket.socket(socket.AF_INET if where.isdigit() else socket.AF_UNIX)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(where)) if where.isdigit() else where)
 s.listen(16)
 while True:
     threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
