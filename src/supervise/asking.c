@@ -20,22 +20,35 @@
 #include "supervise/succeeding.h"
 #include "supervise/watch/watch.h"
 
+/* Nothing is dialled, though a connection may be missing. */
+static void refuse_to_dial(struct supervisor *s)
+{
+	requests_answer(s->requests, err_exit_status(ERR_BUSY),
+			s->state == FSM_GIVING ? "another supervisor is taking the device over: "
+						 "try again"
+					       : "the device is being detached");
+}
+
 static void reconnect(struct supervisor *s, unsigned accept)
 {
-	if (s->state != FSM_ATTACHED)
-		reconnect_accept(s->reconnect, accept);
-	if (!s->cfg.reconnect)
+	if (!s->cfg.reconnect) {
 		requests_answer(s->requests, 1, "it was attached with --no-reconnect");
-	else if (s->state == FSM_ATTACHED && links_blind(s->links))
+	} else if (s->state == FSM_ATTACHED && links_blind(s->links)) {
 		requests_answer(s->requests, 0,
 				"the kernel is being asked whether the connections are alive, "
 				"because a supervisor that has died made them");
-	else if (s->state == FSM_ATTACHED)
+	} else if (s->state == FSM_ATTACHED) {
 		requests_answer(s->requests, 0, "every connection is alive");
-	else if (handover_is_handing_over(s->handover))
-		requests_answer(s->requests, 0, "a new connection is being handed to the kernel");
-	else
-		requests_answer(s->requests, 0, "dialling");
+	} else if (!supervisor_dials(s)) {
+		refuse_to_dial(s);
+	} else {
+		/* For this outage. Stored at another time, it would count in a later one. */
+		reconnect_accept(s->reconnect, accept);
+		requests_answer(s->requests, 0,
+				handover_is_handing_over(s->handover)
+				    ? "a new connection is being handed to the kernel"
+				    : "dialling");
+	}
 	if (s->state == FSM_ATTACHED || supervisor_dials(s))
 		takeover_probe(s->takeover);
 	reconnect_hurry(s->reconnect, "asked to");
