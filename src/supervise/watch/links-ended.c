@@ -43,6 +43,11 @@ void links_ask_log(struct links *l, links_log_fn *fn)
 	l->ask_log = fn;
 }
 
+void links_limit_peers(struct links *l, uint32_t limit_ms)
+{
+	l->peer_timeout_ms = limit_ms;
+}
+
 bool links_settled(struct links *l, uint64_t now)
 {
 	for (size_t i = l->n_ended; i-- > 0;) {

@@ -33,7 +33,7 @@ struct links {
 	struct ended ended[LINKS_MAX];
 	unsigned given_up;	  /* since the last call of links_given_up() */
 	unsigned uncut;		  /* connections that cannot be cut, though their peer is silent */
-	uint32_t peer_timeout_ms; /* of the latest sample */
+	uint32_t peer_timeout_ms; /* --peer-timeout; 0: not known */
 	uint32_t driver_limit_ms; /* see links_driver_may_cut(); 0: never */
 	unsigned wanted;	  /* 0 before links_watch() */
 	unsigned presumed;	  /* dead ones among those that cannot be examined */

@@ -185,6 +185,12 @@ void links_driver_may_cut(struct links *l);
 void links_ask_log(struct links *l, links_log_fn *fn);
 
 /*
+ * --peer-timeout, for connections that have ended, until links_sample() says another one: there may
+ * be no sample after a takeover, because no connection is alive.
+ */
+void links_limit_peers(struct links *l, uint32_t limit_ms);
+
+/*
  * Before new connections are used: true if no request of a connection that ended at our side can be
  * carried out after requests of the new ones, or if its time limit has passed (watch/ended.h). Call
  * it when the server's host is known to be back.

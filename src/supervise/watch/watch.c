@@ -74,8 +74,10 @@ struct watch *watch_new(const struct part_env *env, const struct watch_config *c
 	w->settle = loop_timer_new(env->loop, settled, w);
 	w->sample = loop_timer_new(env->loop, take_sample, w);
 	w->links = links_new(env->loop, link_died, w);
-	if (w->links)
+	if (w->links) {
 		links_ask_log(w->links, ask_log);
+		links_limit_peers(w->links, cfg->peer_timeout_ms);
+	}
 	if (w->links && !cfg->frugal)
 		links_knock(w->links);
 	if (w->settle && w->sample && w->links && links_know_relays(w->links, cfg->relays) == 0)
