@@ -7,7 +7,8 @@
 Moves the control socket SOCKET away, listens in its place, and passes one conversation on, with its
 descriptors. Kills the victim as soon as the message of PHASE has come (asked, offer, ready,
 commit), before it passes that on. The victim is a process, or -FILE: the number is in that file.
-With PHASE `none` nobody is killed. Says what passed.
+With PHASE `none` nobody is killed. Ends then, as one of the two is dead; with PHASE+ the victim is
+another process, and the conversation goes on. Says what passed.
 """
 
 import os
@@ -18,6 +19,8 @@ import sys
 import time
 
 path, phase, victim = sys.argv[1:]
+goes_on = phase.endswith("+")
+phase = phase.rstrip("+")
 real = path + ".real"
 os.rename(path, real)
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -72,9 +75,10 @@ while True:
               flush=True)
         if here == phase:
             kill()
+        if here == phase and not goes_on:
             other[source].shutdown(socket.SHUT_RD)  # nothing gets to the dead one any more
         send(other[source], data, fds)
         for fd in fds:
             os.close(fd)
-        if here == phase:
+        if here == phase and not goes_on:
             sys.exit()  # which ends both connections, as the death of one of them does

@@ -209,6 +209,33 @@ static void log_given(const struct adopt *a, const struct links *links)
 			   a->index, links_kept(links, fds));
 }
 
+/*
+ * True if that many connections are missing because they have died since the former supervisor
+ * vouched for their sockets. The driver was not asked then, and its message may be lost. (If it was
+ * asked, it may already have others in their place.)
+ */
+static bool known_dead(const struct adopt *a, const struct match_socket *sockets, size_t n,
+		       unsigned missing)
+{
+	unsigned dead = 0;
+
+	for (size_t i = 0; i < n; i++)
+		dead += sockets[i].certain &&
+			(sockets[i].verdict == MATCH_DIED || sockets[i].verdict == MATCH_ENDED);
+	return a->vouched && missing <= dead;
+}
+
+/*
+ * The driver says that all are alive, or the live ones are unknown: then those not found count as
+ * alive. Later probes find out if they are dead.
+ */
+static void add_blind(const struct adopt *a, struct links *links)
+{
+	while (links_alive(links) < most_alive(a) && (a->probe == ADOPT_ALIVE || !a->known))
+		if (links_add_foreign(links, NULL) < 0)
+			break;
+}
+
 void adopt_links(const struct adopt *a, struct given *given, struct links *links)
 {
 	struct match_socket sockets[GIVEN_MAX];
@@ -223,13 +250,8 @@ void adopt_links(const struct adopt *a, struct given *given, struct links *links
 	take_given(a, given, sockets, links);
 	log_given(a, links);
 	add_listed(a, sockets, n, links);
-	/*
-	 * The driver says that all are alive, or the live ones are unknown: then those not found
-	 * count as alive. Later probes find out if they are dead.
-	 */
-	while (links_alive(links) < most_alive(a) && (a->probe == ADOPT_ALIVE || !a->known))
-		if (links_add_foreign(links, NULL) < 0)
-			break;
+	if (!known_dead(a, sockets, n, most_alive(a) - links_alive(links)))
+		add_blind(a, links);
 	links_expect(links, a->plan.connections);
 	inherit_ends(a, sockets, n, links);
 }
