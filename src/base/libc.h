@@ -32,7 +32,7 @@ static inline void closefrom(int first)
 #define P_PIDFD 3
 #endif
 
-/* musl's heap gives memory back in its own way. */
+/* musl's heap cannot be told to keep memory: a worker may map pages (seccomp-filter.c). */
 #ifndef __GLIBC__
 #define M_TRIM_THRESHOLD 0
 #define M_MMAP_THRESHOLD 0

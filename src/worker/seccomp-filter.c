@@ -10,6 +10,13 @@
 #include "base/cleanup.h"
 #include "worker/seccomp-programs.h" /* made by seccomp/generate.c */
 
+/* What is generated is the same for every C library: see base/libc.h. */
+#ifdef __GLIBC__
+#define TLS_PROGRAM tls_program
+#else
+#define TLS_PROGRAM tls_mapping_program
+#endif
+
 int seccomp_filter_install(enum sandbox_profile profile)
 {
 	struct sock_fprog program = {0};
@@ -21,8 +28,8 @@ int seccomp_filter_install(enum sandbox_profile profile)
 		program.filter = (struct sock_filter *)(uintptr_t)handshake_program;
 		break;
 	case SANDBOX_TLS:
-		program.len = ARRAY_SIZE(tls_program);
-		program.filter = (struct sock_filter *)(uintptr_t)tls_program;
+		program.len = ARRAY_SIZE(TLS_PROGRAM);
+		program.filter = (struct sock_filter *)(uintptr_t)TLS_PROGRAM;
 		break;
 	case SANDBOX_RESOLVE:
 		program.len = ARRAY_SIZE(resolve_program);

@@ -277,7 +277,8 @@ static void do_job(struct worker *w)
 
 /*
  * Lets the heap grow to what a handshake with TLS and a relay take, before there is little memory
- * to be had. Large blocks come from the heap, too.
+ * to be had. Large blocks come from the heap, too. Only glibc can be told so: elsewhere the system
+ * call filter lets malloc() map pages.
  */
 static void prepare_heap(void)
 {

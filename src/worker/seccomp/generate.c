@@ -87,15 +87,24 @@ static const int tls_allowed[] = {
 };
 
 /*
- * Failures that are handled: of other ways than brk() by which malloc() tries to get memory, and of
- * looks whether GnuTLS's configuration has changed, for a priority such as @SYSTEM.
+ * Failures that are handled: of looks whether GnuTLS's configuration has changed, for a priority
+ * such as @SYSTEM, and of giving memory back.
  */
 static const int tls_refused[] = {
 #if !defined(__SANITIZE_ADDRESS__)
-    SCMP_SYS(mmap),  SCMP_SYS(munmap), SCMP_SYS(mremap),     SCMP_SYS(madvise),
+    SCMP_SYS(madvise),
 #endif
-    SCMP_SYS(stat),  SCMP_SYS(stat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
-    SCMP_SYS(statx), SCMP_SYS(open),   SCMP_SYS(openat),
+    SCMP_SYS(stat),    SCMP_SYS(stat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
+    SCMP_SYS(statx),   SCMP_SYS(open),	 SCMP_SYS(openat),
+};
+
+/* Of other ways than brk() by which glibc's malloc() tries to get memory. */
+static const int heap_refused[] = {
+#if !defined(__SANITIZE_ADDRESS__)
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+#endif
 };
 
 /* The files are open, and so is the memory: they are copied, and that is passed on. */
@@ -341,7 +350,7 @@ static int add_setsockopt(scmp_filter_ctx ctx, int level, int option)
 				SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)option));
 }
 
-static int add_tls(scmp_filter_ctx ctx)
+static int add_tls_calls(scmp_filter_ctx ctx)
 {
 	int ret = add_handshake(ctx);
 
@@ -376,6 +385,45 @@ static int add_tls(scmp_filter_ctx ctx)
 		ret = add_setsockopt(ctx, SOL_TLS, TLS_TX);
 	if (ret == 0)
 		ret = add_setsockopt(ctx, SOL_TLS, TLS_RX);
+	return ret;
+}
+
+static int add_tls(scmp_filter_ctx ctx)
+{
+	int ret = add_tls_calls(ctx);
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(heap_refused); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOMEM), heap_refused[i], 0);
+	return ret;
+}
+
+/*
+ * For a C library whose heap does not stay within what was set aside, such as musl's: it maps
+ * pages, and gives them back. They are private, belong to no file, and can never be executed.
+ * RLIMIT_DATA says how many there may be.
+ */
+static int add_tls_mapping(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t others = ~(scmp_datum_t)(PROT_READ | PROT_WRITE);
+	static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2)};
+	int ret = add_tls_calls(ctx);
+
+#if defined(__SANITIZE_ADDRESS__)
+	return ret; /* they are allowed */
+#endif
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(maps); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, maps[i], 2,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, others, 0),
+				       SCMP_A3(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)MAP_FIXED,
+					       MAP_PRIVATE | MAP_ANONYMOUS));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, others, 0));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 1,
+				       SCMP_A3(SCMP_CMP_EQ, MREMAP_MAYMOVE));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 0);
 	return ret;
 }
 
@@ -570,6 +618,7 @@ int main(void)
 	if (seccomp_api_set(API_LEVEL) < 0 ||
 	    generate("handshake_program", SCMP_ACT_KILL_PROCESS, add_handshake) < 0 ||
 	    generate("tls_program", SCMP_ACT_KILL_PROCESS, add_tls) < 0 ||
+	    generate("tls_mapping_program", SCMP_ACT_KILL_PROCESS, add_tls_mapping) < 0 ||
 	    generate("keys_program", SCMP_ACT_KILL_PROCESS, add_keys) < 0 ||
 	    generate("look_program", SCMP_ACT_KILL_PROCESS, add_look) < 0 ||
 	    generate("zygote_program", SCMP_ACT_ALLOW, add_zygote) < 0 ||

@@ -53,6 +53,7 @@ struct program {
 
 static const struct program handshake = {handshake_program, ARRAY_SIZE(handshake_program)};
 static const struct program tls = {tls_program, ARRAY_SIZE(tls_program)};
+static const struct program tls_mapping = {tls_mapping_program, ARRAY_SIZE(tls_mapping_program)};
 static const struct program keys = {keys_program, ARRAY_SIZE(keys_program)};
 static const struct program resolve = {resolve_program, ARRAY_SIZE(resolve_program)};
 static const struct program zygote = {zygote_program, ARRAY_SIZE(zygote_program)};
@@ -135,6 +136,7 @@ static const uint64_t values[] = {
     TCP_INFO,
     16,
     17,
+    MAP_PRIVATE | MAP_ANONYMOUS,
     41,
     129,
     282,
@@ -185,6 +187,9 @@ static const int tls_calls[] = {
     SYS_pread64,   SYS_brk,   SYS_getrandom, SYS_getpid,     SYS_time,	   SYS_gettimeofday,
     SYS_getrusage, SYS_futex, SYS_prctl,     SYS_getsockopt, SYS_shutdown,
 };
+
+/* Where the C library is not glibc, whose heap grows by brk() alone. */
+static const int mapping_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect};
 
 static const int keys_calls[] = {
     SYS_read,  SYS_write, SYS_pwrite64,	  SYS_lseek,	       SYS_sendmsg,
@@ -276,6 +281,9 @@ static void exactly_these(void **state)
 		if (possible(&handshake, nr) != plain || possible(&tls, nr) != (plain || more))
 			fail_msg("system call %d: a worker %s", nr,
 				 plain || more ? "has to have it" : "must not have it");
+		if (possible(&tls_mapping, nr) !=
+		    (plain || more || listed(mapping_calls, ARRAY_SIZE(mapping_calls), nr)))
+			fail_msg("system call %d: a worker whose heap maps pages", nr);
 		if (possible(&keys, nr) != listed(keys_calls, ARRAY_SIZE(keys_calls), nr))
 			fail_msg("system call %d: a reader of keys must have just its list", nr);
 		if (listed(never, ARRAY_SIZE(never), nr) && possible(&resolve, nr))
@@ -422,6 +430,38 @@ static void by_their_arguments(void **state)
 	assert_int_equal(call(&resolve, SYS_prlimit64, 1, 7, 0, 0, 0), no);
 }
 
+/* Pages for the heap of musl: they are this process's alone, and hold no code. */
+static void a_heap_that_maps_pages(void **state)
+{
+	const uint32_t yes = SECCOMP_RET_ALLOW, death = SECCOMP_RET_KILL_PROCESS;
+	const int ours = MAP_PRIVATE | MAP_ANONYMOUS, rw = PROT_READ | PROT_WRITE;
+	const struct program *p = &tls_mapping;
+
+	(void)state;
+	assert_int_equal(call(p, SYS_mmap, 0, 4096, rw, ours, UINT64_MAX), yes);
+	assert_int_equal(call(p, SYS_mmap, 0, 4096, PROT_NONE, ours, UINT64_MAX), yes);
+	assert_int_equal(call(p, SYS_mmap, 0, 4096, rw | PROT_EXEC, ours, UINT64_MAX), death);
+	assert_int_equal(call(p, SYS_mmap, 0, 4096, PROT_EXEC, ours, UINT64_MAX), death);
+	/* A guard page in front of what brk() gave, and no other flag. */
+	for (int bit = 0; bit < 32; bit++)
+		assert_int_equal(call(p, SYS_mmap, 0, 4096, rw, ours ^ (UINT64_C(1) << bit), 3),
+				 UINT64_C(1) << bit == MAP_FIXED ? yes : death);
+	assert_int_equal(call(p, SYS_mprotect, 4096, 4096, rw, 0, 0), yes);
+	assert_int_equal(call(p, SYS_mprotect, 4096, 4096, PROT_NONE, 0, 0), yes);
+	assert_int_equal(call(p, SYS_mprotect, 4096, 4096, PROT_READ | PROT_EXEC, 0, 0), death);
+	assert_int_equal(call(p, SYS_mprotect, 4096, 4096, PROT_EXEC, 0, 0), death);
+	assert_int_equal(call(p, SYS_mremap, 4096, 4096, 8192, MREMAP_MAYMOVE, 0), yes);
+	assert_int_equal(call(p, SYS_mremap, 4096, 4096, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, 0),
+			 death);
+	assert_int_equal(call(p, SYS_munmap, 4096, 4096, 0, 0, 0), yes);
+	assert_int_equal(call(p, SYS_openat, 3, 4096, 0, 0, 0), REFUSE(ENOMEM));
+	/* With glibc nothing is mapped. */
+	assert_int_equal(call(&tls, SYS_mprotect, 4096, 4096, rw, 0, 0), death);
+	assert_int_equal(call(&tls, SYS_mremap, 4096, 4096, 8192, MREMAP_MAYMOVE, 0),
+			 REFUSE(ENOMEM));
+	assert_int_equal(call(&tls, SYS_munmap, 4096, 4096, 0, 0, 0), REFUSE(ENOMEM));
+}
+
 /* What libcap does when it is loaded, and sd-bus when it connects: both with systemd's modules. */
 static void other_name_services(void **state)
 {
@@ -448,8 +488,8 @@ static void no_other_architecture(void **state)
 	    AUDIT_ARCH_MIPSEL64, 0,
 	    UINT32_MAX,
 	};
-	static const struct program *const programs[] = {&handshake, &tls, &keys, &resolve,
-							 &zygote};
+	static const struct program *const programs[] = {&handshake, &tls,     &tls_mapping,
+							 &keys,	     &resolve, &zygote};
 	static const uint64_t args[6] = {0};
 
 	(void)state;
@@ -476,6 +516,7 @@ int main(void)
 		cmocka_unit_test(exactly_these),
 		cmocka_unit_test(a_zygote_lacks_these),
 		cmocka_unit_test(by_their_arguments),
+		cmocka_unit_test(a_heap_that_maps_pages),
 		cmocka_unit_test(other_name_services),
 #endif
 	};
