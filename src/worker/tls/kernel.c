@@ -7,6 +7,7 @@
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -101,6 +102,16 @@ static int give(struct tls *t, bool receiving, const struct layout *l)
 	return ret;
 }
 
+/*
+ * What a kernel answers whose TLS lacks the cipher, the version, or the receiving direction.
+ * Another connection with a relay does without; this one cannot be used any more, because the
+ * kernel may have taken the keys of one direction.
+ */
+static bool is_unsupported(int error)
+{
+	return error == EINVAL || error == ENOENT || error == EOPNOTSUPP || error == ENOPROTOOPT;
+}
+
 int tls_offload(struct tls *t, struct err *err)
 {
 	gnutls_cipher_algorithm_t cipher = t->lib->cipher_get(t->session);
@@ -131,10 +142,12 @@ int tls_offload(struct tls *t, struct err *err)
 	ret = give(t, false, l);
 	if (ret == 0)
 		ret = give(t, true, l);
-	if (ret < 0)
-		return err_errno(
-		    err, ERR_SYSTEM, -ret, "this kernel's TLS does not support %s with %s",
-		    t->lib->protocol_get_name(t->lib->protocol_get_version(t->session)),
-		    t->lib->cipher_get_name(cipher));
-	return 0;
+	if (ret == 0)
+		return 0;
+	if (!is_unsupported(-ret))
+		return err_errno(err, ERR_SYSTEM, -ret, "cannot give the keys to the kernel");
+	return err_set(err, ERR_SYSTEM, TLS_NOT_IN_KERNEL,
+		       "this kernel's TLS does not support %s with %s",
+		       t->lib->protocol_get_name(t->lib->protocol_get_version(t->session)),
+		       t->lib->cipher_get_name(cipher));
 }
