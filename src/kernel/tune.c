@@ -68,7 +68,8 @@ static int limit_requests(const char *root, int index, const struct tune *t, str
 	/* From Linux 6.3 on, 0 means the driver's own value. */
 	ret = wanted ? set_number(root, index, "queue/max_sectors_kb", wanted, err) : -EINVAL;
 	if (ret == -EINVAL && wanted < now)
-		return err_set(err, ERR_SYSTEM, EINVAL,
+		/* PERMANENT, as in supervise/attach/plan.c: a server must not cause SYSTEM. */
+		return err_set(err, ERR_PERMANENT, EINVAL,
 			       "the server takes at most %u bytes in one request, but this kernel "
 			       "cannot be limited to that",
 			       t->max_payload);

@@ -25,8 +25,9 @@ struct tune {
  * Call right after attaching, before anybody uses the device. Writing a queue attribute waits for
  * the requests under way, as those of udev, which are never answered if the server has just died.
  * So a process of its own writes them, for which this waits at most half a minute. Errors:
- * ERR_SYSTEM (the server's limit is below what the kernel can do, or a leftover setting cannot be
- * reset here: the message says how to do it), ERR_RETRY (the time is over), ERR_FAILED.
+ * ERR_PERMANENT (the server's limit is below what the kernel can do), ERR_SYSTEM (a leftover
+ * setting cannot be reset here: the message says how to do it), ERR_RETRY (the time is over),
+ * ERR_FAILED.
  *
  * io_timeout is written last. This waits until that is done, but at most TUNE_WAIT_MS: udev may be
  * reading from a server that does not answer.
