@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/signals.h"
 #include "base/terminal.h"
 
 #define PHASE 0x80 /* in a byte that is a state, and not an exit status */
@@ -36,29 +37,11 @@ static void forward(int signal)
 		kill(child_pid, signal == SIGHUP ? SIGTERM : signal);
 }
 
-/* Those that end the command. */
-static void block_signals(sigset_t *ret_mask)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, ret_mask);
-}
-
 /* A supervisor that went on would attach the device later, and no command would say so. */
 static void forward_signals(pid_t child, const sigset_t *mask)
 {
-	const struct sigaction action = {.sa_handler = forward};
-	struct sigaction old;
-
 	child_pid = child;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup(1) */
-		sigaction(SIGHUP, &action, NULL);
+	signals_catch(forward);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
@@ -104,7 +87,7 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 		return err_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
 	/* The parent may show there what it waits for. */
 	log_set_erase(terminal_is(STDERR_FILENO) && log_says(LOG_NOTICE));
-	block_signals(&mask); /* one that comes now is forwarded, too */
+	signals_block(&mask); /* one that comes now is forwarded, too */
 	child = fork();
 	if (child > 0)
 		forward_signals(child, &mask);

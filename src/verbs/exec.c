@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "kernel/device.h"
 #include "verbs/verbs.h"
 
@@ -18,35 +20,65 @@
 #define SIGNAL_ENDED \
 	128 /* added to the number of the signal that ended a command, as a shell does */
 
-static volatile sig_atomic_t running;
+/* The child, and whether it is the command; the last signal that came. */
+static volatile sig_atomic_t running, commanding, signalled;
 
 /* A terminal sends SIGINT to the command as well. */
 static void forward(int signal)
 {
-	if (running > 0 && signal != SIGINT)
+	signalled = signal;
+	if (running > 0 && (!commanding || signal != SIGINT))
 		kill(running, signal);
 }
 
-/* From here on a signal ends what runs, and the device is detached all the same. */
-static void catch_signals(void)
+/*
+ * Forks as fork(2) does. A signal that comes meanwhile is the child's, too, and one that came
+ * earlier prevents it: -1 with EINTR. In the child, signals are as they were before this command
+ * caught them.
+ */
+static pid_t start(bool command)
 {
-	const struct sigaction action = {.sa_handler = forward};
+	sigset_t mask;
+	pid_t child = -1;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	signals_block(&mask);
+	if (signalled)
+		errno = EINTR;
+	else
+		child = fork();
+	if (child == 0)
+		signals_catch(SIG_DFL);
+	if (child > 0) {
+		commanding = command;
+		running = child;
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	return child;
 }
 
 static int wait_for(pid_t child)
 {
+	siginfo_t info;
 	int status;
 
-	running = child;
-	while (waitpid(child, &status, 0) < 0)
+	/* Another process may get its number as soon as it has been waited for. */
+	while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0)
 		if (errno != EINTR)
 			return err_exit_status(ERR_SYSTEM);
 	running = 0;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_exit_status(ERR_SYSTEM);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNAL_ENDED + WTERMSIG(status);
+}
+
+/* The exit status if start() has failed. */
+static int not_started(void)
+{
+	if (signalled)
+		return SIGNAL_ENDED + signalled;
+	log_error("cannot start a process: %s", strerror(errno));
+	return err_exit_status(ERR_SYSTEM);
 }
 
 /* The name that attaching to "auto" has printed, or -errno. It is in the pipe already. */
@@ -75,11 +107,9 @@ static int attach(const struct options *o, int *ret_index)
 	}
 	from = pipe_fd[0];
 	to = pipe_fd[1];
-	child = fork();
-	if (child < 0) {
-		log_error("cannot start a process: %s", strerror(errno));
-		return err_exit_status(ERR_SYSTEM);
-	}
+	child = start(false);
+	if (child < 0)
+		return not_started();
 	if (child == 0) {
 		dup2(to, STDOUT_FILENO);
 		exit(cmd_attach(o));
@@ -99,11 +129,9 @@ static int run_command(const char *command, int index)
 	pid_t child;
 
 	snprintf(device, sizeof(device), "/dev/nbd%d", index);
-	child = fork();
-	if (child < 0) {
-		log_error("cannot start a process: %s", strerror(errno));
-		return err_exit_status(ERR_SYSTEM);
-	}
+	child = start(true);
+	if (child < 0)
+		return not_started();
 	if (child == 0) {
 		setenv("NBD_DEVICE", device, 1);
 		execl(SHELL, SHELL, "-c", command, (char *)NULL);
@@ -119,7 +147,8 @@ int cmd_exec(const struct options *o)
 	char name[16];
 	int status, index = o->index, left;
 
-	catch_signals();
+	/* From here on a signal ends what runs, and the device is detached all the same. */
+	signals_catch(forward);
 	status = attach(o, &index);
 	if (status)
 		return status;

@@ -42,6 +42,18 @@ check "the command begins" within 10 test -e "$N/begun"
 kill -TERM "$waiting"
 check "a signal ends the command" wait_for 10 gone "$waiting"
 check "and the device is detached" within 5 detached
+
+# A signal that the caller ignores, as nohup(1) does, ends nothing.
+(
+	trap '' HUP
+	exec "${nbd_attach[@]}" -q --exec "touch $N/deaf; sleep 1; touch $N/survived" nbd0 -u "$sock"
+) &
+waiting=$!
+started+=("$waiting")
+check "nohup: the command begins" within 10 test -e "$N/deaf"
+kill -HUP "$waiting"
+check "nohup: SIGHUP ends nothing" wait "$waiting"
+check "nohup: the command ran to its end" test -e "$N/survived"
 check "--exec needs the background" expect_status 2 'cannot be combined' \
 	nbd_attach --exec true -n nbd0 -u "$sock"
 finish
