@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/signals.h"
 #include "captive/command.h"
 #include "captive/strays.h"
 #include "cli/server-captive.h"
@@ -100,9 +101,7 @@ static int listen_privately(struct err *err)
 	}
 	place.at.sun_family = AF_UNIX;
 	snprintf(place.at.sun_path, sizeof(place.at.sun_path), "%s/socket", place.directory);
-	signal(SIGINT, ended_by);
-	signal(SIGTERM, ended_by);
-	signal(SIGHUP, ended_by);
+	signals_catch(ended_by);
 	if (bind(fd, (const struct sockaddr *)&place.at, sizeof(place.at)) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
 		err_errno(err, ERR_SYSTEM, errno, "cannot listen at %s", place.at.sun_path);

@@ -120,4 +120,13 @@ check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
 kill -TERM "$waiting"
 check "SIGTERM ends it" wait_for 10 gone "$waiting"
 check "... nothing is left" within 10 nothing_is_left
+
+# What nohup(1) has set holds for the server as well.
+start bash -c 'trap "" HUP; exec "$@"' - "${asking[@]}" --info --connect-timeout 60 \
+	-- [ sh -c 'sleep 1; exec nbdkit -f memory 3M' ]
+waiting=$pid
+check "under nohup it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
+kill -HUP "$waiting"
+check "SIGHUP does not end it" wait "$waiting"
+check "... nothing is left" within 10 nothing_is_left
 finish
