@@ -10,8 +10,21 @@
 
 #include "base/cleanup.h"
 
+static int add(struct redact *r, const char *name, const char *mark)
+{
+	if (r->n == REDACT_MAX)
+		return -ENOMEM;
+	r->item[r->n].name = strdup(name);
+	if (!r->item[r->n].name)
+		return -ENOMEM;
+	snprintf(r->item[r->n].mark, sizeof(r->item[0].mark), "%s", mark);
+	r->n++;
+	return 0;
+}
+
 int redact_add(struct redact *r, const char *kind, const char *name)
 {
+	char mark[sizeof(r->item[0].mark)];
 	unsigned number = 1;
 	size_t len = strlen(kind);
 
@@ -21,17 +34,30 @@ int redact_add(struct redact *r, const char *kind, const char *name)
 		if (strcmp(r->item[i].name, name) == 0)
 			return 0;
 		/* "<host 1>" is of the kind "host". */
-		number +=
-		    strncmp(r->item[i].mark + 1, kind, len) == 0 && r->item[i].mark[1 + len] == ' ';
+		number += !r->item[i].form && strncmp(r->item[i].mark + 1, kind, len) == 0 &&
+			  r->item[i].mark[1 + len] == ' ';
 	}
-	if (r->n == REDACT_MAX)
-		return -ENOMEM;
-	r->item[r->n].name = strdup(name);
-	if (!r->item[r->n].name)
-		return -ENOMEM;
-	snprintf(r->item[r->n].mark, sizeof(r->item[0].mark), "<%.12s %u>", kind, number);
-	r->n++;
-	return 0;
+	snprintf(mark, sizeof(mark), "<%.12s %u>", kind, number);
+	return add(r, name, mark);
+}
+
+int redact_add_form(struct redact *r, const char *name, const char *form)
+{
+	const char *mark = NULL;
+	int ret;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (strcmp(r->item[i].name, form) == 0)
+			return 0;
+		if (strcmp(r->item[i].name, name) == 0)
+			mark = r->item[i].mark;
+	}
+	if (!mark || !form[0])
+		return 0;
+	ret = add(r, form, mark);
+	if (ret == 0)
+		r->item[r->n - 1].form = true;
+	return ret;
 }
 
 /* A name of one letter is not to spoil every word that has it. */
@@ -132,6 +158,20 @@ static size_t host_at(const char *text, const char *p)
 	return len;
 }
 
+#define CUT_MIN 16 /* bytes: a shorter beginning may be anything */
+
+/* How many bytes at p are this name, or what is left of it where a message was too long; or 0. */
+static size_t name_at(const char *text, const char *p, const char *name)
+{
+	size_t len = 0;
+
+	while (name[len] && p[len] == name[len])
+		len++;
+	if (name[len] && (len < CUT_MIN || (p[len] && strncmp(p + len, "...", 3) != 0)))
+		return 0;
+	return ends_inside_word(text, p, len) ? 0 : len;
+}
+
 /* What looks like a name of this kind; the length, or 0. */
 static const struct {
 	size_t (*at)(const char *text, const char *p);
@@ -149,10 +189,9 @@ void redact_print(const struct redact *r, const char *text, FILE *out)
 			mark = longest ? looks[i].mark : NULL;
 		}
 		for (size_t i = 0; i < r->n; i++) {
-			size_t len = strlen(r->item[i].name);
+			size_t len = name_at(text, p, r->item[i].name);
 
-			if (len < longest || strncmp(p, r->item[i].name, len) != 0 ||
-			    ends_inside_word(text, p, len))
+			if (!len || len < longest)
 				continue;
 			longest = len;
 			mark = r->item[i].mark;

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/redact.h"
+#include "base/text.h"
 #include "endpoint/uri.h"
 #include "kernel/kmsg.h"
 #include "kernel/root.h"
@@ -58,6 +59,39 @@ static void machine(struct report *r)
 		access("/run/systemd/system", F_OK) == 0 ? "yes" : "no");
 }
 
+/* The name itself, and how messages show it if it has characters that they escape. */
+static int hide(struct report *r, const char *kind, const char *name)
+{
+	size_t len = strlen(name);
+	size_t size = 4 * len + 3; /* \xNN for each byte, and the quotes */
+	_cleanup_free_ char *shown = malloc(size);
+	struct text t;
+	int ret;
+
+	if (!shown)
+		return -ENOMEM;
+	ret = redact_add(&r->redact, kind, name);
+	if (ret < 0)
+		return ret;
+	text_init(&t, shown, size);
+	text_escape(&t, name, len, len);
+	ret = redact_add_form(&r->redact, name, shown);
+	if (ret < 0)
+		return ret;
+	text_init(&t, shown, size);
+	text_quote(&t, name, len, len);
+	shown[t.len - 1] = '\0';
+	return redact_add_form(&r->redact, name, shown + 1);
+}
+
+/* `len` bytes of a URI are this name, percent-encoded. */
+static int hide_encoded(struct report *r, const char *name, const char *encoded, size_t len)
+{
+	_cleanup_free_ char *form = strndup(encoded, len);
+
+	return form ? redact_add_form(&r->redact, name, form) : -ENOMEM;
+}
+
 /*
  * `127.0.0.1:40000`, `[::1]:40000`: what stands before the port; `unix:/run/sock`, `unix:@name`:
  * the path. The numbers of vsock are no names.
@@ -68,14 +102,14 @@ static int hide_address(struct report *r, const char *text)
 	char *colon;
 
 	if (strncmp(text, "unix:", 5) == 0)
-		return redact_add(&r->redact, "path", text + 5);
+		return hide(r, "path", text + 5);
 	if (strncmp(text, "vsock:", 6) == 0)
 		return 0;
 	snprintf(copy, sizeof(copy), "%s", text);
 	colon = strrchr(copy, ':');
 	if (colon)
 		*colon = '\0';
-	return redact_add(&r->redact, "address", copy);
+	return hide(r, "address", copy);
 }
 
 /*
@@ -105,30 +139,62 @@ static int hide_image(struct report *r, const char *text)
 		}
 	}
 	*to = '\0';
-	ret = redact_add(&r->redact, "path", path);
+	ret = hide(r, "path", path);
 	slash = strrchr(path, '/');
-	return ret == 0 && slash ? redact_add(&r->redact, "file", slash + 1) : ret;
+	return ret == 0 && slash ? hide(r, "file", slash + 1) : ret;
+}
+
+/* User, export and socket as the URI has them, which is how messages and the kernel show them. */
+static int hide_parts(struct report *r, const char *uri, const struct endpoint *e,
+		      const char *socket)
+{
+	const char *start = strstr(uri, "://"), *at;
+	size_t len;
+	int ret = 0;
+
+	if (!start)
+		return 0;
+	start += strlen("://");
+	len = strcspn(start, "/?#");
+	at = memchr(start, '@', len);
+	if (at && e->tls_username)
+		ret = hide_encoded(r, e->tls_username, start, (size_t)(at - start));
+	start += len;
+	len = strcspn(start, "?#");
+	if (ret == 0 && len > 1)
+		ret = hide_encoded(r, e->export_name, start + 1, len - 1);
+	start = socket ? strstr(start + len, "socket=") : NULL;
+	if (ret == 0 && start) {
+		start += strlen("socket=");
+		ret = hide_encoded(r, socket, start, strcspn(start, "&#"));
+	}
+	return ret;
 }
 
 static int hide_uri(struct report *r, const char *uri)
 {
+	const char *socket = NULL;
 	struct endpoint e;
 	struct err err;
 	int ret;
 
 	if (uri_parse(uri, &e, &err) < 0) {
-		ret = redact_add(&r->redact, "identifier", uri);
+		ret = hide(r, "identifier", uri);
 		return ret == 0 && strncmp(uri, "image:", 6) == 0 ? hide_image(r, uri + 6) : ret;
 	}
-	ret = e.host ? redact_add(&r->redact, "host", e.host) : 0;
+	ret = e.host ? hide(r, "host", e.host) : 0;
 	if (ret == 0)
-		ret = redact_add(&r->redact, "export", e.export_name);
-	if (ret == 0 && e.path && e.path[0])
-		ret = redact_add(&r->redact, "path", e.path);
-	if (ret == 0 && e.path && !e.path[0] && e.path_len > 1) /* abstract */
-		ret = redact_add(&r->redact, "path", e.path + 1);
+		ret = hide(r, "export", e.export_name);
+	if (e.path && e.path_len > 1) /* an abstract one begins with a zero */
+		socket = e.path[0] ? e.path : e.path + 1;
+	if (ret == 0 && socket)
+		ret = hide(r, "path", socket);
+	if (ret == 0)
+		ret = hide(r, "user", e.tls_username ? e.tls_username : "");
+	if (ret == 0)
+		ret = hide_parts(r, uri, &e, socket);
 	if (ret == 0 && e.tls_hostname)
-		ret = redact_add(&r->redact, "host", e.tls_hostname);
+		ret = hide(r, "host", e.tls_hostname);
 	endpoint_done(&e);
 	return ret;
 }
@@ -152,13 +218,13 @@ static int hide_names(struct report *r)
 			ret = hide_address(r, s->link[i].peer);
 	}
 	if (ret == 0)
-		ret = redact_add(&r->redact, "name", s->stable_name);
+		ret = hide(r, "name", s->stable_name);
 	if (ret == 0)
-		ret = redact_add(&r->redact, "name", s->config);
+		ret = hide(r, "name", s->config);
 	if (ret == 0)
-		ret = redact_add(&r->redact, "certificate", s->tls.peer);
+		ret = hide(r, "certificate", s->tls.peer);
 	if (ret == 0 && uname(&u) == 0)
-		ret = redact_add(&r->redact, "machine", u.nodename);
+		ret = hide(r, "machine", u.nodename);
 	return ret;
 }
 

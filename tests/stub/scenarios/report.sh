@@ -34,6 +34,26 @@ check "it heals" within 15 state_is attached
 check "so does the history" eval 'reports "UTC  attached" && (($(grep -c "UTC  attached" "$N/report") >= 2))'
 check "it detaches" detach
 
+crash
+
+# Encoded in the URI, escaped in messages, and cut off in them.
+odd='secret "disk" \x'
+serve nbdkit -f -U "$sock" -e "$odd" file "$image"
+check "an odd name: attaches" attach -- -u "$sock" "$odd"
+check "an odd name: a mark in the URI" reports '/<export 1>\?socket='
+check "an odd name: it is not told" tells_nothing secret
+check "an odd name: detaches" detach
+crash
+long=secretly$(printf '0123456789%.0s' {1..15})
+serve nbdkit -f -U "$sock" -e "$long" file "$image"
+check "a long name: attaches" attach -- -u "$sock" "$long"
+crash
+serve nbdkit -f -U "$sock" --filter=exportname file "$image" exportname-list=explicit exportname-strict=true exportname=other
+check "a long name: the server does not have it any more" within 15 reports 'no export "<export 1>'
+check "a long name: it is not told" tells_nothing secretly
+check "a long name: detaches" nbd_attach -q --detach --force nbd0
+crash
+
 # An image: the server's messages have its path as it is, the identifier has it encoded.
 if command -v qemu-nbd >/dev/null; then
 	mkdir "$N/secret dir"

@@ -54,6 +54,38 @@ static void kinds_are_counted_apart(void **state)
 	redact_done(&r);
 }
 
+/* Encoded and escaped, a name is still the same one. */
+static void forms_have_the_mark_of_their_name(void **state)
+{
+	struct redact r = {.n = 0};
+
+	(void)state;
+	assert_int_equal(redact_add(&r, "export", "my disk"), 0);
+	assert_int_equal(redact_add_form(&r, "my disk", "my%20disk"), 0);
+	assert_int_equal(redact_add_form(&r, "my disk", "my disk"), 0); /* nothing new */
+	assert_int_equal(redact_add_form(&r, "unknown", "other"), 0);
+	assert_int_equal(redact_add(&r, "export", "b"), 0);
+	assert_int_equal(r.n, 3);
+	assert_printed(&r, "nbd://x/my%20disk is \"my disk\", b, other",
+		       "nbd://x/<export 1> is \"<export 1>\", <export 2>, other");
+	redact_done(&r);
+}
+
+/* Messages show only so much of a name. */
+static void a_name_that_was_cut_off(void **state)
+{
+	struct redact r = {.n = 0};
+
+	(void)state;
+	redact_add(&r, "export", "0123456789abcdef0123456789abcdef");
+	assert_printed(&r, "no export \"0123456789abcdef0123...\": x",
+		       "no export \"<export 1>...\": x");
+	assert_printed(&r, "no export \"0123456789abcdef01", "no export \"<export 1>");
+	assert_printed(&r, "0123456789... \"0123456789abcdef01\" x",
+		       "0123456789... \"0123456789abcdef01\" x");
+	redact_done(&r);
+}
+
 /* A name that is not replaced must not go unnoticed. */
 static void too_many_names(void **state)
 {
@@ -120,6 +152,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_become_marks),
 	    cmocka_unit_test(kinds_are_counted_apart),
+	    cmocka_unit_test(forms_have_the_mark_of_their_name),
+	    cmocka_unit_test(a_name_that_was_cut_off),
 	    cmocka_unit_test(too_many_names),
 	    cmocka_unit_test(other_paths_and_addresses),
 	    cmocka_unit_test(what_only_looks_like_one_stays),
