@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/server-captive.h"
 #include "verbs/export.h"
+#include "verbs/failure.h"
 #include "verbs/passing.h"
 #include "verbs/probe.h"
 #include "verbs/verbs.h"
@@ -160,7 +161,7 @@ static int info(const struct options *o)
 	if (o->json && text && len > 1)
 		fputs(text, stdout);
 	else if (o->json)
-		probe_fail_json(&s.err, status);
+		failure_json(&s.err, status);
 	if (s.any)
 		probe_warn_of_expiry(&answer->tls);
 	free(answer);

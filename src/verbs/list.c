@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "verbs/export.h"
+#include "verbs/failure.h"
 #include "verbs/passing.h"
 #include "verbs/probe.h"
 #include "verbs/verbs.h"
@@ -87,7 +88,7 @@ static int list(const struct options *o)
 	if (status == 0 && o->json)
 		fputs(text, stdout);
 	else if (o->json)
-		probe_fail_json(&err, status);
+		failure_json(&err, status);
 	if (status == 0)
 		probe_warn_of_expiry(&answer->tls);
 	free(answer);

@@ -6,12 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "runtime/state.h"
 #include "verbs/passing.h"
-#include "verbs/verbs.h"
 
 #define DAY INT64_C(86400) /* seconds */
 
@@ -119,17 +117,4 @@ int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *liste
 	else
 		*ret_err = p.outcome.err;
 	return ret;
-}
-
-void probe_fail_json(const struct err *err, int status)
-{
-	struct json j;
-
-	json_init(&j, stdout);
-	json_object(&j, NULL);
-	json_u64(&j, "version", CMD_JSON_VERSION);
-	json_string(&j, "error", err->message);
-	json_u64(&j, "exit-status", (unsigned)status);
-	json_end_object(&j);
-	json_finish(&j);
 }

@@ -19,9 +19,6 @@ struct probe_answer {
 int probe(const struct options *o, enum nego_goal goal, attempt_listed_fn *listed, void *arg,
 	  struct probe_answer *ret_answer, struct err *ret_err);
 
-/* The answer of --json when there is nothing else to print. */
-void probe_fail_json(const struct err *err, int status);
-
 /* Warns if TLS is used without verifying the server. */
 void probe_warn(const struct options *o);
 
