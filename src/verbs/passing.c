@@ -20,6 +20,7 @@
 #include "captive/command.h"
 #include "captive/strays.h"
 #include "cli/server-captive.h"
+#include "verbs/failure.h"
 
 #define LETTERS	 6    /* at the end of a name, which mkdtemp(3) replaces */
 #define BACKLOG	 16   /* connections */
@@ -182,7 +183,10 @@ int passing_run(const struct options *o, int (*verb)(const struct options *o))
 	status = err.message[0] ? err_exit_status(err.kind)
 				: run_with(o, image ? image : o->captive, verb, &err);
 	captive_words_free(image);
-	if (err.message[0])
+	if (err.message[0]) {
 		log_error("%s", err.message);
+		if (o->json)
+			failure_json(&err, status);
+	}
 	return status;
 }

@@ -71,6 +71,10 @@ check "a server with a process that ignores SIGTERM, and one in another session"
 check "... they are ended, too" nothing_is_left
 check "a command that is missing: 6" \
 	expect_status 6 'cannot run nosuchcommand' asks --info -- [ nosuchcommand ]
+for verb in --info --list; do
+	check "... $verb --json says so, too" eval 'asks "$verb" --json -- [ nosuchcommand ] 2>/dev/null |
+		tr "\n" " " | grep "\"error\": \"cannot run nosuchcommand.*\"exit-status\": 6"'
+done
 check "a command that never answers: 4, with its name" \
 	expect_status 4 '^nbd-attach: no answer from the server sleep within 1 s: ' \
 	asks --info --connect-timeout 1 -- [ sleep 60 ]
