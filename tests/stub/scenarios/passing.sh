@@ -118,6 +118,30 @@ check "an impossible preferred block size is named" eval '
 	asks --info --json -- [ "$N/odd" 5 256 ] | grep "\"preferred-block-size\": null"'
 check "without HAS_FLAGS, read-only and flush count, and nothing else does" eval '
 	asks --info -- [ "$N/odd" 0xfffe 4096 ] | grep "^flags  *read-only flush$"'
+# Lists three exports, and does not answer for any.
+cat >"$N/lister" <<'END'
+#!/usr/bin/env python3
+import socket, struct
+def option(client):
+    _, number, length = struct.unpack(">QII", client.recv(16, socket.MSG_WAITALL))
+    client.recv(length, socket.MSG_WAITALL)
+    return number
+clients, listener = [], socket.socket(fileno=3)
+while True:
+    client = listener.accept()[0]
+    client.send(b"NBDMAGICIHAVEOPT\0\3")
+    client.recv(4, socket.MSG_WAITALL)
+    if option(client) == 3:
+        for name in (b"first", b"second", b"third"):
+            client.send(struct.pack(">QIIII", 0x3e889045565a9, 3, 2, 4 + len(name), len(name)) + name)
+        client.send(struct.pack(">QIII", 0x3e889045565a9, 3, 1, 0))
+    clients.append(client)
+END
+chmod 755 "$N/lister"
+check "exports without an answer: 4" expect_status 4 'no answer from the server lister within 1 s' \
+	asks --info --all --connect-timeout 1 -- [ "$N/lister" ]
+check "... the first is named" grep -q '^export  *first$' "$scratch/stdout"
+check "... and no other one is asked for" is "$(grep -c '^export ' "$scratch/stdout")" 1
 start "${asking[@]}" --info --connect-timeout 60 -- [ sh -c 'sleep 303 & setsid sleep 303 & sleep 60' ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
