@@ -134,8 +134,8 @@ static int choose_type(struct endpoint *e, struct err *err)
 
 static int check_x509(const struct endpoint *e, struct err *err)
 {
-	if (e->tls_hostname && !part_is_name(e->tls_hostname, strlen(e->tls_hostname)))
-		return part_bad(err, "--tls-hostname must be a host name, not %s",
+	if (e->tls_hostname && !part_is_certified(e->tls_hostname, strlen(e->tls_hostname)))
+		return part_bad(err, "--tls-hostname must be a host name or an address, not %s",
 				quoted_str(e->tls_hostname).text);
 	if (!e->tls_cert != !e->tls_key)
 		return part_bad(err, "--tls-cert and --tls-key must be given together");

@@ -127,6 +127,14 @@ bool part_is_name(const char *s, size_t len)
 	return true;
 }
 
+bool part_is_certified(const char *s, size_t len)
+{
+	struct in6_addr any;
+
+	/* An IPv4 address looks like a name. */
+	return part_is_name(s, len) || (strlen(s) == len && inet_pton(AF_INET6, s, &any) == 1);
+}
+
 /*
  * Resolvers read "1", "127.1" and the like as IPv4 addresses of an older notation, which is
  * certainly a mistake in a server's name. A name's last label is never a number (RFC 3696).

@@ -63,6 +63,9 @@ int part_port(struct endpoint *e, const char *s, size_t len, struct err *err);
 /* A host name as a certificate may hold it: no literal is looked for. */
 bool part_is_name(const char *s, size_t len);
 
+/* That, or an IP address, which a certificate may hold as well. s ends with a NUL. */
+bool part_is_certified(const char *s, size_t len);
+
 /* len bytes with a leading NUL for an abstract name. */
 int part_socket(struct endpoint *e, const char *s, size_t len, struct err *err);
 int part_export(struct endpoint *e, const char *s, size_t len, struct err *err);

@@ -64,8 +64,8 @@ static int set_tls_type(struct endpoint *e, const struct bytes *value, struct er
 
 static int set_tls_hostname(struct endpoint *e, struct bytes *value, struct err *err)
 {
-	if (!part_is_name(value->p, value->len))
-		return part_bad(err, "tls-hostname must be a host name, not %s",
+	if (!part_is_certified(value->p, value->len))
+		return part_bad(err, "tls-hostname must be a host name or an address, not %s",
 				quoted(value->p, value->len).text);
 	e->tls_hostname = TAKE_PTR(value->p);
 	return 0;

@@ -44,6 +44,10 @@ done
 asks --info "${tls[@]}"
 check "the session and both certificates are told" tells '^tls +TLS1\.[23], [A-Z0-9-]+$' \
 	'^certificate +CN=Test Server, until 20[0-9: -]+$' '^our certificate +until 20[0-9: -]+$'
+check "--tls-hostname may be an IPv6 address" nbd_attach --info --tls --tls-certificates "$d" \
+	--tls-hostname ::1 -u "$sock"
+check "... and another one is refused" expect_status 5 'certificate' \
+	nbd_attach --info --tls --tls-certificates "$d" --tls-hostname ::2 -u "$sock"
 check "there is nothing to warn of" says_only ''
 asks --info --json "${tls[@]}"
 check "JSON tells the same" tells '"tls-version": "TLS1' '"tls-cipher": "[A-Z]' \

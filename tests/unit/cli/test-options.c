@@ -543,6 +543,9 @@ static void test_tls(void **state)
 	assert_true(o.endpoint.tls);
 	assert_string_equal(o.endpoint.tls_certificates, "/d");
 	options_done(&o);
+	parse_right("-I -u s --tls --tls-ca c --tls-hostname 2001:db8::1", &o);
+	assert_string_equal(o.endpoint.tls_hostname, "2001:db8::1");
+	options_done(&o);
 	parse_right("-I -u s --tls --tls-ca c --tls-hostname n", &o);
 	assert_int_equal(o.endpoint.type, ENDPOINT_UNIX);
 	options_done(&o);
@@ -828,8 +831,10 @@ static const struct {
      "--tls-username cannot be combined with certificates (tls-type x509): --tls-psk FILE names a "
      "key"},
     {"nbd0 --tls host --tls-ca c --tls-cert c", "--tls-cert and --tls-key must be given together"},
+    {"nbd0 --tls host --tls-ca c --tls-hostname [::1]",
+     "--tls-hostname must be a host name or an address, not \"[::1]\""},
     {"nbd0 --tls host --tls-ca c --tls-hostname a/b",
-     "--tls-hostname must be a host name, not \"a/b\""},
+     "--tls-hostname must be a host name or an address, not \"a/b\""},
     {"nbd0 --tls -u s --tls-ca c",
      "without a HOST, the name in the server's certificate must be given: --tls-hostname NAME"},
     {"-s --tls", "--tls cannot be combined with --status; try nbd-attach --help"},
