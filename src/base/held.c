@@ -154,7 +154,7 @@ void held_close_others(int fd)
 
 FILE *held_fopen(const char *path, int flags)
 {
-	int fd = held_open(path, flags, 0666);
+	int fd = held_open(path, flags, 0600);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, (flags & O_ACCMODE) == O_RDONLY ? "r" : "w");
 
 	if (!f)

@@ -47,7 +47,10 @@ int held_connect(int sock, const char *path);
  */
 void held_close_others(int fd);
 
-/* To read or, with `flags` of open(2), to write. The caller's to close. NULL: errno. */
+/*
+ * To read or, with `flags` of open(2), to write. A file that is made is its owner's alone, whatever
+ * the umask is. The caller's to close. NULL: errno.
+ */
 FILE *held_fopen(const char *path, int flags);
 DIR *held_opendir(const char *path);
 

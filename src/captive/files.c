@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/held.h"
 #include "base/loop.h"
+#include "base/text.h"
 
 #define SYSTEM	  "system" /* the kind ERR_SYSTEM, in the file */
 #define PERMANENT "permanent"
@@ -48,6 +50,7 @@ void captive_status_write(const char *id, const struct captive_status *status)
 
 	if (!f)
 		return;
+	fchmod(fileno(f), 0600); /* one that was left behind may have other rights */
 	fprintf(f, "PID=%d\nSTARTS=%u\nFAILURES=%u\nKIND=%s\nERROR=%s\n", status->pid,
 		status->starts, status->failures,
 		status->kind == ERR_SYSTEM	? SYSTEM
@@ -56,6 +59,15 @@ void captive_status_write(const char *id, const struct captive_status *status)
 		status->error);
 	if (fflush(f) == EOF || held_rename(temp.text, path.text) < 0)
 		held_unlink(temp.text);
+}
+
+/* Messages show it. What a server has said in it was escaped, which is not done twice. */
+static void read_error(struct captive_status *s, const char *value)
+{
+	struct text t;
+
+	text_init(&t, s->error, sizeof(s->error));
+	text_escape(&t, value, strlen(value), strlen(value));
 }
 
 bool captive_status_read(const char *id, struct captive_status *ret_status)
@@ -85,7 +97,7 @@ bool captive_status_read(const char *id, struct captive_status *ret_status)
 		else if (strcmp(line, "KIND") == 0 && strcmp(value, PERMANENT) == 0)
 			s.kind = ERR_PERMANENT;
 		else if (strcmp(line, "ERROR") == 0)
-			snprintf(s.error, sizeof(s.error), "%s", value);
+			read_error(&s, value);
 	}
 	*ret_status = s;
 	return true;

@@ -187,6 +187,32 @@ static void an_identifier_tells_servers_apart(void **unused)
 
 /* --- files -------------------------------------------------------------------------------- */
 
+/* Root alone writes it and reads it, and what it says is shown at a terminal. */
+static void a_status_is_roots(void **unused)
+{
+	const struct captive_status in = {.kind = ERR_RETRY, .error = "it says \"\\x1b\""};
+	struct rundir_path path = captive_path(own_id(1), "status");
+	mode_t mask = umask(0);
+	struct captive_status out;
+	struct stat st;
+	FILE *f;
+
+	(void)unused;
+	captive_status_write(own_id(1), &in);
+	umask(mask);
+	assert_int_equal(stat(path.text, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_true(captive_status_read(own_id(1), &out));
+	assert_string_equal(out.error, in.error);
+	f = fopen(path.text, "w");
+	assert_non_null(f);
+	fputs("ERROR=\033]0;x\007 oh\n", f);
+	fclose(f);
+	assert_true(captive_status_read(own_id(1), &out));
+	assert_string_equal(out.error, "\\x1b]0;x\\x07 oh");
+	captive_files_remove(own_id(1));
+}
+
 static void a_status_survives_the_file(void **unused)
 {
 	struct captive_status in = {
@@ -847,6 +873,7 @@ int main(void)
 	    cmocka_unit_test(a_line_is_split_at_blanks),
 	    cmocka_unit_test(an_image_is_served_safely),
 	    cmocka_unit_test(an_identifier_tells_servers_apart),
+	    cmocka_unit_test(a_status_is_roots),
 	    cmocka_unit_test(a_status_survives_the_file),
 	    cmocka_unit_test(a_log_has_whole_lines),
 	    cmocka_unit_test(a_log_is_no_flood),
