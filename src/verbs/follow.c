@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -22,16 +23,35 @@
 #include "runtime/rundir.h"
 #include "runtime/state.h"
 
-#define DEVICES_MAX 4096
-#define LOOK_MS	    1000 /* how often names and supervisors are looked for, beside every change */
+#define LOOK_MS 1000 /* how often names and supervisors are looked for, beside every change */
 
-/* The state that was printed last, by device. */
 struct follow {
 	int only; /* -1: every device */
 	bool json, over;
 	struct state state;
-	char last[DEVICES_MAX][16];
+	/* The state that was printed last, of each device that has had one. */
+	struct last {
+		int index;
+		char name[16];
+	} * last;
+	size_t n;
 };
+
+/* Of this device; a new one has the name "". NULL: no memory. */
+static struct last *last_of(struct follow *f, int index)
+{
+	struct last *more;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->last[i].index == index)
+			return &f->last[i];
+	more = reallocarray(f->last, f->n + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	f->last = more;
+	more[f->n] = (struct last){.index = index};
+	return &more[f->n++];
+}
 
 static const char *reason(const struct state *s, const char *name)
 {
@@ -95,14 +115,20 @@ static const char *name_of(struct follow *f, int index)
 
 static void look(struct follow *f, int index)
 {
+	struct last *last;
 	const char *name;
 
-	if (index < 0 || index >= DEVICES_MAX || (f->only >= 0 && index != f->only))
+	if (index < 0 || (f->only >= 0 && index != f->only))
+		return;
+	last = last_of(f, index);
+	if (!last)
 		return;
 	name = name_of(f, index);
-	if (strcmp(f->last[index], name) == 0 || (!f->last[index][0] && strcmp(name, "ended") == 0))
+	/* The one device has been there: see await(). */
+	if (strcmp(last->name, name) == 0 ||
+	    (f->only < 0 && !last->name[0] && strcmp(name, "ended") == 0))
 		return;
-	snprintf(f->last[index], sizeof(f->last[index]), "%s", name);
+	snprintf(last->name, sizeof(last->name), "%s", name);
 	if (f->json)
 		print_json(f, index, name);
 	else
@@ -168,9 +194,8 @@ static int watch(struct follow *f, int fd)
 		if (loop_now() < next_look)
 			continue;
 		/* The death of a supervisor changes no file, but others may change all the time. */
-		for (int i = 0; i < DEVICES_MAX; i++)
-			if (f->last[i][0])
-				look(f, i);
+		for (size_t i = 0; i < f->n; i++)
+			look(f, f->last[i].index);
 		next_look = loop_now() + LOOK_MS;
 	}
 	return ferror(stdout) ? err_exit_status(ERR_FAILED) : 0;
@@ -203,6 +228,24 @@ static int await(const struct options *o, struct follow *f, int fd)
 	return ret < 0 ? err_exit_status(err.kind) : 0;
 }
 
+static int is_state_file(const struct dirent *d)
+{
+	return state_file_index(d->d_name) >= 0;
+}
+
+static void look_at_all(struct follow *f)
+{
+	struct dirent **file;
+	int n = scandir(rundir(), &file, is_state_file, versionsort);
+
+	for (int i = 0; i < n; i++) {
+		look(f, state_file_index(file[i]->d_name));
+		free(file[i]);
+	}
+	if (n >= 0)
+		free(file);
+}
+
 static int follow(const struct options *o, struct follow *f, int fd)
 {
 	struct err err;
@@ -219,9 +262,10 @@ static int follow(const struct options *o, struct follow *f, int fd)
 	progress_end();
 	if (status)
 		return status;
-	for (int i = 0; i < DEVICES_MAX; i++)
-		if (f->only < 0 || f->only == i)
-			look(f, i);
+	if (f->only >= 0)
+		look(f, f->only);
+	else
+		look_at_all(f);
 	return watch(f, fd);
 }
 
@@ -239,6 +283,7 @@ int cmd_follow(const struct options *o)
 	f->only = -1;
 	f->json = o->json;
 	status = follow(o, f, fd);
+	free(f->last);
 	free(f);
 	return status;
 }

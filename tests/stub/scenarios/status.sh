@@ -144,6 +144,16 @@ lines() {
 	EOP
 }
 check "its lines are JSON" lines
+# Device numbers are as large as the kernel's: this one has the state and the lock of another device.
+check "a device for it" nbd_attach nbd2 -q -r -u "$sock"
+ln "$N/nbd2.lock" "$N/nbd5000.lock"
+sed 's/nbd2/nbd5000/' "$N/nbd2.state" >"$N/state.new" && mv "$N/state.new" "$N/nbd5000.state"
+start "${nbd_attach[@]}" --status --follow nbd5000
+check "--follow of a device with a large number" within 10 grep -q 'nbd5000: attached' "$scratch/log"
+check "... with all devices, too" within 10 grep -q 'nbd5000: attached' "$N/all.lines"
+rm "$N/nbd5000.state" "$N/nbd5000.lock"
+check "... it ends with the device" wait_for 10 gone "$pid"
+check "the other one is detached" nbd_attach -q --detach nbd2
 check "a device appears" nbd_attach nbd2 -q -r -u "$sock"
 check "--follow --wait has waited for it" within 10 grep -q 'nbd2: attached' "$N/nbd2.lines"
 check "it detaches" detach
