@@ -17,10 +17,29 @@
 #include "base/cleanup.h"
 #include "base/held.h"
 #include "base/loop.h"
+#include "captive/children.h"
 
 #define STEP_MS 5
 #define LAST_MS 2000 /* for what SIGKILL does not end at once */
 #define SCAN_MS 50   /* ms: between two scans of all processes */
+
+struct signalled {
+	pid_t leader;
+	int signal;
+	bool group; /* a child is in the leader's group */
+	unsigned n;
+};
+
+static void signal_one(pid_t pid, void *arg)
+{
+	struct signalled *s = arg;
+
+	if (getpgid(pid) != s->leader)
+		kill(pid, s->signal);
+	else
+		s->group = true;
+	s->n++;
+}
 
 /*
  * Signals every child outside the leader's group, and that group as a whole; their children become
@@ -31,30 +50,12 @@
  */
 static unsigned signal_children(pid_t leader, int signal)
 {
-	_cleanup_fd_ int fd = held_open("/proc/thread-self/children", O_RDONLY, 0);
-	char buf[4096];
-	bool group = false;
-	unsigned n = 0;
-	pid_t pid = 0;
-	ssize_t len;
+	struct signalled s = {.leader = leader, .signal = signal};
 
-	/* Each number has a space after it. */
-	while (fd >= 0 && (len = read(fd, buf, sizeof(buf))) > 0)
-		for (ssize_t i = 0; i < len; i++) {
-			if (buf[i] != ' ') {
-				pid = 10 * pid + (buf[i] - '0');
-				continue;
-			}
-			if (getpgid(pid) != leader)
-				kill(pid, signal);
-			else
-				group = true;
-			pid = 0;
-			n++;
-		}
-	if (group)
+	children_each(signal_one, &s);
+	if (s.group)
 		kill(-leader, signal);
-	return n;
+	return s.n;
 }
 
 /* Returns false if there is no child left. */
