@@ -26,6 +26,7 @@ check "... and so it does" running "$supervisor"
 check "... the device works" told_is alive 1
 check "... and it is attached" within 5 state_is attached
 kill_now "$opener"
+check "... nobody uses it any more" within 5 told_is openers 0
 kill -TERM "$supervisor"
 check "SIGTERM when nobody uses it: the supervisor ends" wait_for 10 gone "$supervisor"
 check "... and detaches the device" told_is configured 0
