@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # One of two connections is lost, and each new one ends with its handshake, before the kernel
 # is offered it: the next ones come less and less often, although the other connection lives.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 ended_at_most() { # COUNT

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The server dies while a supervisor hands the device over, and the driver's message about that is
 # lost: the new supervisor has the socket, which shows its end.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 in_charge() { # PID

@@ -18,6 +18,7 @@ check "it is open" within 5 told_is openers 1
 check "in use, the supervisor ends" kill_supervisor TERM
 check "in use, the device stays" told_is configured 1
 kill_now "$opener"
+check "... nobody uses it any more" within 5 told_is openers 0
 check "it is taken over again" attach
 check "unused, the supervisor ends" kill_supervisor TERM
 check "unused, the device is detached" told_is configured 0
@@ -37,5 +38,6 @@ check "... and its last status says why the device is still attached" within 5 e
 	grep ^STATUS= $N/told | tail -n 1 | tee /dev/stderr |
 		grep -q '^STATUS=/dev/nbd0: Still attached, without a supervisor: open in process '"
 kill_now "$opener"
+check "... nobody uses it any more" within 5 told_is openers 0
 check "it detaches" detach
 finish
