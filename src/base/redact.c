@@ -164,10 +164,12 @@ static size_t host_at(const char *text, const char *p)
 static size_t name_at(const char *text, const char *p, const char *name)
 {
 	size_t len = 0;
+	bool whole;
 
 	while (name[len] && p[len] == name[len])
 		len++;
-	if (name[len] && (len < CUT_MIN || (p[len] && strncmp(p + len, "...", 3) != 0)))
+	whole = name[len] == '\0';
+	if (!whole && (len < CUT_MIN || (p[len] && strncmp(p + len, "...", 3) != 0)))
 		return 0;
 	return ends_inside_word(text, p, len) ? 0 : len;
 }
