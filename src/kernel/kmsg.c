@@ -242,10 +242,12 @@ enum kmsg_cut kmsg_cut(struct kmsg *k)
 		return KMSG_CUT_UNKNOWN;
 	pthread_mutex_lock(&k->mutex);
 	read_all(k);
-	if (k->wrong_reply || (k->timeout && loop_now() - k->timeout < TIMEOUT_COUNTS_MS))
-		cut = KMSG_CUT_YES;
+	if (k->wrong_reply)
+		cut = KMSG_CUT_WRONG_REPLY;
 	else if (k->missed)
 		cut = KMSG_CUT_UNKNOWN;
+	else if (k->timeout && loop_now() - k->timeout < TIMEOUT_COUNTS_MS)
+		cut = KMSG_CUT_TIMEOUT;
 	pthread_mutex_unlock(&k->mutex);
 	return cut;
 }

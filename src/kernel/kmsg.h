@@ -57,8 +57,12 @@ bool kmsg_had_gap(struct kmsg *k);
 /* Whether the driver itself has ended the connection that it used last, and logged that first. */
 enum kmsg_cut {
 	KMSG_CUT_NO,
-	/* Also if a request of any device has timed out: ten such lines may hide the eleventh. */
-	KMSG_CUT_YES,
+	KMSG_CUT_WRONG_REPLY, /* it has, because of one */
+	/*
+	 * A request has timed out, of any device, because ten such lines may hide the eleventh.
+	 * Says nothing of a device whose requests have no timeout.
+	 */
+	KMSG_CUT_TIMEOUT,
 	KMSG_CUT_UNKNOWN, /* the log cannot be read, or not all of it */
 };
 

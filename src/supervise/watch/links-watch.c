@@ -22,8 +22,10 @@ static bool driver_may_have_cut(const struct links *l, size_t i, int error)
 	switch (l->ask_log ? l->ask_log(l->arg) : KMSG_CUT_UNKNOWN) {
 	case KMSG_CUT_NO:
 		return false;
-	case KMSG_CUT_YES:
+	case KMSG_CUT_WRONG_REPLY:
 		return true;
+	case KMSG_CUT_TIMEOUT:
+		return l->driver_limit_ms;
 	case KMSG_CUT_UNKNOWN:
 		break;
 	}

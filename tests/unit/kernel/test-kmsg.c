@@ -177,14 +177,14 @@ static void an_end_by_the_driver_is_told(void **state)
 	assert_int_equal(kmsg_cut(k), KMSG_CUT_NO);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		assert_true(write(p[1], reasons[i], strlen(reasons[i])) > 0);
-		assert_int_equal(kmsg_cut(k), KMSG_CUT_YES);
-		assert_int_equal(kmsg_cut(k), KMSG_CUT_YES);
+		assert_int_equal(kmsg_cut(k), KMSG_CUT_WRONG_REPLY);
+		assert_int_equal(kmsg_cut(k), KMSG_CUT_WRONG_REPLY);
 		assert_true(write(p[1], real, strlen(real)) > 0);
 		assert_int_equal(kmsg_cut(k), KMSG_CUT_NO);
 	}
 	/* Another device's, because the driver prints only some of such lines. */
 	assert_true(write(p[1], timeout, sizeof(timeout) - 1) > 0);
-	assert_int_equal(kmsg_cut(k), KMSG_CUT_YES);
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_TIMEOUT);
 	close(p[1]);
 	kmsg_free(k);
 }

@@ -84,7 +84,7 @@ static void the_log_is_believed(void **state)
 {
 	(void)state;
 	links_ask_log(links, ask_log);
-	cut = KMSG_CUT_YES;
+	cut = KMSG_CUT_WRONG_REPLY;
 	kill_the_server();
 	assert_true(links_unclean(links));
 	assert_false(links_settled(links, loop_now()));
@@ -113,7 +113,7 @@ static void an_end_that_the_driver_logged_is_not_the_servers(void **state)
 {
 	(void)state;
 	links_ask_log(links, ask_log);
-	cut = KMSG_CUT_YES;
+	cut = KMSG_CUT_WRONG_REPLY;
 	end_both();
 	assert_true(links_unclean(links));
 }
@@ -124,6 +124,26 @@ static void a_driver_that_logged_nothing_was_not_the_first(void **state)
 	links_ask_log(links, ask_log);
 	end_both();
 	assert_false(links_graves(links));
+}
+
+/* The driver of this device has no timeout, but while it was made to fail I/O it had. */
+static void a_timeout_of_others_says_nothing(void **state)
+{
+	(void)state;
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_TIMEOUT;
+	end_both();
+	assert_false(links_graves(links));
+}
+
+static void a_timeout_counts_with_several_connections(void **state)
+{
+	(void)state;
+	links_ask_log(links, ask_log);
+	cut = KMSG_CUT_TIMEOUT;
+	links_driver_may_cut(links);
+	end_both();
+	assert_true(links_unclean(links));
 }
 
 /* Without the log. */
@@ -156,6 +176,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(an_end_that_the_driver_logged_is_not_the_servers, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_driver_that_logged_nothing_was_not_the_first, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(a_timeout_of_others_says_nothing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_timeout_counts_with_several_connections, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_driver_with_a_time_limit_is_not_trusted, setup,
 					    teardown),
