@@ -773,7 +773,7 @@ static void keys_that_cannot_be_read(void **state)
 {
 	struct address at = literal_address("127.0.0.1", 0);
 	int listening = listen_at(&at, 8);
-	struct attempt_config cfg = {.timeout_ms = 4000, .goal = NEGO_GOAL_GO};
+	struct attempt_config cfg = {.timeout_ms = 2500, .goal = NEGO_GOAL_GO};
 	struct outcome o = {.loop = loop_new(), .fd = -1};
 	struct endpoint e;
 	struct attempt *a;
@@ -800,7 +800,7 @@ static void keys_that_cannot_be_read(void **state)
 	assert_int_equal(o.ret, -ETIMEDOUT);
 	assert_int_equal(o.err.kind, ERR_RETRY);
 	assert_non_null(
-	    strstr(o.err.message, "could not be read within 4.000 s, such as /nowhere/"));
+	    strstr(o.err.message, "could not be read within 2.500 s, such as /nowhere/"));
 	assert_null(strstr(o.err.message, "no answer"));
 	assert_false(o.connected);
 	loop_free(o.loop);
