@@ -150,6 +150,7 @@ static int run_with(const struct options *o, char *const *words,
 	struct command command = {
 	    .argv = words, .listen_fd = -1, .stdio_fd = -1, .error_fd = STDERR_FILENO};
 	struct options asked = *o; /* owns nothing */
+	sigset_t mask;
 	int ret, status;
 
 	command.listen_fd = listen_privately(err);
@@ -157,7 +158,9 @@ static int run_with(const struct options *o, char *const *words,
 		return err_exit_status(err->kind);
 	server.words = words;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signals_block(&mask); /* until ended_by() knows the process; its own mask is reset */
 	ret = command_start(&command, &server.pid, err);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	/* From now on the socket is closed when the server ends. */
 	close(command.listen_fd);
 	asked.endpoint.path = place.at.sun_path;
