@@ -7,8 +7,11 @@
 
 serve
 check "it attaches" attach
+changes=$(told changes)
 crash
 check "the loss is noticed" within 5 state_is lost
+check "the supervisor asked the kernel whether the device is still its own" \
+	within 5 told_is changes $((changes + 1))
 ctl block
 serve_again
 check "the hand-over begins" within 10 state_is healing
