@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "base/hung-up.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
@@ -245,12 +245,10 @@ static void signalled(int fd, uint32_t events, void *arg)
 /* A connection whose other end lives, or -1. */
 static int next_client(struct keeper *k)
 {
-	struct pollfd p = {.events = POLLRDHUP};
 	int fd;
 
 	while ((fd = accept4(k->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		p.fd = fd;
-		if (poll(&p, 1, 0) == 0)
+		if (!hung_up(fd))
 			return fd;
 		close(fd);
 	}

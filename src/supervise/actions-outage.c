@@ -198,7 +198,7 @@ static void begins(void *arg)
 	struct supervisor *s = arg;
 
 	/* A server that is offered nothing gets no write, and need not be fenced off. */
-	if (supervisor_may_offer(s))
+	if (handover_may_offer(s->handover))
 		reconnect_hand_over(s->reconnect);
 	/* Before the kernel has the sockets: a later supervisor must know which server serves. */
 	report_write(s->report, s->state);

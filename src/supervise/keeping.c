@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/keeping.h"
 
-#include <poll.h>
-
 #include "supervise/core.h"
 #include "supervise/handover/handover.h"
 #include "supervise/report/report.h"
@@ -40,21 +38,6 @@ void supervisor_keep_sockets(struct supervisor *s)
 	if (s->state == FSM_ADOPTING || s->left)
 		return;
 	report_keep(s->report, fds, sockets(s, fds));
-}
-
-bool supervisor_may_offer(const struct supervisor *s)
-{
-	int fds[KERNEL_CONNECTIONS_MAX];
-	size_t n = handover_fds(s->handover, fds);
-
-	for (size_t i = 0; i < n; i++) {
-		struct pollfd p = {.fd = fds[i], .events = POLLRDHUP};
-
-		/* Nothing takes back these two. */
-		if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLRDHUP | POLLHUP)))
-			return true;
-	}
-	return false;
 }
 
 void supervisor_end_sockets(struct supervisor *s)

@@ -6,8 +6,6 @@
 #ifndef SUPERVISE_KEEPING_H
 #define SUPERVISE_KEEPING_H
 
-#include <stdbool.h>
-
 struct supervisor;
 
 /*
@@ -21,12 +19,6 @@ void supervisor_forget_sockets(struct supervisor *s);
 
 /* Makes the service manager keep what the kernel has, or is about to get. */
 void supervisor_keep_sockets(struct supervisor *s);
-
-/*
- * A hand-over begins. False: each of its sockets has ended, so the kernel is offered none of them
- * (handover/work).
- */
-bool supervisor_may_offer(const struct supervisor *s);
 
 /* The supervisor ends: unless the device stays attached, no socket is kept. */
 void supervisor_end_sockets(struct supervisor *s);

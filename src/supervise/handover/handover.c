@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/hung-up.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
@@ -112,6 +113,14 @@ size_t handover_fds(const struct handover *h, int *fds)
 	if (n)
 		memcpy(fds, h->job.fd, n * sizeof(fds[0]));
 	return n;
+}
+
+bool handover_may_offer(const struct handover *h)
+{
+	for (size_t i = 0; i < handover_under_way(h); i++)
+		if (!hung_up(h->job.fd[i]))
+			return true;
+	return false;
 }
 
 void handover_keep(struct handover *h, unsigned most)

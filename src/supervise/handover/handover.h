@@ -58,6 +58,8 @@ unsigned handover_ready(const struct handover *h);
 unsigned handover_under_way(const struct handover *h);
 /* The sockets that are being handed over, borrowed; fds has room for KERNEL_CONNECTIONS_MAX. */
 size_t handover_fds(const struct handover *h, int *fds);
+/* False: each of these has ended, so the kernel is offered none of them. */
+bool handover_may_offer(const struct handover *h);
 /* Closes ready sockets until at most `most` are left. */
 void handover_keep(struct handover *h, unsigned most);
 

@@ -2,10 +2,10 @@
 #include "supervise/handover/work.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/hung-up.h"
 #include "base/loop.h"
 #include "kernel/kmsg.h"
 #include "kernel/sysfs.h"
@@ -71,13 +71,6 @@ static bool accepted_late(const struct heal *h)
 	return false;
 }
 
-static bool has_ended(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-	return poll(&p, 1, 0) > 0;
-}
-
 /*
  * 0: adopted; -EAGAIN: the driver knew of no dead connection; -EPIPE: this one ended while it
  * waited for the old one's end. The driver would take it, and lose it at once.
@@ -88,7 +81,7 @@ static int hand_over(struct heal *h, int fd)
 	bool blind = !h->kmsg;
 	int ret;
 
-	if (has_ended(fd))
+	if (hung_up(fd))
 		return err_set(&h->err, ERR_RETRY, EPIPE,
 			       "the new connection ended before the kernel was offered it");
 	for (int i = 0; i < offers; i++) {

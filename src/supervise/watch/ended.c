@@ -5,12 +5,12 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/hung-up.h"
 
 /* What a socket shows about its end. */
 enum closing {
@@ -117,13 +117,6 @@ static enum closing look(const struct ended *e)
 	if (e->fd < 0)
 		return foreign_closing(&e->id);
 	return facts(e->fd, &info, &len) ? tcp_closing(e->fd, &info) : unix_closing(e->fd);
-}
-
-static bool hung_up(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-	return poll(&p, 1, 0) > 0;
 }
 
 void ended_seen_idle(struct ended *e, uint64_t now)

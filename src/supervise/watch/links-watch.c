@@ -79,7 +79,7 @@ static void connection_ended(struct links *l, size_t i)
 	l->fn(links_alive(l), why, l->arg);
 }
 
-static void hung_up(int fd, uint32_t events, void *arg)
+static void connection_hung_up(int fd, uint32_t events, void *arg)
 {
 	struct links *l = arg;
 
@@ -113,7 +113,7 @@ int links_know_relays(struct links *l, const struct relays *relays)
 int links_watch_one(struct links *l, size_t i)
 {
 	/* Never EPOLLIN: the bytes are the kernel's. EPOLLHUP and EPOLLERR are implied. */
-	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, hung_up, l);
+	l->link[i].io = loop_io_new(l->loop, l->fd[i], EPOLLRDHUP, connection_hung_up, l);
 	return l->link[i].io ? 0 : -errno;
 }
 

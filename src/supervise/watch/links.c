@@ -2,11 +2,11 @@
 #include "supervise/watch/links-private.h"
 
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/hung-up.h"
 #include "base/sock-diag.h"
 
 #define TOLD_MS 2000 /* the kernel reports a death within this time */
@@ -83,12 +83,10 @@ void links_load_diag(const struct links *l)
 
 enum diag_answer links_ask(const struct links *l, size_t i, struct tcp_info *ret_info)
 {
-	struct pollfd p = {.fd = l->fd[i], .events = POLLRDHUP};
-
 	if (l->link[i].foreign)
 		return l->link[i].id.inode ? diag_ask(&l->link[i].id, ret_info) : DIAG_UNKNOWN;
-	if (poll(&p, 1, 0) > 0)
-		return DIAG_DEAD; /* hung_up() finds out who ended it */
+	if (hung_up(l->fd[i]))
+		return DIAG_DEAD; /* connection_hung_up() finds out who ended it */
 	return tcp_facts(l->fd[i], ret_info) ? DIAG_ALIVE : DIAG_UNKNOWN;
 }
 
