@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/held.h"
 #include "base/log.h"
+#include "base/proc-stat.h"
 #include "base/protect.h"
 #include "base/text.h"
 #include "captive/launch.h"
@@ -290,17 +291,12 @@ void captive_end(struct captive *c)
 /* False: it has ended, whether or not its keeper has said so. */
 static bool runs(int pid)
 {
-	char path[64], line[256] = "";
-	_cleanup_file_ FILE *f = NULL;
-	const char *paren;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = held_fopen(path, O_RDONLY);
 	/* A unit may hide other users' processes (ProtectProc=). */
-	if (!f || !fgets(line, sizeof(line), f))
+	if (!proc_stat_read(pid, &stat))
 		return kill(pid, 0) == 0 || errno == EPERM;
-	paren = strrchr(line, ')');
-	return paren && paren[1] == ' ' && paren[2] != 'Z' && paren[2] != 'X';
+	return stat.state != 'Z' && stat.state != 'X';
 }
 
 static bool fresh_status(const struct captive *c, struct captive_status *s)

@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "base/proc-stat.h"
 
 /* False: the kernel has no such file (CONFIG_PROC_CHILDREN). */
 static bool each_in_file(children_fn *fn, void *arg)
@@ -35,22 +34,11 @@ static bool each_in_file(children_fn *fn, void *arg)
 	return fd >= 0;
 }
 
-/* `PID (NAME) STATE PARENT ...`; the name may contain anything. 0: there is no such process. */
-static pid_t parent_of(const char *number)
+static bool is_child(pid_t pid)
 {
-	_cleanup_fd_ int fd = -1;
-	char buf[512];
-	const char *paren;
-	ssize_t len;
+	struct proc_stat stat;
 
-	snprintf(buf, sizeof(buf), "/proc/%s/stat", number);
-	fd = held_open(buf, O_RDONLY, 0);
-	len = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (len <= 0)
-		return 0;
-	buf[len] = '\0';
-	paren = strrchr(buf, ')');
-	return paren && strlen(paren) > 4 ? atoi(paren + 4) : 0;
+	return proc_stat_read(pid, &stat) && stat.parent == getpid();
 }
 
 /* What getdents64(2) fills in. */
@@ -74,7 +62,7 @@ static void each_in_proc(children_fn *fn, void *arg)
 			const struct entry *d = (const void *)p;
 
 			p += d->length;
-			if (isdigit((unsigned char)d->name[0]) && parent_of(d->name) == getpid())
+			if (isdigit((unsigned char)d->name[0]) && is_child(atoi(d->name)))
 				fn(atoi(d->name), arg);
 		}
 }

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/held.h"
+#include "base/proc-stat.h"
 
 /*
  * The lock is that of flock(2). The holder of such a lock can only be found by trying to take it,
@@ -194,16 +195,13 @@ static int try_take(const char *path, int *ret_fd, int *ret_holder)
 /* A process that waits to be reaped has ended, too. */
 static bool has_ended(int pid)
 {
-	char path[64], state = '?';
-	_cleanup_file_ FILE *f = NULL;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	if (pid <= 0)
 		return false;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return true;
-	f = held_fopen(path, O_RDONLY);
-	return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'Z';
+	return proc_stat_read(pid, &stat) && stat.state == 'Z';
 }
 
 /* The device whose lock in this directory the process has; -1: none. */
