@@ -55,7 +55,6 @@ struct kmsg {
 	bool reconnected; /* since that was asked for */
 	bool wrong_reply; /* the driver has ended the connection in use because of it */
 	bool gap;	  /* records were overwritten since kmsg_reconnected() */
-	bool had_gap;	  /* the same, before its last call */
 	bool missed;	  /* the same, while that connection was in use */
 	uint64_t timeout; /* monotonic ms: the latest line about one was read; 0: none */
 	struct kmsg_errors errors;
@@ -195,43 +194,39 @@ static int next_record(int fd, char record[RECORD_MAX], bool *missed)
 static void read_all(struct kmsg *k)
 {
 	char record[RECORD_MAX];
-	bool missed = false;
+	bool more, missed;
 
-	while (next_record(k->fd, record, &missed) > 0) {
-		k->missed |= missed;
-		k->gap |= missed;
-		k->errors.missed |= missed;
+	do {
 		missed = false;
-		note(k, record);
-	}
+		more = next_record(k->fd, record, &missed) > 0;
+		if (missed)
+			k->missed = k->gap = k->errors.missed = true;
+		if (more)
+			note(k, record);
+	} while (more);
 }
 
 bool kmsg_reconnected(struct kmsg *k)
 {
+	bool gap;
+
+	return kmsg_reconnected_or(k, &gap);
+}
+
+bool kmsg_reconnected_or(struct kmsg *k, bool *ret_gap)
+{
 	bool found;
 
+	*ret_gap = true;
 	if (!k)
 		return false;
 	pthread_mutex_lock(&k->mutex);
 	read_all(k);
 	found = k->reconnected;
-	k->reconnected = false;
-	k->had_gap = k->gap;
-	k->gap = false;
+	*ret_gap = k->gap;
+	k->reconnected = k->gap = false;
 	pthread_mutex_unlock(&k->mutex);
 	return found;
-}
-
-bool kmsg_had_gap(struct kmsg *k)
-{
-	bool had;
-
-	if (!k)
-		return true;
-	pthread_mutex_lock(&k->mutex);
-	had = k->had_gap;
-	pthread_mutex_unlock(&k->mutex);
-	return had;
 }
 
 enum kmsg_cut kmsg_cut(struct kmsg *k)

@@ -52,8 +52,8 @@ int kmsg_fd(const struct kmsg *k);
 
 /* True if a line since the last call says that the device uses a new socket. */
 bool kmsg_reconnected(struct kmsg *k);
-/* True if that call may have missed such a line, because others were written too fast. */
-bool kmsg_had_gap(struct kmsg *k);
+/* The same. *ret_gap: such a line may have been overwritten before it was read, or none can be. */
+bool kmsg_reconnected_or(struct kmsg *k, bool *ret_gap);
 /* Whether the driver itself has ended the connection that it used last, and logged that first. */
 enum kmsg_cut {
 	KMSG_CUT_NO,

@@ -78,7 +78,7 @@ static bool accepted_late(const struct heal *h)
 static int hand_over(struct heal *h, int fd)
 {
 	int offers = h->connections > 1 ? 1 : !h->kmsg ? OFFERS_BLIND : OFFERS;
-	bool blind = !h->kmsg;
+	bool blind = false, gap;
 	int ret;
 
 	if (hung_up(fd))
@@ -90,9 +90,9 @@ static int hand_over(struct heal *h, int fd)
 		ret = offer(h, fd);
 		if (ret < 0)
 			return ret;
-		if (kmsg_reconnected(h->kmsg))
+		if (kmsg_reconnected_or(h->kmsg, &gap))
 			return 0;
-		blind |= kmsg_had_gap(h->kmsg);
+		blind |= gap;
 	}
 	/*
 	 * With several connections: one socket in two slots would corrupt the stream, so it is
