@@ -7,37 +7,39 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-static void describe_time(uint64_t ms, char *buf, size_t size)
+struct limit {
+	char text[32];
+};
+
+static struct limit in_seconds(uint64_t ms)
 {
 	unsigned s = (unsigned)(ms / 1000), rest = (unsigned)(ms % 1000);
+	struct limit limit;
 
-	snprintf(buf, size, rest ? "%u.%03u s" : "%u s", s, rest);
+	snprintf(limit.text, sizeof(limit.text), rest ? "%u.%03u s" : "%u s", s, rest);
+	return limit;
 }
 
 void late_lookup(const char *what, uint64_t ms, struct err *err)
 {
-	char limit[32];
-
-	describe_time(ms, limit, sizeof(limit));
 	err_set(err, ERR_RETRY, ETIMEDOUT,
 		"the host name of %s could not be resolved within %s: the name server does "
 		"not answer",
-		what, limit);
+		what, in_seconds(ms).text);
 }
 
 void late_connection(const char *what, const struct dial *d, uint64_t ms, struct err *err)
 {
-	char limit[32], detail[600] = "; ";
+	char detail[600] = "; ";
 	struct text t;
 
-	describe_time(ms, limit, sizeof(limit));
 	text_init(&t, detail + 2, sizeof(detail) - 2);
 	if (!dial_failures(d, &t))
 		detail[0] = '\0';
 	err_set(err, ERR_RETRY, ETIMEDOUT,
 		"no connection to %s within %s: the host may be down, or a firewall drops "
 		"the packets%s",
-		what, limit, detail);
+		what, in_seconds(ms).text, detail);
 }
 
 /* One of the files or directories that were named; NULL: none was. */
@@ -55,22 +57,17 @@ static const char *tls_path(const struct endpoint *e)
 void late_keys(const char *what, const struct endpoint *e, uint64_t ms, struct err *err)
 {
 	const char *path = tls_path(e);
-	char limit[32];
 
-	describe_time(ms, limit, sizeof(limit));
 	err_set(err, ERR_RETRY, ETIMEDOUT,
 		"the certificates and keys for %s could not be read within %s%s%.300s: the "
 		"disk or file system of this machine that has them does not answer",
-		what, limit, path ? ", such as " : "", path ? path : "");
+		what, in_seconds(ms).text, path ? ", such as " : "", path ? path : "");
 }
 
 void late_answer(const char *what, uint64_t ms, struct err *err)
 {
-	char limit[32];
-
-	describe_time(ms, limit, sizeof(limit));
 	err_set(err, ERR_RETRY, ETIMEDOUT,
 		"no answer from %s within %s: the server may be stopped, overloaded, or not an NBD "
 		"server",
-		what, limit);
+		what, in_seconds(ms).text);
 }
