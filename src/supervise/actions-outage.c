@@ -52,7 +52,7 @@ static void begin_outage(struct supervisor *s)
 	 * that.
 	 */
 	handover_check(s->handover);
-	/* Just after the attachment there is no spare process: one is started for the reconnect. */
+	/* Soon after the attachment no helper waits for work yet. One is started now. */
 	if (s->cfg.reconnect && spares_tend(&s->spares, s->helpers, loop_now(), &err) < 0)
 		log_warning("/dev/nbd%d: %s", s->at.index, err.message);
 	if (outage_becomes_usual(&s->outage))

@@ -39,7 +39,7 @@ struct attempt {
 	bool named;		     /* that is its name, and stands for each address */
 	struct helpers *helpers;
 	struct helpers *own_helpers; /* NULL if they are the caller's */
-	struct helper *worker;	     /* started in advance if there is no spare one */
+	struct helper *worker;	     /* for the handshake; NULL: one that waits is taken then */
 	struct tls_job tls;
 	bool relay;
 	int kernel_end;	      /* of the socket pair with the relay; -1: none */

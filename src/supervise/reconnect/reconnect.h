@@ -152,9 +152,10 @@ bool reconnect_declined(struct reconnect *r);
 /* A hand-over is over: the kernel has `taken` of its connections. Tells whether any is alive. */
 void reconnect_handed_over(struct reconnect *r, unsigned taken, bool alive);
 /*
- * A connection is alive, and `missing` are still missing. `again`: the last success did not last.
- * If the kernel has taken no connection, that is no success: the delays go on, and what was
- * accepted stays accepted while a connection is missing.
+ * A connection is alive, and `missing` connections are not. If `again`, or if the kernel has taken
+ * no new connection since the last call, the delays between attempts go on growing; otherwise they
+ * begin anew. Without a new connection, what the user has accepted stays accepted while one is
+ * missing.
  */
 void reconnect_recovered(struct reconnect *r, unsigned missing, bool again, bool beside);
 

@@ -41,8 +41,9 @@ int links_add(struct links *l, int fd);
 bool links_position(int fd, uint64_t *ret_bytes);
 
 /*
- * The driver may use this connection, which is no part of the list, and was shut down: its server
- * may still carry out requests for the settling time. Takes ownership of fd.
+ * A connection that was never added and is shut down, but that the driver may have used. No other
+ * is handed over before the settling time has passed, because its server may still carry out
+ * requests. Takes ownership of fd.
  */
 void links_bury_doubted(struct links *l, int fd);
 
