@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
+#include "supervise/handover/check.h"
 #include "supervise/handover/work.h"
 
 #define DECLINES_BELIEVED 3   /* hand-overs in a row of which the kernel needed no socket */
@@ -38,8 +39,7 @@ struct handover {
 	unsigned n_fresh;
 	struct heal job;       /* belongs to the helper thread while `owner` says so */
 	enum heal_owner owner; /* the kind of the job */
-	struct heal check;     /* belongs to the helper thread while `checking` */
-	bool checking;
+	struct check *check;
 	bool restore;	     /* the kernel's timeouts may differ from ours */
 	bool failing;	     /* the kernel was told to fail I/O */
 	unsigned declines;   /* hand-overs in a row of which no socket was accepted */
@@ -60,9 +60,10 @@ struct handover *handover_new(const struct part_env *env, const struct handover_
 	h->events = events;
 	h->arg = arg;
 	h->timer = loop_timer_new(env->loop, timer_over, h);
-	if (h->timer)
+	h->check = check_new(env, events->gone, arg);
+	if (h->timer && h->check)
 		return h;
-	free(h);
+	handover_free(h);
 	return NULL;
 }
 
@@ -71,6 +72,7 @@ void handover_free(struct handover *h)
 	if (!h)
 		return;
 	handover_keep(h, 0);
+	check_free(h->check);
 	loop_timer_free(h->timer);
 	free(h);
 }
@@ -139,17 +141,6 @@ bool handover_is_busy(const struct handover *h)
 bool handover_is_handing_over(const struct handover *h)
 {
 	return h && h->owner == HEAL_HANDS_OVER;
-}
-
-static void prepare(const struct handover *h, struct heal *job)
-{
-	const struct attachment *at = h->env->at;
-
-	*job = (struct heal){.kernel = h->env->kernel,
-			     .index = at->index,
-			     .identifier = at->identifier,
-			     .mark = at->mark,
-			     .kmsg = at->kmsg};
 }
 
 static void take_over_results(struct handover *h, unsigned *ret_taken)
@@ -235,7 +226,7 @@ static void hand_over(struct handover *h)
 	struct heal *job = &h->job;
 
 	wait_for(h, WAIT_NOTHING, 0);
-	prepare(h, job);
+	heal_prepare(job, h->env->kernel, h->env->at);
 	h->owner = HEAL_HANDS_OVER;
 	/* If the number is a guess, does only what is safe with several connections. */
 	job->connections = wanted + h->env->at->guessed;
@@ -301,10 +292,7 @@ bool handover_was_declined(const struct handover *h)
 	return h->declines > 0;
 }
 
-/*
- * --- failing waiting requests
- * -----------------------------------------------------------------------
- */
+/* --- failing waiting requests --------------------------------------------------------------- */
 
 static void fail_work(void *arg)
 {
@@ -335,7 +323,7 @@ static void run_fail_work(struct handover *h)
 	 */
 	if (h->owner != HEAL_NOBODY)
 		return;
-	prepare(h, &h->job);
+	heal_prepare(&h->job, h->env->kernel, h->env->at);
 	h->owner = HEAL_FAILS_IO;
 	if (offload_run(h->env->offload, fail_work, failed, h) == 0)
 		return;
@@ -376,8 +364,6 @@ void handover_restore(struct handover *h)
 		h->restore = true;
 }
 
-/* --- others ----------------------------------------------------------------------------------- */
-
 static void timer_over(void *arg)
 {
 	struct handover *h = arg;
@@ -401,26 +387,10 @@ static void timer_over(void *arg)
 	}
 }
 
-static void check_work(void *arg)
-{
-	heal_check_work(&((struct handover *)arg)->check);
-}
-
-static void checked(void *arg)
-{
-	struct handover *h = arg;
-
-	h->checking = false;
-	if (h->check.gone)
-		h->events->gone(h->arg);
-}
-
 void handover_check(struct handover *h)
 {
-	if (!h || h->checking)
-		return;
-	prepare(h, &h->check);
-	h->checking = offload_run(h->env->offload, check_work, checked, h) == 0;
+	if (h)
+		check_start(h->check);
 }
 
 void handover_report(const struct handover *h, struct state *ret_state)

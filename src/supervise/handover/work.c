@@ -25,6 +25,15 @@
 #define LIVE_MS 400
 #define LIVES	2
 
+void heal_prepare(struct heal *h, struct kernel *kernel, const struct attachment *at)
+{
+	*h = (struct heal){.kernel = kernel,
+			   .index = at->index,
+			   .identifier = at->identifier,
+			   .mark = at->mark,
+			   .kmsg = at->kmsg};
+}
+
 /* Rule 3 of the data safety rules. The driver compares identifiers only if it keeps one. */
 static int change(struct heal *h, const struct kernel_change *c)
 {

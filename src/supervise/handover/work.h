@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "kernel/kernel.h"
+#include "supervise/attachment.h"
 
 struct heal {
 	struct kernel *kernel; /* borrowed */
@@ -45,6 +46,9 @@ enum heal_owner {
 	HEAL_HANDS_OVER, /* heal_work(): it owns the sockets in the struct */
 	HEAL_FAILS_IO,	 /* heal_fail_work() */
 };
+
+/* The facts about the attached device; no socket, and no limit of time. */
+void heal_prepare(struct heal *h, struct kernel *kernel, const struct attachment *at);
 
 /* Hands the sockets over. Those not adopted cannot be used again: close them. */
 void heal_work(struct heal *h);
