@@ -15,17 +15,18 @@
 #include "supervise/handover/check.h"
 #include "supervise/handover/work.h"
 
-#define DECLINES_BELIEVED 3   /* hand-overs in a row of which the kernel needed no socket */
-#define HEAL_WAIT_MS	  50  /* between two checks whether the old connection has settled */
-#define ATTEND_MS	  250 /* between two checks while no new connection is ready */
-#define FAIL_RETRY_MS	  200 /* the helper thread had no room for the job */
+#define DECLINES_BELIEVED 3    /* hand-overs in a row of which the kernel needed no socket */
+#define HEAL_WAIT_MS	  50   /* between two checks whether the old connection has settled */
+#define ATTEND_MS	  250  /* between two checks while no new connection is ready */
+#define FAIL_RETRY_MS	  200  /* the helper thread had no room for the job */
+#define FAIL_AGAIN_MS	  1000 /* the kernel could not be told to fail I/O */
 
 /* The purpose of the timer. */
 enum wait {
 	WAIT_NOTHING,
 	WAIT_ATTEND, /* for old connections to settle, while no new one is ready */
 	WAIT_START,  /* the same before ready sockets are handed over, and for the job */
-	WAIT_FAIL,   /* for room for the job that fails I/O */
+	WAIT_FAIL,   /* before the job that fails I/O is tried, or tried again */
 };
 
 struct handover {
@@ -42,6 +43,8 @@ struct handover {
 	struct check *check;
 	bool restore;	     /* the kernel's timeouts may differ from ours */
 	bool failing;	     /* the kernel was told to fail I/O */
+	bool fail_late;	     /* it could not be told that yet, and that was logged */
+	bool stopped;	     /* handover_stop() was called, and nothing was started since */
 	unsigned declines;   /* hand-overs in a row of which no socket was accepted */
 	unsigned reconnects; /* connections that were replaced */
 };
@@ -258,6 +261,7 @@ static void try_to_start(struct handover *h)
 
 void handover_start(struct handover *h)
 {
+	h->stopped = false;
 	loop_timer_cancel(h->timer);
 	h->wait = WAIT_START;
 	try_to_start(h);
@@ -283,6 +287,7 @@ void handover_stop(struct handover *h)
 {
 	if (!h)
 		return;
+	h->stopped = true;
 	wait_for(h, WAIT_NOTHING, 0);
 	handover_keep(h, 0);
 }
@@ -299,21 +304,35 @@ static void fail_work(void *arg)
 	heal_fail_work(&((struct handover *)arg)->job);
 }
 
+/* Otherwise I/O would wait for as long as the server is away. */
+static void fail_again(struct handover *h)
+{
+	log_line(h->fail_late ? LOG_DEBUG : LOG_WARNING,
+		 "/dev/nbd%d: I/O that waits does not fail yet, because the kernel could not be "
+		 "told (trying again): %s",
+		 h->env->at->index, h->job.err.message);
+	h->fail_late = true;
+	wait_for(h, WAIT_FAIL, FAIL_AGAIN_MS);
+}
+
 static void failed(void *arg)
 {
 	struct handover *h = arg;
+	bool again = h->job.err.message[0] != '\0';
 
 	h->owner = HEAL_NOBODY;
 	if (h->job.gone) {
 		h->events->gone(h->arg);
 		return;
 	}
-	if (h->job.err.message[0])
-		log_warning("%s", h->job.err.message);
-	if (h->wait == WAIT_START)
-		try_to_start(h);
-	else
-		h->events->idle(h->arg);
+	h->fail_late = h->fail_late && again;
+	if (h->wait == WAIT_START) {
+		try_to_start(h); /* without success, I/O is failed after that */
+		return;
+	}
+	if (again && !h->stopped)
+		fail_again(h);
+	h->events->idle(h->arg);
 }
 
 static void run_fail_work(struct handover *h)
@@ -331,17 +350,22 @@ static void run_fail_work(struct handover *h)
 	wait_for(h, WAIT_FAIL, FAIL_RETRY_MS);
 }
 
+static void fail_io(struct handover *h)
+{
+	h->stopped = false;
+	/* Ready sockets are handed over after this job, which requests that again. */
+	wait_for(h, links_graves(h->cfg.links) ? WAIT_ATTEND : WAIT_NOTHING, ATTEND_MS);
+	run_fail_work(h);
+}
+
 void handover_fail_io(struct handover *h)
 {
 	if (!h)
 		return;
 	h->failing = true;
 	/* The I/O of ioctl's devices fails by itself. */
-	if (!kernel_can_change(h->env->kernel))
-		return;
-	/* Ready sockets are handed over after this job, which requests that again. */
-	wait_for(h, links_graves(h->cfg.links) ? WAIT_ATTEND : WAIT_NOTHING, ATTEND_MS);
-	run_fail_work(h);
+	if (kernel_can_change(h->env->kernel))
+		fail_io(h);
 }
 
 void handover_release(struct handover *h)
@@ -364,6 +388,12 @@ void handover_restore(struct handover *h)
 		h->restore = true;
 }
 
+/* True if the server's host answers again, and no old connection has to be waited for any more. */
+static bool attend(struct handover *h)
+{
+	return h->events->is_greeting(h->arg) && settled(h);
+}
+
 static void timer_over(void *arg)
 {
 	struct handover *h = arg;
@@ -374,7 +404,7 @@ static void timer_over(void *arg)
 	case WAIT_NOTHING:
 		break;
 	case WAIT_ATTEND:
-		if (!h->events->is_greeting(h->arg) || !settled(h))
+		if (!attend(h))
 			wait_for(h, WAIT_ATTEND, ATTEND_MS);
 		break;
 	case WAIT_START:
@@ -382,7 +412,8 @@ static void timer_over(void *arg)
 		try_to_start(h);
 		break;
 	case WAIT_FAIL:
-		run_fail_work(h);
+		attend(h); /* this may go on for long */
+		fail_io(h);
 		break;
 	}
 }

@@ -179,8 +179,10 @@ void heal_fail_work(struct heal *h)
 	    .dead_timeout = 0,
 	};
 
-	for (int i = 0; i < LIVES && !h->gone; i++)
+	for (int i = 0; i < LIVES && !h->gone; i++) {
+		h->err.message[0] = '\0'; /* the latest attempt counts */
 		offer_nothing(h, &c);
+	}
 }
 
 void heal_check_work(struct heal *h)

@@ -419,6 +419,36 @@ static void test_fails_io(void **state)
 	close(other);
 }
 
+/* The kernel cannot be told to fail I/O, for want of a descriptor: it is told as soon as it can be.
+ */
+static void test_fails_io_late(void **state)
+{
+	struct fixture *f = *state;
+
+	bury_the_dead(f);
+	f->refuses = EMFILE;
+	handover_fail_io(f->h);
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->idle, 1);
+	assert_true(handover_fails_io(f->h));
+	f->refuses = 0;
+	f->offered = 0;
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->idle, 2);
+	assert_true(f->offered > 0);
+	assert_int_equal(f->last.timeout, 1);
+
+	/* A detach has begun: nothing is tried again. */
+	f->refuses = EMFILE;
+	handover_fail_io(f->h);
+	handover_stop(f->h);
+	loop_run_until_stopped(f->env.loop);
+	assert_int_equal(f->idle, 3);
+	f->changed = 0;
+	loop_run_for(f->env.loop, 1500);
+	assert_int_equal(f->changed, 0);
+}
+
 /* Failing I/O early does not end the wait for an old connection: a server may still write. */
 static void test_release(void **state)
 {
@@ -518,6 +548,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_fails_io, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_fails_io_late, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_job, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
