@@ -27,6 +27,9 @@
 /* What the kernel and the connections forbid now (RETRY) or always (BUSY); NULL: nothing. */
 static const char *obstacle(const struct supervisor *s, enum err_kind *ret_kind)
 {
+	*ret_kind = ERR_RETRY;
+	if (s->at.mark < 0) /* the kernel's interface may not be open, either */
+		return "no device is attached yet: try again when it is";
 	*ret_kind = ERR_BUSY;
 	if (!kernel_can_change(s->env.kernel))
 		return "it is attached by ioctl, and would end with its supervisor";
@@ -115,9 +118,11 @@ int supervisor_renew(struct supervisor *s, struct err *err)
 	}
 	if (why)
 		err_set(err, kind, EBUSY, "%s", why);
-	err_prefix(err, "/dev/nbd%d: %s: ", s->at.index,
+	err_prefix(err, "%s: ",
 		   upgraded ? "the program was replaced, but the earlier version goes on"
 			    : "the configuration is not read again");
+	if (s->at.index >= 0)
+		err_prefix(err, "/dev/nbd%d: ", s->at.index);
 	return -1;
 }
 
