@@ -33,6 +33,7 @@ struct netlink {
 /* What a command came to; filled by the callbacks. */
 struct answer {
 	int family;
+	uint32_t number; /* of the command's message */
 	bool done;
 	int error; /* 0 or -errno, from the kernel's own reply */
 	int asked; /* the device of a STATUS */
@@ -71,14 +72,27 @@ static int on_reply(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/*
+ * libnl only counts: after a command that could not be sent, or whose answer could not be received,
+ * it would take each later answer for that of another command, for the device's whole life.
+ */
+static int on_number(struct nl_msg *msg, void *arg)
+{
+	const struct answer *answer = arg;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == answer->number ? NL_OK : NL_SKIP;
+}
+
 static int exchange(struct netlink *n, struct nl_msg *msg, struct nl_cb *cb, struct answer *answer)
 {
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_reply, answer);
 	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, answer);
+	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_number, answer);
 	/* libnl's own error numbers lose the kernel's, so the callback keeps it. */
 	nl_cb_err(cb, NL_CB_CUSTOM, on_error, answer);
 	if (nl_send_auto(n->commands, msg) < 0)
 		return -EIO;
+	answer->number = nlmsg_hdr(msg)->nlmsg_seq;
 	while (!answer->done)
 		if (nl_recvmsgs(n->commands, cb) < 0 && !answer->done)
 			return -EIO;
