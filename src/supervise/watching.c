@@ -123,6 +123,9 @@ static bool looked(bool quiet, void *arg)
 		resize_grow_when_idle(s->resize);
 	if (s->state == FSM_ATTACHED && s->cfg.reconnect)
 		soon = reconnect_look_when_idle(s->reconnect);
+	/* A device that is well may have no event for weeks. */
+	if (report_is_stale(s->report))
+		supervisor_touch(s);
 	return soon || resize_is_due(s->resize);
 }
 

@@ -207,6 +207,11 @@ int report_write(struct report *r, enum fsm_state state)
 	return ret;
 }
 
+bool report_is_stale(const struct report *r)
+{
+	return r->cannot_write != 0;
+}
+
 void report_tell(struct report *r, enum fsm_state state, const char *cause, int64_t fails_at)
 {
 	const struct state *t = &r->state;

@@ -61,6 +61,8 @@ int report_open(struct report *r, const struct endpoint *e, bool reconnects, str
  * was true before, as the log does.
  */
 int report_write(struct report *r, enum fsm_state state);
+/* The file could not be written the last time, so it says what was true before. */
+bool report_is_stale(const struct report *r);
 /*
  * Tells the service manager the same. `cause` is why the last connection died, and at `fails_at`
  * (seconds since 1970; 0: never) the I/O that waits begins to fail.
