@@ -67,6 +67,14 @@ static int replace(const struct rundir_path *path, const char *text)
 	return ret;
 }
 
+/* Its text is for people: what counts is its name, for which there is room even if /run is full. */
+static int set_lost(const struct rundir_path *path, const char *text)
+{
+	int ret = replace(path, text);
+
+	return ret == -ENOSPC ? replace(path, "") : ret;
+}
+
 static bool has_text(const struct rundir_path *path, const char *text)
 {
 	_cleanup_fd_ int fd = held_open(path->text, O_RDONLY, 0);
@@ -82,7 +90,7 @@ int marks_set(const struct marks *m, bool *ret_changed)
 	struct rundir_path lost = path_of(m->index, m->pid, "lost");
 	bool was_lost = held_access(lost.text) == 0, changed = was_lost != m->lost;
 	char text[640];
-	int ret = 0;
+	int ret = 0, lost_ret = 0;
 
 	remove_others(m->index, m->pid);
 	snprintf(text, sizeof(text), "NBD_ATTACH_NAME=%s\nNBD_ATTACH_PID=%d\n%s%s%s%s", m->name,
@@ -92,13 +100,12 @@ int marks_set(const struct marks *m, bool *ret_changed)
 		changed = true;
 		ret = replace(&udev, text);
 	}
-	/* Its text is for people: what counts is its name. */
-	if (m->lost && !was_lost && ret == 0)
-		ret = replace(&lost, m->backend);
+	if (m->lost && !was_lost)
+		lost_ret = set_lost(&lost, m->backend);
 	else if (!m->lost && was_lost)
 		held_unlink(lost.text);
-	if (ret < 0)
-		return ret;
+	if (ret < 0 || lost_ret < 0)
+		return ret < 0 ? ret : lost_ret;
 	*ret_changed = changed;
 	return 0;
 }

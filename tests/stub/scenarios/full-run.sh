@@ -42,6 +42,7 @@ check "the state file is the old one" state_has RECONNECTS '^0$'
 
 crash
 check "the outage is known all the same" within 10 grep -q '^[0-9]* 1 ' "$run/nbd0.outage"
+check "udev reads nothing in it" within 10 compgen -G "$run/nbd0.*.lost"
 kill_supervisor
 check "the next one takes it over" attach
 serve_again
