@@ -90,7 +90,7 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const struct n
 	char byte;
 	int fd;
 
-	prctl(PR_SET_NAME, c->look ? CLAIM_LOOKS : "nbd-claim");
+	prctl(PR_SET_NAME, c->look ? CLAIM_LOOKS : CLAIM_HOLDS);
 	/* Until split() has ended: its message comes first. */
 	close(gate[1]);
 	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)

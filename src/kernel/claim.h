@@ -18,6 +18,8 @@
 
 /* The name of a process that only opens the device for reading; kernel/usage.h ignores it. */
 #define CLAIM_LOOKS "nbd-look"
+/* The name of one that has it for itself, for a detach. */
+#define CLAIM_HOLDS "nbd-claim"
 
 struct claim {
 	int index;

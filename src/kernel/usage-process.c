@@ -181,14 +181,13 @@ static void find_mounts(const struct process *p)
 }
 
 /*
- * A process of a supervisor that reads the partition table, or waits for the server to do so: it
- * does not use the device. Nor does our own child, which reads identifiers under another account.
- * Other processes of other users are not ignored, because any process can take this name.
+ * A process of claim.h with this name, or our own child, which reads identifiers under another
+ * account. Processes of other users do not count, because any process can take such a name.
  */
-static bool only_looks(const struct process *p)
+static bool is_claim(const struct process *p, const char *name)
 {
 	_cleanup_fd_ int fd = openat(p->dir, "status", O_RDONLY | O_CLOEXEC);
-	char text[1024];
+	char text[1024], first[64];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *uid, *ppid;
 	unsigned real;
@@ -197,7 +196,8 @@ static bool only_looks(const struct process *p)
 	if (n < 0)
 		return false;
 	text[n] = '\0';
-	if (strncmp(text, "Name:\t" CLAIM_LOOKS "\n", strlen("Name:\t" CLAIM_LOOKS "\n")) != 0)
+	snprintf(first, sizeof(first), "Name:\t%s\n", name);
+	if (strncmp(text, first, strlen(first)) != 0)
 		return false;
 	ppid = strstr(text, "\nPPid:");
 	if (ppid && sscanf(ppid, " PPid: %d", &parent) == 1 && parent == getpid())
@@ -206,13 +206,19 @@ static bool only_looks(const struct process *p)
 	return uid && sscanf(uid, " Uid: %u", &real) == 1 && (real == 0 || real == geteuid());
 }
 
+/* It reads the partition table, or waits for the server to do so: it does not use the device. */
+static bool only_looks(const struct process *p)
+{
+	return is_claim(p, CLAIM_LOOKS);
+}
+
 static void count_open(const struct process *p, struct usage_scan *s)
 {
 	/*
 	 * udev opens the device after each change, and after each program that has written to it,
-	 * and closes it when it has read it.
+	 * and closes it when it has read it. Another detach closes it when it is over.
 	 */
-	s->usage->passing += udev_started(s->proc, p->pid);
+	s->usage->passing += udev_started(s->proc, p->pid) || is_claim(p, CLAIM_HOLDS);
 	if (usage_begin(s, s->open)) {
 		text_str(&s->text, "open in ");
 		put_process(&s->text, p);

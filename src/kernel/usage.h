@@ -18,7 +18,8 @@
 
 struct usage {
 	unsigned n;	  /* users found */
-	unsigned passing; /* those of n that are udev's processes, which soon close the device */
+	unsigned passing; /* those of n that are udev's processes or another detach's, which soon
+			     close the device */
 	bool unsure;	  /* some processes could not be examined: there may be more users */
 	char sentence[ERR_MESSAGE_MAX -
 		      256]; /* a sentence that names the first few users; "" if n is 0 */

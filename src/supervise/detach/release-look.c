@@ -64,7 +64,7 @@ static void pass_by(struct release *r, offload_fn *looked)
 	loop_timer_set(r->tick, PASSING_MS);
 }
 
-/* All users that were found are udev's, and there is time to wait for them. */
+/* All users that were found are udev's or another detach's, and there is time to wait for them. */
 static bool only_passing(const struct release *r)
 {
 	return r->look_ret == 0 && r->usage.n && r->usage.passing == r->usage.n && !is_stuck(r) &&

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Detach waits for udev, which opens a device for a moment, and for no other process.
+# Detach waits for udev, which opens a device for a moment, and for another detach, but for no other
+# process.
 # Slow: it is started first.
 # shellcheck source=tests/stub/lib.bash disable=SC2016,SC2034,SC2119,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
@@ -32,6 +33,14 @@ for who in 'a command' 'the supervisor'; do
 	check "$who: goes on when udev has closed it" wait_for 8 gone "$pid"
 	check "$who: the device is free" told_is configured 0
 done
+check "another detach: it attaches" attach
+opens nbd-claim
+start "${nbd_attach[@]}" --detach nbd0
+pause 1
+check "another detach: it is waited for" running "$pid"
+closes
+check "another detach: then this one goes on" wait_for 8 gone "$pid"
+check "another detach: the device is free" told_is configured 0
 check "it attaches again" attach
 opens fio
 check "another process is not waited for" eval 'before=$SECONDS

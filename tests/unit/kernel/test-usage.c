@@ -347,6 +347,20 @@ static void udev_passes_by(void **state)
 	passing_are(1, 3);
 }
 
+/* Another detach, which is soon over. */
+static void a_claim_passes_by(void **state)
+{
+	(void)state;
+	process(123, "nbd-claim\n");
+	link_to("proc/123/fd/5", "/dev/null");
+	status(123, "nbd-claim", 1, 0);
+	passing_are(1, 1);
+	status(123, "nbd-claim", 1, 1000);
+	passing_are(geteuid() == 1000, 1);
+	status(123, "nbd-claims", 1, 0);
+	passing_are(0, 1);
+}
+
 static void mappings(void **state)
 {
 	(void)state;
@@ -475,6 +489,7 @@ int main(void)
 	    CASE(holders_by_name),
 	    CASE(a_holder_of_several),
 	    CASE(udev_passes_by),
+	    CASE(a_claim_passes_by),
 	    CASE(mappings),
 	    CASE(other_mount_namespaces),
 	    CASE(private_file_systems),
