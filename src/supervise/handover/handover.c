@@ -11,6 +11,7 @@
 #include "base/hung-up.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
+#include "kernel/tune.h"
 #include "runtime/state.h"
 #include "supervise/handover/check.h"
 #include "supervise/handover/work.h"
@@ -167,6 +168,17 @@ static void take_over_results(struct handover *h, unsigned *ret_taken)
 	h->reconnects += *ret_taken;
 }
 
+/*
+ * The driver has dropped the sockets, because it knows of no dead connection, but it has taken the
+ * timeouts that came with them.
+ */
+static void restored(struct handover *h)
+{
+	h->failing = h->restore = false;
+	if (h->job.io_timeout)
+		tune_io_timeout_apart(h->job.index, h->job.io_timeout);
+}
+
 /* The result counts in every state: a detach may have begun and been given up meanwhile. */
 static void handed_over(void *arg)
 {
@@ -189,6 +201,8 @@ static void handed_over(void *arg)
 	h->declines = h->job.declined && !taken ? h->declines + 1 : 0;
 	if (at->taken_over && !at->guessed && h->declines >= DECLINES_BELIEVED)
 		links_kernel_insists(h->cfg.links, loop_now());
+	if (h->job.declined && h->job.restore && !taken && links_alive(h->cfg.links) > 0)
+		restored(h);
 	if (links_alive(h->cfg.links) == links_wanted(h->cfg.links))
 		h->declines = 0;
 	h->events->ended(taken, h->job.declined, h->arg);
