@@ -2,6 +2,8 @@
 /* Gives the device the size that its connections know, on the helper thread. */
 #include "supervise/resize/resize-private.h"
 
+#include <errno.h>
+
 #include "base/log.h"
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
@@ -22,6 +24,9 @@ static void grow_work(void *arg)
 	z->grow_err.message[0] = '\0';
 	if (sysfs_mark_valid(z->env->at->mark))
 		kernel_change(z->env->kernel, &change, &z->grow_err);
+	else
+		err_set(&z->grow_err, ERR_FAILED, ENODEV, "another program has detached /dev/nbd%d",
+			change.index);
 }
 
 static void tell(struct resize *z, uint64_t old_size)

@@ -7,6 +7,7 @@
 #include "server-fixture.h"
 
 #include "kernel/kernel.h"
+#include "supervise/resize/resize-private.h"
 #include "supervise/resize/resize.h"
 
 #define EXPORT_SIZE (1 << 20)
@@ -327,6 +328,17 @@ static void what_the_connections_know(void **state)
 	assert_int_equal(f.grown, 0);
 }
 
+/* Another program has detached the device since the moment was found. */
+static void a_device_that_is_gone(void **state)
+{
+	(void)state;
+	f.z->asked = true;
+	resize_note_size(f.z, EXPORT_SIZE, false);
+	resize_grow(f.z);
+	assert_answer(err_exit_status(ERR_FAILED), "another program has detached /dev/nbd4000");
+	assert_int_equal(f.grown, 0);
+}
+
 static void a_part_that_is_not_there(void **state)
 {
 	(void)state;
@@ -347,6 +359,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(where_it_cannot_be, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nobody_waits_any_more, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_the_connections_know, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_device_that_is_gone, setup, teardown),
 	    cmocka_unit_test(a_part_that_is_not_there),
 	};
 
