@@ -353,6 +353,8 @@ static void end_left(struct supervisor *s, const struct event *e)
 {
 	log_warning("/dev/nbd%d stays attached: %s", s->at.index, e->err.message);
 	requests_answer(s->requests, 3, e->err.message);
+	/* For the next supervisor: a hand-over may have ended since the last time. */
+	report_write(s->report, FSM_LEAVING);
 	report_kept(s->report, e->err.message);
 	s->left = true;
 	end(s, 0);
