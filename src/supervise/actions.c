@@ -183,7 +183,8 @@ static void announce(struct supervisor *s, const struct event *e)
 	}
 	if (attach_facts(s->attach, &facts))
 		keep_facts(s, &facts);
-	s->alive_said = links_alive(s->links);
+	/* Those that are dead already, as after a takeover in an outage, have not been reported. */
+	s->alive_said = links_wanted(s->links);
 	/* Here the driver itself may cut a live server, as warn() says. */
 	if (s->cfg.timeout || links_wanted(s->links) > 1)
 		links_driver_may_cut(s->links);

@@ -13,6 +13,7 @@ crash
 check "the loss is noticed" within 5 state_is lost
 kill_supervisor
 check "the next one takes it over" attach --dead-timeout 2
+check "it says that the server is lost" logged 'is lost \(it was lost while no supervisor ran\): I/O waits'
 check "the dead timeout passes" within 10 state_is expired
 check "the kernel fails at once" within 5 told_is dead-timeout 0
 kill_supervisor
