@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/report/manager.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +15,52 @@
 
 #define LINE_MAX_BYTES 400
 #define DAY	       86400
+#define AGAIN_MS       200 /* before a message is sent again that found the manager's queue full */
 
 struct manager {
 	struct notify notify;
-	struct loop_timer *alive;
-	char last[LINE_MAX_BYTES];
+	struct loop_timer *alive, *again;
+	bool ready_due, status_due; /* the manager has not got READY=1, the line */
+	char line[7 + LINE_MAX_BYTES];
 	struct stored stored;
 };
+
+/*
+ * The manager may read slowly, as while a machine boots: without READY=1 it would end a service
+ * that is well. False: it has not got the message, and the timer sends again what is due.
+ */
+static bool send_line(struct manager *m, const char *lines, int fd)
+{
+	if (m->notify.fd < 0)
+		return false;
+	if (notify_send_fd(&m->notify, lines, fd))
+		return true;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		loop_timer_set(m->again, AGAIN_MS);
+	return false;
+}
 
 static void sign_of_life(void *arg)
 {
 	struct manager *m = arg;
+	bool sent = notify_send_fd(&m->notify, "WATCHDOG=1", -1);
 
-	notify_send(&m->notify, "WATCHDOG=1");
 	/* Twice as often as required: sd_watchdog_enabled(3). */
-	loop_timer_set(m->alive, m->notify.watchdog_ms / 2);
+	loop_timer_set(m->alive, sent ? m->notify.watchdog_ms / 2 : AGAIN_MS);
+}
+
+/* Sockets that the manager has not got are sent again by the next manager_keep(). */
+static void send_due(void *arg)
+{
+	struct manager *m = arg;
+
+	if (m->ready_due && send_line(m, "READY=1", -1)) {
+		m->ready_due = false;
+		if (m->notify.watchdog_ms)
+			sign_of_life(m);
+	}
+	if (m->status_due && send_line(m, m->line, -1))
+		m->status_due = false;
 }
 
 struct manager *manager_new(struct loop *loop)
@@ -39,7 +71,8 @@ struct manager *manager_new(struct loop *loop)
 		return NULL;
 	notify_open(&m->notify);
 	m->alive = loop_timer_new(loop, sign_of_life, m);
-	if (m->notify.fd >= 0 && m->alive)
+	m->again = loop_timer_new(loop, send_due, m);
+	if (m->notify.fd >= 0 && m->alive && m->again)
 		return m;
 	manager_free(m);
 	return NULL;
@@ -50,6 +83,7 @@ void manager_free(struct manager *m)
 	if (!m)
 		return;
 	loop_timer_free(m->alive);
+	loop_timer_free(m->again);
 	notify_close(&m->notify);
 	free(m);
 }
@@ -58,9 +92,8 @@ void manager_ready(struct manager *m)
 {
 	if (!m)
 		return;
-	notify_send(&m->notify, "READY=1");
-	if (m->notify.watchdog_ms)
-		sign_of_life(m);
+	m->ready_due = true;
+	send_due(m);
 }
 
 void manager_stopping(struct manager *m)
@@ -105,7 +138,7 @@ void manager_keep(struct manager *m, const int *fds, size_t n, uint64_t attachme
 		if (msg.verb == STORED_NOTHING)
 			return;
 		stored_text(&msg, text);
-		if (!notify_send_fd(&m->notify, text, msg.fd))
+		if (!send_line(m, text, msg.fd))
 			return;
 		stored_sent(&m->stored, &msg);
 	}
@@ -236,13 +269,14 @@ void manager_sentence(const struct manager_status *s, int64_t now, char *buf, si
 
 void manager_status(struct manager *m, const struct manager_status *status)
 {
-	char line[7 + LINE_MAX_BYTES] = "STATUS=";
+	char line[sizeof(m->line)] = "STATUS=";
 
 	if (!m)
 		return;
 	manager_sentence(status, time(NULL), line + 7, LINE_MAX_BYTES);
-	if (strcmp(m->last, line + 7) == 0)
+	if (strcmp(m->line, line) == 0)
 		return;
-	memcpy(m->last, line + 7, sizeof(m->last));
-	notify_send(&m->notify, line);
+	memcpy(m->line, line, sizeof(m->line));
+	m->status_due = true;
+	send_due(m);
 }

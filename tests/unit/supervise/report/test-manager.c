@@ -23,6 +23,7 @@
 #include "runtime/marks.h"
 #include "supervise/report/notify.h"
 #include "runtime/rundir.h"
+#include "loop-fixture.h"
 #include "rundir-fixture.h"
 #include "supervise/report/manager.h"
 #include "tree-fixture.h"
@@ -267,6 +268,56 @@ static void sockets_are_kept(void **unused)
 	loop_free(loop);
 }
 
+/* Until no more fits into the manager's queue. */
+static unsigned fill_queue(const char *name)
+{
+	struct notify other;
+	unsigned n = 0;
+
+	setenv("NOTIFY_SOCKET", name, 1);
+	notify_open(&other);
+	while (notify_send_fd(&other, "STATUS=another service", -1))
+		n++;
+	notify_close(&other);
+	return n;
+}
+
+/* A manager that is busy gets everything later. */
+static void a_full_queue_loses_nothing(void **unused)
+{
+	const struct manager_status status = {
+	    .state = FSM_ATTACHED, .address = "here", .reason = "", .index = 3};
+	struct loop *loop = loop_new();
+	_cleanup_fd_ int fd = -1;
+	struct manager *m;
+	char path[128];
+	unsigned n;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = listen_at(path);
+	setenv("WATCHDOG_USEC", "30000000", 1);
+	m = manager_new(loop);
+	assert_non_null(m);
+	n = fill_queue(path);
+	manager_status(m, &status);
+	manager_ready(m);
+	for (unsigned i = 0; i < n; i++)
+		assert_told(fd, "STATUS=another service");
+	assert_silent(fd);
+	loop_run_for(loop, 500);
+	assert_told(fd, "READY=1");
+	assert_told(fd, "WATCHDOG=1");
+	assert_told(fd, "STATUS=/dev/nbd3: Attached to here");
+	assert_silent(fd);
+	/* Once is enough. */
+	manager_status(m, &status);
+	loop_run_for(loop, 500);
+	assert_silent(fd);
+	manager_free(m);
+	loop_free(loop);
+}
+
 static void without_a_manager_nobody_is_told(void **unused)
 {
 	struct loop *loop = loop_new();
@@ -485,6 +536,7 @@ int main(void)
 	    cmocka_unit_test(the_watchdog_is_ours_or_not),
 	    cmocka_unit_test(a_manager_hears_of_life),
 	    cmocka_unit_test(sockets_are_kept),
+	    cmocka_unit_test(a_full_queue_loses_nothing),
 	    cmocka_unit_test(without_a_manager_nobody_is_told),
 	    cmocka_unit_test(sentences_are_for_people),
 	    cmocka_unit_test(marks_follow_the_device),
