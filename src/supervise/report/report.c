@@ -178,7 +178,8 @@ int report_write(struct report *r, enum fsm_state state)
 	struct state *t = &r->state;
 	int ret;
 
-	if (r->env->at->index < 0)
+	/* Until report_open() the file is that of an earlier supervisor. */
+	if (r->env->at->index < 0 || !t->uri[0])
 		return 0;
 	if (strcmp(t->name, name) != 0) {
 		t->since = time(NULL);
