@@ -169,6 +169,28 @@ static void a_stranger_who_opened_it_before_is_no_holder(void **state)
 	end(pid);
 }
 
+/* Nobody else can open it, but its owner can lock it whenever they like. */
+static void a_file_of_a_stranger_is_replaced(void **state)
+{
+	struct stat st;
+	struct err err;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_because("it takes root");
+	make_old_file("1\n");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(chown(path, STRANGER, STRANGER), 0);
+	pid = hold(STRANGER);
+	assert_int_equal(lock_take(path, "it", &fd, &err), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	close(fd);
+	end(pid);
+}
+
 static void a_supervisor_of_an_earlier_version_is_a_holder(void **state)
 {
 	struct err err;
@@ -630,6 +652,42 @@ static void an_identified_holder_is_found(void **state)
 	close(ready[1]);
 }
 
+/* By a supervisor that gets the descriptor from another one. */
+static void a_lock_is_inherited_by_its_open_file(void **state)
+{
+	struct err err;
+	int fd, same, other;
+
+	(void)state;
+	assert_int_equal(lock_take(path, "it", &fd, &err), 0);
+	same = dup(fd);
+	other = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(same >= 0 && other >= 0);
+	assert_int_equal(lock_inherit(path, same), 0);
+	assert_int_equal(lock_inherit(path, other), -EBUSY);
+	/* Another process would take the lock of the new file. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(lock_inherit(path, same), -ENOENT);
+	make_old_file("");
+	assert_int_equal(lock_inherit(path, same), -ESTALE);
+	close(same);
+	close(other);
+	close(fd);
+}
+
+static void a_link_is_no_lock(void **state)
+{
+	char target[96];
+	struct err err;
+	int fd;
+
+	(void)state;
+	snprintf(target, sizeof(target), "%s/target", dir);
+	assert_int_equal(symlink(target, path), 0);
+	assert_int_equal(lock_take(path, "it", &fd, &err), -ELOOP);
+	assert_int_equal(access(target, F_OK), -1);
+}
+
 static void nobody_else_writes_in_the_directory(void **state)
 {
 	struct stat st;
@@ -658,6 +716,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(an_old_file_is_replaced, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_stranger_who_opened_it_before_is_no_holder, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(a_file_of_a_stranger_is_replaced, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_supervisor_of_an_earlier_version_is_a_holder, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_file_without_a_number_is_left_to_the_list, setup,
@@ -675,6 +734,8 @@ int main(void)
 					    setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_number_in_the_file_is_not_believed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_identified_holder_is_found, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_lock_is_inherited_by_its_open_file, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_link_is_no_lock, setup, teardown),
 	    cmocka_unit_test(nobody_else_writes_in_the_directory),
 	};
 
