@@ -783,6 +783,24 @@ static void status_line(pid_t pid, const char *name, char *buf, size_t size)
 	fclose(f);
 }
 
+/* Both values of a line of /proc/PID/limits. */
+static void assert_limit(pid_t pid, const char *name, unsigned long long wanted)
+{
+	unsigned long long soft = wanted + 1, hard = wanted + 1;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, name, strlen(name)) == 0)
+			sscanf(line + strlen(name), "%llu %llu", &soft, &hard);
+	fclose(f);
+	assert_int_equal(soft, wanted);
+	assert_int_equal(hard, wanted);
+}
+
 static void stop_loop(void *arg)
 {
 	loop_stop(arg, 0);
@@ -828,6 +846,15 @@ static void worker_as_the_kernel_sees_it(void **state)
 	assert_string_equal(line, "\t1\n");
 	status_line(w->process.pid, "Seccomp", line, sizeof(line));
 	assert_string_equal(line, "\t2\n");
+	assert_limit(w->process.pid, "Max core file size", 0);
+	assert_limit(w->process.pid, "Max processes", 0);
+	assert_limit(w->process.pid, "Max msgqueue size", 0);
+#if !defined(FOR_VALGRIND)
+	assert_limit(w->process.pid, "Max file size", 0);
+	assert_limit(w->process.pid, "Max open files", 8);
+	if (!INSTRUMENTED)
+		assert_limit(w->process.pid, "Max data size", 16 << 20);
+#endif
 	/* Only the three standard descriptors and its own socket. */
 	for (int fd = 4; fd < 64; fd++) {
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", w->process.pid, fd);
