@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel/kmsg.c: which records of /dev/kmsg say that a device accepted a socket. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,22 @@
 
 #include "kernel/kmsg.h"
 #include "skip.h"
+
+#define AFTERWARDS_MS 100 /* the end of the connection is seen a little later than the reason */
+
+/* The next read of this descriptor says that records were overwritten. */
+static int overwritten = -1;
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	if (fd != overwritten)
+		return __real_read(fd, buf, size);
+	overwritten = -1;
+	errno = EPIPE;
+	return -1;
+}
 
 /* As seen on 6.1; with CONFIG_PRINTK_CALLER there is one field more. */
 static const char real[] = "6,1042,98765432,-;block nbd1: reconnected socket\n"
@@ -185,6 +202,43 @@ static void an_end_by_the_driver_is_told(void **state)
 	/* Another device's, because the driver prints only some of such lines. */
 	assert_true(write(p[1], timeout, sizeof(timeout) - 1) > 0);
 	assert_int_equal(kmsg_cut(k), KMSG_CUT_TIMEOUT);
+	usleep(AFTERWARDS_MS * 1000);
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_TIMEOUT);
+	close(p[1]);
+	kmsg_free(k);
+}
+
+/* Among them may have been the driver's reason. */
+static void what_was_overwritten_may_have_been_anything(void **state)
+{
+	static const char wrong[] = "3,1,2,-;block nbd1: Wrong magic (0x12345678)\n";
+	struct kmsg_errors errors;
+	struct kmsg *k;
+	bool gap;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
+	k = kmsg_new(p[0], 1);
+	overwritten = p[0];
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_UNKNOWN);
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_UNKNOWN);
+	assert_true(kmsg_errors(k, &errors));
+	assert_true(errors.missed);
+	/* It is told once, to the one who looks for a record. */
+	assert_false(kmsg_reconnected_or(k, &gap));
+	assert_true(gap);
+	assert_false(kmsg_reconnected_or(k, &gap));
+	assert_false(gap);
+	/* What is known counts more than what may have been. */
+	assert_true(write(p[1], wrong, sizeof(wrong) - 1) > 0);
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_WRONG_REPLY);
+	/* A later connection has an end of its own. */
+	overwritten = p[0];
+	assert_true(write(p[1], real, strlen(real)) > 0);
+	assert_true(kmsg_reconnected_or(k, &gap));
+	assert_true(gap);
+	assert_int_equal(kmsg_cut(k), KMSG_CUT_NO);
 	close(p[1]);
 	kmsg_free(k);
 }
@@ -229,6 +283,7 @@ int main(void)
 	    cmocka_unit_test(errors_are_counted),
 	    cmocka_unit_test(an_end_by_the_driver_is_told),
 	    cmocka_unit_test(a_line_names_a_device),
+	    cmocka_unit_test(what_was_overwritten_may_have_been_anything),
 	    cmocka_unit_test(it_opens_behind_what_is_there),
 	};
 
