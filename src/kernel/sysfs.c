@@ -121,11 +121,14 @@ bool sysfs_attached_at(const char *root, int index)
 
 bool sysfs_device_free_at(const char *root, int index)
 {
-	uint64_t sectors = 0;
+	uint64_t sectors;
+	int ret;
 
 	if (sysfs_attached_at(root, index))
 		return false;
-	return sysfs_number_at(root, index, "size", &sectors) == -ENOENT || sectors == 0;
+	ret = sysfs_number_at(root, index, "size", &sectors);
+	/* ENODEV: it is being removed. */
+	return ret == -ENOENT || ret == -ENODEV || (ret == 0 && sectors == 0);
 }
 
 int sysfs_device_at(const char *root, int index, struct sysfs_device *ret_device)

@@ -91,6 +91,8 @@ static void knows_free_from_attached(void **state)
 	remove_attr("pid");
 	assert_false(sysfs_attached_at(root, 0));
 	assert_false(sysfs_device_free_at(root, 0));
+	write_attr("size", "none\n"); /* what cannot be told is not free */
+	assert_false(sysfs_device_free_at(root, 0));
 	write_attr("size", "0\n");
 	assert_true(sysfs_device_free_at(root, 0));
 	/* It does not exist: the kernel makes it on demand. */
