@@ -25,6 +25,8 @@
 #include "runtime/state.h"
 #include "supervise/handover/handover.h"
 
+#define BELIEVED_MS 2500 /* a kernel that needs no socket is believed that long after a death */
+
 struct fixture {
 	struct kernel kernel;
 	struct attachment at;
@@ -249,10 +251,11 @@ static void test_taken(void **state)
 static void test_declined(void **state)
 {
 	struct fixture *f = *state;
-	int other;
+	int fd, other;
 
 	bury_the_dead(f);
-	other = add_socket(f);
+	fd = end_of_pair(&other);
+	handover_add(f->h, fd);
 	handover_start(f->h);
 	loop_run_until_stopped(f->env.loop);
 	assert_int_equal(f->ended, 1);
@@ -261,7 +264,29 @@ static void test_declined(void **state)
 	assert_int_equal(links_alive(f->links), 0);
 	/* The socket is not used again. */
 	assert_true(is_closed(other));
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	close(other);
+}
+
+/* The number of connections is a guess: the driver has none for a socket that it does not need. */
+static void test_declined_after_a_guess(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t begin = loop_now();
+	int other;
+
+	f->at.taken_over = true;
+	f->at.guessed = true;
+	bury_the_dead(f);
+	while (loop_now() - begin < BELIEVED_MS) {
+		other = add_socket(f);
+		handover_start(f->h);
+		loop_run_until_stopped(f->env.loop);
+		assert_true(f->declined);
+		close(other);
+	}
+	assert_true(f->ended > 3);
+	assert_int_equal(links_alive(f->links), 0);
 }
 
 static int tcp_pair(int *ret_other)
@@ -541,6 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_declined, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_declined_after_a_guess, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_taken_unsaid, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_answer_lost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ended_meanwhile, setup, teardown),

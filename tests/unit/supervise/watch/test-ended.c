@@ -246,6 +246,42 @@ static void a_fin_with_a_request_in_flight_proves_nothing(void **state)
 }
 
 /* A vanished host owes us what it holds: neither its FIN nor a reset settles it, only time. */
+/* The driver no longer counts the requests of a connection that it has ended itself. */
+static void an_idle_device_proves_nothing_of_others(void **state)
+{
+	static const enum ended_how others[] = {ENDED_BY_DRIVER, ENDED_VANISHED, ENDED_PRESUMED};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct connection c = connect_by(true);
+		struct ended e = {.fd = c.ours, .how = others[i], .ended_at = loop_now()};
+
+		request(&c);
+		ended_seen_idle(&e, loop_now());
+		assert_false(e.clean);
+		done(&c, &e);
+	}
+}
+
+/* Its server is alive, and may be in the middle of a reply: a reset would end some servers. */
+static void one_that_the_driver_ended_is_not_reset(void **state)
+{
+	struct connection c = connect_by(true);
+	struct ended e = {
+	    .fd = c.ours, .how = ENDED_BY_DRIVER, .limit_ms = 1000, .ended_at = loop_now()};
+	uint64_t asked = loop_now();
+
+	(void)state;
+	request(&c);
+	assert_int_equal(shutdown(c.driver, SHUT_RDWR), 0);
+	assert_false(ended_settled(&e, asked, 0));
+	assert_true(ended_settled(&e, asked + 1000, 0));
+	assert_true(e.given_up);
+	usleep(20000);
+	assert_int_equal(recv(c.theirs, &(char){0}, 1, MSG_DONTWAIT), 0);
+	done(&c, &e);
+}
+
 static void a_vanished_one_takes_its_time(void **state)
 {
 	(void)state;
@@ -368,6 +404,8 @@ int main(void)
 	    cmocka_unit_test(a_slipped_request_settles_with_its_reply),
 	    cmocka_unit_test(a_reset_of_our_own_proves_nothing),
 	    cmocka_unit_test(a_fin_with_a_request_in_flight_proves_nothing),
+	    cmocka_unit_test(an_idle_device_proves_nothing_of_others),
+	    cmocka_unit_test(one_that_the_driver_ended_is_not_reset),
 	    cmocka_unit_test(a_vanished_one_takes_its_time),
 	    cmocka_unit_test(who_ended_first_is_told),
 	    cmocka_unit_test(a_reset_after_our_fin_is_not_the_servers),

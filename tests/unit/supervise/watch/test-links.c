@@ -896,6 +896,7 @@ static void a_server_that_held_nothing_may_stay_open(void **state)
 /* A request slipped in: then only a proof ends the wait. */
 static void a_server_that_held_something_is_waited_for(void **state)
 {
+	char reply[8] = "";
 	int ours, theirs, copy;
 
 	(void)state;
@@ -908,6 +909,10 @@ static void a_server_that_held_something_is_waited_for(void **state)
 	links_renew(links, 2000, "for a test");
 	assert_true(links_unclean(links));
 	assert_true(links_unproved(links));
+	/* Its reply still reaches the driver. */
+	assert_int_equal(send(theirs, "reply", 5, MSG_NOSIGNAL), 5);
+	assert_int_equal(recv(copy, reply, 5, MSG_WAITALL), 5);
+	assert_string_equal(reply, "reply");
 	close(theirs); /* like qemu-nbd, while its requests still run */
 	usleep(20000);
 	assert_false(links_settled(links, loop_now()));
