@@ -74,6 +74,13 @@ static void done(void **state)
 	good_done();
 	memset(answer.export.description, 'x', sizeof(answer.export.description));
 	refused(NEGO_GOAL_INFO);
+	/* The state file and the log get what was read from the disk. */
+	good_done();
+	strcpy(answer.ids.id[0], "a\nLAST_ERROR=b");
+	refused(NEGO_GOAL_GO);
+	good_done();
+	memset(answer.ids.id[0], 'x', sizeof(answer.ids.id[0]));
+	refused(NEGO_GOAL_GO);
 	/* With LIST a description of an export is not accepted. */
 	good_done();
 	memset(&answer.export, 0xff, sizeof(answer.export));
