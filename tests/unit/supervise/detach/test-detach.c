@@ -11,12 +11,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "loop-fixture.h"
 #include "kernel/kernel.h"
+#include "rundir-fixture.h"
 #include "supervise/detach/detach.h"
 
 struct fixture {
@@ -27,9 +30,19 @@ struct fixture {
 	struct detach *d;
 	int refuses; /* the kernel's answer */
 	unsigned disconnected, released, kept, late;
+	bool marked; /* udev's file was there when the kernel was asked */
 	bool fails_io;
 	struct err err;
 };
+
+/* That of udev, which shows that the device is attached. */
+static const char *mark_path(void)
+{
+	static char text[128];
+
+	snprintf(text, sizeof(text), "%s/nbd4000.77.udev", dir);
+	return text;
+}
 
 static int kernel_detaches(struct kernel *k, int index, struct err *err)
 {
@@ -37,6 +50,7 @@ static int kernel_detaches(struct kernel *k, int index, struct err *err)
 
 	assert_int_equal(index, 4000);
 	f->disconnected++;
+	f->marked = access(mark_path(), F_OK) == 0;
 	return f->refuses ? err_set(err, ERR_FAILED, f->refuses, "the kernel refuses") : 0;
 }
 
@@ -134,6 +148,7 @@ static void test_released(void **state)
 	struct fixture *f = *state;
 	int server;
 
+	close(open(mark_path(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	add_link(f, &server);
 	detach_start(f->d, &prepared);
 	assert_int_equal(f->released, 0); /* not from inside */
@@ -141,6 +156,9 @@ static void test_released(void **state)
 	assert_int_equal(f->released, 1);
 	assert_string_equal(f->err.message, "");
 	assert_int_equal(f->disconnected, 1);
+	/* Or udev would take it for the work of another program, and have it attached again. */
+	assert_false(f->marked);
+	assert_int_equal(access(mark_path(), F_OK), -1);
 	close(server);
 }
 
@@ -229,5 +247,5 @@ int main(void)
 	    cmocka_unit_test(test_null),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
 }

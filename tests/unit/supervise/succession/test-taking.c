@@ -8,17 +8,23 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rundir-fixture.h"
+#include "runtime/rundir.h"
 #include "skip.h"
 #include "supervise/succession/taking.h"
 
 #define LIMIT_US 200000
+#define INDEX	 3
+#define STRANGER 54321 /* any unused user ID */
 
 static struct taking t;
 static int other;	/* the end of the one in charge */
@@ -152,6 +158,45 @@ static void it_is_too_late(void **state)
 	assert_int_equal(errno, EPIPE);
 }
 
+/* What it says would be believed. */
+static void it_is_another_users(void **state)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ready[2];
+	struct rundir_path path;
+	struct taking asked;
+	struct err err;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_because("it takes root");
+	assert_int_equal(rundir_make_own(NULL), 0);
+	path = rundir_device(INDEX, "control");
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.100s", path.text);
+	assert_int_equal(bind(fd, (void *)&sun, sizeof(sun)), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(STRANGER, STRANGER, STRANGER) < 0 || listen(fd, 1) < 0)
+			_exit(1);
+		close(ready[1]);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &(char){0}, 1), 0);
+	assert_true(taking_ask(&asked, INDEX, &err) < 0);
+	assert_int_equal(err.kind, ERR_BUSY);
+	taking_done(&asked);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(ready[0]);
+	close(fd);
+	unlink(path.text);
+	assert_int_equal(rundir_remove_own(NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +207,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(it_is_killed_after_its_offer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_heir_does_not_take_over_then, setup, teardown),
 	    cmocka_unit_test_setup_teardown(it_is_too_late, setup, teardown),
+	    cmocka_unit_test(it_is_another_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
