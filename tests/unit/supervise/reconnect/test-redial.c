@@ -337,6 +337,34 @@ static void the_address_that_answered_goes_first(void **state)
 	server_stop(pid);
 }
 
+/* Long enough that the other address is tried meanwhile. */
+static void slower_server(int fd)
+{
+	usleep(1600000);
+	good_server(fd);
+}
+
+/* Both answer, one after the other: two connections of a device never lead to two servers. */
+static void a_late_answer_of_another_server_is_dropped(void **state)
+{
+	struct address a = literal_address("127.0.0.1", 0), b = a;
+	pid_t first = parallel_server_start(listen_at(&a, 8), slower_server),
+	      second = parallel_server_start(listen_at(&b, 8), slower_server);
+	const struct address_list list = {.n = 2, .item = {a, b}};
+	struct redial *r = redial_at(&list, (struct redial_config){0});
+	struct address used;
+
+	(void)state;
+	redial_want(r, 2, false, false);
+	await_taken(1);
+	used = got.last.peer;
+	await_taken(2);
+	assert_true(address_equal(&got.last.peer, &used));
+	redial_free(r);
+	server_stop(first);
+	server_stop(second);
+}
+
 /* Without an address the name is resolved; what it led to is then dialled. */
 static void a_name_is_resolved_if_need_be(void **state)
 {
@@ -537,6 +565,7 @@ int main(void)
 	    WITH_HELPERS(a_stopped_server_may_be_replaced),
 	    WITH_HELPERS(two_mute_connections_are_not_waited_for),
 	    WITH_HELPERS(the_address_that_answered_goes_first),
+	    WITH_HELPERS(a_late_answer_of_another_server_is_dropped),
 	    WITH_HELPERS(a_name_is_resolved_if_need_be),
 	    WITH_HELPERS(one_connection_waits_for_the_keys),
 	    WITH_HELPERS(another_server_is_aimed_at),
