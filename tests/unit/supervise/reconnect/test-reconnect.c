@@ -436,6 +436,8 @@ static void identifiers_are_compared(void **state)
 	/* What is accepted is the device's only when the kernel has it. */
 	reconnect_accept(f.r, ACCEPT_CONTENT);
 	assert_int_equal(reconnect_check_content(f.r, &b, &err), 0);
+	/* What was not read cannot be accepted. */
+	assert_int_equal(reconnect_check_content(f.r, &unread, &err), -EXDEV);
 	assert_string_equal(report().content, "ids 1048576 ext:aa");
 	reconnect_handed_over(f.r, 0, true);
 	reconnect_recovered(f.r, 1, false, true);
@@ -538,6 +540,26 @@ static void what_is_not_fenced_off_keeps_it(void **state)
 	assert_non_null(strstr(report().fence, "no other server is used"));
 }
 
+/* A connection that the kernel is just given may become one in use, and it has its server. */
+static void no_other_server_has_a_turn_during_a_hand_over(void **state)
+{
+	struct address dead = literal_address("127.0.0.1", unused_port("127.0.0.1"));
+	struct address at = literal_address("127.0.0.1", 0);
+	pid_t pid = server_start(listen_at(&at, 8), good_server);
+
+	(void)state;
+	tcp_endpoint(&f.second, "127.0.0.1", address_port(&at));
+	make_at(&dead, (struct reconnect_config){.failover = &f.second, .n_failover = 1});
+	f.view.busy = true;
+	reconnect_start(f.r, 1, false, false);
+	loop_run_for(f.loop, 3000);
+	assert_int_equal(f.found, 0);
+	f.view.busy = false;
+	await(&f.found);
+	assert_true(address_equal(&f.peer, &at));
+	server_stop(pid);
+}
+
 /* While connections live, new ones may only go to their server. */
 static void beside_living_ones_only_their_server(void **state)
 {
@@ -592,6 +614,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(plans_are_checked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_server_takes_over, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_is_not_fenced_off_keeps_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(no_other_server_has_a_turn_during_a_hand_over, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(beside_living_ones_only_their_server, setup, teardown),
 	    cmocka_unit_test(a_part_that_is_not_there),
 	};
