@@ -4,7 +4,8 @@
  *   nbd-stub ctl WORDS...    sends a test's command to the driver: control.c
  *   nbd-stub ctl -           reads a command a line; each answer ends with a zero byte
  *   nbd-stub load nbdN ...   a program that uses a device: load.c
- *   nbd-stub open nbdN       holds the device open until it is killed
+ *   nbd-stub open nbdN [exclusive]
+ *                            holds the device open until it is killed
  */
 #include "client.h"
 #include "driver.h"
@@ -19,6 +20,7 @@ static int open_main(int argc, char **argv)
 
 	if (argc < 1 || sscanf(argv[0], "nbd%d", &r.index) != 1)
 		return 2;
+	r.exclusive = argc > 1 && strcmp(argv[1], "exclusive") == 0;
 	fd = stub_connect();
 	ret = fd < 0 ? fd : stub_ask(fd, &r, NULL, 0, NULL, 0);
 	if (ret < 0) {

@@ -46,4 +46,15 @@ check "without a supervisor: it is detached without a name" detached '$'
 check "without a supervisor: in time" test "$took" -lt 5000
 rm "$N/stub/slow-look"
 check "without a supervisor: its last close frees it" close_it
+
+# As what was mounted in a container is, whose processes cannot be seen.
+check "it attaches" attach
+start "$stub" open nbd0 exclusive
+opener=$pid
+check "a process claims it" within 5 told_is openers 1
+rm -r "$N/stub/proc/$opener"
+check "although no user can be seen, it stays attached" expect_status 3 'is in use: mounted' detach
+check "nothing was disconnected" told_is configured 1
+kill_now "$opener"
+check "it is detached then" detach
 finish

@@ -13,6 +13,12 @@ check "the loss is noticed" within 5 state_is lost
 truncate -s 2M "$image"
 serve_again
 check "it heals" within 10 state_is attached
+kill -STOP "$server"
+check "requests are under way" within 5 told_at_least in-flight 1
+pause 4
+# The driver would freeze the queue for it, until they have been answered.
+check "it does not grow meanwhile" told_is frozen 0
+kill -CONT "$server"
 check "nothing failed, nothing is lost" unload
 check "it grows" within 15 told_is size 2097152
 check "one command changed the size" told_is sizes 1
