@@ -319,8 +319,13 @@ static int open_device(int index, int flags)
 	    .exclusive = (flags & O_EXCL) != 0,
 	    .writes = (flags & O_ACCMODE) != O_RDONLY,
 	};
-	int fd = stub_connect(), ret;
+	int fd, ret;
 
+	if (stub_wanted("no-node")) {
+		errno = ENOENT;
+		return -1;
+	}
+	fd = stub_connect();
 	ret = fd < 0 ? fd : stub_ask(fd, &r, NULL, 0, NULL, 0);
 	if (ret < 0) {
 		if (fd >= 0)

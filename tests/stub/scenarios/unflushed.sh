@@ -28,6 +28,18 @@ serve_again
 check "written: heals" within 10 told_is alive 1
 check "written: is attached" within 5 state_is attached
 check "written: detaches" detach
+# As in a container: nobody there can have written, but what others wrote cannot be flushed.
+touch "$N/stub/no-node"
+check "no node: attaches" attach
+check "no node, nothing written: detaches" detach
+check "no node: attaches again" attach
+load -c
+check "no node: the load gets on" loading 20 5
+check "no node: nothing fails" unload
+check "no node, written: detach refuses" expect_status 1 'cannot open /dev/nbd0' detach
+check "no node, written: it stays attached" told_is configured 1
+rm "$N/stub/no-node"
+check "with a node it detaches" detach
 check "not counted: attaches" attach
 echo 0 >"$N/stub/sys/block/nbd0/queue/iostats"
 check "not counted: is lost" lost

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,9 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -120,6 +123,64 @@ static void a_device_is_held(void **state)
 	assert_int_equal(lock(), 0);
 }
 
+/* It may hang for a long time: a lock or a connection that it had would stay for that time, too. */
+static void it_has_no_other_descriptors(void **state)
+{
+	int fd, others[2], n = 0;
+	struct claim c;
+	struct err err;
+	char path[64];
+	DIR *d;
+
+	(void)state;
+	if (!own_dev)
+		skip_because("a /dev of its own takes root");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, others), 0);
+	fd = fcntl(others[0], F_DUPFD_CLOEXEC, 200);
+	claim_init(&c);
+	assert_int_equal(claim_start(PRESENT, false, true, &c, &err), 0);
+	assert_int_equal(finish(&c, &err), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd", c.pid);
+	d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	assert_int_equal(n, 2); /* its socket and the device */
+	claim_release(&c);
+	close(fd);
+	close(others[0]);
+	close(others[1]);
+}
+
+/* The disk's own fsync(2) does not reach what was written to a partition. */
+static void a_partition_that_cannot_be_flushed_is_an_error(void **state)
+{
+	struct claim c;
+	struct err err;
+	int ret;
+
+	(void)state;
+	if (!own_dev || mount("tmpfs", "/sys", "tmpfs", 0, NULL) < 0)
+		skip_because("a /dev and a /sys of its own take root");
+	mkdir("/sys/block", 0755);
+	mkdir("/sys/block/nbd7", 0755);
+	mkdir("/sys/block/nbd7/nbd7p1", 0755);
+	/* Nothing of this one can be written back: the kernel refuses that. */
+	ret = mknod("/dev/nbd7p1", S_IFCHR | 0600, makedev(1, 3));
+	if (ret == 0) {
+		claim_init(&c);
+		assert_int_equal(claim_start(PRESENT, false, true, &c, &err), 0);
+		assert_int_equal(finish(&c, &err), -ESPIPE);
+		assert_non_null(strstr(err.message, "could not be flushed"));
+		claim_release(&c);
+		assert_int_equal(unlink("/dev/nbd7p1"), 0);
+	}
+	assert_int_equal(umount("/sys"), 0);
+	if (ret < 0)
+		skip_because("no device node can be made");
+}
+
 static void a_look_ends_by_itself(void **state)
 {
 	struct claim c;
@@ -178,6 +239,8 @@ int main(void)
 	    cmocka_unit_test(a_device_that_is_missing_is_named),
 	    cmocka_unit_test(what_cannot_be_started_is_an_error),
 	    cmocka_unit_test(a_device_is_held),
+	    cmocka_unit_test(it_has_no_other_descriptors),
+	    cmocka_unit_test(a_partition_that_cannot_be_flushed_is_an_error),
 	    cmocka_unit_test(a_look_ends_by_itself),
 	    cmocka_unit_test(a_killed_process_is_told_of),
 	};
