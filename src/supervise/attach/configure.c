@@ -129,6 +129,13 @@ static int attach_any(struct configure *c)
 	return ret;
 }
 
+/* The device does not stay attached; udev may read what another program attaches to it. */
+static void undo(struct configure *c)
+{
+	kernel_detach(c->kernel, c->index, NULL);
+	marks_expect(c->index, false);
+}
+
 static int attach(struct configure *c)
 {
 	bool writable = !(c->attach.server_flags & NBD_TX_READ_ONLY);
@@ -145,7 +152,7 @@ static int attach(struct configure *c)
 	/* Another process may have checked at the same time and seen no device, either. */
 	ret = rival_yield(c->kernel, c->index, identifier, &c->err);
 	if (ret < 0)
-		kernel_detach(c->kernel, c->index, NULL);
+		undo(c);
 	return ret;
 }
 
@@ -172,7 +179,7 @@ void configure_work(struct configure *c)
 	c->ret = tune_device(c->index, &tune, &c->err);
 	if (c->ret < 0) {
 		tune_undo(c->index);
-		kernel_detach(c->kernel, c->index, NULL);
+		undo(c);
 		let_go(c);
 		return;
 	}

@@ -291,26 +291,35 @@ static void configure(const unsigned *count)
 	assert_int_equal(f.configured, 0);
 }
 
+/* The next user of the device may be another program. */
+static void assert_udev_may_read(void)
+{
+	assert_int_equal(access(rundir_device(INDEX, "noscan").text, F_OK), -1);
+}
+
 static void the_kernel_refuses(void **state)
 {
-	pid_t pid = start_server((struct attach_config){.wait_ms = ATTACH_FOREVER});
+	pid_t pid =
+	    start_server((struct attach_config){.wait_ms = ATTACH_FOREVER, .no_scan = true});
 
 	(void)state;
 	f.kernel_refuses = true;
 	configure(&f.again);
 	assert_int_equal(f.attached, 1);
 	assert_int_equal(f.detached, 0);
+	assert_udev_may_read();
 	server_stop(pid);
 }
 
 /* The device has no queue that can be configured, so it does not stay attached. */
 static void a_device_that_cannot_be_set_up(void **state)
 {
-	pid_t pid = start_server((struct attach_config){0});
+	pid_t pid = start_server((struct attach_config){.no_scan = true});
 
 	(void)state;
 	configure(&f.failed);
 	assert_int_equal(f.detached, 1);
+	assert_udev_may_read();
 	server_stop(pid);
 }
 
