@@ -4,7 +4,7 @@
 # `udevadm test`, which starts no program. tests/systemd/outages.sh has real devices and a real udev.
 # shellcheck source=tests/lib.sh disable=SC2016,SC2034,SC2154,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
-begin 9
+begin 11
 cd "$top" || exit 1
 
 for device in /sys/block/*; do
@@ -12,7 +12,7 @@ for device in /sys/block/*; do
 done
 name=${device##*/}
 if [[ $EUID != 0 || ! -e $device/size ]] || ! command -v udevadm >/dev/null || ! unshare -m true; then
-	skip "the rules" "they need root, udevadm, and a block device" 9
+	skip "the rules" "they need root, udevadm, and a block device" 11
 	finish
 fi
 
@@ -57,6 +57,27 @@ properties() { # nbd|dm LOST NOSCAN: each yes or no
 		LC_ALL=C sort | xargs
 }
 
+# What is run after a disconnect: the attribute has gone, and the last event found a unit.
+run_after() { # MARK: whether udev's file is still there, yes or no
+	unshare -m bash -c '
+		name=$1 mark=$2 dev=$3
+		IFS=: read -r major minor <"/sys/block/$name/dev"
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/udev/rules.d /run/udev/data /run/nbd-attach
+		sed "s/TEST\(.=\)\"pid\"/TEST\1\"no-pid\"/g; s/KERNEL\(.=\)\"nbd[^\"]*\"/KERNEL\1\"$name\"/" \
+			udev/59-nbd-attach.rules >/run/udev/rules.d/59-nbd-attach.rules
+		printf "E:NBD_ATTACH_PID=77\nE:NBD_ATTACH_UNIT=nbd-attach@data.service\nV:1\n" \
+			>"/run/udev/data/b$major:$minor"
+		[[ $mark = no ]] || touch "/run/nbd-attach/$name.77.udev"
+		mount -t tmpfs tmpfs "$dev"
+		mknod "$dev/null" c 1 3
+		mknod "$dev/$name" b "$major" "$minor"
+		mount --bind "$dev" /dev
+		udevadm test --action=change "/sys/block/$name" 2>&1' \
+		bash "$name" "$1" "$scratch/dev" |
+		grep -oE "try-restart [a-z@.-]+" | sort -u
+}
+
 links='/dev/disk/by-diskseq/N /dev/disk/by-nbd/data /dev/disk/by-uuid/77'
 before='ID_FS_TYPE=ext4 ID_FS_USAGE=filesystem ID_FS_UUID_ENC=77 ID_PART_GPT_AUTO_ROOT=1'
 [[ -e $device/diskseq ]] || links=${links#* } # Linux 5.15
@@ -68,6 +89,10 @@ check "lost: no other rule reads it, and all that was found is there" is "$(prop
 check "--no-scan: no other rule reads it, and no type is kept" is "$(properties nbd no yes)" \
 	"/dev/disk/by-nbd/data READ_BY_13=1 READ_BY_60=1"
 check "--no-scan: the same in an outage" is "$(properties nbd yes yes)" "/dev/disk/by-nbd/data READ_BY_13=1 READ_BY_60=1"
+
+check "disconnected by another program: the unit attaches it again" is "$(run_after yes)" \
+	"try-restart nbd-attach@data.service"
+check "detached on purpose: nothing attaches it again" is "$(run_after no)" ""
 
 # The device on a lost one; udevadm plays no partition.
 links=/dev/disk/by-uuid/77
