@@ -164,8 +164,11 @@ static void words_of_the_environment(void **state)
 static void descriptors_of_another_process(void **state)
 {
 	struct given g = {.n = 0};
+	char pid[16];
 
 	(void)state;
+	if (!is_open(3)) /* where the first of them is */
+		assert_int_equal(dup2(STDERR_FILENO, 3), 3);
 	/* Those of another process are not ours: it may be our parent. */
 	setenv("LISTEN_PID", "1", 1);
 	setenv("LISTEN_FDS", "1", 1);
@@ -175,9 +178,16 @@ static void descriptors_of_another_process(void **state)
 	assert_null(getenv("LISTEN_PID"));
 	assert_null(getenv("LISTEN_FDS"));
 	assert_null(getenv("LISTEN_FDNAMES"));
-	assert_true(is_open(STDERR_FILENO));
+	assert_true(is_open(3));
 	given_from_manager(&g);
 	assert_int_equal(g.n, 0);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	given_from_manager(&g);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.item[0].fd, 3);
+	given_close(&g);
 }
 
 int main(void)
