@@ -29,6 +29,19 @@ sed -i 's/^CONNECTIONS=.*/CONNECTIONS=3/; s/^ATTACHMENT=.*/ATTACHMENT=1/' "$N/nb
 check "a state file of an earlier attachment: the next one takes it over" attach
 check "... and does not believe the number of connections" json_is connections 1
 check "... it is attached" within 5 state_is attached
+kill_supervisor
+sed -i 's/^CONNECTIONS=.*/CONNECTIONS=3/; s/^IDENTIFIER=.*/IDENTIFIER=other/' "$N/nbd0.state"
+check "a state file of another export: the next one takes it over" attach
+check "... and does not believe it, either" json_is connections 1
+check "... it is attached" within 5 state_is attached
 check "nothing failed, nothing is lost" unload
+# As before Linux 5.14, where only the state file knows whose device it is.
+kill_supervisor
+rm "$N/stub/sys/block/nbd0/backend"
+sed -i 's/^ATTACHMENT=/&1/; s/^IDENTIFIER=other/IDENTIFIER=/' "$N/nbd0.state"
+check "without identifiers, and with another attachment's state file: it is not taken over" \
+	expect_status 3 'attached already' attach
+sed -i 's/^ATTACHMENT=1/ATTACHMENT=/' "$N/nbd0.state"
+check "... with its own it is" attach
 check "it detaches" detach
 finish
