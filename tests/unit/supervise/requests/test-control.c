@@ -551,6 +551,23 @@ static void a_killed_supervisor_is_none(void **state)
 
 #define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* The next supervisor listens there, perhaps before this one has ended. */
+static void the_name_of_a_successor_stays(void **state)
+{
+	struct rundir_path path = rundir_device(INDEX, "control");
+	struct loop *other = loop_new();
+	struct control *first;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(control_new(other, INDEX, on_request, &asked, &first, &err), 0);
+	control_leave(first);
+	control_free(first);
+	assert_int_equal(access(path.text, F_OK), 0);
+	assert_int_equal(unlink(path.text), 0);
+	loop_free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +586,7 @@ int main(void)
 	    WITH_CONTROL(a_stopped_supervisor_is_not_waited_for),
 	    WITH_CONTROL(an_end_before_the_answer_is_an_error),
 	    WITH_CONTROL(a_killed_supervisor_is_none),
+	    cmocka_unit_test(the_name_of_a_successor_stays),
 	};
 
 	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
