@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /*
  * A worker or a resolver that a server has taken over may send anything: every lie must be refused.
  */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Long: a list of cases, each read by itself. */
 /*
  * supervise/watch/ended.c: what proves that a server carries out nothing more of a connection that
  * ended at our side first, with every order of its FIN, a reset, a late reply and a request that
