@@ -23,9 +23,22 @@ PKGS        := libnl-3.0 libnl-genl-3.0
 # their headers.
 LAZY_PKGS   := liburiparser gnutls
 BUILD_PKGS  := libseccomp
-ifeq ($(filter deps demo check check-long check-kernels bench bench-check clean uninstall installed,$(MAKECMDGOALS)),)
-ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) $(LAZY_PKGS) $(BUILD_PKGS) && echo yes),yes)
-$(error libraries are missing: `tests/deps build` installs them)
+# These compile nothing, or install first what they need.
+WITHOUT_CC  := deps demo check check-long check-kernels bench bench-check soak clean uninstall installed dist dsc \
+	deb-nbd-client
+COMPILES    := $(if $(MAKECMDGOALS),$(filter-out $(WITHOUT_CC),$(MAKECMDGOALS)),all)
+
+# Says what is missing, and what provides it.
+missing      = $(strip $(1)): see "Build and install" in README; on Debian, `tests/deps build` installs all that is needed
+is_known     = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
+ifneq ($(COMPILES),)
+ifneq ($(call is_known,$(PKGS) $(LAZY_PKGS) $(BUILD_PKGS)),yes)
+UNKNOWN     := $(foreach lib,$(PKGS) $(LAZY_PKGS) $(BUILD_PKGS),$(if $(call is_known,$(lib)),,$(lib)))
+$(error $(call missing,$(if $(shell $(PKG_CONFIG) --version 2>/dev/null),$(PKG_CONFIG) does not know these \
+	libraries: $(UNKNOWN),$(PKG_CONFIG) is missing)))
+endif
+ifneq ($(shell echo works | $(CC) -E -P - 2>/dev/null),works)
+$(error $(call missing,the C compiler `$(CC)` is missing or does not work))
 endif
 endif
 PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(LAZY_PKGS) 2>/dev/null)
@@ -54,6 +67,7 @@ AR          := $(if $(findstring clang,$(shell $(CC) --version)),$(shell $(CC) -
 endif
 endif
 
+ifneq ($(COMPILES),)
 # On i386 one system call stands for all calls of sockets, and a filter cannot look at its arguments.
 ifneq ($(shell echo __i386__ | $(CC) -E -P - 2>/dev/null),__i386__)
 $(error i386 is not supported: the filters that confine the helpers cannot tell socket calls apart there)
@@ -63,6 +77,7 @@ endif
 ifneq ($(shell echo __s390__ | $(CC) -E -P - 2>/dev/null),__s390__)
 ifneq ($(UNSUPPORTED),yes)
 $(error s390x is not supported: the filters that confine the helpers cannot tell socket calls apart there)
+endif
 endif
 endif
 

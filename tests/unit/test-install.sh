@@ -136,6 +136,29 @@ rm "$dest/p/sbin/nbd-client"
 check "without pkg-config's answers there are default directories" eval '
 	run_make installed prefix=/usr PKG_CONFIG=false | grep -qx "/usr/lib/sysusers.d/nbd-attach.conf"'
 
+# What a machine without the packages for a build gets to read.
+lacks() { # SENTENCE ARGUMENT... of make
+	local said
+	said=$(run_make "${@:2}" all 2>&1) && return 1
+	echo "$said"
+	[[ $said = *": *** $1: see \"Build and install\" in README; "* && $said != *$'\n'* ]]
+}
+printf '#!/bin/sh\ncase $* in *libseccomp* | *gnutls*) exit 1 ;; esac; echo 1\n' >"$scratch/pkg-config"
+chmod 755 "$scratch/pkg-config"
+check "without a compiler, one sentence says so" lacks 'the C compiler `/no/cc` is missing or does not work' CC=/no/cc
+check "without pkg-config, too" lacks '/no/pkg-config is missing' PKG_CONFIG=/no/pkg-config
+check "and the libraries that are missing are named" \
+	lacks "$scratch/pkg-config does not know these libraries: gnutls libseccomp" PKG_CONFIG="$scratch/pkg-config"
+need_none() { # TARGET...: make -n begins with what the target does
+	local target
+	for target; do
+		run_make -n "$target" CC=/no/cc PKG_CONFIG=/no/pkg-config 2>&1 | head -n 1 >"$scratch/said"
+		! grep '\*\*\*' "$scratch/said" || return
+	done
+}
+check "without all of them, what installs them or needs none begins" \
+	need_none demo check check-long bench soak dist dsc clean uninstall installed
+
 run_make deb >"$scratch/made" 2>"$scratch/complaints"
 deb=$(tail -n 1 "$scratch/made")
 check "deb: is made without a warning" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
