@@ -57,8 +57,8 @@ THEIRS      := $(CPPFLAGS) $(CFLAGS)
 FORTIFY     := $(if $(SAN)$(COV)$(findstring _FORTIFY_SOURCE,$(THEIRS))$(filter -O0,$(THEIRS)),,-U_FORTIFY_SOURCE \
 	$(or $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))
 # Neither the directory of the source nor that of the build is in the program.
-HERE        := $(call probe,-ffile-prefix-map=$(CURDIR)=.) \
-	$(call probe,-ffile-prefix-map=$(abspath $(BUILD))=build)
+HERE        := $(call probe,-ffile-prefix-map="$(CURDIR)"=.) \
+	$(call probe,-ffile-prefix-map="$(abspath $(BUILD))"=build)
 # Only the compiler's own archiver understands objects that are optimized when they are linked.
 ifneq ($(findstring -flto,$(THEIRS) $(LDFLAGS)),)
 ifeq ($(origin AR),default)

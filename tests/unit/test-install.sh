@@ -311,6 +311,14 @@ if [[ $EUID = 0 ]]; then
 else
 	skip "dist: the tree may be of another user" "changing the owner takes root"
 fi
+# As on a builder's machine: the tree is an archive's, in a directory with a blank, and cannot be written.
+check "dist: of an unpacked archive, twice, and the directory of the build is not in it" eval '
+	mkdir "$scratch/a b" && tar -C "$scratch/a b" -xf "$tarball" && unpacked=("$scratch/a b"/nbd-attach-*) &&
+	chmod -R a-w "$unpacked/src" "$unpacked/systemd" &&
+	run_make dist -C "$unpacked" BUILD=out && find "$unpacked/out" ! -type d -perm -200 | grep -c . | grep -qx 8 &&
+	run_make dist -C "$unpacked" BUILD=out && cmp "$tarball" "$unpacked/out/${tarball##*/}"'
+check "a build in such a directory does not name it" eval '
+	run_make -C "$unpacked" BUILD=out out/src/base/err.o && ! grep -c "$scratch" "$unpacked/out/src/base/err.o"'
 check "dsc: is made of it" eval 'dsc=$(run_make dsc) && test -f "$dsc"'
 made=$(dirname "$tarball")
 version=$(sed -n "s/^VERSION *:= //p" Makefile)
