@@ -29,7 +29,7 @@ boots() { # STATUS of nbd-attach, LINE of the kernel, WORDS of nbd-attach, ROOT
 	rm -f "$scratch"/word* "$scratch/conf/param.conf"
 	echo "$1" >"$scratch/status"
 	echo "$2" >"$scratch/cmdline"
-	cmdline=$scratch/cmdline scripts=$scratch/scripts conf=$scratch/conf PATH=$scratch/bin:$PATH \
+	cmdline=$scratch/cmdline scripts=$scratch/scripts conf=$scratch/conf PATH=$scratch/bin:${programs:-$PATH} \
 		sh "$top/src/packaging/initramfs-tools/local-top" || return
 	cat "$scratch/words" "$scratch/conf/param.conf" 2>/dev/null
 	[[ $(cat "$scratch/words" 2>/dev/null) = "$3" && $(cat "$scratch/conf/param.conf" 2>/dev/null) = "$4" ]]
@@ -126,6 +126,20 @@ check "initramfs: without the program it says so, and does not wait" eval '
 	mv "$scratch/bin/nbd-attach" "$scratch/bin/gone"
 	boots 0 "root=nbd://h/" "" "" | grep "log_failure_msg nothing is attached: nbd-attach is not in this initramfs"
 	good=$?; mv "$scratch/bin/gone" "$scratch/bin/nbd-attach"; ((good == 0))'
+# The programs that klibc has, of which the script uses these. ipconfig wrote the files.
+mkdir "$scratch/klibc" "$scratch/net"
+ln -s /bin/cat /bin/sh "$scratch/klibc/"
+printf "DEVICE='eth0'\nIPV4DNS0='192.0.2.53'\nIPV4DNS1='0.0.0.0'\n" >"$scratch/net/net-eth0.conf"
+printf "IPV4DNS0=192.0.2.54\nIPV4DNS1='\$(intruder)'\n" >"$scratch/net/net-eth1.conf"
+check "initramfs: without busybox names are looked up, too" eval '
+	programs=$scratch/klibc net_confs=$scratch/net resolv_conf=$scratch/resolv.conf \
+		boots 0 "root=nbd://h.example/" "--root --wait nbd0 nbd://h.example/" ROOT=/dev/nbd0 >"$scratch/said" 2>&1 &&
+	! grep "not found" "$scratch/said" &&
+	is "$(cat "$scratch/resolv.conf")" "nameserver 192.0.2.53
+nameserver 192.0.2.54" && test ! -e "$scratch/came-in"'
+check "initramfs: what is in the file already stays" eval '
+	net_confs=$scratch/net resolv_conf=$scratch/cmdline boots 0 "root=nbd://h/" "--root --wait nbd0 nbd://h/" ROOT=/dev/nbd0 &&
+	is "$(cat "$scratch/cmdline")" "root=nbd://h/"'
 touch "$scratch/scripts/local-top/nbd"
 check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nbdroot=h,x,nbd4' '' ''
 check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
