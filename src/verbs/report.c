@@ -20,6 +20,7 @@
 #include "kernel/sysfs.h"
 #include "runtime/state.h"
 #include "verbs/device.h"
+#include "verbs/same.h"
 #include "verbs/verbs.h"
 
 #define LINES_MAX 200 /* of the kernel's log; the latest */
@@ -320,20 +321,18 @@ static void log_lines(struct report *r, int index)
 		free(r->line[i]);
 }
 
-/* The names of the options that were given, without their values. */
+/* The names of the options that are not the defaults, without their values. */
 static void options(struct report *r)
 {
-	const char *p = r->state.options;
+	char names[512];
+	int ret = same_given(&r->state, names, sizeof(names));
 
-	section(r, "options");
-	while (*p) {
-		size_t len = strcspn(p, "=: "); /* `=` is an earlier version's */
-
-		if (len)
-			fprintf(r->out, "%.*s\n", (int)len, p);
-		p += strcspn(p, " ");
-		p += strspn(p, " ");
-	}
+	section(r, "options that are not the defaults");
+	if (ret < 0)
+		fprintf(r->out, "cannot be told: %s%s\n", strerror(-ret),
+			ret == -EACCES ? ": run it as root" : "");
+	else
+		fprintf(r->out, "%s\n", names[0] ? names : "none");
 }
 
 static int print(struct report *r, int index, struct err *err)

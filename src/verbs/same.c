@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/siphash.h"
 #include "base/text.h"
+#include "cli/options.h"
 #include "cli/table.h"
 #include "kernel/sysfs.h"
 #include "runtime/lock.h"
@@ -193,6 +194,31 @@ static void name_differences(const char *mine, const char *theirs, bool fixed_on
 {
 	name_those_without(mine, theirs, false, fixed_only, t);
 	name_those_without(theirs, mine, true, fixed_only, t);
+}
+
+int same_given(const struct state *s, char *buf, size_t size)
+{
+	static const struct endpoint nowhere;
+	const struct supervisor_config plain = {
+	    .endpoint = &nowhere,
+	    .identifier = s->uri,
+	    .reconnect = true,
+	    .connections = 1,
+	    .dead_timeout_s = OPTIONS_DEAD_TIMEOUT,
+	    .peer_timeout_ms = OPTIONS_PEER_TIMEOUT,
+	};
+	const char *option = strchr(s->options, ' '); /* the server comes first */
+	_cleanup_free_ char *defaults = NULL;
+	struct text t;
+
+	if (!strchr(s->options, ':'))
+		return -ENODATA;
+	defaults = same_options(&plain);
+	if (!defaults || !defaults[0])
+		return defaults ? -EACCES : -ENOMEM;
+	text_init(&t, buf, size);
+	name_those_without(option ? option + 1 : "", defaults, false, false, &t);
+	return 0;
 }
 
 static bool are_same(const char *mine, const char *theirs)

@@ -15,6 +15,15 @@
  */
 char *same_options(const struct supervisor_config *cfg);
 
+struct state;
+
+/*
+ * Writes the names of the options with which the device was attached and which are not the
+ * defaults, with commas between them. 0 or -errno: -EACCES if the key cannot be read, -ENODATA for
+ * the state of an earlier version.
+ */
+int same_given(const struct state *s, char *buf, size_t size);
+
 /*
  * If a living supervisor has such a device, the exit status: 0 when it is attached, after waiting
  * as a first attachment would while it reconnects; 4 when it does not get there; 3, naming what

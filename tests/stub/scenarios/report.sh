@@ -18,7 +18,9 @@ check "before it is attached" reports 'no supervisor of nbd-attach'
 serve nbdkit -f -U "$sock" -e secretexport file "$image"
 check "it attaches" attach --name secretname -- -u "$sock" secretexport
 check "the state" reports '^.dev.nbd0: attached since'
-check "the option is named" reports '^name$'
+check "the options that are not the defaults are named" eval '
+	reports . && is "$(sed -n "/^== options/,/^$/p" "$N/report" | tr "\n" " ")" \
+		"== options that are not the defaults name, io-timeout  "'
 check "a mark for the name" reports '<name 1>'
 check "one for the socket" reports '<path 1>'
 check "no name" tells_nothing secretname
@@ -34,6 +36,12 @@ check "it heals" within 15 state_is attached
 check "so does the history" eval 'reports "UTC  attached" && (($(grep -c "UTC  attached" "$N/report") >= 2))'
 check "it detaches" detach
 
+check "with nothing but a server it attaches" nbd_attach -q nbd0 -u "$sock" secretexport
+check "... and there are none" eval 'reports . && grep -A 1 "^== options" "$N/report" | grep -x none'
+check "... it detaches" detach
+check "with several it attaches" nbd_attach -q -r --identifier i --dead-timeout 60 --no-trim --on-change : nbd0 -u "$sock" secretexport
+check "... and they are named" reports '^identifier, read-only, dead-timeout, on-change, no-trim$'
+check "... it detaches" detach
 crash
 
 # Encoded in the URI, escaped in messages, and cut off in them.
