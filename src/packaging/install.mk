@@ -89,7 +89,9 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 	@install -D -m 644 src/packaging/dracut/conf.example \
 		'$(DESTDIR)$(docdir)/examples/dracut.conf.example'
 	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
-		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload")
+		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload"; \
+		echo "and, over an earlier version, so that the units of attached devices use this one:"; \
+		echo "  systemctl reload 'nbd-attach@*.service'")
 
 # Configuration files stay, and so do directories that hold anything else. The name nbd-client is removed if it is
 # ours, with or without NBD_CLIENT.

@@ -101,6 +101,10 @@ hook() { # FILE
 }
 check "install: to a directory outside of PATH" run_make install prefix="$scratch/local" sysconfdir="$scratch/local/etc" \
 	initramfsdir="$scratch/local/initramfs" dracutdir="$scratch/local/dracut" "${dirs[@]/=/=$scratch/local}"
+check "install: it says what is left to do, over an earlier version, too" eval '
+	run_make install prefix="$scratch/local" sysconfdir="$scratch/local/etc" initramfsdir="$scratch/local/initramfs" \
+		dracutdir="$scratch/local/dracut" "${dirs[@]/=/=$scratch/local}" >"$scratch/said" &&
+	grep -q "udevadm control --reload" "$scratch/said" && grep -q "systemctl reload .nbd-attach@\*.service" "$scratch/said"'
 check "install: the hook finds the program there" eval '
 	hook "$scratch/local/initramfs/hooks/nbd-attach" | grep -qx "copy $scratch/local/sbin/nbd-attach /sbin/nbd-attach"'
 check "install: the module of dracut finds it, too" eval '
