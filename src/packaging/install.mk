@@ -111,13 +111,14 @@ installed:
 # environment say who made it.
 DEB_VERSION ?= $(VERSION)
 
+# The name nbd-client is in a package of its own, which conflicts with Debian's.
 .PHONY: deb
 deb: $(BUILD)/nbd-attach $(COMPLETION)
 	@rm -rf $(BUILD)/deb
 	@$(MAKE) --no-print-directory install DESTDIR='$(abspath $(BUILD))/deb/root' prefix=/usr \
 		sbindir=/usr/sbin mandir=/usr/share/man docdir=/usr/share/doc/nbd-attach sysconfdir=/etc \
 		bashcompdir=/usr/share/bash-completion/completions \
-		zshcompdir=/usr/share/zsh/vendor-completions fishcompdir=/usr/share/fish/vendor_completions.d
+		zshcompdir=/usr/share/zsh/vendor-completions fishcompdir=/usr/share/fish/vendor_completions.d NBD_CLIENT=no
 	@CC='$(CC)' src/packaging/deb $(BUILD) $(DEB_VERSION)
 
 # build/nbd-attach-nbd-client_VERSION_all.deb, which takes the place of Debian's nbd-client.

@@ -168,6 +168,8 @@ deb=$(tail -n 1 "$scratch/made")
 check "deb: is made without a warning" eval 'test -f "$deb" && ! grep . "$scratch/complaints"'
 check "deb: two builds are the same, also with a compiler of two words" eval '
 	cp "$deb" "$scratch/first.deb" && run_make deb CC="env cc" && cmp "$deb" "$scratch/first.deb"'
+check "deb: does not take the name nbd-client from its package" eval '
+	run_make deb NBD_CLIENT=yes && cmp "$deb" "$scratch/first.deb"'
 dpkg-deb --extract "$deb" "$scratch/root"
 dpkg-deb --control "$deb" "$scratch/control"
 run_make installed prefix=/usr bashcompdir=/usr/share/bash-completion/completions \
