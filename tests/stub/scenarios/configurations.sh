@@ -66,6 +66,9 @@ device = nbd3
 peer-timeout = 20s
 read-only = yes
 target = nbd://host/'
+check "a file that is read for another device does not give it a name" \
+	shows '--config /etc/nbd-attach/data.conf auto' "${data/name = data$'\n'/}"
+check "... and does without one" shows '--config /etc/nbd-attach/data.conf' "$data"
 check "--no-OPTION takes back a default" shows '--no-read-only --no-peer-timeout nbd3 host' \
 	'dead-timeout = 30
 device = nbd3
