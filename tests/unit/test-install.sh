@@ -153,6 +153,10 @@ check "without a compiler, one sentence says so" lacks 'the C compiler `/no/cc` 
 check "without pkg-config, too" lacks '/no/pkg-config is missing' PKG_CONFIG=/no/pkg-config
 check "and the libraries that are missing are named" \
 	lacks "$scratch/pkg-config does not know these libraries: gnutls libseccomp" PKG_CONFIG="$scratch/pkg-config"
+check "tests/deps on another distribution than Debian says so" eval '
+	mkdir "$scratch/no-apt" && ln -s "$(command -v bash)" "$(command -v dirname)" "$scratch/no-apt/" &&
+	is "$(PATH=$scratch/no-apt bash tests/deps build 2>&1)" \
+		"tests/deps: this machine is not a Debian, whose packages it knows: README, \"Build and install\", has others"'
 need_none() { # TARGET...: make -n begins with what the target does
 	local target
 	for target; do
