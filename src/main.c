@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -156,6 +157,8 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_descriptors();
+	/* If the caller ignores it, the kernel reaps our children, and how they ended is lost. */
+	signal(SIGCHLD, SIG_DFL);
 	helper_main(argc, argv); /* does not return in a process that the program itself started */
 	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);
 	status =
