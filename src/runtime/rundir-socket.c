@@ -52,7 +52,12 @@ int rundir_connect(const char *path, unsigned limit_ms)
 		return ret;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return errno == ECONNREFUSED ? -ENOENT : -errno;
+	/* One that a signal interrupted has not been begun: unix(7) sockets connect at once or
+	 * wait. */
+	do
+		ret = connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	while (ret == -EINTR);
+	if (ret < 0)
+		return ret == -ECONNREFUSED ? -ENOENT : ret;
 	return TAKE_FD(fd);
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The command's side of control.h. */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 #include "runtime/lock.h"
 #include "runtime/rundir.h"
 #include "runtime/rundir-socket.h"
@@ -26,10 +29,43 @@ static int fail(int index, enum err_kind kind, int error, const char *what, stru
 		       index, lock_holder(rundir_device(index, "lock").text));
 }
 
+/*
+ * A signal that is caught interrupts them, and so does a stop with a later SIGCONT where the socket
+ * has a time limit (signal(7)): neither is a reason to give the supervisor up.
+ */
+static ssize_t send_text(int fd, const char *text)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, text, strlen(text), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Until `end`, in ms of loop_now(): then -1 with EAGAIN. */
+static ssize_t receive(int fd, char *buf, size_t size, uint64_t end)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t left;
+	int n;
+
+	do {
+		left = loop_now() < end ? end - loop_now() : 0;
+		n = poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return recv(fd, buf, size, MSG_DONTWAIT);
+	if (n == 0)
+		errno = EAGAIN;
+	return -1;
+}
+
 /* -ECONNRESET: nobody has read the request. */
 static int ask(int index, const struct control_request *request, unsigned limit_ms, int *ret_status,
 	       struct err *err)
 {
+	const uint64_t end = loop_now() + limit_ms;
 	_cleanup_fd_ int fd = rundir_connect(rundir_device(index, "control").text, limit_ms);
 	char text[32], answer[ERR_MESSAGE_MAX + 16];
 	char *sentence;
@@ -46,10 +82,10 @@ static int ask(int index, const struct control_request *request, unsigned limit_
 		return fail(index, ERR_SYSTEM, -fd, "cannot reach the supervisor", err);
 	control_format(request, text, sizeof(text));
 	/* EPIPE: the caller was refused, and the answer says why. */
-	unsent = send(fd, text, strlen(text), MSG_NOSIGNAL) < 0;
+	unsent = send_text(fd, text) < 0;
 	if (unsent && errno != EPIPE)
 		return fail(index, ERR_FAILED, errno, "cannot ask the supervisor", err);
-	n = recv(fd, answer, sizeof(answer) - 1, 0);
+	n = receive(fd, answer, sizeof(answer) - 1, end);
 	if (n < 0)
 		return fail(index, ERR_FAILED, errno, "the supervisor does not answer", err);
 	if (unsent && n == 0)
