@@ -26,15 +26,15 @@ static void escaped(const char *text, char *buf, size_t size)
 static void print_text(const char *name, const char *description, void *arg)
 {
 	char shown[4 * SHOWN_MAX + 1];
+	FILE *out = arg;
 
-	(void)arg;
 	escaped(name, shown, sizeof(shown));
-	fputs(name[0] ? shown : "\"\" (the default export)", stdout);
+	fputs(name[0] ? shown : "\"\" (the default export)", out);
 	if (description[0]) {
 		escaped(description, shown, sizeof(shown));
-		printf("\t%s", shown);
+		fprintf(out, "\t%s", shown);
 	}
-	putchar('\n');
+	fputc('\n', out);
 }
 
 static void print_json(const char *name, const char *description, void *arg)
@@ -48,32 +48,17 @@ static void print_json(const char *name, const char *description, void *arg)
 	json_end_object(j);
 }
 
-static int list(const struct options *o)
+static int list_json(const struct options *o, FILE *out, struct probe_answer *answer,
+		     struct err *err)
 {
-	struct probe_answer *answer = calloc(1, sizeof(*answer));
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	/*
-	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON.
-	 */
-	FILE *memory = open_memstream(&text, &len);
-	struct err err;
 	struct json j;
 	int status;
 
-	if (!answer || !memory) {
-		log_error("out of memory");
-		if (memory)
-			fclose(memory);
-		free(answer);
-		return err_exit_status(ERR_SYSTEM);
-	}
-	probe_warn(o);
-	json_init(&j, memory);
+	json_init(&j, out);
 	json_object(&j, NULL);
 	json_u64(&j, "version", CMD_JSON_VERSION);
 	json_array(&j, "exports");
-	status = probe(o, NEGO_GOAL_LIST, o->json ? print_json : print_text, &j, answer, &err);
+	status = probe(o, NEGO_GOAL_LIST, print_json, &j, answer, err);
 	json_end_array(&j);
 	if (status == 0) {
 		json_string(&j, "server", passing_server(answer->address));
@@ -84,10 +69,39 @@ static int list(const struct options *o)
 	}
 	json_end_object(&j);
 	json_finish(&j);
+	return status;
+}
+
+static int list(const struct options *o)
+{
+	struct probe_answer *answer = calloc(1, sizeof(*answer));
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	/*
+	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON,
+	 * and a pager that is not read on does not use up the time that the server has.
+	 */
+	FILE *memory = open_memstream(&text, &len);
+	struct err err;
+	int status;
+
+	if (!answer || !memory) {
+		log_error("out of memory");
+		if (memory)
+			fclose(memory);
+		free(answer);
+		return err_exit_status(ERR_SYSTEM);
+	}
+	probe_warn(o);
+	if (o->json)
+		status = list_json(o, memory, answer, &err);
+	else
+		status = probe(o, NEGO_GOAL_LIST, print_text, memory, answer, &err);
 	fclose(memory);
-	if (status == 0 && o->json)
-		fputs(text, stdout);
-	else if (o->json)
+	/* The names that came before an error are shown. */
+	if (status == 0 || !o->json)
+		fputs(text ? text : "", stdout);
+	else
 		failure_json(&err, status);
 	if (status == 0)
 		probe_warn_of_expiry(&answer->tls);
