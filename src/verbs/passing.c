@@ -86,6 +86,17 @@ static void ended_by(int number)
 
 /* NOLINTEND(bugprone-signal-handler) */
 
+/* SIGPIPE, too: head(1) may end before all is printed. */
+static void catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = ended_by};
+	struct sigaction old;
+
+	signals_catch(ended_by);
+	if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaction(SIGPIPE, &action, NULL);
+}
+
 /* A listening socket that only the caller can reach, or -1 with *err. */
 static int listen_privately(struct err *err)
 {
@@ -102,7 +113,7 @@ static int listen_privately(struct err *err)
 	}
 	place.at.sun_family = AF_UNIX;
 	snprintf(place.at.sun_path, sizeof(place.at.sun_path), "%s/socket", place.directory);
-	signals_catch(ended_by);
+	catch_signals();
 	if (bind(fd, (const struct sockaddr *)&place.at, sizeof(place.at)) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
 		err_errno(err, ERR_SYSTEM, errno, "cannot listen at %s", place.at.sun_path);

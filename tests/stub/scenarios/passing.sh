@@ -142,6 +142,15 @@ check "exports without an answer: 4" expect_status 4 'no answer from the server 
 	asks --info --all --connect-timeout 1 -- [ "$N/lister" ]
 check "... the first is named" grep -q '^export  *first$' "$scratch/stdout"
 check "... and no other one is asked for" is "$(grep -c '^export ' "$scratch/stdout")" 1
+# More than fits into a pipe, for a reader that goes away, and for one that takes its time.
+mkdir "$N/many"
+seq -f "$N/many/an-export-with-a-long-name-%04g" 4000 | xargs touch
+check "a reader that ends after the first line" eval '
+	asks --list -- [ nbdkit -f file "dir=$N/many" ] | head -n 1 | grep "^an-export-"'
+check "... nothing is left" nothing_is_left
+check "a pager is read more slowly than the server may answer" eval '
+	asks --list --connect-timeout 1 -- [ nbdkit -f file "dir=$N/many" ] | { sleep 3; grep -c . >"$N/count"; }
+	is "$(<"$N/count")" 4000'
 start "${asking[@]}" --info --connect-timeout 60 -- [ sh -c 'sleep 303 & setsid sleep 303 & sleep 60' ]
 waiting=$pid
 check "it waits" wait_for 10 compgen -G "$N/runtime/*/socket"
