@@ -38,6 +38,21 @@ static int copy_text(char *to, size_t size, const char *from, const char *what, 
 	return 0;
 }
 
+/*
+ * The scope of a link-local address is ours alone; no certificate holds it. The dot at the end of
+ * an absolute name is the resolver's: neither a certificate (RFC 6125, section 6.4 compares labels)
+ * nor the name that is sent to the server has it (RFC 6066, section 3).
+ */
+static void leave_out_local_part(char *name)
+{
+	size_t len = strlen(name);
+
+	if (strchr(name, ':'))
+		name[strcspn(name, "%")] = '\0';
+	else if (len > 1 && name[len - 1] == '.')
+		name[len - 1] = '\0';
+}
+
 int tls_job_fill(struct tls_job *ret_job, const struct endpoint *e, struct err *err)
 {
 	const char *host = e->tls_hostname	     ? e->tls_hostname
@@ -58,9 +73,7 @@ int tls_job_fill(struct tls_job *ret_job, const struct endpoint *e, struct err *
 	if (ret == 0)
 		ret = copy_text(ret_job->priority, TLS_PRIORITY_MAX, e->tls_priority,
 				"--tls-priority", err);
-	/* The scope of a link-local address is ours alone; no certificate holds it. */
-	if (strchr(ret_job->hostname, ':'))
-		ret_job->hostname[strcspn(ret_job->hostname, "%")] = '\0';
+	leave_out_local_part(ret_job->hostname);
 	return ret;
 }
 

@@ -48,6 +48,8 @@ check "--tls-hostname may be an IPv6 address" nbd_attach --info --tls --tls-cert
 	--tls-hostname ::1 -u "$sock"
 check "... and another one is refused" expect_status 5 'certificate' \
 	nbd_attach --info --tls --tls-certificates "$d" --tls-hostname ::2 -u "$sock"
+check "a dot at the end, of an absolute name, is not looked for in the certificate" nbd_attach --info \
+	--tls --tls-certificates "$d" --tls-hostname localhost. -u "$sock"
 check "there is nothing to warn of" says_only ''
 asks --info --json "${tls[@]}"
 check "JSON tells the same" tells '"tls-version": "TLS1' '"tls-cipher": "[A-Z]' \
