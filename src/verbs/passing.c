@@ -97,6 +97,18 @@ static void catch_signals(void)
 		sigaction(SIGPIPE, &action, NULL);
 }
 
+/*
+ * Under su(1) or sudo(8) it may still be that of another user, who could put a link in the place of
+ * our directory in it.
+ */
+static bool is_ours(const char *directory)
+{
+	struct stat st;
+
+	return stat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 022) && access(directory, W_OK) == 0;
+}
+
 /* A listening socket that only the caller can reach, or -1 with *err. */
 static int listen_privately(struct err *err)
 {
@@ -105,7 +117,7 @@ static int listen_privately(struct err *err)
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(place.directory, sizeof(place.directory) - LETTERS, "%s/nbd-attach-",
-		 usable && access(runtime, W_OK) == 0 ? runtime : "/tmp");
+		 usable && is_ours(runtime) ? runtime : "/tmp");
 	memset(place.directory + strlen(place.directory), 'X', LETTERS);
 	if (fd < 0 || !mkdtemp(place.directory)) {
 		err_errno(err, ERR_SYSTEM, errno, "cannot make a directory for a socket");

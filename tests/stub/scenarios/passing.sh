@@ -46,6 +46,9 @@ check "... each of its exports" eval '
 check "... one of them" eval '
 	asks --info one -- [ nbdkit -f info exportname ] | grep -q "^size  *3 bytes"'
 check "... nothing is left" nothing_is_left
+check "root does not use the runtime directory of another user" eval '
+	XDG_RUNTIME_DIR=$N/runtime nbd_attach --info -- [ sh -c "ls -A \"$N/runtime\" >\"$N/files\"
+		exec nbdkit -f memory 3M" ] | grep "^size  *3 MiB" && is "$(<"$N/files")" ""'
 check "the wrong format: 5, with the reason" eval '
 	asks --info --image qcow2:"$image" 2>"$N/said"
 	is $? 5 && grep -q "not in qcow2 format" "$N/said" &&
