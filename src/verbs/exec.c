@@ -23,6 +23,8 @@
 /* The child, and whether it is the command; the last signal that came. */
 static volatile sig_atomic_t running, commanding, signalled;
 
+static struct sigaction pipe_action; /* of SIGPIPE, as it was before this command ignored it */
+
 /* A terminal sends SIGINT to the command as well. */
 static void forward(int signal)
 {
@@ -34,7 +36,7 @@ static void forward(int signal)
 /*
  * Forks as fork(2) does. A signal that comes meanwhile is the child's, too, and one that came
  * earlier prevents it: -1 with EINTR. In the child, signals are as they were before this command
- * caught them.
+ * caught them; SIGPIPE is so in that of the command.
  */
 static pid_t start(bool command)
 {
@@ -48,6 +50,8 @@ static pid_t start(bool command)
 		child = fork();
 	if (child == 0)
 		signals_catch(SIG_DFL);
+	if (child == 0 && command)
+		sigaction(SIGPIPE, &pipe_action, NULL);
 	if (child > 0) {
 		commanding = command;
 		running = child;
@@ -143,12 +147,15 @@ static int run_command(const char *command, int index)
 
 int cmd_exec(const struct options *o)
 {
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct options detached = *o; /* owns nothing */
 	char name[16];
 	int status, index = o->index, left;
 
 	/* From here on a signal ends what runs, and the device is detached all the same. */
 	signals_catch(forward);
+	/* Nobody may read our messages: the device is detached, and the status is the command's. */
+	sigaction(SIGPIPE, &ignore, &pipe_action);
 	status = attach(o, &index);
 	if (status)
 		return status;

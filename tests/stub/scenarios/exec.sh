@@ -24,6 +24,15 @@ check "no server: 4, and the command does not run" run 4 'does not exist' "touch
 check "no server: it did not run" test ! -e "$N/ran"
 check "a server of its own" run 0 '' 'test -n "$NBD_DEVICE"' nbd0 -- [ nbdkit -f file "$image" ]
 
+# The program that reads the messages has ended, such as tee(1) after Ctrl-C.
+unread() { # STATUS COMMAND
+	nbd_attach --exec "$2" nbd0 -u "$sock" 2>&1 | true
+	is "${PIPESTATUS[0]}" "$1"
+}
+check "nobody reads the messages: the exit status is the command's" unread 7 'exit 7'
+check "... the device is detached" detached
+check "... the command does not ignore SIGPIPE" unread 141 'kill -PIPE $$'
+
 # What was attached before is not detached.
 check "it attaches" attach
 check "attached already: 3" run 3 'attached already' "touch $N/ran" nbd0 -u "$sock"
