@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -30,6 +31,7 @@ struct outage_mark *outage_mark_new(int index)
 	/* Allocated now: on a full file system, touching a hole would end the process. */
 	if (fd < 0 || (errno = posix_fallocate(fd, 0, TEXT_SIZE)) != 0)
 		return NULL;
+	fchmod(fd, 0644); /* --status is everybody's, whatever the umask is */
 	text = mmap(NULL, TEXT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (text == MAP_FAILED)
 		return NULL;

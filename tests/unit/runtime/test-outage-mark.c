@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "rundir-fixture.h"
 #include "runtime/outage-mark.h"
+#include "runtime/rundir.h"
 #include "runtime/state.h"
 #include "rundir-fixture.h"
 
@@ -66,10 +68,27 @@ static void an_outage_mark_corrects_the_state(void **unused)
 	assert_false(outage_mark_read(6, &outage));
 }
 
+/* --status needs no privilege, so that a strict umask must not hide it. */
+static void everybody_may_read_it(void **unused)
+{
+	mode_t mask = umask(077);
+	struct outage_mark *mark = outage_mark_new(7);
+	struct stat st;
+
+	(void)unused;
+	umask(mask);
+	assert_non_null(mark);
+	outage_mark_free(mark);
+	assert_int_equal(stat(rundir_device(7, "outage").text, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	outage_mark_remove(7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_outage_mark_corrects_the_state),
+	    cmocka_unit_test(everybody_may_read_it),
 	};
 
 	return cmocka_run_group_tests(tests, rundir_make_own, rundir_remove_own);
