@@ -205,6 +205,13 @@ static bool failure_fits(struct worker_answer *a, const struct worker_expected *
 	return true;
 }
 
+/* A server that has taken the worker over would look as if it were protected. */
+static bool facts_fit(const struct tls_facts *f, const struct worker_expected *x)
+{
+	return x->tls ||
+	       !(f->version[0] || f->cipher[0] || f->peer[0] || f->peer_expires || f->own_expires);
+}
+
 /* In which phase each kind of message may come. */
 static const struct {
 	bool before_ready, after_ready;
@@ -219,7 +226,8 @@ int worker_answer_fits(struct worker_answer *a, const struct worker_expected *x,
 {
 	if (a->type < ARRAY_SIZE(phases) &&
 	    (x->ready ? phases[a->type].after_ready : phases[a->type].before_ready) &&
-	    (a->type != WORKER_FAILED || failure_fits(a, x)))
+	    (a->type != WORKER_FAILED || failure_fits(a, x)) &&
+	    (a->type != WORKER_DONE || facts_fit(&a->tls, x)))
 		return 0;
 	return err_set(err, ERR_PERMANENT, EPROTO,
 		       "the handshake process gave an answer that it is not allowed to give: the "

@@ -49,7 +49,7 @@ struct worker_answer {
 	int32_t ret; /* -errno with FAILED, else 0 */
 	struct err err;
 	struct nbd_export export;
-	struct tls_facts tls; /* with DONE */
+	struct tls_facts tls; /* with DONE of a job with TLS, else empty */
 	uint32_t sampled;     /* with DONE: this is the sample's: */
 	struct digest digest;
 	struct ids ids; /* of IDS_SAMPLE */
