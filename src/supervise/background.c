@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/libc.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -77,6 +78,21 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool 
 	_exit(plain_status && status ? 1 : status);
 }
 
+/*
+ * The supervisor stays: a lock of flock(2) that the caller holds by a descriptor would never be
+ * free, and a pipe would have no end. Nothing of our own is open yet. Returns the new number of
+ * report_fd.
+ */
+static int close_what_is_inherited(int report_fd)
+{
+	const int place = STDERR_FILENO + 1;
+
+	if (report_fd != place && dup3(report_fd, place, O_CLOEXEC) < 0)
+		return report_fd;
+	closefrom(place + 1);
+	return place;
+}
+
 int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 {
 	int fd[2];
@@ -104,7 +120,7 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 	}
 	close(fd[0]);
 	setsid();
-	*ret_report_fd = fd[1];
+	*ret_report_fd = close_what_is_inherited(fd[1]);
 	return 0;
 }
 

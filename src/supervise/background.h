@@ -13,11 +13,11 @@
 
 /*
  * Forks, before any thread exists and before anything is written to standard output. In the child:
- * returns 0 and *ret_report_fd, the caller's. The parent does not return: it blocks until the child
- * reports, and ends with the exit status it was told, or with 1 in place of every failure if
- * plain_status is true; a child that dies silently gives 1. Returns
- * -errno if nothing was forked. SIGINT and SIGTERM that reach the parent meanwhile go on to the
- * child.
+ * returns 0 and *ret_report_fd, the caller's; all other descriptors above standard error are
+ * closed. The parent does not return: it blocks until the child reports, and ends with the exit
+ * status it was told, or with 1 in place of every failure if plain_status is true; a child that
+ * dies silently gives 1. Returns -errno if nothing was forked. SIGINT and SIGTERM that reach the
+ * parent meanwhile go on to the child.
  */
 int background_start(bool plain_status, int *ret_report_fd, struct err *err);
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The caller has closed standard input, output or error: no file of the supervisor gets its number.
+# What else the caller has open is not kept.
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2317
 . "$(dirname "$0")/../lib.bash"
 
@@ -29,6 +30,18 @@ for closed in 0 1 2 '0 1' '1 2' '0 1 2'; do
 	check "without $closed: it heals" within 10 state_is attached
 	check "without $closed: it detaches" detach
 done
+# A script holds its lock by a descriptor, and another process reads from a pipe.
+exec {pipe}> >(cat >"$N/piped"; touch "$N/ended")
+exec {lock}>"$N/lock-of-the-script"
+flock "$lock"
+check "it attaches" attach
+exec {lock}>&- {pipe}>&-
+check "the supervisor keeps no lock of the caller's" flock -n "$N/lock-of-the-script" true
+check "... and no pipe" within 5 test -e "$N/ended"
+check "it notices a loss all the same" eval 'crash; within 5 state_is lost'
+serve_again
+check "it heals all the same" within 10 state_is attached
+check "it detaches" detach
 check "it attaches" attach
 for verb in status report; do
 	check "--$verb to nowhere fails" eval "'${nbd_attach[0]}' --$verb nbd0 2>'$N/said' >&-; is \$? 1"
