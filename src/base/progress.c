@@ -34,6 +34,14 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
+/* Otherwise the line would be written over what the user types. Without job control it is true. */
+static bool is_in_foreground(void)
+{
+	pid_t group = tcgetpgrp(STDERR_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
+
 /* The cursor goes back to the start of the line, so that the next line covers this one. */
 static void show(void)
 {
@@ -53,7 +61,8 @@ static void *run(void *arg)
 
 	(void)arg;
 	while (poll(&p, 1, pause) == 0) {
-		show();
+		if (is_in_foreground())
+			show();
 		pause = TICK_MS;
 	}
 	return NULL;

@@ -114,6 +114,12 @@ crash
 check "-q at a terminal" eval 'at_terminal timeout 4 "${attach[@]}" -q; :'
 check "... shows nothing of the wait" shows_no_escape
 
+# A job in the background would write over what the user types meanwhile.
+check "in the background of a terminal" at_terminal bash -c 'set -m
+	"$@" & sleep 5; kill $!; wait $!; is=$?; echo "ended with $is"' - "${attach[@]}"
+check "... the command has waited" shows 'ended with '
+check "... and shows nothing of the wait" eval '! shows "waiting for the server, "'
+
 # What was never shown is not erased. (A busy machine may show it.)
 serve
 erases_what_it_shows() {
