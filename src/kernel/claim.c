@@ -17,6 +17,7 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "kernel/device.h"
+#include "kernel/openers.h"
 #include "kernel/partition-list.h"
 
 #define PARTITIONS_MAX 256 /* DISK_MAX_PARTS of include/linux/blkdev.h */
@@ -24,10 +25,12 @@
 struct report {
 	int open_error; /* 0 or errno */
 	int sync_error;
+	bool alone; /* nobody else has it open */
 };
 
-/* The nodes of a disk and its partitions. */
+/* The nodes of a disk and its partitions, and what its process needs besides. */
 struct nodes {
+	struct openers openers;
 	char disk[24];
 	char part[PARTITIONS_MAX][24];
 	size_t n;
@@ -37,6 +40,7 @@ static void find_nodes(int index, struct nodes *ret)
 {
 	char names[PARTITIONS_MAX * 24], *rest = names, *name;
 
+	openers_init(&ret->openers, index);
 	snprintf(ret->disk, sizeof(ret->disk), "%s", device_node(index).text);
 	ret->n = 0;
 	if (partitions_shown(index, names, sizeof(names)) == 0)
@@ -83,6 +87,20 @@ static int settle_partitions(const struct nodes *nodes)
 	return error;
 }
 
+/*
+ * It has the device open once, and opens it once more: where the kernel counts all opens of a
+ * device as one, the sum is another one, and proves nothing.
+ */
+static bool is_alone(const struct nodes *nodes)
+{
+	int again = open(nodes->disk, O_RDONLY | O_CLOEXEC);
+	bool alone = again >= 0 && openers_none(&nodes->openers, 2);
+
+	if (again >= 0)
+		close(again);
+	return alone;
+}
+
 __attribute__((noreturn)) static void hold(const struct claim *c, const struct nodes *nodes,
 					   int flags, int sock, const int gate[2])
 {
@@ -118,6 +136,8 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const struct n
 	/* udev may have held a lock of its own at first. */
 	if (fd >= 0 && !c->look)
 		flock(fd, LOCK_EX | LOCK_NB);
+	/* Without O_EXCL a mount could still come. */
+	report.alone = fd >= 0 && flags & O_EXCL && !report.sync_error && is_alone(nodes);
 	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
 	if (c->look)
 		_exit(0);
@@ -234,7 +254,7 @@ int claim_start(int index, bool read_only, bool exclusive, struct claim *c, stru
 	int ret;
 
 	c->index = index;
-	c->look = c->wait = false;
+	c->look = c->wait = c->alone = false;
 	ret = start(c, (read_only ? O_RDONLY : O_RDWR) | (exclusive ? O_EXCL : 0));
 	if (ret < 0)
 		return err_errno(err, ERR_FAILED, -ret, "cannot start a process to flush %s",
@@ -291,6 +311,7 @@ int claim_finish(struct claim *c, struct err *err)
 		return err_errno(err, ERR_FAILED, report.sync_error,
 				 "%s could not be flushed, so the last writes may be lost",
 				 node.text);
+	c->alone = report.alone;
 	return 0;
 }
 

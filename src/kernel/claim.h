@@ -23,11 +23,12 @@
 
 struct claim {
 	int index;
-	pid_t pid; /* the process that usage_find() ignores; 0: none */
-	int fd;	   /* the socket to the process; closing it closes the device; -1: none */
-	int pidfd; /* the process, which is not a child of ours; -1: none */
-	bool look; /* it only looks: claim_look() */
-	bool wait; /* and waits: claim_settle() */
+	pid_t pid;  /* the process that usage_find() ignores; 0: none */
+	int fd;	    /* the socket to the process; closing it closes the device; -1: none */
+	int pidfd;  /* the process, which is not a child of ours; -1: none */
+	bool look;  /* it only looks: claim_look() */
+	bool wait;  /* and waits: claim_settle() */
+	bool alone; /* after claim_finish(): nobody else had it open (kernel/openers.h) */
 };
 
 void claim_init(struct claim *c);

@@ -69,6 +69,7 @@ int device_attach(struct driver *d, struct device *dev, struct command *c)
 		adopt(dev, &dev->slot[i], &c->fds[i]);
 	}
 	files_configured(d, dev, c->client ? c->client->pid : 1);
+	files_references(d);
 	return 0;
 }
 
@@ -161,6 +162,7 @@ static void release(struct driver *d, struct device *dev)
 	dev->identifier = NULL;
 	dev->size = 0;
 	files_free(d, dev);
+	files_references(d);
 }
 
 int device_detach(struct driver *d, struct device *dev)

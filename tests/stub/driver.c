@@ -147,6 +147,7 @@ static void open_device(struct driver *d, struct client *c, const struct stub_re
 		dev->openers++;
 		files_partitions(d, dev, true);
 		files_opened(d, c, true);
+		files_references(d);
 	}
 	driver_reply(c, r->id, error, NULL, 0);
 }
@@ -200,6 +201,8 @@ static void forget(struct driver *d, struct client *c)
 	c->device = NULL;
 	if (dev && --dev->openers == 0)
 		device_last_close(d, dev);
+	if (dev)
+		files_references(d);
 }
 
 static void serve(struct driver *d, struct client *c)

@@ -170,6 +170,7 @@ void files_set(struct driver *d, const struct device *dev, const char *name, con
 /* Returns the number of partitions; `drop` removes them, as each open(2) does. */
 unsigned files_partitions(struct driver *d, const struct device *dev, bool drop);
 void files_opened(struct driver *d, const struct client *c, bool open);
+void files_references(struct driver *d);
 
 /* control.c */
 void control_words(struct driver *d, struct client *c, uint64_t id, char *words);

@@ -269,6 +269,29 @@ void files_stat(struct driver *d, struct device *dev)
 	(void)!pwrite(dev->inflight_fd, text, (size_t)len, 0);
 }
 
+/*
+ * The driver takes a reference to its module for each configuration, which an open device has as
+ * well, and the kernel takes one for each open. `built-in` in the driver's directory: no module.
+ */
+void files_references(struct driver *d)
+{
+	unsigned n = 0;
+	char text[16];
+	struct path p;
+
+	for (size_t i = 0; i < STUB_DEVICES; i++) {
+		const struct device *dev = &d->device[i];
+
+		n += dev->openers + (dev->configured || dev->openers);
+	}
+	snprintf(p.text, sizeof(p.text), "%.90s/built-in", d->dir);
+	snprintf(text, sizeof(text), "%u\n", n);
+	if (access(p.text, F_OK) < 0)
+		make_file(d, "sys/module/nbd/refcnt", text);
+	else
+		make_file(d, "sys/module/nbd/refcnt", "");
+}
+
 void files_opened(struct driver *d, const struct client *c, bool open)
 {
 	char name[64], comm[64];

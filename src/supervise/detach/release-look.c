@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "kernel/openers.h"
 #include "kernel/sysfs.h"
 
 #define STALL_MS       10000 /* after this time without a completed request, the flush has failed */
@@ -44,9 +45,17 @@ void release_look_work(void *arg)
 {
 	struct release *r = arg;
 
+	struct openers openers;
+
 	/* Its result would not count, and with many processes it takes longer than that may. */
 	if (r->cfg.force)
 		return;
+	openers_init(&openers, r->cfg.index);
+	if (!r->claim.pid && openers_none(&openers, 0)) {
+		r->look_ret = 0;
+		r->usage = (struct usage){.n = 0};
+		return;
+	}
 	r->look_ret = r->cfg.look ? r->cfg.look(r->cfg.index, r->claim.pid, &r->usage)
 				  : usage_find(r->cfg.index, r->claim.pid, &r->usage, NULL);
 }
@@ -144,6 +153,8 @@ static void flushed(int fd, uint32_t events, void *arg)
 		pass_by(r, release_looked);
 	} else if (ret < 0) {
 		release_finish(r, ret);
+	} else if (r->claim.alone) {
+		release_disconnect(r);
 	} else {
 		release_enter(r, STEP_LOOK_AGAIN);
 		release_run(r, release_look_work, looked_again);

@@ -3,7 +3,8 @@
  * Detaches safely: looks for users of the device, claims it exclusively and flushes it (in a child
  * process, because open and flush can block forever), looks again (the claim prevents mounts, but
  * not a process that simply opens the device), disconnects (on the helper thread), and waits until
- * it is really free. Never blocks the loop; every step has a bound.
+ * it is really free. A look is left out where the number of references to the driver proves that
+ * the device has no user (kernel/openers.h). Never blocks the loop; every step has a bound.
  *
  * udev opens the device after each change of it, and after each program that has written to it. Its
  * processes are waited for, at most RELEASE_PATIENCE_MS, unless requests wait for a lost server:

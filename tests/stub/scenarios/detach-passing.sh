@@ -16,6 +16,8 @@ opens() { # NAME: root's process of that name has nbd0 open, and stays
 
 closes() { rm -f "$fake/fd/7"; }
 
+# So that users are looked for.
+touch "$N/stub/built-in"
 serve
 for who in 'a command' 'the supervisor'; do
 	check "$who: it attaches" attach

@@ -4,6 +4,8 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2317
 . "$(dirname "$0")/../lib.bash"
 
+# So that users are looked for.
+touch "$N/stub/built-in"
 serve
 check "it attaches" attach
 touch "$N/stub/slow-look"

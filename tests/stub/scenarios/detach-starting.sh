@@ -22,6 +22,8 @@ ends_with() { # STATUS
 	((status == $1))
 }
 
+# So that users are looked for.
+touch "$N/stub/built-in"
 serve
 check "it attaches" attach
 check "another supervisor begins" begins

@@ -4,6 +4,7 @@
 # shellcheck source=tests/stub/lib.bash disable=SC2119,SC2154
 . "$(dirname "$0")/../lib.bash"
 
+touch "$N/stub/built-in"
 serve
 check "it attaches" attach
 touch "$N/stub/unsure"

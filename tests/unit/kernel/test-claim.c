@@ -217,6 +217,51 @@ static void a_killed_process_is_told_of(void **state)
 	claim_release(&c);
 }
 
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The file with the number of references belongs to the test: see kernel/openers.h. */
+static void a_claim_knows_whether_it_is_alone(void **state)
+{
+	static const struct {
+		const char *references;
+		bool exclusive, alone;
+	} table[] = {
+	    {"3\n", true, true},   /* the attachment, and two opens by the claim */
+	    {"4\n", true, false},  /* somebody else */
+	    {"2\n", true, false},  /* a kernel that counts the opens of one device as one */
+	    {"3\n", false, false}, /* a mount can follow */
+	};
+	struct err err;
+
+	(void)state;
+	if (!own_dev)
+		skip_because("a /dev of its own takes root");
+	put("/sys/block/nbd7/pid", "77\n");
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct claim c;
+
+		claim_init(&c);
+		put("/sys/module/nbd/refcnt", table[i].references);
+		assert_int_equal(claim_start(PRESENT, false, table[i].exclusive, &c, &err), 0);
+		assert_false(c.alone);
+		assert_int_equal(finish(&c, &err), 0);
+		if (c.alone != table[i].alone)
+			fail_msg("case %zu", i);
+		claim_release(&c);
+		assert_int_equal(claim_look(PRESENT, &c, &err), 0);
+		assert_int_equal(finish(&c, &err), 0);
+		assert_false(c.alone);
+		claim_release(&c);
+	}
+}
+
 static int make_dev(void **state)
 {
 	int fd;
@@ -224,7 +269,10 @@ static int make_dev(void **state)
 	(void)state;
 	own_dev = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
 		  mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0 &&
-		  mount("tmpfs", "/dev", "tmpfs", 0, NULL) == 0;
+		  mount("tmpfs", "/dev", "tmpfs", 0, NULL) == 0 &&
+		  mount("tmpfs", "/sys", "tmpfs", 0, NULL) == 0 && mkdir("/sys/block", 0700) == 0 &&
+		  mkdir("/sys/block/nbd7", 0700) == 0 && mkdir("/sys/module", 0700) == 0 &&
+		  mkdir("/sys/module/nbd", 0700) == 0;
 	if (!own_dev)
 		return 0;
 	fd = open("/dev/nbd7", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -241,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(a_device_is_held),
 	    cmocka_unit_test(it_has_no_other_descriptors),
 	    cmocka_unit_test(a_partition_that_cannot_be_flushed_is_an_error),
+	    cmocka_unit_test(a_claim_knows_whether_it_is_alone),
 	    cmocka_unit_test(a_look_ends_by_itself),
 	    cmocka_unit_test(a_killed_process_is_told_of),
 	};
