@@ -38,6 +38,7 @@
 #include "kernel/claim.h"
 #include "kernel/device.h"
 #include "kernel/kernel.h"
+#include "kernel/openers.h"
 #include "kernel/netlink-msg.h"
 #include "kernel/sysfs.h"
 #include "kernel/tune.h"
@@ -196,7 +197,8 @@ static void take_claim(unsigned ms)
 	poll(&(struct pollfd){.fd = claim_fd(&claim), .events = POLLIN}, 1, (int)ms);
 	ret = claim_finish(&claim, &err);
 	if (ret == 0 || ret == -EAGAIN)
-		printf("claim %s %u\n", ret ? "blocked" : "taken", (unsigned)(loop_now() - start));
+		printf("claim %s%s %u\n", ret ? "blocked" : "taken", claim.alone ? " alone" : "",
+		       (unsigned)(loop_now() - start));
 	else
 		printf("claim: %s\n", err.message);
 }
@@ -204,14 +206,17 @@ static void take_claim(unsigned ms)
 static void tell_usage(void)
 {
 	uint64_t start = loop_now();
+	struct openers openers;
 	struct usage usage;
 	struct err err;
 
+	openers_init(&openers, attached);
 	if (usage_find(attached, 0, &usage, &err) < 0)
 		printf("usage: %s\n", err.message);
 	else
-		printf("usage %u%s %u: %s\n", usage.n, usage.unsure ? " unsure" : "",
-		       (unsigned)(loop_now() - start), usage.sentence);
+		printf("usage %u%s %u: %s%s\n", usage.n, usage.unsure ? " unsure" : "",
+		       (unsigned)(loop_now() - start), usage.sentence,
+		       openers_none(&openers, 0) ? " (proved)" : "");
 }
 
 static void obey(size_t n)
