@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh disable=SC2016,SC2317 # check() calls functions, and eval
 . "$(dirname "$0")/../lib.sh"
 in_guest 400 "$@"
-begin 74
+begin 82
 # shellcheck source=tests/fault/lib.bash
 . "$top/tests/fault/lib.bash"
 
@@ -26,7 +26,7 @@ refused() { # NAME REASON COMMAND...: COMMAND starts the wrong server
 	under_load "$name" || return
 	cp "$image" "$scratch/right"
 	rm -f "$scratch/reference"
-	"$@" || return
+	check "$name: the other server starts" "$@" || return
 	check "$name: is refused" wait_for 10 state_is refused
 	check "$name: says why" says "$json_reason" "$reason"
 	pause 2
@@ -119,7 +119,7 @@ waits() { # NAME STATE REASON COMMAND...
 	local name=$1 state=$2 reason=$3
 	shift 3
 	under_load "$name" || return
-	"$@" || return
+	check "$name: the other server starts" "$@" || return
 	check "$name: says why" wait_for 15 says "$json_reason" "$reason"
 	check "$name: is $state" state_is "$state"
 	check "$name: I/O waits" eval '! grep -q failed "$scratch/load/said"'
