@@ -200,7 +200,7 @@ static int receive_process(int sock, pid_t *ret_pid)
 __attribute__((noreturn)) static void split(const struct claim *c, const struct nodes *nodes,
 					    int flags, int sock)
 {
-	int gate[2], pidfd;
+	int gate[2], pidfd, ret;
 	pid_t pid;
 
 	if (pipe2(gate, O_CLOEXEC) < 0)
@@ -211,9 +211,10 @@ __attribute__((noreturn)) static void split(const struct claim *c, const struct 
 	if (pid < 0)
 		_exit(errno);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0 || send_process(sock, pid, pidfd) < 0) {
+	ret = pidfd < 0 ? -errno : send_process(sock, pid, pidfd);
+	if (ret < 0) {
 		kill(pid, SIGKILL);
-		_exit(ENOSYS);
+		_exit(-ret);
 	}
 	_exit(0);
 }

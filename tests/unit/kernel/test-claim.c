@@ -86,7 +86,7 @@ static void what_cannot_be_started_is_an_error(void **state)
 	struct rlimit before;
 	struct claim c;
 	struct err err = {.message = ""};
-	int started, looked;
+	int started, looked, first;
 
 	(void)state;
 	claim_init(&c);
@@ -98,6 +98,16 @@ static void what_cannot_be_started_is_an_error(void **state)
 	assert_int_equal(started, -EMFILE);
 	assert_int_equal(looked, -EMFILE);
 	assert_non_null(strstr(err.message, "cannot start a process"));
+	claim_release(&c);
+
+	/* Enough descriptors for the process, and none to show which one it is. */
+	first = open("/", O_PATH | O_CLOEXEC);
+	close(first);
+	assert_int_equal(
+	    setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)first + 4, before.rlim_max}), 0);
+	started = claim_start(MISSING, false, true, &c, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(started, -EMFILE);
 	claim_release(&c);
 }
 
