@@ -78,7 +78,7 @@ check "it is attached" within 10 state_is attached
 # As mkfs does it: the identifiers change, and something was written.
 mark "$image" "$c"
 load -b 16 -c
-check "the load gets on" loading 20 5
+check "the load gets on" loading 20 10
 end_load
 check "what is on the device is read when it rests" within 20 state_has CONTENT "btrfs:$c"
 check "so the same disk is connected again" own_disk

@@ -62,7 +62,7 @@ check "taken over: the load gets on" begins_to_load
 hold 8
 pause 1
 break_it
-check "taken over: it is lost" within 5 state_is lost
+check "taken over: it is lost" within 5 state_has STATE '^(lost|healing)$'
 pause 1
 kill_supervisor
 echo >"$N/start"
