@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The references to the driver's module prove that a device has no user: no process is looked at.
-# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154
+# shellcheck source=tests/stub/lib.bash disable=SC2119,SC2120,SC2154,SC2317
 . "$(dirname "$0")/../lib.bash"
 
 attach_other() {
