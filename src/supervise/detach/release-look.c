@@ -146,15 +146,13 @@ static void flushed(int fd, uint32_t events, void *arg)
 	/* Without a node nobody can open it here, and what was not written needs no flush. */
 	if (ret == -ENOENT && r->cfg.clean)
 		ret = 0;
-	if (r->cfg.force) {
+	if (r->cfg.force || (ret == 0 && r->claim.alone)) {
 		release_disconnect(r);
 	} else if (ret == -EBUSY && ++r->claims < CLAIMS) {
 		claim_release(&r->claim);
 		pass_by(r, release_looked);
 	} else if (ret < 0) {
 		release_finish(r, ret);
-	} else if (r->claim.alone) {
-		release_disconnect(r);
 	} else {
 		release_enter(r, STEP_LOOK_AGAIN);
 		release_run(r, release_look_work, looked_again);
