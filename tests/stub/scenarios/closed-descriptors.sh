@@ -19,11 +19,16 @@ standard() { # prints the files of the supervisor's standard descriptors; the st
 	readlink "/proc/$(supervisor_pid 0)/fd/"{0,1,2} | sed "s|^$N/stub/log\$|/dev/null|" | sort -u
 }
 
+# It leaves the caller's just after the command has ended.
+has_others() {
+	is "$(standard)" /dev/null
+}
+
 serve
 for closed in 0 1 2 '0 1' '1 2' '0 1 2'; do
 	# shellcheck disable=SC2086 # a list
 	check "without $closed: it attaches" attach_without $closed
-	check "without $closed: the supervisor has others" is "$(standard)" /dev/null
+	check "without $closed: the supervisor has others" within 5 has_others
 	crash
 	check "without $closed: it notices a loss" within 5 state_is lost
 	serve_again
