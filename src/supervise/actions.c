@@ -14,6 +14,7 @@
 #include "kernel/tune.h"
 #include "supervise/actions-outage.h"
 #include "supervise/attach/attach.h"
+#include "supervise/attach/takeover.h"
 #include "supervise/attaching.h"
 #include "supervise/background.h"
 #include "supervise/core.h"
@@ -319,6 +320,7 @@ static void remember(struct supervisor *s, const struct event *e)
 {
 	queue_defer(&s->queue, e);
 	attach_stop_waiting(s->attach); /* then the attempt's own error is reported */
+	takeover_limit(s->takeover);
 }
 
 static void busy(struct supervisor *s, const struct event *e)
@@ -358,7 +360,8 @@ static void end_left(struct supervisor *s, const struct event *e)
 	report_write(s->report, FSM_LEAVING);
 	report_kept(s->report, e->err.message);
 	s->left = true;
-	end(s, 0);
+	/* A command that still waits for the device must not say that it is attached as asked. */
+	end(s, s->cfg.report_fd >= 0 ? 1 : 0);
 }
 
 supervisor_action_fn *const supervisor_actions[FSM_ACTIONS] = {

@@ -170,12 +170,19 @@ static void not_adopted(const struct err *err, void *arg)
 	supervisor_post(s, FSM_GIVE_UP, err);
 }
 
+/* The next supervisor takes the device over: it has the state file that it had for this one. */
+static void late(const struct err *err, void *arg)
+{
+	supervisor_post(arg, FSM_KEPT, err);
+}
+
 void supervisor_adopt(struct supervisor *s, const struct event *e)
 {
 	static const struct takeover_events events = {
 	    .found = found,
 	    .adopted = adopted,
 	    .failed = not_adopted,
+	    .late = late,
 	};
 	const struct takeover_config cfg = {
 	    .at = &s->at,

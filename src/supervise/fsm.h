@@ -50,7 +50,7 @@
 	X(TERMINATE, "terminate")     /* SIGTERM, SIGINT */ \
 	X(DETACH, "detach")           /* `nbd-attach --detach` */ \
 	X(RELEASED, "released")       /* the device is detached and free */ \
-	X(KEPT, "kept")               /* it is in use, or could not be flushed; it was not given away */ \
+	X(KEPT, "kept")               /* in use, or not flushed; not given away; not taken over in time */ \
 	X(STAY, "stay")               /* the same, and it would end with its supervisor */
 
 #define FSM_ACTION_LIST(X) \

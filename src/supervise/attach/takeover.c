@@ -71,9 +71,23 @@ struct takeover {
 	void *arg;
 	struct adopt adopt;  /* the helper thread works on it */
 	struct state *state; /* the former supervisor's state file, until the device is ours */
-	bool probing;	     /* the helper thread asks for dead connections */
+	struct loop_timer *limit;
+	bool limited; /* the limit has begun, and does not begin anew */
+	bool probing; /* the helper thread asks for dead connections */
 	enum adopt_probe probe;
 };
+
+static void late(void *arg)
+{
+	struct takeover *t = arg;
+	struct err err;
+
+	err_set(
+	    &err, ERR_FAILED, ETIMEDOUT,
+	    "the kernel has not answered for %d s, so nothing was changed: see the kernel's log",
+	    TAKEOVER_LIMIT_MS / 1000);
+	t->events->late(&err, t->arg);
+}
 
 struct takeover *takeover_new(const struct part_env *env, const struct takeover_config *cfg,
 			      const struct takeover_events *events, void *arg)
@@ -83,7 +97,11 @@ struct takeover *takeover_new(const struct part_env *env, const struct takeover_
 	if (!t)
 		return NULL;
 	*t = (struct takeover){.env = env, .cfg = *cfg, .events = events, .arg = arg};
-	return t;
+	t->limit = loop_timer_new(env->loop, late, t);
+	if (t->limit)
+		return t;
+	free(t);
+	return NULL;
 }
 
 void takeover_free(struct takeover *t)
@@ -91,6 +109,7 @@ void takeover_free(struct takeover *t)
 	if (!t)
 		return;
 	free(t->state);
+	loop_timer_free(t->limit);
 	free(t);
 }
 
@@ -152,6 +171,7 @@ static void adopted(void *arg)
 	struct err err;
 	int ret = take(t, &err);
 
+	loop_timer_cancel(t->limit);
 	free(TAKE_PTR(t->state));
 	if (ret < 0)
 		t->events->failed(&err, t->arg);
@@ -189,6 +209,15 @@ void takeover_start(struct takeover *t, uint64_t dead_timeout)
 	at->taken_over = true;
 	links_probe_begins(t->cfg.links);
 	offload_run(t->env->offload, work, adopted, t);
+}
+
+void takeover_limit(struct takeover *t)
+{
+	/* The state file is kept until the kernel has answered. */
+	if (!t || !t->state || t->limited)
+		return;
+	t->limited = true;
+	loop_timer_set(t->limit, TAKEOVER_LIMIT_MS);
 }
 
 static void probe_work(void *arg)

@@ -19,6 +19,8 @@
 
 struct takeover;
 
+#define TAKEOVER_LIMIT_MS 10000 /* as long as a detach waits for the kernel */
+
 struct takeover_config {
 	struct attachment *at; /* that of the env; borrowed */
 	struct links *links;   /* gets the device's connections; borrowed */
@@ -44,6 +46,8 @@ struct takeover_events {
 	/* The device is ours. */
 	void (*adopted)(void *arg);
 	void (*failed)(const struct err *err, void *arg);
+	/* takeover_limit(): the time is over. The job is still under way. */
+	void (*late)(const struct err *err, void *arg);
 };
 
 /* NULL: no memory. env, and what it points to, is borrowed. */
@@ -56,6 +60,13 @@ void takeover_free(struct takeover *t); /* accepts NULL. No job may be under way
  * follows.
  */
 void takeover_start(struct takeover *t, uint64_t dead_timeout);
+
+/*
+ * The supervisor was asked to end: if the kernel has not answered the takeover within
+ * TAKEOVER_LIMIT_MS from the first call, `late` follows. Accepts NULL, and does nothing if no
+ * takeover is under way.
+ */
+void takeover_limit(struct takeover *t);
 
 /*
  * Asks the kernel whether the connections are alive that this process cannot examine, if there are

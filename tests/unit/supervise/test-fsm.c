@@ -271,6 +271,7 @@ static void adopting_touches_nothing(void **unused)
 	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_ADOPTED).action, FSM_ANNOUNCE);
 	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_TERMINATE).action, FSM_REMEMBER);
 	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_DETACH).action, FSM_BUSY);
+	assert_int_equal(fsm_step(FSM_ADOPTING, FSM_KEPT).action, FSM_END_LEFT);
 	for (int e = 0; e < FSM_EVENTS; e++)
 		assert_int_not_equal(fsm_step(FSM_ADOPTING, e).action, FSM_RELEASE);
 }
