@@ -56,8 +56,8 @@ void outage_mark_set(struct outage_mark *m, const struct outage *o)
 {
 	char text[TEXT_SIZE] = "";
 
-	snprintf(text, sizeof(text), "%020" PRIu64 " %d %d %d %d\n", o->attachment, o->now,
-		 o->unsettled, o->unproved, o->moved);
+	snprintf(text, sizeof(text), "%020" PRIu64 " %d %d %d %d %" PRIu64 " %d\n", o->attachment,
+		 o->now, o->unsettled, o->unproved, o->moved, o->since_ms, o->held);
 	memcpy(m->text, text, sizeof(text));
 }
 
@@ -65,16 +65,19 @@ bool outage_mark_read(int index, struct outage *ret_outage)
 {
 	struct rundir_path path = rundir_device(index, "outage");
 	_cleanup_fd_ int fd = held_open(path.text, O_RDONLY, 0);
-	unsigned now, unsettled, unproved, moved;
+	unsigned now, unsettled, unproved, moved, held = 0;
 	char text[TEXT_SIZE + 1] = "";
-	uint64_t attachment;
+	uint64_t attachment, since = 0;
 
+	/* An earlier version wrote the first five. */
 	if (fd < 0 || read(fd, text, TEXT_SIZE) <= 0 ||
-	    sscanf(text, "%" SCNu64 " %1u %1u %1u %1u", &attachment, &now, &unsettled, &unproved,
-		   &moved) != 5)
+	    sscanf(text, "%" SCNu64 " %1u %1u %1u %1u %" SCNu64 " %1u", &attachment, &now,
+		   &unsettled, &unproved, &moved, &since, &held) < 5)
 		return false;
 	*ret_outage = (struct outage){.attachment = attachment,
 				      .now = now,
+				      .since_ms = since,
+				      .held = held,
 				      .unsettled = unsettled,
 				      .unproved = unproved,
 				      .moved = moved};

@@ -13,6 +13,8 @@
 struct outage {
 	uint64_t attachment; /* sysfs_attachment() */
 	bool now;	     /* no connection is alive */
+	uint64_t since_ms;   /* of the monotonic clock; if `now`; 0: not known */
+	bool held;	     /* if `now`: without a dead timeout */
 	bool unsettled;	     /* as in struct state; if `now` */
 	bool unproved;
 	bool moved; /* with --failover: the state file does not say which server is in use */

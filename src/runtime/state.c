@@ -259,6 +259,8 @@ static void correct(struct state *s)
 		s->alive = 0;
 		s->unsettled = outage.unsettled;
 		s->unproved = outage.unproved;
+		s->outage_began_ms = outage.since_ms;
+		s->outage_held = outage.held;
 	}
 	if (outage.moved && s->serving[0])
 		snprintf(s->serving, sizeof(s->serving), "unknown");

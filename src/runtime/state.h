@@ -67,12 +67,15 @@ struct state {
 	int64_t dead_timeout; /* seconds; -1: without end */
 	bool stalled;	      /* requests under way, none completed for a while */
 	unsigned in_flight;
-	bool uncounted;		 /* queue/iostats is 0: the two above cannot be told */
-	bool unsettled;		 /* the server may still carry out writes of an old connection */
-	bool unproved;		 /* and no time settles that */
-	unsigned reconnects;	 /* connections replaced */
-	unsigned outages;	 /* number of outages: times when no connection was alive */
-	int64_t outage_since;	 /* seconds since 1970; 0: there is none */
+	bool uncounted;	      /* queue/iostats is 0: the two above cannot be told */
+	bool unsettled;	      /* the server may still carry out writes of an old connection */
+	bool unproved;	      /* and no time settles that */
+	unsigned reconnects;  /* connections replaced */
+	unsigned outages;     /* number of outages: times when no connection was alive */
+	int64_t outage_since; /* seconds since 1970; 0: there is none */
+	/* Of the outage mark, not in the file: the same on the monotonic clock; 0: not known. */
+	uint64_t outage_began_ms;
+	bool outage_held;	 /* without a dead timeout */
 	uint64_t last_outage_ms; /* the present one's, if there is one */
 	uint64_t downtime_ms;	 /* of all outages */
 	int64_t next_try;	 /* seconds since 1970; 0: none is planned */

@@ -147,6 +147,9 @@ static int found(const struct takeover_found *found, struct err *err, void *arg)
 	if (found->state)
 		farewell_inherit(s->farewell, found->state->farewell_at, time(NULL));
 	s->serving.flushes = attachment_flushes(&s->at);
+	if (found->state && found->state->outage_began_ms && links_alive(s->links) == 0)
+		outage_inherit(&s->outage, found->state->outage_began_ms, found->state->outage_held,
+			       s->cfg.connect_timeout_ms);
 	if (found->state)
 		s->serving.tls = found->state->tls;
 	snprintf(s->at.server, sizeof(s->at.server), "%s", found->address);

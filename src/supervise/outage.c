@@ -11,6 +11,23 @@ void outage_init(struct outage *o, uint64_t dead_timeout_s)
 	*o = (struct outage){.dead_timeout_s = dead_timeout_s, .grace = GRACE_NONE};
 }
 
+void outage_inherit(struct outage *o, uint64_t since, bool held, uint32_t patience_ms)
+{
+	o->inherited = since;
+	o->inherited_held = held;
+	o->patience_ms = patience_ms;
+}
+
+static void go_on(struct outage *o, uint64_t now)
+{
+	if (o->inherited < now)
+		o->since = o->inherited;
+	o->held = o->inherited_held;
+	o->spared = now + (o->dead_timeout_s < o->patience_ms / 1000 ? o->dead_timeout_s * 1000
+								     : o->patience_ms);
+	o->inherited = 0;
+}
+
 bool outage_begin(struct outage *o, uint64_t now, const char *cause)
 {
 	if (o->since)
@@ -18,6 +35,9 @@ bool outage_begin(struct outage *o, uint64_t now, const char *cause)
 	o->flaps = o->recovered && now - o->recovered < FLAP_MS ? o->flaps + 1 : 0;
 	o->since = now;
 	o->held = false;
+	o->spared = 0;
+	if (o->inherited)
+		go_on(o, now);
 	o->count++;
 	snprintf(o->cause, sizeof(o->cause), "%s", cause);
 	return true;
@@ -62,6 +82,8 @@ uint64_t outage_fails_at(const struct outage *o)
 
 	if (o->dead_timeout_s != OUTAGE_FOREVER && !o->held)
 		end = o->since + o->dead_timeout_s * 1000;
+	if (end < o->spared)
+		end = o->spared;
 	if (o->grace == GRACE_NONE)
 		return end;
 	grace_end =
@@ -99,6 +121,8 @@ void outage_report(const struct outage *o, uint64_t now, int64_t wall, struct st
 
 	ret_state->outages = o->count;
 	ret_state->outage_since = o->since ? wall + ((int64_t)o->since - (int64_t)now) / 1000 : 0;
+	ret_state->outage_began_ms = o->since;
+	ret_state->outage_held = o->since && o->held;
 	ret_state->last_outage_ms = o->since ? present : o->last_ms;
 	ret_state->downtime_ms = o->total_ms + o->slept_ms + present;
 	snprintf(ret_state->outage_cause, sizeof(ret_state->outage_cause), "%s", o->cause);

@@ -163,6 +163,8 @@ static void set_mark(struct report *r)
 	const struct outage outage = {
 	    .attachment = t->attachment,
 	    .now = t->outage_since != 0,
+	    .since_ms = t->outage_began_ms,
+	    .held = t->outage_held,
 	    .unsettled = t->unsettled,
 	    .unproved = t->unproved,
 	    .moved = !r->wrote || !digest_equal(&serving, &r->serving),

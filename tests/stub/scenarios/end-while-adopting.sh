@@ -25,6 +25,7 @@ check "the state file is as it was" is "$(state_value IDENTIFIER)" "$before"
 check "it still has the connection" state_has CONNECTIONS_ALIVE '^1$'
 kill -TERM "$supervisor" # again: the limit does not begin anew
 check "it ends" wait_for 15 gone "$supervisor"
+kill -KILL "$supervisor" 2>/dev/null
 wait "$waiting"
 check "the command that waited for it says that it has failed" is "$?" 1
 check "... and why" grep 'stays attached: the kernel has not answered for 10 s' "$N/log"

@@ -38,13 +38,18 @@ static void an_outage_mark_corrects_the_state(void **unused)
 	assert_int_equal(out.alive, 0);
 	assert_true(out.unsettled);
 	assert_true(out.unproved);
+	assert_int_equal(out.outage_began_ms, 0);
 	/* Also of a process that has ended. */
 	outage.unproved = false;
+	outage.since_ms = UINT64_MAX;
+	outage.held = true;
 	outage_mark_set(mark, &outage);
 	outage_mark_free(mark);
 	assert_int_equal(state_read(6, &out, &err), 0);
 	assert_true(out.unsettled);
 	assert_false(out.unproved);
+	assert_true(out.outage_began_ms == UINT64_MAX);
+	assert_true(out.outage_held);
 	/* Another attachment, and no outage. */
 	mark = outage_mark_new(6);
 	assert_non_null(mark);
@@ -68,6 +73,25 @@ static void an_outage_mark_corrects_the_state(void **unused)
 	assert_false(outage_mark_read(6, &outage));
 }
 
+/* An earlier version wrote neither the time nor the hold. */
+static void a_mark_of_an_earlier_version(void **unused)
+{
+	struct rundir_path path = rundir_device(8, "outage");
+	FILE *f = fopen(path.text, "we");
+	struct outage outage;
+
+	(void)unused;
+	assert_non_null(f);
+	fprintf(f, "%020d 1 0 1 0\n", 70);
+	fclose(f);
+	assert_true(outage_mark_read(8, &outage));
+	assert_int_equal(outage.attachment, 70);
+	assert_true(outage.now && outage.unproved);
+	assert_int_equal(outage.since_ms, 0);
+	assert_false(outage.held);
+	outage_mark_remove(8);
+}
+
 /* --status needs no privilege, so that a strict umask must not hide it. */
 static void everybody_may_read_it(void **unused)
 {
@@ -88,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_outage_mark_corrects_the_state),
+	    cmocka_unit_test(a_mark_of_an_earlier_version),
 	    cmocka_unit_test(everybody_may_read_it),
 	};
 

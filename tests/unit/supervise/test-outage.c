@@ -96,6 +96,45 @@ static void test_hold(void **state)
 	assert_int_equal(outage_fails_at(&o), 38000);
 }
 
+/* The dead timeout counts from the beginning, whoever saw that. The server gets one more chance. */
+static void test_inherited(void **state)
+{
+	static const struct {
+		uint64_t dead_timeout_s, since, now, fails_at;
+		bool held;
+	} table[] = {
+	    {600, 100000, 400000, 700000, false},
+	    {600, 100000, 695000, 705000, false},
+	    {600, 100000, 9000000, 9010000, false},
+	    {5, 100000, 9000000, 9005000, false},
+	    {0, 100000, 9000000, 9000000, false},
+	    {OUTAGE_FOREVER, 100000, 9000000, UINT64_MAX, false},
+	    {600, 100000, 400000, UINT64_MAX, true},
+	    {600, 500000, 400000, 1000000, false}, /* not after now: the file is wrong */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct state r = {.index = 0};
+		struct outage o;
+
+		outage_init(&o, table[i].dead_timeout_s);
+		outage_inherit(&o, table[i].since, table[i].held, 10000);
+		outage_begin(&o, table[i].now, "");
+		assert_int_equal(outage_fails_at(&o), table[i].fails_at);
+		outage_report(&o, table[i].now, 1000, &r);
+		assert_int_equal(r.outage_held, table[i].held);
+		assert_int_equal(r.outage_began_ms, o.since);
+		/* The next outage is one of its own. */
+		outage_end(&o, 10000000);
+		outage_begin(&o, 20000000, "");
+		assert_int_equal(o.since, 20000000);
+		if (table[i].dead_timeout_s != OUTAGE_FOREVER)
+			assert_int_equal(outage_fails_at(&o),
+					 20000000 + table[i].dead_timeout_s * 1000);
+	}
+}
+
 static void test_fails_on(void **state)
 {
 	struct outage o;
@@ -150,9 +189,10 @@ static void test_usual(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_counts), cmocka_unit_test(test_fails_at),
-	    cmocka_unit_test(test_hold),   cmocka_unit_test(test_grace_is_news),
-	    cmocka_unit_test(test_usual),  cmocka_unit_test(test_fails_on),
+	    cmocka_unit_test(test_counts),	  cmocka_unit_test(test_fails_at),
+	    cmocka_unit_test(test_hold),	  cmocka_unit_test(test_inherited),
+	    cmocka_unit_test(test_grace_is_news), cmocka_unit_test(test_usual),
+	    cmocka_unit_test(test_fails_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
