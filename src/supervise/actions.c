@@ -204,12 +204,15 @@ static void released(const struct err *err, void *arg)
 	supervisor_post(arg, FSM_RELEASED, err);
 }
 
-static void kept(const struct err *err, bool fails_io, void *arg)
+static void kept(const struct err *err, bool failed_io, void *arg)
 {
 	struct supervisor *s = arg;
 
-	/* If the kernel has refused the disconnect, the next hand-over restores the timeouts. */
-	if (fails_io)
+	if (failed_io && !handover_fails_io(s->handover))
+		log_warning("/dev/nbd%d: I/O that waited for the server has failed; new I/O waits",
+			    s->at.index);
+	/* If the kernel has refused the disconnect, the next hand-over restores io_timeout. */
+	if (failed_io)
 		handover_restore(s->handover);
 	if (s->state != FSM_LEAVING || kernel_can_change(s->env.kernel)) {
 		supervisor_post(s, FSM_KEPT, err);
@@ -248,6 +251,9 @@ static void release(struct supervisor *s, const struct event *e)
 	    .cautious = !asked,
 	    .prepared = s->prepared && asked,
 	    .clean = watch_is_clean(s->watch),
+	    .waits = s->cfg.reconnect && !handover_fails_io(s->handover),
+	    .timeout = s->cfg.timeout,
+	    .dead_timeout = timeouts_kernel(&s->cfg),
 	};
 
 	(void)e;

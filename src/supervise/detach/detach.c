@@ -38,7 +38,7 @@ static void over(int ret, const struct err *err, void *arg)
 {
 	struct detach *d = arg;
 	struct err why = *err; /* *err may be part of what is freed next */
-	bool fails_io = d->release && release_fails_io(d->release);
+	bool failed_io = d->release && release_failed_io(d->release);
 
 	if (ret == -EINPROGRESS) {
 		d->events->late(&why, d->arg);
@@ -48,7 +48,7 @@ static void over(int ret, const struct err *err, void *arg)
 	if (ret == 0)
 		d->events->released(&why, d->arg);
 	else
-		d->events->kept(&why, fails_io, d->arg);
+		d->events->kept(&why, failed_io, d->arg);
 }
 
 void detach_start(struct detach *d, const struct detach_wish *wish)
@@ -67,6 +67,9 @@ void detach_start(struct detach *d, const struct detach_wish *wish)
 	    .cautious = wish->cautious,
 	    .prepared = wish->prepared,
 	    .clean = wish->clean,
+	    .waits = wish->waits,
+	    .timeout = wish->timeout,
+	    .dead_timeout = wish->dead_timeout,
 	};
 	struct err err;
 

@@ -19,6 +19,9 @@ struct detach_wish {
 	bool cautious; /* in doubt, the device stays attached */
 	bool prepared; /* the caller has checked for users, and has flushed the device */
 	bool clean;    /* no written data needs a flush */
+	/* I/O waits, for so many seconds: also if the device stays attached. */
+	bool waits;
+	uint64_t timeout, dead_timeout;
 };
 
 /* Called from the loop, or from detach_start(). None of them may free the part. */
@@ -26,10 +29,10 @@ struct detach_events {
 	/* The device is detached and free; err->message is a remark or "". */
 	void (*released)(const struct err *err, void *arg);
 	/*
-	 * The device stays attached. `fails_io`: the kernel was told to fail waiting requests, so
-	 * its timeouts differ from the configuration.
+	 * The device stays attached. `failed_io`: the kernel was told to fail waiting requests, so
+	 * its timeouts may differ from the configuration, also if I/O waits again.
 	 */
-	void (*kept)(const struct err *err, bool fails_io, void *arg);
+	void (*kept)(const struct err *err, bool failed_io, void *arg);
 	/* The kernel is slow; the device will be detached as soon as it goes on. Called once. */
 	void (*late)(const struct err *err, void *arg);
 };

@@ -38,6 +38,19 @@ static void let_go(struct release *r)
 	heal_fail_work(&h);
 }
 
+/* The server is lost, but the device stays: what comes from now on waits for it. */
+static void hold_on(struct release *r)
+{
+	struct heal h = {.kernel = r->cfg.kernel,
+			 .index = r->cfg.index,
+			 .identifier = r->cfg.identifier,
+			 .mark = r->cfg.mark,
+			 .timeout = r->cfg.timeout,
+			 .dead_timeout = r->cfg.dead_timeout};
+
+	heal_wait_work(&h);
+}
+
 /*
  * Changes nothing, but waits for the same locks as DISCONNECT, which cannot be cancelled once it
  * has begun.
@@ -92,6 +105,8 @@ static void disconnect_work(void *arg)
 	 */
 	marks_remove(r->cfg.index);
 	r->detach_ret = kernel_detach(r->cfg.kernel, r->cfg.index, &r->err);
+	if (r->detach_ret < 0 && r->dead && r->cfg.mark >= 0 && r->cfg.waits)
+		hold_on(r);
 	undo_tuning(r);
 }
 

@@ -65,7 +65,7 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 	return r;
 }
 
-bool release_fails_io(const struct release *r)
+bool release_failed_io(const struct release *r)
 {
 	return r->dead && r->cfg.mark >= 0 && atomic_load(&r->decision) == DECISION_DISCONNECT;
 }

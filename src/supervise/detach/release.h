@@ -44,6 +44,11 @@ struct release_config {
 	bool lost;		 /* without `links`: no connection is alive */
 	bool clean; /* no written data needs a flush, if the device is lost or has no node */
 	/*
+	 * If the kernel refuses the disconnect, requests wait again, with these timeouts (seconds).
+	 */
+	bool waits;
+	uint64_t timeout, dead_timeout;
+	/*
 	 * Replaces the kernel's disconnect for a caller that is not the supervisor; called on the
 	 * helper thread. NULL: `kernel` is used.
 	 */
@@ -74,9 +79,9 @@ struct release *release_new(struct loop *loop, const struct release_config *cfg,
 void release_free(struct release *r); /* accepts NULL */
 
 /*
- * True if it has told the kernel to fail waiting requests, with other timeouts than the
+ * True if it has told the kernel to fail waiting requests: its timeouts may differ from the
  * supervisor's.
  */
-bool release_fails_io(const struct release *r);
+bool release_failed_io(const struct release *r);
 
 #endif

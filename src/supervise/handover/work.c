@@ -185,6 +185,21 @@ void heal_fail_work(struct heal *h)
 	}
 }
 
+void heal_wait_work(struct heal *h)
+{
+	const struct kernel_change c = {
+	    .index = h->index,
+	    .identifier = h->identifier,
+	    .fd = -1,
+	    .set_timeout = true,
+	    .timeout = h->timeout,
+	    .set_dead_timeout = true,
+	    .dead_timeout = h->dead_timeout,
+	};
+
+	change(h, &c);
+}
+
 void heal_check_work(struct heal *h)
 {
 	const struct kernel_change c = {.index = h->index, .identifier = h->identifier, .fd = -1};

@@ -62,6 +62,13 @@ void heal_work(struct heal *h);
 void heal_fail_work(struct heal *h);
 
 /*
+ * Undoes that, as far as possible without a connection: later requests wait again. io_timeout is
+ * the driver's own until heal_work() with `restore`. In: the same, timeout, dead_timeout. Out:
+ * gone, err.
+ */
+void heal_wait_work(struct heal *h);
+
+/*
  * Asks the kernel whether the device is disconnected but looks attached, because a process has it
  * open. In: kernel, index, identifier, mark. Out: gone, err.
  */
