@@ -2,7 +2,8 @@
 /*
  * --on-change: runs the user's command for each change of state, for alerts and metrics, and
  * describes the change in its environment. One command runs at a time; changes that come meanwhile
- * follow in order; if there are too many, the oldest are dropped. Never blocks.
+ * follow in order; if there are too many, the oldest are dropped. While no process can be started,
+ * the changes wait for one. Never blocks.
  */
 #ifndef SUPERVISE_REPORT_ANNOUNCE_H
 #define SUPERVISE_REPORT_ANNOUNCE_H

@@ -5,6 +5,23 @@
 #include "base/log.h"
 #include "supervise/report/announce.h"
 
+#include <dlfcn.h>
+#include <sys/resource.h>
+
+static unsigned forks_fail; /* so many calls from now on */
+
+/* Replaces that of the C library. */
+pid_t fork(void)
+{
+	pid_t (*real)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+
+	if (forks_fail == 0)
+		return real();
+	forks_fail--;
+	errno = EAGAIN;
+	return -1;
+}
+
 static char dir[] = "/tmp/test-announce-XXXXXX";
 static struct loop *loop;
 static char text[65536];
@@ -106,6 +123,53 @@ static void one_runs_at_a_time_and_in_order(void **state)
 		change(a, "x", names[i], "");
 	await_lines("out", 5);
 	assert_string_equal(contents("out"), "s0\ns1\ns2\ns3\ns4\n");
+	announce_flush(a, 5000);
+	announce_free(a);
+}
+
+/* Where no process can be started for a moment, the changes wait, and none is lost. */
+static void a_failed_start_is_tried_again(void **state)
+{
+	struct announce *a = announce_new(loop, "echo $NBD_STATE >>out");
+
+	(void)state;
+	forks_fail = 2;
+	change(a, "x", "s0", "");
+	change(a, "s0", "s1", "");
+	await_lines("out", 2);
+	assert_string_equal(contents("out"), "s0\ns1\n");
+	/* At the end of the supervisor as well. */
+	announce_flush(a, 5000);
+	forks_fail = 3;
+	change(a, "s1", "s2", "");
+	announce_flush(a, 5000);
+	assert_int_equal(forks_fail, 0);
+	assert_string_equal(contents("out"), "s0\ns1\ns2\n");
+	announce_free(a);
+}
+
+/* No descriptor is left: the command runs, its end is noticed, and the next one runs. */
+static void a_command_without_a_descriptor(void **state)
+{
+	struct announce *a = announce_new(loop, "echo $NBD_STATE >>out");
+	struct rlimit old, few = {.rlim_cur = 64};
+	bool own[64] = {false};
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		own[fd] = true;
+	change(a, "x", "s0", "");
+	change(a, "s0", "s1", "");
+	for (fd = 0; fd < 64; fd++)
+		if (own[fd])
+			close(fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	await_lines("out", 2);
+	assert_string_equal(contents("out"), "s0\ns1\n");
 	announce_flush(a, 5000);
 	announce_free(a);
 }
@@ -277,6 +341,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_LOOP(the_environment_tells_what_happened),
 	    WITH_LOOP(one_runs_at_a_time_and_in_order),
+	    WITH_LOOP(a_failed_start_is_tried_again),
+	    WITH_LOOP(a_command_without_a_descriptor),
 	    WITH_LOOP(the_oldest_of_too_many_are_dropped),
 	    WITH_LOOP(a_command_inherits_nothing),
 	    WITH_LOOP(what_fails_is_logged),
