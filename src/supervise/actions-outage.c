@@ -213,6 +213,10 @@ static void ended(unsigned taken, bool declined, void *arg)
 	if (declined && taken == 0 && alive > 0 && !reconnect_declined(s->reconnect))
 		handover_keep(s->handover, 0);
 	reconnect_handed_over(s->reconnect, taken, alive > 0);
+	if (taken)
+		supervisor_note_server(s);
+	else if (alive > 0)
+		supervisor_recall_server(s);
 	supervisor_post(s,
 			alive == 0			 ? FSM_NOT_HEALED
 			: alive < links_wanted(s->links) ? FSM_PART_HEALED

@@ -12,6 +12,7 @@
 #include "supervise/attach/takeover.h"
 #include "supervise/core.h"
 #include "supervise/farewell/farewell.h"
+#include "supervise/finding.h"
 #include "supervise/handover/handover.h"
 #include "supervise/keeping.h"
 #include "supervise/reconnect/reconnect.h"
@@ -38,6 +39,7 @@ static void begins(void *arg)
 
 static void configured(void *arg)
 {
+	supervisor_note_server(arg);
 	supervisor_post(arg, FSM_CONFIGURED, NULL);
 }
 
@@ -162,6 +164,7 @@ static int found(const struct takeover_found *found, struct err *err, void *arg)
 
 static void adopted(void *arg)
 {
+	supervisor_note_server(arg);
 	supervisor_post(arg, FSM_ADOPTED, NULL);
 }
 

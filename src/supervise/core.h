@@ -53,6 +53,14 @@ struct supervisor {
 	struct helpers *helpers; /* of the first server */
 	struct spares spares;
 	struct serving serving;
+	/*
+	 * Of the connections that the kernel has; at.server and serving are those of a new one that
+	 * it may decline.
+	 */
+	struct {
+		char server[sizeof(((struct attachment *)NULL)->server)];
+		struct serving serving;
+	} in_use;
 	struct outage outage;
 	struct errors errors;
 	struct loop_io *log_io; /* the kernel's log has a new record; NULL: not followed now */

@@ -2,6 +2,8 @@
 /* Events of reconnect/, and what the supervisor does. */
 #include "supervise/finding.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "captive/captive.h"
@@ -35,6 +37,18 @@ bool supervisor_dials(const struct supervisor *s)
 		break;
 	}
 	return false;
+}
+
+void supervisor_note_server(struct supervisor *s)
+{
+	memcpy(s->in_use.server, s->at.server, sizeof(s->in_use.server));
+	s->in_use.serving = s->serving;
+}
+
+void supervisor_recall_server(struct supervisor *s)
+{
+	memcpy(s->at.server, s->in_use.server, sizeof(s->at.server));
+	s->serving = s->in_use.serving;
 }
 
 static void found(struct attempt_result *result, uint64_t size, void *arg)

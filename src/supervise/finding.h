@@ -14,4 +14,10 @@ int supervisor_prepare_reconnect(struct supervisor *s, struct err *err);
 /* True if the supervisor looks for a server in this state. */
 bool supervisor_dials(const struct supervisor *s);
 
+/* The kernel uses the connections that the status describes. */
+void supervisor_note_server(struct supervisor *s);
+
+/* It does not use the new ones: the status describes those again that it uses. */
+void supervisor_recall_server(struct supervisor *s);
+
 #endif

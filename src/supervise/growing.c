@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "supervise/core.h"
+#include "supervise/finding.h"
 #include "supervise/handover/handover.h"
 #include "supervise/reconnect/identity.h"
 #include "supervise/reconnect/reconnect.h"
@@ -55,6 +56,7 @@ static void connected(const struct attempt_result *result, void *arg)
 
 	serving_note_tls(&s->serving, &s->at, reconnect_endpoint(s->reconnect), &result->tls,
 			 result->relay);
+	supervisor_note_server(s);
 }
 
 /* There is no outage, so no other socket is ready. */
