@@ -197,13 +197,44 @@ int address_list_literal(const struct endpoint *e, struct address_list *ret_list
 	return err_set(err, ERR_USAGE, EINVAL, "the endpoint is of an unknown type");
 }
 
-bool address_list_add(struct address_list *list, const struct address *a)
+static bool has(const struct address_list *list, const struct address *a)
 {
-	if (list->n == ADDRESSES_MAX)
-		return false;
 	for (size_t i = 0; i < list->n; i++)
 		if (address_equal(&list->item[i], a))
-			return false;
+			return true;
+	return false;
+}
+
+bool address_list_add(struct address_list *list, const struct address *a)
+{
+	if (list->n == ADDRESSES_MAX || has(list, a))
+		return false;
+	list->item[list->n++] = *a;
+	return true;
+}
+
+/* Removes the last address of another family. False: this family has its half of the list. */
+static bool make_room(struct address_list *list, sa_family_t family)
+{
+	size_t own = 0, last = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->item[i].sa.ss_family == family)
+			own++;
+		else
+			last = i;
+	}
+	if (own >= ADDRESSES_MAX / 2)
+		return false;
+	list->n--;
+	memmove(&list->item[last], &list->item[last + 1], (list->n - last) * sizeof(list->item[0]));
+	return true;
+}
+
+bool address_list_add_fairly(struct address_list *list, const struct address *a)
+{
+	if (has(list, a) || (list->n == ADDRESSES_MAX && !make_room(list, a->sa.ss_family)))
+		return false;
 	list->item[list->n++] = *a;
 	return true;
 }

@@ -62,6 +62,12 @@ int address_list_literal(const struct endpoint *e, struct address_list *ret_list
 bool address_list_add(struct address_list *list, const struct address *a);
 
 /*
+ * The same for the addresses of a name, which are sorted, one family after the other: in a full
+ * list each family has up to half of the places, because this machine may have only one of them.
+ */
+bool address_list_add_fairly(struct address_list *list, const struct address *a);
+
+/*
  * RFC 8305 section 4: families take turns, beginning with that of the first address; within a
  * family the order (RFC 6724, from getaddrinfo) stays.
  */

@@ -36,7 +36,7 @@ int resolve_lookup(const char *host, uint16_t port, struct address_list *ret_lis
 		if (i->ai_addrlen > sizeof(a.sa))
 			continue;
 		memcpy(&a.sa, i->ai_addr, i->ai_addrlen);
-		address_list_add(&list, &a);
+		address_list_add_fairly(&list, &a);
 	}
 	freeaddrinfo(ai);
 	*ret_list = list;

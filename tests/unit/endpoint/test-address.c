@@ -215,6 +215,57 @@ static void add(void **state)
 	assert_int_equal(list.n, ADDRESSES_MAX);
 }
 
+static void add_some(struct address_list *list, const char *text, uint16_t first, uint16_t n)
+{
+	for (uint16_t port = first; port < first + n; port++) {
+		struct address a = literal(text, port);
+
+		address_list_add_fairly(list, &a);
+	}
+}
+
+/* How many of that family there are; their ports are 1, 2, 3... */
+static size_t count(const struct address_list *list, sa_family_t family)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct sockaddr_in *sin = (const void *)&list->item[i].sa; /* or in6 */
+
+		if (list->item[i].sa.ss_family == family)
+			assert_int_equal(ntohs(sin->sin_port), ++n);
+	}
+	return n;
+}
+
+/* A name with many addresses: neither family is crowded out, and the first ones are kept. */
+static void add_fairly(void **state)
+{
+	static const struct {
+		uint16_t first, then; /* IPv6, then IPv4, as getaddrinfo() sorts them */
+		size_t kept_first, kept_then;
+	} table[] = {
+	    {3, 2, 3, 2},
+	    {ADDRESSES_MAX, 0, ADDRESSES_MAX, 0},
+	    {ADDRESSES_MAX + 5, 1, ADDRESSES_MAX - 1, 1},
+	    {ADDRESSES_MAX + 5, ADDRESSES_MAX + 5, ADDRESSES_MAX / 2, ADDRESSES_MAX / 2},
+	    {2, ADDRESSES_MAX, 2, ADDRESSES_MAX - 2},
+	    {0, ADDRESSES_MAX + 1, 0, ADDRESSES_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct address_list list = {0};
+
+		add_some(&list, "::1", 1, table[i].first);
+		add_some(&list, "127.0.0.1", 1, table[i].then);
+		add_some(&list, "127.0.0.1", 1, table[i].then); /* again: nothing is new */
+		assert_int_equal(count(&list, AF_INET6), table[i].kept_first);
+		assert_int_equal(count(&list, AF_INET), table[i].kept_then);
+		assert_int_equal(list.n, table[i].kept_first + table[i].kept_then);
+	}
+}
+
 static void sources(void **state)
 {
 	static const char *const bad[] = {"",
@@ -321,15 +372,11 @@ static void options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(describe),
-	    cmocka_unit_test(literals),
-	    cmocka_unit_test(literal_lists),
-	    cmocka_unit_test(equality),
-	    cmocka_unit_test(resolved_valid),
-	    cmocka_unit_test(interleave),
-	    cmocka_unit_test(add),
-	    cmocka_unit_test(sources),
-	    cmocka_unit_test(options),
+	    cmocka_unit_test(describe),	      cmocka_unit_test(literals),
+	    cmocka_unit_test(literal_lists),  cmocka_unit_test(equality),
+	    cmocka_unit_test(resolved_valid), cmocka_unit_test(interleave),
+	    cmocka_unit_test(add_fairly),     cmocka_unit_test(add),
+	    cmocka_unit_test(sources),	      cmocka_unit_test(options),
 	};
 
 	return cmocka_run_group_tests_name("transport-address", tests, NULL, NULL);
