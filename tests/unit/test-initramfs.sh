@@ -140,6 +140,15 @@ nameserver 192.0.2.54" && test ! -e "$scratch/came-in"'
 check "initramfs: what is in the file already stays" eval '
 	net_confs=$scratch/net resolv_conf=$scratch/cmdline boots 0 "root=nbd://h/" "--root --wait nbd0 nbd://h/" ROOT=/dev/nbd0 &&
 	is "$(cat "$scratch/cmdline")" "root=nbd://h/"'
+mkdir "$scratch/domains"
+printf "DNSDOMAIN='example.org'\nDOMAINSEARCH='a.example.org example.org b_c.example'\nIPV4DNS0='192.0.2.53'\n" \
+	>"$scratch/domains/net-eth0.conf"
+printf "DNSDOMAIN=''\nDOMAINSEARCH='x.org\$(intruder)'\n" >"$scratch/domains/net-eth1.conf"
+check "initramfs: a short name is looked up in the domains of DHCP" eval '
+	programs=$scratch/klibc net_confs=$scratch/domains resolv_conf=$scratch/resolv.conf2 \
+		boots 0 "root=nbd://h/" "--root --wait nbd0 nbd://h/" ROOT=/dev/nbd0 >"$scratch/said" 2>&1 &&
+	is "$(cat "$scratch/resolv.conf2")" "nameserver 192.0.2.53
+search example.org a.example.org b_c.example" && test ! -e "$scratch/came-in"'
 touch "$scratch/scripts/local-top/nbd"
 check "initramfs: nbd-client's script attaches what is meant for it" boots 0 'nbdroot=h,x,nbd4' '' ''
 check "initramfs: and not what is not" boots 0 'root=nbd://h/' '--root --wait nbd0 nbd://h/' ROOT=/dev/nbd0
@@ -323,6 +332,13 @@ check "initramfs-tools: the hook" eval 'CONFDIR=$scratch DESTDIR=$image UMASK=00
 	hook_functions=$scratch/hook-functions nbd_attach_files=$keys PATH=$scratch/bin:$PATH \
 	sh src/packaging/initramfs-tools/hook >"$scratch/said" 2>&1'
 check "initramfs-tools: files and links come along" came_along "$scratch/said"
+mkdir "$scratch/full"
+printf '#!/bin/sh\nexit 1\n' >"$scratch/full/cp"
+chmod 755 "$scratch/full/cp"
+check "initramfs-tools: no initramfs is made without a key" eval '! CONFDIR=$scratch DESTDIR=$image UMASK=0077 \
+	hook_functions=$scratch/hook-functions nbd_attach_files=$keys PATH=$scratch/full:$scratch/bin:$PATH \
+	sh src/packaging/initramfs-tools/hook >"$scratch/said" 2>&1 &&
+	grep "^E: nbd-attach: $keys/.* cannot be copied into the initramfs" "$scratch/said"'
 rm -r "${image:?}"
 dracut_files() (
 	inst_simple() { mkdir -p "$image${1%/*}" && cp -L "$1" "$image$1"; }
