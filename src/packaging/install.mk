@@ -46,6 +46,9 @@ INSTALLED    = $(sbindir)/nbd-attach $(foreach page,$(PAGES),$(call page_path,$(
 	$(DRACUT:%=$(dracutdir)/95nbd-attach/%) $(docdir)/examples/dracut.conf.example \
 	$(if $(filter yes,$(NBD_CLIENT)),$(sbindir)/nbd-client)
 
+# For a shell, between apostrophes.
+DEST         = $(subst ','\'',$(DESTDIR))
+
 $(COMPLETION): $(BUILD)/completion.%: $(BUILD)/nbd-attach
 	@$(RUN) $< --completion $* >$@.$$$$ && mv $@.$$$$ $@
 
@@ -55,39 +58,39 @@ paths        = sed 's,/usr/sbin/nbd-attach,$(sbindir)/nbd-attach,g; s,/bin/syste
 
 .PHONY: install
 install: $(BUILD)/nbd-attach $(COMPLETION)
-	@install -D -m 755 $(BUILD)/nbd-attach '$(DESTDIR)$(sbindir)/nbd-attach'
-	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DESTDIR)$(sbindir)/nbd-client')
-	@$(foreach page,$(PAGES),install -d -m 755 '$(DESTDIR)$(dir $(call page_path,$(page)))' && $(paths) $(page) | \
-		install -m 644 /dev/stdin '$(DESTDIR)$(call page_path,$(page))' &&) true
-	@install -D -m 644 $(BUILD)/completion.bash '$(DESTDIR)$(bashcompdir)/nbd-attach'
-	@install -D -m 644 $(BUILD)/completion.zsh '$(DESTDIR)$(zshcompdir)/_nbd-attach'
-	@install -D -m 644 $(BUILD)/completion.fish '$(DESTDIR)$(fishcompdir)/nbd-attach.fish'
-	@install -d -m 755 '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(rulesdir)' '$(DESTDIR)$(sysusersdir)' \
-		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(sysconfdir)/nbd-attach'
+	@install -D -m 755 $(BUILD)/nbd-attach '$(DEST)$(sbindir)/nbd-attach'
+	@$(if $(filter yes,$(NBD_CLIENT)),ln -sf nbd-attach '$(DEST)$(sbindir)/nbd-client')
+	@$(foreach page,$(PAGES),install -d -m 755 '$(DEST)$(dir $(call page_path,$(page)))' && $(paths) $(page) | \
+		install -m 644 /dev/stdin '$(DEST)$(call page_path,$(page))' &&) true
+	@install -D -m 644 $(BUILD)/completion.bash '$(DEST)$(bashcompdir)/nbd-attach'
+	@install -D -m 644 $(BUILD)/completion.zsh '$(DEST)$(zshcompdir)/_nbd-attach'
+	@install -D -m 644 $(BUILD)/completion.fish '$(DEST)$(fishcompdir)/nbd-attach.fish'
+	@install -d -m 755 '$(DEST)$(unitdir)' '$(DEST)$(rulesdir)' '$(DEST)$(sysusersdir)' \
+		'$(DEST)$(docdir)/examples' '$(DEST)$(sysconfdir)/nbd-attach'
 	@for unit in $(notdir $(UNITS)); do \
 		$(paths) "systemd/$$unit" | \
-			install -m 644 /dev/stdin '$(DESTDIR)$(unitdir)'/"$$unit" || exit 1; done
+			install -m 644 /dev/stdin '$(DEST)$(unitdir)'/"$$unit" || exit 1; done
 	@for rule in $(notdir $(RULES)); do \
 		$(paths) "udev/$$rule" | \
-			install -m 644 /dev/stdin '$(DESTDIR)$(rulesdir)'/"$$rule" || exit 1; done
+			install -m 644 /dev/stdin '$(DEST)$(rulesdir)'/"$$rule" || exit 1; done
 	@for users in $(notdir $(SYSUSERS:.sysusers=)); do \
-		install -m 644 "systemd/$$users.sysusers" '$(DESTDIR)$(sysusersdir)'/"$$users.conf" || \
+		install -m 644 "systemd/$$users.sysusers" '$(DEST)$(sysusersdir)'/"$$users.conf" || \
 			exit 1; done
 	@for example in $(EXAMPLES); do \
-		install -m 644 "$$example" '$(DESTDIR)$(docdir)/examples' || exit 1; done
-	@install -d -m 755 '$(DESTDIR)$(initramfsdir)/hooks' '$(DESTDIR)$(dracutdir)/95nbd-attach'
+		install -m 644 "$$example" '$(DEST)$(docdir)/examples' || exit 1; done
+	@install -d -m 755 '$(DEST)$(initramfsdir)/hooks' '$(DEST)$(dracutdir)/95nbd-attach'
 	@$(paths) src/packaging/initramfs-tools/hook | \
-		install -m 755 /dev/stdin '$(DESTDIR)$(initramfsdir)/hooks/nbd-attach'
+		install -m 755 /dev/stdin '$(DEST)$(initramfsdir)/hooks/nbd-attach'
 	@install -D -m 755 src/packaging/initramfs-tools/local-top \
-		'$(DESTDIR)$(initramfsdir)/scripts/local-top/nbd-attach'
+		'$(DEST)$(initramfsdir)/scripts/local-top/nbd-attach'
 	@install -D -m 644 src/packaging/initramfs-tools/conf.example \
-		'$(DESTDIR)$(docdir)/examples/initramfs-tools.conf.example'
+		'$(DEST)$(docdir)/examples/initramfs-tools.conf.example'
 	@for file in $(DRACUT); do \
 		mode=755; grep -q '^#!' "src/packaging/dracut/$$file" || mode=644; \
 		$(paths) "src/packaging/dracut/$$file" | install -m $$mode /dev/stdin \
-			'$(DESTDIR)$(dracutdir)/95nbd-attach'/"$$file" || exit 1; done
+			'$(DEST)$(dracutdir)/95nbd-attach'/"$$file" || exit 1; done
 	@install -D -m 644 src/packaging/dracut/conf.example \
-		'$(DESTDIR)$(docdir)/examples/dracut.conf.example'
+		'$(DEST)$(docdir)/examples/dracut.conf.example'
 	@$(if $(DESTDIR),,echo "installed; now, as root:"; \
 		echo "  systemd-sysusers && systemctl daemon-reload && udevadm control --reload"; \
 		echo "and, over an earlier version, so that the units of attached devices use this one:"; \
@@ -97,11 +100,11 @@ install: $(BUILD)/nbd-attach $(COMPLETION)
 # ours, with or without NBD_CLIENT.
 .PHONY: uninstall
 uninstall:
-	@rm -f $(patsubst %,'$(DESTDIR)%',$(filter-out $(sbindir)/nbd-client,$(INSTALLED)))
-	@[ "$$(readlink '$(DESTDIR)$(sbindir)/nbd-client')" != nbd-attach ] || rm -f '$(DESTDIR)$(sbindir)/nbd-client'
-	@rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(dracutdir)/95nbd-attach' \
-		'$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(docdir)' \
-		'$(DESTDIR)$(sysconfdir)/nbd-attach' 2>/dev/null || true
+	@rm -f $(patsubst %,'$(DEST)%',$(filter-out $(sbindir)/nbd-client,$(INSTALLED)))
+	@[ "$$(readlink '$(DEST)$(sbindir)/nbd-client')" != nbd-attach ] || rm -f '$(DEST)$(sbindir)/nbd-client'
+	@rmdir --ignore-fail-on-non-empty '$(DEST)$(dracutdir)/95nbd-attach' \
+		'$(DEST)$(docdir)/examples' '$(DEST)$(docdir)' \
+		'$(DEST)$(sysconfdir)/nbd-attach' 2>/dev/null || true
 
 .PHONY: installed
 installed:
@@ -132,4 +135,5 @@ dist:
 	@src/packaging/dist '$(BUILD)' $(VERSION)
 
 dsc:
-	@src/packaging/dsc '$(BUILD)' $(VERSION) "$$(src/packaging/dist '$(BUILD)' $(VERSION))"
+	@tarball=$$(src/packaging/dist '$(BUILD)' $(VERSION)) && \
+		src/packaging/dsc '$(BUILD)' $(VERSION) "$$tarball"

@@ -56,6 +56,11 @@ check "install: to other places" run_make install DESTDIR="$scratch/other" prefi
 check "install: units and rules name the programs' paths" eval '
 	grep -rq "ExecReload=/p/sbin/nbd-attach --reload" "$scratch/other/u/units" && grep -rq "\"/sw/systemctl --no-block" \
 	"$scratch/other/u/rules" && ! grep -rnE "/bin/(systemctl|kill)" "$scratch/other/u"'
+odd="$scratch/it's"
+check "install: to a directory with an apostrophe" run_make install DESTDIR="$odd" prefix=/p "${dirs[@]}"
+check "install: everything is there" is "$(files "$odd")" "$(<"$scratch/found")"
+check "uninstall: from there" eval '
+	run_make uninstall DESTDIR="$odd" prefix=/p "${dirs[@]}" && is "$(files "$odd")" ""'
 check "install: workers use the account" grep -q \
 	"^u $(sed -n 's/^#define SANDBOX_ACCOUNT "\(.*\)".*/\1/p' src/worker/sandbox.h) " \
 	"$dest/u/sysusers/nbd-attach.conf"
@@ -265,6 +270,16 @@ systemctl stop nbd-attach-shutdown.service"'
 		ATTACHED=nbd3 arch_says pre_remove 0.1 | grep "^nbd-attach: /dev/nbd3 stays attached"'
 	check "... and the shutdown stays bounded" refuses grep shutdown "$scratch/calls"
 	check "Arch: after removing, systemd forgets" eval 'arch_says post_remove && grep -x "systemctl daemon-reload" "$scratch/calls"'
+	# What rpm runs after installing; the argument is the number of packages that are there then.
+	sed -n '/^%post$/,/^# Before removing/{/^[%#]/!p}' src/packaging/nbd-attach.spec >"$scratch/post"
+	check "RPM: after an upgrade, a unit that cannot be replaced is named" eval '
+		script_says sh "$scratch/post" 2 | grep "^nbd-attach: nbd-attach@data.service keeps"'
+	check "... and neither stopped nor killed" eval '
+		is "$(grep -E "daemon-reload|reload nbd|kill|stop|restart" "$scratch/calls" | xargs)" \
+			"systemctl daemon-reload systemctl reload nbd-attach@data.service"'
+	check "RPM: after the first installation nothing is reloaded" eval '
+		script_says sh "$scratch/post" 1 && is "$(cat "$scratch/calls")" "systemctl daemon-reload"'
+	check "RPM: the script is sound" shellcheck -s sh "$scratch/post"
 	# What rpm runs before removing; the argument is the number of packages that are left.
 	sed -n '/^%preun/,/^%postun/{/^%/!p}' src/packaging/nbd-attach.spec >"$scratch/preun"
 	check "RPM: before removing, units are disabled and stop" eval '
@@ -278,7 +293,7 @@ systemctl stop nbd-attach-shutdown.service"'
 	check "... and the shutdown stays bounded" refuses grep shutdown "$scratch/calls"
 	check "RPM: an upgrade stops nothing" eval 'script_says sh "$scratch/preun" 1 && is "$(cat "$scratch/calls")" ""'
 else
-	skip "the scripts of the package" "they need a mount namespace, which takes root" 16
+	skip "the scripts of the package" "they need a mount namespace, which takes root" 20
 fi
 client=$(run_make deb-nbd-client 2>"$scratch/complaints")
 check "deb-nbd-client: is made without a warning" \
@@ -312,6 +327,10 @@ check "dist: without a list of files it makes no archive, and says so" eval '
 	mv "$scratch"/moved/nbd-attach-* "$scratch/broken" && mkdir "$scratch/broken/.git" "$scratch/none" &&
 	! "$scratch/broken/src/packaging/dist" "$scratch/none" 0.1 2>"$scratch/said" &&
 	grep "^make dist: no archive is made" "$scratch/said" && is "$(ls "$scratch/none")" ""'
+check "dsc: without an archive it makes nothing" eval '
+	refuses run_make dsc -C "$scratch/broken" BUILD="$scratch/none" 2>"$scratch/said" &&
+	grep "^make dist: no archive is made" "$scratch/said" && ! grep "^cp:" "$scratch/said" &&
+	is "$(ls "$scratch/none")" ""'
 if [[ $EUID = 0 ]]; then
 	check "dist: the tree may be of another user" eval '
 		rm -r "$scratch/broken/.git" && git init -q "$scratch/broken" && git -C "$scratch/broken" add . &&
