@@ -19,6 +19,7 @@
 #include "kernel/device.h"
 #include "kernel/openers.h"
 #include "kernel/partition-list.h"
+#include "kernel/sysfs.h"
 
 #define PARTITIONS_MAX 256 /* DISK_MAX_PARTS of include/linux/blkdev.h */
 
@@ -31,6 +32,7 @@ struct report {
 /* The nodes of a disk and its partitions, and what its process needs besides. */
 struct nodes {
 	struct openers openers;
+	bool each_counts; /* each open of a device has a reference of its own */
 	char disk[24];
 	char part[PARTITIONS_MAX][24];
 	size_t n;
@@ -41,6 +43,7 @@ static void find_nodes(int index, struct nodes *ret)
 	char names[PARTITIONS_MAX * 24], *rest = names, *name;
 
 	openers_init(&ret->openers, index);
+	ret->each_counts = sysfs_kernel_since(5, 11);
 	snprintf(ret->disk, sizeof(ret->disk), "%s", device_node(index).text);
 	ret->n = 0;
 	if (partitions_shown(index, names, sizeof(names)) == 0)
@@ -87,20 +90,6 @@ static int settle_partitions(const struct nodes *nodes)
 	return error;
 }
 
-/*
- * It has the device open once, and opens it once more: where the kernel counts all opens of a
- * device as one, the sum is another one, and proves nothing.
- */
-static bool is_alone(const struct nodes *nodes)
-{
-	int again = open(nodes->disk, O_RDONLY | O_CLOEXEC);
-	bool alone = again >= 0 && openers_none(&nodes->openers, 2);
-
-	if (again >= 0)
-		close(again);
-	return alone;
-}
-
 __attribute__((noreturn)) static void hold(const struct claim *c, const struct nodes *nodes,
 					   int flags, int sock, const int gate[2])
 {
@@ -137,7 +126,8 @@ __attribute__((noreturn)) static void hold(const struct claim *c, const struct n
 	if (fd >= 0 && !c->look)
 		flock(fd, LOCK_EX | LOCK_NB);
 	/* Without O_EXCL a mount could still come. */
-	report.alone = fd >= 0 && flags & O_EXCL && !report.sync_error && is_alone(nodes);
+	report.alone = fd >= 0 && flags & O_EXCL && !report.sync_error && nodes->each_counts &&
+		       openers_none(&nodes->openers, 1);
 	send(sock, &report, sizeof(report), MSG_NOSIGNAL);
 	if (c->look)
 		_exit(0);

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "kernel/claim.h"
+#include "kernel/sysfs.h"
 #include "skip.h"
 
 #define PRESENT 7
@@ -243,10 +244,10 @@ static void a_claim_knows_whether_it_is_alone(void **state)
 		const char *references;
 		bool exclusive, alone;
 	} table[] = {
-	    {"3\n", true, true},   /* the attachment, and two opens by the claim */
-	    {"4\n", true, false},  /* somebody else */
-	    {"2\n", true, false},  /* a kernel that counts the opens of one device as one */
-	    {"3\n", false, false}, /* a mount can follow */
+	    {"2\n", true, true},   /* the attachment, and the claim */
+	    {"3\n", true, false},  /* somebody else */
+	    {"1\n", true, false},  /* a driver that counts in another way */
+	    {"2\n", false, false}, /* a mount can follow */
 	};
 	struct err err;
 
@@ -262,7 +263,8 @@ static void a_claim_knows_whether_it_is_alone(void **state)
 		assert_int_equal(claim_start(PRESENT, false, table[i].exclusive, &c, &err), 0);
 		assert_false(c.alone);
 		assert_int_equal(finish(&c, &err), 0);
-		if (c.alone != table[i].alone)
+		/* An earlier kernel counts the opens of one device as one. */
+		if (c.alone != (table[i].alone && sysfs_kernel_since(5, 11)))
 			fail_msg("case %zu", i);
 		claim_release(&c);
 		assert_int_equal(claim_look(PRESENT, &c, &err), 0);
