@@ -316,3 +316,8 @@ int captive_identifier(const struct options *o, char **ret_identifier, struct er
 		return err_set(err, ERR_SYSTEM, ENOMEM, "out of memory");
 	return 0;
 }
+
+bool captive_named(const char *identifier)
+{
+	return strncmp(identifier, "captive:", 8) == 0 || strncmp(identifier, "image:", 6) == 0;
+}

@@ -49,6 +49,9 @@ char **captive_image_words(const struct options *o);
  */
 int captive_identifier(const struct options *o, char **ret_identifier, struct err *err);
 
+/* True for what captive_identifier() makes. */
+bool captive_named(const char *identifier);
+
 /* Frees the words and their list; accepts NULL. */
 void captive_words_free(char **words);
 

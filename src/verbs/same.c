@@ -14,6 +14,7 @@
 #include "base/siphash.h"
 #include "base/text.h"
 #include "cli/options.h"
+#include "cli/server-captive.h"
 #include "cli/table.h"
 #include "kernel/sysfs.h"
 #include "runtime/lock.h"
@@ -201,7 +202,7 @@ int same_given(const struct state *s, char *buf, size_t size)
 	static const struct endpoint nowhere;
 	const struct supervisor_config plain = {
 	    .endpoint = &nowhere,
-	    .identifier = s->uri,
+	    .identifier = s->captive[0] && captive_named(s->identifier) ? s->identifier : s->uri,
 	    .reconnect = true,
 	    .connections = 1,
 	    .dead_timeout_s = OPTIONS_DEAD_TIMEOUT,

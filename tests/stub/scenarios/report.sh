@@ -67,6 +67,7 @@ if command -v qemu-nbd >/dev/null; then
 	mkdir "$N/secret dir"
 	truncate -s 1M "$N/secret dir/secretfile.img"
 	check "an image is attached" attach -- --image "raw:$N/secret dir/secretfile.img"
+	check "an image: its own identifier is not named as an option" reports '^io-timeout$'
 	mv "$N/secret dir/secretfile.img" "$N/elsewhere"
 	kill -KILL "$(json captive-pid)"
 	check "an image: the error has a mark for the path" within 10 reports "Could not open '<path 2>'"
@@ -77,8 +78,11 @@ if command -v qemu-nbd >/dev/null; then
 	check "an image: it heals" within 20 state_is attached
 	check "an image: it detaches" detach
 else
-	skip "an image" "it needs qemu-nbd (package qemu-utils)" 6
+	skip "an image" "it needs qemu-nbd (package qemu-utils)" 7
 fi
+check "a command is attached" attach -- -- [ nbdkit memory 1M ]
+check "a command: its own identifier is not named as an option" reports '^io-timeout$'
+check "a command: it detaches" detach
 check "a device that does not exist" expect_status 2 'nbd4000' nbd_attach --report nbd4000
 check "a name that nobody has" expect_status 1 'nobody' nbd_attach --report nobody
 finish
