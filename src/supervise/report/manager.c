@@ -25,17 +25,21 @@ struct manager {
 	struct stored stored;
 };
 
+/* After a message that was not sent: there may soon be room for it. */
+static bool is_full(const struct manager *m)
+{
+	return m->notify.fd >= 0 && (errno == EAGAIN || errno == ENOBUFS);
+}
+
 /*
  * The manager may read slowly, as while a machine boots: without READY=1 it would end a service
  * that is well. False: it has not got the message, and the timer sends again what is due.
  */
 static bool send_line(struct manager *m, const char *lines, int fd)
 {
-	if (m->notify.fd < 0)
-		return false;
 	if (notify_send_fd(&m->notify, lines, fd))
 		return true;
-	if (errno == EAGAIN || errno == ENOBUFS)
+	if (is_full(m))
 		loop_timer_set(m->again, AGAIN_MS);
 	return false;
 }
@@ -46,7 +50,7 @@ static void sign_of_life(void *arg)
 	bool sent = notify_send_fd(&m->notify, "WATCHDOG=1", -1);
 
 	/* Twice as often as required: sd_watchdog_enabled(3). */
-	loop_timer_set(m->alive, sent ? m->notify.watchdog_ms / 2 : AGAIN_MS);
+	loop_timer_set(m->alive, sent || !is_full(m) ? m->notify.watchdog_ms / 2 : AGAIN_MS);
 }
 
 /* Sockets that the manager has not got are sent again by the next manager_keep(). */

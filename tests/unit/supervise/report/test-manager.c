@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -318,6 +319,40 @@ static void a_full_queue_loses_nothing(void **unused)
 	loop_free(loop);
 }
 
+/* How often this thread has waited. */
+static long waits(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+	return usage.ru_nvcsw;
+}
+
+/* Without a manager the process does not wake up more often than for one. */
+static void a_manager_that_has_ended_is_left_alone(void **unused)
+{
+	struct loop *loop = loop_new();
+	struct manager *m;
+	char path[128];
+	long before;
+	int fd;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = listen_at(path);
+	setenv("WATCHDOG_USEC", "2000000", 1); /* a sign of life every second */
+	m = manager_new(loop);
+	assert_non_null(m);
+	manager_ready(m);
+	assert_told(fd, "READY=1");
+	close(fd);
+	before = waits();
+	loop_run_for(loop, 2900);
+	assert_true(waits() - before < 7);
+	manager_free(m);
+	loop_free(loop);
+}
+
 static void without_a_manager_nobody_is_told(void **unused)
 {
 	struct loop *loop = loop_new();
@@ -537,6 +572,7 @@ int main(void)
 	    cmocka_unit_test(a_manager_hears_of_life),
 	    cmocka_unit_test(sockets_are_kept),
 	    cmocka_unit_test(a_full_queue_loses_nothing),
+	    cmocka_unit_test(a_manager_that_has_ended_is_left_alone),
 	    cmocka_unit_test(without_a_manager_nobody_is_told),
 	    cmocka_unit_test(sentences_are_for_people),
 	    cmocka_unit_test(marks_follow_the_device),
