@@ -43,7 +43,7 @@ static void find_nodes(int index, struct nodes *ret)
 	char names[PARTITIONS_MAX * 24], *rest = names, *name;
 
 	openers_init(&ret->openers, index);
-	ret->each_counts = sysfs_kernel_since(5, 11);
+	ret->each_counts = sysfs_kernel_since(6, 1);
 	snprintf(ret->disk, sizeof(ret->disk), "%s", device_node(index).text);
 	ret->n = 0;
 	if (partitions_shown(index, names, sizeof(names)) == 0)

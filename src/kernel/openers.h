@@ -3,9 +3,11 @@
  * Proves that nobody has a device open, without a look at any process: by the number of references
  * to the driver's module. The driver takes one for each attachment (nbd_alloc_config() of
  * drivers/block/nbd.c), and the kernel takes one for each open of a device or of a partition, by
- * whomever: a process of any namespace, a mount, swap, io_uring, another driver. Before
- * Linux 5.11 it takes a single one for all opens of the device, and one for all opens of each
- * partition, so there the number proves something only to a caller that has not opened it.
+ * whomever: a process of any namespace, a mount, swap, io_uring, another driver.
+ *
+ * Linux 5.10 takes a single one for all opens of the device, and one for all opens of each
+ * partition, so there the number proves something only to a caller that has not opened it. That
+ * each open has its own was measured on 6.1 and later.
  *
  * If another device is attached or open there are more references, and only kernel/usage.h can tell
  * who has which. Nothing here blocks or allocates memory.
