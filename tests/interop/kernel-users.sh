@@ -93,6 +93,11 @@ if [[ -x $sfdisk ]] && echo 2048,65536 | "$sfdisk" -q /dev/nbd0 >/dev/null 2>&1;
 	mount /dev/nbd0p1 "$mnt"
 	held "a partition" "/dev/nbd0p1 is mounted on"
 	umount "$mnt"
+	exec 5</dev/nbd0p1
+	used "an open partition" "/dev/nbd0p1 is open in process $$"
+	check "an open partition: can be claimed, but not alone" answers '^claim taken [0-9]' claim 3000
+	check "an open partition: released" answers '^release' release
+	exec 5<&-
 	unused "a partition"
 else # without sfdisk there is no partition to use: only opens the device
 	check "a partition" eval 'exec 5<>/dev/nbd0; exec 5<&-'
