@@ -157,7 +157,10 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_descriptors();
-	/* If the caller ignores it, the kernel reaps our children, and how they ended is lost. */
+	/*
+	 * A caller may ignore SIGCHLD. The kernel would then reap our children, and their exit
+	 * status would be lost.
+	 */
 	signal(SIGCHLD, SIG_DFL);
 	helper_main(argc, argv); /* does not return in a process that the program itself started */
 	log_init("nbd-attach", LOG_TO_STDERR, LOG_INFO);

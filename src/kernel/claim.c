@@ -29,10 +29,12 @@ struct report {
 	bool alone; /* nobody else has it open */
 };
 
-/* The nodes of a disk and its partitions, and what its process needs besides. */
+/*
+ * What the process of a claim needs to know; found before fork(), after which nothing may allocate.
+ */
 struct nodes {
 	struct openers openers;
-	bool each_counts; /* each open of a device has a reference of its own */
+	bool each_counts; /* each open has a reference of its own: see openers.h */
 	char disk[24];
 	char part[PARTITIONS_MAX][24];
 	size_t n;
@@ -228,10 +230,6 @@ static int start(struct claim *c, int flags)
 		split(c, &nodes, flags, theirs);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	/*
-	 * With SIGCHLD ignored the exit status is lost, but the pidfd shows that the process has
-	 * ended.
-	 */
 	c->pidfd = receive_process(ours, &c->pid);
 	if (c->pidfd < 0)
 		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -ECHILD;

@@ -106,7 +106,6 @@ static void block_signals(sigset_t *ret_blocked, sigset_t *ret_mask)
 	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
 		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaddset(ret_blocked, ending[i]);
-	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, ret_blocked, ret_mask);
 }
 
