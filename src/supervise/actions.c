@@ -209,9 +209,9 @@ static void kept(const struct err *err, bool failed_io, void *arg)
 	struct supervisor *s = arg;
 
 	if (failed_io && !handover_fails_io(s->handover))
-		log_warning("/dev/nbd%d: I/O that waited for the server has failed; new I/O waits",
-			    s->at.index);
-	/* If the kernel has refused the disconnect, the next hand-over restores io_timeout. */
+		log_warning("/dev/nbd%d: I/O that waited for the server has failed; new I/O %s",
+			    s->at.index, s->cfg.reconnect ? "waits" : "fails");
+	/* io_timeout is not set in an outage: the next hand-over restores all timeouts. */
 	if (failed_io)
 		handover_restore(s->handover);
 	if (s->state != FSM_LEAVING || kernel_can_change(s->env.kernel)) {
