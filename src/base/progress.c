@@ -34,7 +34,10 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* Otherwise the line would be written over what the user types. Without job control it is true. */
+/*
+ * In the background, the line would overwrite what the user types. Without job control the answer
+ * is yes.
+ */
 static bool is_in_foreground(void)
 {
 	pid_t group = tcgetpgrp(STDERR_FILENO);

@@ -73,8 +73,8 @@ static int on_reply(struct nl_msg *msg, void *arg)
 }
 
 /*
- * libnl only counts: after a command that could not be sent, or whose answer could not be received,
- * it would take each later answer for that of another command, for the device's whole life.
+ * libnl expects the numbers of answers in order. After one command that was not sent, or whose
+ * answer was lost, it would reject every later answer.
  */
 static int on_number(struct nl_msg *msg, void *arg)
 {

@@ -5,9 +5,9 @@
  * drivers/block/nbd.c), and the kernel takes one for each open of a device or of a partition, by
  * whomever: a process of any namespace, a mount, swap, io_uring, another driver.
  *
- * Linux 5.10 takes a single one for all opens of the device, and one for all opens of each
- * partition, so there the number proves something only to a caller that has not opened it. That
- * each open has its own was measured on 6.1 and later.
+ * Since Linux 6.1, at the latest, each open has a reference of its own. Linux 5.10 has one for all
+ * opens of the device and one for all opens of each partition, so there the number proves something
+ * only to a caller that has not opened the device itself (`own` is 0).
  *
  * If another device is attached or open there are more references, and only kernel/usage.h can tell
  * who has which. Nothing here blocks or allocates memory.

@@ -216,7 +216,8 @@ static void count_open(const struct process *p, struct usage_scan *s)
 {
 	/*
 	 * udev opens the device after each change, and after each program that has written to it,
-	 * and closes it when it has read it. Another detach closes it when it is over.
+	 * and closes it when it has read it. The process of another detach closes the device when
+	 * that detach is over.
 	 */
 	s->usage->passing += udev_started(s->proc, p->pid) || is_claim(p, CLAIM_HOLDS);
 	if (usage_begin(s, s->open)) {

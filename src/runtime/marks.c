@@ -67,7 +67,9 @@ static int replace(const struct rundir_path *path, const char *text)
 	return ret;
 }
 
-/* Its text is for people: what counts is its name, for which there is room even if /run is full. */
+/*
+ * Only the file's name counts, and a full /run still has room for a name. The text is for people.
+ */
 static int set_lost(const struct rundir_path *path, const char *text)
 {
 	int ret = replace(path, text);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /run/nbd-attach/nbdN.outage: what the next supervisor must know of an outage although the state
- * file is not written (--swap). Making a file takes memory; this one was made before, and its page
- * is mapped and locked, so that setting it takes none. state_read() looks at it.
+ * /run/nbd-attach/nbdN.outage: what the next supervisor must know of an outage and does not find in
+ * the state file: that file is not written in an outage (--swap), and has no monotonic times.
+ * Making a file takes memory; this one was made before, and its page is mapped and locked, so that
+ * setting it takes none. state_read() looks at it.
  */
 #ifndef RUNTIME_OUTAGE_MARK_H
 #define RUNTIME_OUTAGE_MARK_H
@@ -13,9 +14,9 @@
 struct outage {
 	uint64_t attachment; /* sysfs_attachment() */
 	bool now;	     /* no connection is alive */
-	uint64_t since_ms;   /* of the monotonic clock; if `now`; 0: not known */
-	bool held;	     /* if `now`: without a dead timeout */
-	bool unsettled;	     /* as in struct state; if `now` */
+	uint64_t since_ms; /* when it began, on the monotonic clock; 0: not known. Only if `now` */
+	bool held;	   /* I/O waits without a time limit. Only if `now` */
+	bool unsettled;	   /* as in struct state; if `now` */
 	bool unproved;
 	bool moved; /* with --failover: the state file does not say which server is in use */
 };

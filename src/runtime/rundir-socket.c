@@ -52,8 +52,10 @@ int rundir_connect(const char *path, unsigned limit_ms)
 		return ret;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	/* One that a signal interrupted has not been begun: unix(7) sockets connect at once or
-	 * wait. */
+	/*
+	 * A connect(2) that a signal interrupted is simply repeated: on a unix(7) socket it has not
+	 * begun.
+	 */
 	do
 		ret = connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 	while (ret == -EINTR);

@@ -73,7 +73,10 @@ struct state {
 	unsigned reconnects;  /* connections replaced */
 	unsigned outages;     /* number of outages: times when no connection was alive */
 	int64_t outage_since; /* seconds since 1970; 0: there is none */
-	/* Of the outage mark, not in the file: the same on the monotonic clock; 0: not known. */
+	/*
+	 * From the outage mark, not from the state file: when the outage began, on the monotonic
+	 * clock; 0: not known.
+	 */
 	uint64_t outage_began_ms;
 	bool outage_held;	 /* without a dead timeout */
 	uint64_t last_outage_ms; /* the present one's, if there is one */

@@ -176,7 +176,10 @@ static void not_adopted(const struct err *err, void *arg)
 	supervisor_post(s, FSM_GIVE_UP, err);
 }
 
-/* The next supervisor takes the device over: it has the state file that it had for this one. */
+/*
+ * The next supervisor can take the device over: the state file is still that of the supervisor
+ * before this one.
+ */
 static void late(const struct err *err, void *arg)
 {
 	supervisor_post(arg, FSM_KEPT, err);

@@ -79,11 +79,11 @@ static void __attribute__((noreturn)) wait_for_report(int fd, pid_t child, bool 
 }
 
 /*
- * The supervisor stays: a lock of flock(2) that the caller holds by a descriptor would never be
- * free, and a pipe would have no end. Nothing of our own is open yet. Returns the new number of
- * report_fd.
+ * The supervisor outlives the caller. An inherited descriptor would keep a flock(2) lock of the
+ * caller's, and the reader of a pipe would never see its end. Nothing of our own is open yet.
+ * Returns the new number of report_fd.
  */
-static int close_what_is_inherited(int report_fd)
+static int close_inherited(int report_fd)
 {
 	const int place = STDERR_FILENO + 1;
 
@@ -120,7 +120,7 @@ int background_start(bool plain_status, int *ret_report_fd, struct err *err)
 	}
 	close(fd[0]);
 	setsid();
-	*ret_report_fd = close_what_is_inherited(fd[1]);
+	*ret_report_fd = close_inherited(fd[1]);
 	return 0;
 }
 

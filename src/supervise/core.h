@@ -54,8 +54,8 @@ struct supervisor {
 	struct spares spares;
 	struct serving serving;
 	/*
-	 * Of the connections that the kernel has; at.server and serving are those of a new one that
-	 * it may decline.
+	 * The server whose connections the kernel uses. at.server and serving may already describe
+	 * a new one, which the kernel may still decline.
 	 */
 	struct {
 		char server[sizeof(((struct attachment *)NULL)->server)];

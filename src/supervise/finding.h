@@ -14,10 +14,13 @@ int supervisor_prepare_reconnect(struct supervisor *s, struct err *err);
 /* True if the supervisor looks for a server in this state. */
 bool supervisor_dials(const struct supervisor *s);
 
-/* The kernel uses the connections that the status describes. */
+/*
+ * The kernel has accepted the server that at.server and serving describe: remembers it as the one
+ * in use.
+ */
 void supervisor_note_server(struct supervisor *s);
 
-/* It does not use the new ones: the status describes those again that it uses. */
+/* The kernel has declined the new server: at.server and serving describe the one in use again. */
 void supervisor_recall_server(struct supervisor *s);
 
 #endif

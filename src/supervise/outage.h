@@ -25,7 +25,8 @@ struct outage {
 	unsigned flaps;	      /* outages in a row that began shortly after a recovery */
 	uint32_t grace;	      /* seconds; GRACE_NONE unless the machine shuts down */
 	uint64_t grace_since; /* when the shutdown began */
-	uint64_t inherited;   /* an earlier supervisor's outage, which is still to begin; 0: none */
+	/* Since when, of an outage that outage_begin() will continue; 0: none. */
+	uint64_t inherited;
 	uint64_t spared; /* the dead timeout does not end the present outage before this time */
 	uint32_t patience_ms; /* of the inherited one */
 	bool inherited_held;
@@ -36,10 +37,9 @@ struct outage {
 void outage_init(struct outage *o, uint64_t dead_timeout_s);
 
 /*
- * An earlier supervisor saw the outage begin at that time, held or not: it goes on with the next
- * outage_begin(), and its dead timeout with it. If that has passed by then, the server has
- * patience_ms from there, or the dead timeout if that is less: nobody may have tried to connect
- * meanwhile.
+ * The outage began at `since`, under an earlier supervisor. The next outage_begin() continues it,
+ * and its dead timeout counts from `since`. I/O does not fail until patience_ms after that call (or
+ * the dead timeout, if it is shorter), because the server may not have been tried since `since`.
  */
 void outage_inherit(struct outage *o, uint64_t since, bool held, uint32_t patience_ms);
 

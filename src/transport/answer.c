@@ -50,8 +50,10 @@ int worker_receive(int fd, void *buf, size_t size)
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	/* ECONNRESET tells once that the helper ended with a job unread; what it had said before
-	 * follows. */
+	/*
+	 * ECONNRESET tells once that the helper ended with a job unread; what it had said before
+	 * follows.
+	 */
 	do
 		n = process_receive(fd, &msg, 0);
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
@@ -205,7 +207,10 @@ static bool failure_fits(struct worker_answer *a, const struct worker_expected *
 	return true;
 }
 
-/* A server that has taken the worker over would look as if it were protected. */
+/*
+ * Otherwise a server that controls the worker could pretend that its connection is protected by
+ * TLS.
+ */
 static bool facts_fit(const struct tls_facts *f, const struct worker_expected *x)
 {
 	return x->tls ||

@@ -36,7 +36,7 @@ static void forward(int signal)
 /*
  * Forks as fork(2) does. A signal that comes meanwhile is the child's, too, and one that came
  * earlier prevents it: -1 with EINTR. In the child, signals are as they were before this command
- * caught them; SIGPIPE is so in that of the command.
+ * caught them; SIGPIPE is restored only for the command.
  */
 static pid_t start(bool command)
 {
@@ -97,7 +97,8 @@ static int read_index(int fd, int *ret_index)
 	return device_parse(name, "", ret_index, NULL);
 }
 
-/* Attaches in a child, from which the supervisor comes. Exit status; 0: *ret_index is the device.
+/*
+ * Attaches in a child, from which the supervisor comes. Exit status; 0: *ret_index is the device.
  */
 static int attach(const struct options *o, int *ret_index)
 {
@@ -154,7 +155,7 @@ int cmd_exec(const struct options *o)
 
 	/* From here on a signal ends what runs, and the device is detached all the same. */
 	signals_catch(forward);
-	/* Nobody may read our messages: the device is detached, and the status is the command's. */
+	/* If nobody reads our messages, SIGPIPE must not end us before the device is detached. */
 	sigaction(SIGPIPE, &ignore, &pipe_action);
 	status = attach(o, &index);
 	if (status)

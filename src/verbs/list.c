@@ -78,8 +78,8 @@ static int list(const struct options *o)
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	/*
-	 * Prints at the end, so that a server that fails half-way does not cause incomplete JSON,
-	 * and a pager that is not read on does not use up the time that the server has.
+	 * Prints at the end. Otherwise a server that fails half-way would cause incomplete JSON,
+	 * and a pager that stops reading would use up the server's time.
 	 */
 	FILE *memory = open_memstream(&text, &len);
 	struct err err;

@@ -98,8 +98,8 @@ static void catch_signals(void)
 }
 
 /*
- * Under su(1) or sudo(8) it may still be that of another user, who could put a link in the place of
- * our directory in it.
+ * Under su(1) or sudo(8), XDG_RUNTIME_DIR may still be another user's, and that user could replace
+ * our directory in it with a link.
  */
 static bool is_ours(const char *directory)
 {

@@ -19,7 +19,10 @@ struct detach_wish {
 	bool cautious; /* in doubt, the device stays attached */
 	bool prepared; /* the caller has checked for users, and has flushed the device */
 	bool clean;    /* no written data needs a flush */
-	/* I/O waits, for so many seconds: also if the device stays attached. */
+	/*
+	 * I/O waits for a lost server, and must wait again if the device stays attached. Then these
+	 * are the kernel's timeouts, in seconds.
+	 */
 	bool waits;
 	uint64_t timeout, dead_timeout;
 };

@@ -43,7 +43,7 @@ struct handover {
 	enum heal_owner owner; /* the kind of the job */
 	struct check *check;
 	bool restore;	     /* the kernel's timeouts may differ from ours */
-	bool failing;	     /* the kernel was told to fail I/O */
+	bool failing;	     /* I/O is to fail: the kernel was told so, or will be */
 	bool fail_late;	     /* it could not be told that yet, and that was logged */
 	bool stopped;	     /* handover_stop() was called, and nothing was started since */
 	unsigned declines;   /* hand-overs in a row of which no socket was accepted */

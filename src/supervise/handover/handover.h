@@ -37,7 +37,10 @@ struct handover_events {
 	 * connection.
 	 */
 	void (*ended)(unsigned taken, bool declined, void *arg);
-	/* The kernel was told to fail waiting requests, and sockets may be handed over again. */
+	/*
+	 * The job that fails I/O is done, with or without success: sockets may be handed over
+	 * again.
+	 */
 	void (*idle)(void *arg);
 	/* The device is no longer ours. */
 	void (*gone)(void *arg);
@@ -81,7 +84,11 @@ void handover_rest(struct handover *h);
  */
 void handover_stop(struct handover *h);
 
-/* Makes the kernel fail waiting requests, and new ones until it accepts a new connection. */
+/*
+ * Makes the kernel fail waiting requests, and new ones until it accepts a new connection. If the
+ * kernel cannot be told, the part tries again each second, until handover_start() or
+ * handover_stop().
+ */
 void handover_fail_io(struct handover *h);
 /* The dead timeout is over: the wait for a proof that old connections have ended stops. */
 void handover_release(struct handover *h);

@@ -30,8 +30,8 @@ static int fail(int index, enum err_kind kind, int error, const char *what, stru
 }
 
 /*
- * A signal that is caught interrupts them, and so does a stop with a later SIGCONT where the socket
- * has a time limit (signal(7)): neither is a reason to give the supervisor up.
+ * A caught signal interrupts send(2) and poll(2), and so does SIGCONT after a stop (signal(7)).
+ * Neither is a reason to give the supervisor up.
  */
 static ssize_t send_text(int fd, const char *text)
 {
