@@ -24,16 +24,22 @@
 #define FORGET_MS	2000 /* for the kernel to forget its partitions */
 #define FORGET_FORCE_MS 500
 
+/* A job of work.h for this device, without sockets and timeouts. */
+static struct heal heal_of(const struct release *r)
+{
+	return (struct heal){.kernel = r->cfg.kernel,
+			     .index = r->cfg.index,
+			     .identifier = r->cfg.identifier,
+			     .mark = r->cfg.mark};
+}
+
 /*
  * Requests that wait for a connection delay DISCONNECT, on kernels before 5.19 until their wait
  * ends.
  */
 static void let_go(struct release *r)
 {
-	struct heal h = {.kernel = r->cfg.kernel,
-			 .index = r->cfg.index,
-			 .identifier = r->cfg.identifier,
-			 .mark = r->cfg.mark};
+	struct heal h = heal_of(r);
 
 	heal_fail_work(&h);
 }
@@ -41,13 +47,10 @@ static void let_go(struct release *r)
 /* The server is lost, but the device stays: what comes from now on waits for it. */
 static void hold_on(struct release *r)
 {
-	struct heal h = {.kernel = r->cfg.kernel,
-			 .index = r->cfg.index,
-			 .identifier = r->cfg.identifier,
-			 .mark = r->cfg.mark,
-			 .timeout = r->cfg.timeout,
-			 .dead_timeout = r->cfg.dead_timeout};
+	struct heal h = heal_of(r);
 
+	h.timeout = r->cfg.timeout;
+	h.dead_timeout = r->cfg.dead_timeout;
 	heal_wait_work(&h);
 }
 
@@ -57,10 +60,7 @@ static void hold_on(struct release *r)
  */
 static void await_kernel(struct release *r)
 {
-	struct heal h = {.kernel = r->cfg.kernel,
-			 .index = r->cfg.index,
-			 .identifier = r->cfg.identifier,
-			 .mark = r->cfg.mark};
+	struct heal h = heal_of(r);
 
 	if (r->cfg.mark >= 0 && r->cfg.identifier)
 		heal_check_work(&h);
