@@ -12,8 +12,8 @@ struct proc_stat {
 };
 
 /*
- * False: there is no such process, or this one may not see it. Nothing allocates, so that a handler
- * of signals may call it.
+ * Returns false if there is no such process, or if the caller may not see it. Allocates no memory,
+ * so a signal handler may call it.
  */
 bool proc_stat_read(pid_t pid, struct proc_stat *ret_stat);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The children of this process, which has one thread. Nothing allocates, so that a handler of
- * signals may call it.
+ * The children of this process, which has one thread. These functions allocate no memory, so a
+ * signal handler may call them.
  */
 #ifndef CAPTIVE_CHILDREN_H
 #define CAPTIVE_CHILDREN_H

@@ -9,8 +9,8 @@
  * opens of the device and one for all opens of each partition, so there the number proves something
  * only to a caller that has not opened the device itself (`own` is 0).
  *
- * If another device is attached or open there are more references, and only kernel/usage.h can tell
- * who has which. Nothing here blocks or allocates memory.
+ * If another NBD device is attached or open, there are more references. Then this proves nothing,
+ * and kernel/usage.h has to look for users. These functions neither block nor allocate memory.
  */
 #ifndef KERNEL_OPENERS_H
 #define KERNEL_OPENERS_H

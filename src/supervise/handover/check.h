@@ -10,7 +10,7 @@
 
 struct check;
 
-/* Called from the loop if the device is no longer ours. */
+/* Called from the loop if another program has disconnected the device. */
 typedef void check_gone_fn(void *arg);
 
 /* NULL: no memory. env, and what it points to, is borrowed. */
